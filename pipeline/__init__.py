@@ -1,0 +1,1 @@
+"""Synthetic micrographs and defect images, and proof of whether they help."""

@@ -1,0 +1,114 @@
+"""The image set: the folder that every stage reads and writes, real or synthetic."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.settings import ImageSpec, UserError
+
+COLUMNS = ["id", "label", "source", "row", "col", "group", "split"]  # of metadata.csv; synthetic sets add `seed`
+FILES = ("images.npy", "metadata.csv", "meta.json")
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A folder holding `images.npy`, `metadata.csv` (one row an image) and `meta.json`.
+
+    `meta` holds: `height`, `width`, `channels`, `classes` (all that occur, in order; `["all"]` without labels),
+    `symmetry`, `dtype` (of the source files, a numpy name), `scaling` (`{"rule", "low", "high"}`: the source values of
+    stored 0 and stored maximum), `pixel_size` (length of a *stored* pixel or null), `unit`, `data_hash` (SHA-256 of
+    images.npy).
+    """
+
+    path: Path
+    meta: dict[str, Any]
+    metadata: pd.DataFrame
+
+    @classmethod
+    def open(cls, path: str | os.PathLike) -> ImageSet:
+        """Raises UserError where a file is missing, or does not agree with the others."""
+        path = Path(path)
+        for name in FILES:
+            if not (path / name).is_file():
+                raise UserError(f"{path}: not an image set, {name} is missing")
+        meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
+        text = {"id": str, "label": str, "source": str, "group": str, "split": str}
+        metadata = pd.read_csv(path / "metadata.csv", dtype=text, keep_default_na=False)
+        opened = cls(path, meta, metadata)
+        expected = (len(metadata), meta["height"], meta["width"], meta["channels"])
+        if opened.images.shape != expected:
+            raise UserError(f"{path}: images.npy is {opened.images.shape}, metadata.csv and meta.json say {expected}")
+        return opened
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """(N, H, W, C) uint8 or uint16, memory-mapped, read only."""
+        return np.load(self.path / "images.npy", mmap_mode="r", allow_pickle=False)
+
+    @property
+    def spec(self) -> ImageSpec:
+        m = self.meta
+        return ImageSpec(m["height"], m["width"], m["channels"], tuple(m["classes"]), m["symmetry"])
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(N,) int64, index into `meta["classes"]`."""
+        return pd.Categorical(self.metadata["label"], categories=self.meta["classes"]).codes.astype(np.int64)
+
+    def rows(self, split: str) -> np.ndarray:
+        """(n,) int64, ascending positions of the images of a split (`train`, `val`, `test`)."""
+        return np.flatnonzero((self.metadata["split"] == split).to_numpy())
+
+    def __len__(self) -> int:
+        return len(self.metadata)
+
+
+class ImageSetWriter:
+    """Writes an image set image by image, whatever its size; a context manager.
+
+    The files take their names only when the block ends without an error, `meta.json` last: a folder that opens is whole.
+    """
+
+    def __init__(self, path: str | os.PathLike, n: int, height: int, width: int, channels: int, dtype: str):
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        shape = (n, height, width, channels)
+        self.images = np.lib.format.open_memmap(self.path / "images.npy.part", "w+", np.dtype(dtype), shape)
+
+    def __enter__(self) -> ImageSetWriter:
+        return self
+
+    def __setitem__(self, rows: int | slice, images: np.ndarray) -> None:
+        self.images[rows] = images
+
+    def finish(self, metadata: pd.DataFrame, meta: dict[str, Any]) -> None:
+        """Write the table and the description, then give all three files their names."""
+        _, height, width, channels = self.images.shape
+        self.images.flush()
+        digest = sha256(self.path / "images.npy.part")
+        meta = {"height": height, "width": width, "channels": channels} | meta | {"data_hash": digest}
+        metadata.to_csv(self.path / "metadata.csv.part", index=False, encoding="utf-8")
+        text = json.dumps(meta, indent=2, ensure_ascii=False, sort_keys=True)
+        (self.path / "meta.json.part").write_text(text + "\n", encoding="utf-8")
+        for name in FILES:
+            os.replace(self.path / f"{name}.part", self.path / name)
+
+    def __exit__(self, kind, error, traceback) -> None:
+        del self.images
+        for name in FILES:
+            (self.path / f"{name}.part").unlink(missing_ok=True)
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,65 @@
+"""What surrounds a job: its log, its progress bar, and how it fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline.settings import UserError
+
+_console = sys.stderr
+
+
+@contextmanager
+def job(log: str | os.PathLike) -> Iterator[None]:
+    """Send all output of the block to `log`; leave the console to progress bars and to one line for a failure.
+
+    A `UserError` ends the process with its message on the console and status 1. Any other error adds where the
+    traceback is.
+    """
+    global _console
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    _console = os.fdopen(os.dup(2), "w", buffering=1)
+    with open(log, "w", encoding="utf-8") as file:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        except UserError as error:
+            say(f"ERROR: {error}")
+            sys.exit(1)
+        except Exception as error:
+            traceback.print_exc()
+            say(f"ERROR: {type(error).__name__}: {error} (traceback in {log})")
+            sys.exit(1)
+
+
+def say(line: str) -> None:
+    """Print a line where a person sees it, and in the job's log."""
+    tqdm.write(line, file=_console)
+    if _console is not sys.stderr:
+        print(line, file=sys.stderr, flush=True)
+
+
+def progress(description: str, total: int, unit: str = "image", initial: int = 0) -> tqdm:
+    """A progress bar with its ETA: live on a terminal, a line every half minute in a log."""
+    live = _console.isatty()
+    return tqdm(
+        desc=description,
+        total=total,
+        initial=initial,
+        unit=unit,
+        unit_scale=True,
+        dynamic_ncols=live,
+        file=_console if live else sys.stderr,
+        mininterval=0.2 if live else 30,
+        ascii=None if live else True,
+    )

@@ -1,0 +1,463 @@
+"""Every setting: its type, default, bounds and one-line meaning. Imports neither torch nor anything of the package."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from typing import Annotated, Any, Literal, NamedTuple
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+# A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
+METHOD = {"prepare": 1, "train": 1, "generate": 1, "evaluate": 1, "detect": 1, "report": 1}
+
+
+class UserError(Exception):
+    """Something the user can mend. The message names the file or setting, its value and the limit."""
+
+
+class ImageSpec(NamedTuple):
+    """What a data set tells a model about its images."""
+
+    height: int
+    width: int
+    channels: int
+    classes: tuple[str, ...]
+    symmetry: str = "none"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+# Names become file names, wildcards and MLflow keys.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+
+
+# ---------------------------------------------------------------- data sets
+
+
+class Voronoi(Strict):
+    """Procedural polycrystals: what `source: voronoi` draws. Lengths in pixels, gray values in [0, 1]."""
+
+    images_per_class: Count = 300
+    """Images drawn for each class."""
+    classes: list[Literal["intact", "pores", "scratch", "coarse"]] = ["intact", "pores", "scratch", "coarse"]
+    """Classes drawn; `coarse` holds one abnormally large grain."""
+    grain_size: Positive = 11.0
+    """Mean grain diameter."""
+    elongation: Annotated[float, Field(ge=1)] = 1.0
+    """Grain length over width along the horizontal axis."""
+    boundary_width: Positive = 1.4
+    """Full width of a grain boundary."""
+    contrast: Fraction = 0.5
+    """Spread of the grains' gray values."""
+    noise: Fraction = 0.02
+    """Standard deviation of the added detector noise."""
+    seed: int = 0
+    """Same seed, same images."""
+
+
+class HDF5(Strict):
+    """How to read an HDF5 source; everything left out is found by looking."""
+
+    images: str | None = None
+    """Path of the data set (or of the group that holds one data set an image) inside the file."""
+    labels: str | None = None
+    """Path of a data set with one label an image."""
+    layout: Literal["auto", "nhw", "nhwc", "nchw", "flat"] = "auto"
+    """Order of the axes; `flat` is one row an image and needs `shape`."""
+    shape: list[Count] | None = None
+    """Shape of one image, (H, W) or (H, W, C), for flat rows."""
+
+
+class Labels(Strict):
+    """Where an image's class comes from."""
+
+    rule: Literal["none", "folder", "filename", "csv", "hdf5"] = "none"
+    """`filename` takes group 1 of `pattern`; `csv` reads `csv`; `hdf5` reads `hdf5.labels`."""
+    pattern: str = r"^(.+?)[-_ ]?\d+$"
+    """Regular expression on the file name without its extension; group 1 is the class."""
+    csv: list[str] = []
+    """CSV files with one row an image."""
+    file_column: str = "file"
+    """Column of the CSV that holds the file name, relative to the source."""
+    class_column: str = "class"
+    """Column of the CSV that holds the class."""
+    classes: list[str] | None = None
+    """The classes to use, in this order; null takes all that occur. An image of another class is rejected."""
+
+
+class Scaling(Strict):
+    """How source values become stored integers; recorded, so that it can be undone on export."""
+
+    rule: Literal["dtype", "fixed", "percentile", "image_percentile"] = "dtype"
+    """`dtype`: the full range of the source type ([0, 1] for floats); `fixed`: low to high; `percentile`: over the
+    data set; `image_percentile`: over each image, which removes differences of brightness between images."""
+    low: float = 0.0
+    """For `fixed`: the source value that becomes black."""
+    high: float = 1.0
+    """For `fixed`: the source value that becomes white."""
+    low_percentile: Annotated[float, Field(ge=0, le=100)] = 0.1
+    """For the percentile rules: the percentile that becomes black."""
+    high_percentile: Annotated[float, Field(ge=0, le=100)] = 99.9
+    """For the percentile rules: the percentile that becomes white."""
+
+    @model_validator(mode="after")
+    def ordered(self):
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        if self.low_percentile >= self.high_percentile:
+            raise ValueError(
+                f"low_percentile ({self.low_percentile}) must be below high_percentile ({self.high_percentile})"
+            )
+        return self
+
+
+class Split(Strict):
+    """Which images may train and which may only judge. Whole sources stay on one side."""
+
+    test: Fraction = 0.2
+    """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
+    val: Fraction = 0.1
+    """Fraction of each class's remaining images held out for choosing; ignored where the CSV names them."""
+    seed: int = 0
+    """Same seed, same split."""
+    column: str | None = None
+    """Column of the labels' CSV that names each image's split."""
+    names: dict[str, Literal["train", "val", "test"]] = {"train": "train", "val": "val", "test": "test"}
+    """What the words of that column mean here."""
+    group_column: str | None = None
+    """Column of the labels' CSV; rows of one group stay on one side. Null groups by source file."""
+
+
+class Dataset(Strict):
+    source: str | list[str]
+    """A folder, a glob, a list of files, an HDF5 file, or `voronoi` (drawn here)."""
+    size: Annotated[int, Field(ge=16, le=1024)] = 128
+    """Height and width of a training image in pixels."""
+    fit: Literal["resize", "tile"] = "resize"
+    """`resize`: the largest centred square, resampled with anti-aliasing; `tile`: overlapping squares."""
+    tile_source: Positive | None = None
+    """For `tile`: side in source pixels of the square that becomes one tile; null is `size` (no resampling)."""
+    tile_overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """For `tile`: smallest overlap of neighbouring tiles, as a fraction of their side."""
+    channels: Literal["auto", "gray", "rgb"] = "auto"
+    """`auto`: gray unless an image has colour."""
+    pages: Literal["all"] | Annotated[int, Field(ge=0)] = 0
+    """Pages of a multi-page TIFF: one of them, counted from 0, or `all`."""
+    crop_bottom: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] = 0
+    """Rows to cut off at the bottom (an instrument's information bar): pixels, or a fraction of the height."""
+    limit: Count | None = None
+    """At most this many source images a class, drawn by the split's seed."""
+    shots: Count | None = None
+    """Few-shot set: only this many training images a class; the held-out images stay as they are."""
+    symmetry: Literal["none", "horizontal", "vertical", "both", "dihedral"] = "none"
+    """Flips (`dihedral`: quarter turns too) that leave the physics unchanged; used wherever images are augmented."""
+    pixel_size: Positive | None = None
+    """Length of one source pixel, in `unit`."""
+    unit: str = "µm"
+    """Unit of `pixel_size`."""
+    max_pixels: Count = 400_000_000
+    """An image that claims more pixels is rejected unread."""
+    labels: Labels = Labels()
+    scaling: Scaling = Scaling()
+    split: Split = Split()
+    hdf5: HDF5 = HDF5()
+    voronoi: Voronoi = Voronoi()
+
+
+# ---------------------------------------------------------------- models
+
+
+class Training(Strict):
+    """What every family has."""
+
+    total_images: Count = 200_000
+    """Real images shown in all; the one budget."""
+    batch: Annotated[int, Field(ge=2)] = 32
+    """Images an update."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`auto`: bf16 where the hardware gains by it."""
+    ema_images: Positive = 10_000
+    """Half-life, in images, of the averaged weights that images are drawn from."""
+    ema_rampup: Annotated[float, Field(ge=0)] = 0.05
+    """The half-life is at most this fraction of the images seen, so that early grids are not the initial weights."""
+    snapshots: Count = 20
+    """Sample grids drawn over the whole training."""
+    classes: list[str] | None = None
+    """Train on these classes only; null is all."""
+
+
+class CGAN(Training):
+    """Class-conditional convolutional GAN: DCGAN layout, projection discriminator, hinge loss."""
+
+    family: Literal["cgan"]
+    z_dim: Count = 128
+    """Length of the latent vector."""
+    generator_channels: Count = 64
+    """Channels at full resolution in the generator; doubled at every halving up to 512."""
+    discriminator_channels: Count = 48
+    """Channels at full resolution in the discriminator; doubled at every halving up to 512."""
+    generator_rate: Positive = 2e-4
+    """Adam step of the generator."""
+    discriminator_rate: Positive = 2e-4
+    """Adam step of the discriminator."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """First Adam moment; the second is 0.99."""
+    spectral_norm: bool = True
+    """Spectral normalisation of the discriminator (Miyato et al. 2018)."""
+
+
+class StyleGAN2ADA(Training):
+    """StyleGAN2 with adaptive discriminator augmentation (Karras et al. 2020a, 2020b)."""
+
+    family: Literal["stylegan2_ada"]
+    z_dim: Count = 512
+    """Length of the latent vector."""
+    w_dim: Count = 512
+    """Length of the intermediate latent vector."""
+    mapping_layers: Annotated[int, Field(ge=1, le=8)] = 2
+    """Layers of the mapping network; 8 in the paper, 2 below 512 pixels."""
+    channel_base: Count = 16384
+    """Channels at a resolution are channel_base / resolution, at most channel_max."""
+    channel_max: Count = 512
+    """Most channels at any resolution."""
+    learning_rate: Positive = 0.0025
+    """Adam step of both networks; 0.002 in the paper at 512 pixels and above."""
+    r1_gamma: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the R1 penalty; null is 2e-4 · pixels² / batch."""
+    r1_every: Count = 16
+    """Updates between R1 penalties."""
+    path_length_weight: Annotated[float, Field(ge=0)] = 2.0
+    """Weight of the path length penalty; 0 leaves it out."""
+    path_length_every: Count = 4
+    """Updates between path length penalties."""
+    style_mixing: Fraction = 0.9
+    """Probability that an image mixes two latents."""
+    ada_target: Fraction = 0.6
+    """Target of the overfitting heuristic r_t; 0 switches the augmentation off."""
+    ada_images: Positive = 100_000
+    """Images over which the augmentation probability may go from 0 to 1."""
+
+
+ModelSettings = Annotated[CGAN | StyleGAN2ADA, Field(discriminator="family")]
+
+
+# ---------------------------------------------------------------- the other stages
+
+
+class Generate(Strict):
+    images_per_class: Count | None = None
+    """Images drawn for each class; null is as many as the class has training images."""
+    seed: int = 0
+    """Image i of a class is drawn from a seed derived from this, the class and i."""
+    batch: Count = 64
+    """Images drawn at a time; changes nothing but speed and memory."""
+    export: Literal["tiff", "png"] = "tiff"
+    """Format of the image files a user takes away. Float images are always TIFF."""
+
+
+class Evaluate(Strict):
+    inception: Literal["auto", "on", "off"] = "auto"
+    """FID by clean-fid's Inception: `auto` where its weights are in the cache, `on` fetches them, `off` omits it."""
+    weights: str = "~/.cache/pyrite"
+    """Folder of downloaded weights; can be filled by hand."""
+    subsets: Annotated[int, Field(ge=2)] = 50
+    """Random subsets for the spread of KID and bootstrap draws for the other intervals."""
+    subset_size: Annotated[int, Field(ge=10)] = 100
+    """Images in such a subset of KID, at most as many as there are."""
+    seed: int = 0
+    """Seed of every random choice of the evaluation."""
+
+
+class Detect(Strict):
+    seeds: Annotated[int, Field(ge=2)] = 3
+    """Paired repetitions: the same initial weights and data order in every arm."""
+    steps: Count = 1500
+    """Optimiser steps of a detector, the same in every arm."""
+    batch: Annotated[int, Field(ge=2)] = 64
+    """Images a step."""
+    learning_rate: Positive = 1e-3
+    """Peak AdamW step; cosine decay to zero."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    """AdamW weight decay."""
+    width: Count = 64
+    """Channels of ResNet-18's first stage; 64 in the paper."""
+
+
+class Tracking(Strict):
+    uri: str | None = None
+    """MLflow tracking URI; null is a SQLite file under the results."""
+    experiment: str = "pyrite"
+    """Prefix of the MLflow experiments, one a data set."""
+
+
+class Settings(Strict):
+    results: str = "results"
+    """Folder of everything that is made."""
+    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    """One generator is trained for each."""
+    tracking: Tracking = Tracking()
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    models: Annotated[dict[Name, ModelSettings], Field(min_length=1)]
+    generate: Generate = Generate()
+    evaluate: Evaluate = Evaluate()
+    detect: Detect = Detect()
+
+    @model_validator(mode="after")
+    def possible(self):
+        for name in ("real", "detection"):
+            if name in self.models:
+                raise ValueError(f"models.{name}: `{name}` is the name of a folder of the results; choose another")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        for dataset, d in self.datasets.items():
+            if d.size & (d.size - 1) or d.size < 32:
+                raise ValueError(
+                    f"datasets.{dataset}.size: {d.size} cannot be made by any family; they make powers of "
+                    "two from 32 to 1024"
+                )
+        return self
+
+
+# ---------------------------------------------------------------- from a raw configuration to settings
+
+
+def load(config: dict[str, Any]) -> Settings:
+    """Check a raw configuration and fill in every default.
+
+    Beside the keys of `Settings` it may hold `all_datasets` and `all_models`, laid over every entry of `datasets` and
+    `models` (a key is laid over the entries whose class has it), and `set`, a string of dotted overrides such as
+    `"models.cgan.total_images=20000 seeds=[0,1]"`.
+
+    Raises:
+        UserError: an unknown key (with the nearest valid one), a wrong type or an impossible value.
+    """
+    config = _copy(config)
+    for path, value in _overrides(config.pop("set", None) or ""):
+        _assign(config, path, value)
+    for key, entries in (("all_datasets", "datasets"), ("all_models", "models")):
+        overlay = config.pop(key, None) or {}
+        _check_overlay(key, entries, overlay)
+        for entry in (config.get(entries) or {}).values():
+            if isinstance(entry, dict):
+                _merge(entry, {k: v for k, v in overlay.items() if k in _keys(entries, entry)})
+    try:
+        return Settings.model_validate(config)
+    except ValidationError as error:
+        raise UserError("\n".join(sorted({_explain(e) for e in error.errors()}))) from None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a configuration file, for editors."""
+    body = Settings.model_json_schema()
+    body["properties"] |= {
+        "all_datasets": {"type": "object", "description": "Laid over every entry of `datasets`."},
+        "all_models": {"type": "object", "description": "Laid over every entry of `models`."},
+        "set": {"type": "string", "description": "Dotted overrides: `models.cgan.total_images=20000 seeds=[0,1]`."},
+    }
+    return body | {"title": "Pyrite configuration"}
+
+
+FAMILY_SETTINGS = {c.model_fields["family"].annotation.__args__[0]: c for c in (CGAN, StyleGAN2ADA)}
+
+
+def _keys(entries: str, entry: dict) -> set[str]:
+    if entries == "datasets":
+        return set(Dataset.model_fields)
+    family = FAMILY_SETTINGS.get(entry.get("family"), Training)
+    return set(family.model_fields)
+
+
+def _check_overlay(key: str, entries: str, overlay: dict) -> None:
+    known = set(Dataset.model_fields)
+    if entries == "models":
+        known = set().union(*(c.model_fields for c in FAMILY_SETTINGS.values()))
+    for unknown in set(overlay) - known:
+        raise UserError(f"{key}.{unknown}: unknown setting{_nearest(unknown, known)}")
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _copy(v) for k, v in value.items()}
+    return [_copy(v) for v in value] if isinstance(value, list) else value
+
+
+def _merge(base: dict, overlay: dict) -> None:
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = _copy(value)
+
+
+def _overrides(text: str) -> list[tuple[list[str], Any]]:
+    pairs = []
+    for word in shlex.split(text):
+        path, equals, value = word.partition("=")
+        if not equals or not path:
+            raise UserError(f"set: `{word}` is not of the form key.key=value")
+        try:
+            pairs.append((path.split("."), yaml.safe_load(value)))
+        except yaml.YAMLError:
+            raise UserError(f"set: the value of `{path}` is not YAML: {value}") from None
+    return pairs
+
+
+def _assign(config: dict, path: list[str], value: Any) -> None:
+    for depth, key in enumerate(path[:-1], 1):
+        config = config.setdefault(key, {})
+        if not isinstance(config, dict):
+            raise UserError(f"set: `{'.'.join(path[:depth])}` is a value, not a section")
+    config[path[-1]] = value
+
+
+def _explain(error: dict) -> str:
+    path = _path(error["loc"])
+    where = [str(p) for p in path]
+    name = ".".join(where) or "configuration"
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{name}: unknown setting{_nearest(where[-1], _siblings(path, error['loc']))}"
+        case "missing":
+            return f"{name}: this setting has no default and must be given"
+        case "union_tag_not_found":
+            return f"{name}.family: must be given, one of {', '.join(FAMILY_SETTINGS)}"
+        case "union_tag_invalid":
+            tag = error["ctx"]["tag"]
+            return f"{name}.family: `{tag}` is not one of {', '.join(FAMILY_SETTINGS)}{_nearest(tag, FAMILY_SETTINGS)}"
+        case "string_pattern_mismatch" if where[-1:] == ["[key]"]:
+            return f"{'.'.join(where[:-1])}: a name is letters, digits and _, and begins with a letter"
+        case "value_error":
+            message = str(error["ctx"]["error"])
+            return f"{name}: {message}" if where else message
+    return f"{name}: {error['msg']}; it is {error['input']!r}"
+
+
+def _nearest(word: str, known) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean `{near[0]}`?" if near else f"; the valid ones are {', '.join(sorted(known))}"
+
+
+def _path(loc: tuple) -> tuple:
+    """The setting's place as its user wrote it: without the names pydantic gives to the members of a union."""
+    if loc[:1] == ("models",) and len(loc) > 2:
+        loc = (*loc[:2], *loc[3:])
+    return tuple(p for p in loc if not str(p).startswith(("constrained-", "literal[", "list[")))
+
+
+def _siblings(path: tuple, loc: tuple) -> list[str]:
+    """The valid keys of the section that an unknown key stands in."""
+    section: Any = Settings
+    for depth, part in enumerate(path[:-1]):
+        if depth == 1 and path[0] in ("datasets", "models"):
+            section = Dataset if path[0] == "datasets" else FAMILY_SETTINGS[loc[2]]
+        elif part in getattr(section, "model_fields", {}):
+            section = section.model_fields[part].annotation
+    keys = list(getattr(section, "model_fields", {}))
+    return [*keys, "all_datasets", "all_models", "set"] if section is Settings else keys
