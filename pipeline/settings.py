@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import shlex
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -461,3 +462,7 @@ def _siblings(path: tuple, loc: tuple) -> list[str]:
             section = section.model_fields[part].annotation
     keys = list(getattr(section, "model_fields", {}))
     return [*keys, "all_datasets", "all_models", "set"] if section is Settings else keys
+
+
+if __name__ == "__main__":
+    print(json.dumps(schema(), indent=2, ensure_ascii=False))

@@ -1,0 +1,39 @@
+# Pyrite: real images in, synthetic images and an answer out. The default configuration is named in profiles/default.
+include: "workflow/rules/common.smk"
+include: "workflow/rules/prepare.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/generate.smk"
+include: "workflow/rules/evaluate.smk"
+include: "workflow/rules/detect.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+localrules:
+    all,
+    prepare_all,
+    train_all,
+    generate_all,
+    evaluate_all,
+    detect_all,
+
+
+rule all:
+    default_target: True
+    input:
+        "<results>/summary.csv",
+        "<results>/report.html",
+
+
+onstart:
+    start_run()
+
+
+onsuccess:
+    finish_run()
+
+
+onerror:
+    finish_run()

@@ -1,0 +1,94 @@
+"""What a user reads when a configuration is wrong, and what a right one becomes."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.settings import FAMILY_SETTINGS, UserError, load, schema
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name != "quick.yaml")
+
+
+def config(**changes):
+    base = {"datasets": {"steel": {"source": "photos", "size": 64}}, "models": {"cgan": {"family": "cgan"}}}
+    return base | changes
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"evalute": {}}, "evalute: unknown setting; did you mean `evaluate`?"),
+        ({"models": {"cgan": {"family": "cgan", "total_image": 1}}}, "models.cgan.total_image: unknown setting; did"),
+        ({"models": {"a": {"family": "cgn"}}}, "models.a.family: `cgn` is not one of cgan"),
+        ({"models": {"a": {}}}, "models.a.family: must be given, one of cgan"),
+        ({"models": {"a-b": {"family": "cgan"}}}, "models.a-b: "),
+        ({"models": {"real": {"family": "cgan"}}}, "`real` is the name of a folder"),
+        (
+            {"models": {"cgan": {"family": "cgan", "batch": "many"}}},
+            "models.cgan.batch: Input should be a valid",
+        ),
+        ({"models": {"cgan": {"family": "cgan", "batch": 1}}}, "greater than or equal to 2; it is 1"),
+        ({"datasets": {"steel": {"size": 64}}}, "datasets.steel.source: this setting has no default"),
+        ({"datasets": {"steel": {"source": "x", "size": 48}}}, "datasets.steel.size: 48 cannot be made by any family"),
+        ({"datasets": {"steel": {"source": "x", "labels": {"rul": 1}}}}, "datasets.steel.labels.rul: unknown setting"),
+        ({"datasets": {"steel": {"source": "x", "scaling": {"low": 2}}}}, "low (2.0) must be below high (1.0)"),
+        ({"seeds": [1, 1]}, "seeds: [1, 1] names a seed twice"),
+        ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
+        ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
+        ({"set": "models.cgan.family.x=3"}, "set: `models.cgan.family` is a value, not a section"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_value_and_limit(changes, message):
+    with pytest.raises(UserError) as caught:
+        load(config(**changes))
+    assert message in str(caught.value)
+
+
+def test_all_wrong_settings_are_named_at_once():
+    with pytest.raises(UserError) as caught:
+        load(config(evalute={}, seeds=[]))
+    assert "evalute" in str(caught.value)
+    assert "seeds" in str(caught.value)
+
+
+def test_dotted_overrides_are_typed_and_win_over_everything():
+    raw = config(all_models={"total_images": 5}, set="models.cgan.precision=fp32 seeds=[0,1] datasets.steel.size=32")
+    settings = load(raw)
+    assert settings.models["cgan"].precision == "fp32"
+    assert settings.models["cgan"].total_images == 5
+    assert settings.seeds == [0, 1]
+    assert settings.datasets["steel"].size == 32
+    assert "set" in raw, "the caller's configuration is left as it was"
+
+
+def test_an_overlay_reaches_only_the_families_that_have_the_key():
+    settings = load(
+        config(
+            models={"a": {"family": "cgan"}, "b": {"family": "stylegan2_ada", "channel_base": 4096}},
+            all_models={"channel_base": 512, "batch": 8},
+        )
+    )
+    assert settings.models["b"].channel_base == 512
+    assert [m.batch for m in settings.models.values()] == [8, 8]
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda p: p.stem)
+def test_the_configurations_that_ship_are_valid_alone_and_under_the_quick_overlay(path):
+    raw, quick = (yaml.safe_load(p.read_text(encoding="utf-8")) for p in (path, ROOT / "config" / "quick.yaml"))
+    load(raw)
+    merged = raw | {key: (raw.get(key) or {}) | value for key, value in quick.items()}
+    assert {m.total_images for m in load(merged).models.values()} == {512}
+
+
+def test_the_schema_that_ships_is_the_one_of_the_settings():
+    shipped = json.loads((ROOT / "config" / "schema.json").read_text(encoding="utf-8"))
+    assert shipped == schema(), "run `make schema`"
+
+
+def test_every_family_in_the_settings_is_in_the_registry_and_the_other_way_round():
+    from pipeline.models import FAMILIES
+
+    assert set(FAMILIES) == set(FAMILY_SETTINGS)

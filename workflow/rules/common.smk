@@ -1,0 +1,89 @@
+import fcntl
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.data.source import check_source, files
+from pipeline.detection.arms import arms
+from pipeline.evaluation.weights import in_cache
+from pipeline.settings import METHOD, UserError, load
+
+try:
+    SETTINGS = load(config)
+    for name, dataset in SETTINGS.datasets.items():
+        check_source(dataset, name)
+except UserError as error:
+    sys.exit(f"ERROR: {error}")
+
+DATASETS = list(SETTINGS.datasets)
+MODELS = list(SETTINGS.models)
+ARMS = arms(MODELS)
+IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
+REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
+RUN = "<results>/{dataset}/{model}/seed-{seed}"
+SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
+ENVIRONMENT = "../../envs/pyrite.yaml"
+
+
+pathvars:
+    results=SETTINGS.results,
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    model="|".join(MODELS),
+    seed=r"\d+",
+    arm="|".join(map(re.escape, ARMS)),
+
+
+def every_run(pattern):
+    return expand(pattern, dataset=DATASETS, model=MODELS, seed=SETTINGS.seeds)
+
+
+def every_arm(pattern):
+    return expand(pattern, dataset=DATASETS, arm=ARMS)
+
+
+def fingerprint(dataset):
+    """Changes when a source file is added, removed or rewritten; a file name may hold anything."""
+    if dataset.source == "voronoi":
+        return None
+    stats = ((str(file), file.stat()) for file in files(dataset))
+    lines = "\n".join(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in stats)
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+
+def extractors():
+    """`inception` only where its weights are wanted and to be had, so that no run downloads by surprise."""
+    wanted = SETTINGS.evaluate.inception
+    found = wanted == "on" or (wanted == "auto" and in_cache(SETTINGS.evaluate.weights))
+    return ["random", "inception"] if found else ["random"]
+
+
+def tracking(command):
+    uri = SETTINGS.tracking.uri or ""
+    return [sys.executable, "-m", "pipeline.tracking.sync", command, uri, SETTINGS.results]
+
+
+def start_run():
+    """Take the lock of the results, which the kernel drops however this process ends, and start the MLflow follower."""
+    global RESULTS_LOCK
+    Path(SETTINGS.results).mkdir(parents=True, exist_ok=True)
+    RESULTS_LOCK = open(Path(SETTINGS.results) / ".lock", "w")
+    try:
+        fcntl.flock(RESULTS_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit(f"ERROR: another run is at work on results `{SETTINGS.results}`")
+    log = open(Path(SETTINGS.results) / "tracking.log", "a")
+    subprocess.Popen([*tracking("follow"), "--parent", str(os.getpid())], stdout=log, stderr=log, start_new_session=True)
+
+
+def finish_run():
+    """Bring MLflow up to date; a store that is away costs a line, never the run."""
+    try:
+        subprocess.run(tracking("once"), timeout=120, check=False)
+    except subprocess.TimeoutExpired:
+        print("tracking: no answer in 120 s; nothing is lost, `make ui` or the next run catches up", file=sys.stderr)

@@ -1,0 +1,29 @@
+rule detect:
+    input:
+        real=REAL,
+        synthetic=lambda w: expand(
+            f"{RUN}/synthetic/{{name}}", dataset=w.dataset, model=ARMS[w.arm], seed=SETTINGS.seeds[0], name=IMAGE_SET
+        ),
+    output:
+        "<results>/{dataset}/detection/{arm}.json",
+    log:
+        "<results>/logs/{dataset}/detection/{arm}.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/{arm}.tsv"
+    params:
+        method=METHOD["detect"],
+        settings=SETTINGS.detect.model_dump(),
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=720,
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/detect.py"
+
+
+rule detect_all:
+    input:
+        every_arm("<results>/{dataset}/detection/{arm}.json"),

@@ -1,0 +1,34 @@
+rule generate:
+    input:
+        real=REAL,
+        model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
+    output:
+        SYNTHETIC,
+        export=directory(f"{RUN}/synthetic/export"),
+        samples=report(
+            f"{RUN}/synthetic/samples.png",
+            caption="../report/samples.rst",
+            category="{dataset}",
+            labels={"figure": "synthetic images", "model": "{model}, seed {seed}"},
+        ),
+    log:
+        "<results>/logs/{dataset}/{model}-s{seed}/generate.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/{model}-s{seed}/generate.tsv"
+    params:
+        method=METHOD["generate"],
+        settings=SETTINGS.generate.model_dump(exclude={"batch"}),
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/generate.py"
+
+
+rule generate_all:
+    input:
+        every_run(f"{RUN}/synthetic/meta.json"),

@@ -1,0 +1,52 @@
+rule draw_voronoi:
+    output:
+        "<results>/{dataset}/source.h5",
+    log:
+        "<results>/logs/{dataset}/draw_voronoi.log",
+    params:
+        method=METHOD["prepare"],
+        settings=lambda w: SETTINGS.datasets[w.dataset].voronoi.model_dump(),
+        size=lambda w: SETTINGS.datasets[w.dataset].size,
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/draw_voronoi.py"
+
+
+rule prepare:
+    input:
+        lambda w: "<results>/{dataset}/source.h5" if SETTINGS.datasets[w.dataset].source == "voronoi" else [],
+    output:
+        REAL,
+        rejected="<results>/{dataset}/real/rejected.csv",
+        preview=report(
+            "<results>/{dataset}/real/preview.png",
+            caption="../report/preview.rst",
+            category="{dataset}",
+            labels={"figure": "real images", "model": "-"},
+        ),
+    log:
+        "<results>/logs/{dataset}/prepare.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/prepare.tsv"
+    params:
+        method=METHOD["prepare"],
+        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(exclude={"voronoi"}),
+        source=lambda w: fingerprint(SETTINGS.datasets[w.dataset]),
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/prepare.py"
+
+
+rule prepare_all:
+    input:
+        expand("<results>/{dataset}/real/meta.json", dataset=DATASETS),

@@ -1,0 +1,29 @@
+rule train:
+    input:
+        real=REAL,
+    output:
+        weights=f"{RUN}/model.safetensors",
+        description=f"{RUN}/model.json",
+        curves=f"{RUN}/training.csv",
+        progress=f"{RUN}/progress.gif",
+    log:
+        "<results>/logs/{dataset}/{model}-s{seed}/train.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/{model}-s{seed}/train.tsv"
+    params:
+        method=METHOD["train"],
+        settings=lambda w: SETTINGS.models[w.model].model_dump(),
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=1440,
+    conda:
+        ENVIRONMENT
+    script:
+        "../scripts/train.py"
+
+
+rule train_all:
+    input:
+        every_run(f"{RUN}/model.safetensors"),
