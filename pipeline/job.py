@@ -27,8 +27,7 @@ def job(log: str | os.PathLike) -> Iterator[None]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     _console = os.fdopen(os.dup(2), "w", buffering=1)
     with open(log, "w", encoding="utf-8") as file:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        sys.stdout.reconfigure(line_buffering=True)
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:
