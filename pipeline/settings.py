@@ -200,10 +200,10 @@ class CGAN(Training):
     family: Literal["cgan"]
     z_dim: Count = 128
     """Length of the latent vector."""
-    generator_channels: Count = 64
+    generator_channels: Count = 32
     """Channels at full resolution in the generator; doubled at every halving up to 512."""
-    discriminator_channels: Count = 48
-    """Channels at full resolution in the discriminator; doubled at every halving up to 512."""
+    discriminator_channels: Count = 32
+    """Channels at half resolution in the discriminator; doubled at every further halving up to 512."""
     generator_rate: Positive = 2e-4
     """Adam step of the generator."""
     discriminator_rate: Positive = 2e-4
@@ -352,6 +352,11 @@ def load(config: dict[str, Any]) -> Settings:
         return Settings.model_validate(config)
     except ValidationError as error:
         raise UserError("\n".join(sorted({_explain(e) for e in error.errors()}))) from None
+
+
+def model_settings(values: dict[str, Any]) -> Training:
+    """The settings of one entry of `models`, in the class of its family."""
+    return FAMILY_SETTINGS[values["family"]](**values)
 
 
 def schema() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import arms
-from pipeline.evaluation.weights import in_cache
+from pipeline.evaluation.weights import WEIGHTS, in_cache
 from pipeline.settings import METHOD, UserError, load
 
 try:
@@ -25,6 +25,9 @@ IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
 REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
 RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
+INCEPTION = str(
+    Path(SETTINGS.evaluate.weights).expanduser() / WEIGHTS["inception"].file
+)
 ENVIRONMENT = "../../envs/pyrite.yaml"
 
 
@@ -56,16 +59,32 @@ def fingerprint(dataset):
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
 
-def extractors():
-    """`inception` only where its weights are wanted and to be had, so that no run downloads by surprise."""
+def journal(place):
+    """Where a job keeps its journal; no rule declares it, for Snakemake would delete it."""
+    return f"{SETTINGS.results}/journal/{place}"
+
+
+def inception():
+    """Inception's weights, only where they are wanted and to be had, so that no run downloads by surprise."""
     wanted = SETTINGS.evaluate.inception
     found = wanted == "on" or (wanted == "auto" and in_cache(SETTINGS.evaluate.weights))
-    return ["random", "inception"] if found else ["random"]
+    return [INCEPTION] if found else []
+
+
+def extractors():
+    return ["random", "inception"] if inception() else ["random"]
 
 
 def tracking(command):
     uri = SETTINGS.tracking.uri or ""
-    return [sys.executable, "-m", "pipeline.tracking.sync", command, uri, SETTINGS.results]
+    return [
+        sys.executable,
+        "-m",
+        "pipeline.tracking.sync",
+        command,
+        uri,
+        SETTINGS.results,
+    ]
 
 
 def start_run():
@@ -78,7 +97,12 @@ def start_run():
     except BlockingIOError:
         sys.exit(f"ERROR: another run is at work on results `{SETTINGS.results}`")
     log = open(Path(SETTINGS.results) / "tracking.log", "a")
-    subprocess.Popen([*tracking("follow"), "--parent", str(os.getpid())], stdout=log, stderr=log, start_new_session=True)
+    subprocess.Popen(
+        [*tracking("follow"), "--parent", str(os.getpid())],
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
 
 
 def finish_run():
@@ -86,4 +110,7 @@ def finish_run():
     try:
         subprocess.run(tracking("once"), timeout=120, check=False)
     except subprocess.TimeoutExpired:
-        print("tracking: no answer in 120 s; nothing is lost, `make ui` or the next run catches up", file=sys.stderr)
+        print(
+            "tracking: no answer in 120 s; nothing is lost, `make ui` or the next run catches up",
+            file=sys.stderr,
+        )

@@ -2,7 +2,11 @@ rule detect:
     input:
         real=REAL,
         synthetic=lambda w: expand(
-            f"{RUN}/synthetic/{{name}}", dataset=w.dataset, model=ARMS[w.arm], seed=SETTINGS.seeds[0], name=IMAGE_SET
+            f"{RUN}/synthetic/{{name}}",
+            dataset=w.dataset,
+            model=ARMS[w.arm],
+            seed=SETTINGS.seeds[0],
+            name=IMAGE_SET,
         ),
     output:
         "<results>/{dataset}/detection/{arm}.json",
@@ -10,16 +14,20 @@ rule detect:
         "<results>/logs/{dataset}/detection/{arm}.log",
     benchmark:
         "<results>/benchmarks/{dataset}/detection/{arm}.tsv"
-    params:
-        method=METHOD["detect"],
-        settings=SETTINGS.detect.model_dump(),
+    conda:
+        ENVIRONMENT
     threads: 8
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=720,
-    conda:
-        ENVIRONMENT
+    params:
+        method=METHOD["detect"],
+        settings=SETTINGS.detect.model_dump(),
+        journal=journal("{dataset}/detection/{arm}"),
+        models=lambda w: ARMS[w.arm],
+        seed=SETTINGS.seeds[0],
+        state=f"{SETTINGS.results}/state/{{dataset}}/detection/{{arm}}.json",
     script:
         "../scripts/detect.py"
 

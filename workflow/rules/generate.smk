@@ -15,16 +15,17 @@ rule generate:
         "<results>/logs/{dataset}/{model}-s{seed}/generate.log",
     benchmark:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/generate.tsv"
-    params:
-        method=METHOD["generate"],
-        settings=SETTINGS.generate.model_dump(exclude={"batch"}),
+    conda:
+        ENVIRONMENT
     threads: 8
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=240,
-    conda:
-        ENVIRONMENT
+    params:
+        method=METHOD["generate"],
+        settings=SETTINGS.generate.model_dump(),
+        journal=journal("{dataset}/{model}/seed-{seed}/generate"),
     script:
         "../scripts/generate.py"
 

@@ -3,23 +3,27 @@ rule draw_voronoi:
         "<results>/{dataset}/source.h5",
     log:
         "<results>/logs/{dataset}/draw_voronoi.log",
-    params:
-        method=METHOD["prepare"],
-        settings=lambda w: SETTINGS.datasets[w.dataset].voronoi.model_dump(),
-        size=lambda w: SETTINGS.datasets[w.dataset].size,
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         mem_mb=2000,
         runtime=30,
-    conda:
-        ENVIRONMENT
+    params:
+        method=METHOD["prepare"],
+        settings=lambda w: SETTINGS.datasets[w.dataset].voronoi.model_dump(),
+        size=lambda w: SETTINGS.datasets[w.dataset].size,
     script:
         "../scripts/draw_voronoi.py"
 
 
 rule prepare:
     input:
-        lambda w: "<results>/{dataset}/source.h5" if SETTINGS.datasets[w.dataset].source == "voronoi" else [],
+        lambda w: (
+            "<results>/{dataset}/source.h5"
+            if SETTINGS.datasets[w.dataset].source == "voronoi"
+            else []
+        ),
     output:
         REAL,
         rejected="<results>/{dataset}/real/rejected.csv",
@@ -33,16 +37,16 @@ rule prepare:
         "<results>/logs/{dataset}/prepare.log",
     benchmark:
         "<results>/benchmarks/{dataset}/prepare.tsv"
-    params:
-        method=METHOD["prepare"],
-        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(exclude={"voronoi"}),
-        source=lambda w: fingerprint(SETTINGS.datasets[w.dataset]),
+    conda:
+        ENVIRONMENT
     threads: 4
     resources:
         mem_mb=4000,
         runtime=120,
-    conda:
-        ENVIRONMENT
+    params:
+        method=METHOD["prepare"],
+        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(exclude={"voronoi"}),
+        source=lambda w: fingerprint(SETTINGS.datasets[w.dataset]),
     script:
         "../scripts/prepare.py"
 

@@ -10,16 +10,18 @@ rule train:
         "<results>/logs/{dataset}/{model}-s{seed}/train.log",
     benchmark:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/train.tsv"
-    params:
-        method=METHOD["train"],
-        settings=lambda w: SETTINGS.models[w.model].model_dump(),
+    conda:
+        ENVIRONMENT
     threads: 8
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=1440,
-    conda:
-        ENVIRONMENT
+    params:
+        method=METHOD["train"],
+        settings=lambda w: SETTINGS.models[w.model].model_dump(),
+        journal=journal("{dataset}/{model}/seed-{seed}/train"),
+        state=f"{SETTINGS.results}/state/{{dataset}}/{{model}}/seed-{{seed}}",
     script:
         "../scripts/train.py"
 

@@ -1,0 +1,44 @@
+"""The journals of the pipeline's stages: which MLflow run each adds to, and what the run is found by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.tracking.journal import Journal, digest, git_tags
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+def training(folder: Path, dataset: str, model: str, seed: int, settings: Mapping[str, Any], data: Mapping[str, Any]):
+    """The journal that opens a generator's run.
+
+    Args:
+        folder: of the journal.
+        settings: the model's, every default filled in.
+        data: `meta` of the real image set.
+    """
+    tags = {"dataset": dataset, "model": model, "family": settings["family"], "seed": seed}
+    tags |= {"config_hash": digest(settings), "data_hash": data["data_hash"]} | git_tags(CHECKOUT)
+    names = {"key": _key(dataset, model, seed), "stage": "train", "name": f"{model}-s{seed}", "experiment": dataset}
+    return Journal(folder, **names, resume=True, params=dict(settings) | {"seed": seed}, tags=tags)
+
+
+def addition(folder: Path, dataset: str, model: str, seed: int, stage: str):
+    """The journal of a later stage, which adds to the generator's run."""
+    key = _key(dataset, model, seed)
+    return Journal(folder, key=key, stage=stage, name=f"{model}-s{seed}", experiment=dataset, attach=True)
+
+
+def detector(folder: Path, dataset: str, arm: str, models: list[str], seed: int, settings: Mapping[str, Any]):
+    """The journal of a detector: added to the generator's run where the arm has one generator, else a run of its own."""
+    if len(models) == 1:
+        return addition(folder, dataset, models[0], seed, "detect")
+    tags = {"dataset": dataset, "arm": arm, "family": "hybrid" if models else "baseline"} | git_tags(CHECKOUT)
+    names = {"key": f"{dataset}/detection/{arm}", "stage": "detect", "name": arm, "experiment": dataset}
+    return Journal(folder, **names, params=dict(settings), tags=tags | {"config_hash": digest(settings)})
+
+
+def _key(dataset: str, model: str, seed: int) -> str:
+    return f"{dataset}/{model}/seed-{seed}"

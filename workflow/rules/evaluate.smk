@@ -1,0 +1,78 @@
+rule inception_weights:
+    output:
+        INCEPTION,
+    log:
+        "<results>/logs/inception_weights.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    script:
+        "../scripts/inception_weights.py"
+
+
+rule evaluate_real:
+    input:
+        real=REAL,
+        weights=inception(),
+    output:
+        numbers="<results>/{dataset}/real/evaluation.json",
+        features=[
+            f"<results>/{{dataset}}/real/features-{name}.npz" for name in extractors()
+        ],
+        psd="<results>/{dataset}/real/psd.png",
+    log:
+        "<results>/logs/{dataset}/evaluate_real.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/evaluate_real.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        method=METHOD["evaluate"],
+        settings=SETTINGS.evaluate.model_dump(),
+    script:
+        "../scripts/evaluate_real.py"
+
+
+rule evaluate:
+    input:
+        real=REAL,
+        synthetic=SYNTHETIC,
+        features=rules.evaluate_real.output.features,
+        weights=inception(),
+    output:
+        numbers=f"{RUN}/evaluation.json",
+        psd=report(
+            f"{RUN}/psd.png",
+            caption="../report/psd.rst",
+            category="{dataset}",
+            labels={"figure": "power spectrum", "model": "{model}, seed {seed}"},
+        ),
+    log:
+        "<results>/logs/{dataset}/{model}-s{seed}/evaluate.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/{model}-s{seed}/evaluate.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=6000,
+        runtime=120,
+    params:
+        method=METHOD["evaluate"],
+        settings=SETTINGS.evaluate.model_dump(),
+        journal=journal("{dataset}/{model}/seed-{seed}/evaluate"),
+    script:
+        "../scripts/evaluate.py"
+
+
+rule evaluate_all:
+    input:
+        expand("<results>/{dataset}/real/evaluation.json", dataset=DATASETS),
+        every_run(f"{RUN}/evaluation.json"),

@@ -1,0 +1,32 @@
+rule write_report:
+    input:
+        real=expand(REAL, dataset=DATASETS),
+        rejected=expand("<results>/{dataset}/real/rejected.csv", dataset=DATASETS),
+        floors=expand("<results>/{dataset}/real/evaluation.json", dataset=DATASETS),
+        curves=every_run(f"{RUN}/training.csv"),
+        progress=every_run(f"{RUN}/progress.gif"),
+        synthetic=every_run(f"{RUN}/synthetic/meta.json"),
+        evaluations=every_run(f"{RUN}/evaluation.json"),
+        detection=every_arm("<results>/{dataset}/detection/{arm}.json"),
+    output:
+        page=report(
+            "<results>/report.html", caption="../report/page.rst", category="summary"
+        ),
+        summary=report(
+            "<results>/summary.csv",
+            caption="../report/summary.rst",
+            category="summary",
+        ),
+    log:
+        "<results>/logs/write_report.log",
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        method=METHOD["report"],
+        config=SETTINGS.model_dump(mode="json", exclude={"tracking"}),
+    script:
+        "../scripts/write_report.py"

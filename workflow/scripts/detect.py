@@ -1,0 +1,21 @@
+from pathlib import Path
+
+from pipeline.job import job
+from pipeline.settings import Detect
+from pipeline.tracking.stages import detector
+
+with job(snakemake.log[0]):
+    from pipeline.detection.classify import run_arm  # after the log is open: torch takes seconds
+
+    w, p = snakemake.wildcards, snakemake.params
+    with detector(p.journal, w.dataset, w.arm, p.models, p.seed, p.settings) as journal:
+        run_arm(
+            Detect(**p.settings),
+            real=Path(snakemake.input.real[0]).parent,
+            synthetic=[Path(file).parent for file in snakemake.input.synthetic if file.endswith("meta.json")],
+            arm=w.arm,
+            out=Path(snakemake.output[0]),
+            state=Path(p.state),
+            dataset=w.dataset,
+            journal=journal,
+        )

@@ -1,0 +1,8 @@
+from pathlib import Path
+
+from pipeline.data.voronoi import write
+from pipeline.job import job
+from pipeline.settings import Voronoi
+
+with job(snakemake.log[0]):
+    write(Voronoi(**snakemake.params.settings), snakemake.params.size, Path(snakemake.output[0]))

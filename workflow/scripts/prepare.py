@@ -1,0 +1,13 @@
+from pathlib import Path
+
+from pipeline.data.prepare import prepare
+from pipeline.job import job
+from pipeline.settings import Dataset
+
+with job(snakemake.log[0]):
+    prepare(
+        Dataset(**snakemake.params.settings),
+        out=Path(snakemake.output[0]).parent,
+        source=list(snakemake.input) or None,
+        workers=snakemake.threads,
+    )

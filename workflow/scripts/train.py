@@ -1,0 +1,23 @@
+from pathlib import Path
+
+from pipeline.data.imageset import ImageSet
+from pipeline.job import job
+from pipeline.settings import model_settings
+from pipeline.tracking.stages import training
+
+with job(snakemake.log[0]):
+    from pipeline.training.loop import train  # after the log is open: torch takes seconds
+
+    w, p = snakemake.wildcards, snakemake.params
+    data = Path(snakemake.input.real[0]).parent
+    settings = model_settings(p.settings)
+    with training(p.journal, w.dataset, w.model, int(w.seed), p.settings, ImageSet.open(data).meta) as journal:
+        train(
+            settings,
+            data=data,
+            out=Path(snakemake.output.weights).parent,
+            state=Path(p.state),
+            seed=int(w.seed),
+            journal=journal,
+            threads=snakemake.threads,
+        )
