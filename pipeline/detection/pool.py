@@ -1,0 +1,116 @@
+"""The images one detector may see, held on the device, and the test images that judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from pipeline.data.imageset import ImageSet
+from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
+from pipeline.settings import UserError
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Labelled images on one device.
+
+    `stored` is (N, H, W, C) uint8, or int16 with the bits of uint16 (torch can gather few operations of that type);
+    `labels` is (N,) int64; `n_real` of the images, the first ones, are real.
+    """
+
+    stored: Tensor
+    labels: Tensor
+    n_real: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def images(self, rows: Tensor, views: Tensor | None = None) -> Tensor:
+        """(n, C, H, W) float32 in [-1, 1], channels-last; image i turned by the bits of views[i] (see `order`)."""
+        images = self.stored[rows].permute(0, 3, 1, 2)
+        if views is not None:
+            for bit, turn in ((HORIZONTAL, _mirror_x), (VERTICAL, _mirror_y), (TRANSPOSE, _transpose)):
+                chosen = (views & bit).bool()[:, None, None, None]
+                if chosen.any():
+                    images = torch.where(chosen, turn(images), images)
+        if self.stored.dtype == torch.uint8:
+            images = images.float() * (2 / 255) - 1
+        else:
+            images = (images.int() & 0xFFFF).float() * (2 / 65535) - 1
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> Pool:
+    """The training rows of the real set, then those of every synthetic set.
+
+    Raises:
+        UserError: fewer than two classes, a class without real training images, or a synthetic set that is empty, or
+            of another size, channels, depth or classes than the real one.
+    """
+    classes = real.spec.classes
+    if len(classes) < 2:
+        raise UserError(f"datasets.{dataset}.labels: a detector needs two classes, found {len(classes)} ({classes[0]})")
+    rows = real.rows("train")
+    counts = np.bincount(real.labels[rows], minlength=len(classes))
+    for name, count in zip(classes, counts, strict=True):
+        if not count:
+            raise UserError(f"datasets.{dataset}: class `{name}` has 0 training images, a detector needs at least 1")
+    pools = [_read(real, rows, real.labels[rows], device)]
+    for fakes in synthetic:
+        _check(fakes, real)
+        drawn = fakes.rows("train")
+        labels = pd.Categorical(fakes.metadata["label"], categories=classes).codes[drawn].astype(np.int64)
+        pools.append(_read(fakes, drawn, labels, device))
+    stored, labels = torch.cat([p.stored for p in pools]), torch.cat([p.labels for p in pools])
+    return Pool(stored, labels, len(rows))
+
+
+def testing(real: ImageSet, dataset: str, device: torch.device) -> Pool:
+    """The real test images.
+
+    Raises:
+        UserError: there are none.
+    """
+    rows = real.rows("test")
+    if not len(rows):
+        raise UserError(f"datasets.{dataset}.split.test: 0 test images, a detector needs at least 1 to be judged by")
+    return _read(real, rows, real.labels[rows], device)
+
+
+def _check(fakes: ImageSet, real: ImageSet) -> None:
+    for what, found, wanted in (
+        ("height × width", fakes.images.shape[1:3], real.images.shape[1:3]),
+        ("channels", fakes.images.shape[3], real.images.shape[3]),
+        ("stored type", str(fakes.images.dtype), str(real.images.dtype)),
+    ):
+        if found != wanted:
+            raise UserError(f"{fakes.path}: {what} is {found}, the real images {real.path} have {wanted}")
+    unknown = sorted(set(fakes.metadata["label"]) - set(real.spec.classes))
+    if unknown:
+        raise UserError(f"{fakes.path}: class `{unknown[0]}` is none of the real ones ({', '.join(real.spec.classes)})")
+    if not len(fakes.rows("train")):
+        raise UserError(f"{fakes.path}: 0 synthetic images, at least 1 is needed")
+
+
+def _read(images: ImageSet, rows: np.ndarray, labels: np.ndarray, device: torch.device) -> Pool:
+    """Reads these rows of the image file and no other."""
+    stored = np.ascontiguousarray(images.images[rows])
+    if stored.dtype == np.uint16:
+        stored = stored.view(np.int16)
+    return Pool(torch.from_numpy(stored).to(device), torch.from_numpy(labels).to(device), len(rows))
+
+
+def _mirror_x(images: Tensor) -> Tensor:
+    return images.flip(3)
+
+
+def _mirror_y(images: Tensor) -> Tensor:
+    return images.flip(2)
+
+
+def _transpose(images: Tensor) -> Tensor:
+    return images.transpose(2, 3)

@@ -1,0 +1,146 @@
+import copy
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_rel
+
+from pipeline.detection.compare import compare, interval
+from pipeline.detection.scores import SCORES, confusion
+from pipeline.settings import UserError
+
+CLASSES = ["a", "b", "c", "d"]
+
+
+def result(arm, truth, predicted, groups=None):
+    """What run_arm writes, from (S, N) predictions."""
+    seeds = []
+    for seed, p in enumerate(predicted):
+        matrix = confusion(truth, p, len(CLASSES))
+        scores = {name: float(score(matrix)) for name, score in SCORES.items()}
+        seeds.append({"seed": seed, "predicted": list(p), **scores})
+    groups = [str(i) for i in range(len(truth))] if groups is None else list(groups)
+    same = {"version": 1, "classes": CLASSES, "steps": 10, "n_real": 5, "n_synthetic": 0 if arm == "real" else 5}
+    return same | {"arm": arm, "truth": list(truth), "groups": groups, "seeds": seeds}
+
+
+def draw(rng, means, seeds=3, per_class=40, spread=0.3):
+    """(arms, S, N) predictions of detectors whose success depends on the image, the repetition and luck.
+
+    A wrong answer is any other class with the same probability, so accuracy and macro F1 have one expectation.
+    """
+    truth = np.repeat(np.arange(4), per_class)
+    difficulty = rng.normal(0, 1.0, len(truth)) + 0.5 * rng.normal(size=(len(means), 1, len(truth)))
+    repetition = spread * (rng.normal(size=(1, seeds, 1)) + rng.normal(size=(len(means), seeds, 1)))
+    logit = np.asarray(means)[:, None, None] + difficulty + repetition
+    right = rng.random(logit.shape) < 1 / (1 + np.exp(-logit))
+    return truth, np.where(right, truth, (truth + rng.integers(1, 4, logit.shape)) % 4)
+
+
+def expectation(mean, spread=0.3):
+    """Accuracy of `draw` with endless images and repetitions."""
+    z = np.linspace(-8, 8, 4001)
+    sigma = np.sqrt(1.0 + 0.25 + 2 * spread**2)
+    return np.average(1 / (1 + np.exp(-mean - sigma * z)), weights=np.exp(-(z**2) / 2))
+
+
+@pytest.mark.parametrize(("spread", "metric"), [(0.05, "accuracy"), (0.3, "macro_f1"), (0.8, "macro_f1")])
+def test_all_intervals_hold_the_true_gains_together_as_often_as_promised(spread, metric):
+    rng = np.random.default_rng(5)
+    means = [1.0, 1.0, 1.6, 0.4]
+    gains = [expectation(m, spread) - expectation(means[0], spread) for m in means[1:]]
+    held = []
+    for _ in range(150):
+        truth, predicted = draw(rng, means, spread=spread)
+        rows = compare([result(a, truth, p) for a, p in zip(("real", "x", "y", "z"), predicted, strict=True)], metric)
+        held.append(all(row["low"] <= gain <= row["high"] for row, gain in zip(rows[1:], gains, strict=True)))
+    # 0.95 less two standard errors of 150 trials.
+    assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 150)
+
+
+def test_a_percentile_bootstrap_of_three_repetitions_would_not_hold_its_promise():
+    """Why the interval is not the simple one: it says 95 % and holds the true mean in three cases of four."""
+    rng = np.random.default_rng(0)
+    picks = np.stack(np.meshgrid(*[range(3)] * 3), -1).reshape(-1, 3)  # all 27 resamples, each as likely
+    means = rng.normal(0, 1, (4000, 3))[:, picks].mean(-1)
+    low, high = np.percentile(means, (2.5, 97.5), axis=1)
+    assert np.mean((low <= 0) & (high >= 0)) < 0.8
+
+
+def test_a_large_gain_and_a_large_loss_are_found_and_a_small_one_is_not_claimed():
+    truth, predicted = draw(np.random.default_rng(1), [0.5, 4.0, -2.0, 0.55], seeds=5, per_class=100, spread=0.02)
+    rows = compare([result(a, truth, p) for a, p in zip(("real", "good", "bad", "same"), predicted, strict=True)])
+    assert [r["arm"] for r in rows] == ["real", "good", "bad", "same"]
+    assert [r["verdict"] for r in rows] == ["baseline", "helps", "hurts", "cannot tell"]
+    assert rows[1]["sentence"].startswith("good helps: macro F1 ")
+    assert f"a change of {rows[2]['difference']:+.3f} (95% interval " in rows[2]["sentence"]
+
+
+def test_one_image_more_in_every_repetition_is_no_proof():
+    """The repetitions agree perfectly; that it is one test image of forty is what makes it doubtful."""
+    truth = np.repeat(np.arange(4), 10)
+    worse = truth.copy()
+    worse[:6] = 1
+    better = worse.copy()
+    better[0] = 0
+    row = compare([result("real", truth, [worse] * 3), result("more", truth, [better] * 3)], "accuracy")[1]
+    assert row["difference"] == pytest.approx(1 / 40)
+    assert row["spread_seeds"] == 0
+    # The jackknife of a mean is its textbook standard error s / √n.
+    assert row["spread_images"] == pytest.approx(np.std([1] + [0] * 39, ddof=1) / np.sqrt(40))
+    assert row["verdict"] == "cannot tell"
+    assert row["sentence"].endswith("more test images would narrow it most")
+
+
+def test_without_chance_in_the_images_it_is_the_paired_t_test():
+    a, b = np.array([0.91, 0.88, 0.93, 0.90]), np.array([0.87, 0.86, 0.90, 0.88])
+    theirs = ttest_rel(a, b)
+    ours = interval(a - b, np.full(9, np.mean(a - b)), 0.9)
+    bounds = theirs.confidence_interval(0.9)
+    assert (ours["low"], ours["high"]) == pytest.approx((bounds.low, bounds.high))
+
+
+def test_images_of_one_source_count_once():
+    """Ten copies of each image are not ten times the evidence."""
+    truth, predicted = draw(np.random.default_rng(2), [0.3, 0.9], per_class=12)
+    once = compare([result(a, truth, p) for a, p in zip(("real", "x"), predicted, strict=True)], "accuracy")[1]
+    groups = np.repeat([f"image {i}" for i in range(len(truth))], 10)
+    tenfold = [
+        result(a, np.repeat(truth, 10), np.repeat(p, 10, axis=1), groups)
+        for a, p in zip(("real", "x"), predicted, strict=True)
+    ]
+    again = compare(tenfold, "accuracy")[1]
+    assert (again["low"], again["high"]) == pytest.approx((once["low"], once["high"]))
+
+
+def test_one_group_of_test_images_proves_nothing():
+    truth = np.repeat(np.arange(4), 5)
+    arms = [result("real", truth, [truth * 0] * 3, ["strip"] * 20), result("x", truth, [truth] * 3, ["strip"] * 20)]
+    row = compare(arms)[1]
+    assert (row["low"], row["high"], row["verdict"]) == (-1, 1, "cannot tell")
+
+
+def test_more_arms_make_wider_intervals():
+    truth, predicted = draw(np.random.default_rng(3), [1.0, 1.2, 1.0, 0.9])
+    arms = [result(a, truth, p) for a, p in zip(("real", "x", "y", "z"), predicted, strict=True)]
+    alone, corrected = compare(arms[:2])[1], compare(arms)[1]
+    assert corrected["low"] < alone["low"] < alone["difference"] < alone["high"] < corrected["high"]
+
+
+def test_the_order_of_the_files_does_not_matter():
+    truth, predicted = draw(np.random.default_rng(4), [1.0, 1.2])
+    real, x = (result(a, truth, p) for a, p in zip(("real", "x"), predicted, strict=True))
+    assert compare([x, real]) == compare([real, x])
+    assert [row["verdict"] for row in compare([real])] == ["baseline"]
+
+
+def test_arms_that_cannot_be_compared_are_refused():
+    truth, predicted = draw(np.random.default_rng(4), [1.0, 1.2])
+    real, x = (result(a, truth, p) for a, p in zip(("real", "real+x"), predicted, strict=True))
+    with pytest.raises(UserError, match="no arm `real`"):
+        compare([x])
+    other = copy.deepcopy(x)
+    other["truth"][0] = 3
+    with pytest.raises(UserError, match=r"real\+x: its test images are not those"):
+        compare([real, other])
+    with pytest.raises(UserError, match=r"repetitions \[0, 1\], `real` has \[0, 1, 2\]"):
+        compare([real, x | {"seeds": x["seeds"][:2]}])
