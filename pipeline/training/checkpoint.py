@@ -1,0 +1,144 @@
+"""Resumable training state on disk: whole or not at all, checked on load, the last two kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from pipeline.job import say
+from pipeline.models.base import GenerativeModel
+
+KEEP = 2
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    step: int
+    attempt: int
+    body: dict[str, Any]  # JSON types: the log, the seconds
+    tensors: dict[str, Tensor]  # on the CPU
+
+
+class Checkpoints:
+    """The checkpoints of one run in a folder.
+
+    `identity` (JSON types) is what must agree for a checkpoint to be this run's: settings, data, spec, seed. A file is
+    named `{run}-{attempt}-{step}-{sha256}.safetensors`, with `run` a hash of the identity and `sha256` of the file
+    itself, so that one look at name and content tells a whole file from a damaged one.
+    """
+
+    def __init__(self, folder: Path, identity: dict[str, Any]):
+        self.folder, self.identity = folder, json.loads(json.dumps(identity))
+        text = json.dumps(self.identity, sort_keys=True)
+        self.run = hashlib.sha256(text.encode()).hexdigest()[:16]
+        self.kept: list[Path] = []
+        folder.mkdir(parents=True, exist_ok=True)
+        for torn in folder.glob("*.part"):
+            torn.unlink()
+
+    def write(self, tensors: dict[str, Tensor], step: int, attempt: int, body: dict[str, Any]) -> None:
+        """Add a checkpoint; the last two stay.
+
+        Raises:
+            OSError: it could not be written (a full disk); the older ones are untouched.
+        """
+        meta = {"identity": self.identity, "step": step, "attempt": attempt, "body": body}
+        payload = safetensors.torch.save(tensors, {"pyrite": json.dumps(meta)})
+        digest = hashlib.sha256(payload).hexdigest()
+        path = self.folder / f"{self.run}-{attempt:02d}-{step:09d}-{digest}.safetensors"
+        write_whole(path, payload)
+        self.kept = [*(k for k in self.kept if k != path), path][-KEEP:]
+        for old in self._own():
+            if old not in self.kept:
+                old.unlink()
+
+    def newest(self, most_steps: int) -> Checkpoint | None:
+        """The last good checkpoint of this run with at most `most_steps` steps; says what it passes over."""
+        for path in reversed(self._own()):
+            step = int(path.name.split("-")[2])
+            if step > most_steps:
+                say(f"{path}: holds {step} steps, this training has {most_steps} in all; not used")
+                continue
+            payload = path.read_bytes()
+            if hashlib.sha256(payload).hexdigest() != path.stem.split("-")[3]:
+                say(f"{path}: damaged (its SHA-256 is not the one in its name); going back to the one before")
+                continue
+            with safetensors.safe_open(path, "pt") as file:
+                meta = json.loads(file.metadata()["pyrite"])
+            self.kept = [path]
+            return Checkpoint(meta["step"], meta["attempt"], meta["body"], safetensors.torch.load(payload))
+        return None
+
+    def say_foreign(self) -> None:
+        """Say which settings keep the checkpoints of other runs in the folder from being resumed."""
+        for path in sorted(set(self.folder.glob("*.safetensors")) - set(self._own())):
+            try:
+                with safetensors.safe_open(path, "pt") as file:
+                    other = json.loads(file.metadata()["pyrite"])["identity"]
+            except (safetensors.SafetensorError, OSError, KeyError, TypeError, ValueError):
+                say(f"{path}: not a checkpoint that can be read; ignored")
+                continue
+            changes = ", ".join(_differences(other, self.identity))
+            say(f"{path}: not resumed, it is of another training ({changes})")
+
+    def finish(self) -> None:
+        """Keep the last checkpoint of this run alone: a raised `total_images` goes on from it."""
+        for path in self.folder.glob("*.safetensors"):
+            if path not in self.kept[-1:]:
+                path.unlink()
+
+    def _own(self) -> list[Path]:
+        """This run's files, oldest first."""
+        return sorted(self.folder.glob(f"{self.run}-*-*-*.safetensors"))
+
+
+def write_whole(path: Path, payload: bytes) -> None:
+    """Write a file so that it exists whole, on the disk, or not at all.
+
+    Raises:
+        OSError: nothing is left but what was there before.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        with open(part, "wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError:
+        part.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def gather(model: GenerativeModel) -> dict[str, Tensor]:
+    """A copy of the model's whole state on the CPU, row-major, each tensor with memory of its own."""
+    return {
+        name: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
+        for name, tensor in model.state().items()
+    }
+
+
+def _differences(old: dict, new: dict, path: str = "") -> list[str]:
+    """`settings.batch: 32 → 64` for every leaf that differs."""
+    found = []
+    for key in sorted({*old, *new}):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{path}{key}.")
+        elif a != b:
+            found.append(f"{path}{key}: {a} → {b}")
+    return found

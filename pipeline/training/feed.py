@@ -1,0 +1,172 @@
+"""The data feed: which training images a step shows, as a stateless function of the seed and the step."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import psutil
+import torch
+from torch import Tensor
+
+from pipeline.data.imageset import ImageSet
+from pipeline.settings import ImageSpec, UserError
+from pipeline.training.seeds import derive
+
+RESIDENT = 0.25  # share of the free memory that the training images may take
+
+
+def model_spec(data: ImageSet, classes: list[str] | None) -> ImageSpec:
+    """What a model trained on `classes` (None: all) is told about the images.
+
+    Raises:
+        UserError: an unknown or repeated class, or a symmetry that the shape does not have.
+    """
+    spec = data.spec
+    for name in classes or []:
+        if name not in spec.classes:
+            raise UserError(f"classes: `{name}` is not a class of {data.path}; it has {', '.join(spec.classes)}")
+        if classes.count(name) > 1:
+            raise UserError(f"classes: `{name}` is named twice")
+    if spec.symmetry == "dihedral" and spec.height != spec.width:
+        raise UserError(f"symmetry: `dihedral` needs square images, these are {spec.height}x{spec.width}")
+    return spec._replace(classes=tuple(classes)) if classes else spec
+
+
+def training_rows(data: ImageSet, spec: ImageSpec) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (n,) int64 in the image set of the training images of the spec's classes, and their labels (n,) int64.
+
+    Labels index `spec.classes`.
+
+    Raises:
+        UserError: no training image of the classes asked for, or none at all.
+    """
+    index = {name: i for i, name in enumerate(spec.classes)}
+    rows = data.rows("train")
+    names = data.metadata["label"].to_numpy()[rows]
+    wanted = np.isin(names, list(index))
+    labels = np.array([index[name] for name in names[wanted]], dtype=np.int64)
+    if not len(labels):
+        raise UserError(f"{data.path}: no training image of the classes {', '.join(spec.classes)}")
+    if len(spec.classes) < len(data.spec.classes):
+        for i, name in enumerate(spec.classes):
+            if i not in labels:
+                raise UserError(f"classes: `{name}` has no training image in {data.path}")
+    return rows[wanted], labels
+
+
+class Feed:
+    """Batches of training images. Holds no state that a resumed training would need.
+
+    Every epoch is a permutation of all images; a batch may reach over the border of two epochs, and over several where
+    it is larger than the data set.
+    """
+
+    def __init__(self, data: ImageSet, spec: ImageSpec, batch: int, device: torch.device):
+        self.rows, labels = training_rows(data, spec)
+        self.labels = torch.from_numpy(labels).to(device)
+        self.batch_size, self.device, self.symmetry = batch, device, spec.symmetry
+        self.maximum = float(np.iinfo(data.images.dtype).max)
+        size = len(self.rows) * data.images[0].nbytes
+        source = _Resident if size <= RESIDENT * _free_bytes(device) else _Mapped
+        self.source = source(data.images, self.rows, device)
+
+    def order(self, seed: int, step: int) -> np.ndarray:
+        """(batch,) int64 positions among the training images that step `step` (from 0) shows."""
+        n = len(self.rows)
+        places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs = places // n
+        return np.concatenate(
+            [_permutation(seed, int(epoch), n)[places[epochs == epoch] % n] for epoch in np.unique(epochs)]
+        )
+
+    def batch(self, seed: int, step: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Images (N, C, H, W) float32 in [-1, 1], channels-last, randomly flipped by `rng` as the data set's symmetry
+        allows, and labels (N,) int64."""
+        order = self.order(seed, step)
+        stored = self.source.take(order)
+        self.source.prepare(self.order(seed, step + 1))
+        images = augment(normalise(stored, self.maximum), self.symmetry, rng)
+        return images, self.labels[torch.from_numpy(order).to(self.device)]
+
+    def class_images(self, label: int, count: int) -> Tensor:
+        """The first `count` training images of a class, (n, C, H, W) float32 in [-1, 1], unflipped."""
+        positions = np.flatnonzero(self.labels.cpu().numpy() == label)[:count]
+        return normalise(self.source.take(positions), self.maximum)
+
+
+def normalise(stored: Tensor, maximum: float) -> Tensor:
+    """(N, H, W, C) uint8, or int16 that holds the bits of uint16, to (N, C, H, W) float32 in [-1, 1], channels-last."""
+    if stored.dtype == torch.int16:
+        stored = stored.to(torch.int32).bitwise_and_(0xFFFF)
+    images = stored.permute(0, 3, 1, 2).to(torch.float32) * (2 / maximum) - 1
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def augment(images: Tensor, symmetry: str, rng: torch.Generator) -> Tensor:
+    """Each image under an element of the symmetry's group, drawn uniformly.
+
+    Left-right and up-down flips and the transposition, each with probability one half, make the eight elements of the
+    dihedral group of the square equally likely.
+    """
+    moves = {
+        "none": [],
+        "horizontal": [lambda x: x.flip(3)],
+        "vertical": [lambda x: x.flip(2)],
+        "both": [lambda x: x.flip(3), lambda x: x.flip(2)],
+        "dihedral": [lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.transpose(2, 3)],
+    }[symmetry]
+    for move in moves:
+        chosen = torch.rand(len(images), 1, 1, 1, generator=rng, device=images.device) < 0.5
+        images = torch.where(chosen, move(images), images)
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+@lru_cache(maxsize=4)
+def _permutation(seed: int, epoch: int, n: int) -> np.ndarray:
+    return np.random.default_rng(derive(seed, epoch)).permutation(n)
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return psutil.virtual_memory().available
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    # torch can hardly index uint16; int16 carries the same bits.
+    return torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array)
+
+
+class _Resident:
+    """All training images on the device, as integers."""
+
+    def __init__(self, images: np.ndarray, rows: np.ndarray, device: torch.device):
+        self.images = _tensor(np.ascontiguousarray(images[rows])).to(device)
+
+    def take(self, order: np.ndarray) -> Tensor:
+        return self.images[torch.from_numpy(order).to(self.images.device)]
+
+    def prepare(self, order: np.ndarray) -> None:
+        """Nothing to read ahead."""
+
+
+class _Mapped:
+    """Images stay on disk; a thread reads the next batch while the device works on this one."""
+
+    def __init__(self, images: np.ndarray, rows: np.ndarray, device: torch.device):
+        self.images, self.rows, self.device = images, rows, device
+        self.reader = ThreadPoolExecutor(1)
+        self.ahead: tuple[np.ndarray, Future] | None = None
+
+    def take(self, order: np.ndarray) -> Tensor:
+        if self.ahead and np.array_equal(self.ahead[0], order):
+            return self.ahead[1].result().to(self.device)
+        return self._read(order).to(self.device)
+
+    def prepare(self, order: np.ndarray) -> None:
+        self.ahead = (order, self.reader.submit(self._read, order))
+
+    def _read(self, order: np.ndarray) -> Tensor:
+        return _tensor(self.images[self.rows[order]])

@@ -1,0 +1,54 @@
+"""What tells a sick training from a healthy one. Each check raises `Sick` with what it saw."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+FLAT = 0.01  # a spread below this fraction of the real images' is none
+
+
+class Sick(Exception):
+    """The training cannot be trusted any more; the message says why."""
+
+
+def check_scalars(values: dict[str, float]) -> None:
+    """Raises Sick where a logged scalar is NaN or infinite."""
+    for name, value in values.items():
+        if not math.isfinite(value):
+            raise Sick(f"{name} is {value}")
+
+
+def check_state(state: dict[str, Tensor]) -> None:
+    """Raises Sick where a tensor of the training state holds NaN or infinity."""
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            count = int((~torch.isfinite(tensor)).sum())
+            raise Sick(f"{count} of {tensor.numel()} numbers in {name} are not finite")
+
+
+def check_samples(name: str, samples: Tensor, real: Tensor) -> None:
+    """Compare generated with real images of one class, both (n, C, H, W) in [-1, 1].
+
+    Both limits are relative to the real images, so that a class of flat or of identical images may be just that.
+
+    Raises:
+        Sick: non-finite pixels; constant images (the mean standard deviation inside an image is less than FLAT times
+            the real one); identical images (the same for the standard deviation of a pixel from image to image).
+    """
+    if not torch.isfinite(samples).all():
+        raise Sick(f"images of `{name}` have non-finite pixels")
+    if _inside(samples) < FLAT * _inside(real):
+        raise Sick(f"all images of `{name}` are constant")
+    if len(samples) > 1 and len(real) > 1 and _between(samples) < FLAT * _between(real):
+        raise Sick(f"all images of `{name}` are identical")
+
+
+def _inside(images: Tensor) -> float:
+    return float(images.flatten(1).std(1, correction=0).mean())
+
+
+def _between(images: Tensor) -> float:
+    return float(images.std(0, correction=0).mean())

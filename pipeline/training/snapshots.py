@@ -1,0 +1,85 @@
+"""Sample grids with fixed seeds at intervals of a training, and the film made of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pipeline.models.base import GenerativeModel
+from pipeline.training import grids
+from pipeline.training.checkpoint import write_whole
+from pipeline.training.seeds import derive
+
+COLUMNS = 8  # images of a class in a grid
+ROWS = 16  # classes in a grid
+
+
+def draw(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> Tensor:
+    """Images of the averaged weights, (N, C, H, W) float32 in [-1, 1] on the CPU, drawn `batch` at a time.
+
+    Args:
+        labels: (N,) int64 on the CPU.
+        seeds: (N,) int64 on the CPU.
+    """
+    model.eval()
+    with torch.no_grad():
+        parts = [
+            model.sample(c.to(model.device), s.to(model.device)).float().cpu()
+            for c, s in zip(labels.split(batch), seeds.split(batch), strict=True)
+        ]
+    model.train()
+    return torch.cat(parts)
+
+
+def draw_classes(model: GenerativeModel, batch: int) -> dict[str, Tensor]:
+    """The fixed grid: (COLUMNS, C, H, W) float32 in [-1, 1] by class name, of the first ROWS classes.
+
+    The seeds depend on the class and the column alone, so that grids of all moments and models compare.
+    """
+    names = model.spec.classes[:ROWS]
+    labels = torch.arange(len(names)).repeat_interleave(COLUMNS)
+    seeds = torch.tensor([derive(c, i) for c in range(len(names)) for i in range(COLUMNS)])
+    images = draw(model, labels, seeds, batch)
+    return dict(zip(names, images.split(COLUMNS), strict=True))
+
+
+class Snapshots:
+    """The grids of a training.
+
+    They are kept in `state`, which outlives a job that fails, and copied to `out`, which may not: a resumed training
+    ends with the whole film.
+    """
+
+    def __init__(self, state: Path, out: Path):
+        self.state, self.out = state, out
+
+    def begin(self, images: int) -> None:
+        """Forget the grids after `images` images (all of them, for a negative number); bring back the others."""
+        shutil.rmtree(self.out, ignore_errors=True)
+        for folder in (self.state / "small", self.out):
+            folder.mkdir(parents=True, exist_ok=True)
+        for path in self._frames():
+            if int(path.stem) > images:
+                path.unlink()
+            else:
+                shutil.copy(path, self.out)
+
+    def save(self, samples: dict[str, Tensor], images: int) -> Path:
+        """Write the grid drawn after `images` images; returns a copy of at most 256 pixels, for the tracker."""
+        rows = {name: x.permute(0, 2, 3, 1).numpy() for name, x in samples.items()}
+        path, small = (folder / f"{images:09d}.png" for folder in (self.state, self.state / "small"))
+        title = f"{images:,} images".replace(",", " ")
+        write_whole(path, grids.png(grids.sheet(rows, title)))
+        write_whole(small, grids.png(grids.compact(rows)))
+        shutil.copy(path, self.out)
+        return small
+
+    def film(self, path: Path) -> None:
+        """Write all grids as an animated GIF."""
+        grids.animation(self._frames(), path)
+
+    def _frames(self) -> list[Path]:
+        return sorted(self.state.glob("*.png"))

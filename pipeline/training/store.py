@@ -1,0 +1,126 @@
+"""A trained generator as files: averaged weights (safetensors) and their recipe (JSON)."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+import pipeline.models
+from pipeline.models.base import GenerativeModel
+from pipeline.settings import FAMILY_SETTINGS, ImageSpec, UserError
+from pipeline.training.checkpoint import write_whole
+from pipeline.training.device import amp_dtype, best_device
+
+VERSION = 1
+WEIGHTS, RECIPE = "model.safetensors", "model.json"
+
+
+def save(model: GenerativeModel, out: Path, seed: int, data: dict[str, Any], seconds: float) -> None:
+    """Write `model.safetensors` (the `ema` module alone) and `model.json` into `out`.
+
+    Args:
+        data: `meta` of the image set the model was trained on.
+        seconds: duration of the training.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    weights = {
+        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.ema.state_dict().items()
+    }
+    payload = safetensors.torch.save(weights)
+    recipe = {
+        "version": VERSION,
+        "settings": model.settings.model_dump(mode="json"),
+        "spec": model.spec._asdict(),
+        "seed": seed,
+        "images_seen": int(model.images_seen),
+        "parameters": parameters(model),
+        "seconds": round(seconds, 1),
+        "device": device_name(model.device),
+        "precision": "fp32" if model.amp is None else "bf16",
+        "data": {key: data.get(key) for key in ("data_hash", "dtype", "scaling", "pixel_size", "unit")},
+        "versions": versions(),
+        "sha256": hashlib.sha256(payload).hexdigest(),
+    }
+    text = json.dumps(recipe, indent=2, ensure_ascii=False) + "\n"
+    try:
+        write_whole(out / WEIGHTS, payload)
+        write_whole(out / RECIPE, text.encode())
+    except OSError as error:
+        raise UserError(f"{out}: the trained model cannot be written ({os.strerror(error.errno or 0)})") from error
+
+
+def load(folder: Path) -> GenerativeModel:
+    """The trained model of a folder, ready to `sample`, in eval mode on the best device.
+
+    Its networks beside `ema` are untrained. Precision follows the settings and this machine.
+
+    Raises:
+        UserError: a missing, damaged or foreign file.
+    """
+    recipe = read_recipe(folder)
+    payload = (folder / WEIGHTS).read_bytes()
+    if hashlib.sha256(payload).hexdigest() != recipe["sha256"]:
+        raise UserError(f"{folder / WEIGHTS}: damaged, its SHA-256 is not the one in {RECIPE}")
+    family = recipe["settings"]["family"]
+    if family not in FAMILY_SETTINGS:
+        raise UserError(f"{folder / RECIPE}: family `{family}` is not one of {', '.join(FAMILY_SETTINGS)}")
+    settings = FAMILY_SETTINGS[family].model_validate(recipe["settings"])
+    spec = ImageSpec(**recipe["spec"] | {"classes": tuple(recipe["spec"]["classes"])})
+    device = best_device()
+    model = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
+    model.ema.load_state_dict(safetensors.torch.load(payload))
+    model.images_seen.fill_(recipe["images_seen"])
+    return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def read_recipe(folder: Path) -> dict[str, Any]:
+    """`model.json` of a folder that holds a whole model.
+
+    Raises:
+        UserError: a file is missing or unreadable.
+    """
+    for name in (WEIGHTS, RECIPE):
+        if not (folder / name).is_file():
+            raise UserError(f"{folder}: not a trained model, {name} is missing")
+    try:
+        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        recipe["sha256"], recipe["settings"]["family"], recipe["spec"]["classes"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{folder / RECIPE}: damaged ({error!r})") from None
+    if recipe["version"] != VERSION:
+        raise UserError(f"{folder / RECIPE}: version {recipe['version']}, this program reads {VERSION}")
+    return recipe
+
+
+def parameters(model: GenerativeModel) -> dict[str, int]:
+    """Trainable numbers by network (the model's direct children, without the averaged copy)."""
+    return {
+        name: count
+        for name, child in model.named_children()
+        if child is not model.ema and (count := sum(p.numel() for p in child.parameters()))
+    }
+
+
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({platform.machine()})"
+
+
+def versions() -> dict[str, str]:
+    """Versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in ("pyrite", "torch", "numpy"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,130 @@
+"""A family small enough to test the loop with: an image a class and noise through one convolution."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+import pipeline.models
+from pipeline import settings as pyrite_settings
+from pipeline.data.imageset import ImageSetWriter
+from pipeline.models.base import GenerativeModel, latents
+from pipeline.training.loop import train
+
+
+class TinySettings(pyrite_settings.Training):
+    family: Literal["tiny"] = "tiny"
+    batch: int = 4
+    sick_from: int = -1
+    """Updates seen after which the loss is NaN; negative is never."""
+    always_sick: bool = True
+    """NaN again after a rollback."""
+    flat: bool = False
+    """Draw black images only."""
+
+
+class Net(nn.Module):
+    def __init__(self, spec):
+        super().__init__()
+        self.shape = (spec.channels, spec.height, spec.width)
+        self.mean = nn.Parameter(torch.zeros(len(spec.classes), *self.shape))
+        self.mix = nn.Conv2d(spec.channels, 8, 3, padding=1)
+        self.out = nn.Conv2d(8, spec.channels, 3, padding=1)
+
+    def forward(self, labels, noise):
+        return torch.tanh(self.mean[labels] + self.out(torch.relu(self.mix(noise.view(-1, *self.shape)))))
+
+
+class Tiny(GenerativeModel):
+    def __init__(self, settings, spec, amp=None):
+        super().__init__(settings, spec, amp)
+        self.net = Net(spec)
+        self.ema = copy.deepcopy(self.net).requires_grad_(False)
+        self.dropout = nn.Dropout(0.2)  # draws from the global generator
+        self.optimizers = {"net": torch.optim.Adam(self.net.parameters(), lr=0.01, betas=(0.0, 0.99))}
+        self.poison = settings.sick_from
+
+    def train_step(self, images, labels, rng):
+        size = images[0].numel()
+        noise = torch.randn(len(images), size, generator=rng, device=images.device)
+        drawn = self.net(labels, noise)
+        loss = self.dropout(drawn - images).square().mean()
+        if self.updates >= self.poison >= 0:
+            loss = loss * torch.nan
+            self.poison = self.poison if self.settings.always_sick else -1
+        self.optimizers["net"].zero_grad()
+        loss.backward()
+        self.optimizers["net"].step()
+        self.updates += 1
+        for slow, fast in zip(self.ema.parameters(), self.net.parameters(), strict=True):
+            slow.data.lerp_(fast.data, 0.1)
+        rare = {"loss/rare": loss.detach()} if self.updates % 3 == 0 else {}
+        return {"loss/G": loss.detach()} | rare
+
+    def sample(self, labels, seeds):
+        noise = latents(seeds, self.ema.mean[0].numel()).to(self.device)
+        drawn = self.ema(labels, noise)
+        return torch.full_like(drawn, -1) if self.settings.flat else drawn
+
+
+def register() -> None:
+    """Make the family known; `monkeypatch.setitem` does the same for the time of a test."""
+    pipeline.models.FAMILIES["tiny"] = Tiny
+    pyrite_settings.FAMILY_SETTINGS["tiny"] = TinySettings
+
+
+def image_set(
+    path: Path, n: int = 20, size: int = 16, channels: int = 1, dtype: str = "uint8", symmetry: str = "none"
+) -> Path:
+    """Noise around a gray level of its own for each of two classes; every fifth image is a test image."""
+    rng = np.random.default_rng(0)
+    labels = np.array(["dark", "bright"])[np.arange(n) % 2]
+    level = np.where(labels == "dark", 0.25, 0.75)[:, None, None, None]
+    images = np.clip(level + rng.normal(0, 0.1, (n, size, size, channels)), 0, 1)
+    split = np.where(np.arange(n) % 5 == 4, "test", "train")
+    ids = [f"image_{i:03d}" for i in range(n)]
+    table = {"id": ids, "label": labels, "source": ids, "row": 0, "col": 0, "group": ids, "split": split}
+    meta = {
+        "classes": ["dark", "bright"],
+        "symmetry": symmetry,
+        "dtype": dtype,
+        "scaling": {"rule": "dtype", "low": 0.0, "high": float(np.iinfo(dtype).max)},
+        "pixel_size": 0.5,
+        "unit": "µm",
+    }
+    with ImageSetWriter(path, n, size, size, channels, dtype) as writer:
+        writer[:] = np.rint(images * np.iinfo(dtype).max).astype(dtype)
+        writer.finish(pd.DataFrame(table), meta)
+    return path
+
+
+class Events:
+    """A journal that remembers; with a file, it writes there what it was told."""
+
+    def __init__(self, path: Path | None = None):
+        self.path, self.list = path, []
+
+    def __getattr__(self, kind):
+        def note(*args):
+            self.list.append((kind, *args))
+            if self.path:
+                self.path.write_text(json.dumps(self.list, default=str))
+
+        return note
+
+    def of(self, kind: str) -> list[tuple]:
+        return [event[1:] for event in self.list if event[0] == kind]
+
+
+def train_in_process(data: Path, folder: Path) -> None:
+    """160 updates with a checkpoint after each: what a test kills."""
+    register()
+    settings = TinySettings(total_images=640, snapshots=4)
+    train(settings, data, folder / "out", folder / "state", 0, Events(), checkpoint_seconds=0.0, threads=1)

@@ -1,0 +1,287 @@
+"""The loop, with a family of its own tests: it must know none."""
+
+import csv
+import hashlib
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_family import Events, Tiny, TinySettings, image_set, train_in_process
+
+import pipeline.models
+from pipeline.settings import UserError
+from pipeline.training import store
+from pipeline.training.loop import train
+
+
+@pytest.fixture(autouse=True)
+def family(monkeypatch):
+    monkeypatch.setitem(pipeline.models.FAMILIES, "tiny", Tiny)
+    monkeypatch.setitem(store.FAMILY_SETTINGS, "tiny", TinySettings)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return image_set(tmp_path / "real", symmetry="dihedral")
+
+
+def run(data, folder, journal=None, seed=0, checkpoint_seconds=1e9, **settings):
+    """Train Tiny into folder/out with its state in folder/state; returns the settings."""
+    settings = TinySettings(**{"total_images": 60, "snapshots": 3} | settings)
+    train(settings, data, folder / "out", folder / "state", seed, journal or Events(), checkpoint_seconds, threads=1)
+    return settings
+
+
+def weights(folder):
+    return (folder / "out" / "model.safetensors").read_bytes()
+
+
+def table(folder):
+    with open(folder / "out" / "training.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def test_writes_what_the_stages_after_it_read(data, tmp_path):
+    journal = Events()
+    run(data, tmp_path, journal)
+    out = tmp_path / "out"
+    rows = table(tmp_path)
+    assert next(iter(rows[0])) == "images"
+    assert [int(r["images"]) for r in rows] == list(range(4, 61, 4))  # 15 steps are fewer than 200 rows
+    assert [r["loss/rare"] != "" for r in rows] == [i % 3 == 2 for i in range(15)]
+    assert sorted(p.name for p in (out / "samples").iterdir()) == [f"{n:09d}.png" for n in (0, 20, 40, 60)]
+    with Image.open(out / "progress.gif") as film:
+        assert film.n_frames == 4
+    assert [at for *_, at in journal.of("image")] == [0, 20, 40, 60]
+    for _, path, _ in journal.of("image"):
+        with Image.open(path) as picture:
+            assert max(picture.size) <= 256
+    assert [images for _, images in journal.of("metrics")] == [int(r["images"]) for r in rows]
+    model = store.load(out)
+    assert model.images_seen == 60
+    assert model.spec.classes == ("dark", "bright")
+
+
+def test_learns_the_mean_image_of_each_class(data, tmp_path):
+    run(data, tmp_path, total_images=1200)
+    model = store.load(tmp_path / "out")
+    drawn = model.sample(torch.tensor([0, 1]).repeat(20), torch.arange(40))
+    dark, bright = float(drawn[0::2].mean()), float(drawn[1::2].mean())
+    assert dark == pytest.approx(-0.5, abs=0.05)  # gray level 0.25 of [0, 1]
+    assert bright == pytest.approx(0.5, abs=0.05)
+
+
+def test_seed_decides_everything(data, tmp_path):
+    run(data, tmp_path / "a")
+    run(data, tmp_path / "b")
+    run(data, tmp_path / "c", seed=1)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "c")
+
+
+def test_looking_more_often_changes_nothing(data, tmp_path):
+    run(data, tmp_path / "a", snapshots=1)
+    run(data, tmp_path / "b", snapshots=15, checkpoint_seconds=0)
+    assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+def test_raised_budget_goes_on_to_the_same_weights(data, tmp_path):
+    run(data, tmp_path / "whole", total_images=80)
+    run(data, tmp_path / "parts", total_images=44)
+    run(data, tmp_path / "parts", total_images=80)
+    assert weights(tmp_path / "whole") == weights(tmp_path / "parts")
+
+
+@pytest.mark.parametrize("size", [16, 24])
+def test_sigterm_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path, size, monkeypatch, capfd):
+    data = image_set(tmp_path / "real", size=size, channels=3, dtype="uint16")
+    run(data, tmp_path / "whole")
+    step = Tiny.train_step
+
+    def stopped(self, *args):
+        if self.updates == 6:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *args)
+
+    monkeypatch.setattr(Tiny, "train_step", stopped)
+    with pytest.raises(SystemExit) as stop:
+        run(data, tmp_path / "parts")
+    assert stop.value.code == 75
+    assert "28 images" in capfd.readouterr().err
+    monkeypatch.setattr(Tiny, "train_step", step)
+    # Snakemake deletes the declared outputs of a failed job.
+    shutil.rmtree(tmp_path / "parts" / "out")
+    run(data, tmp_path / "parts")
+    assert weights(tmp_path / "whole") == weights(tmp_path / "parts")
+    columns = ("images", "loss/G", "loss/rare")
+    whole, parts = ([[r[c] for c in columns] for r in table(tmp_path / part)] for part in ("whole", "parts"))
+    assert whole == parts
+    assert len(list((tmp_path / "parts" / "out" / "samples").iterdir())) == 4
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_ends_in_the_same_bits(data, tmp_path):
+    """With a checkpoint after every step most kills fall into the writing of one."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipeline.training.loop"])
+
+    def start(folder):
+        process = context.Process(target=train_in_process, args=(data, tmp_path / folder))
+        process.start()
+        return process
+
+    def last(folder):
+        return max((int(p.name.split("-")[2]) for p in (tmp_path / folder / "state").glob("*.safetensors")), default=0)
+
+    whole = start("whole")
+    whole.join()
+    assert whole.exitcode == 0
+    moments, torn = random.Random(1), 0
+    for kill in range(1, 6):
+        process = start("killed")
+        while last("killed") < 25 * kill and process.is_alive():
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.02))  # a step and its checkpoint take about as long
+        process.kill()
+        process.join()
+        assert process.exitcode == -signal.SIGKILL
+        torn += any((tmp_path / "killed" / "state").rglob("*.part"))
+    assert last("killed") < 160
+    final = start("killed")
+    final.join()
+    assert final.exitcode == 0
+    assert torn >= 1  # or the test proves nothing about half-written files
+    assert weights(tmp_path / "whole") == weights(tmp_path / "killed")
+
+
+def test_damaged_checkpoint_falls_back_to_the_one_before(data, tmp_path, capfd):
+    run(data, tmp_path / "whole", total_images=80)
+    run(data, tmp_path / "parts", total_images=40)
+    state = tmp_path / "parts" / "state"
+    (newest,) = state.glob("*.safetensors")
+    older = newest.read_bytes()
+    run(data, tmp_path / "parts", total_images=60)
+    (newest,) = state.glob("*.safetensors")
+    content = bytearray(newest.read_bytes())
+    content[-100] ^= 1  # one bit
+    newest.write_bytes(content)
+    name = newest.name.split("-")
+    (state / f"{name[0]}-00-{10:09d}-{hashlib.sha256(older).hexdigest()}.safetensors").write_bytes(older)
+    capfd.readouterr()
+    run(data, tmp_path / "parts", total_images=80)
+    said = capfd.readouterr().err
+    assert "damaged" in said
+    assert "goes on from 40 images" in said
+    assert weights(tmp_path / "whole") == weights(tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [({"batch": 5}, "settings.batch: 4 → 5"), ({"classes": ["dark"]}, "spec.classes")]
+)
+def test_checkpoint_of_other_settings_is_not_resumed(data, tmp_path, capfd, change, said):
+    run(data, tmp_path)
+    run(data, tmp_path, **change)
+    text = capfd.readouterr().err
+    assert "not resumed" in text
+    assert said in text
+    run(data, tmp_path / "fresh", **change)
+    assert weights(tmp_path) == weights(tmp_path / "fresh")
+
+
+def test_checkpoint_of_other_data_is_not_resumed(data, tmp_path, capfd):
+    run(data, tmp_path)
+    other = image_set(tmp_path / "other", n=24, symmetry="dihedral")
+    run(other, tmp_path)
+    assert "images: " in capfd.readouterr().err
+
+
+def fill_disk(monkeypatch, first, last):
+    """Writing a whole file fails while Tiny has made `first` to `last` updates."""
+    now = [0]
+    step, fsync = Tiny.train_step, os.fsync
+
+    def counted(self, *args):
+        now[0] = self.updates + 1
+        return step(self, *args)
+
+    def full(descriptor):
+        if first <= now[0] <= last:
+            raise OSError(28, "No space left on device")
+        fsync(descriptor)
+
+    monkeypatch.setattr(Tiny, "train_step", counted)
+    monkeypatch.setattr(os, "fsync", full)
+
+
+def test_full_disk_is_said_and_survived(data, tmp_path, capfd, monkeypatch):
+    run(data, tmp_path / "whole")
+    fill_disk(monkeypatch, 3, 12)
+    run(data, tmp_path / "full", checkpoint_seconds=0)
+    said = capfd.readouterr().err
+    assert "no checkpoint at 12 images (No space left on device); the last one stays" in said
+    assert "training.csv not written" in said
+    assert weights(tmp_path / "whole") == weights(tmp_path / "full")
+    assert len(table(tmp_path / "full")) == 15
+    assert not list((tmp_path / "full").rglob("*.part"))
+
+
+@pytest.mark.parametrize(("first", "at"), [(0, "no checkpoint at 0 images"), (15, "cannot be written")])
+def test_full_disk_at_the_start_or_the_end_stops(data, tmp_path, monkeypatch, first, at):
+    fill_disk(monkeypatch, first, 99)
+    with pytest.raises(UserError, match=rf"{at} \(No space left on device"):
+        run(data, tmp_path)
+
+
+def test_nan_is_rolled_back_once_and_then_stops(data, tmp_path, capfd):
+    with pytest.raises(UserError, match=r"stopped after 24 images: loss/G is nan, again after 1 return"):
+        run(data, tmp_path, sick_from=5)
+    assert "returned to 0 images" in capfd.readouterr().err
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_nan_that_does_not_come_back_is_survived(data, tmp_path, capfd):
+    run(data, tmp_path, sick_from=5, always_sick=False)
+    assert "after 24 images: loss/G is nan; returned to 0 images (return 1 of 1)" in capfd.readouterr().err
+    assert all(np.isfinite(float(r["loss/G"])) for r in table(tmp_path))
+
+
+def test_never_ends_in_a_folder_of_black_images(data, tmp_path):
+    with pytest.raises(UserError, match="all images of `dark` are constant"):
+        run(data, tmp_path, flat=True)
+    assert not (tmp_path / "out" / "model.safetensors").exists()
+
+
+def test_more_images_in_a_batch_than_in_the_data_set(data, tmp_path):
+    run(data, tmp_path, batch=50, total_images=100)
+    assert store.load(tmp_path / "out").images_seen == 100
+
+
+def test_unknown_class_is_named(data, tmp_path):
+    with pytest.raises(UserError, match=r"classes: `drak` is not a class of .* dark, bright"):
+        run(data, tmp_path, classes=["drak"])
+
+
+def test_too_little_memory_names_the_batch(data, tmp_path, monkeypatch):
+    def greedy(self, *args):
+        return torch.empty(2**62, dtype=torch.uint8)
+
+    monkeypatch.setattr(Tiny, "train_step", greedy)
+    with pytest.raises(UserError, match="batch: 8 images at once do not fit into memory; try 4"):
+        run(data, tmp_path, batch=8)
+
+
+def test_damaged_model_is_refused(data, tmp_path):
+    run(data, tmp_path)
+    path = tmp_path / "out" / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match="damaged"):
+        store.load(tmp_path / "out")
+    path.unlink()
+    with pytest.raises(UserError, match=r"model\.safetensors is missing"):
+        store.load(tmp_path / "out")
