@@ -75,25 +75,37 @@ class ImageSet:
 class ImageSetWriter:
     """Writes an image set image by image, whatever its size; a context manager.
 
-    The files take their names only when the block ends without an error, `meta.json` last: a folder that opens is whole.
+    The files take their names only when the block ends without an error, `meta.json` last: what opens is whole.
     """
 
     def __init__(self, path: str | os.PathLike, n: int, height: int, width: int, channels: int, dtype: str):
         self.path = Path(path)
         self.path.mkdir(parents=True, exist_ok=True)
-        shape = (n, height, width, channels)
-        self.images = np.lib.format.open_memmap(self.path / "images.npy.part", "w+", np.dtype(dtype), shape)
+        self.shape, self.dtype = (n, height, width, channels), np.dtype(dtype)
+        # Written, not memory-mapped: pages of a map count as this process's memory until the disk has them.
+        self._file = open(self.path / "images.npy.part", "wb")  # noqa: SIM115 (closed by __exit__)
+        header = {"descr": self.dtype.str, "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(self._file, header)
+        self._start = self._file.tell()
+        self._file.truncate(self._start + int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize)
 
     def __enter__(self) -> ImageSetWriter:
         return self
 
     def __setitem__(self, rows: int | slice, images: np.ndarray) -> None:
-        self.images[rows] = images
+        """Write one image (H, W, C) at a row, or n images (n, H, W, C) at a slice of n neighbouring rows."""
+        n = self.shape[0]
+        first, last, step = rows.indices(n) if isinstance(rows, slice) else (rows, rows + 1, 1)
+        images = np.asarray(images).reshape(-1, *self.shape[1:])
+        if step != 1 or not 0 <= first <= last <= n or len(images) != last - first or images.dtype != self.dtype:
+            raise ValueError(f"{images.dtype} {images.shape} does not fit rows {rows} of {self.dtype} {self.shape}")
+        self._file.seek(self._start + first * int(np.prod(self.shape[1:])) * self.dtype.itemsize)
+        self._file.write(np.ascontiguousarray(images).data)
 
     def finish(self, metadata: pd.DataFrame, meta: dict[str, Any]) -> None:
         """Write the table and the description, then give all three files their names."""
-        _, height, width, channels = self.images.shape
-        self.images.flush()
+        _, height, width, channels = self.shape
+        self._file.close()
         digest = sha256(self.path / "images.npy.part")
         meta = {"height": height, "width": width, "channels": channels} | meta | {"data_hash": digest}
         metadata.to_csv(self.path / "metadata.csv.part", index=False, encoding="utf-8")
@@ -103,7 +115,7 @@ class ImageSetWriter:
             os.replace(self.path / f"{name}.part", self.path / name)
 
     def __exit__(self, kind, error, traceback) -> None:
-        del self.images
+        self._file.close()
         for name in FILES:
             (self.path / f"{name}.part").unlink(missing_ok=True)
 

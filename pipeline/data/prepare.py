@@ -1,0 +1,272 @@
+"""Makes an image set of a source: two passes over the files, one to look, one to write.
+
+Memory: each worker process holds one decoded image with its squares and the squares of the images before it in its
+task (32 MB of source pixels at most, unless one image has more); this process holds one answer of a worker, the facts
+of every image (about 1 kB each), and 4 million sampled values where percentiles are asked for. Nothing grows with the
+pixels of the set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.data import candidates, labels, notes, preview, scaling, splits, voronoi
+from pipeline.data.candidates import Candidate
+from pipeline.data.frame import Header
+from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data.pool import Failed, Pool
+from pipeline.data.rejections import Rejections
+from pipeline.data.source import VORONOI, listing
+from pipeline.data.survey import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
+from pipeline.data.tiling import Box
+from pipeline.job import progress, say
+from pipeline.settings import Dataset, UserError
+
+SECONDS = 120  # longest time for a task: a damaged file may keep a decoder busy for ever
+TASK_BYTES = 32 * 2**20  # of source pixels in a task of several images
+TASK_IMAGES = 128
+SAMPLE = 4_000_000  # values for percentiles over the set
+
+
+class Picture(NamedTuple):
+    """A usable image of the source."""
+
+    candidate: Candidate
+    facts: Facts
+
+
+class Square(NamedTuple):
+    """An image of the set to be: a square of a picture."""
+
+    picture: Picture
+    box: Box
+    group: str
+    split: str
+
+
+def prepare(settings: Dataset, out: Path, source: str | list[str] | None = None, workers: int = 1) -> None:
+    """Write the image set of a data set into the folder `out`, with `rejected.csv` and `preview.png`.
+
+    Args:
+        source: read this in place of `settings.source`.
+        workers: processes that decode.
+
+    Raises:
+        UserError: nothing to read, nothing usable, a class too small, more shots than images, an impossible setting.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    settings, place = _source(settings, out, source)
+    table = labels.read_table(settings)
+    entries = listing(place)
+    rejected = Rejections()
+    with Pool(workers, SECONDS, memory=2**30 + 16 * settings.max_pixels) as pool:
+        pictures = _look(pool, candidates.find(pool, entries, settings, table, rejected), settings, rejected)
+        rejected.write(out / "rejected.csv")
+        if not pictures:
+            raise UserError(f"source: none of {len(entries)} file(s) can be used: {rejected.summary()}")
+        plan = _plan(settings, pictures)
+        squares, clashes = _squares(settings, pictures)
+        classes = labels.classes(settings, {s.picture.candidate.label for s in squares})
+        _write(pool, out, settings, plan, squares, classes)
+    lines = [*notes.describe(settings, [p.facts for p in pictures], plan, len(rejected)), *clashes]
+    images = ImageSet.open(out)
+    lines.insert(0, notes.headline(images))
+    for line in lines:
+        say(line)
+    if rejected:
+        say(f"the first of {len(rejected)} rejected (all in {out / 'rejected.csv'}): {rejected.summary()}")
+    preview.write(images, lines, out / "preview.png")
+
+
+def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tuple[Dataset, str | list[str]]:
+    """The settings to read with, and what to read; procedural sets are drawn first, then read like a user's file."""
+    if settings.source != VORONOI:
+        return settings, source or settings.source
+    if source is None:
+        say(f"drawing {settings.voronoi.images_per_class} polycrystals each: {', '.join(settings.voronoi.classes)}")
+        voronoi.write(settings.voronoi, settings.size, out / "voronoi.h5")
+    read = settings.hdf5.model_copy(update={"images": "images", "labels": "labels", "layout": "nhw"})
+    rule = settings.labels.model_copy(update={"rule": "hdf5"})
+    return settings.model_copy(update={"hdf5": read, "labels": rule}), source or str(out / "voronoi.h5")
+
+
+# ---------------------------------------------------------------- the first pass
+
+
+def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejections) -> list[Picture]:
+    """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced."""
+    picks = max(64, SAMPLE // max(1, len(found)))
+    order = splits.drawn_order([c.label for c in found], [c.split for c in found], settings.split.seed)
+    limit = settings.limit or len(found)
+    facts: dict[int, Facts] = {}
+    seen = dict.fromkeys(order, 0)
+    with progress("looking", sum(min(limit, len(rows)) for rows in order.values())) as bar:
+        while turn := _next_turn(order, seen, facts, limit):
+            runs = _runs(sorted(turn), [c.header for c in found])
+            tasks = (LookTask(run, [found[i].header for i in run], settings, picks) for run in runs)
+            for task, results in pool.map(look, tasks):
+                bar.update(len(task.rows))
+                for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):
+                    if isinstance(result, Facts):
+                        facts[i] = result
+                    else:
+                        rejected.add(found[i].header.source, result)
+    for fact in facts.values():
+        for box in fact.flat_boxes:
+            rejected.add(fact.header.source, f"its tile at row {box.row}, column {box.col} is constant")
+    return [Picture(found[i], facts[i]) for i in sorted(facts)]
+
+
+def _next_turn(order: dict[str, list[int]], seen: dict[str, int], facts: dict[int, Facts], limit: int) -> list[int]:
+    """The images to look at next: of each class, as many as still lack."""
+    turn = []
+    for label, rows in order.items():
+        lacking = limit - sum(i in facts for i in rows[: seen[label]])
+        turn += rows[seen[label] : seen[label] + lacking]
+        seen[label] = min(len(rows), seen[label] + lacking)
+    return turn
+
+
+def _runs(rows: list[int], headers: list[Header]) -> Iterator[list[int]]:
+    """Positions cut into runs of one file each, small enough for one task."""
+    run: list[int] = []
+    size = 0
+    for i in rows:
+        header = headers[i]
+        weight = int(np.prod(header.shape)) * np.dtype(header.dtype).itemsize
+        if run and (headers[run[0]].path != header.path or size + weight > TASK_BYTES or len(run) >= TASK_IMAGES):
+            yield run
+            run, size = [], 0
+        run.append(i)
+        size += weight
+    if run:
+        yield run
+
+
+def _each(results: list | Failed, count: int) -> list:
+    """The results of a task's images; a process that failed did so for all of them."""
+    return [results.reason] * count if isinstance(results, Failed) else results
+
+
+# ---------------------------------------------------------------- what is decided between the passes
+
+
+def _plan(settings: Dataset, pictures: list[Picture]) -> Plan:
+    facts = [p.facts for p in pictures]
+    deepest = max(facts, key=lambda f: (np.dtype(f.dtype).kind == "f", np.dtype(f.dtype).itemsize, f.bits or 0))
+    full = scaling.type_range(deepest.dtype, deepest.bits)
+    sample = None
+    if settings.scaling.rule == "percentile":
+        parts = [(f, scaling.type_range(f.dtype, f.bits)) for f in facts]
+        sample = np.concatenate([scaling.converted(f.sample, own, full) for f, own in parts])
+    try:
+        low, high = scaling.decide(settings.scaling, full, sample)
+    except scaling.Rejected as reason:
+        raise UserError(f"scaling: of all images together, {reason}") from None
+    gray = settings.channels == "gray" or (settings.channels == "auto" and not any(f.colour for f in facts))
+    return Plan(1 if gray else 3, deepest.dtype, full, low, high, scaling.stored_dtype(deepest.dtype))
+
+
+def _squares(settings: Dataset, pictures: list[Picture]) -> tuple[list[Square], list[str]]:
+    """Every image of the set to be, in the order of the files, and what a person should know of the split."""
+    groups, clashes = _groups(pictures)
+    cut = [(p, box, group) for p, group in zip(pictures, groups, strict=True) for box in p.facts.boxes]
+    classes = [p.candidate.label for p, _, _ in cut]
+    sides = splits.assign(classes, [g for *_, g in cut], [p.candidate.split for p, _, _ in cut], settings.split)
+    kept = list(range(len(cut)))
+    if settings.shots is not None:
+        kept = splits.few_shot(classes, sides, settings.shots, settings.split.seed)
+    return [Square(*cut[i], sides[i]) for i in kept], clashes
+
+
+def _groups(pictures: list[Picture]) -> tuple[list[str], list[str]]:
+    """The group of each picture, with groups that hold exact copies of one another made one."""
+    parent: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while parent.setdefault(group, group) != group:
+            group = parent[group]
+        return group
+
+    first: dict[bytes, Picture] = {}
+    copies, clashes = 0, []
+    for picture in pictures:
+        same = first.setdefault(picture.facts.digest, picture)
+        if same is picture:
+            continue
+        copies += 1
+        parent[root(picture.candidate.group)] = root(same.candidate.group)
+        if picture.candidate.split != same.candidate.split:
+            names = f"{same.candidate.header.source} and {picture.candidate.header.source}"
+            clashes.append(f"the CSV puts two copies of one picture on different sides: {names}")
+    if copies:
+        clashes.insert(0, f"{copies} image(s) are exact copies of others; copies stay on one side of the split")
+    return [root(p.candidate.group) for p in pictures], clashes[:4]
+
+
+# ---------------------------------------------------------------- the second pass
+
+
+def _write(pool: Pool, out: Path, settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> None:
+    n, size = len(squares), settings.size
+    lows, highs = np.empty(n), np.empty(n)
+    tasks = _draw_tasks(settings, plan, squares)
+    with ImageSetWriter(out, n, size, size, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
+        for task, results in pool.map(draw, tasks):
+            for drawing, drawn in zip(task.drawings, _each(results, len(task.drawings)), strict=True):
+                if isinstance(drawn, str):
+                    raise UserError(f"{drawing.header.path}: was fine a moment ago, but now {drawn}")
+                writer[drawn.rows[0] : drawn.rows[-1] + 1] = drawn.images
+                lows[drawn.rows], highs[drawn.rows] = drawn.low, drawn.high
+                bar.update(len(drawn.rows))
+        own = settings.scaling.rule == "image_percentile"
+        table = _metadata(squares)
+        if own:
+            table = table.assign(low=lows, high=highs)
+            plan = plan._replace(low=float(np.median(lows)), high=float(np.median(highs)))
+        writer.finish(table, _meta(settings, plan, squares, classes))
+
+
+def _draw_tasks(settings: Dataset, plan: Plan, squares: list[Square]) -> Iterator[DrawTask]:
+    """Squares of one picture lie side by side, so a drawing is a run of rows."""
+    drawings: list[Drawing] = []
+    for row, square in enumerate(squares):
+        header = square.picture.candidate.header
+        if drawings and drawings[-1].header == header:
+            drawings[-1].boxes.append(square.box)
+            drawings[-1].rows.append(row)
+        else:
+            drawings.append(Drawing(header, [square.box], [row]))
+    for run in _runs(list(range(len(drawings))), [d.header for d in drawings]):
+        yield DrawTask([drawings[i] for i in run], settings, plan)
+
+
+def _metadata(squares: list[Square]) -> pd.DataFrame:
+    rows = [
+        (f"real_{i:06d}", s.picture.candidate.label, s.picture.candidate.header.source, s.box.row, s.box.col, s.group)
+        for i, s in enumerate(squares)
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS[:-1]).assign(split=[s.split for s in squares])
+
+
+def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> dict[str, Any]:
+    sides = {square.box.side for square in squares}
+    pixel = None
+    if settings.pixel_size is not None and len(sides) == 1:  # one length only where all were resampled alike
+        pixel = settings.pixel_size * sides.pop() / settings.size
+    return {
+        "classes": classes,
+        "symmetry": settings.symmetry,
+        "dtype": plan.dtype,
+        "scaling": {"rule": settings.scaling.rule, "low": plan.low, "high": plan.high},
+        "pixel_size": pixel,
+        "unit": settings.unit,
+        "sources": len({square.picture.candidate.header.source for square in squares}),
+        "settings": settings.model_dump(mode="json"),
+    }

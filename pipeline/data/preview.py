@@ -1,0 +1,72 @@
+"""One sheet that shows what was prepared: some images of each class, with counts and notes."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+from collections import Counter
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from pipeline.data.imageset import ImageSet
+
+THUMB = 112  # pixels
+COLUMNS = 8
+MARGIN = 16
+GAP = 6
+LINE = 20
+LARGEST_CLASSES = 40  # shown; a sheet of more is not looked at
+
+
+def write(images: ImageSet, notes: list[str], path: Path) -> None:
+    """Draw the sheet of an image set as PNG; `notes` are lines on sizes, depths, channels and what was rejected."""
+    width = 2 * MARGIN + COLUMNS * (THUMB + GAP) - GAP
+    lines = [part for note in notes for part in textwrap.wrap(note, 104, subsequent_indent="    ") or [""]]
+    classes = images.meta["classes"][:LARGEST_CLASSES]
+    height = MARGIN + LINE * len(lines) + 10 + len(classes) * (THUMB + LINE + 14) + MARGIN
+    sheet = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(sheet)
+    y = MARGIN
+    for i, line in enumerate(lines):
+        draw.text((MARGIN, y), line, fill="black", font=_font(15 if i == 0 else 13, bold=i == 0))
+        y += LINE
+    y += 10
+    for label in classes:
+        draw.text((MARGIN, y), _counts(images, label), fill="black", font=_font(14, bold=True))
+        for column, row in enumerate(_chosen(images, label)):
+            sheet.paste(_thumb(images.images[row]), (MARGIN + column * (THUMB + GAP), y + LINE + 2))
+        y += THUMB + LINE + 14
+    part = path.with_name(path.name + ".part")
+    sheet.save(part, format="PNG")
+    os.replace(part, path)
+
+
+def _counts(images: ImageSet, label: str) -> str:
+    own = images.metadata[images.metadata["label"] == label]
+    sides = Counter(own["split"])
+    listed = ", ".join(f"{sides[side]} {side}" for side in ("train", "val", "test") if sides[side])
+    sources = own["source"].nunique()
+    return f"{label}: {len(own)} images from {sources} sources ({listed})"
+
+
+def _chosen(images: ImageSet, label: str) -> np.ndarray:
+    """Rows spread evenly over the class, so that neighbours are not tiles of one source."""
+    rows = np.flatnonzero((images.metadata["label"] == label).to_numpy())
+    return rows[np.unique(np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows))).astype(int))]
+
+
+def _thumb(image: np.ndarray) -> Image.Image:
+    """As it is stored, without stretching: a picture that looks black here is black to the network."""
+    image = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
+    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
+    enlarged = image.shape[0] < THUMB
+    return picture.resize((THUMB, THUMB), Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+
+
+def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """DejaVu, which comes with matplotlib and knows the letters of most European languages."""
+    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
+    return ImageFont.truetype(os.path.join(matplotlib.get_data_path(), "fonts", "ttf", name), size)

@@ -1,0 +1,138 @@
+"""Which files a `source` setting means. Light: it is asked while a run is planned, so standard library only."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.data.magic import START, kind
+from pipeline.settings import Dataset, UserError
+
+VORONOI = "voronoi"
+SUFFIXES = {".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp"}
+SUFFIXES |= {".h5", ".hdf5", ".hdf", ".he5"}
+
+
+class Entry(NamedTuple):
+    """One file of a source."""
+
+    path: str
+    name: str
+    """Path relative to the source, with `/`, printable: what messages and tables call the file."""
+    folder: str
+    """First folder below the source, or the source folder itself: the class under `labels.rule: folder`."""
+
+
+def check_source(settings: Dataset, name: str) -> None:
+    """Stop early where the data set called `name` cannot be read: no file is opened that has an image's name.
+
+    Raises:
+        UserError: the folder, glob or file is missing or holds no images; a CSV is missing.
+    """
+    where = f"datasets.{name}"
+    for table in settings.labels.csv:
+        if not os.path.isfile(os.path.expanduser(table)):
+            raise UserError(f"{where}.labels.csv: `{table}` does not exist")
+    if settings.source == VORONOI:
+        return
+    for item in _items(settings.source, f"{where}.source"):
+        if next(_walk(item, f"{where}.source"), None) is None:
+            raise UserError(f"{where}.source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+
+
+def files(settings: Dataset) -> list[Path]:
+    """The files to read, each once, in natural order."""
+    return [Path(entry.path) for entry in listing(settings.source)]
+
+
+def listing(source: str | list[str]) -> list[Entry]:
+    """Every file of a source, each once, in natural order. Raises UserError where an item is missing or empty."""
+    found: dict[str, str] = {}  # path -> root
+    for item in _items(source, "source"):
+        some = dict(_walk(item, "source"))
+        if not some:
+            raise UserError(f"source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+        for path, root in some.items():
+            found.setdefault(path, root)
+    top = os.path.commonpath([os.path.abspath(root) for root in found.values()])
+    entries = [Entry(path, printable(os.path.relpath(path, top)), _folder(path, root)) for path, root in found.items()]
+    return sorted(entries, key=lambda entry: natural(entry.name))
+
+
+def natural(text: str) -> list:
+    """Sorting key that puts `image2` before `image10`."""
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", text) if part]
+
+
+def printable(path: str) -> str:
+    """A path with `/`, whose bytes outside UTF-8 are spelled out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+
+
+def _items(source: str | list[str], where: str) -> list[str]:
+    items = [source] if isinstance(source, str) else source
+    if not items or not all(items):
+        raise UserError(f"{where}: must name a folder, a glob or files; it is {source!r}")
+    return [os.path.expanduser(item) for item in items]
+
+
+def _walk(item: str, where: str) -> Iterator[tuple[str, str]]:
+    """(path, root) of every file that an item of `source` means."""
+    if os.path.isfile(item):  # also where its name has the characters of a glob
+        yield item, os.path.dirname(item) or "."
+    elif os.path.isdir(item):
+        yield from ((path, item) for path in _below(item))
+    elif glob.has_magic(item):
+        root = _static_part(item)
+        for path in sorted(glob.glob(item, recursive=True)):
+            if os.path.isdir(path):
+                yield from ((below, root) for below in _below(path))
+            elif is_image(path):
+                yield path, root
+    else:
+        raise UserError(f"{where}: `{item}` does not exist")
+
+
+def _below(folder: str) -> Iterator[str]:
+    """Images in a folder and the folders in it, links followed, hidden files (`.DS_Store`, `._a.tif`) left out."""
+    seen = set()
+    for top, folders, names in os.walk(folder, followlinks=True):
+        real = os.path.realpath(top)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(top, name) for name in sorted(names) if is_image(os.path.join(top, name)))
+
+
+def is_image(path: str) -> bool:
+    """Whether a file claims to be an image by its suffix, or is one by its content."""
+    name = os.path.basename(path)
+    if name.startswith("."):
+        return False
+    if os.path.splitext(name)[1].lower() in SUFFIXES:
+        return True
+    try:
+        with open(path, "rb") as file:
+            return kind(file.read(START)) is not None
+    except OSError:
+        return False
+
+
+def _static_part(pattern: str) -> str:
+    """The folder of a glob before its first wildcard."""
+    folder = pattern
+    while glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    return folder or "."
+
+
+def _folder(path: str, root: str) -> str:
+    parts = os.path.relpath(path, root).split(os.sep)
+    name = parts[0] if len(parts) > 1 else os.path.basename(os.path.abspath(root))
+    return printable(name)

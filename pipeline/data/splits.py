@@ -1,0 +1,111 @@
+"""Divides images into those that train, choose and judge; whole groups stay on one side."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from pipeline.settings import Split, UserError
+
+
+def assign(labels: list[str], groups: list[str], given: list[str | None], settings: Split) -> list[str]:
+    """The split of each image: `train`, `val` or `test`.
+
+    A side that `given` names (for any image) is taken as given; the others are drawn from what is `train` or not
+    given, group by group in seeded order, until each class has its share as nearly as whole groups allow.
+
+    Raises:
+        UserError: a class is left without an image to train or, where any are held out, to judge.
+    """
+    result = ["train" if side is None else side for side in given]
+    for side, share in (("test", settings.test), ("val", settings.val)):
+        if side not in given and share > 0:
+            for i in _drawn(labels, groups, result, share, settings.seed, at_least_one=side == "test"):
+                result[i] = side
+    _check(labels, groups, result, settings)
+    return result
+
+
+def _drawn(
+    labels: list[str], groups: list[str], sides: list[str], share: float, seed: int, at_least_one: bool
+) -> list[int]:
+    """Positions of the images to hold out of `train`."""
+    members: dict[str, list[int]] = {}
+    fixed = {groups[i] for i, side in enumerate(sides) if side != "train"}
+    for i, side in enumerate(sides):
+        if side == "train" and groups[i] not in fixed:
+            members.setdefault(groups[i], []).append(i)
+    wanted = Counter(labels[i] for i, side in enumerate(sides) if side == "train")
+    wanted = {c: max(round(share * n), 1 if at_least_one else 0) for c, n in wanted.items()}
+    names = sorted(members)
+    order = [names[i] for i in np.random.default_rng([seed, len(names)]).permutation(len(names))]
+    taken, have = [], Counter()
+    for group in order:
+        gain = sum(
+            abs(wanted[c] - have[c]) - abs(wanted[c] - have[c] - n)
+            for c, n in Counter(labels[i] for i in members[group]).items()
+        )
+        if gain > 0:
+            taken.append(group)
+            have.update(labels[i] for i in members[group])
+    if at_least_one:
+        taken += _rescued(labels, members, taken, wanted)
+    return [i for group in taken for i in members[group]]
+
+
+def _rescued(labels: list[str], members: dict[str, list[int]], taken: list[str], wanted: dict[str, int]) -> list[str]:
+    """The smallest group of every class that would hold out nothing, though it has groups to spare."""
+    extra: list[str] = []
+    for label in sorted(wanted):
+        own = [g for g, rows in members.items() if any(labels[i] == label for i in rows)]
+        if len(own) > 1 and not set(own) & {*taken, *extra}:
+            extra.append(min(own, key=lambda g: (len(members[g]), g)))
+    return extra
+
+
+def _check(labels: list[str], groups: list[str], sides: list[str], settings: Split) -> None:
+    needed = ["train", "test"] if settings.test > 0 or "test" in sides else ["train"]
+    for label in sorted(set(labels)):
+        rows = [i for i, c in enumerate(labels) if c == label]
+        for side in needed:
+            if not any(sides[i] == side for i in rows):
+                sources = len({groups[i] for i in rows})
+                raise UserError(
+                    f"class `{label}`: {len(rows)} image(s) of {sources} group(s) leave none to {side}; at least one "
+                    "group to train and one to test are needed (leave the class out with labels.classes)"
+                )
+
+
+def drawn_order(labels: list[str], given: list[str | None], seed: int) -> dict[str, list[int]]:
+    """Positions of each class in a seeded order whose every beginning has the sides of `given` in proportion.
+
+    So `limit` keeps test images where a CSV names few of them, and a smaller limit is a part of a larger one.
+    """
+    order: dict[str, list[int]] = {}
+    for label in sorted(set(labels)):
+        keyed = []
+        for side in sorted({str(given[i]) for i, c in enumerate(labels) if c == label}):
+            rows = [i for i, c in enumerate(labels) if c == label and str(given[i]) == side]
+            mixed = np.random.default_rng([seed, len(rows)]).permutation(rows)
+            # the first of each side comes before all seconds
+            keyed += [(rank > 0, (rank + 0.5) / len(rows), int(i)) for rank, i in enumerate(mixed)]
+        order[label] = [i for *_, i in sorted(keyed)]
+    return order
+
+
+def few_shot(labels: list[str], sides: list[str], shots: int, seed: int) -> list[int]:
+    """Ascending positions kept: `shots` training images a class and all held-out ones.
+
+    The images of a smaller `shots` are among those of a larger one.
+
+    Raises:
+        UserError: a class has fewer training images.
+    """
+    kept = [i for i, side in enumerate(sides) if side != "train"]
+    for label in sorted(set(labels)):
+        rows = [i for i, c in enumerate(labels) if c == label and sides[i] == "train"]
+        if len(rows) < shots:
+            raise UserError(f"shots: {shots}, but class `{label}` has {len(rows)} training image(s)")
+        kept += [int(i) for i in np.random.default_rng([seed, len(rows)]).permutation(rows)[:shots]]
+    return sorted(kept)
