@@ -1,0 +1,89 @@
+"""What the page says of the detectors: arms, confusion matrices, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.detection.arms import BASELINE
+from pipeline.detection.compare import compare
+from pipeline.report import figures, images
+from pipeline.report.answer import verdict
+from pipeline.report.labels import points
+from pipeline.report.tables import read_json
+
+SCORE, SCORE_NAME = "macro_f1", "macro F1"  # what the verdicts are about: every class counts the same
+
+
+def compared(paths: Iterable[Path]) -> list[dict[str, Any]]:
+    """The arms' results, the baseline first, each with `mean`, `difference`, `low`, `high`, `verdict` of its SCORE.
+
+    Empty where there are no results.
+    """
+    results = [read_json(path) for path in paths if path.is_file()]
+    results.sort(key=lambda result: result["arm"] != BASELINE)
+    if not results or results[0]["arm"] != BASELINE:
+        return []
+    verdicts = {row["arm"]: row for row in compare(results, SCORE)}
+    return [result | verdicts.get(result["arm"], {}) for result in results]
+
+
+def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the template draws, None without arms."""
+    if not arms:
+        return None
+    first = arms[0]
+    return {
+        "arms": [_arm(arm, first["classes"]) for arm in arms],
+        "classes": first["classes"],
+        "steps": first["steps"],
+        "repeats": len(first["seeds"]),
+        "n_test": first["n_test"],
+        "chance": f"{100 / len(first['classes']):.1f}",
+        "plot": images.svg(figures.detectors(arms, SCORE_NAME)),
+    }
+
+
+def _arm(arm: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+    has_gain = arm["arm"] != BASELINE
+    return {
+        "arm": arm["arm"],
+        "n_real": arm["n_real"],
+        "n_synthetic": arm["n_synthetic"],
+        "accuracy": _spread([seed["accuracy"] for seed in arm["seeds"]]),
+        "macro_f1": _spread([seed["macro_f1"] for seed in arm["seeds"]]),
+        "gain": points(arm["difference"]) if has_gain else None,
+        "interval": f"{points(arm['low'])} to {points(arm['high'])}" if has_gain else None,
+        "verdict": verdict(arm["verdict"]) if has_gain else None,
+        "confusion": _confusion(np.sum([seed["confusion"] for seed in arm["seeds"]], axis=0), classes),
+    }
+
+
+def _spread(scores: Sequence[float]) -> str:
+    """Mean and standard deviation over repetitions, in percent."""
+    return f"{100 * np.mean(scores):.1f} ± {100 * np.std(scores, ddof=1 if len(scores) > 1 else 0):.1f}"
+
+
+def _confusion(counts: np.ndarray, classes: Sequence[str]) -> list[list[dict[str, str]]]:
+    """Cells of (K, K) counts, row = true class: percent of the row, on a scale that keeps its order in gray."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    return [
+        [_cell(shares[i, j], counts[i, j], classes[i], classes[j]) for j in range(len(classes))]
+        for i in range(len(classes))
+    ]
+
+
+def _cell(share: float, count: int, truth: str, said: str) -> dict[str, str]:
+    white, dark = np.array([247, 249, 251]), np.array([8, 72, 120])
+    color = white + share**0.7 * (dark - white)
+    percent = f"{100 * share:.0f}"
+    return {
+        "text": "" if percent == "0" else percent,
+        "color": "rgb({:.0f},{:.0f},{:.0f})".format(*color),
+        "ink": "#fff" if share > 0.45 else "#1f2937",
+        "title": f"{truth} taken for {said}: {count}",
+    }

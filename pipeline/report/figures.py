@@ -1,0 +1,237 @@
+"""The page's figures, as SVG text. Each takes numbers, opens no file and touches no global state of matplotlib."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+
+from pipeline.report.style import REAL, Style, styles
+
+# Names are text, never formulas (`$`); glyphs are paths, so a figure looks the same on every machine.
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#6b7280",
+    "axes.labelcolor": "#374151",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e5e7eb",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "lines.linewidth": 1.7,
+    "text.parse_math": False,
+    "xtick.color": "#4b5563",
+    "ytick.color": "#4b5563",
+    "svg.fonttype": "path",
+    "svg.hashsalt": "pyrite",  # the same numbers give the same bytes
+}
+NOT_DRAWN = ["images", "seconds", "speed/images_per_second"]
+WIDTH = 12.3  # inches; the page's width
+POINTS = 400  # of a drawn curve: more cannot be seen, and make the page heavy
+
+
+def psd(
+    frequency: Sequence[float],
+    real: Mapping[str, Sequence[float]],
+    floor: Sequence[float] | None,
+    models: Mapping[str, Sequence[float]],
+    unit: str,
+) -> str:
+    """Radial power spectra, and beside them their difference to the mean of the real training images.
+
+    Args:
+        frequency: (K,) spatial frequency, ascending, positive.
+        real: `mean`, `low`, `high`, each (K,) in dB: the training images' mean and the band of single images.
+        floor: (K,) mean of the held-out real images in dB, or None.
+        models: (K,) mean of each generator's images in dB.
+        unit: of the frequency: `1/px`, `1/µm`.
+
+    Returns:
+        SVG text.
+    """
+    x = np.asarray(frequency, float)
+    mean, low, high = (np.asarray(real[key], float) for key in ("mean", "low", "high"))
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
+        spectrum, difference = figure.subplots(1, 2)
+        for axes, zero in ((spectrum, 0 * mean), (difference, mean)):
+            axes.fill_between(x, low - zero, high - zero, color="#d1d5db", lw=0, label="90 % of single real images")
+            axes.plot(x, mean - zero, color=REAL.color, lw=1.6, label="real training images, mean")
+            if floor is not None:
+                axes.plot(x, floor - zero, color=REAL.color, lw=1.2, ls=":", label="real held-out images, mean")
+            for name, style in styles(models).items():
+                axes.plot(x, models[name] - zero, color=style.color, ls=style.line, label=name)
+            axes.set(xscale="log", xlim=(x[0], x[-1]), xlabel=f"spatial frequency ({_frequency(unit)})")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
+        spectrum.set(title="Power at each scale", ylabel="power spectral density (dB)")
+        difference.set(title="Difference to the real images", ylabel="dB more (+) or less (−) than real")
+        figure.legend(*spectrum.get_legend_handles_labels(), loc="outside lower center", ncols=5)
+        return _svg(figure)
+
+
+def _frequency(unit: str) -> str:
+    return "cycles per " + {"px": "pixel"}.get(length, length) if (length := unit.removeprefix("1/")) != unit else unit
+
+
+def training(runs: Mapping[str, Mapping[int, pd.DataFrame]]) -> str:
+    """Every logged scalar over the images shown: a row of panels for each model, a line for each seed.
+
+    Args:
+        runs: model name → seed → table with the column `images` and one column a scalar. Scalars whose names begin
+            alike (`loss/G`, `loss/D`) share a panel.
+
+    Returns:
+        SVG text.
+    """
+    panels = {model: _panels(tables.values()) for model, tables in runs.items()}
+    columns = max(1, *map(len, panels.values()))
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(min(WIDTH, 4.6 * columns), 2.5 * len(runs)), layout="constrained")
+        grid = figure.subplots(len(runs), columns, squeeze=False)
+        for row, (model, tables) in zip(grid, runs.items(), strict=True):
+            for axes, (title, scalars) in zip(row, panels[model].items(), strict=False):
+                _training_panel(axes, tables, scalars)
+                axes.set_title(f"{model}: {title}")
+            for axes in row[len(panels[model]) :]:
+                axes.set_axis_off()
+        for axes in grid[-1]:
+            axes.set_xlabel("thousands of images shown")
+        return _svg(figure)
+
+
+def detectors(arms: Sequence[Mapping[str, Any]], score: str) -> str:
+    """Scores of every repetition, and the paired difference to the first arm with its interval.
+
+    Args:
+        arms: a mapping for each arm, the baseline first: `arm`, `scores` (one a seed, in [0, 1]), `mean`, and, but for
+            the baseline, `difference`, `low`, `high` (in the same unit).
+        score: name of the score, for the axis.
+
+    Returns:
+        SVG text.
+    """
+    looks = {arms[0]["arm"]: REAL} | styles(arm["arm"] for arm in arms[1:])
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(WIDTH, 1.15 + 0.42 * len(arms)), layout="constrained")
+        left, right = figure.subplots(1, 2, sharey=True)
+        for y, arm in enumerate(arms):
+            _detector_row(left, right, y, arm, looks[arm["arm"]])
+        left.set_yticks(range(len(arms)), [arm["arm"] for arm in arms])
+        left.set_ylim(len(arms) - 0.5, -0.5)
+        left.tick_params(axis="y", labelsize=9.5, length=0)
+        left.set(title="Each repetition, and their mean (bar)", xlabel=f"{score} on the held-out real images (%)")
+        right.tick_params(axis="y", length=0)
+        right.axvline(0, color="#111827", lw=1)
+        right.set(title=f"Gain over {arms[0]['arm']} alone, with its interval", xlabel="percentage points")
+        return _svg(figure)
+
+
+def positions(rows: Sequence[Mapping[str, Any]], models: Sequence[str]) -> str:
+    """Where each generator stands between the real images and noise, a line for each measure.
+
+    Args:
+        rows: a mapping for each measure: `label`, and `models`, name → (value, low, high) as multiples of the floor;
+            `ceilings`, name → ratio.
+        models: names in the order of the page.
+
+    Returns:
+        SVG text.
+    """
+    looks = styles(models)
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(WIDTH, 0.95 + 0.42 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        axes.axvline(1, color=REAL.color, lw=1.4, label="floor: held-out real images")
+        for y, row in enumerate(rows):
+            _position_row(axes, y, row, looks)
+        axes.set(xscale="log", xlabel="times the floor (log scale); further left is closer to the real images")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.tick_params(axis="y", length=0)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        figure.legend(*_unique_legend(axes), loc="outside lower center", ncols=6)
+        return _svg(figure)
+
+
+def _position_row(axes: Axes, y: int, row: Mapping[str, Any], looks: Mapping[str, Style]) -> None:
+    for (name, value), marker in zip(row["ceilings"].items(), "x+12", strict=False):
+        axes.plot(value, y, marker, color="#6b7280", ms=7, mew=1.6, ls="none", label=f"ceiling: {name}")
+    for offset, (name, style) in zip(np.linspace(-0.16, 0.16, max(2, len(looks))), looks.items(), strict=False):
+        if name in row["models"]:
+            value, low, high = row["models"][name]
+            axes.plot([low, high], [y + offset] * 2, color=style.color, lw=1.5)
+            axes.plot(value, y + offset, style.marker, color=style.color, ms=6, ls="none", label=name)
+
+
+def _unique_legend(axes: Axes) -> tuple[list, list]:
+    handles, labels = axes.get_legend_handles_labels()
+    unique = dict(zip(labels, handles, strict=True))
+    return list(unique.values()), list(unique)
+
+
+def _detector_row(left: Axes, right: Axes, y: int, arm: Mapping[str, Any], style: Style) -> None:
+    scores = 100 * np.asarray(arm["scores"], float)
+    left.plot(scores, np.full(len(scores), y), style.marker, color=style.color, ms=5, alpha=0.75, ls="none")
+    left.plot([100 * arm["mean"]] * 2, [y - 0.28, y + 0.28], color=style.color, lw=2.4)
+    if arm.get("difference") is not None:
+        right.plot([100 * arm["low"], 100 * arm["high"]], [y, y], color=style.color, lw=2)
+        right.plot(100 * arm["difference"], y, style.marker, color=style.color, ms=7, ls="none")
+
+
+def _panels(tables) -> dict[str, list[str]]:
+    """Scalars by the part of their name before the `/`, in order of appearance."""
+    panels: dict[str, list[str]] = {}
+    for table in tables:
+        for scalar in table.columns.drop(NOT_DRAWN, errors="ignore"):
+            names = panels.setdefault(scalar.split("/")[0], [])
+            if scalar not in names:
+                names.append(scalar)
+    return panels
+
+
+def _training_panel(axes: Axes, tables: Mapping[int, pd.DataFrame], scalars: Sequence[str]) -> None:
+    for scalar, style in styles(scalars).items():
+        for i, table in enumerate(tables.values()):
+            if scalar in table:
+                kimg, value = _thin(table["images"].to_numpy(float) / 1000, table[scalar].to_numpy(float))
+                label = scalar.split("/", 1)[-1] if i == 0 else None
+                axes.plot(kimg, value, color=style.color, ls=style.line, lw=1.2, alpha=0.9 / (1 + 0.5 * i), label=label)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="best", fontsize=8)
+    axes.xaxis.set_major_locator(MaxNLocator(6))
+    axes.set_xlim(left=0)
+
+
+def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """At most POINTS points: means of neighbours; rows in which the scalar was not computed are left out."""
+    known = np.isfinite(y)
+    x, y = x[known], y[known]
+    parts = min(len(x), POINTS)
+    if parts == 0:
+        return x, y
+    return tuple(np.array([part.mean() for part in np.array_split(values, parts)]) for values in (x, y))
+
+
+def _svg(figure: Figure) -> str:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]

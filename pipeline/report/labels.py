@@ -1,0 +1,131 @@
+"""What a number is called and how it is read. Every name a reader of the page sees of a measure is written here."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+Better = Literal["lower", "higher", "equal"]
+Group = Literal["distance", "variety", "copies"]
+
+
+class Metric(NamedTuple):
+    """`better`: the direction of closer to the real images; `equal`: neither, the floor's own value is the goal."""
+
+    label: str
+    group: Group
+    better: Better
+    reading: str
+
+
+METRICS = {
+    "frechet": Metric(
+        "Fréchet distance",
+        "distance",
+        "lower",
+        "How far the whole set is from the real one, in mean and in variety, as a network sees it.",
+    ),
+    "fid": Metric("FID", "distance", "lower", "The Fréchet distance of Inception features; what papers call FID."),
+    "kid": Metric(
+        "Kernel distance",
+        "distance",
+        "lower",
+        "The same question with no bias from few images: about 0 for real images, also a little below.",
+    ),
+    "gram": Metric(
+        "Texture (Gram matrices)",
+        "distance",
+        "lower",
+        "Which small patterns occur together, wherever they lie; 0 is the same texture.",
+    ),
+    "psd": Metric(
+        "Power spectrum, dB",
+        "distance",
+        "lower",
+        "Are structures of each size as strong? 3 dB is a factor of two. Blurred noise is made to have this right.",
+    ),
+    "precision": Metric("Precision", "variety", "higher", "Share of the images that lie among real ones."),
+    "recall": Metric(
+        "Recall", "variety", "higher", "Share of the real images that lie among these: the variety reached."
+    ),
+    "density": Metric(
+        "Density", "variety", "higher", "How crowded with real images their surroundings are; about 1 for real ones."
+    ),
+    "coverage": Metric("Coverage", "variety", "higher", "Share of the real images with one of these close by."),
+    "ssim_diversity": Metric(
+        "Likeness of pairs (SSIM)",
+        "variety",
+        "equal",
+        "Mean similarity of random pairs of one class. Above the floor: it repeats itself; 1 is one image only.",
+    ),
+    "nearest": Metric(
+        "Distance to the nearest training image",
+        "copies",
+        "equal",
+        "As a multiple of that of held-out real images. Well below 1: copies, or too little variety.",
+    ),
+    "ssim_nearest": Metric(
+        "Likeness to the nearest training image (SSIM)",
+        "copies",
+        "equal",
+        "Well above the floor: copies; 1 is pixel for pixel.",
+    ),
+}
+
+GROUPS = {"distance": "Distance", "variety": "Variety", "copies": "Learnt by heart?"}
+EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
+WITHOUT_EXTRACTOR = ("fid", "gram", "psd")
+
+
+def metric(name: str) -> Metric:
+    """A measure unknown here keeps its own name, and lower is taken to be closer."""
+    return METRICS.get(name, Metric(name, "distance", "lower", "0 is the same as the real images."))
+
+
+def title(extractor: str, name: str) -> str:
+    """`Fréchet distance (random features)`; `FID` and `KID` are Inception's alone."""
+    if (extractor, name) == ("inception", "kid"):
+        return "KID"
+    label = metric(name).label
+    if name in WITHOUT_EXTRACTOR or extractor not in EXTRACTORS:
+        return label
+    return f"{label} ({EXTRACTORS[extractor]})"
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, two below 0.01, as one writes them by hand."""
+    if value is None or value != value:
+        return "–"
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
+    text = f"{value:#.3g}" if abs(value) >= 0.01 else f"{value:#.2g}"
+    if "e" in text:
+        mantissa, exponent = text.split("e")
+        return f"{mantissa} · 10^{int(exponent)}".replace("-", "−")
+    return text.rstrip(".").replace("-", "−")
+
+
+def duration(seconds: float | None) -> str:
+    """`41 s`, `3 min 12 s`, `2 h 5 min`."""
+    if seconds is None:
+        return "–"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def memory(megabytes: float | None) -> str:
+    if megabytes is None:
+        return "–"
+    return f"{megabytes:.0f} MB" if megabytes < 1000 else f"{megabytes / 1000:.1f} GB"
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign."""
+    return f"{100 * share:+.1f}".replace("-", "−")

@@ -1,0 +1,82 @@
+"""What went into a data set's part of the page: images, classes, split, rejected files, generators."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.data.imageset import ImageSet
+from pipeline.report.labels import number
+
+SPLITS = {"train": "training", "val": "validation", "test": "held out"}
+SCALINGS = {
+    "dtype": "the full range of the file type",
+    "fixed": "a fixed range",
+    "percentile": "percentiles of the whole data set",
+    "image_percentile": "percentiles of each image by itself",
+}
+
+
+def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`source`, `procedural`, `facts` (phrases), `counts` of a class and split, `totals`, `groups`, `rejected`."""
+    table = real.metadata
+    counts = [
+        {"label": label}
+        | {split: int(((table["label"] == label) & (table["split"] == split)).sum()) for split in SPLITS}
+        for label in real.meta["classes"]
+    ]
+    source = settings.get("source", "")
+    return {
+        "source": source if isinstance(source, str) else ", ".join(source),
+        "procedural": source == "voronoi",
+        "facts": _facts(real),
+        "splits": SPLITS,
+        "counts": counts,
+        "totals": {split: sum(row[split] for row in counts) for split in SPLITS},
+        "groups": table["group"].nunique(),
+        "rejected": _rejected(real.path / "rejected.csv"),
+    }
+
+
+def _facts(real: ImageSet) -> list[str]:
+    meta = real.meta
+    color = "gray" if meta["channels"] == 1 else f"{meta['channels']} channels"
+    facts = [f"{meta['width']} × {meta['height']} pixels, {color}, from {meta['dtype']} files"]
+    if meta.get("pixel_size"):
+        facts.append(f"one pixel is {number(meta['pixel_size'])} {meta['unit']}")
+    scaling = meta.get("scaling") or {}
+    if scaling.get("rule") in SCALINGS:
+        facts.append(f"black and white are set by {SCALINGS[scaling['rule']]}")
+    if meta.get("symmetry", "none") != "none":
+        facts.append(f"augmented by its symmetry ({meta['symmetry']})")
+    return facts
+
+
+def _rejected(path: Path) -> list[dict[str, str]]:
+    """Rows of `file` and `reason`; file names may hold anything."""
+    if not path.is_file():
+        return []
+    with open(path, encoding="utf-8", errors="replace", newline="") as file:
+        return [{"file": row.get("file") or "", "reason": row.get("reason") or ""} for row in csv.DictReader(file)]
+
+
+def generators(
+    models: Mapping[str, Mapping[str, Any]], used: Sequence[str], training_images: int
+) -> list[dict[str, Any]]:
+    """Rows of `name`, `family`, `images` (the budget), `passes` over the training images, `batch`."""
+    rows = []
+    for name in used:
+        model = models.get(name, {})
+        total = model.get("total_images")
+        rows.append(
+            {
+                "name": name,
+                "family": model.get("family", "–"),
+                "images": f"{total:,}".replace(",", "\u202f") if total else "–",
+                "passes": f"{total / training_images:.0f}" if total and training_images else "–",
+                "batch": model.get("batch", "–"),
+            }
+        )
+    return rows

@@ -1,0 +1,176 @@
+"""A small made-up run, written as the stages write theirs."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from pipeline.data.imageset import ImageSetWriter
+from pipeline.report.inputs import DatasetInputs, RunInputs
+
+SIZE = 64
+HOSTILE = ["crazing", "<script>alert(1)</script>", 'a "b" & $c$ {{ d }}']
+
+
+def grains(rng, n, size=SIZE, sigma=2.5):
+    fields = [gaussian_filter(rng.standard_normal((size, size)), sigma, mode="wrap") for _ in range(n)]
+    return np.stack([np.uint8(np.clip(128 + 48 * f / f.std(), 0, 255)) for f in fields])[..., None]
+
+
+def write_set(path, rng, classes, splits, source, sigma=2.5, dtype="uint8"):
+    """`splits`: split -> images of each class."""
+    rows = [(c, split) for c in classes for split, n in splits.items() for _ in range(n)]
+    metadata = pd.DataFrame(
+        {
+            "id": [f"i{i:06d}" for i in range(len(rows))],
+            "label": [c for c, _ in rows],
+            "source": source,
+            "row": 0,
+            "col": 0,
+            "group": [f"g{i // 2}" for i in range(len(rows))],
+            "split": [split for _, split in rows],
+        }
+    )
+    pixels = grains(rng, len(rows), sigma=sigma).astype(dtype) * (257 if dtype == "uint16" else 1)
+    meta = {"classes": classes, "symmetry": "none", "dtype": dtype, "scaling": {"rule": "dtype", "low": 0, "high": 255}}
+    with ImageSetWriter(path, len(rows), SIZE, SIZE, 1, dtype) as writer:
+        writer[:] = pixels
+        writer.finish(metadata, meta | {"pixel_size": 0.5, "unit": "µm"})
+
+
+MEASURES = [  # extractor, metric, floor, noise, n
+    ("random", "frechet", 1.52, 210.0, 60),
+    ("random", "kid", 0.0004, 3.1, 30),
+    ("random", "precision", 0.81, 0.0, 60),
+    ("random", "recall", 0.79, 0.02, 60),
+    ("random", "density", 0.99, 0.0, 60),
+    ("random", "coverage", 0.94, 0.01, 60),
+    ("random", "gram", 0.041, 2.4, 60),
+    ("pixels", "psd", 0.31, 14.2, 60),
+    ("random", "nearest", 1.0, 4.4, 60),
+    ("pixels", "ssim_nearest", 0.33, 0.01, 60),
+    ("pixels", "ssim_diversity", 0.21, 0.005, 200),
+]
+
+
+def metric_rows(model, part, classes, scale=1.0):
+    """Numbers a `part` of the way from the floor (0) to noise (1), with intervals of 5 %."""
+    rows = []
+    for extractor, metric, floor, noise, n in MEASURES:
+        value = scale * (floor + part * (noise - floor))
+        row = {"model": model, "extractor": extractor, "metric": metric, "class": "all", "n": n}
+        rows.append(row | {"value": value, "low": value * 0.95, "high": value * 1.05})
+    for i, label in enumerate(classes):
+        value = 0.001 * (i + 1) + part
+        row = {"model": model, "extractor": "random", "metric": "kid", "class": label, "n": 20}
+        rows.append(row | {"value": value, "low": value - 0.001, "high": value + 0.001})
+    return rows
+
+
+def psd_curve(offset):
+    k = np.arange(1, 33)
+    reference = 10 - 30 * np.log10(k)
+    curve = {"reference": reference, "reference_low": reference - 2, "reference_high": reference + 2}
+    curve["sample"] = reference + offset * np.linspace(0, 1, 32)
+    curve["frequency"] = k / 64 / 0.5
+    return {"unit": "1/µm", "power_unit": "dB"} | {name: list(map(float, values)) for name, values in curve.items()}
+
+
+def write_evaluation(path, model, seed, rows, offset, notes=()):
+    body = {"version": 1, "dataset": "steel", "model": model, "seed": seed, "n_reference": 240, "n_sample": 240}
+    body |= {"metrics": rows, "curves": {"psd": psd_curve(offset)}, "notes": list(notes)}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(body), encoding="utf-8")
+
+
+def write_training(folder, rng, scalars):
+    folder.mkdir(parents=True, exist_ok=True)
+    kimg = np.linspace(1, 200, 120)
+    table = {"images": (kimg * 1000).astype(int), "seconds": kimg * 2, "speed/images_per_second": 480.0}
+    for i, name in enumerate(scalars):
+        table[name] = 1 + i + np.exp(-kimg / 40) + 0.1 * rng.standard_normal(len(kimg))
+    frame = pd.DataFrame(table)
+    if "loss/R1" in frame:
+        frame.loc[::3, "loss/R1"] = np.nan  # lazy regularisation: not computed at each row
+    frame.to_csv(folder / "training.csv", index=False)
+
+
+def write_gif(path, rng):
+    frames = []
+    for sigma in (0.5, 1.0, 1.8, 2.5):
+        tiles = grains(rng, 8, sigma=sigma)[..., 0]
+        sheet = np.concatenate([np.concatenate(list(row), 1) for row in (tiles[:4], tiles[4:])], 0)
+        frames.append(Image.fromarray(sheet))
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=400, loop=0)
+
+
+def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
+    """Predictions right with probability `skill`, else one class further on."""
+    truth = np.repeat(np.arange(len(classes)), 40)
+    results = []
+    for seed in range(seeds):
+        wrong = rng.random(len(truth)) >= skill
+        predicted = (truth + wrong) % len(classes)
+        matrix = np.zeros((len(classes), len(classes)), int)
+        np.add.at(matrix, (truth, predicted), 1)
+        accuracy = float(np.mean(truth == predicted))
+        result = {"seed": seed, "accuracy": accuracy, "macro_f1": accuracy, "confusion": matrix.tolist()}
+        results.append(result | {"predicted": predicted.tolist(), "f1": [accuracy] * len(classes), "seconds": 12.5})
+    head = {"version": 1, "task": "classification", "dataset": "steel", "arm": arm, "classes": classes, "steps": 1500}
+    head |= {"settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth), "truth": truth.tolist()}
+    return head | {"groups": [f"g{i // 2}" for i in range(len(truth))], "seeds": results}
+
+
+def make_run(root):
+    """A run of one data set, two generators, two seeds: `inputs`, `settings`, `root`."""
+    rng = np.random.default_rng(0)
+    write_set(root / "steel/real", rng, HOSTILE, {"train": 24, "val": 4, "test": 8}, "photo.tif")
+    rejected = [("broken <b>.tif", "truncated after 12 bytes"), ("notes.txt", "not an image")]
+    pd.DataFrame(rejected, columns=["file", "reason"]).to_csv(root / "steel/real/rejected.csv", index=False)
+    real = [
+        row
+        for name, part in (("real", 0), ("noise", 1), ("blurred noise", 0.4))
+        for row in metric_rows(name, part, HOSTILE)
+    ]
+    write_evaluation(root / "steel/real/evaluation.json", "real", None, real, 0.3, ["a note on the floor"])
+
+    runs = []
+    for model, part, sigma, scalars in (
+        ("cgan", 0.05, 1.6, ["loss/G", "loss/D"]),
+        ("sg2", 0.01, 2.4, ["loss/G", "loss/D", "loss/R1", "ada/p", "ada/r_t"]),
+    ):
+        for seed in (0, 1):
+            folder = root / f"steel/{model}/seed-{seed}"
+            write_training(folder, rng, scalars)
+            write_gif(folder / "progress.gif", rng)
+            write_set(folder / "synthetic", rng, HOSTILE, {"train": 8}, model, sigma)
+            rows = metric_rows(model, part, HOSTILE, scale=1 + 0.1 * seed)
+            write_evaluation(folder / "evaluation.json", model, seed, rows, 5 * part * 20)
+            runs.append(RunInputs(model, seed, folder, folder / "synthetic", folder / "evaluation.json"))
+
+    arms = [("real", 0.80, 0), ("real+cgan", 0.79, 240), ("real+sg2", 0.97, 240), ("real+all", 0.55, 480)]
+    (root / "steel/detection").mkdir()
+    for arm, skill, n in arms:
+        (root / f"steel/detection/{arm}.json").write_text(json.dumps(detection(arm, rng, HOSTILE, skill, n)))
+    benchmark = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
+    (root / "train.tsv").write_text(benchmark + "3725.5\t1:02:05\t1843.2\t1\t1\t1\t1\t1\t90\t100\n")
+    (root / "prepare.tsv").write_text(benchmark + "0.4\t0:00:00\t-\t-\t-\t-\t-\t-\t-\tNA\n")
+    inputs = DatasetInputs(
+        real=root / "steel/real",
+        evaluation=root / "steel/real/evaluation.json",
+        runs=runs,
+        detection=[root / f"steel/detection/{arm}.json" for arm, _, _ in arms],
+        benchmarks={"prepare": root / "prepare.tsv", "train cgan, seed 0": root / "train.tsv", "gone": root / "no.tsv"},
+    )
+    settings = {
+        "seeds": [0, 1],
+        "datasets": {"steel": {"source": "data/<neu>", "size": SIZE}},
+        "models": {
+            "cgan": {"family": "cgan", "total_images": 200_000, "batch": 32},
+            "sg2": {"family": "stylegan2_ada", "total_images": 200_000, "batch": 32},
+        },
+    }
+    return SimpleNamespace(inputs=inputs, settings=settings, root=root)

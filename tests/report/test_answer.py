@@ -1,0 +1,98 @@
+"""The sentences say what the numbers say, and no more."""
+
+from pipeline.report import answer
+from pipeline.report.tables import Score
+
+
+def score(value, half=0.1, n=60, seeds=1):
+    return Score(value, value - half, value + half, n, seeds)
+
+
+def frechet(**models):
+    return {(name, "random", "frechet", "all"): s for name, s in models.items()}
+
+
+def closest(scores, models):
+    return [str(s) for s in answer.closest(answer.overall(scores, models))]
+
+
+def test_the_lowest_distance_comes_closest_and_is_put_beside_the_floor():
+    first, second = closest(frechet(real=score(2), a=score(8), b=score(4)), ["a", "b"])
+    assert first.startswith("<b>b</b> comes closest")
+    assert "2.0 times the 2.00 that new real images reach" in first
+    assert second == "<b>a</b>: 8.00 (7.90 to 8.10), 4.0 times the floor."
+
+
+def test_overlapping_intervals_cannot_be_told_apart():
+    first, *_ = closest(frechet(real=score(1), a=score(4, 0.6), b=score(5, 0.6), c=score(9)), ["a", "b", "c"])
+    assert first.startswith("<b>a</b> and <b>b</b> <b>cannot be told apart</b>")
+
+
+def test_within_the_floor():
+    (first,) = closest(frechet(real=score(2, 0.5), a=score(2.3, 0.1)), ["a"])
+    assert "within the noise floor: new real images reach 2.00" in first
+
+
+def test_without_a_floor_nothing_is_called_near():
+    (first,) = closest(frechet(a=score(2)), ["a"])
+    assert "No floor was measured" in first
+    assert "times" not in first
+
+
+def test_nothing_measured():
+    assert closest({}, ["a"]) == ["No generator was measured, so none can be recommended."]
+
+
+def test_another_measure_disagrees_only_where_its_intervals_leave_a_gap():
+    scores = frechet(real=score(1), a=score(2), b=score(8))
+    scores |= {("a", "random", "recall", "all"): score(0.3, 0.05), ("b", "random", "recall", "all"): score(0.6, 0.05)}
+    scores |= {("a", "random", "gram", "all"): score(0.5, 0.3), ("b", "random", "gram", "all"): score(0.4, 0.3)}
+    assert closest(scores, ["a", "b"])[-1] == ("Of 2 other measures 1 disagree: Recall (random features) puts b first.")
+
+
+def test_fid_answers_only_where_it_was_measured_on_enough_images():
+    def first(n):
+        scores = frechet(a=score(2, n=n)) | {("a", "inception", "fid", "all"): score(30, n=n)}
+        return answer.overall(scores, ["a"])[0]
+
+    assert first(2047).extractor == "random"
+    assert first(2048).extractor == "inception"
+    assert "FID was measured on 500 images; below 2048" in " ".join(
+        answer.cautions(answer.overall({("a", "inception", "fid", "all"): score(30, n=500)}, ["a"]), [], 0)
+    )
+
+
+def test_ssim_is_ranked_by_its_distance_to_the_floor():
+    key = ("pixels", "ssim_diversity", "all")
+    scores = {("real", *key): score(0.3), ("same", *key): score(0.9), ("near", *key): score(0.25)}
+    assert [name for name, _ in answer.overall(scores, ["same", "near"])[0].models] == ["near", "same"]
+
+
+def test_no_ratio_of_a_measure_whose_floor_is_near_zero():
+    assert answer.ratio(score(0.5), score(0.001), "kid") is None
+    assert answer.ratio(score(0.5), score(0.25), "frechet") == 2
+    assert answer.ratio(score(0.5), score(0.25), "precision") is None
+
+
+def test_copies_and_repetition_are_named():
+    scores = {
+        ("good", "random", "nearest", "all"): score(1.02, 0.05),
+        ("copy", "random", "nearest", "all"): score(0.3, 0.05),
+        ("real", "pixels", "ssim_diversity", "all"): score(0.2, 0.02),
+        ("good", "pixels", "ssim_diversity", "all"): score(0.2, 0.02),
+        ("one", "pixels", "ssim_diversity", "all"): score(0.9, 0.02),
+    }
+    copy, one = map(str, answer.faults(scores, ["good", "copy", "one"]))
+    assert copy.startswith("<b>copy</b> may copy")
+    assert one.startswith("<b>one</b> repeats itself")
+    assert "No generator shows signs" in str(answer.faults(scores, ["good"])[0])
+    assert answer.faults({}, ["good"]) == []
+
+
+def test_few_seeds_and_few_repetitions_are_said():
+    rankings = answer.overall(frechet(a=score(2, seeds=1), b=score(3, seeds=3)), ["a", "b"])
+    text = " ".join(answer.cautions(rankings, [{"arm": "real"}], 3))
+    assert "trained once" in text
+    assert "on 60 images" in text
+    assert "3 times each" in text
+    assert answer.cautions(answer.overall({}, []), [], 0) == []

@@ -1,0 +1,174 @@
+"""The page as a whole, from a made-up run."""
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_run import HOSTILE, write_set
+
+from pipeline.data.imageset import ImageSet
+from pipeline.report import figures, images
+from pipeline.report.inputs import DatasetInputs
+from pipeline.report.page import write
+
+VOID = {"meta", "link", "img", "br", "col", "wbr"}
+
+
+class Page(HTMLParser):
+    """Checks that tags are balanced; collects text, elements and attributes."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.open, self.text, self.elements = [], [], []
+        self.feed(html)
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] not in (["style"], ["script"]):
+            self.text.append(data)
+
+    def words(self):
+        return re.sub(r"\s+", " ", " ".join(self.text))
+
+
+def render(run, **more):
+    out = run.root / "report.html"
+    write(out, run.root / "summary.csv", {"steel": run.inputs}, run.settings, commit="0123456789abcdef", **more)
+    return Page(out.read_text(encoding="utf-8"))
+
+
+def test_the_page_answers_and_shows_everything(run):
+    words = render(run).words()
+    assert "sg2 comes closest to the real images" in words
+    assert re.search(r"real\+sg2 ▲ helps \+\d", words)
+    assert re.search(r"real\+cgan ● cannot tell", words)
+    assert re.search(r"real\+all ▼ hurts −\d", words)
+    assert "not FID" in words
+    assert "code at commit 0123456789ab" in words
+    assert "2 files were rejected" in words
+    assert "truncated after 12 bytes" in words
+    assert "train cgan, seed 0 1 h 2 min 1.8 GB" in words
+    assert "prepare 0.4 s –" in words
+    assert "mean of 2 seeds" in words
+    assert "a note on the floor" in words
+
+
+def test_the_page_loads_nothing_from_elsewhere(run):
+    page = render(run)
+    for tag, attributes in page.elements:
+        for name in ("src", "href", "data", "srcset", "action"):
+            if name in attributes:
+                allowed = ("data:", "#") if tag in ("img", "a") else ("data:",)
+                assert attributes[name].startswith(allowed), (tag, attributes[name][:80])
+    html = (run.root / "report.html").read_text(encoding="utf-8")
+    assert "@import" not in html
+    assert "url(" not in html
+    assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
+
+
+def test_hostile_names_are_text_and_nothing_else(run):
+    page = render(run)
+    scripts = [tag for tag, _ in page.elements if tag == "script"]
+    assert len(scripts) == 1  # the page's own
+    for name in (*HOSTILE, "data/<neu>", "broken <b>.tif"):
+        assert re.sub(r"\s+", " ", name) in page.words()
+    assert any(attributes.get("alt") == f"{HOSTILE[1]}, Real" for tag, attributes in page.elements if tag == "img")
+
+
+def test_the_same_run_gives_the_same_page(run):
+    date = pd.Timestamp("2024-05-21", tz="UTC").to_pydatetime()
+    render(run, date=date)
+    first = (run.root / "report.html").read_bytes()
+    render(run, date=date)
+    assert (run.root / "report.html").read_bytes() == first
+
+
+def test_only_real_images_make_a_page_too(run):
+    run.inputs = DatasetInputs(real=run.inputs.real)
+    words = render(run).words()
+    assert "No generator was measured" in words
+    assert "No detector was trained" in words
+    assert "Nothing was measured" in words
+    assert pd.read_csv(run.root / "summary.csv").empty
+
+
+@pytest.mark.parametrize("gone", ["evaluation", "runs", "detection", "benchmarks"])
+def test_a_piece_that_was_not_made_is_left_out(run, gone):
+    empty = {"evaluation": None, "runs": [], "detection": [], "benchmarks": {}}[gone]
+    run.inputs = dataclasses.replace(run.inputs, **{gone: empty})
+    render(run)
+
+
+def test_files_that_are_not_there_are_left_out(run):
+    for name in ("training.csv", "progress.gif", "evaluation.json"):
+        (run.inputs.runs[0].folder / name).unlink()
+    (run.inputs.real / "rejected.csv").unlink()
+    words = render(run).words()
+    assert "No file was rejected" in words
+
+
+def test_several_data_sets_each_have_their_answer(run):
+    out = run.root / "report.html"
+    other = DatasetInputs(real=run.inputs.real)
+    settings = run.settings | {"datasets": run.settings["datasets"] | {"grains": {"source": "voronoi"}}}
+    write(out, run.root / "summary.csv", {"steel": run.inputs, "grains": other}, settings)
+    page = Page(out.read_text(encoding="utf-8"))
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert ids == ["answer", "run", "steel", "grains", "settings"]
+    assert "procedural images, drawn by this program" in page.words()
+
+
+def test_confusion_cells_are_percent_of_the_true_class(run):
+    page = render(run)
+    titles = [a["title"] for tag, a in page.elements if tag == "td" and "title" in a]
+    assert len(titles) == 4 * len(HOSTILE) ** 2
+    said = [t for t in titles if t.startswith(f"{HOSTILE[0]} taken for {HOSTILE[1]}: ")]
+    assert len(said) == 4
+    assert not any(t.startswith(f"{HOSTILE[0]} taken for {HOSTILE[2]}: ") and not t.endswith(": 0") for t in titles)
+
+
+def test_deep_images_are_shown_with_their_full_range(tmp_path):
+    """Stored 0 and 65535 become 0 and 255, so a page of 16-bit images is that of their 8-bit twins."""
+    sheets = []
+    for dtype in ("uint8", "uint16"):
+        write_set(tmp_path / dtype, np.random.default_rng(1), ["a"], {"train": 6}, "x", dtype=dtype)
+        sheets.append(images.samples(ImageSet.open(tmp_path / dtype), "a", "train"))
+    assert sheets[0] == sheets[1]
+
+
+def test_samples_of_a_class_that_is_not_there(tmp_path):
+    write_set(tmp_path / "s", np.random.default_rng(1), ["a"], {"train": 2}, "x")
+    image_set = ImageSet.open(tmp_path / "s")
+    assert images.samples(image_set, "b", None) is None
+    assert images.samples(image_set, "a", "test") is None
+    assert images.samples(image_set, "a", None).startswith("data:image/png;base64,")
+
+
+def test_a_heavy_animation_is_replaced_by_its_end(run, monkeypatch):
+    gif = run.inputs.runs[0].folder / "progress.gif"
+    assert images.animation(gif)[1] is True
+    monkeypatch.setattr(images, "GIF_BYTES", 10)
+    uri, moves = images.animation(gif)
+    assert uri.startswith("data:image/png")
+    assert moves is False
+    assert images.animation(gif.with_name("none.gif")) is None
+
+
+def test_curves_are_thinned_without_losing_their_mean():
+    x, y = np.arange(10_000.0), np.arange(10_000.0)
+    y[::2] = np.nan
+    kimg, value = figures._thin(x, y)
+    assert len(kimg) == len(value) == figures.POINTS
+    np.testing.assert_allclose(kimg, value)
+    assert len(figures._thin(x[:1], y[:1])[0]) == 0
