@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Literal
 
@@ -123,8 +125,26 @@ class Events:
         return [event[1:] for event in self.list if event[0] == kind]
 
 
-def train_in_process(data: Path, folder: Path) -> None:
-    """160 updates with a checkpoint after each: what a test kills."""
+def train_in_process(data: Path, folder: Path, updates: int, moment: str = "") -> None:
+    """Train with a checkpoint after each update; with a moment, die by SIGKILL in the writing of the sixth."""
     register()
-    settings = TinySettings(total_images=640, snapshots=4)
+    if moment:
+        _die(moment, 6)
+    settings = TinySettings(total_images=4 * updates, snapshots=4)
     train(settings, data, folder / "out", folder / "state", 0, Events(), checkpoint_seconds=0.0, threads=1)
+
+
+def _die(moment: str, write: int) -> None:
+    replace, seen = os.replace, []
+
+    def fatal(source, target):
+        seen.append(target) if Path(target).suffix == ".safetensors" else None
+        if len(seen) < write:
+            return replace(source, target)
+        if moment == "in the payload":
+            os.truncate(source, 1000)
+        if moment == "after the name":
+            replace(source, target)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    os.replace = fatal

@@ -47,12 +47,9 @@ def training_rows(data: ImageSet, spec: ImageSpec) -> tuple[np.ndarray, np.ndarr
     names = data.metadata["label"].to_numpy()[rows]
     wanted = np.isin(names, list(index))
     labels = np.array([index[name] for name in names[wanted]], dtype=np.int64)
-    if not len(labels):
-        raise UserError(f"{data.path}: no training image of the classes {', '.join(spec.classes)}")
-    if len(spec.classes) < len(data.spec.classes):
-        for i, name in enumerate(spec.classes):
-            if i not in labels:
-                raise UserError(f"classes: `{name}` has no training image in {data.path}")
+    missing = [name for i, name in enumerate(spec.classes) if i not in labels]
+    if missing == list(spec.classes) or (missing and len(spec.classes) < len(data.spec.classes)):
+        raise UserError(f"{data.path}: `{'`, `'.join(missing)}` has no training image")
     return rows[wanted], labels
 
 

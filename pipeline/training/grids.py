@@ -26,8 +26,8 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
-def sheet(rows: dict[str, np.ndarray], title: str = "", tile: int | None = None) -> Image.Image:
-    """One row a name, the name at its left.
+def sheet(rows: dict[str, np.ndarray], title: str = "", columns: int = 8, tile: int | None = None) -> Image.Image:
+    """A row a name, the name at its left; what is more than `columns` goes on in rows below.
 
     Args:
         rows: (n, H, W, C) arrays by row name, of any dtype `to_uint8` takes; C is 1 or 3; n may differ.
@@ -35,24 +35,28 @@ def sheet(rows: dict[str, np.ndarray], title: str = "", tile: int | None = None)
         tile: width of an image in pixels; None enlarges small images by a whole factor to 64 or more, and reduces
             large ones to 160.
     """
-    shown = {name: to_uint8(np.asarray(images)) for name, images in rows.items()}
-    _, height, width, channels = next(iter(shown.values())).shape
+    lines = [
+        (name if start == 0 else "", to_uint8(np.asarray(images[start : start + columns])))
+        for name, images in rows.items()
+        for start in range(0, len(images), columns)
+    ]
+    _, height, width, channels = lines[0][1].shape
     tile = tile or _tile(width)
     size = (tile, max(1, round(tile * height / width)))
     font = ImageFont.load_default(TEXT)
-    names = [_shorten(name, font) for name in shown]
+    names = [_shorten(name, font) for name, _ in lines]
     left = max(int(font.getlength(name)) for name in names)
     left += 10 if left else 0
     top = TEXT + 10 if title else 0
-    columns = max(len(images) for images in shown.values())
+    across = left + max(len(images) for _, images in lines) * (size[0] + GAP)
     canvas = Image.new(
         "L" if channels == 1 else "RGB",
-        (max(left + columns * (size[0] + GAP), int(font.getlength(title)) + 8), top + len(shown) * (size[1] + GAP)),
+        (max(across, int(font.getlength(title)) + 8), top + len(lines) * (size[1] + GAP)),
         "white",
     )
     draw = ImageDraw.Draw(canvas)
     draw.text((4, 4), title, fill="black", font=font)
-    for r, (name, images) in enumerate(zip(names, shown.values(), strict=True)):
+    for r, (name, (_, images)) in enumerate(zip(names, lines, strict=True)):
         y = top + r * (size[1] + GAP)
         draw.text((4, y + size[1] // 2), name, fill="black", font=font, anchor="lm")
         for c, image in enumerate(images):
@@ -63,17 +67,22 @@ def sheet(rows: dict[str, np.ndarray], title: str = "", tile: int | None = None)
 def compact(rows: dict[str, np.ndarray], side: int = 256) -> Image.Image:
     """An unlabelled sheet of at most `side` x `side` pixels: what MLflow's slider shows without resampling.
 
-    Rows (and columns) that would make an image smaller than 16 pixels, or than its own size, are left out.
+    Images are at least 16 pixels wide; what does not fit is left out. A single row goes on below.
     """
     _, height, width, channels = next(iter(rows.values())).shape
     tile = min(max(height, width), max(16, side // max(4, len(rows))))
-    shown = [to_uint8(np.asarray(images)) for images in rows.values()][: side // tile]
-    columns = min(side // tile, max(len(images) for images in shown))
-    canvas = Image.new("L" if channels == 1 else "RGB", (columns * tile, len(shown) * tile), "white")
+    fit = side // tile
+    shown = [to_uint8(np.asarray(images)) for images in rows.values()]
+    if len(shown) == 1:
+        shown = [shown[0][start : start + fit] for start in range(0, len(shown[0]), fit)]
+    shown = [images[:fit] for images in shown[:fit]]
+    canvas = Image.new(
+        "L" if channels == 1 else "RGB", (max(len(images) for images in shown) * tile, len(shown) * tile), "white"
+    )
     scale = tile / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     for r, images in enumerate(shown):
-        for c, image in enumerate(images[:columns]):
+        for c, image in enumerate(images):
             canvas.paste(resized(image, size), (c * tile, r * tile))
     return canvas
 

@@ -114,7 +114,7 @@ class Run:
 
     def begin(self) -> None:
         """Go on from the last checkpoint, or start with one: a folder that cannot be written is known at once."""
-        self.journal.params(self.settings.model_dump(mode="json", exclude_none=True) | self._facts())
+        self.journal.params(self._facts())
         if self._restore():
             say(f"{self.settings.family}: goes on from {self.images} images")
             if self.step == self.steps:
@@ -248,7 +248,7 @@ class Run:
     def _facts(self) -> dict[str, Any]:
         counts = {f"parameters/{name}": n for name, n in store.parameters(self.model).items()}
         precision = "fp32" if self.model.amp is None else "bf16"
-        facts = {"seed": self.seed, "device": store.device_name(self.device), "precision_used": precision}
+        facts = {"device": store.device_name(self.device), "precision_used": precision}
         return facts | {"training_images": len(self.feed.rows), "cpus": os.cpu_count()} | counts
 
 

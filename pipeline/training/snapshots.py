@@ -13,7 +13,7 @@ from pipeline.training import grids
 from pipeline.training.checkpoint import write_whole
 from pipeline.training.seeds import derive
 
-COLUMNS = 8  # images of a class in a grid
+COLUMNS = 8  # images of a class in a grid; more where there is one class
 ROWS = 16  # classes in a grid
 
 
@@ -35,15 +35,16 @@ def draw(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> T
 
 
 def draw_classes(model: GenerativeModel, batch: int) -> dict[str, Tensor]:
-    """The fixed grid: (COLUMNS, C, H, W) float32 in [-1, 1] by class name, of the first ROWS classes.
+    """The fixed grid: (n, C, H, W) float32 in [-1, 1] by class name, of the first ROWS classes.
 
-    The seeds depend on the class and the column alone, so that grids of all moments and models compare.
+    The seeds depend on the class and the image's number alone, so that grids of all moments and models compare.
     """
     names = model.spec.classes[:ROWS]
-    labels = torch.arange(len(names)).repeat_interleave(COLUMNS)
-    seeds = torch.tensor([derive(c, i) for c in range(len(names)) for i in range(COLUMNS)])
+    count = COLUMNS if len(names) > 1 else 3 * COLUMNS
+    labels = torch.arange(len(names)).repeat_interleave(count)
+    seeds = torch.tensor([derive(c, i) for c in range(len(names)) for i in range(count)])
     images = draw(model, labels, seeds, batch)
-    return dict(zip(names, images.split(COLUMNS), strict=True))
+    return dict(zip(names, images.split(count), strict=True))
 
 
 class Snapshots:
@@ -72,7 +73,7 @@ class Snapshots:
         rows = {name: x.permute(0, 2, 3, 1).numpy() for name, x in samples.items()}
         path, small = (folder / f"{images:09d}.png" for folder in (self.state, self.state / "small"))
         title = f"{images:,} images".replace(",", " ")
-        write_whole(path, grids.png(grids.sheet(rows, title)))
+        write_whole(path, grids.png(grids.sheet(rows, title, COLUMNS)))
         write_whole(small, grids.png(grids.compact(rows)))
         shutil.copy(path, self.out)
         return small

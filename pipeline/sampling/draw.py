@@ -1,0 +1,152 @@
+"""Synthetic image sets: as many images of each class as asked for, drawn from seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.job import progress
+from pipeline.models.base import GenerativeModel
+from pipeline.sampling.export import export
+from pipeline.settings import Generate, UserError
+from pipeline.training import grids, sentinels, store
+from pipeline.training.device import memory_limit, use_threads
+from pipeline.training.seeds import derive
+from pipeline.training.snapshots import draw
+
+SHOWN = 10  # images of a class in samples.png
+JUDGED = 64  # images of a class that the sentinel looks at
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be drawn of one class."""
+
+    name: str
+    real_label: int  # in the real image set; the seeds are derived from it
+    model_label: int  # in the model, which may know fewer classes
+    count: int
+    first: int  # row of its first image in the synthetic set
+
+    def seeds(self, seed: int) -> list[int]:
+        """Of image 0, 1, ...: from the settings' seed, the class and the image's number alone."""
+        return [derive(seed, self.real_label, i) for i in range(self.count)]
+
+
+def generate(settings: Generate, model: Path, data: Path, out: Path, journal, threads: int | None = None) -> None:
+    """Draw a synthetic image set and its exported files.
+
+    Args:
+        model: folder `{model}/seed-{seed}` of a trained generator; `{model}` becomes the images' `source`.
+        data: the real image set, which gives the classes, their counts and the scale of the values.
+        out: becomes an image set, with `samples.png` and `export/` beside it.
+        journal: a `pipeline.tracking.journal.Journal`.
+        threads: CPU threads to compute with; None leaves torch's choice.
+
+    Raises:
+        UserError: a model that does not fit the data, images that are all the same, too little memory, a full disk.
+    """
+    use_threads(threads)
+    real, generator = ImageSet.open(data), store.load(model)
+    wanted = _wanted(settings, generator, real)
+    try:
+        with memory_limit("generate.batch", settings.batch):
+            _write(settings, generator, real, wanted, model.parent.name, out)
+        drawn = ImageSet.open(out)
+        rows = {w.name: drawn.images[w.first : w.first + min(w.count, SHOWN)] for w in wanted}
+        grids.sheet(rows, columns=SHOWN).save(out / "samples.png")
+        export(drawn, out / "export", settings.export)
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
+    journal.artifact(out / "samples.png", "synthetic")
+
+
+def _wanted(settings: Generate, generator: GenerativeModel, real: ImageSet) -> list[Wanted]:
+    """The classes to draw, in the real set's order."""
+    spec = generator.spec
+    if spec[:3] != real.spec[:3]:
+        made, kept = ("x".join(map(str, s[:3])) for s in (spec, real.spec))
+        raise UserError(f"{real.path}: its images are {kept} (height x width x channels), the model makes {made}")
+    labels = real.labels[real.rows("train")]
+    wanted, first = [], 0
+    for label, name in enumerate(real.spec.classes):
+        count = settings.images_per_class or int((labels == label).sum())
+        if name in spec.classes and count:
+            wanted.append(Wanted(name, label, spec.classes.index(name), count, first))
+            first += count
+    if not wanted:
+        raise UserError(f"{real.path}: has none of the classes that the model makes ({', '.join(spec.classes)})")
+    return wanted
+
+
+def _write(
+    settings: Generate, generator: GenerativeModel, real: ImageSet, wanted: list[Wanted], source: str, out: Path
+) -> None:
+    total = sum(w.count for w in wanted)
+    height, width, channels = real.spec[:3]
+    dtype = real.images.dtype
+    with (
+        ImageSetWriter(out, total, height, width, channels, dtype.name) as writer,
+        progress("generate", total) as bar,
+    ):
+        for w in wanted:
+            judged = []
+            for rows, images in _batches(settings, generator, w):
+                writer[rows] = quantised(images, dtype)
+                judged += list(images[: JUDGED - len(judged)])
+                bar.update(len(images))
+            _judge(w, torch.stack(judged), real)
+        writer.finish(_table(settings, wanted, source), _meta(real))
+
+
+def _batches(settings: Generate, generator: GenerativeModel, w: Wanted) -> Iterator[tuple[slice, torch.Tensor]]:
+    """Rows of the synthetic set and their images (n, C, H, W) in [-1, 1]."""
+    seeds = torch.tensor(w.seeds(settings.seed))
+    start = w.first
+    for part in seeds.split(settings.batch):
+        images = draw(generator, torch.full_like(part, w.model_label), part, settings.batch)
+        yield slice(start, start + len(part)), images
+        start += len(part)
+
+
+def quantised(images: torch.Tensor, dtype: np.dtype) -> np.ndarray:
+    """(N, C, H, W) float in [-1, 1] to (N, H, W, C) stored integers, the inverse of what the networks are fed.
+
+    Networks without a bounded last layer go a little beyond [-1, 1]: that is black, or white.
+    """
+    top = np.iinfo(dtype).max
+    levels = (images.permute(0, 2, 3, 1).numpy().astype(np.float64) + 1) / 2 * top
+    return np.rint(levels).clip(0, top).astype(dtype)
+
+
+def _judge(w: Wanted, images: torch.Tensor, real: ImageSet) -> None:
+    rows = real.rows("train")
+    rows = rows[real.labels[rows] == w.real_label][:JUDGED]
+    if not len(rows):
+        return
+    levels = real.images[rows].astype(np.float32) * (2 / np.iinfo(real.images.dtype).max) - 1
+    try:
+        sentinels.check_samples(w.name, images, torch.from_numpy(levels).permute(0, 3, 1, 2))
+    except sentinels.Sick as sickness:
+        raise UserError(f"the model is of no use: {sickness}; train it anew, or longer") from sickness
+
+
+def _table(settings: Generate, wanted: list[Wanted], source: str) -> pd.DataFrame:
+    rows = []
+    for w in wanted:
+        for i, seed in enumerate(w.seeds(settings.seed)):
+            name = f"{w.name}_{i:06d}"
+            rows.append((name, w.name, source, 0, 0, name, "train", seed))
+    return pd.DataFrame(rows, columns=[*COLUMNS, "seed"])
+
+
+def _meta(real: ImageSet) -> dict[str, Any]:
+    """What the synthetic set has in common with the real one."""
+    return {k: real.meta[k] for k in ("classes", "symmetry", "dtype", "scaling", "pixel_size", "unit")}

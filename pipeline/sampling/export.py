@@ -1,0 +1,81 @@
+"""The image files a user takes away, in the type and range of values of the images they came with."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+
+from pipeline.data.imageset import ImageSet
+from pipeline.data.scaling import restore
+from pipeline.job import progress
+
+PNG = (np.uint8, np.uint16)  # what the format holds
+CENTIMETRES = {"nm": 1e-7, "µm": 1e-4, "μm": 1e-4, "um": 1e-4, "mm": 0.1, "cm": 1.0, "m": 100.0}
+
+
+def export(images: ImageSet, folder: Path, wish: str) -> None:
+    """Write `{class}/{id}.tif` (or `.png`) for every image, and `metadata.csv` with the file of each.
+
+    A class's folder and a file carry its name, with `_` for what file systems or shells trip over. TIFFs are
+    Deflate-compressed and carry the pixel size as resolution where it is known. What was in `folder` is removed.
+
+    Args:
+        wish: `tiff` or `png`; PNG holds uint8 and uint16 only, all else becomes TIFF.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    png = wish == "png" and np.dtype(images.meta["dtype"]) in PNG
+    table = images.metadata.copy()
+    folders = safe_names(images.meta["classes"])
+    table.insert(0, "file", "")
+    with progress("export", len(images)) as bar:
+        for i, row in enumerate(table.itertuples(index=False)):
+            number = row.id.rpartition("_")[2]
+            label = folders[row.label]
+            path = folder / label / f"{label}_{number}{'.png' if png else '.tif'}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = restore(images.images[i], images.meta)
+            pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+            if png:
+                path.write_bytes(imagecodecs.png_encode(pixels))
+            else:
+                _write_tiff(path, pixels, images.meta)
+            table.loc[i, "file"] = f"{label}/{path.name}"
+            bar.update()
+    table.to_csv(folder / "metadata.csv", index=False, encoding="utf-8")
+
+
+def safe_names(names: list[str]) -> dict[str, str]:
+    """A folder name for each class: letters, digits, `.`, `-` and `_`, none twice (also where case is ignored)."""
+    safe: dict[str, str] = {}
+    for name in names:
+        stem = re.sub(r"[^\w.-]", "_", name).strip(".") or "_"
+        free, number = stem, 2
+        while free.casefold() in {s.casefold() for s in safe.values()}:
+            free, number = f"{stem}_{number}", number + 1
+        safe[name] = free
+    return safe
+
+
+def _write_tiff(path: Path, pixels: np.ndarray, meta: dict[str, Any]) -> None:
+    options: dict[str, Any] = {}
+    if meta["pixel_size"] and meta["unit"] in CENTIMETRES:
+        per_centimetre = 1 / (meta["pixel_size"] * CENTIMETRES[meta["unit"]])
+        options = {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}
+    tifffile.imwrite(
+        path,
+        pixels,
+        photometric="rgb" if pixels.ndim == 3 else "minisblack",
+        compression="zlib",
+        metadata=None,
+        software="Pyrite",
+        **options,
+    )

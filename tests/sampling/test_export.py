@@ -1,0 +1,89 @@
+"""Exported files: type, range of values, names, pixel size; read back by another library where there is one."""
+
+import imagecodecs
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from PIL import Image
+
+from pipeline.data.imageset import ImageSet, ImageSetWriter
+from pipeline.sampling.export import export, safe_names
+
+
+def image_set(path, stored, dtype, low, high, classes=("a",)):
+    """An image set of one image a class, all with the pixels `stored` (H, W, C)."""
+    n = len(classes)
+    with ImageSetWriter(path, n, *stored.shape, stored.dtype.name) as writer:
+        writer[:] = np.stack([stored] * n)
+        ids = [f"{name}_{0:06d}" for name in classes]
+        table = pd.DataFrame({"id": ids, "label": classes, "source": "m", "row": 0, "col": 0, "group": ids})
+        meta = {
+            "classes": list(classes),
+            "symmetry": "none",
+            "dtype": dtype,
+            "scaling": {"rule": "fixed", "low": low, "high": high},
+            "pixel_size": 0.5,
+            "unit": "µm",
+        }
+        writer.finish(table.assign(split="train", seed=1), meta)
+    return ImageSet.open(path)
+
+
+RAMP8 = np.arange(0, 256, 17, dtype=np.uint8).reshape(4, 4, 1)
+RAMP16 = np.arange(0, 65536, 4369, dtype=np.uint16).reshape(4, 4, 1)
+CASES = [
+    (RAMP8, "uint8", 0, 255),
+    (RAMP16, "uint16", 0, 65535),
+    (RAMP16, "uint16", 100, 4195),  # a 12-bit camera's range
+    (RAMP16, "int16", -32768, 32767),
+    (RAMP16, "float32", -2.5, 7.5),
+    (np.repeat(RAMP8, 3, axis=2), "uint8", 0, 255),
+    (np.repeat(RAMP16, 3, axis=2), "uint16", 0, 65535),
+]
+
+
+@pytest.mark.parametrize(("stored", "dtype", "low", "high"), CASES)
+@pytest.mark.parametrize("wish", ["tiff", "png"])
+def test_type_and_range_of_the_source(tmp_path, stored, dtype, low, high, wish):
+    export(image_set(tmp_path / "set", stored, dtype, low, high), tmp_path / "export", wish)
+    table = pd.read_csv(tmp_path / "export" / "metadata.csv")
+    path = tmp_path / "export" / table["file"][0]
+    assert path.suffix == (".png" if wish == "png" and dtype in ("uint8", "uint16") else ".tif")
+    if path.suffix == ".tif":
+        pixels = tifffile.imread(path)
+    elif dtype == "uint16" and stored.shape[2] == 3:
+        pixels = imagecodecs.png_decode(path.read_bytes())  # Pillow reads 16-bit colour as 8 bit
+    else:
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture)
+    expected = low + stored.squeeze().astype(np.float64) / np.iinfo(stored.dtype).max * (high - low)
+    assert pixels.dtype == dtype
+    assert pixels.shape == expected.shape
+    assert np.abs(pixels - expected).max() <= (0.5 if pixels.dtype.kind in "iu" else 1e-6)
+
+
+def test_pixel_size_is_the_tiff_resolution(tmp_path):
+    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255), tmp_path / "export", "tiff")
+    with tifffile.TiffFile(tmp_path / "export" / "a" / "a_000000.tif") as file:
+        above, below = file.pages[0].tags["XResolution"].value
+        assert file.pages[0].tags["ResolutionUnit"].value == 3  # centimetre
+    assert above / below == pytest.approx(20000)  # 0.5 µm a pixel
+
+
+def test_class_names_that_are_no_folder_names(tmp_path):
+    classes = ["../up", "a b#[c]", "a_b__c_", "Riß µ", "..", "riß µ"]
+    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255, classes), tmp_path / "export", "tiff")
+    table = pd.read_csv(tmp_path / "export" / "metadata.csv")
+    assert table["label"].tolist() == classes
+    assert table["file"].is_unique
+    files = {p.relative_to(tmp_path / "export").as_posix() for p in (tmp_path / "export").rglob("*.tif")}
+    assert files == set(table["file"])
+    assert len({name.casefold() for name in safe_names(classes).values()}) == len(classes)
+
+
+def test_files_of_an_earlier_export_are_gone(tmp_path):
+    (tmp_path / "export" / "old").mkdir(parents=True)
+    (tmp_path / "export" / "old" / "x.tif").touch()
+    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255), tmp_path / "export", "tiff")
+    assert not (tmp_path / "export" / "old").exists()
