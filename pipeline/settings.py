@@ -134,6 +134,8 @@ class Split(Strict):
     """What the words of that column mean here."""
     group_column: str | None = None
     """Column of the labels' CSV; rows of one group stay on one side. Null groups by source file."""
+    group_pattern: str | None = None
+    """Regular expression on the file name without its extension; images of equal group 1 stay on one side."""
 
 
 class Dataset(Strict):

@@ -1,0 +1,21 @@
+"""The families of generators. A family is one file, one line here and one settings class."""
+
+from __future__ import annotations
+
+import torch
+
+from pipeline.models.base import GenerativeModel
+from pipeline.models.cgan import CGAN
+from pipeline.models.stylegan2_ada import StyleGAN2ADA
+from pipeline.settings import ImageSpec, Training
+
+FAMILIES: dict[str, type[GenerativeModel]] = {"cgan": CGAN, "stylegan2_ada": StyleGAN2ADA}
+
+
+def build(settings: Training, spec: ImageSpec, amp: torch.dtype | None = None) -> GenerativeModel:
+    """The model that `settings.family` names, initialised from the global generator, on the CPU.
+
+    Raises:
+        UserError: a size of image that the family cannot make.
+    """
+    return FAMILIES[settings.family](settings, spec, amp)

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from pipeline.settings import ImageSpec, Training
+from pipeline.settings import ImageSpec, Training, UserError
 
 
 class GenerativeModel(ABC, nn.Module):
@@ -15,7 +15,8 @@ class GenerativeModel(ABC, nn.Module):
 
     A family sets in its `__init__`: the networks; `ema`, the module that holds all that `sample` needs; and
     `optimizers`, a dict of torch optimisers by name. Everything an update changes beside weights (ADA probability,
-    path-length mean) is a registered buffer, so `state` covers it.
+    path-length mean) is a registered buffer, so `state` covers it; the count of updates, which decides on the host what
+    an update computes, is in the state too.
 
     `amp` is the dtype of autocast, or None for float32. All randomness of an update comes from `rng` (a generator on
     the images' device) or, for layers that take none, from the global generator, seeded by the loop before each update.
@@ -28,6 +29,7 @@ class GenerativeModel(ABC, nn.Module):
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__()
         self.settings, self.spec, self.amp = settings, spec, amp
+        self.updates = 0  # advanced by train_step
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
 
     @abstractmethod
@@ -62,6 +64,12 @@ class GenerativeModel(ABC, nn.Module):
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self.amp or torch.float32, enabled=self.amp is not None)
 
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.updates)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.updates = int(state)
+
     def state(self) -> dict[str, Tensor]:
         """Everything the next update depends on, as tensors by flat names (safetensors holds nothing else)."""
         flat = {f"model.{name}": tensor for name, tensor in self.state_dict().items()}
@@ -79,13 +87,38 @@ class GenerativeModel(ABC, nn.Module):
         """
         self.load_state_dict({k.removeprefix("model."): v for k, v in flat.items() if k.startswith("model.")})
         for name, optimizer in self.optimizers.items():
-            body = optimizer.state_dict()
-            body["state"] = {}
             prefix = f"optimizer.{name}."
-            for key in filter(lambda k: k.startswith(prefix), flat):
-                index, slot = key.removeprefix(prefix).split(".", 1)
-                body["state"].setdefault(int(index), {})[slot] = flat[key]
-            optimizer.load_state_dict(body)
+            slots = {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)}
+            _load_optimizer(optimizer, slots)
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, slots: dict[str, Tensor]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in slots.items():
+        index, slot = key.split(".", 1)
+        parameter = parameters[int(index)]
+        if value.shape == parameter.shape:  # fused optimisers read a moment in the memory order of its parameter
+            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        state.setdefault(int(index), {})[slot] = value
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+
+
+def optimise(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    """One step down the gradient of `loss`."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+
+
+def require_power_of_two(spec: ImageSpec, family: str, least: int = 16, most: int = 1024) -> None:
+    """Raises UserError unless the images are squares whose side is a power of two within the limits."""
+    side = spec.height
+    if spec.width != side or side & (side - 1) or not least <= side <= most:
+        raise UserError(
+            f"size: {spec.height} x {spec.width} cannot be made by {family}; it makes squares whose side is a power "
+            f"of two from {least} to {most}"
+        )
 
 
 def latents(seeds: Tensor, size: int) -> Tensor:

@@ -1,0 +1,209 @@
+"""Adaptive discriminator augmentation (Karras et al. 2020b): the `bgc` set, for gray and RGB images.
+
+Every transform is drawn for each image by itself and applied with probability p, which is steered so that the
+discriminator stays as sure of real images as `target` says. Images are (N, C, size, size), about [-1, 1].
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.models.layers import precision
+from pipeline.models.warp import Warp, reflect
+
+EVERY = 4  # updates between two changes of p
+
+
+class Chance:
+    """Parameters of random transforms for `n` images; a transform that is not drawn gets 0."""
+
+    def __init__(self, n: int, p: Tensor, rng: torch.Generator):
+        self.n, self.p, self.rng = n, p, rng
+
+    def uniform(self, low: float, high: float, columns: int = 1, p: Tensor | None = None) -> Tensor:
+        """(n, columns) in [low, high); a row is drawn or not as a whole."""
+        return self._gate(low + (high - low) * self._rand(columns), p)
+
+    def normal(self, deviation: float, columns: int = 1) -> Tensor:
+        """(n, columns) normal of mean 0; a row is drawn or not as a whole."""
+        value = torch.randn(self.n, columns, generator=self.rng, device=self.p.device, dtype=self.p.dtype)
+        return self._gate(deviation * value)
+
+    def integer(self, count: int) -> Tensor:
+        """(n,) int64 in [0, count)."""
+        return self.uniform(0, count).long().clamp(max=count - 1)[:, 0]
+
+    def _rand(self, columns: int) -> Tensor:
+        return torch.rand(self.n, columns, generator=self.rng, device=self.p.device, dtype=self.p.dtype)
+
+    def _gate(self, value: Tensor, p: Tensor | None = None) -> Tensor:
+        return torch.where(self._rand(1) < (self.p if p is None else p), value, torch.zeros_like(value))
+
+
+# ---------------------------------------------------------------- pixel blitting
+
+
+def blit(images: Tensor, flip: Tensor, turns: Tensor, shift: Tensor) -> Tensor:
+    """Mirror left-right, then turn, then move: whole pixels, so no value is changed.
+
+    Args:
+        images: (N, C, S, S).
+        flip: (N,) 0 or 1.
+        turns: (N,) quarter turns, 0 to 3, counter-clockwise as torch.rot90 turns (H, W).
+        shift: (N, 2) int64 pixels right and down, within ±S; the mirror image moves in.
+    """
+    size = images.shape[2]
+    steps = torch.arange(size, device=images.device)
+    x = reflect(steps - shift[:, :1], size)[:, None, :]  # (N, 1, S) column before the move
+    y = reflect(steps - shift[:, 1:], size)[:, :, None]  # (N, S, 1) row before the move
+    turns = turns[:, None, None]
+    odd, last = turns % 2 == 1, size - 1
+    column, row = torch.where(odd, y, x), torch.where(odd, x, y)
+    column = torch.where((turns == 1) | (turns == 2), last - column, column)
+    row = torch.where(turns >= 2, last - row, row)
+    column = torch.where(flip[:, None, None] == 1, last - column, column)
+    index = (row * size + column).flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, index).unflatten(2, (size, size))
+
+
+def random_blit(images: Tensor, chance: Chance) -> Tensor:
+    """Each of the three with probability p: mirror or not, 0 to 3 quarter turns, a move of up to an eighth."""
+    size = images.shape[2]
+    shift = (chance.uniform(-0.125, 0.125, columns=2) * size).round().long()
+    return blit(images, chance.integer(2), chance.integer(4), shift)
+
+
+# ---------------------------------------------------------------- geometry
+
+
+def _affine(a: Tensor, b: Tensor, c: Tensor, d: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """(N, 3, 3) matrices [[a, b, x], [c, d, y], [0, 0, 1]]."""
+    zero = torch.zeros_like(a)
+    return torch.stack([a, b, x, c, d, y, zero, zero, zero + 1], 1).unflatten(1, (3, 3))
+
+
+def scaling(sx: Tensor, sy: Tensor) -> Tensor:
+    zero = torch.zeros_like(sx)
+    return _affine(sx, zero, zero, sy, zero, zero)
+
+
+def rotation(angle: Tensor) -> Tensor:
+    """Turns x towards y."""
+    sine, cosine, zero = angle.sin(), angle.cos(), torch.zeros_like(angle)
+    return _affine(cosine, -sine, sine, cosine, zero, zero)
+
+
+def translation(x: Tensor, y: Tensor) -> Tensor:
+    zero = torch.zeros_like(x)
+    return _affine(zero + 1, zero, zero, zero + 1, x, y)
+
+
+def random_geometry(chance: Chance, size: int) -> Tensor:
+    """(N, 3, 3) isotropic scale, rotation, stretch, rotation, translation, in this order (appendix B.2)."""
+    turned = 1 - (1 - chance.p).sqrt()  # so that p is the probability of either rotation
+    isotropic = chance.normal(0.2).exp2()[:, 0]
+    before = chance.uniform(-math.pi, math.pi, p=turned)[:, 0]
+    stretch = chance.normal(0.2).exp2()[:, 0]
+    after = chance.uniform(-math.pi, math.pi, p=turned)[:, 0]
+    x, y = (chance.normal(0.125, columns=2) * size).unbind(1)
+    matrix = rotation(before) @ scaling(isotropic, isotropic)
+    return translation(x, y) @ rotation(after) @ scaling(stretch, 1 / stretch) @ matrix
+
+
+# ---------------------------------------------------------------- colour
+
+
+def _homogeneous(matrix: Tensor, shift: Tensor) -> Tensor:
+    """(N, 4, 4) from (N, 3, 3) and (N,), the same shift for every channel."""
+    top = torch.cat([matrix, shift[:, None, None].expand(-1, 3, 1)], 2)
+    bottom = torch.zeros_like(top[:, :1])
+    bottom[:, :, 3] = 1
+    return torch.cat([top, bottom], 1)
+
+
+def colour_matrix(shift: Tensor, contrast: Tensor, flip: Tensor, hue: Tensor, saturation: Tensor) -> Tensor:
+    """(N, 4, 4) brightness, contrast, luma flip, hue, saturation, in this order (appendix B.2).
+
+    Args:
+        shift: (N,) added to every channel.
+        contrast: (N,) factor of every channel.
+        flip: (N,) 1 mirrors the gray axis, 0 does nothing.
+        hue: (N,) angle of the turn about the gray axis.
+        saturation: (N,) factor of the distance from the gray axis.
+    """
+    contrast, flip, hue, saturation = (v[:, None, None] for v in (contrast, flip, hue, saturation))
+    identity = torch.eye(3, device=shift.device, dtype=shift.dtype)
+    gray = torch.full_like(identity, 1 / 3)  # projection on the gray axis
+    cycle = identity.roll(1, 0)
+    cross = (cycle - cycle.mT) / math.sqrt(3)  # cross product with the gray axis
+    flipped = identity - 2 * flip * gray
+    turned = gray + hue.cos() * (identity - gray) + hue.sin() * cross  # Rodrigues' formula
+    saturated = gray + saturation * (identity - gray)
+    matrix = contrast * (saturated @ turned @ flipped)
+    return _homogeneous(matrix, shift * matrix.sum(2)[:, 0])
+
+
+def random_colour(chance: Chance, channels: int) -> Tensor:
+    """(N, 4, 4); hue and saturation only where there is colour."""
+    shift = chance.normal(0.2)[:, 0]
+    contrast = chance.normal(0.5).exp2()[:, 0]
+    flip = chance.integer(2).to(shift.dtype)
+    if channels == 1:
+        return colour_matrix(shift, contrast, flip, torch.zeros_like(shift), torch.ones_like(shift))
+    hue = chance.uniform(-math.pi, math.pi)[:, 0]
+    return colour_matrix(shift, contrast, flip, hue, chance.normal(1.0).exp2()[:, 0])
+
+
+def recolour(images: Tensor, matrices: Tensor) -> Tensor:
+    """Apply (N, 4, 4) colour transforms; one channel is taken as gray of three equal channels."""
+    if images.shape[1] == 3:
+        colours = matrices[:, :3, :3] @ images.flatten(2) + matrices[:, :3, 3:]
+        return colours.unflatten(2, images.shape[2:])
+    factor = matrices[:, :3, :3].sum(2).mean(1)[:, None, None, None]
+    return images * factor + matrices[:, :3, 3].mean(1)[:, None, None, None]
+
+
+# ---------------------------------------------------------------- the adaptive part
+
+
+class AdaptiveAugment(nn.Module):
+    """Augments images with probability `p`, and steers p by the signs of the discriminator's logits.
+
+    Args:
+        size: side of the images.
+        target: of r_t = E[sign D(real)].
+        images: over which p may go from 0 to 1.
+    """
+
+    def __init__(self, size: int, target: float, images: float):
+        super().__init__()
+        self.target, self.images = target, images
+        self.warp = Warp(size)
+        self.register_buffer("p", torch.zeros(()))
+        self.register_buffer("signs", torch.zeros(()))  # sum since the last change of p
+        self.register_buffer("rt", torch.zeros(()))
+
+    def forward(self, images: Tensor, rng: torch.Generator) -> Tensor:
+        """(N, C, S, S) of the dtype of `p`; differentiable twice in the images."""
+        with precision(images):
+            chance = Chance(len(images), self.p, rng)
+            images = random_blit(images.to(self.p.dtype), chance)
+            images = self.warp(images, random_geometry(chance, images.shape[2]))
+            return recolour(images, random_colour(chance, images.shape[1]))
+
+    @torch.no_grad()
+    def observe(self, logits: Tensor, updates: int) -> None:
+        """Take in the logits (N,) of augmented real images; every fourth update, move p (appendix B.4).
+
+        Args:
+            updates: made so far, this one included.
+        """
+        self.signs += logits.sign().sum()
+        if updates % EVERY == 0:
+            shown = len(logits) * EVERY
+            self.rt.copy_(self.signs / shown)
+            self.signs.zero_()
+            self.p.add_((self.rt - self.target).sign() * (shown / self.images)).clamp_(0, 1)

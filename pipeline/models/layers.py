@@ -1,0 +1,129 @@
+"""Layers that several families share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+SQRT2 = math.sqrt(2)
+CLAMP = 256.0  # bound of activations in half precision (Karras et al. 2020b, appendix D)
+
+
+def precision(x: Tensor, half: bool = False) -> torch.autocast:
+    """Context in which low precision is off, or, with `half`, stays whatever the surrounding autocast says."""
+    device = x.device.type
+    if half and torch.is_autocast_enabled(device):
+        return torch.autocast(device, dtype=torch.get_autocast_dtype(device))
+    return torch.autocast(device, enabled=False)
+
+
+def activate(x: Tensor) -> Tensor:
+    """Leaky ReLU of slope 0.2; in half precision its result is bounded too."""
+    x = F.leaky_relu(x, 0.2)
+    return x if x.dtype in (torch.float32, torch.float64) else x.clamp(-CLAMP, CLAMP)
+
+
+def normalise(x: Tensor) -> Tensor:
+    """Rows of (N, D) scaled to unit root mean square."""
+    return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
+
+
+def minibatch_std(x: Tensor, group: int = 4) -> Tensor:
+    """Append one channel: the mean, over channels and pixels, of the deviation within a group (Karras et al. 2018).
+
+    Args:
+        x: (N, C, H, W). Groups are consecutive images; their size is the largest divisor of N up to `group`.
+
+    Returns:
+        (N, C + 1, H, W)
+    """
+    n, _, height, width = x.shape
+    group = max(g for g in range(1, group + 1) if n % g == 0)
+    grouped = x.unflatten(0, (n // group, group))
+    variance = (grouped - grouped.mean(1, keepdim=True)).square().mean(1)
+    deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))  # (N / group,)
+    channel = deviation.repeat_interleave(group)[:, None, None, None].expand(n, 1, height, width)
+    return torch.cat([x, channel], 1)
+
+
+class EqualisedLinear(nn.Module):
+    """Linear layer with weights of unit scale, scaled at run time (Karras et al. 2018, section 4.1).
+
+    `rate` multiplies the learning rate; `gain` multiplies the result.
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: float = 0.0, rate: float = 1.0, gain: float = 1.0):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
+        self.bias = nn.Parameter(torch.full((outputs,), bias / rate))
+        self.weight_gain, self.bias_gain = gain * rate / math.sqrt(inputs), gain * rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.linear(x, self.weight * self.weight_gain, self.bias * self.bias_gain)
+
+
+class EqualisedConv(nn.Module):
+    """Odd-sized convolution with weights of unit scale, scaled at run time; the size of the image is kept.
+
+    `gain` multiplies the result: a positive gain after a leaky ReLU may as well stand before it.
+    """
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, bias: bool = True, gain: float = 1.0, stride: int = 1):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self.gain, self.stride = gain, stride
+        self.padding = kernel // 2 if stride == 1 else 0
+        self.weight_gain = gain / math.sqrt(inputs * kernel * kernel)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias * self.gain
+        return F.conv2d(x, self.weight * self.weight_gain, bias, stride=self.stride, padding=self.padding)
+
+
+class ConditionalBatchNorm(nn.Module):
+    """Batch normalisation whose scale and shift are linear in a condition (de Vries et al. 2017; Brock et al. 2019)."""
+
+    def __init__(self, channels: int, condition: int):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.scale_shift = nn.Linear(condition, 2 * channels, bias=False)
+        nn.init.normal_(self.scale_shift.weight, std=0.02)
+
+    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        scale, shift = self.scale_shift(condition)[:, :, None, None].chunk(2, 1)
+        return self.norm(x) * (1 + scale) + shift
+
+
+class SpectralNorm(nn.Module):
+    """Parametrisation W / σ(W), σ by one step of power iteration an update (Miyato et al. 2018, algorithm 1)."""
+
+    def __init__(self, weight: Tensor, warmup: int = 15):
+        super().__init__()
+        self.register_buffer("u", F.normalize(torch.randn(weight.shape[0]), dim=0))
+        self.register_buffer("v", F.normalize(torch.randn(weight[0].numel()), dim=0))
+        for _ in range(warmup):
+            self._iterate(weight.detach().flatten(1))
+
+    @torch.no_grad()
+    def _iterate(self, matrix: Tensor) -> None:
+        self.v.copy_(F.normalize(matrix.mT @ self.u, dim=0))
+        self.u.copy_(F.normalize(matrix @ self.v, dim=0))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        with precision(weight):
+            matrix = weight.flatten(1)
+            if self.training:
+                self._iterate(matrix)
+            # Copies: the next call changes the buffers before this one's gradient is taken.
+            return weight / (self.u.clone() @ (matrix @ self.v.clone()))
+
+
+def spectral_norm(layer: nn.Module) -> nn.Module:
+    """The layer, its weight divided by its largest singular value."""
+    parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
+    return layer

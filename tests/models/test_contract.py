@@ -1,0 +1,122 @@
+"""What the training loop and the sampler may expect of every registered family."""
+
+import pytest
+import torch
+from tiny import batch, rng, spec, tiny_settings
+
+from pipeline import models
+from pipeline.settings import FAMILY_SETTINGS, ImageSpec, UserError
+
+pytestmark = pytest.mark.parametrize("family", models.FAMILIES)
+
+
+def make(family, of=None, seed=0, amp=None, **changes):
+    torch.manual_seed(seed)
+    model = models.build(tiny_settings(family, **changes), of or spec(), amp)
+    return model.to(memory_format=torch.channels_last)
+
+
+def train(model, steps, seed=1):
+    images, labels = batch(model.spec)
+    generator = rng(seed)
+    return [model.train_step(images, labels, generator) for _ in range(steps)]
+
+
+def test_registered_under_its_settings_name(family):
+    assert set(models.FAMILIES) == set(FAMILY_SETTINGS)
+    assert isinstance(make(family), models.FAMILIES[family])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("classes", [1, 3])
+def test_updates_move_every_parameter_and_samples_are_images(family, channels, classes):
+    of = spec(channels=channels, classes=classes)
+    model = make(family, of)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    logs = train(model, 6)
+    unmoved = [name for name, p in model.named_parameters() if torch.equal(p, before[name])]
+    assert unmoved == []
+    for log in logs:
+        assert {"loss/G", "loss/D"} <= set(log)
+        for name, value in log.items():
+            assert value.shape == (), name
+            assert not value.requires_grad, name
+            assert torch.isfinite(value), name
+    labels = torch.arange(5) % classes
+    images = model.sample(labels, torch.arange(5))
+    assert images.shape == (5, channels, 16, 16)
+    assert images.dtype == torch.float32
+    assert images.abs().max() <= 1
+    assert images.std(0).mean() > 1e-3  # seeds differ
+    if classes > 1:
+        same_seed = model.sample(torch.arange(classes), torch.zeros(classes, dtype=torch.int64))
+        assert same_seed.std(0).mean() > 1e-4  # labels differ
+
+
+def test_an_update_logs_copies(family):
+    model = make(family, ada_images=10) if family == "stylegan2_ada" else make(family)
+    first = train(model, 1)[0]
+    kept = {name: value.clone() for name, value in first.items()}
+    train(model, 8)
+    assert all(torch.equal(first[name], kept[name]) for name in kept)
+
+
+def test_image_depends_on_its_own_seed_and_label_alone(family):
+    model = make(family)
+    train(model, 3)
+    model.train()  # the loop may leave it so
+    labels, seeds = torch.tensor([2, 0, 1, 0]), torch.tensor([11, 7, 7, 2**40])
+    together = model.sample(labels, seeds)
+    for i in range(4):
+        alone = model.sample(labels[i : i + 1], seeds[i : i + 1])
+        torch.testing.assert_close(alone[0], together[i], rtol=0, atol=1e-5)
+    assert torch.equal(together, model.sample(labels, seeds))
+
+
+def test_state_restores_the_next_updates_bit_by_bit(family):
+    model = make(family)
+    train(model, 5)
+    saved = {name: tensor.clone().contiguous() for name, tensor in model.state().items()}
+    assert all(isinstance(v, torch.Tensor) for v in saved.values())
+    restored = make(family, seed=99)
+    restored.load_state(saved)
+    logs, again = train(model, 5, seed=3), train(restored, 5, seed=3)
+    assert [log.keys() for log in logs] == [log.keys() for log in again]
+    for a, b in zip(logs, again, strict=True):
+        assert all(torch.equal(a[name], b[name]) for name in a)
+    ours, theirs = model.state(), restored.state()
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
+
+
+def test_same_seeds_same_training(family):
+    one, two = make(family), make(family)
+    train(one, 3)
+    train(two, 3)
+    assert all(torch.equal(v, two.state()[k]) for k, v in one.state().items())
+
+
+def test_half_precision_trains_and_draws_nearly_the_same(family):
+    half, full = make(family, amp=torch.bfloat16), make(family)
+    labels, seeds = torch.tensor([0, 1, 2, 0]), torch.arange(4)
+    torch.testing.assert_close(half.sample(labels, seeds), full.sample(labels, seeds))
+    a, b = train(half, 1)[0], train(full, 1)[0]
+    assert all(torch.isfinite(v) for v in a.values())
+    assert abs(a["loss/D"] - b["loss/D"]) < 0.05
+    train(half, 4)
+    assert torch.isfinite(half.sample(labels, seeds)).all()
+    assert all(p.dtype == torch.float32 for p in half.parameters())
+
+
+def test_averaged_weights_lag_behind(family):
+    model = make(family, ema_images=4.0, ema_rampup=1.0)
+    start = [p.clone() for p in model.ema.parameters()]
+    train(model, 1)  # four images, one half-life
+    for average, first, live in zip(model.ema.parameters(), start, model.generator.parameters(), strict=True):
+        torch.testing.assert_close(average, (first + live) / 2)
+
+
+def test_impossible_sizes_are_refused_by_name(family):
+    for height, width in ((48, 48), (32, 64), (8, 8), (2048, 2048)):
+        with pytest.raises(UserError, match=rf"size: {height} x {width} .*{family}.* 16 to 1024"):
+            models.build(tiny_settings(family), ImageSpec(height, width, 1, ("a",)))

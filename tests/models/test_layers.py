@@ -1,0 +1,95 @@
+"""Shared layers against cases worked by hand."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pipeline.models import layers
+
+
+def test_minibatch_std_by_hand():
+    """Two groups of two: values ±1 about their mean in one channel of the first, equal images in the second."""
+    x = torch.zeros(4, 2, 1, 2)
+    x[0, 0], x[1, 0] = 3.0, 5.0
+    out = layers.minibatch_std(x, group=2)
+    assert out.shape == (4, 3, 1, 2)
+    torch.testing.assert_close(out[:, :2], x)
+    expected = torch.tensor([0.5, 0.5, 1e-4, 1e-4])[:, None, None].expand(4, 1, 2)
+    torch.testing.assert_close(out[:, 2], expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize(("n", "groups"), [(8, 2), (6, 2), (5, 5), (2, 1)])
+def test_minibatch_std_groups_divide_the_batch(n, groups):
+    out = layers.minibatch_std(torch.randn(n, 3, 2, 2))[:, 3, 0, 0]
+    assert len(out.unique()) == (groups if n != 5 else 1)  # alone in its group, an image has no deviation
+
+
+def test_normalise_gives_unit_mean_square():
+    x = layers.normalise(torch.randn(3, 7, dtype=torch.float64) * 40)
+    torch.testing.assert_close(x.square().mean(1), torch.ones(3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.01])
+def test_equalised_layers_keep_unit_variance(rate):
+    torch.manual_seed(0)
+    linear = layers.EqualisedLinear(400, 300, rate=rate, gain=2.0)
+    assert linear(torch.randn(500, 400)).std().item() == pytest.approx(2.0, rel=0.02)
+    conv = layers.EqualisedConv(64, 64, 3)
+    assert conv(torch.randn(4, 64, 20, 20))[..., 1:-1, 1:-1].std().item() == pytest.approx(1.0, rel=0.03)
+
+
+def test_learning_rate_multiplier_scales_the_step():
+    """One Adam step moves a raw weight by the rate, so the result moves by the multiplier times as much."""
+    moved = []
+    for rate in (1.0, 0.01):
+        torch.manual_seed(0)
+        linear = layers.EqualisedLinear(10, 1, rate=rate)
+        x = torch.ones(1, 10)
+        before = linear(x).item()
+        optimizer = torch.optim.Adam(linear.parameters(), lr=1e-3, betas=(0.0, 0.99))
+        linear(x).sum().backward()
+        optimizer.step()
+        moved.append(before - linear(x).item())
+    assert moved[1] / moved[0] == pytest.approx(0.01, rel=1e-2)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(3, 8, 4), nn.Linear(20, 5), nn.Embedding(4, 9)])
+def test_spectral_norm_bounds_the_largest_singular_value(layer):
+    torch.manual_seed(0)
+    with torch.no_grad():
+        layer.weight.mul_(7.0)
+    normed = layers.spectral_norm(layer)
+    for _ in range(60):
+        weight = normed.weight
+    assert torch.linalg.matrix_norm(weight.detach().flatten(1), 2).item() == pytest.approx(1.0, rel=1e-3)
+    normed.eval()
+    assert torch.equal(normed.weight, normed.weight)
+
+
+def test_spectral_norm_gradient_is_orthogonal_to_the_weight():
+    """W / σ(W) does not change with the scale of W."""
+    torch.manual_seed(0)
+    layer = layers.spectral_norm(nn.Linear(6, 4)).eval()
+    (layer.weight * torch.randn(4, 6)).sum().backward()
+    raw = layer.parametrizations.weight.original
+    assert abs((raw.grad * raw).sum().item()) < 1e-6
+
+
+def test_conditional_batch_norm_scales_by_class():
+    norm = layers.ConditionalBatchNorm(2, 2)
+    with torch.no_grad():  # condition (1, 0): scale 1 + 2, shift 5; condition (0, 1): neutral
+        norm.scale_shift.weight.copy_(torch.tensor([[2.0, 0], [2, 0], [5, 0], [5, 0]]))
+    x = torch.randn(400, 2, 4, 4) * 9 + 4
+    out = norm(x, torch.eye(2).repeat(200, 1))
+    plain = (x - x.mean((0, 2, 3), keepdim=True)) / x.std((0, 2, 3), keepdim=True, correction=0)
+    torch.testing.assert_close(out[0::2], plain[0::2] * 3 + 5, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(out[1::2], plain[1::2], atol=1e-4, rtol=1e-4)
+
+
+def test_activation_is_bounded_in_half_precision_only():
+    x = torch.tensor([1e4, -10.0])
+    assert layers.activate(x).tolist() == [1e4, -2.0]
+    assert layers.activate(x.bfloat16()).tolist() == [256.0, -2.0]
+    assert math.isclose(layers.SQRT2**2, 2)

@@ -1,0 +1,51 @@
+"""Small models and known images for the tests of the families."""
+
+import torch
+from torch import Tensor
+
+from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training
+
+TINY = {
+    "cgan": {"z_dim": 8, "generator_channels": 8, "discriminator_channels": 8},
+    "stylegan2_ada": {"z_dim": 8, "w_dim": 8, "channel_base": 128, "channel_max": 16, "r1_every": 2},
+}
+
+
+def tiny_settings(family: str, **changes) -> Training:
+    """Settings of a model that makes an update in milliseconds."""
+    return FAMILY_SETTINGS[family](**{"family": family, "batch": 4} | TINY[family] | changes)
+
+
+def spec(size: int = 16, channels: int = 1, classes: int = 3) -> ImageSpec:
+    return ImageSpec(size, size, channels, tuple("abcdefgh"[:classes]))
+
+
+def batch(of: ImageSpec, n: int = 4) -> tuple[Tensor, Tensor]:
+    """Random images (N, C, H, W) in [-1, 1], and labels that take turns."""
+    rng = torch.Generator().manual_seed(5)
+    images = torch.rand(n, of.channels, of.height, of.width, generator=rng) * 2 - 1
+    return images, torch.arange(n) % len(of.classes)
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+WAVES = torch.tensor([[4, 0], [0, 4], [3, 3], [3, -3]])  # periods along (y, x) of each class's stripes
+
+
+def stripes(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
+    """(N, 1, size, size) sine waves in the direction of their class, at a random phase."""
+    phase = torch.rand(len(labels), 1, 1, generator=generator)
+    steps = torch.arange(size) / size
+    turns = WAVES[labels, 0, None, None] * steps[:, None] + WAVES[labels, 1, None, None] * steps
+    return 0.8 * torch.sin(2 * torch.pi * (turns + phase))[:, None]
+
+
+def stripe_power(images: Tensor, labels: Tensor) -> Tensor:
+    """(N,) share of an image's variance in the wave of its class: 1 for `stripes`, 2 / (pixels - 1) for white noise."""
+    power = torch.fft.fft2(images[:, 0]).abs().square()
+    power[:, 0, 0] = 0
+    y, x = WAVES[labels].unbind(1)
+    rows = torch.arange(len(labels))
+    return (power[rows, y, x] + power[rows, -y, -x]) / power.sum((1, 2))
