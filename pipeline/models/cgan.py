@@ -2,7 +2,7 @@
 
 Radford et al. 2016 (layout), Brock et al. 2019 (one class embedding for all normalisations and for the input),
 Miyato & Koyama 2018 (projection), Miyato et al. 2018 (spectral normalisation, hinge). At the default settings, for
-128-pixel gray images of 6 classes, the generator has 9.5 M parameters and the discriminator 2.8 M.
+128-pixel gray images of 6 classes, the generator has 9.5 million parameters and the discriminator 2.8.
 """
 
 from __future__ import annotations
