@@ -1,0 +1,82 @@
+"""Figures of one evaluation. Colours are Okabe and Ito's, lines differ in dashes too: readable in gray."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from pipeline.evaluation.metrics import nearest
+from pipeline.evaluation.sample import Sample
+
+REAL = "#000000"
+LINES = [("#D55E00", "-"), ("#0072B2", (0, (5, 2))), ("#009E73", (0, (1, 1.5)))]
+COLUMNS = 8
+
+
+def plot_psd(path: Path, curve: dict[str, Any], lines: dict[str, list[float]]) -> None:
+    """Mean power spectra over the band of the real training images.
+
+    Args:
+        curve: `curves.psd` of an evaluation.
+        lines: mean spectrum of each judged set, by its name.
+    """
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained", dpi=130)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    frequency = curve["frequency"]
+    band = curve["reference_low"], curve["reference_high"]
+    axes.fill_between(frequency, *band, color="0.82", linewidth=0, label="90 % of the real training images")
+    axes.plot(frequency, curve["reference"], color=REAL, linewidth=2.2, label="real training images, mean")
+    for (name, line), (colour, dashes) in zip(lines.items(), LINES, strict=False):
+        shown = {"real": "real held-out images"}.get(name, name)
+        axes.plot(frequency, line, color=colour, linestyle=dashes, linewidth=1.8, label=shown)
+    axes.set_xscale("log")
+    unit = curve["unit"]
+    axes.set_xlabel("spatial frequency (cycles per pixel)" if unit == "1/px" else f"spatial frequency ({unit})")
+    axes.set_ylabel("power spectral density (dB)")
+    axes.set_title("Coarse structure on the left, fine detail and noise on the right", fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.legend(frameon=False, fontsize=9)
+    figure.savefig(path)
+
+
+def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rng: np.random.Generator) -> None:
+    """Real images of each class; judged images of it; the training image most like each of these (random features)."""
+    columns = _columns(candidate, rng)
+    position, _ = nearest(candidate.vectors("random")[columns], reference.vectors("random"))
+    real = [_one_of_class(reference, candidate.labels[c], rng) for c in columns]
+    rows = [
+        ("real", reference.pixels(np.array(real)), candidate.labels[columns]),
+        (name, candidate.pixels(columns), candidate.labels[columns]),
+        ("nearest real", reference.pixels(position), reference.labels[position]),
+    ]
+    figure = Figure(figsize=(1.35 * len(columns) + 0.4, 5.0), layout="constrained", dpi=110)
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(3, len(columns), squeeze=False)
+    for axes, (title, images, labels) in zip(grid, rows, strict=True):
+        for axis, image, label in zip(axes, images, labels, strict=True):
+            axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+            axis.set_title(label if label != "all" else "", fontsize=8)
+        axes[0].set_ylabel(title, fontsize=10)
+    figure.savefig(path)
+
+
+def _columns(candidate: Sample, rng: np.random.Generator) -> np.ndarray:
+    """Positions of up to COLUMNS images, one class after the other so that each is shown as often."""
+    order = rng.permutation(len(candidate))
+    turn = np.zeros(len(order), int)
+    for label in np.unique(candidate.labels):
+        mine = candidate.labels[order] == label
+        turn[mine] = np.arange(mine.sum())
+    chosen = order[np.argsort(turn, kind="stable")[:COLUMNS]]
+    return chosen[np.argsort(candidate.labels[chosen], kind="stable")]
+
+
+def _one_of_class(reference: Sample, label: str, rng: np.random.Generator) -> int:
+    mine = np.flatnonzero(reference.labels == label)
+    return int(rng.choice(mine if len(mine) else np.arange(len(reference))))

@@ -1,0 +1,134 @@
+"""Which images are compared with which, and how sure a number is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.int64]
+Values = float | NDArray[np.float64]
+COVERAGE = (2.5, 97.5)  # percentiles of an interval
+
+
+class Estimate(NamedTuple):
+    """One number with its interval, or several, each an array."""
+
+    value: Values
+    low: Values
+    high: Values
+
+
+class Draws(NamedTuple):
+    """Pairs of (judged rows, reference rows). `whole`: n images of each; `half`: halves of the first of those."""
+
+    whole: list[tuple[Rows, Rows]]
+    half: list[tuple[Rows, Rows]]
+
+
+def stratified(labels: NDArray, quota: dict[str, int], rng: np.random.Generator) -> Rows:
+    """Rows drawn without replacement, so many of each class; what a class lacks comes from the others.
+
+    Args:
+        labels: (n,) class of each row.
+        quota: rows of each class, at most n in all.
+    """
+    order = rng.permutation(len(labels))
+    left = dict(quota)
+    taken, spare = [], []
+    for row in order:
+        label = labels[row]
+        if left.get(label, 0) > 0:
+            left[label] -= 1
+            taken.append(row)
+        else:
+            spare.append(row)
+    return np.sort(np.array(taken + spare[: sum(left.values())], np.int64))
+
+
+def even_quota(size: int, shares: dict[str, float]) -> dict[str, int]:
+    """`size` in parts that follow the shares (which sum to 1) as closely as whole numbers can: largest remainder."""
+    exact = {label: size * share for label, share in shares.items()}
+    quota = {label: int(value) for label, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda label: quota[label] - exact[label])
+    for label in by_remainder[: size - sum(quota.values())]:
+        quota[label] += 1
+    return quota
+
+
+def shares_of(labels: NDArray) -> dict[str, float]:
+    """Fraction of each class."""
+    names, counts = np.unique(labels, return_counts=True)
+    return {str(name): float(count / len(labels)) for name, count in zip(names, counts, strict=True)}
+
+
+def draw(judged: NDArray, reference: NDArray, size: int, wholes: int, halves: int, seed: int) -> Draws:
+    """Plan comparisons of `size` images with `size` images, in the reference's shares of the classes.
+
+    One seed draws the same reference images for every judged set.
+
+    Args:
+        judged: (n,) labels.
+        reference: (m,) labels.
+        size: at most n and m.
+        wholes: random subsets to average over; one is enough where neither set is larger than `size`.
+        halves: half-samples for the interval.
+        seed: not negative.
+    """
+    shares = shares_of(reference)
+    rngs = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+
+    def pair(pools: tuple[Rows, Rows], count: int) -> tuple[Rows, Rows]:
+        sets = zip(pools, (judged, reference), rngs, strict=True)
+        a, b = (pool[stratified(labels[pool], even_quota(count, shares), rng)] for pool, labels, rng in sets)
+        return a, b
+
+    everything = np.arange(len(judged)), np.arange(len(reference))
+    if size == len(judged) == len(reference):
+        wholes = 1
+    whole = [pair(everything, size) for _ in range(wholes)]
+    return Draws(whole, [pair(whole[0], size // 2) for _ in range(halves)])
+
+
+def draw_subsets(judged: NDArray, reference: NDArray, size: int, count: int, seed: int) -> list[tuple[Rows, Rows]]:
+    """Pairs of random subsets as if every image were drawn for itself with the reference's shares of the classes.
+
+    An unbiased estimate such as KID needs this: in even quotas two images of a set are less often of one class than an
+    image of this and an image of that set, which makes the estimate too small.
+    """
+    shares = shares_of(reference)
+    sets = [(labels, np.random.default_rng([seed, side])) for side, labels in enumerate((judged, reference))]
+
+    def subset(labels: NDArray, rng: np.random.Generator) -> Rows:
+        quota = rng.multinomial(size, list(shares.values()))
+        return stratified(labels, dict(zip(shares, quota.tolist(), strict=True)), rng)
+
+    return [(subset(*sets[0]), subset(*sets[1])) for _ in range(count)]
+
+
+def estimate(metric: Callable[[NDArray, NDArray], Values], x: NDArray, y: NDArray, draws: Draws) -> Estimate:
+    """Value and interval of a metric (or of several at once) that depends on the number of images.
+
+    The value is the mean over the whole draws. The interval is the spread of the half-samples about their own mean: two
+    halves of one sample differ as much as two whole samples of the population do (half-sampling, McCarthy 1969), and a
+    bias that depends on the number of images drops out, where a bootstrap's repeated images would add to it.
+    """
+    value = np.mean([metric(x[i], y[j]) for i, j in draws.whole], axis=0)
+    halves = np.array([metric(x[i], y[j]) for i, j in draws.half])
+    low, high = np.percentile(halves - halves.mean(axis=0), COVERAGE, axis=0)
+    return Estimate(value, value + low, value + high)
+
+
+def spread(values: NDArray) -> Estimate:
+    """Mean of a metric over random subsets, and the range of its values there."""
+    return Estimate(np.mean(values), *np.percentile(values, COVERAGE))
+
+
+def bootstrap(
+    statistic: Callable[..., float], samples: tuple[NDArray, ...], draws: int, rng: np.random.Generator
+) -> Estimate:
+    """A statistic of one or several independent samples, and its percentile bootstrap interval (Efron 1979)."""
+    values = [statistic(*(rng.choice(s, len(s)) for s in samples)) for _ in range(draws)]
+    return Estimate(statistic(*samples), *np.percentile(values, COVERAGE))

@@ -1,0 +1,57 @@
+"""Images that are judged or judged by: part of an image set, or drawn in memory, with their features."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.imageset import ImageSet
+from pipeline.evaluation.features import Features, extract, features
+
+
+@dataclass(frozen=True)
+class Sample:
+    """n images: `images[rows]` (H, W, C) unsigned integers, `labels` (n,) class names, `features` by extractor."""
+
+    images: NDArray
+    rows: NDArray[np.int64]
+    labels: NDArray[np.str_]
+    features: dict[str, Features]
+
+    @classmethod
+    def of_set(
+        cls, images: ImageSet, rows: NDArray[np.int64], extractors: list[str], cache: str | os.PathLike
+    ) -> Sample:
+        """Some images of a set; features come from the set's cache."""
+        found = {name: features(images, name, cache).rows(rows) for name in extractors}
+        labels = images.metadata["label"].to_numpy(dtype=str)
+        return cls(images.images, rows, labels[rows], found)
+
+    @classmethod
+    def of_array(
+        cls, images: NDArray, labels: NDArray[np.str_], extractors: list[str], cache: str | os.PathLike, what: str
+    ) -> Sample:
+        """Images (n, H, W, C) in memory."""
+        found = {name: extract(images, name, cache, what) for name in extractors}
+        return cls(images, np.arange(len(images)), labels, found)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def where(self, mask: NDArray[np.bool_]) -> Sample:
+        rows = np.flatnonzero(mask)
+        found = {name: f.rows(rows) for name, f in self.features.items()}
+        return replace(self, rows=self.rows[rows], labels=self.labels[rows], features=found)
+
+    def of_class(self, label: str) -> Sample:
+        return self.where(self.labels == label)
+
+    def vectors(self, extractor: str) -> NDArray[np.float32]:
+        return self.features[extractor].vectors
+
+    def pixels(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(k, H, W, C) values in [0, 1] of the images at some positions of 0..n-1, in that order."""
+        return self.images[self.rows[positions]] / float(np.iinfo(self.images.dtype).max)
