@@ -42,14 +42,19 @@ class Page(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.text))
 
 
+@pytest.fixture(scope="module")
+def page(whole_run):
+    return render(whole_run)
+
+
 def render(run, **more):
     out = run.root / "report.html"
     write(out, run.root / "summary.csv", {"steel": run.inputs}, run.settings, commit="0123456789abcdef", **more)
     return Page(out.read_text(encoding="utf-8"))
 
 
-def test_the_page_answers_and_shows_everything(run):
-    words = render(run).words()
+def test_the_page_answers_and_shows_everything(page):
+    words = page.words()
     assert "sg2 comes closest to the real images" in words
     assert re.search(r"real\+sg2 ▲ helps \+\d", words)
     assert re.search(r"real\+cgan ● cannot tell", words)
@@ -64,21 +69,19 @@ def test_the_page_answers_and_shows_everything(run):
     assert "a note on the floor" in words
 
 
-def test_the_page_loads_nothing_from_elsewhere(run):
-    page = render(run)
+def test_the_page_loads_nothing_from_elsewhere(page, whole_run):
     for tag, attributes in page.elements:
         for name in ("src", "href", "data", "srcset", "action"):
             if name in attributes:
                 allowed = ("data:", "#") if tag in ("img", "a") else ("data:",)
                 assert attributes[name].startswith(allowed), (tag, attributes[name][:80])
-    html = (run.root / "report.html").read_text(encoding="utf-8")
+    html = (whole_run.root / "report.html").read_text(encoding="utf-8")
     assert "@import" not in html
     assert "url(" not in html
     assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
 
 
-def test_hostile_names_are_text_and_nothing_else(run):
-    page = render(run)
+def test_hostile_names_are_text_and_nothing_else(page):
     scripts = [tag for tag, _ in page.elements if tag == "script"]
     assert len(scripts) == 1  # the page's own
     for name in (*HOSTILE, "data/<neu>", "broken <b>.tif"):
@@ -129,8 +132,7 @@ def test_several_data_sets_each_have_their_answer(run):
     assert "procedural images, drawn by this program" in page.words()
 
 
-def test_confusion_cells_are_percent_of_the_true_class(run):
-    page = render(run)
+def test_confusion_cells_count_what_the_detectors_said(page):
     titles = [a["title"] for tag, a in page.elements if tag == "td" and "title" in a]
     assert len(titles) == 4 * len(HOSTILE) ** 2
     said = [t for t in titles if t.startswith(f"{HOSTILE[0]} taken for {HOSTILE[1]}: ")]
