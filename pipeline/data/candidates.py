@@ -66,10 +66,12 @@ def _listed(
 
 def _candidate(settings: Dataset, entry: Entry, header: Header, table: Table | None, shared: set[str]) -> Candidate:
     row = _row(entry, header, table, shared) if table else None
-    label = labels.label_of(settings, header.source, entry.folder, header.label, row)
+    # A group inside an HDF5 file is a folder.
+    nested = header.key.rsplit("/", 2)[-2] if header.key and header.index is None else ""
+    label = labels.label_of(settings, header.source, nested or entry.folder, header.label, row)
     # Pages of a TIFF are slices of one thing; the images of an HDF5 file are taken as independent.
-    own = header.source if header.key else entry.name
-    return Candidate(header, label, row.group if row and row.group else own, row.split if row else None)
+    group = labels.group_of(settings, header.source, header.source if header.key else entry.name, row)
+    return Candidate(header, label, group, row.split if row else None)
 
 
 def _row(entry: Entry, header: Header, table: Table, shared: set[str]) -> Row:

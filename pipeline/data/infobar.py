@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 HIGHEST = 0.3  # a bar begins in the lowest 30 % of the picture
+SHORTEST = 128  # rows of a picture that may have a bar: below, its text could not be read
 LOWEST = 0.025  # and is at least this much of it
 FLAT = 0.45  # share of the bar's own gray value in a row of it; text and frames are the rest
 BARE = 0.3  # share that the picture above may have at most
@@ -19,6 +20,8 @@ def bar_rows(gray: np.ndarray) -> int:
     value is rare. `gray` is (H, W) of any type.
     """
     height = gray.shape[0]
+    if height < SHORTEST:
+        return 0
     first = int(height * (1 - HIGHEST))
     region = gray[first:]
     return max(_band(np.mean(region == value, axis=1), height) for value in _candidates(region))

@@ -121,7 +121,7 @@ def label_of(settings: Dataset, source: str, folder: str, from_file: str | None,
         case "folder":
             label = folder
         case "filename":
-            label = _from_name(settings, source)
+            label = _from_name(settings.labels.pattern, "labels.pattern", source)
         case "csv":
             label = row.label if row else None
         case _:
@@ -133,11 +133,24 @@ def label_of(settings: Dataset, source: str, folder: str, from_file: str | None,
     return label
 
 
-def _from_name(settings: Dataset, source: str) -> str:
+def group_of(settings: Dataset, source: str, whole: str, row: Row | None) -> str:
+    """The group of an image: as the CSV says, by `split.group_pattern`, or else `whole`, the thing it is a part of.
+
+    Raises:
+        Rejected: the name does not match the pattern.
+    """
+    if row and row.group:
+        return row.group
+    if settings.split.group_pattern is not None:
+        return _from_name(settings.split.group_pattern, "split.group_pattern", source)
+    return whole
+
+
+def _from_name(pattern: str, setting: str, source: str) -> str:
     stem = os.path.splitext(source.rsplit("/", 1)[-1])[0]
-    found = re.search(settings.labels.pattern, stem)
-    if found is None or found.re.groups < 1 or not found.group(1):
-        raise Rejected(f"its name `{stem}` does not match labels.pattern")
+    found = re.search(pattern, stem)
+    if found is None or not found.group(1):
+        raise Rejected(f"its name `{stem}` does not match {setting}")
     return found.group(1)
 
 

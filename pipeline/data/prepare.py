@@ -3,7 +3,8 @@
 Memory: each worker process holds one decoded image with its squares and the squares of the images before it in its
 task (32 MB of source pixels at most, unless one image has more); this process holds one answer of a worker, the facts
 of every image (about 1 kB each), and 4 million sampled values where percentiles are asked for. Nothing grows with the
-pixels of the set.
+pixels of the set. Measured: 200 strips of 6144 x 1024, 16 bit, into 32 000 tiles of 256 (4.2 GB) with percentiles:
+275 MB here, 170 MB in each worker.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pipeline.data.frame import Header
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.pool import Failed, Pool
 from pipeline.data.rejections import Rejections
-from pipeline.data.source import VORONOI, listing
+from pipeline.data.source import VORONOI, check_patterns, listing
 from pipeline.data.survey import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
 from pipeline.data.tiling import Box
 from pipeline.job import progress, say
@@ -62,6 +63,7 @@ def prepare(settings: Dataset, out: Path, source: str | list[str] | None = None,
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     settings, place = _source(settings, out, source)
+    check_patterns(settings)
     table = labels.read_table(settings)
     entries = listing(place)
     rejected = Rejections()

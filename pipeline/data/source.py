@@ -24,16 +24,18 @@ class Entry(NamedTuple):
     name: str
     """Path relative to the source, with `/`, printable: what messages and tables call the file."""
     folder: str
-    """First folder below the source, or the source folder itself: the class under `labels.rule: folder`."""
+    """The class under `labels.rule: folder`: a folder that was named in a list, else the first folder below the
+    source, else the source folder itself."""
 
 
 def check_source(settings: Dataset, name: str) -> None:
     """Stop early where the data set called `name` cannot be read: no file is opened that has an image's name.
 
     Raises:
-        UserError: the folder, glob or file is missing or holds no images; a CSV is missing.
+        UserError: the folder, glob or file is missing or holds no images; a CSV is missing; a pattern is none.
     """
     where = f"datasets.{name}"
+    check_patterns(settings, f"{where}.")
     for table in settings.labels.csv:
         if not os.path.isfile(os.path.expanduser(table)):
             raise UserError(f"{where}.labels.csv: `{table}` does not exist")
@@ -44,6 +46,17 @@ def check_source(settings: Dataset, name: str) -> None:
             raise UserError(f"{where}.source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
 
 
+def check_patterns(settings: Dataset, where: str = "") -> None:
+    """Raises UserError where a regular expression is none, or has no group."""
+    patterns = {"labels.pattern": settings.labels.pattern, "split.group_pattern": settings.split.group_pattern}
+    for name, pattern in patterns.items():
+        try:
+            if pattern is not None and re.compile(pattern).groups < 1:
+                raise UserError(f"{where}{name}: `{pattern}` has no group, as in `(.+)_\\d+`")
+        except re.error as error:
+            raise UserError(f"{where}{name}: `{pattern}` is no regular expression ({error})") from None
+
+
 def files(settings: Dataset) -> list[Path]:
     """The files to read, each once, in natural order."""
     return [Path(entry.path) for entry in listing(settings.source)]
@@ -51,15 +64,17 @@ def files(settings: Dataset) -> list[Path]:
 
 def listing(source: str | list[str]) -> list[Entry]:
     """Every file of a source, each once, in natural order. Raises UserError where an item is missing or empty."""
-    found: dict[str, str] = {}  # path -> root
-    for item in _items(source, "source"):
+    items = _items(source, "source")
+    found: dict[str, tuple[str, str]] = {}  # path -> root, class
+    for item in items:
         some = dict(_walk(item, "source"))
         if not some:
             raise UserError(f"source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+        whole = len(items) > 1 and os.path.isdir(item)
         for path, root in some.items():
-            found.setdefault(path, root)
-    top = os.path.commonpath([os.path.abspath(root) for root in found.values()])
-    entries = [Entry(path, printable(os.path.relpath(path, top)), _folder(path, root)) for path, root in found.items()]
+            found.setdefault(path, (root, _name(root) if whole else _folder(path, root)))
+    top = os.path.commonpath([os.path.abspath(root) for root, _ in found.values()])
+    entries = [Entry(path, printable(os.path.relpath(path, top)), folder) for path, (_, folder) in found.items()]
     return sorted(entries, key=lambda entry: natural(entry.name))
 
 
@@ -134,5 +149,8 @@ def _static_part(pattern: str) -> str:
 
 def _folder(path: str, root: str) -> str:
     parts = os.path.relpath(path, root).split(os.sep)
-    name = parts[0] if len(parts) > 1 else os.path.basename(os.path.abspath(root))
-    return printable(name)
+    return printable(parts[0]) if len(parts) > 1 else _name(root)
+
+
+def _name(root: str) -> str:
+    return printable(os.path.basename(os.path.abspath(root)))

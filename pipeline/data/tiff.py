@@ -83,7 +83,7 @@ def _check_model(page: TiffPage) -> int:
         model = getattr(page.photometric, "name", page.photometric)
         raise Rejected(f"colour model {model} is not read; convert it to gray or RGB")
     if samples - colours not in (0, 1) or (colours == 1 and samples == 2 and not extra):
-        raise Rejected(f"has {samples} channels; gray or RGB (with or without alpha) are read")
+        raise Rejected(f"has {samples} channels where its colour model has {colours}; one more may be alpha")
     if page.photometric == PHOTOMETRIC.PALETTE and (page.colormap is None or page.dtype.kind != "u"):
         raise Rejected("is a palette image without a usable palette")
     return 1 if colours == 1 and page.photometric != PHOTOMETRIC.PALETTE else 3

@@ -1,0 +1,297 @@
+"""From files to an image set."""
+
+import csv
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from pipeline.data import prepare as module
+from pipeline.data import scaling
+from pipeline.data.imageset import ImageSet
+from pipeline.data.prepare import prepare
+from pipeline.settings import UserError
+
+
+@pytest.fixture
+def folder(tmp_path, picture):
+    """Writes {name: pixels or bytes} below a folder with an awkward name."""
+
+    def make(content):
+        root = tmp_path / "my data #1 [ä]"
+        for name, value in content.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(value, bytes):
+                path.write_bytes(value)
+            elif path.suffix == ".tif":
+                tifffile.imwrite(path, value, photometric="rgb" if value.ndim == 3 else "minisblack")
+            else:
+                Image.fromarray(value).save(path)
+        return str(root)
+
+    return make
+
+
+def rejected(out):
+    with open(out / "rejected.csv", encoding="utf-8") as file:
+        return {row["file"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def test_awkward_names_nested_folders_and_bad_files(tmp_path, inline, folder, picture, dataset, capsys):
+    nan = np.full((20, 20), np.nan, np.float32)
+    content = {f"good/deep er/a#{i} (1).png": picture(i, (20, 30)) for i in range(6)}
+    content |= {f"schlecht ü/[{i}].tif": picture(10 + i, (40, 20)) for i in range(6)}
+    content |= {
+        "good/empty.png": b"", "good/text.jpg": b"just some words in a file of another name",
+        "good/black.png": np.zeros((20, 20), np.uint8), "good/nan.tif": nan, "README.md": b"# about",
+    }  # fmt: skip
+    out = tmp_path / "out"
+    prepare(dataset(folder(content), labels={"rule": "folder"}), out)
+    images = ImageSet.open(out)
+    assert images.meta["classes"] == ["good", "schlecht ü"]
+    assert images.images.shape == (12, 16, 16, 1)
+    assert images.metadata["source"][0] == "good/deep er/a#0 (1).png"
+    reasons = rejected(out)
+    assert sorted(reasons) == ["good/black.png", "good/empty.png", "good/nan.tif", "good/text.jpg"]
+    assert reasons["good/nan.tif"] == "has 400 pixel value(s) that are not finite (NaN or infinity)"
+    assert "every pixel is 0" in reasons["good/black.png"]
+    with Image.open(out / "preview.png") as preview:
+        assert preview.size[0] > 900
+    said = capsys.readouterr().err
+    assert "12 images of 16 x 16" in said
+    assert "mixed sizes: 20 x 30 (6), 40 x 20 (6)" in said
+    assert "first of 4 rejected" in said
+
+
+def test_pixels_arrive_unchanged_where_nothing_is_to_be_done(tmp_path, inline, folder, picture, dataset):
+    pictures = [picture(i, (16, 16), "uint16") for i in range(5)]
+    prepare(dataset(folder({f"{i}.tif": p for i, p in enumerate(pictures)})), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    np.testing.assert_array_equal(images.images[..., 0], pictures)
+    assert images.meta["dtype"] == "uint16"
+    assert images.meta["scaling"] == {"rule": "dtype", "low": 0, "high": 65535}
+    np.testing.assert_array_equal(scaling.restore(images.images[..., 0], images.meta), pictures)
+    assert rejected(tmp_path / "out") == {}
+    assert set(images.metadata["split"]) == {"train", "test"}
+
+
+def test_mixed_depths_and_colours(tmp_path, inline, folder, dataset, capsys):
+    gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = gray
+    content = {"8.png": gray, "16.tif": gray.astype(np.uint16) * 257, "red.png": red}
+    root = folder(content)
+    prepare(dataset(root), tmp_path / "rgb")
+    images = ImageSet.open(tmp_path / "rgb")
+    assert (images.images.dtype, images.images.shape[-1]) == (np.uint16, 3)
+    eight, sixteen, coloured = images.images  # in natural order of names
+    np.testing.assert_array_equal(eight, sixteen)  # full range stands for full range
+    np.testing.assert_array_equal(coloured[..., 0], gray.astype(np.uint16) * 257)
+    assert coloured[..., 1:].max() == 0
+    said = capsys.readouterr().err
+    assert "mixed depths: uint8 (2), uint16 (1)" in said
+    assert "1 of 3 show colour (first: red.png)" in said
+    prepare(dataset(root, channels="gray"), tmp_path / "gray")
+    luma = ImageSet.open(tmp_path / "gray").images[2, ..., 0]
+    np.testing.assert_allclose(luma, np.rint(0.299 * gray * 257.0), atol=1)
+
+
+def test_wide_strips_are_tiled_and_stay_together(tmp_path, inline, folder, dataset, picture):
+    strips = {f"strip_{i}.tif": picture(i, (20, 120)) for i in range(5)}
+    settings = dataset(folder(strips), fit="tile", pixel_size=0.5, tile_overlap=0.5)
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert len(images) == 5 * 2 * 14
+    row = images.metadata.iloc[-1]
+    assert (row["source"], row["row"], row["col"]) == ("strip_4.tif", 4, 104)  # flush with the lower right corner
+    np.testing.assert_array_equal(images.images[-1, ..., 0], strips["strip_4.tif"][4:, 104:])
+    assert (images.metadata.groupby("source")["split"].nunique() == 1).all()
+    assert images.meta["pixel_size"] == 0.5
+    half = settings.model_copy(update={"tile_source": 20.0})
+    prepare(half, tmp_path / "half")
+    assert ImageSet.open(tmp_path / "half").meta["pixel_size"] == 0.5 * 20 / 16
+
+
+def test_tiles_of_one_value_and_images_smaller_than_a_tile_are_left_out(tmp_path, inline, folder, dataset, picture):
+    half_black = picture(9, (16, 64))
+    half_black[:, :32] = 0
+    content = {"half.png": half_black, "small.png": picture(1, (15, 99))}
+    content |= {f"{i}.png": picture(i, (16, 64)) for i in range(3)}
+    prepare(dataset(folder(content), fit="tile", tile_overlap=0), tmp_path / "out")
+    assert len(ImageSet.open(tmp_path / "out")) == 3 * 4 + 2
+    assert "15 x 99 pixels are smaller than a tile" in rejected(tmp_path / "out")["small.png"]
+    assert "is constant" in rejected(tmp_path / "out")["half.png"]
+
+
+def test_crop_and_its_errors(tmp_path, inline, folder, dataset, picture):
+    marked = {f"{i}.png": picture(i, (20, 16)) // 2 for i in range(4)}
+    for pixels in marked.values():
+        pixels[16:] = 255
+    root = folder(marked)
+    prepare(dataset(root, crop_bottom=4), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out").images
+    np.testing.assert_array_equal(images[1, ..., 0], marked["1.png"][:16])
+    with pytest.raises(UserError, match=r"none of 4 file\(s\) can be used: 0\.png: .*crop_bottom \(20\) leaves none"):
+        prepare(dataset(root, crop_bottom=20), tmp_path / "none")
+    assert len(rejected(tmp_path / "none")) == 4
+
+
+def test_scaling_rules(tmp_path, inline, folder, dataset, picture, capsys):
+    content = {f"{i}.tif": (1000 + 500 * i + picture(i, (16, 16), "float32") * 100).astype("f4") for i in range(4)}
+    root = folder(content)
+    with pytest.raises(UserError, match="outside"):
+        prepare(dataset(root), tmp_path / "a")
+    prepare(dataset(root, scaling={"rule": "percentile", "low_percentile": 0, "high_percentile": 100}), tmp_path / "b")
+    meta = ImageSet.open(tmp_path / "b").meta
+    everything = np.concatenate([p.ravel() for p in content.values()])
+    assert (meta["scaling"]["low"], meta["scaling"]["high"]) == (everything.min(), everything.max())
+    back = scaling.restore(ImageSet.open(tmp_path / "b").images[..., 0], meta)
+    np.testing.assert_allclose(back, list(content.values()), atol=0.02)
+    prepare(dataset(root, scaling={"rule": "image_percentile"}), tmp_path / "c")
+    each = ImageSet.open(tmp_path / "c")
+    assert np.ptp(each.images[..., 0].mean(axis=(1, 2))) < 0.1 * 65535
+    np.testing.assert_allclose(np.diff(each.metadata["low"]), 500, atol=10)
+    assert each.meta["scaling"]["low"] == pytest.approx(each.metadata["low"].median())
+    prepare(dataset(root, scaling={"rule": "fixed", "low": 0, "high": 1e6}), tmp_path / "d")
+    assert "the images use 0.2% of this range" in capsys.readouterr().err
+
+
+def test_small_whole_numbers_in_wide_types_are_not_turned_black(tmp_path, inline, dataset, picture):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = picture(1, (6, 16, 16)).astype(np.int64)
+    with pytest.raises(UserError, match="become one level"):
+        prepare(dataset(str(tmp_path / "a.h5")), tmp_path / "out")
+
+
+def test_a_table_of_classes_and_splits(tmp_path, inline, folder, dataset, picture):
+    root = folder({f"{i}.png": picture(i) for i in range(9)})
+    table = tmp_path / "t.csv"
+    rows = [f"{i}.png,{'ab'[i % 2]},{'val' if i < 2 else 'train'}" for i in range(8)]
+    table.write_text("\n".join(["file,class,split", *rows, "lost.png,a,train"]))
+    settings = dataset(
+        root, labels={"rule": "csv", "csv": [str(table)]},
+        split={"column": "split", "names": {"train": "train", "val": "test"}, "val": 0.34},
+    )  # fmt: skip
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["source"][images.rows("test")].tolist() == ["0.png", "1.png"]
+    assert sorted(images.metadata["label"][images.rows("val")]) == ["a", "b"]
+    assert rejected(tmp_path / "out") == {
+        "8.png": "has no row in labels.csv",
+        "lost.png": "t.csv has a row for it, but the source has no such image",
+    }
+
+
+def test_classes_shots_and_limits(tmp_path, inline, folder, dataset, picture):
+    root = folder({f"{c}_{i}.png": picture(100 * ord(c) + i) for c in "abc" for i in range(10)})
+    by_name = {"rule": "filename"}
+    prepare(dataset(root, labels=by_name | {"classes": ["c", "a"]}, shots=2), tmp_path / "shots")
+    images = ImageSet.open(tmp_path / "shots")
+    assert images.meta["classes"] == ["c", "a"]
+    assert images.metadata.groupby(["label", "split"]).size().to_dict() == {
+        ("a", "test"): 2, ("a", "train"): 2, ("a", "val"): 1, ("c", "test"): 2, ("c", "train"): 2, ("c", "val"): 1,
+    }  # fmt: skip
+    assert rejected(tmp_path / "shots")["b_3.png"] == "has the class `b`, which labels.classes does not name"
+    prepare(dataset(root, labels=by_name, limit=4), tmp_path / "limit")
+    assert ImageSet.open(tmp_path / "limit").metadata["label"].value_counts().to_dict() == {"a": 4, "b": 4, "c": 4}
+    with pytest.raises(UserError, match="shots: 8, but class `a` has 7"):
+        prepare(dataset(root, labels=by_name, shots=8), tmp_path / "many")
+
+
+def test_images_that_a_limit_drew_in_vain_are_replaced(tmp_path, inline, folder, dataset, picture):
+    content = {f"{i}.png": b"broken" if i % 2 else picture(i) for i in range(20)}
+    prepare(dataset(folder(content), limit=10), tmp_path / "out")
+    assert len(ImageSet.open(tmp_path / "out")) == 10
+
+
+def test_a_class_of_one_image_stops(tmp_path, inline, folder, dataset, picture):
+    root = folder({"a_1.png": picture(1), "a_2.png": picture(2), "lonely_1.png": picture(3)})
+    with pytest.raises(UserError, match="class `lonely`: 1 image"):
+        prepare(dataset(root, labels={"rule": "filename"}), tmp_path / "out")
+
+
+def test_copies_stay_on_one_side(tmp_path, inline, folder, dataset, picture):
+    content = {f"{i}.png": picture(i // 2) for i in range(20)}  # each twice
+    prepare(dataset(folder(content)), tmp_path / "out")
+    sides = ImageSet.open(tmp_path / "out").metadata["split"].to_numpy()
+    assert (sides[::2] == sides[1::2]).all()
+    assert set(sides) == {"train", "val", "test"}
+
+
+def test_procedural_images_come_back_through_the_reader(tmp_path, inline, dataset):
+    settings = dataset("voronoi", size=32, voronoi={"images_per_class": 5, "classes": ["scratch", "intact"]})
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    with h5py.File(tmp_path / "out" / "voronoi.h5") as file:
+        np.testing.assert_array_equal(images.images[..., 0], file["images"])
+    assert images.metadata["label"].value_counts().to_dict() == {"scratch": 5, "intact": 5}
+    assert images.metadata["group"].nunique() == 10
+
+
+def test_the_same_set_in_several_processes_and_in_this_one(tmp_path, folder, dataset, picture, monkeypatch):
+    content = {f"{i}.tif": picture(i, (30, 70), "uint16") for i in range(12)}
+    content["broken.tif"] = b"II*\0" + b"\xff" * 60
+    settings = dataset(folder(content), fit="tile", scaling={"rule": "percentile"})
+    prepare(settings, tmp_path / "many", workers=3)
+    monkeypatch.setattr(module, "TASK_IMAGES", 1)
+    prepare(settings, tmp_path / "one", workers=1)
+    for name in ("images.npy", "metadata.csv", "meta.json", "rejected.csv"):
+        assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
+
+
+NEU = {"rule": "filename", "csv": ["splits/train.csv", "splits/val.csv"]}
+
+
+def test_steel(tmp_path, inline, shared_data, dataset):
+    root = shared_data("neu_det")
+    labels = NEU | {"csv": [str(root / path) for path in NEU["csv"]]}
+    split = {"column": "split", "names": {"train": "train", "val": "test"}, "group_column": "group"}
+    settings = dataset(str(root / "IMAGES"), size=64, labels=labels, split=split, limit=60)
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.images.shape == (360, 64, 64, 1)
+    assert len(images.meta["classes"]) == 6
+    counts = images.metadata.groupby(["label", "split"]).size().unstack()
+    assert (counts["test"] >= 6).all()
+    assert (images.metadata.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_coating_strips(tmp_path, inline, shared_data, dataset):
+    strips = str(shared_data("coating_sem_tiff") / "wide_6to1")
+    prepare(dataset(strips, size=128, fit="tile", split={"group_pattern": r"^(.+)_y\d+$"}), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert len(images) == 45 * 22
+    assert images.metadata["group"].nunique() == 15
+    assert images.images[:].std() > 20
+
+
+def test_scratches(tmp_path, inline, shared_data, dataset):
+    root = shared_data("kolektor_good_bad")
+    settings = dataset(
+        [str(root / "good"), str(root / "bad")], size=32, limit=40,
+        labels={"rule": "folder", "csv": [str(root / "index.csv")]}, split={"group_column": "item"},
+    )  # fmt: skip
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["label"].value_counts().to_dict() == {"bad": 40, "good": 40}
+    assert (images.metadata.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_every_odd_tiff_in_one_folder(tmp_path, shared_data, dataset):
+    prepare(dataset(str(shared_data("tiff_cases"))), tmp_path / "out", workers=2)
+    reasons = rejected(tmp_path / "out")
+    assert sum(name.startswith("broken/") for name in reasons) == 15
+    sources = set(ImageSet.open(tmp_path / "out").metadata["source"])
+    assert len(sources | set(reasons)) == 68
+    assert len(sources) == 47
+
+
+def test_a_bar_is_reported_with_the_crop_that_removes_it(tmp_path, inline, shared_data, dataset, capsys):
+    source = [str(p) for p in (shared_data("sem_infobar_tiff") / "images").glob("[UW]*.tif")]
+    prepare(dataset(source), tmp_path / "out")
+    assert "3 of 3 seem to have an information bar at the bottom: set `crop_bottom: 91`" in capsys.readouterr().err
+    prepare(dataset(source, crop_bottom=91), tmp_path / "cropped")
+    assert "information bar" not in capsys.readouterr().err
