@@ -99,7 +99,8 @@ def closest(rankings: Sequence[Ranking]) -> list[Markup]:
         sentences.append(
             Markup("{}: {}{}").format(Markup("<b>{}</b>").format(model), _value(other), _times(other, first))
         )
-    return [*sentences, *_second_opinions(best, rankings[1:], len(first.models))]
+    others = rankings[1:]
+    return [*sentences, *_off_the_floor(best, others), *_second_opinions(best, others, len(first.models))]
 
 
 def _value(score: Score) -> Markup:
@@ -115,12 +116,36 @@ def _against_floor(score: Score, ranking: Ranking) -> str:
     if ranking.floor is None:
         return ". No floor was measured, so nobody can say whether that is near."
     floor = number(ranking.floor.value)
-    if not apart(score, ranking.floor):
-        return f", within the noise floor: new real images reach {floor}."
     times = ratio(score, ranking.floor, ranking.metric)
-    if times is None:
-        return f"; new real images reach {floor} (the noise floor)."
-    return f", {times:.1f} times the {floor} that new real images reach (the noise floor)."
+    start = (
+        f"; new real images reach {floor}" if times is None else f", {times:.1f} times the {floor} of new real images"
+    )
+    if apart(score, ranking.floor):
+        return f"{start} (the noise floor)."
+    return f"{start}; the intervals overlap, so this measure cannot tell it from the noise floor."
+
+
+def _off_the_floor(best: str, rankings: Sequence[Ranking]) -> list[Markup]:
+    """Where the best generator can be told from real images all the same: closeness by one measure is not enough."""
+    found = []
+    for r in rankings:
+        score = dict(r.models).get(best)
+        if score is None or r.floor is None or not _worse(score, r.floor, r.metric):
+            continue
+        times = ratio(score, r.floor, r.metric)
+        beside = f"{number(score.value)} against {number(r.floor.value)}"
+        found.append(
+            f"{labels.title(r.extractor, r.metric)}: {beside if times is None else f'{times:.1f} times the floor'}"
+        )
+    if not found:
+        return []
+    return [Markup("Other measures tell {} from real images ({}).").format(best, "; ".join(found))]
+
+
+def _worse(score: Score, floor: Score, name: str) -> bool:
+    """Whether the interval lies wholly on the floor's bad side; both sides are bad where the floor is the goal."""
+    above, below = score.low > floor.high, score.high < floor.low
+    return {"lower": above, "higher": below, "equal": above or below}[labels.metric(name).better]
 
 
 def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> list[Markup]:

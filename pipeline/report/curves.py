@@ -13,15 +13,19 @@ from pipeline.report.tables import read_json
 
 
 def notes(evaluations: Sequence[Path]) -> list[str]:
-    """What the evaluations had to say, each sentence once, with the models that it concerns."""
+    """What the evaluations had to say, each sentence once, with those that it concerns."""
     found: dict[str, list[str]] = {}
     for path in evaluations:
         body = read_json(path)
+        names = {row.get("model", body["model"]) for row in body["metrics"]}
         for note in body.get("notes", []):
-            models = found.setdefault(note, [])
-            if body["model"] not in models:
-                models.append(body["model"])
-    return [note if models == [FLOOR] else f"{', '.join(models)}: {note}" for note, models in found.items()]
+            start, _, rest = note.partition(": ")
+            # One file holds the floor and the ceilings; there a note begins with the one that it concerns.
+            name, text = (start, rest) if body["model"] == FLOOR and start in names else (body["model"], note)
+            concerned = found.setdefault(text, [])
+            if name not in concerned:
+                concerned.append(name)
+    return [f"{text} ({', '.join(names)})" for text, names in found.items()]
 
 
 def psd(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:

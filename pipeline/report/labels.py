@@ -41,7 +41,7 @@ METRICS = {
         "Power spectrum, dB",
         "distance",
         "lower",
-        "Are structures of each size as strong? 3 dB is a factor of two. Blurred noise is made to have this right.",
+        "Are structures of each size as strong? 3 dB is a factor of two. Blurred noise is made nearly right here.",
     ),
     "precision": Metric("Precision", "variety", "higher", "Share of the images that lie among real ones."),
     "recall": Metric(

@@ -19,7 +19,7 @@ def closest(scores, models):
 def test_the_lowest_distance_comes_closest_and_is_put_beside_the_floor():
     first, second = closest(frechet(real=score(2), a=score(8), b=score(4)), ["a", "b"])
     assert first.startswith("<b>b</b> comes closest")
-    assert "2.0 times the 2.00 that new real images reach" in first
+    assert "2.0 times the 2.00 of new real images (the noise floor)" in first
     assert second == "<b>a</b>: 8.00 (7.90 to 8.10), 4.0 times the floor."
 
 
@@ -30,7 +30,16 @@ def test_overlapping_intervals_cannot_be_told_apart():
 
 def test_within_the_floor():
     (first,) = closest(frechet(real=score(2, 0.5), a=score(2.3, 0.1)), ["a"])
-    assert "within the noise floor: new real images reach 2.00" in first
+    assert "the intervals overlap, so this measure cannot tell it from the noise floor" in first
+
+
+def test_a_generator_near_the_floor_by_one_measure_is_not_praised_where_others_can_tell():
+    scores = frechet(real=score(2, 0.5), a=score(2.3, 0.1))
+    scores |= {("real", "pixels", "psd", "all"): score(0.5), ("a", "pixels", "psd", "all"): score(4)}
+    scores |= {("real", "random", "recall", "all"): score(0.9), ("a", "random", "recall", "all"): score(0.95)}
+    scores |= {("real", "random", "density", "all"): score(1.0), ("a", "random", "density", "all"): score(2.0)}
+    told = closest(scores, ["a"])[1]
+    assert told == "Other measures tell a from real images (Power spectrum, dB: 8.0 times the floor)."
 
 
 def test_without_a_floor_nothing_is_called_near():
