@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from pipeline.tracking.journal import EVENTS, head_of
+from pipeline.tracking.journal import EVENTS, head_of, read_events
 
 STATE = "mlflow.json"
 SILENCE = 1800.0  # seconds after which a job of another host that wrote nothing counts as dead
@@ -59,10 +59,8 @@ class Entry:
         return self.owner is None
 
     @property
-    def dead(self) -> bool:
-        """It never ended, and its process is gone: seen at once on this host, by its silence on another."""
-        if self.state.status != "RUNNING":
-            return False
+    def gone(self) -> bool:
+        """Its process is no more: seen at once on this host, by its silence on another."""
         if self.state.host == socket.gethostname():
             return not alive(self.state.pid, self.state.since)
         return time.time() - self.events.stat().st_mtime > SILENCE
@@ -71,7 +69,9 @@ class Entry:
     def pending(self) -> bool:
         if self.waiting or self.superseded:
             return False
-        return self.events.stat().st_size != self.state.offset or self.dead
+        if self.state.status == "RUNNING" and self.gone:
+            return True
+        return next(read_events(self.events, self.state.offset), None) is not None
 
     def save(self) -> None:
         path = self.folder / STATE

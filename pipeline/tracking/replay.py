@@ -67,11 +67,11 @@ class Replay:
 
     def run(self) -> None:
         """Send, then remember how far; killed in between, all of it is sent again and adds nothing."""
-        last = 0
+        at = 0
         for offset, event in read_events(self.entry.events, self.state.offset):
             self.state.offset = offset
             self.outcome.events += 1
-            self.status, last = "RUNNING", event.get("ts", last)
+            self.status, at = "RUNNING", event.get("ts", at)
             try:
                 self.handlers[event["t"]](event)
             except self.store.Error as error:
@@ -81,10 +81,10 @@ class Replay:
             if len(self.metrics) >= BATCH["metrics"]:
                 self._flush()
         self._flush()
-        if self.entry.dead and not last:
-            self.status, last = "KILLED", int(self.entry.events.stat().st_mtime * 1000)
+        if self.status == "RUNNING" and self.entry.gone:
+            self.status, at = "KILLED", int(self.entry.events.stat().st_mtime * 1000)
         if self.status != self.state.status:
-            self._send_status(last)
+            self._send_status(at)
         self.state.status = self.status
         self.entry.save()
 

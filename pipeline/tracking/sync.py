@@ -276,13 +276,14 @@ class Syncer:
         return outcome
 
     def pages(self) -> dict[str, tuple[str, list[str]]]:
-        """For every experiment of these journals: its id, and the ids of its runs by name."""
-        pages: dict[str, tuple[str, list[str]]] = {}
-        for entry in sorted(backlog(self.journals, self.identity), key=lambda e: e.head["name"]):
-            if entry.state.run and not entry.head["attach"]:
-                name = entry.head["experiment"]
-                pages.setdefault(name, (self.store.experiment(name), []))[1].append(entry.state.run)
-        return pages
+        """For every experiment of these journals: its id, and the id of one run of each model, its first seed's."""
+        chosen: dict[str, dict[str, str]] = {}
+        for entry in backlog(self.journals, self.identity):
+            if entry.state.run:
+                models = chosen.setdefault(entry.head["experiment"], {})
+                if entry.head["stage"] == "train":
+                    models.setdefault(entry.head["key"].rpartition("/")[0], entry.state.run)
+        return {name: (self.store.experiment(name), list(models.values())) for name, models in chosen.items()}
 
     def _sync(self, entry: Entry, outcome: Outcome) -> None:
         if entry.waiting or entry.superseded:

@@ -21,6 +21,7 @@ from pipeline.tracking.views import addresses
 HOST, PORT = "127.0.0.1", 5000
 # Without these the server takes 2.6 GB for workers that have nothing to do here.
 SERVER = {**ENVIRONMENT, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+HINT = "Close the chat panel at the right once, and it stays closed. Ctrl-C here ends the server."
 PATIENCE = 120.0  # seconds for the server to start on a busy machine
 
 
@@ -45,7 +46,7 @@ def show(results: Path, uri: str | None = None, prefix: str = PREFIX) -> None:
     server = start(store_uri(uri, results), results, port)
     try:
         wait_for(server, port)
-        print(listing(f"http://{HOST}:{port}", pages) + "\nCtrl-C ends it.", flush=True)
+        print(listing(f"http://{HOST}:{port}", pages) + "\n\n" + HINT, flush=True)
         server.wait()
     except KeyboardInterrupt:
         print()
@@ -77,9 +78,11 @@ def free_port() -> int:
 def start(uri: str, results: Path, port: int) -> subprocess.Popen:
     """The server as a process group of its own, so that nothing of it stays behind."""
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"]
+    # Served by gunicorn, MLflow leaves its chat assistant out, which could run commands on this machine.
+    command += ["--gunicorn-opts", "--log-level warning --threads 8"]
     command += ["--backend-store-uri", uri, "--default-artifact-root", (results.absolute() / "mlflow").as_uri()]
-    log = open(results / "mlflow_server.log", "w")
-    return subprocess.Popen(command, stdout=log, stderr=log, env=SERVER | os.environ, start_new_session=True)
+    with open(results / "mlflow_server.log", "w") as log:
+        return subprocess.Popen(command, stdout=log, stderr=log, env=SERVER | os.environ, start_new_session=True)
 
 
 def wait_for(server: subprocess.Popen, port: int) -> None:
