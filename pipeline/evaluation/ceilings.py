@@ -11,28 +11,29 @@ from pipeline.evaluation.sample import Sample
 CHUNK = 64  # images at a time
 
 
-def noise(real: Sample, n: int, rng: np.random.Generator) -> NDArray:
-    """n images (n, H, W, C), every pixel drawn for itself: Gaussian, with its mean and spread over the real images."""
+def noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generator) -> NDArray:
+    """An image (H, W, C) for each label; each pixel is Gaussian with its own mean and spread over the real images."""
     mean, deviation = _moments(real)
-    return _stored(mean + deviation * rng.standard_normal((n, *mean.shape)), real.images.dtype)
+    return _stored(mean + deviation * rng.standard_normal((len(labels), *mean.shape)), real.images.dtype)
 
 
-def blurred_noise(real: Sample, n: int, rng: np.random.Generator) -> NDArray:
-    """n images (n, H, W, C) of Gaussian noise, filtered to the real images' mean radial power spectrum.
+def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generator) -> NDArray:
+    """An image (H, W, C) for each label: noise with the radial power spectrum of a random real image of the class.
 
-    They have the real images' brightness, contrast, smoothness and mean colour, and no structure beyond these.
+    It has that image's contrast, smoothness and mean colour, and no structure beyond these.
     """
-    mean, _ = _moments(real)
-    height, width, _ = mean.shape
-    power = (10 ** (real.vectors("psd").astype(np.float64) / 10)).mean(axis=0)
-    frequency = np.arange(1, len(power) + 1) / min(height, width)
+    twins = np.array([rng.choice(np.flatnonzero(real.labels == label)) for label in labels])
+    top = np.iinfo(real.images.dtype).max
+    power = 10 ** (real.vectors("psd")[twins].astype(np.float64) / 10) - 1 / top**2 / 12
+    _, height, width, _ = real.images.shape
     plane = frequency_plane(height, width)
-    amplitude = np.sqrt(np.interp(plane, frequency, power)) * (plane > 0)
-    white = rng.standard_normal((n, height, width))
-    field = np.fft.ifft2(np.fft.fft2(white) * amplitude).real
-    levels = _brightness(real)
-    level = rng.choice(levels, n)[:, None, None, None]
-    return _stored(mean.mean(axis=(0, 1)) + (level - levels.mean()) + field[..., None], real.images.dtype)
+    frequency = np.arange(1, power.shape[1] + 1) / min(height, width)
+    images = []
+    for twin, spectrum in zip(twins, np.maximum(power, 0), strict=True):  # below the quantisation is rounding
+        amplitude = np.sqrt(np.interp(plane, frequency, spectrum)) * (plane > 0)
+        field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((height, width))) * amplitude).real
+        images.append(real.pixels(np.array([twin])).mean(axis=(0, 1, 2)) + field[..., None])
+    return _stored(np.stack(images), real.images.dtype)
 
 
 def _moments(real: Sample) -> tuple[NDArray, NDArray]:
@@ -43,10 +44,6 @@ def _moments(real: Sample) -> tuple[NDArray, NDArray]:
         squares = squares + np.square(pixels).sum(axis=0)
     mean = total / len(real)
     return mean, np.sqrt(np.maximum(squares / len(real) - mean**2, 0))  # a negative variance is rounding
-
-
-def _brightness(real: Sample) -> NDArray:
-    return np.concatenate([pixels.mean(axis=(1, 2, 3)) for pixels in _chunks(real)])
 
 
 def _chunks(real: Sample):

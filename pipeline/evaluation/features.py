@@ -224,7 +224,7 @@ def features(images: ImageSet, extractor: str, cache: str | os.PathLike) -> Feat
 
 def _read(path: Path, key: str, n: int) -> Features | None:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             if str(file["key"]) != key:
                 return None
             blocks = [tuple(int(b) for b in file[name]) for name in ("vector_blocks", "gram_blocks")]

@@ -15,6 +15,7 @@ from pipeline.evaluation.sample import Sample
 REAL = "#000000"
 LINES = [("#D55E00", "-"), ("#0072B2", (0, (5, 2))), ("#009E73", (0, (1, 1.5)))]
 COLUMNS = 8
+GAP = 0.16  # room for the label over an image, in sides of an image
 
 
 def plot_psd(path: Path, curve: dict[str, Any], lines: dict[str, list[float]]) -> None:
@@ -54,15 +55,19 @@ def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rn
         (name, candidate.pixels(columns), candidate.labels[columns]),
         ("nearest real", reference.pixels(position), reference.labels[position]),
     ]
-    figure = Figure(figsize=(1.35 * len(columns) + 0.4, 5.0), layout="constrained", dpi=110)
+    side = 1 + GAP
+    figure = Figure(figsize=(1.35 * len(columns) + 0.5, 1.35 * 3 * side), layout="constrained", dpi=130)
     FigureCanvasAgg(figure)
-    grid = figure.subplots(3, len(columns), squeeze=False)
-    for axes, (title, images, labels) in zip(grid, rows, strict=True):
-        for axis, image, label in zip(axes, images, labels, strict=True):
-            axis.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-            axis.set(xticks=[], yticks=[])
-            axis.set_title(label if label != "all" else "", fontsize=8)
-        axes[0].set_ylabel(title, fontsize=10)
+    axes = figure.subplots()
+    for down, (_, images, labels) in enumerate(rows):
+        for across, (image, label) in enumerate(zip(images, labels, strict=True)):
+            place = (across * 1.04, across * 1.04 + 1, down * side + 1, down * side)
+            axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=place)
+            axes.text(place[0] + 0.5, place[3] - 0.03, label if label != "all" else "", fontsize=7.5, ha="center")
+    axes.set(xlim=(0, 1.04 * len(columns) - 0.04), ylim=(2 * side + 1, -GAP), xticks=[])
+    axes.set_yticks([side * down + 0.5 for down in range(3)], [title for title, *_ in rows], rotation=90, va="center")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
     figure.savefig(path)
 
 

@@ -107,7 +107,7 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     labels = heldout.labels if heldout is not None else reference.labels[context.rng(7).permutation(len(reference))[:n]]
     candidates = {} if heldout is None else {"real": heldout}
     for name, function in (("noise", ceilings.noise), ("blurred noise", ceilings.blurred_noise)):
-        images = function(reference, n, context.rng(8))
+        images = function(reference, labels, context.rng(8))
         candidates[name] = Sample.of_array(images, labels, [*extractors, "psd"], settings.weights, name)
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]

@@ -1,0 +1,58 @@
+"""Image sets to judge, made here: blobs of three sizes are three classes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import ndimage
+
+from pipeline.data.imageset import ImageSet, ImageSetWriter
+
+CLASSES = {"coarse": 3.0, "fine": 0.8, "middle": 1.6}  # width of the blobs, pixels
+
+
+def blobs(labels, seed, size=48, channels=1, dtype="uint8"):
+    """(n, size, size, channels): patches of a width that the label says, contrast and brightness varying."""
+    rng = np.random.default_rng(seed)
+    top = np.iinfo(dtype).max
+    images = np.empty((len(labels), size, size, channels), dtype)
+    for i, label in enumerate(labels):
+        noise = ndimage.gaussian_filter(rng.standard_normal((size, size)), CLASSES[label], mode="wrap")
+        field = 0.5 + rng.normal(0, 0.03) + rng.uniform(0.1, 0.2) * np.tanh(3 * noise / noise.std())
+        images[i] = np.rint(np.clip(field, 0, 1) * top)[..., None]
+    return images
+
+
+def write_set(path, images, labels, splits="train", classes=None, pixel_size=None):
+    """An image set of these images."""
+    n, height, width, channels = images.shape
+    table = {"id": [f"{label}_{i:06d}" for i, label in enumerate(labels)], "label": labels, "source": "made"}
+    table |= {"row": 0, "col": 0, "group": [str(i) for i in range(n)], "split": splits}
+    meta = {"classes": sorted(set(labels)) if classes is None else classes, "symmetry": "none", "unit": "µm"}
+    meta |= {"dtype": str(images.dtype), "pixel_size": pixel_size}
+    meta |= {"scaling": {"rule": "dtype", "low": 0, "high": int(np.iinfo(images.dtype).max)}}
+    with ImageSetWriter(path, n, height, width, channels, str(images.dtype)) as writer:
+        writer[0:n] = images
+        writer.finish(pd.DataFrame(table), meta)
+    return ImageSet.open(path)
+
+
+def label_list(n):
+    """n labels, the classes in turn."""
+    names = list(CLASSES)
+    return [names[i % len(names)] for i in range(n)]
+
+
+@pytest.fixture(scope="session")
+def real_set(tmp_path_factory):
+    """Function (name, **kinds) -> folder with 90 training and 66 held-out images, made once for each name."""
+    root, made = tmp_path_factory.mktemp("real"), {}
+
+    def build(name="gray", **kinds):
+        if name not in made:
+            labels = label_list(156)
+            splits = ["train"] * 90 + ["test"] * 66
+            write_set(root / name, blobs(labels, 1, **kinds), labels, splits, pixel_size=0.5)
+            made[name] = root / name
+        return made[name]
+
+    return build

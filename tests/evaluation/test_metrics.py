@@ -1,0 +1,204 @@
+"""Every metric against an analytic answer, an independent implementation, or a case worked by hand."""
+
+import itertools
+
+import numpy as np
+import pytest
+from skimage.metrics import structural_similarity
+
+from pipeline.evaluation import metrics
+
+
+def exact_sample(n, mean, covariance, seed):
+    """n points whose sample mean and covariance are exactly these."""
+    noise = np.random.default_rng(seed).standard_normal((n, len(mean)))
+    q, _ = np.linalg.qr(noise - noise.mean(axis=0))
+    return q * np.sqrt(n - 1) @ np.linalg.cholesky(covariance).T + mean
+
+
+# ---------------------------------------------------------------- Fréchet
+
+
+def test_frechet_of_two_gaussians_whose_covariances_do_not_commute():
+    a, b = np.array([[4.0, 1.0], [1.0, 2.0]]), np.array([[1.0, -0.5], [-0.5, 9.0]])
+    x, y = exact_sample(50, [1.0, 2.0], a, 0), exact_sample(70, [4.0, -2.0], b, 1)
+    # Tr M^½ = sqrt(Tr M + 2 sqrt(det M)) for a 2×2 matrix
+    root = np.sqrt(np.trace(a @ b) + 2 * np.sqrt(np.linalg.det(a @ b)))
+    assert metrics.frechet(x, y) == pytest.approx(9 + 16 + 6 + 10 - 2 * root, rel=1e-12)
+
+
+def test_frechet_of_two_points_clouds_by_hand():
+    # variances 2 and 8 along one axis only, means 1 and 5: (1 - 5)² + (√2 - √8)² = 16 + 2
+    x, y = np.array([[0.0, 3, 3], [2, 3, 3]]), np.array([[3.0, 3, 3], [7, 3, 3]])
+    assert metrics.frechet(x, y) == pytest.approx(18, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "m", "d"), [(40, 90, 60), (90, 40, 60), (30, 20, 60), (200, 150, 60)])
+def test_frechet_is_the_trace_formula_whether_images_or_features_are_more(n, m, d):
+    rng = np.random.default_rng(n)
+    x, y = rng.gamma(2.0, size=(n, d)), 0.3 + rng.gamma(1.0, size=(m, d)) @ rng.standard_normal((d, d)) / 8
+    s1, s2 = np.cov(x, rowvar=False), np.cov(y, rowvar=False)
+    values, vectors = np.linalg.eigh(s1)
+    half = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    root = np.sqrt(np.maximum(np.linalg.eigvalsh(half @ s2 @ half), 0)).sum()
+    expected = np.square(x.mean(0) - y.mean(0)).sum() + np.trace(s1) + np.trace(s2) - 2 * root
+    assert metrics.frechet(x, y) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore")  # clean-fid calls what SciPy is about to drop
+def test_frechet_is_that_of_clean_fid():
+    from cleanfid.fid import frechet_distance
+
+    rng = np.random.default_rng(3)
+    x, y = rng.gamma(2.0, size=(300, 40)), rng.gamma(1.5, size=(250, 40))
+    theirs = frechet_distance(x.mean(0), np.cov(x, rowvar=False), y.mean(0), np.cov(y, rowvar=False))
+    assert metrics.frechet(x, y) == pytest.approx(float(theirs), rel=1e-8)
+
+
+# ---------------------------------------------------------------- KID
+
+
+def test_kid_by_hand():
+    # k(a, b) = (ab + 1)³ for one feature: k(0,1) = 1; k(2,3) = 343; the four pairs between give 1, 1, 27, 64
+    assert metrics.kid([[0.0], [1.0]], [[2.0], [3.0]]) == pytest.approx(1 + 343 - 2 * 93 / 4, rel=1e-14)
+
+
+def test_kid_is_the_double_sum():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((7, 3)), rng.standard_normal((5, 3)) + 0.5
+
+    def kernel(a, b):
+        return (float(a @ b) / 3 + 1) ** 3
+
+    xx = np.mean([kernel(a, b) for a, b in itertools.permutations(x, 2)])
+    yy = np.mean([kernel(a, b) for a, b in itertools.permutations(y, 2)])
+    xy = np.mean([kernel(a, b) for a, b in itertools.product(x, y)])
+    assert metrics.kid(x, y) == pytest.approx(xx + yy - 2 * xy, rel=1e-12)
+
+
+def test_kid_is_that_of_torchmetrics():
+    torch = pytest.importorskip("torch")
+    kid = pytest.importorskip("torchmetrics.image.kid")
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((40, 16)), rng.standard_normal((40, 16)) * 1.2
+    theirs = kid.poly_mmd(torch.from_numpy(x), torch.from_numpy(y), degree=3, gamma=None, coef=1.0)
+    assert metrics.kid(x, y) == pytest.approx(float(theirs), rel=1e-10)
+
+
+def test_kid_of_one_distribution_is_zero_on_average_for_few_images():
+    rng = np.random.default_rng(2)
+    values = [metrics.kid(*rng.standard_normal((2, 8, 4))) for _ in range(4000)]
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
+
+
+# ---------------------------------------------------------------- precision, recall, density, coverage
+
+
+def test_prdc_by_hand():
+    # radii (k = 1): x 0.5→1, 1.5→1, 30→28.5; y 0→1, 1→1, 10→9, -6→6
+    x, y = np.array([[0.5], [1.5], [30.0]]), np.array([[0.0], [1.0], [10.0], [-6.0]])
+    found = metrics.prdc(x, y, k=1)
+    # 0.5 lies in the balls of 0 and 1; 1.5 in those of 1 and 10; 30 in none; -6 is in no ball of x (36 > 28.5)
+    assert found == pytest.approx({"precision": 2 / 3, "recall": 3 / 4, "density": 4 / 3, "coverage": 3 / 4})
+
+
+def test_dropped_modes_cost_recall_and_coverage_but_not_precision():
+    rng = np.random.default_rng(0)
+    y = np.concatenate([rng.standard_normal((100, 4)), rng.standard_normal((100, 4)) + 20])
+    found = metrics.prdc(rng.standard_normal((200, 4)), y)
+    assert found["precision"] > 0.9
+    assert found["recall"] == pytest.approx(0.5, abs=0.05)
+    assert found["coverage"] == pytest.approx(0.5, abs=0.05)
+
+
+def test_block_scale_lets_each_block_count_the_same_and_keeps_proportions_within():
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((500, 5)) * [1000, 3000, 0.001, 0.002, 0] + 7
+    centre, scale = metrics.block_scale(x, (2, 3))
+    variance = ((x - centre) / scale).var(axis=0, ddof=1)
+    assert variance[:2].mean() == pytest.approx(1)
+    assert variance[2:].mean() == pytest.approx(1)
+    assert variance[1] / variance[0] == pytest.approx(x[:, 1].var() / x[:, 0].var())
+
+
+def test_block_scale_refuses_images_that_are_all_alike():
+    with pytest.raises(ValueError, match="same features"):
+        metrics.block_scale(np.ones((4, 3)), (2, 1))
+
+
+def test_nearest_finds_the_copy_and_its_exact_distance():
+    y = np.random.default_rng(0).standard_normal((900, 20)) + 1000  # far from zero, where rounding is worst
+    x = y[[5, 700, 33]] + [[0], [0], [1e-3]]
+    position, distance = metrics.nearest(x, y)
+    assert position.tolist() == [5, 700, 33]
+    assert distance[:2].tolist() == [0, 0]
+    assert distance[2] == pytest.approx(1e-3 * np.sqrt(20), rel=1e-6)
+
+
+def test_gram_distance_by_hand():
+    # mean of x: (1, 0 | 6); of y: (4, 4 | 2). Layer 1: |(-3, -4)| / |(4, 4)|; layer 2: 4 / 2
+    x, y = np.array([[0.0, 0, 5], [2, 0, 7]]), np.array([[4.0, 4, 2]])
+    assert metrics.gram_distance(x, y, (2, 1)) == pytest.approx((5 / np.sqrt(32) + 2) / 2)
+    assert metrics.gram_distance(y, x, (2, 1)) == pytest.approx((5 + 4 / 6) / 2)
+
+
+# ---------------------------------------------------------------- pixels
+
+
+@pytest.mark.parametrize("shape", [(40, 31), (32, 48, 3)])
+def test_ssim_is_that_of_scikit_image(shape):
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, 3, *shape))
+    b[1] = 0.7 * a[1] + 0.3 * b[1]
+    b[2] = a[2]
+    expected = [
+        structural_similarity(
+            u, v, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0,
+            channel_axis=-1 if len(shape) == 3 else None,
+        )
+        for u, v in zip(a, b, strict=True)
+    ]  # fmt: skip
+    assert metrics.ssim(a, b) == pytest.approx(expected, abs=1e-12)
+
+
+def wave(height, width, down, across, amplitude):
+    y, x = np.mgrid[:height, :width]
+    return amplitude * np.cos(2 * np.pi * (down * y / height + across * x / width) + 0.4)
+
+
+def test_psd_of_one_sinusoid_peaks_at_its_frequency_and_holds_its_power():
+    image = 0.5 + wave(64, 64, 6, 8, 0.2)  # 10 cycles in 64 pixels
+    frequency, power = metrics.radial_psd(image[None])
+    assert frequency[power[0].argmax()] == pytest.approx(10 / 64)
+    lines = np.bincount(np.rint(metrics.frequency_plane(64, 64) * 64).astype(int).ravel())[1:33]
+    assert (power[0] * lines).sum() / 64**2 == pytest.approx(0.2**2 / 2, rel=1e-6)  # integral = A² / 2
+    assert power[0][np.abs(frequency - 10 / 64) > 4 / 64].max() < 1e-12 * power.max()
+
+
+def test_psd_measures_cycles_per_pixel_in_images_that_are_not_square():
+    for image in (wave(32, 128, 8, 0, 1.0), wave(32, 128, 0, 32, 1.0)):  # both 0.25 cycles per pixel
+        frequency, power = metrics.radial_psd(image[None])
+        assert frequency[power[0].argmax()] == pytest.approx(0.25)
+        assert frequency[[0, -1]] == pytest.approx([1 / 32, 0.5])
+
+
+def test_psd_of_white_noise_is_its_variance_at_every_frequency():
+    noise = 3 * np.random.default_rng(0).standard_normal((400, 48, 48))
+    _, power = metrics.radial_psd(noise)
+    assert power.mean(axis=0)[1:] == pytest.approx(np.full(23, 9.0), rel=0.05)
+
+
+def test_psd_ignores_brightness():
+    image = np.random.default_rng(0).random((1, 32, 32))
+    assert metrics.radial_psd(image + 5)[1] == pytest.approx(metrics.radial_psd(image)[1], rel=1e-9)
+
+
+def test_psd_distance_of_doubled_contrast_is_six_decibel():
+    image = np.random.default_rng(0).random((5, 32, 32))
+    spectra = [metrics.decibel(metrics.radial_psd(a * image)[1]) for a in (1, 2)]
+    assert metrics.psd_distance(*spectra) == pytest.approx(20 * np.log10(2), rel=1e-9)
+
+
+def test_a_constant_image_has_the_power_of_its_quantisation():
+    power = metrics.radial_psd(np.full((1, 32, 32), 0.5))[1]
+    assert metrics.decibel(power, 1 / 255) == pytest.approx(10 * np.log10(1 / 255**2 / 12), abs=1e-6)
