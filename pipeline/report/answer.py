@@ -182,9 +182,13 @@ def faults(scores: Scores, models: Sequence[str]) -> list[Markup]:
                     "<b>{}</b> repeats itself: random pairs of its images have a likeness of {}, real ones {}."
                 ).format(model, _value(pairs), number(floor.value))
             )
-    return found or (
-        [Markup("No generator shows signs of copying the training images or of repeating itself.")] if looked else []
-    )
+    if found or not looked:
+        return found
+    return [
+        Markup(
+            "No signs of copied images or of repetition; copies that were shifted or blurred can escape these measures."
+        )
+    ]
 
 
 def helped(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:

@@ -94,7 +94,7 @@ def test_copies_and_repetition_are_named():
     copy, one = map(str, answer.faults(scores, ["good", "copy", "one"]))
     assert copy.startswith("<b>copy</b> may copy")
     assert one.startswith("<b>one</b> repeats itself")
-    assert "No generator shows signs" in str(answer.faults(scores, ["good"])[0])
+    assert "No signs of copied images" in str(answer.faults(scores, ["good"])[0])
     assert answer.faults({}, ["good"]) == []
 
 
