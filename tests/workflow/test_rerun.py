@@ -1,0 +1,148 @@
+"""The real Snakefile: what runs, what runs again after a change, and what a killed run loses (nothing).
+
+Dry runs tell what would run again; only the first run and the killed training do real work.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--configfile"]
+TINY = [str(ROOT / "config" / "config.yaml"), str(ROOT / "config" / "quick.yaml")]
+
+
+def command(results, *words, settings=""):
+    override = f"set=results={results} {settings}"
+    return [*SNAKEMAKE, *TINY, "--config", override, "--", *words]
+
+
+def run(results, *words, settings="", check=True):
+    done = subprocess.run(
+        command(results, *words, settings=settings), cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
+    )
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def planned(results, settings="", *words):
+    """Jobs by rule that a dry run would do, without `all`."""
+    plan = subprocess.run(
+        [*command(results, settings=settings)[:-1], "--dry-run", "--", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    ).stdout
+    table = re.search(r"Job stats:\n.*?\n-+ +-+\n(.*?)\ntotal", plan, re.DOTALL)
+    jobs = dict(line.split() for line in table[1].splitlines()) if table else {}
+    return {rule: int(count) for rule, count in jobs.items() if rule != "all"}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """One whole run with tiny budgets."""
+    folder = tmp_path_factory.mktemp("whole") / "results"
+    run(folder)
+    return folder
+
+
+@pytest.mark.slow
+def test_a_run_leaves_all_that_the_contract_names(results):
+    dataset = results / "polycrystals"
+    real = ["images.npy", "metadata.csv", "meta.json", "rejected.csv", "preview.png", "evaluation.json"]
+    assert all((dataset / "real" / name).is_file() for name in real)
+    for model in ("cgan", "stylegan2_ada"):
+        folder = dataset / model / "seed-0"
+        files = ["model.safetensors", "model.json", "training.csv", "progress.gif", "evaluation.json"]
+        assert all((folder / name).is_file() for name in files)
+        assert len(list((folder / "synthetic" / "export").rglob("*.tif"))) == 4 * 12
+    arms = {"real", "real+cgan", "real+stylegan2_ada", "real+all"}
+    assert {path.stem for path in (dataset / "detection").glob("*.json")} == arms
+    assert (results / "summary.csv").stat().st_size > 0
+    assert "<html" in (results / "report.html").read_text(encoding="utf-8")[:500]
+    assert (results / "mlflow" / "mlflow.db").is_file()
+
+
+@pytest.mark.slow
+def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
+    assert planned(results) == {}
+    for path in [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.*"), *(ROOT / "config").glob("*.yaml")]:
+        path.touch()
+    assert planned(results) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "jobs"),
+    [
+        ("evaluate.subsets=11", {"evaluate_real": 1, "evaluate": 2, "write_report": 1}),
+        (
+            "models.cgan.generator_rate=0.0003",
+            {"train": 1, "generate": 1, "evaluate": 1, "detect": 2, "write_report": 1},
+        ),
+        ("detect.steps=11", {"detect": 4, "write_report": 1}),
+        ("generate.images_per_class=13", {"generate": 2, "evaluate": 2, "detect": 3, "write_report": 1}),
+        ("tracking.experiment=other", {}),
+        ("seeds=[0,1]", {"train": 2, "generate": 2, "evaluate": 2, "write_report": 1}),
+    ],
+)
+def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(results, change, jobs):
+    assert planned(results, change) == jobs
+
+
+@pytest.mark.slow
+def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_path):
+    results = tmp_path / "results"
+    target = f"{results}/polycrystals/cgan/seed-0/model.safetensors"
+    state = results / "state" / "polycrystals" / "cgan" / "seed-0"
+    endless = command(results, target, settings="models.cgan.total_images=100000000")
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(endless, cwd=ROOT, start_new_session=True, **quiet) as first:
+        try:
+            deadline = time.monotonic() + 400
+            while steps_kept(state) <= 0:
+                assert first.poll() is None, "the training ended by itself"
+                assert time.monotonic() < deadline, "no checkpoint within 400 s"
+                time.sleep(0.2)
+        finally:
+            os.killpg(first.pid, signal.SIGKILL)
+    reached = 16 * steps_kept(state)
+    printed = run(results, target, settings=f"models.cgan.total_images={reached + 64}")
+    assert f"goes on from {reached} images" in printed
+    assert Path(target).is_file()
+
+
+def steps_kept(state):
+    """Steps of the newest checkpoint, which its name tells."""
+    return max((int(path.name.split("-")[2]) for path in state.glob("*.safetensors")), default=0)
+
+
+def test_a_wrong_setting_and_a_missing_folder_are_one_line(tmp_path):
+    for settings, line in (
+        ("datasets.polycrystals.sze=3", "ERROR: datasets.polycrystals.sze: unknown setting; did you mean `size`?"),
+        (f"datasets.polycrystals.source={tmp_path}/none", f"ERROR: datasets.polycrystals.source: `{tmp_path}/none`"),
+    ):
+        printed = run(tmp_path / "results", settings=settings, check=False)
+        assert line in printed
+        assert "Traceback" not in printed
+
+
+def test_planning_imports_no_torch(tmp_path):
+    script = (
+        "import sys; from snakemake.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: code = end.code\n"
+        "sys.exit(code or ('torch' in sys.modules and 'torch was imported'))"
+    )
+    words = [*command(tmp_path / "results")[1:-1], "--dry-run", "--quiet"]
+    done = subprocess.run([sys.executable, "-c", script, *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
