@@ -22,7 +22,7 @@ def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generat
 
     It has that image's contrast, smoothness and mean colour, and no structure beyond these.
     """
-    twins = np.array([rng.choice(np.flatnonzero(real.labels == label)) for label in labels])
+    twins = np.array([_one_of_class(real, label, rng) for label in labels])
     top = np.iinfo(real.images.dtype).max
     power = 10 ** (real.vectors("psd")[twins].astype(np.float64) / 10) - 1 / top**2 / 12
     _, height, width, _ = real.images.shape
@@ -34,6 +34,12 @@ def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generat
         field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((height, width))) * amplitude).real
         images.append(real.pixels(np.array([twin])).mean(axis=(0, 1, 2)) + field[..., None])
     return _stored(np.stack(images), real.images.dtype)
+
+
+def _one_of_class(real: Sample, label: str, rng: np.random.Generator) -> int:
+    """Position of a random image of a class; of any class where all of that one's images are held out."""
+    mine = np.flatnonzero(real.labels == label)
+    return int(rng.choice(mine if len(mine) else len(real)))
 
 
 def _moments(real: Sample) -> tuple[NDArray, NDArray]:

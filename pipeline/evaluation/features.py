@@ -176,19 +176,17 @@ def spectra(images: NDArray, description: str) -> Features:
 # ---------------------------------------------------------------- registry and cache
 
 
-def build(name: str, cache: str | os.PathLike) -> Extractor:
-    """An extractor by its name: `random`, `inception` (weights from the folder `cache`) or `psd`.
-
-    Raises:
-        UserError: the weights are missing or altered.
-    """
-    if name == "inception":
-        weights = verified(cache)
-        return Extractor("1", lambda images, text: inception_features(images, text, weights))
-    return {"random": Extractor("1", random_features), "psd": Extractor("1", spectra)}[name]
+def _inception(cache: str | os.PathLike) -> Extractor:
+    weights = verified(cache)
+    return Extractor("1", lambda images, text: inception_features(images, text, weights))
 
 
-EXTRACTORS = ("random", "inception", "psd")
+# Each takes the folder of downloaded weights; raises UserError where it needs some that are missing or altered.
+EXTRACTORS: dict[str, Callable[[str | os.PathLike], Extractor]] = {
+    "random": lambda cache: Extractor("1", random_features),
+    "inception": _inception,
+    "psd": lambda cache: Extractor("1", spectra),
+}
 
 
 def extract(images: NDArray, extractor: str, cache: str | os.PathLike, what: str) -> Features:
@@ -197,7 +195,7 @@ def extract(images: NDArray, extractor: str, cache: str | os.PathLike, what: str
     Raises:
         UserError: a feature is not finite; missing or altered weights.
     """
-    found = build(extractor, cache).function(images, f"{extractor} features, {what}")
+    found = EXTRACTORS[extractor](cache).function(images, f"{extractor} features, {what}")
     bad = ~np.isfinite(found.vectors).all(axis=1) | ~np.isfinite(found.grams).all(axis=1)
     if bad.any():
         raise UserError(f"{what}: {bad.sum()} of {len(bad)} images have {extractor} features that are not finite")
@@ -213,7 +211,7 @@ def features(images: ImageSet, extractor: str, cache: str | os.PathLike) -> Feat
         UserError: as `extract`.
     """
     path = images.path / f"features-{extractor}.npz"
-    key = f"{extractor} {build(extractor, cache).version} {images.meta['data_hash']}"
+    key = f"{extractor} {EXTRACTORS[extractor](cache).version} {images.meta['data_hash']}"
     kept = _read(path, key, len(images))
     if kept is not None:
         return kept

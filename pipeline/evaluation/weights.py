@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import os
 import shutil
+import time
 from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from pipeline.settings import UserError
 
 TIMEOUT = 30.0  # seconds without a byte
 ATTEMPTS = 4  # connections; each goes on where the one before broke off
+PAUSE = 5.0  # seconds between them
 CHUNK = 1 << 20
 
 
@@ -113,6 +115,7 @@ def _download(weights: Weights, path: Path) -> None:
                         f"evaluate.weights: {weights.url}: {error}; "
                         f"run again to go on, or put the file into {path.parent} by hand"
                     ) from error
+                time.sleep(PAUSE)
     digest = _sha256(part)
     if digest != weights.sha256:
         part.unlink()

@@ -180,6 +180,16 @@ def test_eight_bits_rounds():
     assert eight_bits(np.array([0, 128, 129, 65_535], np.uint16)).tolist() == [0, 0, 1, 255]
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit")
+@pytest.mark.parametrize("extractor", features.EXTRACTORS)
+def test_features_of_an_image_do_not_depend_on_its_neighbours(stand_in, extractor):
+    images = blobs(label_list(130), 0)  # more than a batch
+    joined, alone = extract(images, extractor, stand_in, "test"), extract(images[129:], extractor, stand_in, "test")
+    assert sum(joined.vector_blocks) == joined.vectors.shape[1]
+    assert joined.vectors[129] == pytest.approx(alone.vectors[0], rel=1e-5)
+    assert joined.grams[129] == pytest.approx(alone.grams[0], rel=1e-5)
+
+
 # ---------------------------------------------------------------- cache
 
 

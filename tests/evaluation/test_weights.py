@@ -42,6 +42,7 @@ def server(monkeypatch):
         url = f"http://127.0.0.1:{server.server_port}/net.pt"
         made = Weights("net.pt", url, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
         monkeypatch.setitem(weights.WEIGHTS, "inception", made)
+        monkeypatch.setattr(weights, "PAUSE", 0)
         yield server
         server.shutdown()
         thread.join()
