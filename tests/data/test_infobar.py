@@ -31,7 +31,7 @@ def test_pictures_without_a_bar():
     assert bar_rows(np.repeat(np.arange(480, dtype=np.uint16)[:, None], 640, axis=1)) == 0
 
 
-# Rows from the bar's upper edge to the bottom: what the finder said once its finds had been looked at. A change of these
+# Rows from the bar's upper edge to the bottom, as the finder said once its finds had been looked at. A change of these
 # is a change of behaviour; they are no measurement of its accuracy elsewhere.
 REAL = {
     "UB19_14.tif": 91, "WF56_1_20.tif": 91, "WF67_1_06.tif": 91, "fei-sem-rbc.tif": 70,
