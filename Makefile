@@ -1,5 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
+RESULTS ?= results
+URI ?=
 .PHONY: demo test test-slow lint format schema bench gpu-check ui
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
@@ -27,8 +29,8 @@ bench: .venv/.installed  ## images a second of every family on this machine's CP
 gpu-check:  ## every family on whatever accelerator is here; needs neither Snakemake nor MLflow
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m pipeline.gpu_check
 
-ui: .venv/.installed  ## the MLflow pages of all runs, on this machine only
-	$(BIN)/python -m pipeline.tracking.ui results
+ui: .venv/.installed  ## MLflow's pages, on this machine only; RESULTS=results-neu for other results, URI=… for a shared store
+	$(BIN)/python -m pipeline.tracking.ui $(RESULTS) $(URI)
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

@@ -32,7 +32,7 @@ def addition(folder: Path, dataset: str, model: str, seed: int, stage: str):
 
 
 def detector(folder: Path, dataset: str, arm: str, models: list[str], seed: int, settings: Mapping[str, Any]):
-    """The journal of a detector: added to the generator's run where the arm has one generator, else a run of its own."""
+    """The journal of a detector: it adds to the generator's run where the arm has one, else it has a run of its own."""
     if len(models) == 1:
         return addition(folder, dataset, models[0], seed, "detect")
     tags = {"dataset": dataset, "arm": arm, "family": "hybrid" if models else "baseline"} | git_tags(CHECKOUT)
