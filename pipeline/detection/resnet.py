@@ -42,6 +42,10 @@ def _stem(spec: ImageSpec, width: int) -> list[nn.Module]:
 
 
 def _block(before: int, after: int, stride: int) -> BasicBlock:
-    same = stride == 1 and before == after
-    shortcut = None if same else nn.Sequential(conv1x1(before, after, stride), nn.BatchNorm2d(after))
+    if stride == 1 and before == after:
+        return BasicBlock(before, after)
+    # The pool of one pixel takes every stride-th one, so this is torchvision's 1×1 convolution with a stride. oneDNN's
+    # own writes past its buffer on the way back where it has fewer than 8 (AVX-512: 16) channels, channels-last
+    # (github.com/uxlfoundation/oneDNN/issues/6035): wrong gradients, a crash, or a hang.
+    shortcut = nn.Sequential(nn.AvgPool2d(1, stride), conv1x1(before, after), nn.BatchNorm2d(after))
     return BasicBlock(before, after, stride, shortcut)
