@@ -1,0 +1,33 @@
+"""The table a run ends with."""
+
+import json
+
+import pandas as pd
+
+from pipeline.report import console
+from pipeline.report.tables import COLUMNS
+
+
+def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, capsys):
+    rows = [
+        ["steel", "noise", None, "random", "kid", "all", 9.0, 8.0, 10.0, 40],
+        ["steel", "cgan", 0, "random", "kid", "all", 1.0, 0.5, 1.5, 40],
+        ["steel", "cgan", 1, "random", "kid", "all", 2.0, 1.5, 2.5, 40],
+        ["steel", "cgan", 0, "random", "kid", "crazing", 77.0, 1.5, 2.5, 40],
+        ["steel", "real", None, "random", "kid", "all", 0.1, 0.0, 0.2, 40],
+    ]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "summary.csv", index=False)
+    folder = tmp_path / "steel" / "detection"
+    folder.mkdir(parents=True)
+    for arm, scores in (("real", [0.5, 0.7]), ("real+cgan", [0.9, 0.8])):
+        seeds = [{"accuracy": score, "macro_f1": score} for score in scores]
+        (folder / f"{arm}.json").write_text(json.dumps({"seeds": seeds}), encoding="utf-8")
+
+    table = console.measures(pd.read_csv(tmp_path / "summary.csv"))
+    assert list(table) == ["held-out real", "cgan", "noise"]
+    assert table.to_numpy().tolist() == [[0.1, 1.5, 9.0]]
+    console.main(tmp_path)
+    printed = capsys.readouterr().out
+    assert "0.600" in printed
+    assert "0.850" in printed
+    assert str(tmp_path / "report.html") in printed
