@@ -92,6 +92,7 @@ def _write(
     total = sum(w.count for w in wanted)
     height, width, channels = real.spec[:3]
     dtype = real.images.dtype
+    updates = int(generator.images_seen) // generator.settings.batch
     with (
         ImageSetWriter(out, total, height, width, channels, dtype.name) as writer,
         progress("generate", total) as bar,
@@ -102,7 +103,7 @@ def _write(
                 writer[rows] = quantised(images, dtype)
                 judged += list(images[: JUDGED - len(judged)])
                 bar.update(len(images))
-            _judge(w, torch.stack(judged), real)
+            _judge(w, torch.stack(judged), real, updates)
         writer.finish(_table(settings, wanted, source), _meta(real))
 
 
@@ -126,14 +127,14 @@ def quantised(images: torch.Tensor, dtype: np.dtype) -> np.ndarray:
     return np.rint(levels).clip(0, top).astype(dtype)
 
 
-def _judge(w: Wanted, images: torch.Tensor, real: ImageSet) -> None:
+def _judge(w: Wanted, images: torch.Tensor, real: ImageSet, updates: int) -> None:
     rows = real.rows("train")
     rows = rows[real.labels[rows] == w.real_label][:JUDGED]
     if not len(rows):
         return
     levels = real.images[rows].astype(np.float32) * (2 / np.iinfo(real.images.dtype).max) - 1
     try:
-        sentinels.check_samples(w.name, images, torch.from_numpy(levels).permute(0, 3, 1, 2))
+        sentinels.check_samples(w.name, images, torch.from_numpy(levels).permute(0, 3, 1, 2), updates)
     except sentinels.Sick as sickness:
         raise UserError(f"the model is of no use: {sickness}; train it anew, or longer") from sickness
 

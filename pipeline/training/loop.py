@@ -34,7 +34,7 @@ from pipeline.training.snapshots import COLUMNS, Snapshots, draw_classes
 
 ROWS = 200  # of training.csv over a whole training
 ROLLBACKS = 1  # returns to the last checkpoint before a sick training is stopped
-HEALTHY = 0.1  # share of the training after which samples must differ from one another
+HEALTHY = 0.1  # share of the training after which samples must look like something
 BUDGET = {"total_images", "snapshots"}  # settings that may change between a checkpoint and what goes on from it
 
 
@@ -138,7 +138,7 @@ class Run:
                 self._step()
                 bar.update(batch)
                 if self.step in self.row_steps:
-                    bar.set_postfix({k: f"{v:.3g}" for k, v in self._row().items()}, refresh=False)
+                    bar.set_postfix({k: f"{v:.3g}" for k, v in self._row().items() if _shown(k)}, refresh=False)
                 if self.step in self.snapshot_steps:
                     self._snapshot()
                 due = time.monotonic() - self.saved >= checkpoint_seconds
@@ -204,7 +204,7 @@ class Run:
             for label, (name, images) in enumerate(samples.items()):
                 real = self.feed.class_images(label, COLUMNS).cpu()
                 if len(real):
-                    sentinels.check_samples(name, images, real)
+                    sentinels.check_samples(name, images, real, self.step)
 
     def _checkpoint(self) -> None:
         """Write one; a disk that refuses is said, and the training goes on with the checkpoints it has.
@@ -259,6 +259,11 @@ def _forgiven(what: str) -> Iterator[None]:
         yield
     except OSError as error:
         say(f"{what} not written ({error.strerror}); the training goes on")
+
+
+def _shown(name: str) -> bool:
+    """Whether a scalar is worth its place in the progress bar."""
+    return name.startswith("loss/") or name == "ada/p"
 
 
 def _schedule(steps: int, count: int) -> set[int]:

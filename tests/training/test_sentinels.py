@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.training.sentinels import Sick, check_samples, check_scalars, check_state
+from pipeline.training.sentinels import YOUNG, Sick, check_samples, check_scalars, check_state
 
 REAL = torch.randn(8, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 0.3
 
@@ -27,31 +27,37 @@ def test_state_names_the_tensor():
 
 
 def test_healthy_samples_pass_even_with_little_contrast():
-    check_samples("a", drawn(), REAL)
-    check_samples("a", drawn(scale=0.05), REAL)
+    check_samples("a", drawn(), REAL, YOUNG)
+    check_samples("a", drawn(scale=0.05), REAL, YOUNG)
 
 
 @pytest.mark.parametrize("level", [-1.0, 0.3])
 def test_constant_images(level):
     with pytest.raises(Sick, match="`pores` are constant"):
-        check_samples("pores", torch.full((8, 1, 16, 16), level) + drawn(scale=1e-4), REAL)
+        check_samples("pores", torch.full((8, 1, 16, 16), level) + drawn(scale=1e-4), REAL, YOUNG)
 
 
 def test_identical_images():
     with pytest.raises(Sick, match="`pores` are identical"):
-        check_samples("pores", drawn(n=1).repeat(8, 1, 1, 1) + drawn(scale=1e-4), REAL)
+        check_samples("pores", drawn(n=1).repeat(8, 1, 1, 1) + drawn(scale=1e-4), REAL, YOUNG)
+
+
+def test_a_generator_may_begin_with_identical_images_but_not_with_black_ones():
+    check_samples("pores", drawn(n=1).repeat(8, 1, 1, 1), REAL, YOUNG - 1)
+    with pytest.raises(Sick, match="constant"):
+        check_samples("pores", torch.full((8, 1, 16, 16), -1.0), REAL, 1)
 
 
 def test_classes_that_really_are_flat_or_alike_may_be_learnt():
     flat = torch.zeros(8, 1, 16, 16)
-    check_samples("blank", flat, flat)
+    check_samples("blank", flat, flat, YOUNG)
     alike = drawn(n=1).repeat(8, 1, 1, 1)
-    check_samples("template", alike, alike)
-    check_samples("single", alike, REAL[:1])
+    check_samples("template", alike, alike, YOUNG)
+    check_samples("single", alike, REAL[:1], YOUNG)
 
 
 def test_non_finite_pixels():
     images = drawn()
     images[3, 0, 2, 2] = torch.nan
     with pytest.raises(Sick, match="non-finite"):
-        check_samples("a", images, REAL)
+        check_samples("a", images, REAL, YOUNG)
