@@ -273,7 +273,7 @@ class Evaluate(Strict):
     subsets: Annotated[int, Field(ge=2)] = 50
     """Random subsets for the spread of KID and bootstrap draws for the other intervals."""
     subset_size: Annotated[int, Field(ge=10)] = 100
-    """Images in such a subset of KID, at most as many as there are."""
+    """Images in such a subset of KID, at most half as many as there are."""
     seed: int = 0
     """Seed of every random choice of the evaluation."""
 
