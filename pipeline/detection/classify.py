@@ -68,22 +68,7 @@ def run_arm(
     truth = test.labels.cpu().numpy()
     _name_unjudged(real_set.spec.classes, truth, dataset)
 
-    recipe = _recipe(settings, arm, [real_set, *sets])
-    done = _resume(state, recipe)[: settings.seeds]
-    with (
-        _reproducible(),
-        memory_limit("detect.batch", settings.batch),
-        progress(
-            f"{dataset}: detector, {arm}", settings.seeds * settings.steps, "step", len(done) * settings.steps
-        ) as bar,
-    ):
-        for seed in range(len(done), settings.seeds):
-            began = time.monotonic()
-            network = train(settings, real_set.spec, pool, seed, bar.update)
-            predicted = predict(network, test, settings.batch)
-            done.append(_scores(seed, truth, predicted, real_set.spec, time.monotonic() - began))
-            _write(state, {"recipe": recipe, "seeds": done})
-
+    done = _repetitions(settings, arm, real_set, sets, pool, test, state, dataset)
     result = {
         "version": METHOD["detect"],
         "task": "classification",
@@ -106,6 +91,35 @@ def run_arm(
             {f"detect/{score}": float(np.mean([d[score] for d in done])) for score in ("accuracy", "macro_f1")}
         )
         journal.artifact(out, "detection")
+
+
+def _repetitions(
+    settings: Detect,
+    arm: str,
+    real: ImageSet,
+    synthetic: list[ImageSet],
+    pool: Pool,
+    test: Pool,
+    state: Path,
+    dataset: str,
+) -> list[dict[str, Any]]:
+    """The scores of every repetition, those found in `state` not run again."""
+    recipe = _recipe(settings, arm, [real, *synthetic])
+    done = _resume(state, recipe)[: settings.seeds]
+    truth = test.labels.cpu().numpy()
+    name, total = f"{dataset}: detector, {arm}", settings.seeds * settings.steps
+    with (
+        _reproducible(),
+        memory_limit("detect.batch", settings.batch),
+        progress(name, total, "step", len(done) * settings.steps) as bar,
+    ):
+        for seed in range(len(done), settings.seeds):
+            began = time.monotonic()
+            network = train(settings, real.spec, pool, seed, bar.update)
+            predicted = predict(network, test, settings.batch)
+            done.append(_scores(seed, truth, predicted, real.spec, time.monotonic() - began))
+            _write(state, {"recipe": recipe, "seeds": done})
+    return done
 
 
 def train(settings: Detect, spec: ImageSpec, pool: Pool, seed: int, tick=lambda steps: None) -> nn.Module:

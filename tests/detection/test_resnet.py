@@ -21,7 +21,8 @@ def test_initial_weights_follow_the_law_of_torchvisions():
     torch.manual_seed(0)
     ours, theirs = resnet18(spec(96, 3, 10)), reference(num_classes=10)
     for mine, other in zip(ours.parameters(), theirs.parameters(), strict=True):
-        assert mine.std(correction=0).item() == pytest.approx(other.std(correction=0).item(), rel=0.05, abs=5e-3)
+        if other.numel() > 1000:  # enough draws to know their spread to 5 %; normalisation layers are 0 and 1 in both
+            assert mine.std().item() == pytest.approx(other.std().item(), rel=0.05)
 
 
 @pytest.mark.parametrize(("size", "side"), [(32, 32), (64, 64), (128, 32)])
