@@ -39,7 +39,7 @@ class DatasetInputs:
 
 
 def collect(results: Path, settings: Settings, arms: Sequence[str]) -> dict[str, DatasetInputs]:
-    """Where the workflow puts what it makes of each data set."""
+    """Where the workflow puts what it makes of each data set; detectors are there only for one with labels."""
     return {
         dataset: DatasetInputs(
             real=results / dataset / "real",

@@ -19,6 +19,9 @@ except UserError as error:
     sys.exit(f"ERROR: {error}")
 
 DATASETS = list(SETTINGS.datasets)
+LABELLED = [
+    name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
+]
 MODELS = list(SETTINGS.models)
 ARMS = arms(MODELS)
 IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
@@ -47,7 +50,8 @@ def every_run(pattern):
 
 
 def every_arm(pattern):
-    return expand(pattern, dataset=DATASETS, arm=ARMS)
+    """Without classes there is nothing to detect."""
+    return expand(pattern, dataset=LABELLED, arm=ARMS)
 
 
 def fingerprint(dataset):
