@@ -15,4 +15,5 @@ with job(snakemake.log[0]):
             data=Path(snakemake.input.real[0]).parent,
             out=Path(snakemake.output[0]).parent,
             journal=journal,
+            threads=snakemake.threads,
         )
