@@ -200,11 +200,11 @@ class CGAN(Training):
     """Class-conditional convolutional GAN: DCGAN layout, projection discriminator, hinge loss."""
 
     family: Literal["cgan"]
-    z_dim: Count = 128
+    z_dim: Count = 256
     """Length of the latent vector."""
     generator_channels: Count = 32
     """Channels at full resolution in the generator; doubled at every halving up to 512."""
-    discriminator_channels: Count = 32
+    discriminator_channels: Count = 28
     """Channels at half resolution in the discriminator; doubled at every further halving up to 512."""
     generator_rate: Positive = 2e-4
     """Adam step of the generator."""

@@ -32,22 +32,27 @@ def normalise(x: Tensor) -> Tensor:
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 
-def minibatch_std(x: Tensor, group: int = 4) -> Tensor:
+def minibatch_std(x: Tensor, labels: Tensor, group: int = 4) -> Tensor:
     """Append one channel: the mean, over channels and pixels, of the deviation within a group (Karras et al. 2018).
 
+    Groups are formed in the order of the labels: a class that has collapsed to one image cannot hide among others.
+
     Args:
-        x: (N, C, H, W). Groups are consecutive images; their size is the largest divisor of N up to `group`.
+        x: (N, C, H, W).
+        labels: (N,) int64.
+        group: the size of the groups is the largest divisor of N up to this.
 
     Returns:
         (N, C + 1, H, W)
     """
     n, _, height, width = x.shape
     group = max(g for g in range(1, group + 1) if n % g == 0)
-    grouped = x.unflatten(0, (n // group, group))
+    order = labels.argsort(stable=True)
+    grouped = x[order].unflatten(0, (n // group, group))
     variance = (grouped - grouped.mean(1, keepdim=True)).square().mean(1)
     deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))  # (N / group,)
-    channel = deviation.repeat_interleave(group)[:, None, None, None].expand(n, 1, height, width)
-    return torch.cat([x, channel], 1)
+    channel = deviation.repeat_interleave(group)[order.argsort()]
+    return torch.cat([x, channel[:, None, None, None].expand(n, 1, height, width)], 1)
 
 
 class EqualisedLinear(nn.Module):
@@ -86,17 +91,19 @@ class EqualisedConv(nn.Module):
 
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch normalisation whose scale and shift are linear in a condition (de Vries et al. 2017; Brock et al. 2019)."""
+    """Batch normalisation with a scale and a shift for each class (de Vries et al. 2017)."""
 
-    def __init__(self, channels: int, condition: int):
+    def __init__(self, channels: int, classes: int):
         super().__init__()
         self.norm = nn.BatchNorm2d(channels, affine=False)
-        self.scale_shift = nn.Linear(condition, 2 * channels, bias=False)
-        nn.init.normal_(self.scale_shift.weight, std=0.02)
+        self.scale = nn.Embedding(classes, channels)
+        self.shift = nn.Embedding(classes, channels)
+        nn.init.ones_(self.scale.weight)
+        nn.init.zeros_(self.shift.weight)
 
-    def forward(self, x: Tensor, condition: Tensor) -> Tensor:
-        scale, shift = self.scale_shift(condition)[:, :, None, None].chunk(2, 1)
-        return self.norm(x) * (1 + scale) + shift
+    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
+        scale, shift = (table(labels)[:, :, None, None] for table in (self.scale, self.shift))
+        return torch.addcmul(shift, self.norm(x), scale)
 
 
 class SpectralNorm(nn.Module):

@@ -242,7 +242,7 @@ class Discriminator(nn.Module):
         for block in self.blocks:
             x = block(x)
         with precision(x):
-            x = activate(self.mix(minibatch_std(x.to(self.dense.weight.dtype))))
+            x = activate(self.mix(minibatch_std(x.to(self.dense.weight.dtype), labels)))
             features = self.features(activate(self.dense(x.flatten(1))))
             # Projection (Miyato & Koyama 2018) on a mapped class (ADA, appendix C).
             return (features * self.classes(labels)).sum(1) / features.shape[1] ** 0.5
