@@ -1,9 +1,9 @@
 """Class-conditional GAN: DCGAN layout, conditional batch normalisation, projection discriminator, hinge loss.
 
 Radford et al. 2016 (layout), de Vries et al. 2017 (normalisation), Miyato & Koyama 2018 (projection), Miyato et al.
-2018 (spectral normalisation, hinge). The class enters the generator through the normalisations alone: given at its input
-too, it drowned the latent, and every class collapsed to one image. At the default settings, for 128-pixel gray images
-of 6 classes, the generator has 9.1 million parameters and the discriminator 2.7 million.
+2018 (spectral normalisation, hinge). The class enters the generator through the normalisations alone: given at its
+input too, it drowned the latent, and every class collapsed to one image. At the default settings, for 128-pixel gray
+images of 6 classes, the generator has 9.1 million parameters and the discriminator 2.7 million.
 """
 
 from __future__ import annotations

@@ -29,23 +29,3 @@ def batch(of: ImageSpec, n: int = 4) -> tuple[Tensor, Tensor]:
 
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-WAVES = torch.tensor([[4, 0], [0, 4], [3, 3], [3, -3]])  # periods along (y, x) of each class's stripes
-
-
-def stripes(labels: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    """(N, 1, size, size) sine waves in the direction of their class, at a random phase."""
-    phase = torch.rand(len(labels), 1, 1, generator=generator)
-    steps = torch.arange(size) / size
-    turns = WAVES[labels, 0, None, None] * steps[:, None] + WAVES[labels, 1, None, None] * steps
-    return 0.8 * torch.sin(2 * torch.pi * (turns + phase))[:, None]
-
-
-def stripe_power(images: Tensor, labels: Tensor) -> Tensor:
-    """(N,) share of an image's variance in the wave of its class: 1 for `stripes`, 2 / (pixels - 1) for white noise."""
-    power = torch.fft.fft2(images[:, 0]).abs().square()
-    power[:, 0, 0] = 0
-    y, x = WAVES[labels].unbind(1)
-    rows = torch.arange(len(labels))
-    return (power[rows, y, x] + power[rows, -y, -x]) / power.sum((1, 2))
