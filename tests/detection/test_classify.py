@@ -4,13 +4,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import shapes
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection import classify
 from pipeline.detection.classify import run_arm
 from pipeline.settings import Detect, UserError
+from tests.detection.conftest import shapes
 
 TINY = Detect(seeds=2, steps=6, batch=8, width=4)
 TIMES = ("seconds",)

@@ -1,11 +1,11 @@
 import numpy as np
 import torch
-from conftest import shapes
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
 from pipeline.detection.pool import testing as judged
 from pipeline.detection.pool import training
+from tests.detection.conftest import shapes
 
 CPU = torch.device("cpu")
 

@@ -5,7 +5,6 @@ import hashlib
 import numpy as np
 import pytest
 import torch
-from conftest import blobs, label_list, write_set
 from PIL import Image
 from scipy import ndimage, signal
 from torch import nn
@@ -13,6 +12,7 @@ from torch import nn
 from pipeline.evaluation import features, metrics, weights
 from pipeline.evaluation.features import RandomNetworks, eight_bits, extract, random_features
 from pipeline.settings import UserError
+from tests.evaluation.conftest import blobs, label_list, write_set
 
 
 def vectors(images):

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import blobs, label_list, write_set
 from PIL import Image
 from scipy import ndimage
 
 from pipeline.evaluation import features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
+from tests.evaluation.conftest import blobs, label_list, write_set
 
 SETTINGS = Evaluate(inception="off", subsets=20, subset_size=30)
 DISTANCES = ("frechet", "kid", "gram", "psd")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 from scipy.signal import upfirdn
-from tiny import rng
 
 from pipeline.models import ada, losses, warp
+from tests.models.tiny import rng
 
 
 def scalars(*values):

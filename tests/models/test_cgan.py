@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from tiny import spec, tiny_settings
 
 from pipeline.models import build
 from pipeline.models.cgan import Discriminator, widths
 from pipeline.settings import CGAN, ImageSpec
+from tests.models.tiny import spec, tiny_settings
 
 
 def test_parameters_at_the_default_settings():

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from tiny import batch, rng, spec, tiny_settings
 
 from pipeline import models
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, UserError
+from tests.models.tiny import batch, rng, spec, tiny_settings
 
 pytestmark = pytest.mark.parametrize("family", models.FAMILIES)
 

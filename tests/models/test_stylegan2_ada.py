@@ -3,11 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny import batch, rng, spec, tiny_settings
 
 from pipeline.models import build, losses
 from pipeline.models.stylegan2_ada import Mapping, ModulatedConv, lazy_adam
 from pipeline.settings import ImageSpec, StyleGAN2ADA
+from tests.models.tiny import batch, rng, spec, tiny_settings
 
 
 def tiny(of=None, **changes):

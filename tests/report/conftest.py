@@ -1,5 +1,6 @@
 import pytest
-from made_up_run import make_run
+
+from tests.report.made_up_run import make_run
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 import json
 
 import pytest
-from made_up_run import psd_curve
 
 from pipeline.report import curves
+from tests.report.made_up_run import psd_curve
 
 
 def write(path, model, notes, names=("real",), curve=None):

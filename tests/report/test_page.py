@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_run import HOSTILE, write_set
 
 from pipeline.data.imageset import ImageSet
 from pipeline.report import figures, images
 from pipeline.report.inputs import DatasetInputs
 from pipeline.report.page import write
+from tests.report.made_up_run import HOSTILE, write_set
 
 VOID = {"meta", "link", "img", "br", "col", "wbr"}
 

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
-from tiny_family import Events, Tiny, TinySettings, image_set
 
 import pipeline.models
 from pipeline.data.imageset import ImageSet
@@ -13,6 +12,7 @@ from pipeline.sampling.draw import generate, quantised
 from pipeline.settings import Generate, UserError
 from pipeline.training import store
 from pipeline.training.loop import train
+from tests.tiny_family import Events, Tiny, TinySettings, image_set
 
 
 @pytest.fixture(autouse=True)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tiny_family import Events, image_set
 
 from pipeline.models import FAMILIES
 from pipeline.sampling.draw import generate
 from pipeline.settings import Generate, load
 from pipeline.training.loop import train
+from tests.tiny_family import Events, image_set
 
 QUICK = Path(__file__).resolve().parents[2] / "config" / "quick.yaml"
 

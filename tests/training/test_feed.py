@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from tiny_family import image_set
 
 from pipeline.data.imageset import ImageSet
 from pipeline.settings import UserError
 from pipeline.training import feed as feeds
 from pipeline.training.feed import Feed, augment, model_spec, normalise
+from tests.tiny_family import image_set
 
 CPU = torch.device("cpu")
 

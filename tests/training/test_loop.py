@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_family import Events, Tiny, TinySettings, image_set, train_in_process
 
 import pipeline.models
 from pipeline.settings import UserError
 from pipeline.training import store
 from pipeline.training.loop import train
+from tests.tiny_family import Events, Tiny, TinySettings, image_set, train_in_process
 
 
 @pytest.fixture(autouse=True)
