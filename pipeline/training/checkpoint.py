@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import safetensors
 import safetensors.torch
@@ -16,6 +19,7 @@ from torch import Tensor
 
 from pipeline.job import say
 from pipeline.models.base import GenerativeModel
+from pipeline.settings import UserError
 
 KEEP = 2
 
@@ -99,6 +103,34 @@ class Checkpoints:
     def _own(self) -> list[Path]:
         """This run's files, oldest first."""
         return sorted(self.folder.glob(f"{self.run}-*-*-*.safetensors"))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process trains with this folder: a run that was killed may have left its job at work.
+
+    A file system without locks is trusted.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "w")  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
+    with file:
+        with suppress(OSError):
+            _lock(file, folder)
+        yield
+
+
+def _lock(file: IO, folder: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f"{folder}: another process trains here; waiting for it to end")
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def write_whole(path: Path, payload: bytes) -> None:

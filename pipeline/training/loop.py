@@ -24,7 +24,7 @@ from pipeline.job import progress, say
 from pipeline.settings import METHOD, Training, UserError
 from pipeline.training import device as devices
 from pipeline.training import sentinels, store
-from pipeline.training.checkpoint import Checkpoints, gather
+from pipeline.training.checkpoint import Checkpoints, alone, gather
 from pipeline.training.feed import Feed, model_spec, training_rows
 from pipeline.training.interrupt import STATUS, Interrupt
 from pipeline.training.log import TrainingLog
@@ -64,7 +64,7 @@ def train(
         SystemExit: status 75 after SIGTERM or SIGINT, with a checkpoint written.
     """
     devices.use_threads(threads)
-    with devices.memory_limit("batch", settings.batch):
+    with alone(state), devices.memory_limit("batch", settings.batch):
         run = Run(settings, ImageSet.open(data), out, state, seed, journal)
         run.begin()
         with Interrupt() as interrupt:

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import threading
 import time
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 import pipeline.models
 from pipeline.settings import UserError
 from pipeline.training import store
+from pipeline.training.checkpoint import alone
 from pipeline.training.loop import train
 from tests.tiny_family import Events, Tiny, TinySettings, image_set, train_in_process
 
@@ -301,3 +303,18 @@ def test_damaged_model_is_refused(data, tmp_path):
     path.unlink()
     with pytest.raises(UserError, match=r"model\.safetensors is missing"):
         store.load(tmp_path / "out")
+
+
+def test_a_second_training_with_the_same_state_waits_for_the_first(tmp_path):
+    entered = threading.Event()
+
+    def second():
+        with alone(tmp_path):
+            entered.set()
+
+    with alone(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert not entered.wait(0.3)
+    thread.join(10)
+    assert entered.is_set()
