@@ -22,6 +22,7 @@ import torch
 import yaml
 
 from pipeline.models import build
+from pipeline.models.batch import Batch
 from pipeline.settings import ImageSpec, Training, load
 from pipeline.training import store
 from pipeline.training.device import amp_dtype, use_threads
@@ -49,16 +50,12 @@ def measure(name: str, settings: Training, size: int, repeats: int) -> tuple[str
     model = build(settings, spec, amp_dtype(settings.precision, CPU)).to(memory_format=torch.channels_last)
     images = torch.rand(batch, 1, size, size).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
     labels = torch.arange(batch) % len(CLASSES)
-    rng = torch.Generator()
 
     def update(i: int) -> None:
-        rng.manual_seed(i)
-        model.train_step(images, labels, rng)
-        model.images_seen += batch
+        model.update(Batch(images, labels, seed=i))
 
     def sample(i: int) -> None:
-        with torch.no_grad():
-            model.sample(labels, torch.arange(batch) + i * batch)
+        model.sample(labels, torch.arange(batch) + i * batch)
 
     # A penalty that is due every 16th update weighs as much as it does in a real training.
     training = seconds(lambda i: [update(16 * i + k) for k in range(16)], repeats) / 16

@@ -17,7 +17,7 @@ from torch import nn
 import pipeline.models
 from pipeline import settings as pyrite_settings
 from pipeline.data.imageset import ImageSetWriter
-from pipeline.models.base import GenerativeModel, latents
+from pipeline.models.base import GenerativeModel, slerp
 from pipeline.training.loop import train
 
 
@@ -49,31 +49,35 @@ class Tiny(GenerativeModel):
         super().__init__(settings, spec, amp)
         self.net = Net(spec)
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
+        self.latent_length = self.net.mean[0].numel()
         self.dropout = nn.Dropout(0.2)  # draws from the global generator
         self.optimizers = {"net": torch.optim.Adam(self.net.parameters(), lr=0.01, betas=(0.0, 0.99))}
         self.poison = settings.sick_from
 
-    def train_step(self, images, labels, rng):
-        size = images[0].numel()
-        noise = torch.randn(len(images), size, generator=rng, device=images.device)
-        drawn = self.net(labels, noise)
-        loss = self.dropout(drawn - images).square().mean()
+    def train_step(self, batch):
+        scalars = self.descend("net", self._loss, batch)
+        self.average(self.net)
+        rare = {"loss/rare": scalars["loss/G"]} if self.updates % 3 == 2 else {}
+        return scalars | rare
+
+    def _loss(self, part):
+        drawn = self.net(part.labels, part.draws.normal(self.latent_length))
+        loss = self.dropout(drawn - part.images).square().mean()
         if self.updates >= self.poison >= 0:
             loss = loss * torch.nan
             self.poison = self.poison if self.settings.always_sick else -1
-        self.optimizers["net"].zero_grad()
-        loss.backward()
-        self.optimizers["net"].step()
-        self.updates += 1
-        for slow, fast in zip(self.ema.parameters(), self.net.parameters(), strict=True):
-            slow.data.lerp_(fast.data, 0.1)
-        rare = {"loss/rare": loss.detach()} if self.updates % 3 == 0 else {}
-        return {"loss/G": loss.detach()} | rare
+        return loss, {"loss/G": loss}
 
-    def sample(self, labels, seeds):
-        noise = latents(seeds, self.ema.mean[0].numel()).to(self.device)
-        drawn = self.ema(labels, noise)
+    def decode(self, labels, latents):
+        drawn = self.ema(labels, latents)
         return torch.full_like(drawn, -1) if self.settings.flat else drawn
+
+    def blend(self, start, end, t):
+        return slerp(start, end, t)
+
+    def held_out(self, part):
+        drawn = self.ema(part.labels, part.draws.normal(self.latent_length))
+        return {"loss/held_out": (drawn - part.images).square().mean()}
 
 
 def register() -> None:

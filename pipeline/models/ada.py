@@ -11,6 +11,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from pipeline.models import ranks
+from pipeline.models.batch import Draws
 from pipeline.models.layers import precision
 from pipeline.models.warp import Warp, reflect
 
@@ -18,29 +20,26 @@ EVERY = 4  # updates between two changes of p
 
 
 class Chance:
-    """Parameters of random transforms for `n` images; a transform that is not drawn gets 0."""
+    """Parameters of random transforms for the images of a part; a transform that is not drawn gets 0."""
 
-    def __init__(self, n: int, p: Tensor, rng: torch.Generator):
-        self.n, self.p, self.rng = n, p, rng
+    def __init__(self, p: Tensor, draws: Draws):
+        self.p, self.draws = p, draws
 
     def uniform(self, low: float, high: float, columns: int = 1, p: Tensor | None = None) -> Tensor:
         """(n, columns) in [low, high); a row is drawn or not as a whole."""
-        return self._gate(low + (high - low) * self._rand(columns), p)
+        return self._gate(low + (high - low) * self.draws.uniform(columns), p)
 
     def normal(self, deviation: float, columns: int = 1) -> Tensor:
         """(n, columns) normal of mean 0; a row is drawn or not as a whole."""
-        value = torch.randn(self.n, columns, generator=self.rng, device=self.p.device, dtype=self.p.dtype)
-        return self._gate(deviation * value)
+        return self._gate(deviation * self.draws.normal(columns))
 
     def integer(self, count: int) -> Tensor:
         """(n,) int64 in [0, count)."""
         return self.uniform(0, count).long().clamp(max=count - 1)[:, 0]
 
-    def _rand(self, columns: int) -> Tensor:
-        return torch.rand(self.n, columns, generator=self.rng, device=self.p.device, dtype=self.p.dtype)
-
     def _gate(self, value: Tensor, p: Tensor | None = None) -> Tensor:
-        return torch.where(self._rand(1) < (self.p if p is None else p), value, torch.zeros_like(value))
+        value = value.to(self.p.dtype)
+        return torch.where(self.draws.uniform(1) < (self.p if p is None else p), value, torch.zeros_like(value))
 
 
 # ---------------------------------------------------------------- pixel blitting
@@ -186,24 +185,29 @@ class AdaptiveAugment(nn.Module):
         self.register_buffer("signs", torch.zeros(()))  # sum since the last change of p
         self.register_buffer("rt", torch.zeros(()))
 
-    def forward(self, images: Tensor, rng: torch.Generator) -> Tensor:
+    def forward(self, images: Tensor, draws: Draws) -> Tensor:
         """(N, C, S, S) of the dtype of `p`; differentiable twice in the images."""
         with precision(images):
-            chance = Chance(len(images), self.p, rng)
+            chance = Chance(self.p, draws)
             images = random_blit(images.to(self.p.dtype), chance)
             images = self.warp(images, random_geometry(chance, images.shape[2]))
             return recolour(images, random_colour(chance, images.shape[1]))
 
     @torch.no_grad()
-    def observe(self, logits: Tensor, updates: int) -> None:
-        """Take in the logits (N,) of augmented real images; every fourth update, move p (appendix B.4).
+    def observe(self, logits: Tensor) -> None:
+        """Take in the logits (n,) of augmented real images."""
+        self.signs += ranks.total(logits.sign().sum())
+
+    @torch.no_grad()
+    def steer(self, updates: int, batch: int) -> None:
+        """Every fourth update, move p (appendix B.4).
 
         Args:
             updates: made so far, this one included.
+            batch: images of an update.
         """
-        self.signs += logits.sign().sum()
         if updates % EVERY == 0:
-            shown = len(logits) * EVERY
+            shown = batch * EVERY
             self.rt.copy_(self.signs / shown)
             self.signs.zero_()
             self.p.add_((self.rt - self.target).sign() * (shown / self.images)).clamp_(0, 1)

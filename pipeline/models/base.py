@@ -2,67 +2,175 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 
+from pipeline.models import ema, ranks
+from pipeline.models.batch import Batch, Part
 from pipeline.settings import ImageSpec, Training, UserError
+
+Loss = Callable[[Part], tuple[Tensor, dict[str, Tensor]]]
 
 
 class GenerativeModel(ABC, nn.Module):
     """Networks, their averaged copy, their optimisers and one update.
 
-    A family sets in its `__init__`: the networks; `ema`, the module that holds all that `sample` needs; and
+    A family sets in its `__init__`: the networks; `ema`, the module that holds all that `decode` needs; and
     `optimizers`, a dict of torch optimisers by name. Everything an update changes beside weights (ADA probability,
     path-length mean) is a registered buffer, so `state` covers it; the count of updates, which decides on the host what
     an update computes, is in the state too.
 
-    `amp` is the dtype of autocast, or None for float32. All randomness of an update comes from `rng` (a generator on
-    the images' device) or, for layers that take none, from the global generator, seeded by the loop before each update.
+    `amp` is the dtype of autocast, or None for float32. All randomness of an update comes from the parts' `draws` or,
+    for layers that take none, from the global generator, seeded by the loop before each update.
     """
 
     ema: nn.Module
     optimizers: dict[str, torch.optim.Optimizer]
-    images_seen: Tensor  # () int64 buffer, advanced by the loop
+    latent_length: int  # numbers that an image is drawn from
+    images_seen: Tensor  # () int64 buffer
 
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__()
         self.settings, self.spec, self.amp = settings, spec, amp
-        self.updates = 0  # advanced by train_step
+        self.updates = 0  # made before the one at work
+        self.pace = 1.0  # factor of every learning rate; the loop lowers it after a sickness
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
+        self._scaler: torch.amp.GradScaler | None = None
+        self._compiled: dict[int, Callable] = {}
+
+    # ------------------------------------------------------------ what a family is
 
     @abstractmethod
-    def train_step(self, images: Tensor, labels: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        """One update of every network and of `ema`.
-
-        Args:
-            images: (N, C, H, W) float32 in [-1, 1], channels-last.
-            labels: (N,) int64 in [0, len(spec.classes)).
-            rng: generator on the images' device.
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        """One update of every network and of `ema`: a `descend` for each step of an optimiser, then `average`.
 
         Returns:
-            Detached scalars to log, by name (`loss/G`, `loss/D`, `ada/p`); a term not computed this time is absent.
+            Detached () tensors to log, by name (`loss/G`, `loss/D`, `ada/p`); a term not computed this time is absent.
         """
 
     @abstractmethod
-    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
-        """Images of the averaged weights; image i depends on labels[i] and seeds[i] alone.
+    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+        """Images of the averaged weights; image i depends on labels[i] and latents[i] alone.
 
         Args:
             labels: (N,) int64.
-            seeds: (N,) int64, non-negative.
+            latents: (N, latent_length) float32, standard normal.
 
         Returns:
             (N, C, H, W) float32 in [-1, 1].
         """
 
+    @abstractmethod
+    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        """Latents (N, latent_length) at t in [0, 1] of the way between two, themselves as likely as any."""
+
+    @abstractmethod
+    def held_out(self, part: Part) -> dict[str, Tensor]:
+        """Scalars, means over images that the training does not see; how they drift apart from those of the training
+        images shows overfitting. `loss/held_out`, where there is one, is what early stopping goes by."""
+
+    # ------------------------------------------------------------ what a family uses
+
+    def descend(
+        self, name: str, loss: Loss, batch: Batch, every: int = 1, clip: float | None = None
+    ) -> dict[str, Tensor]:
+        """One step of `optimizers[name]` down the mean of `loss` over every `every`-th row of the batch.
+
+        Args:
+            loss: (a part) -> (mean loss () of its rows, scalars () to log, means over its rows).
+            clip: upper bound of the gradient's norm.
+
+        Returns:
+            The scalars over all parts, and `gradient/{name}`, the norm of the gradient (without a loss scale only).
+        """
+        optimizer, scaler = self.optimizers[name], self.scaler
+        for other in self.optimizers.values():
+            for group in other.param_groups:
+                for parameter in group["params"]:
+                    parameter.requires_grad_(other is optimizer)
+        optimizer.zero_grad(set_to_none=True)
+        sums: dict[str, Tensor] = {}
+        for part in batch.parts(every):
+            value, scalars = loss(part)
+            scaler.scale(value * part.share).backward()
+            weight = part.share * ranks.count()
+            for key, scalar in scalars.items():
+                sums[key] = sums.get(key, 0) + scalar.detach() * weight
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        ranks.add_up(gradients)
+        if clip is not None:
+            scaler.unscale_(optimizer)
+        if clip is not None or not scaler.is_enabled():
+            norm = nn.utils.get_total_norm(gradients, foreach=True)
+            if clip is not None:
+                nn.utils.clip_grads_with_norm_(self._parameters_of(name), clip, norm, foreach=True)
+            if not scaler.is_enabled():
+                sums[f"gradient/{name}"] = norm
+        self._set_rate(optimizer)
+        scaler.step(optimizer)
+        scaler.update()
+        return sums
+
+    def average(self, live: nn.Module) -> None:
+        """Move `ema` towards the network it averages: once an update."""
+        n = self.settings.batch
+        keep = ema.decay(n, (self.updates + 1) * n, self.settings.ema_images, self.settings.ema_rampup)
+        ema.update(self.ema, live, keep)
+
+    def compiled(self, module: nn.Module) -> Callable:
+        """The module, compiled where the settings ask for it. Not for what is differentiated twice."""
+        if not self.settings.compile:
+            return module
+        return self._compiled.setdefault(id(module), torch.compile(module))
+
+    def autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, dtype=self.amp or torch.float32, enabled=self.amp is not None)
+
     @property
     def device(self) -> torch.device:
         return self.images_seen.device
 
-    def autocast(self) -> torch.autocast:
-        return torch.autocast(self.device.type, dtype=self.amp or torch.float32, enabled=self.amp is not None)
+    @property
+    def scaler(self) -> torch.amp.GradScaler:
+        """Scales losses so that their float16 gradients do not vanish; switched off in other precisions."""
+        if self._scaler is None:
+            self._scaler = torch.amp.GradScaler(self.device.type, enabled=self.amp is torch.float16)
+        return self._scaler
+
+    def _parameters_of(self, name: str) -> list[nn.Parameter]:
+        return [p for group in self.optimizers[name].param_groups for p in group["params"]]
+
+    def _set_rate(self, optimizer: torch.optim.Optimizer) -> None:
+        factor = self.pace * rate_factor(self.settings, self.updates * self.settings.batch)
+        for group in optimizer.param_groups:
+            group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
+
+    # ------------------------------------------------------------ what the loop and the sampler use
+
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        """One update; returns what is to be logged."""
+        self.train()
+        self.ema.eval()
+        scalars = self.train_step(batch)
+        self.updates += 1
+        self.images_seen += batch.total
+        return scalars
+
+    @torch.no_grad()
+    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
+        """Images of the averaged weights, (N, C, H, W) float32 in [-1, 1]; image i depends on labels[i] and seeds[i]
+        alone.
+
+        Args:
+            labels: (N,) int64.
+            seeds: (N,) int64, non-negative.
+        """
+        self.eval()
+        return self.decode(labels.to(self.device), latents(seeds, self.latent_length).to(self.device))
 
     def get_extra_state(self) -> Tensor:
         return torch.tensor(self.updates)
@@ -77,6 +185,8 @@ class GenerativeModel(ABC, nn.Module):
             for index, slots in optimizer.state_dict()["state"].items():
                 for slot, value in slots.items():
                     flat[f"optimizer.{name}.{index}.{slot}"] = torch.as_tensor(value)
+        for key, value in self.scaler.state_dict().items():
+            flat[f"scaler.{key}"] = torch.tensor(value, dtype=torch.float64)
         return flat
 
     def load_state(self, flat: dict[str, Tensor]) -> None:
@@ -90,6 +200,40 @@ class GenerativeModel(ABC, nn.Module):
             prefix = f"optimizer.{name}."
             slots = {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)}
             _load_optimizer(optimizer, slots)
+        scale = {k: type(v)(flat[f"scaler.{k}"]) for k, v in self.scaler.state_dict().items()}
+        self.scaler.load_state_dict(scale)
+
+
+class StyledModel(GenerativeModel):
+    """A family with an intermediate latent: styles that can be truncated, mixed and walked through in a line."""
+
+    @abstractmethod
+    def styles(self, labels: Tensor, latents: Tensor, truncation: float = 1.0) -> Tensor:
+        """(N, layers, width) styles; `truncation` below 1 draws them towards the mean of the class."""
+
+    @abstractmethod
+    def render(self, styles: Tensor, latents: Tensor) -> Tensor:
+        """Images (N, C, H, W) float32 in [-1, 1] of styles; only what is no style is taken from `latents`."""
+
+
+class Wide(ABC):
+    """A family that draws strips of any width without seams."""
+
+    @abstractmethod
+    def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:
+        """Consecutive blocks of columns, (C, H, w) float32 in [-1, 1] on the CPU, `width` columns in all.
+
+        Memory does not grow with the width but for at most some numbers a pixel. The same seed gives the same strip.
+        """
+
+
+def rate_factor(settings: Training, seen: int) -> float:
+    """Of the learning rates after `seen` images: a linear rise over `rate_warmup` images, and a fall to 0 at
+    `total_images` along half a cosine (Loshchilov & Hutter 2017, eq. 5, without restarts) for `cosine`."""
+    factor = min(1.0, (seen + settings.batch) / settings.rate_warmup) if settings.rate_warmup else 1.0
+    if settings.rate_decay == "cosine":
+        factor *= (1 + math.cos(math.pi * min(1.0, seen / settings.total_images))) / 2
+    return factor
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, slots: dict[str, Tensor]) -> None:
@@ -104,24 +248,38 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, slots: dict[str, Tensor]) 
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
 
 
-def optimise(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    """One step down the gradient of `loss`."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+def start_grid(spec: ImageSpec, family: str, least: int = 16, most: int = 1024) -> tuple[int, int, int]:
+    """Height and width of the coarsest features, 4 pixels on the shorter side, and how often they are doubled.
 
-
-def require_power_of_two(spec: ImageSpec, family: str, least: int = 16, most: int = 1024) -> None:
-    """Raises UserError unless the images are squares whose side is a power of two within the limits."""
-    side = spec.height
-    if spec.width != side or side & (side - 1) or not least <= side <= most:
+    Raises:
+        UserError: the shorter side is no power of two within the limits, or the longer one no multiple of a quarter
+            of it.
+    """
+    short, long = sorted((spec.height, spec.width))
+    unit = max(1, short // 4)
+    if short & (short - 1) or not least <= short <= most or long % unit:
         raise UserError(
-            f"size: {spec.height} x {spec.width} cannot be made by {family}; it makes squares whose side is a power "
-            f"of two from {least} to {most}"
+            f"size: {spec.height} x {spec.width} cannot be made by {family}; its shorter side must be a power of two "
+            f"from {least} to {most}, the longer one a multiple of a quarter of it"
         )
+    return spec.height // unit, spec.width // unit, unit.bit_length() - 1
 
 
 def latents(seeds: Tensor, size: int) -> Tensor:
     """(N, size) float32 standard normal on the CPU; row i depends on seeds[i] alone."""
     rows = [torch.randn(size, generator=torch.Generator().manual_seed(int(s))) for s in seeds]
     return torch.stack(rows)
+
+
+def slerp(start: Tensor, end: Tensor, t: float) -> Tensor:
+    """(N, D) on the great circle between the directions of two sets of normal vectors (Shoemake 1985), their lengths
+    interpolated; vectors of one direction, or of opposite ones, are interpolated in a line."""
+    a, b = (v / v.norm(dim=1, keepdim=True).clamp(min=1e-12) for v in (start, end))
+    angle = (a * b).sum(1, keepdim=True).clamp(-1, 1).acos()
+    sine = angle.sin()
+    straight = sine < 1e-6
+    sine = torch.where(straight, torch.ones_like(sine), sine)
+    first = torch.where(straight, torch.full_like(angle, 1 - t), ((1 - t) * angle).sin() / sine)
+    second = torch.where(straight, torch.full_like(angle, t), (t * angle).sin() / sine)
+    length = torch.lerp(start.norm(dim=1, keepdim=True), end.norm(dim=1, keepdim=True), t)
+    return (first * a + second * b) * length

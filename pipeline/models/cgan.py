@@ -9,13 +9,15 @@ images of 6 classes, the generator has 9.1 million parameters and the discrimina
 from __future__ import annotations
 
 import itertools
+import math
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, latents, optimise, require_power_of_two
+from pipeline.models.base import GenerativeModel, slerp, start_grid
+from pipeline.models.batch import Batch, Part
 from pipeline.models.layers import ConditionalBatchNorm, minibatch_std, precision, spectral_norm
 from pipeline.settings import CGAN as CGANSettings
 from pipeline.settings import ImageSpec
@@ -29,12 +31,14 @@ def widths(base: int, halvings: int) -> list[int]:
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and labels (N,) to images (N, C, size, size) in [-1, 1]."""
+    """z (N, z_dim) and labels (N,) to images (N, C, H, W) in [-1, 1]."""
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec):
         super().__init__()
-        channels = widths(settings.generator_channels, spec.height.bit_length() - 3)[::-1]
-        self.dense = nn.Linear(settings.z_dim, channels[0] * 16, bias=False)
+        height, width, doublings = start_grid(spec, settings.family)
+        channels = widths(settings.generator_channels, doublings)[::-1]
+        self.start = (channels[0], height, width)
+        self.dense = nn.Linear(settings.z_dim, math.prod(self.start), bias=False)
         self.norms = nn.ModuleList(ConditionalBatchNorm(c, len(spec.classes)) for c in channels)
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in itertools.pairwise(channels)
@@ -44,20 +48,20 @@ class Generator(nn.Module):
             nn.init.orthogonal_(layer.weight)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        x = self.dense(z).unflatten(1, (-1, 4, 4))
+        x = self.dense(z).unflatten(1, self.start)
         for norm, up in zip(self.norms, self.ups, strict=False):
             x = up(F.relu(norm(x, labels)))
         return torch.tanh(self.image(F.relu(self.norms[-1](x, labels))).float())
 
 
 class Discriminator(nn.Module):
-    """Images (N, C, size, size) and labels (N,) to logits (N,)."""
+    """Images (N, C, H, W) and labels (N,) to logits (N,)."""
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec):
         super().__init__()
         wrap = spectral_norm if settings.spectral_norm else lambda layer: layer
         base = settings.discriminator_channels
-        channels = [spec.channels, *widths(base, spec.height.bit_length() - 4)]
+        channels = [spec.channels, *widths(base, start_grid(spec, settings.family)[2] - 1)]
         self.downs = nn.ModuleList(
             wrap(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in itertools.pairwise(channels)
         )
@@ -81,43 +85,49 @@ class CGAN(GenerativeModel):
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        require_power_of_two(spec, settings.family)
         self.generator = Generator(settings, spec)
         self.discriminator = Discriminator(settings, spec)
         self.ema = ema.averaged_copy(self.generator)
+        self.latent_length = settings.z_dim
         betas = (settings.beta1, 0.99)
         self.optimizers = {
             "G": torch.optim.Adam(self.generator.parameters(), settings.generator_rate, betas, fused=True),
             "D": torch.optim.Adam(self.discriminator.parameters(), settings.discriminator_rate, betas, fused=True),
         }
 
-    def train_step(self, images: Tensor, labels: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        self.train()
-        n = len(images)
-        z = torch.randn(n, self.settings.z_dim, generator=rng, device=images.device)
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        scalars = self.descend("D", self._discriminator_loss, batch)
+        scalars |= self.descend("G", self._generator_loss, batch)
+        self.average(self.generator)
+        return scalars
+
+    def _fake(self, part: Part) -> Tensor:
+        return self.compiled(self.generator)(part.draws.normal(self.latent_length), part.labels)
+
+    def _discriminator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        discriminator = self.compiled(self.discriminator)
         with self.autocast():
-            fake = self.generator(z, labels)
-            real_logits = self.discriminator(images, labels)
-            fake_logits = self.discriminator(fake.detach(), labels)
-        loss_d = losses.hinge_discriminator(real_logits, fake_logits)
-        optimise(self.optimizers["D"], loss_d)
-        self.discriminator.requires_grad_(False)
-        with self.autocast():
-            loss_g = losses.hinge_generator(self.discriminator(fake, labels))
-        optimise(self.optimizers["G"], loss_g)
-        self.discriminator.requires_grad_(True)
-        self.updates += 1
-        keep = ema.decay(n, self.updates * n, self.settings.ema_images, self.settings.ema_rampup)
-        ema.update(self.ema, self.generator, keep)
-        scalars = {
-            "loss/G": loss_g,
-            "loss/D": loss_d,
+            with torch.no_grad():
+                fake = self._fake(part)
+            real_logits, fake_logits = discriminator(part.images, part.labels), discriminator(fake, part.labels)
+        loss = losses.hinge_discriminator(real_logits, fake_logits)
+        return loss, {
+            "loss/D": loss,
             "logit/real": real_logits.mean(),
             "logit/fake": fake_logits.mean(),
+            "saturation": losses.saturation(real_logits, fake_logits, 1.0),
         }
-        return {name: value.detach() for name, value in scalars.items()}
 
-    @torch.no_grad()
-    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
-        z = latents(seeds, self.settings.z_dim).to(self.device)
-        return self.ema.eval()(z, labels.to(self.device))
+    def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        with self.autocast():
+            loss = losses.hinge_generator(self.compiled(self.discriminator)(self._fake(part), part.labels))
+        return loss, {"loss/G": loss}
+
+    def held_out(self, part: Part) -> dict[str, Tensor]:
+        return {"logit/held_out": self.discriminator(part.images, part.labels).mean()}
+
+    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+        return self.ema(latents, labels)
+
+    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        return slerp(start, end, t)

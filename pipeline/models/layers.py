@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from pipeline.models import ranks
+
 SQRT2 = math.sqrt(2)
 CLAMP = 256.0  # bound of activations in half precision (Karras et al. 2020b, appendix D)
 
@@ -35,7 +37,8 @@ def normalise(x: Tensor) -> Tensor:
 def minibatch_std(x: Tensor, labels: Tensor, group: int = 4) -> Tensor:
     """Append one channel: the mean, over channels and pixels, of the deviation within a group (Karras et al. 2018).
 
-    Groups are formed in the order of the labels: a class that has collapsed to one image cannot hide among others.
+    Groups are formed in the order of the labels, over the images of all ranks: a class that has collapsed to one image
+    cannot hide among others.
 
     Args:
         x: (N, C, H, W).
@@ -45,14 +48,16 @@ def minibatch_std(x: Tensor, labels: Tensor, group: int = 4) -> Tensor:
     Returns:
         (N, C + 1, H, W)
     """
-    n, _, height, width = x.shape
+    own, _, height, width = x.shape
+    every, labels = ranks.gather(x), ranks.gather(labels)
+    n = len(labels)
     group = max(g for g in range(1, group + 1) if n % g == 0)
     order = labels.argsort(stable=True)
-    grouped = x[order].unflatten(0, (n // group, group))
+    grouped = every[order].unflatten(0, (n // group, group))
     variance = (grouped - grouped.mean(1, keepdim=True)).square().mean(1)
     deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))  # (N / group,)
-    channel = deviation.repeat_interleave(group)[order.argsort()]
-    return torch.cat([x, channel[:, None, None, None].expand(n, 1, height, width)], 1)
+    channel = ranks.mine(deviation.repeat_interleave(group)[order.argsort()])
+    return torch.cat([x, channel[:, None, None, None].expand(own, 1, height, width)], 1)
 
 
 class EqualisedLinear(nn.Module):
@@ -90,12 +95,35 @@ class EqualisedConv(nn.Module):
         return F.conv2d(x, self.weight * self.weight_gain, bias, stride=self.stride, padding=self.padding)
 
 
+class BatchNorm(nn.Module):
+    """Batch normalisation without scale and shift, over the images of all ranks (Ioffe & Szegedy 2015)."""
+
+    def __init__(self, channels: int, momentum: float = 0.1, epsilon: float = 1e-5):
+        super().__init__()
+        self.momentum, self.epsilon = momentum, epsilon
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if ranks.count() == 1 or not self.training:
+            return F.batch_norm(x, self.mean, self.variance, None, None, self.training, self.momentum, self.epsilon)
+        count = x.shape[0] * x.shape[2] * x.shape[3] * ranks.count()
+        with precision(x):
+            single = x.float()
+            mean, square = ranks.add(torch.stack([single.sum((0, 2, 3)), single.square().sum((0, 2, 3))])) / count
+            variance = square - mean.square()
+            self.mean.lerp_(mean.detach(), self.momentum)
+            self.variance.lerp_(variance.detach() * (count / (count - 1)), self.momentum)
+            scale = (variance + self.epsilon).rsqrt()[:, None, None]
+            return ((single - mean[:, None, None]) * scale).to(x.dtype)
+
+
 class ConditionalBatchNorm(nn.Module):
     """Batch normalisation with a scale and a shift for each class (de Vries et al. 2017)."""
 
     def __init__(self, channels: int, classes: int):
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels, affine=False)
+        self.norm = BatchNorm(channels)
         self.scale = nn.Embedding(classes, channels)
         self.shift = nn.Embedding(classes, channels)
         nn.init.ones_(self.scale.weight)

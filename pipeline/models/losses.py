@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -25,6 +27,17 @@ def logistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 def logistic_generator(fake: Tensor) -> Tensor:
     """() Non-saturating loss -log σ(fake) (Goodfellow et al. 2014, section 3)."""
     return F.softplus(-fake).mean()
+
+
+CERTAIN = math.log(999)  # a logit whose probability is 0.999
+
+
+def saturation(real: Tensor, fake: Tensor, margin: float) -> Tensor:
+    """() Share of rows whose logits, each (N,), are both right by more than `margin`: nothing is left to learn there.
+
+    The hinge loss is flat beyond 1; the logistic loss nearly so beyond CERTAIN.
+    """
+    return ((real > margin) & (fake < -margin)).float().mean()
 
 
 def r1_penalty(images: Tensor, logits: Tensor) -> Tensor:

@@ -12,9 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.models import ema, losses
+from pipeline.models import ema, losses, ranks
 from pipeline.models.ada import AdaptiveAugment
-from pipeline.models.base import GenerativeModel, latents, optimise, require_power_of_two
+from pipeline.models.base import StyledModel, slerp
+from pipeline.models.batch import Batch, Draws, Part
 from pipeline.models.layers import (
     SQRT2,
     EqualisedConv,
@@ -64,8 +65,8 @@ class Mapping(nn.Module):
     def track(self, w: Tensor, labels: Tensor) -> None:
         """Move the mean of each class towards those of its w (N, w_dim), by their number."""
         member = F.one_hot(labels, len(self.w_average)).to(w.dtype)  # (N, K)
-        count = member.sum(0)[:, None]
-        mean = (member.mT @ w) / count.clamp(min=1)
+        count = ranks.total(member.sum(0))[:, None]
+        mean = ranks.total(member.mT @ w) / count.clamp(min=1)
         self.w_average.lerp_(mean, 1 - W_AVERAGE_KEEP**count)
 
 
@@ -261,15 +262,15 @@ def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
     return torch.optim.Adam(parameters, rate * share, (0.0, 0.99**share), eps=1e-8, fused=True)
 
 
-class StyleGAN2ADA(GenerativeModel):
+class StyleGAN2ADA(StyledModel):
     """The family `stylegan2_ada`."""
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        require_power_of_two(spec, settings.family)
         self.generator = Generator(settings, spec)
         self.discriminator = Discriminator(settings, spec)
         self.ema = ema.averaged_copy(self.generator)
+        self.latent_length = settings.z_dim + self.generator.synthesis.noise_length
         self.augmentation = (
             AdaptiveAugment(spec.height, settings.ada_target, settings.ada_images) if settings.ada_target else None
         )
@@ -284,88 +285,94 @@ class StyleGAN2ADA(GenerativeModel):
         }
         self.r1_every, self.path_every = r1_every, path_every
 
-    def train_step(self, images: Tensor, labels: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        self.train()
-        scalars = {}
-        due = self.updates
-        self.updates += 1
-        ws = self._mixed(labels, rng, track=True)
-        with self.autocast():
-            fake = self.generator.synthesis(ws, self._noise(len(labels), rng))
-        scalars |= self._discriminator_step(images, fake.detach(), labels, rng)
-        if self.r1_every and due % self.r1_every == 0:
-            scalars |= self._r1_step(images, labels, rng)
-        scalars |= self._generator_step(fake, labels, rng)
-        if self.path_every and due % self.path_every == 0:
-            scalars |= self._path_step(labels[: max(1, len(labels) // 2)], rng)
-        self._average(len(images))
-        return {name: value.detach().clone() for name, value in scalars.items()}
-
-    @torch.no_grad()
-    def sample(self, labels: Tensor, seeds: Tensor, truncation: float = 1.0) -> Tensor:
-        """`truncation` below 1 draws w towards the mean of its class (Karras et al. 2019, section B)."""
-        generator = self.ema.eval()
-        flat = latents(seeds, self.settings.z_dim + generator.synthesis.noise_length).to(self.device)
-        z, noise = flat[:, : self.settings.z_dim], flat[:, self.settings.z_dim :]
-        return generator(z, labels.to(self.device), noise, truncation).clamp(-1, 1)
-
-    def _discriminator_step(self, real: Tensor, fake: Tensor, labels: Tensor, rng: torch.Generator):
-        with self.autocast():
-            real_logits = self.discriminator(self._augment(real, rng), labels)
-            fake_logits = self.discriminator(self._augment(fake, rng), labels)
-        loss = losses.logistic_discriminator(real_logits, fake_logits)
-        optimise(self.optimizers["D"], loss)
-        scalars = {"loss/D": loss, "logit/real": real_logits.mean(), "logit/fake": fake_logits.mean()}
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        scalars = self.descend("D", self._discriminator_loss, batch)
+        if self.r1_every and self.updates % self.r1_every == 0:
+            scalars |= self.descend("D", self._r1_loss, batch)
+        scalars |= self.descend("G", self._generator_loss, batch)
+        if self.path_every and self.updates % self.path_every == 0:
+            scalars |= self.descend("G", self._path_loss, batch, every=2)
         if self.augmentation is not None:
-            self.augmentation.observe(real_logits, self.updates)
-            scalars |= {"ada/p": self.augmentation.p, "ada/rt": self.augmentation.rt}
+            self.augmentation.steer(self.updates + 1, batch.total)
+            scalars |= {"ada/p": self.augmentation.p.clone(), "ada/rt": self.augmentation.rt.clone()}
+        self.average(self.generator)
         return scalars
 
-    def _r1_step(self, real: Tensor, labels: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        real = real.detach().requires_grad_()
-        penalty = losses.r1_penalty(real, self.discriminator(self._augment(real, rng), labels)).mean()
-        optimise(self.optimizers["D"], penalty * (self.r1_gamma * self.r1_every))
-        return {"r1": penalty}
+    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+        return self.render(self.styles(labels, latents), latents)
 
-    def _generator_step(self, fake: Tensor, labels: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
-        self.discriminator.requires_grad_(False)
+    def styles(self, labels: Tensor, latents: Tensor, truncation: float = 1.0) -> Tensor:
+        """Karras et al. 2019, section B."""
+        return self.ema.repeat(self.ema.mapping(latents[:, : self.settings.z_dim], labels, truncation))
+
+    def render(self, styles: Tensor, latents: Tensor) -> Tensor:
+        synthesis = self.ema.synthesis
+        return synthesis(styles, synthesis.split_noise(latents[:, self.settings.z_dim :])).clamp(-1, 1)
+
+    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        """The noise stays that of the start: it would only flicker."""
+        z = self.settings.z_dim
+        return torch.cat([slerp(start[:, :z], end[:, :z], t), start[:, z:]], 1)
+
+    def held_out(self, part: Part) -> dict[str, Tensor]:
+        """Augmented as the training images are, so that the logits compare (ADA, eq. 1)."""
+        return {"logit/held_out": self.discriminator(self._augment(part.images, part.draws), part.labels).mean()}
+
+    def _fake(self, part: Part) -> Tensor:
+        return self.generator.synthesis(self._mixed(part, track=True), self._noise(part.draws))
+
+    def _discriminator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
-            loss = losses.logistic_generator(self.discriminator(self._augment(fake, rng), labels))
-        optimise(self.optimizers["G"], loss)
-        self.discriminator.requires_grad_(True)
-        return {"loss/G": loss}
+            with torch.no_grad():
+                fake = self._fake(part)
+            real_logits = self.discriminator(self._augment(part.images, part.draws), part.labels)
+            fake_logits = self.discriminator(self._augment(fake, part.draws), part.labels)
+        if self.augmentation is not None:
+            self.augmentation.observe(real_logits)
+        loss = losses.logistic_discriminator(real_logits, fake_logits)
+        return loss, {
+            "loss/D": loss,
+            "logit/real": real_logits.mean(),
+            "logit/fake": fake_logits.mean(),
+            "saturation": losses.saturation(real_logits, fake_logits, losses.CERTAIN),
+        }
 
-    def _path_step(self, labels: Tensor, rng: torch.Generator) -> dict[str, Tensor]:
+    def _r1_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        real = part.images.detach().requires_grad_()
+        penalty = losses.r1_penalty(real, self.discriminator(self._augment(real, part.draws), part.labels)).mean()
+        return penalty * (self.r1_gamma * self.r1_every), {"r1": penalty}
+
+    def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        with self.autocast():
+            fake = self._augment(self._fake(part), part.draws)
+            loss = losses.logistic_generator(self.discriminator(fake, part.labels))
+        return loss, {"loss/G": loss}
+
+    def _path_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         """SG2, eq. 4, on half a batch; `path_mean` is the running mean length a."""
-        ws = self._mixed(labels, rng)
-        images = self.generator.synthesis(ws, self._noise(len(labels), rng))
-        noise = torch.randn(images.shape, generator=rng, device=images.device)
-        lengths = losses.path_lengths(images, ws, noise)
-        mean = self.path_mean.lerp(lengths.detach().mean(), 0.01)
-        penalty = (lengths - mean).square().mean()
-        optimise(self.optimizers["G"], penalty * (self.settings.path_length_weight * self.path_every))
-        self.path_mean.copy_(mean)
-        return {"path/penalty": penalty, "path/mean": mean}
+        ws = self._mixed(part)
+        images = self.generator.synthesis(ws, self._noise(part.draws))
+        lengths = losses.path_lengths(images, ws, part.draws.normal(*images.shape[1:]))
+        self.path_mean.lerp_(ranks.total(lengths.detach().mean()) / ranks.count(), 0.01)
+        penalty = (lengths - self.path_mean.clone()).square().mean()
+        scalars = {"path/penalty": penalty, "path/mean": self.path_mean.clone()}
+        return penalty * (self.settings.path_length_weight * self.path_every), scalars
 
-    def _mixed(self, labels: Tensor, rng: torch.Generator, track: bool = False) -> Tensor:
+    def _mixed(self, part: Part, track: bool = False) -> Tensor:
         """(N, layers, w_dim): with probability `style_mixing` an image's layers from a random one on take another w."""
-        n, mapping, layers = len(labels), self.generator.mapping, self.generator.synthesis.layers
-        z = torch.randn(2 * n, self.settings.z_dim, generator=rng, device=labels.device)
-        coarse, fine = mapping(z, labels.repeat(2)).chunk(2)
+        mapping, layers, draws = self.generator.mapping, self.generator.synthesis.layers, part.draws
+        z = [draws.normal(self.settings.z_dim) for _ in range(2)]
+        coarse, fine = mapping(torch.cat(z), part.labels.repeat(2)).chunk(2)
         if track:
-            mapping.track(coarse, labels)
-        cut = torch.randint(1, layers, (n, 1), generator=rng, device=labels.device)
-        mixed = torch.rand(n, 1, generator=rng, device=labels.device) < self.settings.style_mixing
-        second = mixed & (torch.arange(layers, device=labels.device) >= cut)  # (N, layers)
+            mapping.track(coarse.detach(), part.labels)
+        cut = draws.integers(1, layers, 1)
+        mixed = draws.uniform(1) < self.settings.style_mixing
+        second = mixed & (torch.arange(layers, device=cut.device) >= cut)  # (N, layers)
         return torch.where(second[:, :, None], fine[:, None], coarse[:, None])
 
-    def _noise(self, n: int, rng: torch.Generator) -> list[Tensor]:
+    def _noise(self, draws: Draws) -> list[Tensor]:
         synthesis = self.generator.synthesis
-        return synthesis.split_noise(torch.randn(n, synthesis.noise_length, generator=rng, device=self.device))
+        return synthesis.split_noise(draws.normal(synthesis.noise_length))
 
-    def _augment(self, images: Tensor, rng: torch.Generator) -> Tensor:
-        return images if self.augmentation is None else self.augmentation(images, rng)
-
-    def _average(self, n: int) -> None:
-        keep = ema.decay(n, self.updates * n, self.settings.ema_images, self.settings.ema_rampup)
-        ema.update(self.ema, self.generator, keep)
+    def _augment(self, images: Tensor, draws: Draws) -> Tensor:
+        return images if self.augmentation is None else self.augmentation(images, draws)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from pipeline.data.imageset import ImageSet
+from pipeline.models import ranks
+from pipeline.models.batch import Batch, Draws
 from pipeline.settings import ImageSpec, UserError
 from pipeline.training.seeds import derive
 
@@ -78,14 +80,21 @@ class Feed:
             [_permutation(seed, int(epoch), n)[places[epochs == epoch] % n] for epoch in np.unique(epochs)]
         )
 
-    def batch(self, seed: int, step: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Images (N, C, H, W) float32 in [-1, 1], channels-last, randomly flipped by `rng` as the data set's symmetry
-        allows, and labels (N,) int64."""
-        order = self.order(seed, step)
+    def batch(self, seed: int, step: int, part: int | None = None) -> Batch:
+        """This rank's share of the images of a step, randomly flipped as the data set's symmetry allows; the update's
+        randomness is derived from seed and step too.
+
+        Args:
+            part: images that go through the networks at once; None is all.
+        """
+        n = self.batch_size // ranks.count()
+        own = slice(ranks.index() * n, (ranks.index() + 1) * n)
+        order = self.order(seed, step)[own]
         stored = self.source.take(order)
-        self.source.prepare(self.order(seed, step + 1))
-        images = augment(normalise(stored, self.maximum), self.symmetry, rng)
-        return images, self.labels[torch.from_numpy(order).to(self.device)]
+        self.source.prepare(self.order(seed, step + 1)[own])
+        draws = Draws(derive(seed, step, 2), self.batch_size, own, self.device)
+        images = augment(normalise(stored, self.maximum), self.symmetry, draws)
+        return Batch(images, self.labels[torch.from_numpy(order).to(self.device)], derive(seed, step, 1), part)
 
     def class_images(self, label: int, count: int) -> Tensor:
         """The first `count` training images of a class, (n, C, H, W) float32 in [-1, 1], unflipped."""
@@ -101,7 +110,7 @@ def normalise(stored: Tensor, maximum: float) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def augment(images: Tensor, symmetry: str, rng: torch.Generator) -> Tensor:
+def augment(images: Tensor, symmetry: str, draws: Draws) -> Tensor:
     """Each image under an element of the symmetry's group, drawn uniformly.
 
     Left-right and up-down flips and the transposition, each with probability one half, make the eight elements of the
@@ -115,7 +124,7 @@ def augment(images: Tensor, symmetry: str, rng: torch.Generator) -> Tensor:
         "dihedral": [lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.transpose(2, 3)],
     }[symmetry]
     for move in moves:
-        chosen = torch.rand(len(images), 1, 1, 1, generator=rng, device=images.device) < 0.5
+        chosen = draws.uniform(1, 1, 1) < 0.5
         images = torch.where(chosen, move(images), images)
     return images.contiguous(memory_format=torch.channels_last)
 

@@ -21,6 +21,7 @@ import torch
 import pipeline.models
 from pipeline.data.imageset import ImageSet
 from pipeline.job import progress, say
+from pipeline.models import ranks
 from pipeline.settings import METHOD, Training, UserError
 from pipeline.training import device as devices
 from pipeline.training import sentinels, store
@@ -89,7 +90,6 @@ class Run:
         torch.manual_seed(derive(seed))
         model = pipeline.models.build(settings, self.spec, amp)
         self.model = model.to(self.device, memory_format=torch.channels_last)
-        self.rng = torch.Generator(self.device)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.checkpoints = Checkpoints(state, _identity(settings, data, self.spec, seed))
@@ -181,11 +181,8 @@ class Run:
 
     def _step(self) -> None:
         stream = derive(self.seed, self.attempt)
-        torch.manual_seed(derive(stream, self.step, 0))
-        self.rng.manual_seed(derive(stream, self.step, 1))
-        images, labels = self.feed.batch(stream, self.step, self.rng)
-        self.log.add(self.model.train_step(images, labels, self.rng))
-        self.model.images_seen += len(images)
+        torch.manual_seed(derive(stream, self.step, 0, ranks.index()))
+        self.log.add(self.model.update(self.feed.batch(stream, self.step, self.settings.batch_per_device)))
         self.step += 1
 
     def _row(self) -> dict[str, float]:

@@ -24,14 +24,8 @@ def draw(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> T
         labels: (N,) int64 on the CPU.
         seeds: (N,) int64 on the CPU.
     """
-    model.eval()
-    with torch.no_grad():
-        parts = [
-            model.sample(c.to(model.device), s.to(model.device)).float().cpu()
-            for c, s in zip(labels.split(batch), seeds.split(batch), strict=True)
-        ]
-    model.train()
-    return torch.cat(parts)
+    parts = zip(labels.split(batch), seeds.split(batch), strict=True)
+    return torch.cat([model.sample(some, theirs).cpu() for some, theirs in parts])
 
 
 def draw_classes(model: GenerativeModel, batch: int) -> dict[str, Tensor]:

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from pipeline import models
+from pipeline.models.batch import Batch
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, UserError
-from tests.models.tiny import batch, rng, spec, tiny_settings
+from tests.models.tiny import batch, spec, tiny_settings
 
 pytestmark = pytest.mark.parametrize("family", models.FAMILIES)
 
@@ -18,8 +19,7 @@ def make(family, of=None, seed=0, amp=None, **changes):
 
 def train(model, steps, seed=1):
     images, labels = batch(model.spec)
-    generator = rng(seed)
-    return [model.train_step(images, labels, generator) for _ in range(steps)]
+    return [model.update(Batch(images, labels, 100 * seed + i)) for i in range(steps)]
 
 
 def test_registered_under_its_settings_name(family):
@@ -64,7 +64,7 @@ def test_an_update_logs_copies(family):
 def test_image_depends_on_its_own_seed_and_label_alone(family):
     model = make(family)
     train(model, 3)
-    model.train()  # the loop may leave it so
+    model.train()  # as an update leaves it
     labels, seeds = torch.tensor([2, 0, 1, 0]), torch.tensor([11, 7, 7, 2**40])
     together = model.sample(labels, seeds)
     for i in range(4):

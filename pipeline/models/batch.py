@@ -1,0 +1,88 @@
+"""The images of one update, in parts, with random numbers that depend neither on the parts nor on the ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pipeline.models import ranks
+
+
+class Draws:
+    """Random numbers for some rows of a batch.
+
+    They are drawn for the whole batch of all ranks and then cut, so one process that takes 32 images at once and two
+    that take 16 in parts of 4 see the same numbers.
+
+    Args:
+        seed: of everything drawn here.
+        total: rows of the whole batch.
+        rows: the rows wanted.
+        device: where the numbers are drawn and used.
+    """
+
+    def __init__(self, seed: int, total: int, rows: slice, device: torch.device):
+        self.total, self.rows, self.device = total, rows, device
+        self.generator = torch.Generator(device).manual_seed(seed)
+
+    def normal(self, *shape: int) -> Tensor:
+        """(n, *shape) standard normal."""
+        return torch.randn(self.total, *shape, generator=self.generator, device=self.device)[self.rows]
+
+    def uniform(self, *shape: int) -> Tensor:
+        """(n, *shape) in [0, 1)."""
+        return torch.rand(self.total, *shape, generator=self.generator, device=self.device)[self.rows]
+
+    def integers(self, low: int, high: int, *shape: int) -> Tensor:
+        """(n, *shape) int64 in [low, high)."""
+        numbers = torch.randint(low, high, (self.total, *shape), generator=self.generator, device=self.device)
+        return numbers[self.rows]
+
+
+class Part(NamedTuple):
+    """Rows that go through the networks at once."""
+
+    images: Tensor  # (n, C, H, W) float32 in [-1, 1], channels-last
+    labels: Tensor  # (n,) int64
+    draws: Draws
+    share: float  # n over the rows that all parts and ranks of this phase have together
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Batch:
+    """What one rank holds of an update.
+
+    Args:
+        images: (n, C, H, W) float32 in [-1, 1], channels-last; every rank holds as many.
+        labels: (n,) int64.
+        seed: of the update; the same on all ranks.
+        part: rows that go through the networks at once; None is all.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, seed: int, part: int | None = None):
+        self.images, self.labels, self.seed = images, labels, seed
+        self.part = part or len(images)
+        self.phases = 0
+
+    @property
+    def total(self) -> int:
+        """Images of all ranks."""
+        return len(self.images) * ranks.count()
+
+    def parts(self, every: int = 1) -> Iterator[Part]:
+        """The rows in order, of each `every` one; each call begins a phase with random numbers of its own."""
+        seed = (self.seed + self.phases) % 2**63
+        self.phases += 1
+        first = len(self.images) * ranks.index()
+        rows = range(-first % every, len(self.images), every)
+        share = 1 / len(range(0, self.total, every))
+        for start in range(0, len(rows), self.part):
+            own = rows[start : start + self.part]
+            cut = slice(own.start, own.stop, own.step)
+            draws = Draws(seed, self.total, slice(first + own.start, first + own.stop, own.step), self.images.device)
+            yield Part(self.images[cut], self.labels[cut], draws, len(own) * share)

@@ -1,0 +1,72 @@
+"""What the processes (ranks) that train one model together share: sums and rows of all. Alone, each is the identity."""
+
+from __future__ import annotations
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+
+def count() -> int:
+    """Processes that train this model."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def index() -> int:
+    """This process's number among them, from 0; the one numbered 0 writes files."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+@torch.no_grad()
+def total(x: Tensor) -> Tensor:
+    """Sum of a detached tensor over all ranks."""
+    return _all_reduced(x) if count() > 1 else x
+
+
+def add(x: Tensor) -> Tensor:
+    """`total` that can be differentiated, as often as wanted."""
+    return _Add.apply(x) if count() > 1 else x
+
+
+def gather(x: Tensor) -> Tensor:
+    """(n, ...) of every rank, the same n on each, to (ranks · n, ...), rank 0's rows first; differentiable."""
+    if count() == 1:
+        return x
+    before, after = (torch.zeros_like(x).repeat(k, *[1] * (x.ndim - 1)) for k in (index(), count() - index() - 1))
+    return add(torch.cat([before, x, after]))
+
+
+def mine(x: Tensor) -> Tensor:
+    """This rank's rows of what `gather` returned."""
+    return x.chunk(count())[index()]
+
+
+@torch.no_grad()
+def add_up(tensors: list[Tensor]) -> None:
+    """Replace each tensor by its sum over all ranks, in one message a dtype."""
+    if count() == 1 or not tensors:
+        return
+    for dtype in {t.dtype for t in tensors}:
+        same = [t for t in tensors if t.dtype == dtype]
+        flat = torch.cat([t.reshape(-1) for t in same])
+        dist.all_reduce(flat)
+        for tensor, summed in zip(same, flat.split([t.numel() for t in same]), strict=True):
+            tensor.copy_(summed.view(tensor.shape))
+
+
+def _all_reduced(x: Tensor) -> Tensor:
+    x = x.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(x)
+    return x
+
+
+class _Add(torch.autograd.Function):
+    """The sum over ranks is its own adjoint: every rank's result depends on every rank's input alike."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        return _all_reduced(x)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return _Add.apply(gradient)
