@@ -1,5 +1,6 @@
 # Pyrite: real images in, synthetic images and an answer out. The default configuration is named in profiles/default.
 include: "workflow/rules/common.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/prepare.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/generate.smk"

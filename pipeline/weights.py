@@ -1,6 +1,7 @@
 """Weights of networks trained elsewhere: fetched once into a cache that can be filled by hand, verified by checksum.
 
-Nothing here runs by default: `evaluate.inception: on`, or a file that a user put into the cache, asks for it.
+Nothing here runs by default: `evaluate.inception: on`, a file that a user put into the cache, or a model's `texture`
+asks for it.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ CHUNK = 1 << 20
 
 
 class Weights(NamedTuple):
-    """A file of weights."""
+    """A file of weights, and what a message about it names."""
 
     file: str
     url: str
     sha256: str
     size: int
+    setting: str  # names the folder it is in
+    otherwise: str  # what a user who lacks it can do, beside putting it there
 
 
 WEIGHTS = {
@@ -43,28 +46,45 @@ WEIGHTS = {
         url="https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
         sha256="f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
         size=95_607_719,
+        setting="evaluate.weights",
+        otherwise="set evaluate.inception: on",
+    ),
+    # torchvision's VGG19_Weights.IMAGENET1K_V1. Its name gives the first 8 digits of the checksum; the whole of it, and
+    # the size, are given alike by several projects that pin the file.
+    "vgg19": Weights(
+        file="vgg19-dcbb9e9d.pth",
+        url="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+        sha256="dcbb9e9dad569fff7a846263a77324fc34978fea2bfb039c012d710e1776ae44",
+        size=574_673_361,
+        setting="texture.weights",
+        otherwise="leave out the model's texture",
     ),
 }
 
 
-def in_cache(cache: str | os.PathLike, name: str = "inception") -> bool:
+def place(name: str, cache: str | os.PathLike) -> Path:
+    """Where the file is, or would be; absolute."""
+    return (Path(cache).expanduser() / WEIGHTS[name].file).absolute()
+
+
+def in_cache(name: str, cache: str | os.PathLike) -> bool:
     """Whether the file is there; cheap, so that a plan can ask. `verified` reads it."""
-    return _path(cache, name).is_file()
+    return place(name, cache).is_file()
 
 
-def verified(cache: str | os.PathLike, name: str = "inception") -> Path:
+def verified(name: str, cache: str | os.PathLike) -> Path:
     """The file's path, once its checksum is right.
 
     Raises:
         UserError: the file is missing, or is not the one that is meant.
     """
-    path, weights = _path(cache, name), WEIGHTS[name]
+    path, weights = place(name, cache), WEIGHTS[name]
     if not path.is_file():
-        raise UserError(f"evaluate.weights: {path} is missing; put {weights.url} there, or set evaluate.inception: on")
+        raise UserError(f"{weights.setting}: {path} is missing; put {weights.url} there, or {weights.otherwise}")
     digest = _sha256(path)
     if digest != weights.sha256:
         raise UserError(
-            f"evaluate.weights: {path} is altered or damaged, its SHA-256 is {digest}, not {weights.sha256}; "
+            f"{weights.setting}: {path} is altered or damaged, its SHA-256 is {digest}, not {weights.sha256}; "
             "delete it, or replace it by the original"
         )
     return path
@@ -83,23 +103,23 @@ def fetch(name: str, cache: str | os.PathLike) -> Path:
         UserError: the server cannot be reached or sends something else, the disk is full, or the file that is in the
             cache is altered.
     """
-    path = _path(cache, name)
+    path, weights = place(name, cache), WEIGHTS[name]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path.with_name(f"{path.name}.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # another job may be fetching it
             if not path.is_file():
-                _download(WEIGHTS[name], path)
+                _download(weights, path)
     except OSError as error:
-        raise UserError(f"evaluate.weights: {path.parent}: {error.strerror or error}") from error
-    return verified(cache, name)
+        raise UserError(f"{weights.setting}: {path.parent}: {error.strerror or error}") from error
+    return verified(name, cache)
 
 
 def _download(weights: Weights, path: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     say(f"fetching {weights.url} ({weights.size / 1e6:.0f} MB) into {path.parent}")
     if shutil.disk_usage(path.parent).free < 2 * weights.size:
-        raise UserError(f"evaluate.weights: {path.parent} has less than {2 * weights.size / 1e6:.0f} MB free")
+        raise UserError(f"{weights.setting}: {path.parent} has less than {2 * weights.size / 1e6:.0f} MB free")
     if part.exists() and part.stat().st_size > weights.size:
         part.unlink()
     done = part.stat().st_size if part.exists() else 0
@@ -112,7 +132,7 @@ def _download(weights: Weights, path: Path) -> None:
                 permanent = isinstance(error, HTTPError) and 400 <= error.code < 500
                 if permanent or attempt == ATTEMPTS:
                     raise UserError(
-                        f"evaluate.weights: {weights.url}: {error}; "
+                        f"{weights.setting}: {weights.url}: {error}; "
                         f"run again to go on, or put the file into {path.parent} by hand"
                     ) from error
                 time.sleep(PAUSE)
@@ -120,7 +140,7 @@ def _download(weights: Weights, path: Path) -> None:
     if digest != weights.sha256:
         part.unlink()
         raise UserError(
-            f"evaluate.weights: {weights.url} sent a file with SHA-256 {digest}, not {weights.sha256}; it is deleted"
+            f"{weights.setting}: {weights.url} sent a file with SHA-256 {digest}, not {weights.sha256}; it is deleted"
         )
     os.replace(part, path)
 
@@ -143,10 +163,6 @@ def _receive(weights: Weights, part: Path, bar) -> None:
                     raise OSError(f"sent more than the {weights.size} bytes expected")
     if part.stat().st_size < weights.size:
         raise OSError(f"the connection broke off after {part.stat().st_size} of {weights.size} bytes")
-
-
-def _path(cache: str | os.PathLike, name: str) -> Path:
-    return Path(cache).expanduser() / WEIGHTS[name].file
 
 
 def _sha256(path: Path) -> str:

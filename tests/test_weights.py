@@ -6,9 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from pipeline.evaluation import weights
-from pipeline.evaluation.weights import Weights, fetch, in_cache, verified
+from pipeline import weights
 from pipeline.settings import UserError
+from pipeline.weights import WEIGHTS, fetch, in_cache, verified
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -40,8 +40,9 @@ def server(monkeypatch):
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}/net.pt"
-        made = Weights("net.pt", url, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT))
-        monkeypatch.setitem(weights.WEIGHTS, "inception", made)
+        digest = hashlib.sha256(CONTENT).hexdigest()
+        made = WEIGHTS["inception"]._replace(file="net.pt", url=url, sha256=digest, size=len(CONTENT))
+        monkeypatch.setitem(WEIGHTS, "inception", made)
         monkeypatch.setattr(weights, "PAUSE", 0)
         yield server
         server.shutdown()
@@ -54,11 +55,11 @@ def leftovers(cache):
 
 def test_fetched_once_and_then_found(server, tmp_path):
     cache = tmp_path / "new" / "cache"
-    assert not in_cache(cache)
+    assert not in_cache("inception", cache)
     path = fetch("inception", cache)
     assert path.read_bytes() == CONTENT
-    assert in_cache(cache)
-    assert fetch("inception", cache) == verified(cache) == path
+    assert in_cache("inception", cache)
+    assert fetch("inception", cache) == verified("inception", cache) == path
     assert server.starts == [0]
     assert leftovers(cache) == ["net.pt"]
 
@@ -92,12 +93,12 @@ def test_a_download_that_is_too_long_is_refused(server, tmp_path):
     server.content = CONTENT + b"more"
     with pytest.raises(UserError, match="more than the 1024000 bytes"):
         fetch("inception", tmp_path)
-    assert not in_cache(tmp_path)
+    assert not in_cache("inception", tmp_path)
 
 
 def test_a_file_altered_in_the_cache_is_refused_and_kept(server, tmp_path):
     (tmp_path / "net.pt").write_bytes(b"not it")
-    for call in (lambda: fetch("inception", tmp_path), lambda: verified(tmp_path)):
+    for call in (lambda: fetch("inception", tmp_path), lambda: verified("inception", tmp_path)):
         with pytest.raises(UserError, match="altered or damaged"):
             call()
     assert (tmp_path / "net.pt").read_bytes() == b"not it"
@@ -118,16 +119,14 @@ def test_not_found_is_not_tried_again(server, tmp_path):
 
 
 def test_no_server_at_all(server, tmp_path, monkeypatch):
-    monkeypatch.setitem(
-        weights.WEIGHTS, "inception", weights.WEIGHTS["inception"]._replace(url="http://127.0.0.1:1/net.pt")
-    )
+    monkeypatch.setitem(WEIGHTS, "inception", WEIGHTS["inception"]._replace(url="http://127.0.0.1:1/net.pt"))
     with pytest.raises(UserError, match=r"127\.0\.0\.1:1"):
         fetch("inception", tmp_path)
 
 
 def test_a_missing_file_says_where_it_belongs(tmp_path):
     with pytest.raises(UserError, match=r"inception-2015-12-05\.pt is missing; put https://nvlabs"):
-        verified(tmp_path)
+        verified("inception", tmp_path)
 
 
 def test_a_cache_that_cannot_be_made_is_named(tmp_path):

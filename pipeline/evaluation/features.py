@@ -16,9 +16,9 @@ from torch.nn import functional
 
 from pipeline.data.imageset import ImageSet
 from pipeline.evaluation import metrics
-from pipeline.evaluation.weights import verified
 from pipeline.job import progress, say
 from pipeline.settings import UserError
+from pipeline.weights import verified
 
 NETWORKS = 4  # of the random ensemble
 CHANNELS = (8, 16, 16, 16, 16, 16)  # of its layers; a layer is left out where the image would be smaller than 8 pixels
@@ -177,7 +177,7 @@ def spectra(images: NDArray, description: str) -> Features:
 
 
 def _inception(cache: str | os.PathLike) -> Extractor:
-    weights = verified(cache)
+    weights = verified("inception", cache)
     return Extractor("1", lambda images, text: inception_features(images, text, weights))
 
 

@@ -16,9 +16,9 @@ from pipeline.evaluation import ceilings, metrics
 from pipeline.evaluation.figures import plot_psd, plot_samples
 from pipeline.evaluation.intervals import Draws, Estimate, bootstrap, draw, draw_subsets, estimate, spread
 from pipeline.evaluation.sample import Sample
-from pipeline.evaluation.weights import fetch, in_cache
 from pipeline.job import say
 from pipeline.settings import METHOD, Evaluate, UserError
+from pipeline.weights import fetch, in_cache
 
 ALL = "all"  # the class of a number over all classes
 WHOLES = 10  # random subsets that a value at equal n is averaged over, where a set is larger than n
@@ -286,7 +286,7 @@ def _extractors(settings: Evaluate) -> list[str]:
     if settings.inception == "on":
         fetch("inception", settings.weights)
         return ["random", "inception"]
-    found = settings.inception == "auto" and in_cache(settings.weights)
+    found = settings.inception == "auto" and in_cache("inception", settings.weights)
     return ["random", "inception"] if found else ["random"]
 
 

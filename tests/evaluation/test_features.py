@@ -9,9 +9,10 @@ from PIL import Image
 from scipy import ndimage, signal
 from torch import nn
 
-from pipeline.evaluation import features, metrics, weights
+from pipeline.evaluation import features, metrics
 from pipeline.evaluation.features import RandomNetworks, eight_bits, extract, random_features
 from pipeline.settings import UserError
+from pipeline.weights import WEIGHTS
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 
@@ -151,8 +152,9 @@ def stand_in(tmp_path, monkeypatch):
     """A cache with a small network in Inception's place: its features are the means of the channels it is given."""
     path = tmp_path / "inception-2015-12-05.pt"
     torch.jit.script(Network()).save(path)
-    made = weights.Weights(path.name, "", hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_size)
-    monkeypatch.setitem(weights.WEIGHTS, "inception", made)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    made = WEIGHTS["inception"]._replace(file=path.name, sha256=digest, size=path.stat().st_size)
+    monkeypatch.setitem(WEIGHTS, "inception", made)
     return tmp_path
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import arms
-from pipeline.evaluation.weights import WEIGHTS, in_cache
 from pipeline.settings import METHOD, UserError, load
+from pipeline.weights import WEIGHTS, in_cache, place
 
 try:
     SETTINGS = load(config)
@@ -28,9 +28,6 @@ IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
 REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
 RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
-INCEPTION = str(
-    Path(SETTINGS.evaluate.weights).expanduser() / WEIGHTS["inception"].file
-)
 ENVIRONMENT = "../../envs/pyrite.yaml"
 
 
@@ -43,6 +40,7 @@ wildcard_constraints:
     model="|".join(MODELS),
     seed=r"\d+",
     arm="|".join(map(re.escape, ARMS)),
+    weights="|".join(re.escape(of.file) for of in WEIGHTS.values()),
 
 
 def every_run(pattern):
@@ -71,8 +69,15 @@ def journal(place):
 def inception():
     """Inception's weights, only where they are wanted and to be had, so that no run downloads by surprise."""
     wanted = SETTINGS.evaluate.inception
-    found = wanted == "on" or (wanted == "auto" and in_cache(SETTINGS.evaluate.weights))
-    return [INCEPTION] if found else []
+    folder = SETTINGS.evaluate.weights
+    found = wanted == "on" or (wanted == "auto" and in_cache("inception", folder))
+    return [place("inception", folder)] if found else []
+
+
+def vgg19(model):
+    """VGG19's weights, only where the model asks for texture losses."""
+    texture = SETTINGS.models[model].model_dump().get("texture")
+    return [place("vgg19", texture["weights"])] if texture else []
 
 
 def extractors():

@@ -1,18 +1,3 @@
-rule inception_weights:
-    output:
-        INCEPTION,
-    log:
-        "<results>/logs/inception_weights.log",
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=60,
-    script:
-        "../scripts/inception_weights.py"
-
-
 rule evaluate_real:
     input:
         real=REAL,

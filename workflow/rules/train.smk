@@ -1,6 +1,7 @@
 rule train:
     input:
         real=REAL,
+        weights=lambda w: vgg19(w.model),
     output:
         weights=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",

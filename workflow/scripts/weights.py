@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.evaluation.weights import fetch
 from pipeline.job import job
+from pipeline.weights import fetch
 
 with job(snakemake.log[0]):
-    fetch("inception", Path(snakemake.output[0]).parent)
+    fetch(snakemake.params.name, Path(snakemake.output[0]).parent)
