@@ -88,7 +88,7 @@ def check(settings: Training, size: int, folder: Path) -> tuple[str, ...]:
     half = settings.model_copy(update={"total_images": settings.total_images // 2})
     train(half, data, out, state, 0, journal)
     train(settings, data, out, state, 0, journal)
-    seen = store.read_recipe(out)["images_seen"]
+    seen = store.read_recipe(out)["images_trained"]
     rows = pd.read_csv(out / "training.csv")
     if seen != settings.total_images or len(rows) != len(journal.points):
         raise UserError(
@@ -125,7 +125,7 @@ def main() -> int:
     parser.add_argument("--images", type=int, help="images a training (default: 12800 on an accelerator, 16 on a CPU)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 128], help="pixels (default: 32 128)")
     parser.add_argument("--families", nargs="+", default=list(FAMILIES), choices=list(FAMILIES))
-    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16", "fp16"])
     parser.add_argument("--out", type=Path, help="folder for the sheets and models (default: a new temporary one)")
     wish = parser.parse_args()
     cpu = best_device().type == "cpu"

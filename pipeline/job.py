@@ -48,8 +48,8 @@ def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
 
-def progress(description: str, total: int, unit: str = "image", initial: int = 0) -> tqdm:
-    """A progress bar with its ETA: live on a terminal, a line every half minute in a log."""
+def progress(description: str, total: int, unit: str = "image", initial: int = 0, silent: bool = False) -> tqdm:
+    """A progress bar with its ETA: live on a terminal, a line every half minute in a log, nothing where `silent`."""
     live = _console.isatty()
     return tqdm(
         desc=description,
@@ -61,4 +61,5 @@ def progress(description: str, total: int, unit: str = "image", initial: int = 0
         file=_console if live else sys.stderr,
         mininterval=0.2 if live else 30,
         ascii=None if live else True,
+        disable=silent,
     )

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "data": set(),
     "models": set(),
     "tracking": set(),
-    "training": {"models", "data", "tracking", "weights"},
+    "training": {"models", "data", "tracking", "evaluation", "weights"},
     "sampling": {"models", "data", "training", "tracking"},
     "evaluation": {"data", "tracking", "weights"},
     "detection": {"data", "tracking", "training"},

@@ -87,14 +87,22 @@ def register() -> None:
 
 
 def image_set(
-    path: Path, n: int = 20, size: int = 16, channels: int = 1, dtype: str = "uint8", symmetry: str = "none"
+    path: Path,
+    n: int = 20,
+    size: int = 16,
+    channels: int = 1,
+    dtype: str = "uint8",
+    symmetry: str = "none",
+    val: bool = False,
 ) -> Path:
-    """Noise around a gray level of its own for each of two classes; every fifth image is a test image."""
+    """Noise around a gray level of its own for each of two classes; every fifth image is a test image, and with `val`
+    the one before it is held out to choose by."""
     rng = np.random.default_rng(0)
     labels = np.array(["dark", "bright"])[np.arange(n) % 2]
     level = np.where(labels == "dark", 0.25, 0.75)[:, None, None, None]
     images = np.clip(level + rng.normal(0, 0.1, (n, size, size, channels)), 0, 1)
     split = np.where(np.arange(n) % 5 == 4, "test", "train")
+    split[np.arange(n) % 5 == 3] = "val" if val else "train"
     ids = [f"image_{i:03d}" for i in range(n)]
     table = {"id": ids, "label": labels, "source": ids, "row": 0, "col": 0, "group": ids, "split": split}
     meta = {

@@ -2,19 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
+_apart = False  # inside `alone`
+
 
 def count() -> int:
     """Processes that train this model."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    return dist.get_world_size() if dist.is_initialized() and not _apart else 1
 
 
 def index() -> int:
     """This process's number among them, from 0; the one numbered 0 writes files."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if dist.is_initialized() and not _apart else 0
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """A block that one rank runs by itself: it waits for no other."""
+    global _apart
+    before, _apart = _apart, True
+    try:
+        yield
+    finally:
+        _apart = before
+
+
+def agree(flag: int) -> int:
+    """The highest of all ranks' flags; waits for every rank, but for no accelerator."""
+    if count() == 1:
+        return flag
+    flags = torch.tensor(flag)
+    dist.all_reduce(flags, dist.ReduceOp.MAX)
+    return int(flags)
+
+
+def share(value: Any) -> Any:
+    """Rank 0's value (anything that pickles), on every rank."""
+    if count() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+    return box[0]
 
 
 @torch.no_grad()

@@ -28,29 +28,31 @@ KEEP = 2
 class Checkpoint:
     step: int
     attempt: int
-    body: dict[str, Any]  # JSON types: the log, the seconds
+    body: dict[str, Any]  # JSON types: the log, the seconds, what was held out
     tensors: dict[str, Tensor]  # on the CPU
 
 
 class Checkpoints:
-    """The checkpoints of one run in a folder.
+    """The checkpoints of one run in a folder: the last two, and the last that was seen to be good.
 
     `identity` (JSON types) is what must agree for a checkpoint to be this run's: settings, data, spec, seed. A file is
-    named `{run}-{attempt}-{step}-{sha256}.safetensors`, with `run` a hash of the identity and `sha256` of the file
-    itself, so that one look at name and content tells a whole file from a damaged one.
+    named `{run}-{attempt}-{step}-{good or new}-{sha256}.safetensors`, with `run` a hash of the identity and `sha256` of
+    the file itself, so that one look at name and content tells a whole file from a damaged one.
     """
 
     def __init__(self, folder: Path, identity: dict[str, Any]):
         self.folder, self.identity = folder, json.loads(json.dumps(identity))
         text = json.dumps(self.identity, sort_keys=True)
         self.run = hashlib.sha256(text.encode()).hexdigest()[:16]
-        self.kept: list[Path] = []
+        self.kept: list[Path] = []  # oldest first
         folder.mkdir(parents=True, exist_ok=True)
         for torn in folder.glob("*.part"):
             torn.unlink()
 
-    def write(self, tensors: dict[str, Tensor], step: int, attempt: int, body: dict[str, Any]) -> None:
-        """Add a checkpoint; the last two stay.
+    def write(
+        self, tensors: dict[str, Tensor], step: int, attempt: int, body: dict[str, Any], good: bool = True
+    ) -> None:
+        """Add a checkpoint; `good` ones are what a sick training returns to.
 
         Raises:
             OSError: it could not be written (a full disk); the older ones are untouched.
@@ -58,28 +60,32 @@ class Checkpoints:
         meta = {"identity": self.identity, "step": step, "attempt": attempt, "body": body}
         payload = safetensors.torch.save(tensors, {"pyrite": json.dumps(meta)})
         digest = hashlib.sha256(payload).hexdigest()
-        path = self.folder / f"{self.run}-{attempt:02d}-{step:09d}-{digest}.safetensors"
+        kind = "good" if good else "new"
+        path = self.folder / f"{self.run}-{attempt:02d}-{step:09d}-{kind}-{digest}.safetensors"
         write_whole(path, payload)
-        self.kept = [*(k for k in self.kept if k != path), path][-KEEP:]
+        self.kept = [*(k for k in self.kept if k != path), path]
+        last_good = [k for k in self.kept if _is_good(k)][-1:]
+        self.kept = [k for k in self.kept if k in self.kept[-KEEP:] or k in last_good]
         for old in self._own():
             if old not in self.kept:
                 old.unlink()
 
-    def newest(self, most_steps: int) -> Checkpoint | None:
-        """The last good checkpoint of this run with at most `most_steps` steps; says what it passes over."""
+    def newest(self, most_steps: int, good: bool = False) -> Path | None:
+        """The last whole (and `good`) checkpoint of this run with at most `most_steps` steps; says what it passes
+        over."""
         for path in reversed(self._own()):
             step = int(path.name.split("-")[2])
+            if good and not _is_good(path):
+                continue
             if step > most_steps:
                 say(f"{path}: holds {step} steps, this training has {most_steps} in all; not used")
                 continue
-            payload = path.read_bytes()
-            if hashlib.sha256(payload).hexdigest() != path.stem.split("-")[3]:
+            if hashlib.sha256(path.read_bytes()).hexdigest() != path.stem.split("-")[4]:
                 say(f"{path}: damaged (its SHA-256 is not the one in its name); going back to the one before")
                 continue
-            with safetensors.safe_open(path, "pt") as file:
-                meta = json.loads(file.metadata()["pyrite"])
-            self.kept = [path]
-            return Checkpoint(meta["step"], meta["attempt"], meta["body"], safetensors.torch.load(payload))
+            before = [k for k in self._own() if k < path and _is_good(k)]
+            self.kept = [*before[-1:], path]
+            return path
         return None
 
     def say_foreign(self) -> None:
@@ -103,6 +109,18 @@ class Checkpoints:
     def _own(self) -> list[Path]:
         """This run's files, oldest first."""
         return sorted(self.folder.glob(f"{self.run}-*-*-*.safetensors"))
+
+
+def read(path: Path) -> Checkpoint:
+    """A checkpoint that `newest` has found whole."""
+    with safetensors.safe_open(path, "pt") as file:
+        meta = json.loads(file.metadata()["pyrite"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    return Checkpoint(meta["step"], meta["attempt"], meta["body"], tensors)
+
+
+def _is_good(path: Path) -> bool:
+    return path.name.split("-")[3] == "good"
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -11,7 +11,7 @@ from pipeline.settings import UserError
 
 
 def best_device() -> torch.device:
-    """CUDA before Apple's MPS before the CPU; TF32 and the choice of the fastest convolution are switched on."""
+    """The current CUDA card before Apple's MPS before the CPU; TF32 and the search for fast convolutions are on."""
     if torch.cuda.is_available():
         torch.backends.cuda.matmul.fp32_precision = "tf32"
         torch.backends.cudnn.conv.fp32_precision = "tf32"
@@ -23,14 +23,14 @@ def best_device() -> torch.device:
 
 
 def amp_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """The dtype of autocast for `auto`, `fp32` or `bf16`; None is float32.
+    """The dtype of autocast for `auto`, `fp32`, `bf16` or `fp16`; None is float32.
 
     `auto` is bf16 where the hardware computes in it: CUDA cards that say so, CPUs with AMX or AVX512-BF16. Elsewhere
     it is emulated and slower than float32.
     """
     if precision == "auto":
         return torch.bfloat16 if _has_bf16(device) else None
-    return torch.bfloat16 if precision == "bf16" else None
+    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
 def _has_bf16(device: torch.device) -> bool:
@@ -53,13 +53,27 @@ def memory_limit(setting: str, batch: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_memory(error):
+        if not is_memory(error):
             raise
         mend = f"try {batch // 2}" if batch >= 4 else "make the images (size) or the networks smaller"
         raise UserError(f"{setting}: {batch} images at once do not fit into memory; {mend}") from error
 
 
-def _is_memory(error: Exception) -> bool:
+def fits(work: Callable[[], object]) -> bool:
+    """Whether some work can be done in the memory there is."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    try:
+        work()
+    except (RuntimeError, MemoryError) as error:
+        if not is_memory(error):
+            raise
+        return False
+    return True
+
+
+def is_memory(error: Exception) -> bool:
+    """Whether an error means that there was too little memory."""
     # The CPU allocator raises a bare RuntimeError ("DefaultCPUAllocator: can't allocate memory", "not enough memory").
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(
         text in str(error) for text in ("can't allocate memory", "not enough memory", "out of memory")

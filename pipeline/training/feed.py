@@ -36,23 +36,29 @@ def model_spec(data: ImageSet, classes: list[str] | None) -> ImageSpec:
     return spec._replace(classes=tuple(classes)) if classes else spec
 
 
-def training_rows(data: ImageSet, spec: ImageSpec) -> tuple[np.ndarray, np.ndarray]:
-    """Positions (n,) int64 in the image set of the training images of the spec's classes, and their labels (n,) int64.
+def split_rows(data: ImageSet, spec: ImageSpec, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (n,) int64 in the image set of a split's images of the spec's classes, and their labels (n,) int64.
 
     Labels index `spec.classes`.
+    """
+    index = {name: i for i, name in enumerate(spec.classes)}
+    rows = data.rows(split)
+    names = data.metadata["label"].to_numpy()[rows]
+    wanted = np.isin(names, list(index))
+    return rows[wanted], np.array([index[name] for name in names[wanted]], dtype=np.int64)
+
+
+def training_rows(data: ImageSet, spec: ImageSpec) -> tuple[np.ndarray, np.ndarray]:
+    """`split_rows` of the training images.
 
     Raises:
         UserError: no training image of the classes asked for, or none at all.
     """
-    index = {name: i for i, name in enumerate(spec.classes)}
-    rows = data.rows("train")
-    names = data.metadata["label"].to_numpy()[rows]
-    wanted = np.isin(names, list(index))
-    labels = np.array([index[name] for name in names[wanted]], dtype=np.int64)
+    rows, labels = split_rows(data, spec, "train")
     missing = [name for i, name in enumerate(spec.classes) if i not in labels]
     if missing == list(spec.classes) or (missing and len(spec.classes) < len(data.spec.classes)):
         raise UserError(f"{data.path}: `{'`, `'.join(missing)}` has no training image")
-    return rows[wanted], labels
+    return rows, labels
 
 
 class Feed:
@@ -140,7 +146,7 @@ def _free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def _tensor(array: np.ndarray) -> Tensor:
+def stored_tensor(array: np.ndarray) -> Tensor:
     # torch can hardly index uint16; int16 carries the same bits.
     return torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array)
 
@@ -149,7 +155,7 @@ class _Resident:
     """All training images on the device, as integers."""
 
     def __init__(self, images: np.ndarray, rows: np.ndarray, device: torch.device):
-        self.images = _tensor(np.ascontiguousarray(images[rows])).to(device)
+        self.images = stored_tensor(np.ascontiguousarray(images[rows])).to(device)
 
     def take(self, order: np.ndarray) -> Tensor:
         return self.images[torch.from_numpy(order).to(self.images.device)]
@@ -175,4 +181,4 @@ class _Mapped:
         self.ahead = (order, self.reader.submit(self._read, order))
 
     def _read(self, order: np.ndarray) -> Tensor:
-        return _tensor(self.images[self.rows[order]])
+        return stored_tensor(self.images[self.rows[order]])

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.models import ranks
 from pipeline.training.checkpoint import write_whole
 
 
@@ -34,16 +35,16 @@ class TrainingLog:
             self.counts[name] = self.counts.get(name, 0) + 1
 
     def means(self) -> dict[str, float]:
-        """Mean of each scalar since the last row; the one place that waits for the device."""
+        """Mean of each scalar since the last row, over all ranks; the one place that waits for the device."""
         if not self.sums:
             return {}
-        totals = torch.stack(list(self.sums.values())).tolist()
+        totals = (ranks.total(torch.stack(list(self.sums.values()))) / ranks.count()).tolist()
         return {name: total / self.counts[name] for name, total in zip(self.sums, totals, strict=True)}
 
-    def row(self, images: int, seconds: float) -> dict[str, float]:
-        """Close the sums into a row; returns the row's scalars, with the speed."""
+    def row(self, images: int, seconds: float, more: dict[str, float]) -> dict[str, float]:
+        """Close the sums, and what else is known now, into a row; returns the row's scalars, with the speed."""
         last = self.rows[-1] if self.rows else {"images": 0, "seconds": 0.0}
-        scalars = self.means()
+        scalars = self.means() | more
         elapsed = seconds - last["seconds"]
         if elapsed > 0:
             scalars["speed/images_per_second"] = (images - last["images"]) / elapsed

@@ -11,8 +11,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +25,23 @@ from pipeline.models import ranks
 from pipeline.settings import METHOD, Training, UserError
 from pipeline.training import device as devices
 from pipeline.training import sentinels, store
-from pipeline.training.checkpoint import Checkpoints, alone, gather
+from pipeline.training.checkpoint import Checkpoints, alone, gather, read
 from pipeline.training.feed import Feed, model_spec, training_rows
 from pipeline.training.interrupt import STATUS, Interrupt
 from pipeline.training.log import TrainingLog
 from pipeline.training.seeds import derive
 from pipeline.training.sentinels import Sick
 from pipeline.training.snapshots import COLUMNS, Snapshots, draw_classes
+from pipeline.training.watch import KID, Watch
 
 ROWS = 200  # of training.csv over a whole training
-ROLLBACKS = 1  # returns to the last checkpoint before a sick training is stopped
+ROLLBACKS = 2  # returns to the last good checkpoint before a sick training is stopped
+SLOWER = 0.5  # factor of the learning rates at each
 HEALTHY = 0.1  # share of the training after which samples must look like something
-BUDGET = {"total_images", "snapshots"}  # settings that may change between a checkpoint and what goes on from it
+# Settings that may change between a checkpoint and what goes on from it.
+BUDGET = {"total_images", "snapshots", "patience", "keep", "batch_per_device", "compile"}
+STOP = 2  # what a rank that was told to stop tells the others
+BEST = "best."  # prefix of the best snapshot's weights in a checkpoint
 
 
 def train(
@@ -51,9 +56,13 @@ def train(
 ) -> None:
     """Train one generator; go on from the last checkpoint in `state` where there is one of this very training.
 
+    Where several ranks train together (`launch`), each calls this; rank 0 reads the data's held-out part, looks at
+    samples and writes all files.
+
     Args:
-        data: a prepared image set; its rows of split `train` are used.
-        out: gets `model.safetensors`, `model.json`, `training.csv`, `progress.gif` and `samples/*.png`.
+        data: a prepared image set; its rows of split `train` are used, and those of `val` to choose by.
+        out: gets `model.safetensors`, `model.json`, `training.csv`, `progress.gif` and `samples/*.png`, and
+            `last.safetensors` where the last weights are not the best.
         state: folder of resumable checkpoints, outside what a failed job loses.
         seed: everything random follows from it; on a CPU, with the same number of threads, to the last bit.
         journal: a `pipeline.tracking.journal.Journal`.
@@ -65,15 +74,17 @@ def train(
         SystemExit: status 75 after SIGTERM or SIGINT, with a checkpoint written.
     """
     devices.use_threads(threads)
-    with alone(state), devices.memory_limit("batch", settings.batch):
+    with ExitStack() as stack:
+        if ranks.index() == 0:
+            stack.enter_context(alone(state))
         run = Run(settings, ImageSet.open(data), out, state, seed, journal)
         run.begin()
-        with Interrupt() as interrupt:
-            while run.step < run.steps:
-                try:
-                    run.advance(checkpoint_seconds, interrupt)
-                except Sick as sickness:
-                    run.roll_back(sickness)
+        interrupt = stack.enter_context(Interrupt())
+        while not run.done:
+            try:
+                run.advance(checkpoint_seconds, interrupt)
+            except Sick as sickness:
+                run.roll_back(sickness)
         run.finish()
 
 
@@ -82,9 +93,12 @@ class Run:
 
     def __init__(self, settings: Training, data: ImageSet, out: Path, state: Path, seed: int, journal):
         self.settings, self.data, self.out, self.seed, self.journal = settings, data, out, seed, journal
+        self.leader = ranks.index() == 0
         self.spec = model_spec(data, settings.classes)
         self.device = devices.best_device()
         amp = devices.amp_dtype(settings.precision, self.device)
+        if settings.batch % ranks.count():
+            raise UserError(f"batch: {settings.batch} images cannot be shared evenly by {ranks.count()} processes")
         self.feed = Feed(data, self.spec, settings.batch, self.device)
         self.steps = math.ceil(settings.total_images / settings.batch)
         torch.manual_seed(derive(seed))
@@ -97,8 +111,9 @@ class Run:
             raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
         self.log = TrainingLog(out / "training.csv", self.device)
         self.snapshots = Snapshots(state / "samples", out / "samples")
-        self.row_steps = _schedule(self.steps, ROWS)
+        self.watch = Watch(data, self.spec, self.device, settings.patience)
         self.snapshot_steps = _schedule(self.steps, settings.snapshots)
+        self.row_steps = _schedule(self.steps, ROWS) | self.snapshot_steps
         self.step = self.attempt = 0
         self.seconds, self.started = 0.0, time.monotonic()
         self.saved = -math.inf  # moment of the last checkpoint
@@ -112,18 +127,21 @@ class Run:
         """Seconds of training, over all its interruptions."""
         return self.seconds + time.monotonic() - self.started
 
+    @property
+    def done(self) -> bool:
+        return self.step == self.steps or self.watch.exhausted
+
     def begin(self) -> None:
         """Go on from the last checkpoint, or start with one: a folder that cannot be written is known at once."""
         self.journal.params(self._facts())
         if self._restore():
-            say(f"{self.settings.family}: goes on from {self.images} images")
-            if self.step == self.steps:
-                say(f"the training is complete already; delete {self.checkpoints.folder} to train anew")
+            self._say(f"{self.settings.family}: goes on from {self.images} images")
+            if self.done:
+                self._say(f"the training is complete already; delete {self.checkpoints.folder} to train anew")
             return
-        self.checkpoints.say_foreign()
-        self.snapshots.begin(-1)
-        self._checkpoint()
-        self._snapshot()
+        if self.leader:
+            self.checkpoints.say_foreign()
+        self._by_the_leader(lambda: self.snapshots.begin(-1), self._checkpoint, self._snapshot)
 
     def advance(self, checkpoint_seconds: float, interrupt: Interrupt) -> None:
         """Steps to the end of the training.
@@ -133,48 +151,68 @@ class Run:
         """
         batch = self.settings.batch
         title = f"train {self.settings.family}"
-        with progress(title, self.steps * batch, unit="img", initial=self.images) as bar:
-            while self.step < self.steps:
+        with progress(title, self.steps * batch, "img", self.images, silent=not self.leader) as bar:
+            while not self.done:
                 self._step()
                 bar.update(batch)
+                looked = self._look() if self.step in self.snapshot_steps else {}
                 if self.step in self.row_steps:
-                    bar.set_postfix({k: f"{v:.3g}" for k, v in self._row().items() if _shown(k)}, refresh=False)
+                    scalars = self._row(looked)
+                    bar.set_postfix({k: f"{v:.3g}" for k, v in scalars.items() if _shown(k)}, refresh=False)
+                late = self.leader and time.monotonic() - self.saved >= checkpoint_seconds
+                flag = ranks.agree(STOP if interrupt.signal else int(late))
                 if self.step in self.snapshot_steps:
-                    self._snapshot()
-                due = time.monotonic() - self.saved >= checkpoint_seconds
-                if due or interrupt.signal or self.step == self.steps:
-                    self._checkpoint()
-                if interrupt.signal and self.step < self.steps:
-                    say(f"{interrupt.signal}: stopped after {self.images} images; the same command goes on")
+                    self._by_the_leader(self._snapshot, self._checkpoint)
+                elif flag:
+                    self._by_the_leader(lambda: self._checkpoint(good=False))
+                if flag == STOP and not self.done:
+                    reason = interrupt.signal or "another process"
+                    self._say(f"{reason}: stopped after {self.images} images; the same command goes on")
                     sys.exit(STATUS)
+        if self.step < self.steps:
+            self._say(
+                f"{self.settings.family}: stopped early after {self.images} of {self.steps * batch} images: nothing "
+                f"held out has got better for {self.settings.patience} snapshots (patience)"
+            )
 
     def roll_back(self, sickness: Sick) -> None:
-        """Return to the last checkpoint, and from there on with other random numbers; give up the second time.
+        """Return to the last good checkpoint, and from there on with lower rates and other random numbers; give up
+        after ROLLBACKS of it.
 
         Raises:
-            UserError: it happened before, or there is no checkpoint.
+            UserError: it has happened too often.
         """
-        at = self.images
-        if self.attempt >= ROLLBACKS or not self._restore():
+        at, attempt = self.images, self.attempt
+        if attempt >= ROLLBACKS or not self._restore(good=True):
             raise UserError(
                 f"training of {self.settings.family} stopped after {at} images: {sickness}"
-                + (f", again after {self.attempt} return to an earlier checkpoint" if self.attempt else "")
+                + (f", again after {attempt} returns to earlier checkpoints" if attempt else "")
                 + "; smaller learning rates or precision: fp32 may help"
             ) from sickness
-        self.attempt += 1
-        self._checkpoint()
-        say(f"after {at} images: {sickness}; returned to {self.images} images (return {self.attempt} of {ROLLBACKS})")
+        self.attempt = attempt + 1
+        self.model.pace = SLOWER**self.attempt
+        self._by_the_leader(self._checkpoint)
+        self._say(
+            f"after {at} images: {sickness}; returned to {self.images} images with learning rates times "
+            f"{self.model.pace:g} (return {self.attempt} of {ROLLBACKS})"
+        )
 
     def finish(self) -> None:
         """Write the model, the film and the last entries of the journal."""
+        if not self.leader:
+            return
         try:
             self.log.write()
             self.snapshots.film(self.out / "progress.gif")
         except OSError as error:
             raise UserError(f"{self.out}: cannot be written ({error.strerror})") from error
-        store.save(self.model, self.out, self.seed, self.data.meta, self.elapsed)
+        best = self.watch.best if self.settings.keep == "best" else {}
+        store.save(self.model, self.out, self.seed, self.data.meta, self.elapsed, self.watch.weights, best.get(KID))
         self.checkpoints.finish()
-        self.journal.final({"train/seconds": self.elapsed, "train/images": self.images})
+        final = {"train/seconds": self.elapsed, "train/images": self.images}
+        for name, (value, images) in self.watch.best.items():
+            final |= {f"best/{name}": value, f"best/{name}_images": images}
+        self.journal.final(final)
         for name in ("progress.gif", "training.csv"):
             self.journal.artifact(self.out / name)
         self.journal.model("generator", self.out)
@@ -182,15 +220,42 @@ class Run:
     def _step(self) -> None:
         stream = derive(self.seed, self.attempt)
         torch.manual_seed(derive(stream, self.step, 0, ranks.index()))
-        self.log.add(self.model.update(self.feed.batch(stream, self.step, self.settings.batch_per_device)))
+        batch = self.feed.batch(stream, self.step, self.settings.batch_per_device)
+        try:
+            scalars = self.model.update(batch)
+        except (RuntimeError, MemoryError) as error:
+            if not devices.is_memory(error):
+                raise
+            scalars = None
+        if scalars is None:  # outside the handler, so that the failed update's memory is free again
+            raise UserError(self._too_much(len(batch.images), batch.part))
+        self.log.add(scalars)
         self.step += 1
 
-    def _row(self) -> dict[str, float]:
-        scalars = self.log.row(self.images, self.elapsed)
+    def _too_much(self, share: int, part: int) -> str:
+        """What to say when an update does not fit into memory: tries smaller parts until one does."""
+        message = f"{part} images at once do not fit into memory"
+        while (part := part // 2) >= 1:
+            if devices.fits(lambda: self.model.update(self.feed.batch(self.seed, self.step, part))):
+                return f"batch_per_device: {message} (batch is {share} on this device); {part} do fit"
+        return f"batch_per_device: {message}, nor does a single one: make the images (size) or the networks smaller"
+
+    def _row(self, looked: dict[str, float]) -> dict[str, float]:
+        scalars = self.log.row(self.images, self.elapsed, looked)
         sentinels.check_scalars(scalars)
-        with _forgiven("training.csv"):
-            self.log.write()
-        self.journal.metrics(scalars, self.images)
+        if self.leader:
+            with _forgiven("training.csv"):
+                self.log.write()
+            self.journal.metrics(scalars, self.images)
+        sentinels.check_saturation(self.log.rows)
+        return scalars
+
+    def _look(self) -> dict[str, float]:
+        """What the held-out images say; on every rank what rank 0 saw."""
+        looked = self.watch.look(self.model, self.images, self.settings.batch) if self.leader else {}
+        scalars, state = ranks.share((looked, self.watch.state()))
+        if not self.leader:
+            self.watch.load_state(state, {})
         return scalars
 
     def _snapshot(self) -> None:
@@ -203,7 +268,21 @@ class Run:
                 if len(real):
                     sentinels.check_samples(name, images, real, self.step)
 
-    def _checkpoint(self) -> None:
+    def _by_the_leader(self, *work: Callable[[], None]) -> None:
+        """Work of rank 0 that the others wait for; what it raises, all raise."""
+        problem = None
+        if self.leader:
+            try:
+                with ranks.alone():
+                    for part in work:
+                        part()
+            except (Sick, UserError) as error:
+                problem = error
+        problem = ranks.share(problem)
+        if problem is not None:
+            raise problem
+
+    def _checkpoint(self, good: bool = True) -> None:
         """Write one; a disk that refuses is said, and the training goes on with the checkpoints it has.
 
         Raises:
@@ -212,9 +291,11 @@ class Run:
         """
         state = gather(self.model)
         sentinels.check_state(state)
-        body = {"log": self.log.state(), "seconds": self.elapsed}
+        state |= {BEST + name: tensor for name, tensor in self.watch.weights.items()}
+        body = {"log": self.log.state(), "seconds": self.elapsed, "watch": self.watch.state()}
+        good = good and not (self.log.rows and sentinels.won(self.log.rows[-1]))
         try:
-            self.checkpoints.write(state, self.step, self.attempt, body)
+            self.checkpoints.write(state, self.step, self.attempt, body, good)
         except OSError as error:
             text = f"{self.checkpoints.folder}: no checkpoint at {self.images} images ({error.strerror})"
             if not self.checkpoints.kept:
@@ -222,31 +303,40 @@ class Run:
             say(f"{text}; the last one stays: {self.checkpoints.kept[-1].name}")
         self.saved = time.monotonic()
 
-    def _restore(self) -> bool:
-        found = self.checkpoints.newest(self.steps)
-        if found is None:
+    def _restore(self, good: bool = False) -> bool:
+        path = ranks.share(self.checkpoints.newest(self.steps, good) if self.leader else None)
+        if path is None:
             return False
+        found = read(path)
+        best = {k.removeprefix(BEST): v for k, v in found.tensors.items() if k.startswith(BEST)}
         try:
-            self.model.load_state(found.tensors)
-        except RuntimeError as error:
+            self.model.load_state({k: v for k, v in found.tensors.items() if not k.startswith(BEST)})
+        except (RuntimeError, KeyError) as error:
             raise UserError(
-                f"{self.checkpoints.kept[-1]}: does not fit this version of {self.settings.family}; "
+                f"{path}: does not fit this version of {self.settings.family}; "
                 f"delete {self.checkpoints.folder} to train anew"
             ) from error
         self.step, self.attempt = found.step, found.attempt
+        self.model.pace = SLOWER**self.attempt
         self.seconds, self.started = found.body["seconds"], time.monotonic()
         self.log.load_state(found.body["log"])
-        with _forgiven("training.csv, sample grids"):
-            self.log.write()
-            self.snapshots.begin(self.images)
+        self.watch.load_state(found.body["watch"], best)
+        if self.leader:
+            with _forgiven("training.csv, sample grids"):
+                self.log.write()
+                self.snapshots.begin(self.images)
         self.saved = time.monotonic()
         return True
 
+    def _say(self, line: str) -> None:
+        if self.leader:
+            say(line)
+
     def _facts(self) -> dict[str, Any]:
         counts = {f"parameters/{name}": n for name, n in store.parameters(self.model).items()}
-        precision = "fp32" if self.model.amp is None else "bf16"
-        facts = {"device": store.device_name(self.device), "precision_used": precision}
-        return facts | {"training_images": len(self.feed.rows), "cpus": os.cpu_count()} | counts
+        facts = {"device": store.device_name(self.device), "precision_used": store.precision_name(self.model.amp)}
+        facts |= {"training_images": len(self.feed.rows), "cpus": os.cpu_count(), "processes": ranks.count()}
+        return facts | counts
 
 
 @contextmanager
@@ -260,7 +350,7 @@ def _forgiven(what: str) -> Iterator[None]:
 
 def _shown(name: str) -> bool:
     """Whether a scalar is worth its place in the progress bar."""
-    return name.startswith("loss/") or name == "ada/p"
+    return name.startswith("loss/") or name in ("ada/p", KID)
 
 
 def _schedule(steps: int, count: int) -> set[int]:
@@ -270,12 +360,14 @@ def _schedule(steps: int, count: int) -> set[int]:
 
 def _identity(settings: Training, data: ImageSet, spec, seed: int) -> dict[str, Any]:
     """What must agree for a checkpoint to be continued."""
+    # A rate that falls to zero at the end of the budget depends on the budget.
+    free = BUDGET - {"total_images"} if settings.rate_decay != "none" else BUDGET
     digest = hashlib.sha256()
     for array in training_rows(data, spec):
         digest.update(array.tobytes())
     return {
         "method": METHOD["train"],
-        "settings": settings.model_dump(mode="json", exclude=BUDGET),
+        "settings": settings.model_dump(mode="json", exclude=free),
         "spec": spec._asdict(),
         "seed": seed,
         "images": data.meta["data_hash"],

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 FLAT = 0.01  # a spread below this fraction of the real images' is none
+WON = 0.99  # share of certain logits that leaves the generator nothing to learn from
+WINDOW = 10  # rows of the log, a twentieth of a training, that it must last
 YOUNG = 200  # updates before which a generator's images may be identical: many begin so
 
 
@@ -20,6 +22,20 @@ def check_scalars(values: dict[str, float]) -> None:
     for name, value in values.items():
         if not math.isfinite(value):
             raise Sick(f"{name} is {value}")
+
+
+def won(row: dict[str, float]) -> bool:
+    """Whether the discriminator was certain of nearly every image over a row of the log."""
+    return row.get("saturation", 0.0) >= WON
+
+
+def check_saturation(rows: list[dict[str, float]]) -> None:
+    """Raises Sick where the discriminator has won: its certainty has lasted for the last WINDOW rows of the log."""
+    if len(rows) >= WINDOW and all(won(row) for row in rows[-WINDOW:]):
+        raise Sick(
+            f"the discriminator has won: it has been certain of {WON:.0%} of the images since "
+            f"{rows[-WINDOW]['images']} images"
+        )
 
 
 def check_state(state: dict[str, Tensor]) -> None:

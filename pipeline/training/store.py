@@ -12,6 +12,7 @@ from typing import Any
 
 import safetensors.torch
 import torch
+from torch import Tensor
 
 import pipeline.models
 from pipeline.models.base import GenerativeModel
@@ -20,39 +21,55 @@ from pipeline.training.checkpoint import write_whole
 from pipeline.training.device import amp_dtype, best_device
 
 VERSION = 1
-WEIGHTS, RECIPE = "model.safetensors", "model.json"
+WEIGHTS, RECIPE, LAST = "model.safetensors", "model.json", "last.safetensors"
 
 
-def save(model: GenerativeModel, out: Path, seed: int, data: dict[str, Any], seconds: float) -> None:
-    """Write `model.safetensors` (the `ema` module alone) and `model.json` into `out`.
+def save(
+    model: GenerativeModel,
+    out: Path,
+    seed: int,
+    data: dict[str, Any],
+    seconds: float,
+    best_weights: dict[str, Tensor],
+    best: tuple[float, int] | None,
+) -> None:
+    """Write `model.safetensors` (the `ema` module alone, at its best or at last) and `model.json` into `out`.
 
     Args:
         data: `meta` of the image set the model was trained on.
         seconds: duration of the training.
+        best_weights: of `ema` at the best snapshot.
+        best: held-out KID of that snapshot and the images seen by then; None keeps the last weights. Where the best
+            are not the last, the last are written to `last.safetensors`.
 
     Raises:
         UserError: the folder cannot be written.
     """
-    weights = {
-        name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in model.ema.state_dict().items()
-    }
-    payload = safetensors.torch.save(weights)
+    images = int(model.images_seen)
+    last = safetensors.torch.save(averaged_weights(model))
+    earlier = best is not None and best[1] < images
+    payload = safetensors.torch.save(best_weights) if earlier else last
     recipe = {
         "version": VERSION,
         "settings": model.settings.model_dump(mode="json"),
         "spec": model.spec._asdict(),
         "seed": seed,
-        "images_seen": int(model.images_seen),
+        "images_seen": best[1] if earlier else images,
+        "images_trained": images,
+        "held_out_kid": best and best[0],
         "parameters": parameters(model),
         "seconds": round(seconds, 1),
         "device": device_name(model.device),
-        "precision": "fp32" if model.amp is None else "bf16",
+        "precision": precision_name(model.amp),
         "data": {key: data.get(key) for key in ("data_hash", "dtype", "scaling", "pixel_size", "unit")},
         "versions": versions(),
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
     text = json.dumps(recipe, indent=2, ensure_ascii=False) + "\n"
     try:
+        (out / LAST).unlink(missing_ok=True)
+        if earlier:
+            write_whole(out / LAST, last)
         write_whole(out / WEIGHTS, payload)
         write_whole(out / RECIPE, text.encode())
     except OSError as error:
@@ -109,6 +126,18 @@ def parameters(model: GenerativeModel) -> dict[str, int]:
         for name, child in model.named_children()
         if child is not model.ema and (count := sum(p.numel() for p in child.parameters()))
     }
+
+
+def averaged_weights(model: GenerativeModel) -> dict[str, Tensor]:
+    """A copy of the module that images are drawn from, on the CPU, row-major."""
+    return {
+        name: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
+        for name, tensor in model.ema.state_dict().items()
+    }
+
+
+def precision_name(amp: torch.dtype | None) -> str:
+    return {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[amp]
 
 
 def device_name(device: torch.device) -> str:

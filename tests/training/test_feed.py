@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from pipeline.data.imageset import ImageSet
+from pipeline.models.batch import Draws
 from pipeline.settings import UserError
 from pipeline.training import feed as feeds
 from pipeline.training.feed import Feed, augment, model_spec, normalise
@@ -50,7 +51,8 @@ def test_images_keep_their_levels_and_their_labels(tmp_path, monkeypatch, dtype,
     data, feed = make(tmp_path, dtype=dtype, channels=3)
     assert type(feed.source).__name__ == ("_Resident" if resident else "_Mapped")
     for step in (0, 1, 7):  # 1 was read ahead, 7 was not
-        images, labels = feed.batch(5, step, torch.Generator())
+        batch = feed.batch(5, step)
+        images, labels = batch.images, batch.labels
         rows = feed.rows[feed.order(5, step)]
         levels = np.rint((images.numpy().astype(np.float64) + 1) / 2 * np.iinfo(dtype).max)
         assert np.array_equal(levels.transpose(0, 2, 3, 1), data.images[rows])
@@ -71,7 +73,7 @@ def test_the_group_is_drawn_whole_and_evenly(symmetry, elements):
     """An image without symmetry has as many pictures as its group has elements, each equally often."""
     n = 4000
     image = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
-    drawn = augment(image.expand(n, 1, 3, 3), symmetry, torch.Generator().manual_seed(0))
+    drawn = augment(image.expand(n, 1, 3, 3), symmetry, Draws(0, n, slice(None), CPU))
     _, counts = drawn.flatten(1).unique(dim=0, return_counts=True)
     assert len(counts) == elements
     deviation = (n / elements * (1 - 1 / elements)) ** 0.5

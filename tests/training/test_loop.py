@@ -190,7 +190,7 @@ def test_damaged_checkpoint_falls_back_to_the_one_before(data, tmp_path, capfd):
     content[-100] ^= 1  # one bit
     newest.write_bytes(content)
     name = newest.name.split("-")
-    (state / f"{name[0]}-00-{10:09d}-{hashlib.sha256(older).hexdigest()}.safetensors").write_bytes(older)
+    (state / f"{name[0]}-00-{10:09d}-good-{hashlib.sha256(older).hexdigest()}.safetensors").write_bytes(older)
     capfd.readouterr()
     run(data, tmp_path / "parts", total_images=80)
     said = capfd.readouterr().err
@@ -256,17 +256,72 @@ def test_full_disk_at_the_start_or_the_end_stops(data, tmp_path, monkeypatch, fi
         run(data, tmp_path)
 
 
-def test_nan_is_rolled_back_once_and_then_stops(data, tmp_path, capfd):
-    with pytest.raises(UserError, match=r"stopped after 24 images: loss/G is nan, again after 1 return"):
+def test_nan_is_rolled_back_twice_and_then_stops(data, tmp_path, capfd):
+    with pytest.raises(UserError, match=r"stopped after 24 images: loss/G is nan, again after 2 returns"):
         run(data, tmp_path, sick_from=5)
-    assert "returned to 0 images" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    for rate, count in ((0.5, 1), (0.25, 2)):
+        line = f"loss/G is nan; returned to 20 images with learning rates times {rate} (return {count} of 2)"
+        assert f"after 24 images: {line}" in said
     assert not (tmp_path / "out" / "model.safetensors").exists()
 
 
 def test_nan_that_does_not_come_back_is_survived(data, tmp_path, capfd):
     run(data, tmp_path, sick_from=5, always_sick=False)
-    assert "after 24 images: loss/G is nan; returned to 0 images (return 1 of 1)" in capfd.readouterr().err
+    assert "returned to 20 images with learning rates times 0.5 (return 1 of 2)" in capfd.readouterr().err
     assert all(np.isfinite(float(r["loss/G"])) for r in table(tmp_path))
+
+
+def test_a_sick_training_returns_past_checkpoints_that_nobody_looked_at(data, tmp_path, capfd):
+    """Checkpoints are written after every step; those between two sample grids may hold the sickness already."""
+    run(data, tmp_path, sick_from=9, always_sick=False, checkpoint_seconds=0)
+    assert "after 40 images: loss/G is nan; returned to 20 images" in capfd.readouterr().err
+
+
+def test_lower_rates_last_beyond_an_interruption(data, tmp_path, monkeypatch):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run(data, whole, sick_from=5, always_sick=False)
+    step = Tiny.train_step
+
+    def stopped(self, *args):
+        if self.updates == 12:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *args)
+
+    monkeypatch.setattr(Tiny, "train_step", stopped)
+    with pytest.raises(SystemExit):
+        run(data, parts, sick_from=5, always_sick=False)
+    monkeypatch.setattr(Tiny, "train_step", step)
+    monkeypatch.setattr(Tiny, "_loss", healthy(Tiny._loss))
+    run(data, parts, sick_from=5, always_sick=False)
+    assert weights(whole) == weights(parts)
+
+
+def healthy(loss):
+    """The poison was spent before the interruption."""
+
+    def cured(self, part):
+        self.poison = -1
+        return loss(self, part)
+
+    return cured
+
+
+def test_a_discriminator_that_has_won_is_rolled_back_and_then_stops(data, tmp_path, monkeypatch, capfd):
+    step = Tiny.train_step
+    monkeypatch.setattr(Tiny, "train_step", lambda *args: step(*args) | {"saturation": torch.tensor(0.995)})
+    with pytest.raises(UserError, match=r"stopped after 40 images: the discriminator has won: .* since 4 images"):
+        run(data, tmp_path, total_images=400, snapshots=4)
+    assert "returned to 0 images" in capfd.readouterr().err
+
+
+def test_parts_of_a_batch_add_up(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
+    run(data, tmp_path / "whole")
+    run(data, tmp_path / "parts", batch_per_device=3)  # 3 + 1 of 4
+    whole, parts = (store.load(tmp_path / name / "out").ema for name in ("whole", "parts"))
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
 def test_never_ends_in_a_folder_of_black_images(data, tmp_path):
@@ -290,8 +345,20 @@ def test_too_little_memory_names_the_batch(data, tmp_path, monkeypatch):
         return torch.empty(2**62, dtype=torch.uint8)
 
     monkeypatch.setattr(Tiny, "train_step", greedy)
-    with pytest.raises(UserError, match="batch: 8 images at once do not fit into memory; try 4"):
+    with pytest.raises(UserError, match="batch_per_device: 8 images at once do not fit into memory, nor does a single"):
         run(data, tmp_path, batch=8)
+
+
+def test_too_little_memory_names_a_part_that_fits(data, tmp_path, monkeypatch):
+    loss = Tiny._loss
+
+    def greedy(self, part):
+        return loss(self, part) if len(part) <= 3 else torch.empty(2**62, dtype=torch.uint8)
+
+    monkeypatch.setattr(Tiny, "_loss", greedy)
+    with pytest.raises(UserError, match=r"batch_per_device: 12 images at once .* \(batch is 12 .*\); 3 do fit"):
+        run(data, tmp_path, batch=12)
+    run(data, tmp_path, batch=12, batch_per_device=3)
 
 
 def test_damaged_model_is_refused(data, tmp_path):

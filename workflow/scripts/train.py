@@ -6,13 +6,16 @@ from pipeline.settings import model_settings
 from pipeline.tracking.stages import training
 
 with job(snakemake.log[0]):
-    from pipeline.training.loop import train  # after the log is open: torch takes seconds
+    from pipeline.training.launch import launch  # after the log is open: torch takes seconds
+    from pipeline.training.loop import train
 
     w, p = snakemake.wildcards, snakemake.params
     data = Path(snakemake.input.real[0]).parent
     settings = model_settings(p.settings)
     with training(p.journal, w.dataset, w.model, int(w.seed), p.settings, ImageSet.open(data).meta) as journal:
-        train(
+        launch(
+            snakemake.resources.gpu,
+            train,
             settings,
             data=data,
             out=Path(snakemake.output.weights).parent,
