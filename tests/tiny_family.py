@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -137,12 +138,20 @@ class Events:
         return [event[1:] for event in self.list if event[0] == kind]
 
 
-def train_in_process(data: Path, folder: Path, updates: int, moment: str = "") -> None:
-    """Train with a checkpoint after each update; with a moment, die by SIGKILL in the writing of the sixth."""
+def forked(data: Path, folder: Path, settings: pyrite_settings.Training, moment: str = ""):
+    """Train in a process of its own, with a checkpoint after each update; with a moment, it dies by SIGKILL in the
+    writing of the sixth. Returns the process, started."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["pipeline.training.loop", "pipeline.models"])
+    process = context.Process(target=_train, args=(data, folder, settings, moment))
+    process.start()
+    return process
+
+
+def _train(data: Path, folder: Path, settings: pyrite_settings.Training, moment: str) -> None:
     register()
     if moment:
         _die(moment, 6)
-    settings = TinySettings(total_images=4 * updates, snapshots=4)
     train(settings, data, folder / "out", folder / "state", 0, Events(), checkpoint_seconds=0.0, threads=1)
 
 

@@ -51,7 +51,7 @@ class Generator(nn.Module):
         x = self.dense(z).unflatten(1, self.start)
         for norm, up in zip(self.norms, self.ups, strict=False):
             x = up(F.relu(norm(x, labels)))
-        return torch.tanh(self.image(F.relu(self.norms[-1](x, labels))).float())
+        return torch.tanh(self.image(F.relu(self.norms[-1](x, labels))).to(z.dtype))
 
 
 class Discriminator(nn.Module):
@@ -75,7 +75,7 @@ class Discriminator(nn.Module):
             x = F.leaky_relu(same(F.leaky_relu(down(x), 0.2)), 0.2)
         x = F.leaky_relu(self.downs[-1](x), 0.2)
         with precision(x):
-            features = minibatch_std(x.float(), labels).sum((2, 3))
+            features = minibatch_std(x.to(self.linear.bias.dtype), labels).sum((2, 3))
             # Miyato & Koyama 2018, eq. 4: y' V φ(x) + ψ(φ(x))
             return self.linear(features).squeeze(1) + (self.embedding(labels) * features).sum(1)
 
@@ -105,7 +105,8 @@ class CGAN(GenerativeModel):
         return self.compiled(self.generator)(part.draws.normal(self.latent_length), part.labels)
 
     def _discriminator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
-        discriminator = self.compiled(self.discriminator)
+        # Not compiled: its power iteration changes buffers between the two calls, before either's gradient is taken.
+        discriminator = self.discriminator
         with self.autocast():
             with torch.no_grad():
                 fake = self._fake(part)
@@ -120,7 +121,7 @@ class CGAN(GenerativeModel):
 
     def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
-            loss = losses.hinge_generator(self.compiled(self.discriminator)(self._fake(part), part.labels))
+            loss = losses.hinge_generator(self.discriminator(self._fake(part), part.labels))
         return loss, {"loss/G": loss}
 
     def held_out(self, part: Part) -> dict[str, Tensor]:

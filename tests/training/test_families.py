@@ -1,5 +1,7 @@
 """Every registered family through the loop: interrupted and resumed, it ends in the same bits."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from pipeline.models import FAMILIES
 from pipeline.sampling.draw import generate
 from pipeline.settings import Generate, load
 from pipeline.training.loop import train
-from tests.tiny_family import Events, image_set
+from tests.tiny_family import Events, forked, image_set
 
 QUICK = Path(__file__).resolve().parents[2] / "config" / "quick.yaml"
 
@@ -22,13 +24,49 @@ def small(family, images):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_resumed_training_ends_in_the_same_bits(family, tmp_path):
-    data = image_set(tmp_path / "real", size=32, symmetry="dihedral")
+def test_interrupted_training_ends_in_the_same_bits(family, tmp_path, monkeypatch):
+    """A break in the middle of the updates between two lazy penalties, and one at a snapshot."""
+    data = image_set(tmp_path / "real", n=120, size=32, symmetry="dihedral", val=True)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    train(small(family, 80), data, whole / "out", whole / "state", 0, Events(), threads=1)
-    for images in (28, 68, 80):  # breaks between the penalties that are due every few updates
-        train(small(family, images), data, parts / "out", parts / "state", 0, Events(), threads=1)
-    name = "out/model.safetensors"
-    assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    settings = small(family, 80)
+    train(settings, data, whole / "out", whole / "state", 0, Events(), threads=1)
+    step = FAMILIES[family].train_step
+    for update in (7, 10):
+        monkeypatch.setattr(FAMILIES[family], "train_step", stopped(step, update))
+        with pytest.raises(SystemExit):
+            train(settings, data, parts / "out", parts / "state", 0, Events(), threads=1)
+    monkeypatch.setattr(FAMILIES[family], "train_step", step)
+    train(settings, data, parts / "out", parts / "state", 0, Events(), threads=1)
+    for name in ("model.safetensors", "last.safetensors"):
+        files = [folder / "out" / name for folder in (whole, parts)]
+        assert files[0].exists() == files[1].exists()
+        assert not files[0].exists() or files[0].read_bytes() == files[1].read_bytes()
     generate(Generate(images_per_class=2), whole / "out", data, tmp_path / "synthetic", Events(), threads=1)
     assert (tmp_path / "synthetic" / "meta.json").is_file()
+
+
+def stopped(step, update):
+    def interrupted(self, batch):
+        if self.updates == update:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batch)
+
+    return interrupted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_kill_9_at_several_points_ends_in_the_same_bits(family, tmp_path):
+    data = image_set(tmp_path / "real", size=32, symmetry="dihedral")
+    settings = small(family, 60)
+    train(settings, data, tmp_path / "whole" / "out", tmp_path / "whole" / "state", 0, Events(), threads=1)
+    killed = tmp_path / "killed"
+    for moment in ("in the payload", "before the name", "after the name"):  # each six checkpoints after the last
+        process = forked(data, killed, settings, moment)
+        process.join()
+        assert process.exitcode in (-signal.SIGKILL, 0)
+    process = forked(data, killed, settings)
+    process.join()
+    assert process.exitcode == 0
+    name = "out/model.safetensors"
+    assert (tmp_path / "whole" / name).read_bytes() == (killed / name).read_bytes()

@@ -2,7 +2,6 @@
 
 import csv
 import hashlib
-import multiprocessing
 import os
 import random
 import shutil
@@ -20,7 +19,7 @@ from pipeline.settings import UserError
 from pipeline.training import store
 from pipeline.training.checkpoint import alone
 from pipeline.training.loop import train
-from tests.tiny_family import Events, Tiny, TinySettings, image_set, train_in_process
+from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set
 
 
 @pytest.fixture(autouse=True)
@@ -127,21 +126,12 @@ def test_sigterm_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path, size
     assert len(list((tmp_path / "parts" / "out" / "samples").iterdir())) == 4
 
 
-def forked(*args):
-    """Run `train_in_process` in a process of its own; returns it, started."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipeline.training.loop"])
-    process = context.Process(target=train_in_process, args=args)
-    process.start()
-    return process
-
-
 @pytest.mark.slow
 def test_kill_9_at_any_moment_ends_in_the_same_bits(data, tmp_path):
     """With a checkpoint after every step most kills fall into the writing of one."""
 
     def start(folder):
-        return forked(data, tmp_path / folder, 160)
+        return forked(data, tmp_path / folder, TinySettings(total_images=640, snapshots=4))
 
     def last(folder):
         return max((int(p.name.split("-")[2]) for p in (tmp_path / folder / "state").glob("*.safetensors")), default=0)
@@ -168,7 +158,7 @@ def test_kill_9_at_any_moment_ends_in_the_same_bits(data, tmp_path):
 @pytest.mark.parametrize("moment", ["in the payload", "before the name", "after the name"])
 def test_kill_9_inside_the_writing_of_a_checkpoint(data, tmp_path, moment):
     run(data, tmp_path / "whole", total_images=40, snapshots=4)
-    process = forked(data, tmp_path / "killed", 10, moment)
+    process = forked(data, tmp_path / "killed", TinySettings(total_images=40, snapshots=4), moment)
     process.join()
     assert process.exitcode == -signal.SIGKILL
     state = tmp_path / "killed" / "state"

@@ -1,0 +1,57 @@
+"""Every family learns a known distribution in seconds: orientation by class, amplitude, and phases of all kinds."""
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.models import FAMILIES
+from pipeline.settings import FAMILY_SETTINGS
+from pipeline.training import store
+from pipeline.training.loop import train
+from tests.learning import stripes
+from tests.tiny_family import Events
+
+NEAR, SMOOTH = 0.25, 0.2  # a distance of 1 is flat gray; see `stripes.distance`
+RECIPES = {
+    "cgan": {
+        "total_images": 8000,
+        "batch": 16,
+        "z_dim": 32,
+        "generator_channels": 32,
+        "discriminator_channels": 32,
+        "generator_rate": 1e-3,
+        "discriminator_rate": 1e-3,
+        "ema_images": 1000,
+    },
+}
+
+
+def images_of(model, n):
+    """(n, SIZE, SIZE) images and labels (n,) that take turns."""
+    labels = torch.arange(n) % len(stripes.WAVES)
+    images = torch.cat([model.sample(c, s) for c, s in zip(labels.split(64), torch.arange(n).split(64), strict=True)])
+    return images[:, 0].numpy(), labels.numpy()
+
+
+def test_the_distance_is_what_it_says():
+    images, labels = stripes.draw(800, 2)
+    assert stripes.distance(images, labels) < 0.02
+    assert stripes.roughness(images, labels) == pytest.approx(stripes.NOISE, rel=0.02)
+    assert stripes.distance(np.zeros_like(images), labels) == pytest.approx(1, abs=0.02)
+    assert stripes.distance(images.transpose(0, 2, 1), labels) > 0.9  # two of four orientations are exchanged
+    assert stripes.distance(images[labels.argsort(kind="stable")][::-1], np.sort(labels)) == pytest.approx(2, abs=0.05)
+    one = images[:4][labels]
+    assert stripes.distance(one, labels) == pytest.approx(2, abs=0.05)
+    assert stripes.distance(images * 0.5, labels) == pytest.approx(0.25, abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", FAMILIES)
+def test_learns_stripes(family, tmp_path):
+    data = stripes.image_set(tmp_path / "real", 400)
+    settings = FAMILY_SETTINGS[family](family=family, snapshots=4, **RECIPES[family])
+    train(settings, data, tmp_path / "out", tmp_path / "state", 0, Events(), threads=2)
+    images, labels = images_of(store.load(tmp_path / "out"), 800)
+    print(family, stripes.distance(images, labels), stripes.roughness(images, labels))
+    assert stripes.distance(images, labels) < NEAR
+    assert stripes.roughness(images, labels) < SMOOTH

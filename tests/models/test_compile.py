@@ -1,0 +1,44 @@
+"""Compiled networks have the gradients of the uncompiled ones in float64."""
+
+import shutil
+
+import pytest
+import torch
+
+from pipeline import models
+from pipeline.models.batch import Batch, Draws
+from pipeline.settings import FAMILY_SETTINGS
+from tests.models.tiny import batch, spec, tiny_settings
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler on CPUs")
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("family", models.FAMILIES)
+def test_compiled_gradients_are_those_of_float64(family, monkeypatch):
+    drawn = {kind: getattr(Draws, kind) for kind in ("normal", "uniform")}
+    images, labels = batch(spec())
+    still = {"dropout": 0.0} if "dropout" in FAMILY_SETTINGS[family].model_fields else {}
+    gradients = {}
+    for compiled, dtype in ((False, torch.float64), (True, torch.float32)):
+        torch.manual_seed(0)
+        model = models.build(tiny_settings(family, compile=compiled, **still), spec()).to(dtype)
+        for kind, original in drawn.items():
+            monkeypatch.setattr(Draws, kind, lambda *a, o=original, d=dtype: o(*a).to(d))
+        gradients[compiled] = found = []
+
+        def keep(optimizer, *_, found=found):
+            grads = [p.grad for group in optimizer.param_groups for p in group["params"]]
+            found.append([None if g is None else g.clone() for g in grads])
+
+        for optimizer in model.optimizers.values():
+            optimizer.register_step_pre_hook(keep)
+        model.pace = 0.0  # every step sees the weights of the start
+        model.update(Batch(images.to(dtype), labels, 1))
+    assert len(gradients[True]) == len(gradients[False]) > 0
+    for ours, theirs in zip(gradients[True], gradients[False], strict=True):
+        for single, double in zip(ours, theirs, strict=True):
+            assert (single is None) == (double is None)
+            if single is not None:
+                scale = double.abs().max().item()
+                torch.testing.assert_close(single.double(), double, rtol=1e-3, atol=1e-3 * scale + 1e-8)
