@@ -298,8 +298,12 @@ class StyleGAN2ADA(Training):
     """Most channels at any resolution."""
     discriminator_channel_base: Count | None = None
     """The same for the discriminator; null is channel_base."""
+    discriminator_channel_max: Count | None = None
+    """The same for the discriminator; null is channel_max."""
     modulation: Literal["weights", "adain"] = "weights"
     """`weights`: weight demodulation (StyleGAN2); `adain`: adaptive instance normalisation (StyleGAN), an ablation."""
+    noise_strength: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the noise inputs before training; 0 in the paper. 0.3 makes textures varied within a short training."""
     learning_rate: Positive = 0.0025
     """Adam step of both networks; 0.002 in the paper at 512 pixels and above."""
     r1_gamma: Annotated[float, Field(ge=0)] | None = None

@@ -1,7 +1,7 @@
 """Adaptive discriminator augmentation (Karras et al. 2020b): the `bgc` set, for gray and RGB images.
 
 Every transform is drawn for each image by itself and applied with probability p, which is steered so that the
-discriminator stays as sure of real images as `target` says. Images are (N, C, size, size), about [-1, 1].
+discriminator stays as sure of real images as `target` says. Images are (N, C, H, W), about [-1, 1].
 """
 
 from __future__ import annotations
@@ -49,30 +49,34 @@ def blit(images: Tensor, flip: Tensor, turns: Tensor, shift: Tensor) -> Tensor:
     """Mirror left-right, then turn, then move: whole pixels, so no value is changed.
 
     Args:
-        images: (N, C, S, S).
+        images: (N, C, H, W).
         flip: (N,) 0 or 1.
-        turns: (N,) quarter turns, 0 to 3, counter-clockwise as torch.rot90 turns (H, W).
-        shift: (N, 2) int64 pixels right and down, within ±S; the mirror image moves in.
+        turns: (N,) quarter turns, 0 to 3, counter-clockwise as torch.rot90 turns (H, W); 0 or 2 unless H = W.
+        shift: (N, 2) int64 pixels right and down, within ±W and ±H; the mirror image moves in.
     """
-    size = images.shape[2]
-    steps = torch.arange(size, device=images.device)
-    x = reflect(steps - shift[:, :1], size)[:, None, :]  # (N, 1, S) column before the move
-    y = reflect(steps - shift[:, 1:], size)[:, :, None]  # (N, S, 1) row before the move
+    height, width = images.shape[2:]
+    columns, rows = (torch.arange(size, device=images.device) for size in (width, height))
+    x = reflect(columns - shift[:, :1], width)[:, None, :]  # (N, 1, W) column before the move
+    y = reflect(rows - shift[:, 1:], height)[:, :, None]  # (N, H, 1) row before the move
     turns = turns[:, None, None]
-    odd, last = turns % 2 == 1, size - 1
+    odd = turns % 2 == 1
     column, row = torch.where(odd, y, x), torch.where(odd, x, y)
-    column = torch.where((turns == 1) | (turns == 2), last - column, column)
-    row = torch.where(turns >= 2, last - row, row)
-    column = torch.where(flip[:, None, None] == 1, last - column, column)
-    index = (row * size + column).flatten(1)[:, None].expand(-1, images.shape[1], -1)
-    return images.flatten(2).gather(2, index).unflatten(2, (size, size))
+    column = torch.where((turns == 1) | (turns == 2), width - 1 - column, column)
+    row = torch.where(turns >= 2, height - 1 - row, row)
+    column = torch.where(flip[:, None, None] == 1, width - 1 - column, column)
+    index = (row * width + column).flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, index).unflatten(2, (height, width))
 
 
 def random_blit(images: Tensor, chance: Chance) -> Tensor:
-    """Each of the three with probability p: mirror or not, 0 to 3 quarter turns, a move of up to an eighth."""
-    size = images.shape[2]
-    shift = (chance.uniform(-0.125, 0.125, columns=2) * size).round().long()
-    return blit(images, chance.integer(2), chance.integer(4), shift)
+    """Each of the three with probability p: mirror or not, 0 to 3 quarter turns (an image that is no square: 0 or 2),
+    a move of up to an eighth of each side."""
+    height, width = images.shape[2:]
+    x, y = chance.uniform(-0.125, 0.125, columns=2).unbind(1)
+    shift = torch.stack([x * width, y * height], 1).round().long()
+    flip = chance.integer(2)
+    turns = chance.integer(4) if height == width else 2 * chance.integer(2)
+    return blit(images, flip, turns, shift)
 
 
 # ---------------------------------------------------------------- geometry
@@ -100,16 +104,16 @@ def translation(x: Tensor, y: Tensor) -> Tensor:
     return _affine(zero + 1, zero, zero, zero + 1, x, y)
 
 
-def random_geometry(chance: Chance, size: int) -> Tensor:
-    """(N, 3, 3) isotropic scale, rotation, stretch, rotation, translation, in this order (appendix B.2)."""
+def random_geometry(chance: Chance, height: int, width: int) -> Tensor:
+    """(N, 3, 3) isotropic scale, rotation, stretch, rotation, translation, in this order (appendix B.2); pixels."""
     turned = 1 - (1 - chance.p).sqrt()  # so that p is the probability of either rotation
     isotropic = chance.normal(0.2).exp2()[:, 0]
     before = chance.uniform(-math.pi, math.pi, p=turned)[:, 0]
     stretch = chance.normal(0.2).exp2()[:, 0]
     after = chance.uniform(-math.pi, math.pi, p=turned)[:, 0]
-    x, y = (chance.normal(0.125, columns=2) * size).unbind(1)
+    x, y = chance.normal(0.125, columns=2).unbind(1)
     matrix = rotation(before) @ scaling(isotropic, isotropic)
-    return translation(x, y) @ rotation(after) @ scaling(stretch, 1 / stretch) @ matrix
+    return translation(x * width, y * height) @ rotation(after) @ scaling(stretch, 1 / stretch) @ matrix
 
 
 # ---------------------------------------------------------------- colour
@@ -172,25 +176,26 @@ class AdaptiveAugment(nn.Module):
     """Augments images with probability `p`, and steers p by the signs of the discriminator's logits.
 
     Args:
-        size: side of the images.
+        height: of the images.
+        width: of the images.
         target: of r_t = E[sign D(real)].
         images: over which p may go from 0 to 1.
     """
 
-    def __init__(self, size: int, target: float, images: float):
+    def __init__(self, height: int, width: int, target: float, images: float):
         super().__init__()
         self.target, self.images = target, images
-        self.warp = Warp(size)
+        self.warp = Warp(height, width)
         self.register_buffer("p", torch.zeros(()))
         self.register_buffer("signs", torch.zeros(()))  # sum since the last change of p
         self.register_buffer("rt", torch.zeros(()))
 
     def forward(self, images: Tensor, draws: Draws) -> Tensor:
-        """(N, C, S, S) of the dtype of `p`; differentiable twice in the images."""
+        """(N, C, H, W) of the dtype of `p`; differentiable twice in the images."""
         with precision(images):
             chance = Chance(self.p, draws)
             images = random_blit(images.to(self.p.dtype), chance)
-            images = self.warp(images, random_geometry(chance, images.shape[2]))
+            images = self.warp(images, random_geometry(chance, *images.shape[2:]))
             return recolour(images, random_colour(chance, images.shape[1]))
 
     @torch.no_grad()

@@ -55,14 +55,14 @@ def halving_matrix(size: int) -> Tensor:
     return matrix
 
 
-class Warp(nn.Module):
-    """Low-pass doubling, bilinear look-up, low-pass halving; what lies outside an image is its mirror image."""
+class Axis(nn.Module):
+    """Rows (or columns) of an image: their doubling, their halving, and where each half-pixel is."""
 
     def __init__(self, size: int):
         super().__init__()
-        self.size = size
+        self.size, self.middle = size, (size - 1) / 2
         half_pixels = torch.arange(2 * size + 2 * FIRST, dtype=torch.float64)
-        positions = (half_pixels - DELAY) / 2 - (size - 1) / 2  # in pixels from the image's centre
+        positions = (half_pixels - DELAY) / 2 - self.middle  # in pixels from the image's centre
         for name, value in (
             ("doubling", doubling_matrix(size)),
             ("halving", halving_matrix(size)),
@@ -70,29 +70,39 @@ class Warp(nn.Module):
         ):
             self.register_buffer(name, value.float(), persistent=False)
 
+    def place(self, position: Tensor) -> Tensor:
+        """Positions in pixels from the centre to grid_sample's units of the doubled axis."""
+        pixel = position + self.middle
+        # The doubled image has a mirrored margin of its own; only what lies beyond it is folded back.
+        low, high = self.positions[0] + self.middle, self.positions[-1] + self.middle
+        pixel = torch.where((pixel < low) | (pixel > high), reflect(pixel, self.size), pixel)
+        return (pixel - low) * (2 / (high - low)) - 1
+
+
+class Warp(nn.Module):
+    """Low-pass doubling, bilinear look-up, low-pass halving; what lies outside an image is its mirror image."""
+
+    def __init__(self, height: int, width: int):
+        super().__init__()
+        self.rows, self.columns = Axis(height), Axis(width)
+
     def forward(self, images: Tensor, matrices: Tensor) -> Tensor:
         """Move the content of each image by its transform.
 
         Args:
-            images: (N, C, size, size), of the dtype of this module.
+            images: (N, C, height, width), of the dtype of this module.
             matrices: (N, 3, 3) invertible affine transforms of (x right, y down, 1), in pixels from the centre.
         """
-        double, halve = self.doubling, self.halving
-        fine = double @ images @ double.mT
+        fine = self.rows.doubling @ images @ self.columns.doubling.mT
         moved = _Lookup.apply(fine, self._grid(torch.linalg.inv_ex(matrices).inverse))
-        return halve @ moved @ halve.mT
+        return self.rows.halving @ moved @ self.columns.halving.mT
 
     def _grid(self, inverses: Tensor) -> Tensor:
-        """(N, L, L, 2) where each half-pixel's content comes from, in grid_sample's units."""
-        p = self.positions
-        x, y = p[None, None, :], p[None, :, None]
-        rows = inverses[:, :2, :, None, None]  # (N, 2, 3, 1, 1)
-        centred = torch.stack([rows[:, i, 0] * x + rows[:, i, 1] * y + rows[:, i, 2] for i in (0, 1)], -1)
-        pixel = centred + (self.size - 1) / 2
-        # The doubled image has a mirrored margin of its own; only what lies beyond it is folded back.
-        low, high = p[0] + (self.size - 1) / 2, p[-1] + (self.size - 1) / 2
-        pixel = torch.where((pixel < low) | (pixel > high), reflect(pixel, self.size), pixel)
-        return (pixel - low) * (2 / (high - low)) - 1
+        """(N, rows, columns, 2) where each half-pixel's content comes from, in grid_sample's units."""
+        x, y = self.columns.positions[None, None, :], self.rows.positions[None, :, None]
+        rows = inverses[:, :2, :, None, None].unbind(1)  # each (N, 3, 1, 1)
+        centred = [row[:, 0] * x + row[:, 1] * y + row[:, 2] for row in rows]
+        return torch.stack([self.columns.place(centred[0]), self.rows.place(centred[1])], -1)
 
 
 _MODE = (0, 0, True)  # bilinear, zeros outside (never met), corners aligned

@@ -1,82 +1,76 @@
-"""StyleGAN2-ADA beyond the contract: its layers against explicit formulas, its penalties against float64."""
+"""The training of StyleGAN2-ADA beyond the contract: its phases, and its gradients against float64."""
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from pipeline.models import build, losses
-from pipeline.models.stylegan2_ada import Mapping, ModulatedConv, lazy_adam
-from pipeline.settings import ImageSpec, StyleGAN2ADA
-from tests.models.tiny import batch, rng, spec, tiny_settings
+from pipeline.models.base import latents
+from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.stylegan2_ada import lazy_adam
+from pipeline.models.stylegan2_discriminator import Discriminator
+from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, Generator
+from pipeline.settings import ImageSpec, StyleGAN2ADA, Texture
+from tests.models.tiny import batch, spec, tiny_settings
 
 
-def tiny(of=None, **changes):
+def tiny(of=None, amp=None, **changes):
     torch.manual_seed(0)
-    return build(tiny_settings("stylegan2_ada", **changes), of or spec())
+    return build(tiny_settings("stylegan2_ada", **changes), of or spec(), amp)
 
 
-# ---------------------------------------------------------------- layers
+def updates(model, count):
+    images, labels = batch(model.spec)
+    return [model.update(Batch(images, labels, seed)) for seed in range(count)]
 
 
-def test_demodulation_gives_unit_variance():
-    torch.manual_seed(0)
-    conv = ModulatedConv(64, 96, 16, 3)
-    x, w = torch.randn(4, 64, 24, 24), torch.randn(4, 16) * 3
-    out = conv(x, w)[..., 1:-1, 1:-1]
-    torch.testing.assert_close(out.std((1, 2, 3)), torch.ones(4), atol=0.04, rtol=0)
+def whole(model, seed=0, dtype=torch.float32):
+    """The one part of a batch."""
+    images, labels = batch(model.spec)
+    return next(Batch(images.to(dtype), labels, seed).parts())
 
 
-@pytest.mark.parametrize("up", [False, True])
-def test_scaled_activations_equal_modulated_weights(up):
-    """The paper's formulation: each image has its own kernel, w'' = s w / |s w|; doubling by zeros and the filter."""
-    torch.manual_seed(1)
-    conv = ModulatedConv(5, 7, 4, 3, up=up).double()
-    x, w = torch.randn(3, 5, 6, 6, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64)
-    got = conv(x, w, gain=2.0)
-    taps = torch.tensor([1.0, 3, 3, 1], dtype=torch.float64) / 4
-    for i in range(3):
-        kernel = conv.weight * conv.affine(w[i : i + 1])[0][:, None, None]
-        kernel = 2 * kernel / kernel.square().sum((1, 2, 3), keepdim=True).sqrt()
-        image = x[i : i + 1]
-        if up:
-            spread = torch.zeros(1, 5, 13, 13, dtype=torch.float64)
-            spread[:, :, 1::2, 1::2] = image
-            # zeros between the pixels, true convolution, filter
-            wide = F.conv2d(F.pad(spread, (1, 1, 1, 1)), kernel.flip(2, 3))
-            expected = F.conv2d(wide, torch.outer(taps, taps).expand(7, 1, 4, 4), padding=1, groups=7)
-        else:
-            expected = F.conv2d(image, kernel, padding=1)
-        torch.testing.assert_close(got[i : i + 1], expected, atol=1e-6, rtol=1e-6)
+def rows(n, seed=0):
+    """A part of n images of class 0."""
+    draws = Draws(seed, n, slice(None), torch.device("cpu"))
+    return Part(torch.zeros(n, 1, 16, 16), torch.zeros(n, dtype=torch.int64), draws, 1.0)
 
 
-def test_mapping_forgets_the_length_of_z_and_tells_classes_apart():
-    mapping = Mapping(tiny_settings("stylegan2_ada"), 3)
-    z, labels = torch.randn(3, 8), torch.tensor([0, 0, 0])
-    torch.testing.assert_close(mapping(z * 7, labels), mapping(z, labels))
-    assert (mapping(z, labels) - mapping(z, labels + 1)).abs().mean() > 0.1
+class DoubleDraws(Draws):
+    """The same numbers, in float64."""
+
+    def normal(self, *shape):
+        return super().normal(*shape).double()
+
+    def uniform(self, *shape):
+        return super().uniform(*shape).double()
 
 
-def test_each_class_tracks_its_own_mean():
-    mapping = Mapping(tiny_settings("stylegan2_ada"), 3)
-    means = torch.tensor([[1.0] * 8, [-2.0] * 8])
-    for _ in range(3000):
-        labels = torch.tensor([0, 1, 1])
-        mapping.track(means[labels] + torch.tensor([[0.0], [0.5], [-0.5]]), labels)
-    torch.testing.assert_close(mapping.w_average[:2], means, atol=0.01, rtol=0)
-    assert mapping.w_average[2].abs().max() == 0
+def double(model, seed=0):
+    """The one part of a batch in float64, for a model in float64."""
+    part = whole(model, seed, torch.float64)
+    return part._replace(draws=DoubleDraws(seed, len(part), slice(None), part.images.device))
+
+
+def gradients(model, name, loss, part):
+    """Of the loss at the weights of an optimiser, by number; None where there is none."""
+    chosen = [p for group in model.optimizers[name].param_groups for p in group["params"]]
+    for parameter in model.parameters():
+        parameter.requires_grad_(any(parameter is p for p in chosen))
+    return torch.autograd.grad(loss(part)[0], chosen, allow_unused=True)
 
 
 def test_truncation_draws_towards_the_mean_of_the_class():
     model = tiny()
     model.ema.mapping.w_average.normal_()
-    labels = torch.tensor([2, 2])
-    one, other = model.sample(labels, torch.tensor([1, 2]), truncation=0.0)
-    w = model.ema.mapping(torch.randn(2, 8), labels, truncation=0.0)
-    torch.testing.assert_close(w, model.ema.mapping.w_average[labels])
+    labels, z = torch.tensor([2, 2]), latents(torch.tensor([1, 2]), model.latent_length)
+    styles = model.styles(labels, z, truncation=0.0)
+    mean = model.ema.mapping.w_average[2]
+    torch.testing.assert_close(styles, mean.expand(2, model.ema.synthesis.layers, -1))
+    one, other = model.render(styles, z)
     assert (one - other).abs().max() < 1e-6  # only noise would differ, and its strength is still 0
-    half = model.ema.mapping(torch.ones(1, 8), labels[:1], truncation=0.5)
-    full = model.ema.mapping(torch.ones(1, 8), labels[:1])
-    torch.testing.assert_close(half, (full + model.ema.mapping.w_average[2]) / 2)
+    half, full = (model.styles(labels, z, truncation) for truncation in (0.5, 1.0))
+    torch.testing.assert_close(half, (full + mean) / 2)
+    assert torch.equal(model.render(full, z), model.decode(labels, z))
 
 
 def test_noise_comes_from_the_seed():
@@ -85,19 +79,20 @@ def test_noise_comes_from_the_seed():
         if name.endswith("strength"):
             parameter.data.fill_(0.5)
     model.ema.mapping.w_average.normal_()
-    labels = torch.tensor([0, 0])
-    one, other = model.sample(labels, torch.tensor([1, 2]), truncation=0.0)
+    labels, z = torch.tensor([0, 0]), latents(torch.tensor([1, 2]), model.latent_length)
+    styles = model.styles(labels, z, truncation=0.0)
+    one, other = model.render(styles, z)
     assert (one - other).abs().mean() > 0.01
-    torch.testing.assert_close(model.sample(labels[:1], torch.tensor([2]), truncation=0.0)[0], other)
+    torch.testing.assert_close(model.render(styles[:1], z[1:])[0], other)
 
 
 def test_style_mixing_switches_once_from_one_w_to_another():
     model = tiny(style_mixing=1.0)
-    ws = model._mixed(torch.zeros(64, dtype=torch.int64), rng())
+    ws = model._mixed(rows(64))
     switches = (ws[:, 1:] != ws[:, :-1]).any(2)
     assert (switches.sum(1) == 1).all()
     assert switches.any(0).all()  # at every layer in some image
-    unmixed = tiny(style_mixing=0.0)._mixed(torch.zeros(8, dtype=torch.int64), rng())
+    unmixed = tiny(style_mixing=0.0)._mixed(rows(8))
     assert (unmixed == unmixed[:, :1]).all()
 
 
@@ -122,17 +117,15 @@ def test_lazy_regularisation_corrects_adam():
 
 def test_penalties_are_lazy():
     model = tiny(r1_every=3, path_length_every=2)
-    images, labels = batch(spec())
-    logs = [model.train_step(images, labels, rng(i)) for i in range(6)]
+    logs = updates(model, 6)
     assert [i for i, log in enumerate(logs) if "r1" in log] == [0, 3]
     assert [i for i, log in enumerate(logs) if "path/penalty" in log] == [0, 2, 4]
 
 
 def test_terms_of_no_weight_are_left_out():
     model = tiny(r1_gamma=0.0, path_length_weight=0.0, ada_target=0.0)
-    images, labels = batch(spec())
-    log = model.train_step(images, labels, rng())
-    assert set(log) == {"loss/G", "loss/D", "logit/real", "logit/fake"}
+    log = updates(model, 1)[0]
+    assert set(log) == {"loss/G", "loss/D", "logit/real", "logit/fake", "saturation", "gradient/G", "gradient/D"}
     assert model.augmentation is None
     assert not any("augmentation" in name for name in model.state())
 
@@ -140,6 +133,29 @@ def test_terms_of_no_weight_are_left_out():
 def test_default_r1_weight_follows_the_heuristic():
     model = build(StyleGAN2ADA(family="stylegan2_ada", channel_base=512), ImageSpec(64, 64, 1, ("a",)))
     assert model.r1_gamma == pytest.approx(2e-4 * 64 * 64 / 32)
+
+
+def test_weights_of_the_penalties():
+    """R1 is weighted by γ, the path length penalty by its weight, each by the updates it stands for."""
+    model = tiny(r1_gamma=3.0, r1_every=5, path_length_weight=7.0, path_length_every=4)
+    loss, scalars = model._r1_loss(whole(model))
+    torch.testing.assert_close(loss, 15 * scalars["r1"])
+    loss, scalars = model._path_loss(whole(model))
+    torch.testing.assert_close(loss, 28 * scalars["path/penalty"])
+
+
+def test_path_lengths_are_compared_with_their_running_mean():
+    """The mean moves by a hundredth of the way; half a batch is measured (SG2, appendix B)."""
+    model = tiny(path_length_weight=1.0, path_length_every=1)
+    model.path_mean.fill_(50.0)
+    images, labels = batch(spec())
+    (part,) = Batch(images, labels, 0).parts(every=2)
+    assert len(part) == 2
+    scalars = model._path_loss(part)[1]
+    far = (50.0 - scalars["path/length"]).item()  # the lengths differ little beside this
+    assert scalars["path/penalty"].sqrt().item() == pytest.approx(far, rel=0.02)
+    log = updates(model, 1)[0]
+    torch.testing.assert_close(model.path_mean, 0.99 * 50 + 0.01 * log["path/length"])
 
 
 def numeric_slope(function, parameter, direction, step=1e-6):
@@ -198,6 +214,72 @@ def test_path_length_of_the_generator_against_float64():
     check_slopes(lambda: penalty(nets[1], torch.float64), list(nets[1].parameters()), fast)
 
 
+@pytest.mark.parametrize(("name", "phase"), [("D", "_r1_loss"), ("G", "_path_loss")])
+@pytest.mark.parametrize("modulation", ["weights", "adain"])
+def test_the_penalties_as_trained_against_float64(name, phase, modulation):
+    """R1 goes through the augmentation."""
+    found = []
+    for model, make in ((tiny(modulation=modulation), whole), (tiny(modulation=modulation).double(), double)):
+        model.augmentation.p.fill_(0.8)
+        model.path_mean.fill_(0.1)
+        found.append(gradients(model, name, getattr(model, phase), make(model)))
+    assert_near(*found, 1e-3)
+
+
+def assert_near(found, expected, tolerance):
+    """Gradients, each within a share of its largest element."""
+    for f, e in zip(found, expected, strict=True):
+        assert (f is None) == (e is None)
+        if e is not None:
+            torch.testing.assert_close(f.double(), e, rtol=0, atol=tolerance * e.abs().max().item() + 1e-9)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler looks at it
+def test_compiled_losses_have_the_gradients_of_float64():
+    """Compilation is for the two main phases; what is differentiated twice never meets it."""
+    for name, penalty in (("D", "_r1_loss"), ("G", "_path_loss")):
+        compiled, exact = tiny(compile=True), tiny().double()
+        for model in (compiled, exact):
+            model.augmentation.p.fill_(0.5)
+        loss = {"D": "_discriminator_loss", "G": "_generator_loss"}[name]
+        found = gradients(compiled, name, getattr(compiled, loss), whole(compiled))
+        expected = gradients(exact, name, getattr(exact, loss), double(exact))
+        assert len(compiled._compiled) == 2
+        assert_near(found, expected, 1e-3)
+        compiled._compiled.clear()
+        getattr(compiled, penalty)(whole(compiled))
+        assert not compiled._compiled
+
+
+@pytest.mark.parametrize("modulation", ["weights", "adain"])
+@pytest.mark.parametrize("name", ["D", "G"])
+def test_recomputed_activations_give_the_same_gradients_from_less_memory(name, modulation):
+    found, kept = [], []
+    for recompute in (False, True):
+        model = tiny(spec(size=64), modulation=modulation, checkpoint_activations=recompute)
+        loss = {"D": model._discriminator_loss, "G": model._generator_loss}[name]
+        storages = {}
+
+        def keep(x, storages=storages):
+            storages[x.untyped_storage().data_ptr()] = x.untyped_storage().nbytes()
+            return x
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda x: x):
+            value, part = None, whole(model)
+            for parameter in model.parameters():
+                parameter.requires_grad_(True)
+            value = loss(part)[0]
+        kept.append(sum(storages.values()))
+        found.append(torch.autograd.grad(value, model.optimizers[name].param_groups[0]["params"]))
+    for plain, recomputed in zip(*found, strict=True):
+        assert torch.equal(plain, recomputed)
+    assert kept[1] < 0.5 * kept[0]
+
+
+# ---------------------------------------------------------------- precision
+
+
 def test_half_precision_runs_in_the_four_finest_resolutions_only():
     model = tiny(spec(size=128))
     assert [block.low_precision for block in model.generator.synthesis.blocks] == [False, True, True, True, True]
@@ -207,6 +289,111 @@ def test_half_precision_runs_in_the_four_finest_resolutions_only():
         block.same.register_forward_hook(lambda _m, _a, out, i=i: dtypes.__setitem__(i, out.dtype))
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         ws = torch.randn(1, model.generator.synthesis.layers, 8)
-        image = model.generator.synthesis(ws, model._noise(1, rng()))
+        image = model.generator.synthesis(ws, model._noise(rows(1).draws))
     assert dtypes == {0: torch.float32} | dict.fromkeys(range(1, 5), torch.bfloat16)
     assert image.dtype == torch.float32
+
+
+def test_float16_trains_with_scaled_losses_and_single_precision_penalties():
+    model = tiny(spec(size=32), amp=torch.float16)
+    before = [p.detach().clone() for p in model.parameters()]
+    seen = []
+    model.discriminator.blocks[0].same.register_forward_hook(lambda _m, _a, out: seen.append(out.dtype))
+    logs = updates(model, 3)
+    assert model.scaler.is_enabled()
+    assert seen[:4] == [torch.float16, torch.float16, torch.float32, torch.float16]  # real, fake, R1, generator
+    assert all(torch.isfinite(value) for log in logs for value in log.values())
+    assert not any(torch.equal(p, q) for p, q in zip(model.parameters(), before, strict=True) if p.numel() > 1)
+    assert all(p.dtype == torch.float32 for p in model.parameters())
+
+
+def test_activations_of_half_precision_are_bounded():
+    """Biases of 60 000, near the end of float16 at 65 504, do not reach the images or the logits as infinities."""
+    model = tiny(spec(size=32))
+    layers = [
+        layer for block in model.generator.synthesis.blocks[-HALF_RESOLUTIONS:] for layer in (block.up, block.same)
+    ] + [block.same for block in model.discriminator.blocks[:HALF_RESOLUTIONS]]
+    with torch.no_grad():
+        for layer in layers:
+            layer.bias.fill_(40_000.0)
+    bounds = []
+    for block in model.generator.synthesis.blocks:
+        block.same.register_forward_hook(lambda _m, _a, out: bounds.append(out.abs().max().item()))
+    for block in model.discriminator.blocks:
+        block.down.register_forward_pre_hook(lambda _m, args: bounds.append(args[0].abs().max().item()))
+    with torch.autocast("cpu", torch.float16), torch.no_grad():
+        draws = rows(2).draws
+        image = model.generator.synthesis(draws.normal(model.generator.synthesis.layers, 8), model._noise(draws))
+        logits = model.discriminator(image, torch.tensor([0, 1]))
+    assert bounds == [256.0] * 6
+    assert torch.isfinite(image).all()
+    assert torch.isfinite(logits).all()
+
+
+# ---------------------------------------------------------------- texture, shapes, sizes
+
+
+class Fixed(torch.nn.Module):
+    """Texture losses that are known: the mean image, and two numbers."""
+
+    def forward(self, fake, real, labels):
+        assert fake.shape == real.shape
+        return {"perceptual": fake.mean(), "gram": fake.new_tensor(2.0), "fft": fake.new_tensor(3.0)}
+
+
+def test_texture_losses_are_added_by_weight():
+    weights = Texture(perceptual=0.5, gram=10.0, fft=0.0)
+    model, plain = tiny(texture=weights), tiny()
+    model.texture = Fixed()
+    loss, scalars = model._generator_loss(whole(model))
+    torch.testing.assert_close(loss, scalars["loss/G"] + 0.5 * scalars["texture/perceptual"] + 20.0)
+    assert scalars["texture/fft"] == 3.0
+    torch.testing.assert_close(scalars["loss/G"], plain._generator_loss(whole(plain))[0])
+
+
+def test_images_are_drawn_without_the_texture_losses():
+    """A model of these settings is built, sampled and saved as one without."""
+    model, plain = tiny(texture=Texture()), tiny()
+    assert model.state().keys() == plain.state().keys()
+    labels, seeds = torch.tensor([0, 1]), torch.tensor([3, 4])
+    assert torch.equal(model.sample(labels, seeds), plain.sample(labels, seeds))
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 48), (64, 16)])
+@pytest.mark.parametrize("modulation", ["weights", "adain"])
+def test_images_need_not_be_square(height, width, modulation):
+    model = tiny(ImageSpec(height, width, 3, ("a", "b")), modulation=modulation, style_mixing=0.5)
+    model.augmentation.p.fill_(1.0)
+    assert all(torch.isfinite(v) for log in updates(model, 2) for v in log.values())
+    images = model.sample(torch.tensor([0, 1]), torch.tensor([1, 2]))
+    assert images.shape == (2, 3, height, width)
+    coarse = (height // (min(height, width) // 4), width // (min(height, width) // 4))
+    assert model.generator.synthesis.constant.shape[1:] == coarse
+    assert model.r1_gamma == pytest.approx(2e-4 * height * width / 4)
+
+
+def count(size, channels=1, classes=6, **settings):
+    of = ImageSpec(size, size, channels, tuple("abcdefgh"[:classes]))
+    with torch.device("meta"):
+        s = StyleGAN2ADA(family="stylegan2_ada", **settings)
+        return tuple(sum(p.numel() for p in net(s, of).parameters()) for net in (Generator, Discriminator))
+
+
+def test_parameters_of_the_presets():
+    """As docs/families/stylegan2_ada.md states them."""
+    small = {"channel_base": 6144, "channel_max": 384, "discriminator_channel_max": 184}
+    assert count(128, **small) == (11_008_065, 3_209_464)
+    assert count(128) == (23_209_617, 24_672_640)
+    assert count(256) == (23_451_732, 24_791_488)
+    assert count(512, channel_base=32768, mapping_layers=8) == (30_535_767, 31_349_184)
+
+
+def test_published_parameter_counts():
+    """Unconditional FFHQ networks of the paper: 30.0 and 28.9 million at 256 to 1024 pixels (SG2, section 5).
+
+    One class adds a row of each embedding, its mapping, and the half of the first layer that reads it.
+    """
+    generator, discriminator = count(1024, channels=3, classes=1, channel_base=32768, mapping_layers=8)
+    embedding = 512 + 512 * 512
+    assert generator - embedding == pytest.approx(30.37e6, rel=0.005)
+    assert discriminator - (512 + 8 * (512 * 512 + 512) + 512 * 511) == pytest.approx(29.01e6, rel=0.005)

@@ -1,0 +1,73 @@
+"""The residual discriminator of StyleGAN2-ADA, class-conditional by projection (Karras et al. 2020a "SG2", 2020b)."""
+
+from __future__ import annotations
+
+import itertools
+
+from torch import Tensor, nn
+
+from pipeline.models.base import start_grid
+from pipeline.models.layers import SQRT2, EqualisedConv, EqualisedLinear, activate, minibatch_std, normalise, precision
+from pipeline.models.resample import Blur, Downsample
+from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, perceptron, recomputing, widths
+from pipeline.settings import ImageSpec
+from pipeline.settings import StyleGAN2ADA as Settings
+
+
+class DiscriminatorBlock(nn.Module):
+    """One halving (SG2, figure 7c)."""
+
+    def __init__(self, inputs: int, outputs: int, half: bool):
+        super().__init__()
+        self.low_precision = half
+        self.same = EqualisedConv(inputs, inputs, 3, gain=SQRT2)
+        self.blur = Blur(padding=2)
+        # The sum of the two branches is divided by √2, which meets the gain √2 of the activation here.
+        self.down = EqualisedConv(inputs, outputs, 3, stride=2)
+        self.downsample = Downsample()
+        self.skip = EqualisedConv(inputs, outputs, 1, bias=False, gain=1 / SQRT2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with precision(x, self.low_precision):
+            y = activate(self.same(x))
+            return activate(self.down(self.blur(y))) + self.skip(self.downsample(x))
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, H, W) and labels (N,) to logits (N,)."""
+
+    def __init__(self, settings: Settings, spec: ImageSpec):
+        super().__init__()
+        height, width, doublings = start_grid(spec, settings.family)
+        base = settings.discriminator_channel_base or settings.channel_base
+        most = settings.discriminator_channel_max or settings.channel_max
+        channels = widths(base, most, doublings)[::-1]
+        last = channels[-1]
+        self.image = EqualisedConv(spec.channels, channels[0], 1, gain=SQRT2)
+        self.blocks = nn.ModuleList(
+            DiscriminatorBlock(a, b, half=i < HALF_RESOLUTIONS) for i, (a, b) in enumerate(itertools.pairwise(channels))
+        )
+        self.mix = EqualisedConv(last + 1, last, 3, gain=SQRT2)
+        self.dense = EqualisedLinear(last * height * width, last, gain=SQRT2)
+        self.features = EqualisedLinear(last, last)
+        self.embedding = nn.Embedding(len(spec.classes), last)
+        self.mapping = perceptron(last, last, settings.mapping_layers)
+
+    def forward(self, images: Tensor, labels: Tensor, recompute: bool = False) -> Tensor:
+        """`recompute` keeps no activations for the backward pass, which computes them again."""
+        with precision(images, half=True):
+            x = activate(self.image(images))
+        for block in self.blocks:
+            x = recomputing(block)(x) if recompute else block(x)
+        with precision(x):
+            x = activate(self.mix(minibatch_std(x.to(self.dense.weight.dtype), labels)))
+            features = self.features(activate(self.dense(x.flatten(1))))
+            # Projection (Miyato & Koyama 2018) on a mapped class (ADA, appendix C).
+            return (features * self.classes(labels)).sum(1) / features.shape[1] ** 0.5
+
+    def classes(self, labels: Tensor) -> Tensor:
+        """(N, width) of unit scale."""
+        x = normalise(self.embedding(labels))
+        for layer in self.mapping:
+            x = activate(layer(x))
+        return x
