@@ -1,11 +1,12 @@
 """Strips of any width from a trained StyleGAN2 generator, without seams: the network is extended along the width.
 
-A convolution does not know how wide its image is. So the features of an image are continued: the learned constant
-again and again, noise without end, and a w for each column, from latents one image width apart that blend into one
+A convolution does not know how wide its image is. So what it draws from is continued: columns of the learned constant
+in random order, noise without end, and a w for each column, from latents one image width apart that blend into one
 another along the great circle between them, where every point is as likely a latent as any (so each column has a w
 such as the network was trained with). Blocks of columns are computed with as many columns beside them as they depend
-on, and no more: a block's columns are those of an endless strip, whatever the blocks are. The network has never seen
-a side without the border that its zero padding marks; see docs/families/stylegan2_ada.md for what follows.
+on, and no more: a block's columns are those of an endless strip, whatever the blocks are. Neither the order of the
+constant's columns nor the missing border is what the network was trained with; docs/families/stylegan2_ada.md says
+what follows.
 """
 
 from __future__ import annotations
@@ -46,8 +47,11 @@ class Endless:
         self.z_dim = self.mapping.layers[0].weight.shape[1] - self.mapping.embedding.weight.shape[1]
 
     def constant(self, first: int, last: int) -> Tensor:
-        """(1, C, H, n) of cells `first` to `last`: the columns of the learned constant, over and over."""
-        columns = torch.arange(first, last, device=self.device) % self.period
+        """(1, C, H, n) of cells `first` to `last`: one of the columns of the learned constant each.
+
+        Over and over in their order they would draw the same arrangement in every image width.
+        """
+        columns = [int(self._random(2, cell).integers(self.period)) for cell in range(first, last)]
         return self.synthesis.constant[None, :, :, columns]
 
     def w(self, level: int, first: int, last: int) -> Tensor:
@@ -56,7 +60,7 @@ class Endless:
         before = np.floor(place).astype(int)
         t = place - before
         angle = np.pi / 2 * (3 - 2 * t) * t * t  # at rest at both latents
-        anchors = {i: self._normal(0, i, self.z_dim) for i in range(before[0], before[-1] + 2)}
+        anchors = {i: self._normal(0, i, self.z_dim) for i in range(before[0], before[-1] + 2)}  # latents
         start, end = (np.stack([anchors[i] for i in before + k]) for k in (0, 1))
         z = np.cos(angle)[:, None] * start + np.sin(angle)[:, None] * end
         z = torch.from_numpy(z.astype(np.float32)).to(self.device)
@@ -70,8 +74,11 @@ class Endless:
         parts = [part.unflatten(1, size) for part, size in zip(parts, sizes, strict=True)]  # (cells, H, n / cells)
         return [part.transpose(0, 1).flatten(1)[None, None] for part in parts]
 
+    def _random(self, kind: int, place: int) -> np.random.Generator:
+        return np.random.default_rng((self.seed, kind, place))
+
     def _normal(self, kind: int, place: int, size: int) -> np.ndarray:
-        return np.random.default_rng((self.seed, kind, place)).standard_normal(size, dtype=np.float32)
+        return self._random(kind, place).standard_normal(size, dtype=np.float32)
 
 
 def strip(generator: Generator, label: int, seed: int, width: int, cells: int = CELLS) -> Iterator[Tensor]:
