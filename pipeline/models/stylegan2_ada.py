@@ -147,6 +147,8 @@ class StyleGAN2ADA(StyledModel, Wide):
         weights = self.settings.texture
         if weights is None:
             return {}
+        if self.texture is None:
+            raise RuntimeError("texture: the network that compares was not set")
         found = self.texture(fake, part.images, part.labels)
         return {name: (getattr(weights, name), term) for name, term in found.items()}
 

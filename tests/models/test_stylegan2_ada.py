@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from pipeline.models import build, losses
+from pipeline.models import build, losses, texture
 from pipeline.models.base import latents
 from pipeline.models.batch import Batch, Draws, Part
 from pipeline.models.stylegan2_ada import lazy_adam
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, Generator
 from pipeline.settings import ImageSpec, StyleGAN2ADA, Texture
+from tests.models.test_texture import random_weights
 from tests.models.tiny import batch, spec, tiny_settings
 
 
@@ -352,8 +353,11 @@ def test_texture_losses_are_added_by_weight():
 
 
 def test_images_are_drawn_without_the_texture_losses():
-    """A model of these settings is built, sampled and saved as one without."""
+    """A model of these settings is built, sampled and saved as one without; what compares is no part of it."""
     model, plain = tiny(texture=Texture()), tiny()
+    with pytest.raises(RuntimeError, match="texture"):
+        model._generator_loss(whole(model))
+    model.texture = texture.Texture(random_weights())
     assert model.state().keys() == plain.state().keys()
     labels, seeds = torch.tensor([0, 1]), torch.tensor([3, 4])
     assert torch.equal(model.sample(labels, seeds), plain.sample(labels, seeds))
