@@ -39,6 +39,8 @@ class StyleGAN2ADA(StyledModel, Wide):
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
+        if settings.compile and settings.checkpoint_activations:  # torch 2.15's compiler fails on such a network
+            raise UserError("checkpoint_activations: true cannot be had together with compile: true; choose one")
         self.generator = Generator(settings, spec)
         self.discriminator = Discriminator(settings, spec)
         self.ema = ema.averaged_copy(self.generator)

@@ -9,7 +9,7 @@ from pipeline.models.batch import Batch, Draws, Part
 from pipeline.models.stylegan2_ada import lazy_adam
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, Generator
-from pipeline.settings import ImageSpec, StyleGAN2ADA, Texture
+from pipeline.settings import ImageSpec, StyleGAN2ADA, Texture, UserError
 from tests.models.test_texture import random_weights
 from tests.models.tiny import batch, spec, tiny_settings
 
@@ -276,6 +276,11 @@ def test_recomputed_activations_give_the_same_gradients_from_less_memory(name, m
     for plain, recomputed in zip(*found, strict=True):
         assert torch.equal(plain, recomputed)
     assert kept[1] < 0.5 * kept[0]
+
+
+def test_recomputing_is_not_compiled():
+    with pytest.raises(UserError, match=r"checkpoint_activations: true .* compile: true"):
+        tiny(compile=True, checkpoint_activations=True)
 
 
 # ---------------------------------------------------------------- precision

@@ -25,7 +25,7 @@ def drawn(net, label=1, seed=3, width=300, **how):
     return torch.cat(blocks, 2)
 
 
-@pytest.mark.parametrize("size", [(16, 16), (32, 32), (128, 128), (32, 64), (64, 32)])
+@pytest.mark.parametrize("size", [(16, 16), (128, 128), (32, 64), (64, 32)])
 def test_blocks_do_not_show(size):
     net = generator(*size, channels=3)
     width = 5 * size[1] + 7
