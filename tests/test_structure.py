@@ -15,7 +15,7 @@ MAY_IMPORT = {
     "job": set(),
     "weights": set(),
     "data": set(),
-    "models": set(),
+    "models": {"weights"},
     "tracking": set(),
     "training": {"models", "data", "tracking", "evaluation", "weights"},
     "sampling": {"models", "data", "training", "tracking"},

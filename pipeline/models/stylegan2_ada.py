@@ -18,8 +18,10 @@ from pipeline.models.batch import Batch, Draws, Part
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import Generator
 from pipeline.models.texture import Texture
+from pipeline.models.texture import load as load_texture
 from pipeline.settings import ImageSpec, UserError
 from pipeline.settings import StyleGAN2ADA as StyleGAN2ADASettings
+from pipeline.weights import verified
 
 
 def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
@@ -29,13 +31,9 @@ def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
 
 
 class StyleGAN2ADA(StyledModel, Wide):
-    """The family `stylegan2_ada`.
+    """The family `stylegan2_ada`."""
 
-    `texture` compares textures where the settings ask for it; whoever trains sets it, for it needs the weights of
-    another network. It is no part of the state, and images are drawn without it.
-    """
-
-    texture: Texture | None
+    texture: Texture | None  # read at the first update; no part of the state
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
@@ -149,8 +147,8 @@ class StyleGAN2ADA(StyledModel, Wide):
         weights = self.settings.texture
         if weights is None:
             return {}
-        if self.texture is None:
-            raise RuntimeError("texture: the network that compares was not set")
+        if self.texture is None:  # not in __init__: to draw images takes no VGG19
+            self.texture = load_texture(verified("vgg19", weights.weights)).to(self.device)
         found = self.texture(fake, part.images, part.labels)
         return {name: (getattr(weights, name), term) for name, term in found.items()}
 

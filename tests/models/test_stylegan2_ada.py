@@ -1,5 +1,7 @@
 """The training of StyleGAN2-ADA beyond the contract: its phases, and its gradients against float64."""
 
+import hashlib
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from pipeline.models.stylegan2_ada import lazy_adam
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, Generator
 from pipeline.settings import ImageSpec, StyleGAN2ADA, Texture, UserError
+from pipeline.weights import WEIGHTS
 from tests.models.test_texture import random_weights
 from tests.models.tiny import batch, spec, tiny_settings
 
@@ -355,6 +358,20 @@ def test_texture_losses_are_added_by_weight():
     torch.testing.assert_close(loss, scalars["loss/G"] + 0.5 * scalars["texture/perceptual"] + 20.0)
     assert scalars["texture/fft"] == 3.0
     torch.testing.assert_close(scalars["loss/G"], plain._generator_loss(whole(plain))[0])
+
+
+def test_texture_losses_read_verified_weights_at_the_first_update(tmp_path, monkeypatch):
+    file = tmp_path / WEIGHTS["vgg19"].file
+    torch.save(random_weights(), file)
+    model = tiny(spec(size=32), texture=Texture(weights=str(tmp_path)))
+    images, labels = batch(model.spec)
+    with pytest.raises(UserError, match=r"texture.weights: .* is altered or damaged"):
+        model.update(Batch(images, labels, 0))
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    monkeypatch.setitem(WEIGHTS, "vgg19", WEIGHTS["vgg19"]._replace(sha256=digest, size=file.stat().st_size))
+    log = model.update(Batch(images, labels, 0))
+    assert {"texture/perceptual", "texture/gram", "texture/fft"} <= set(log)
+    assert not [name for name in model.state() if "texture" in name]
 
 
 def test_images_are_drawn_without_the_texture_losses():
