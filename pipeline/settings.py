@@ -218,7 +218,15 @@ class DCGAN(Training):
     z_dim: Count = 100
     """Length of the latent vector."""
     channels: Count = 512
-    """Channels at 4 pixels; halved at every doubling of the resolution."""
+    """Channels at 4 pixels; halved at every doubling of the resolution, down to 8."""
+    discriminator_channels: Count | None = None
+    """The same for the discriminator; null is channels."""
+    discriminator_steps: Count = 1
+    """Steps of the discriminator for one of the generator; each sees the same real images with latents of its own."""
+    input_noise: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of normal noise on every image the discriminator sees; black to white is 2."""
+    clip: Positive | None = None
+    """Upper bound of the norm of a network's gradient; null is none."""
     learning_rate: Positive = 2e-4
     """Adam step of both networks."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
@@ -256,7 +264,7 @@ class WGANGP(Training):
     z_dim: Count = 128
     """Length of the latent vector."""
     channels: Count = 512
-    """Channels at 4 pixels of both networks; halved at every doubling of the resolution."""
+    """Channels at 4 pixels of both networks; halved at every doubling of the resolution, down to 8."""
     generator_rate: Positive = 1e-4
     """Adam step of the generator."""
     critic_rate: Positive = 4e-4
@@ -267,6 +275,8 @@ class WGANGP(Training):
     """Steps of the critic for one of the generator; each sees the same real images with latents of its own."""
     penalty: Positive = 10.0
     """Weight λ of the gradient penalty."""
+    layer_norm: bool = False
+    """Layer normalisation in the critic (batch normalisation would tie its images together)."""
 
 
 class Texture(Strict):

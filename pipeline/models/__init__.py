@@ -6,10 +6,17 @@ import torch
 
 from pipeline.models.base import GenerativeModel
 from pipeline.models.cgan import CGAN
+from pipeline.models.dcgan import DCGAN
 from pipeline.models.stylegan2_ada import StyleGAN2ADA
+from pipeline.models.wgan_gp import WGANGP
 from pipeline.settings import ImageSpec, Training
 
-FAMILIES: dict[str, type[GenerativeModel]] = {"cgan": CGAN, "stylegan2_ada": StyleGAN2ADA}
+FAMILIES: dict[str, type[GenerativeModel]] = {
+    "dcgan": DCGAN,
+    "cgan": CGAN,
+    "wgan_gp": WGANGP,
+    "stylegan2_ada": StyleGAN2ADA,
+}
 
 
 def build(settings: Training, spec: ImageSpec, amp: torch.dtype | None = None) -> GenerativeModel:

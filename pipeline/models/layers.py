@@ -60,6 +60,34 @@ def minibatch_std(x: Tensor, labels: Tensor, group: int = 4) -> Tensor:
     return torch.cat([x, channel[:, None, None, None].expand(own, 1, height, width)], 1)
 
 
+def halved(channels: int, times: int, least: int = 8) -> list[int]:
+    """Channels from the coarsest features to the finest: halved at every doubling of the resolution, down to `least`
+    or, if that is less, to `channels`."""
+    return [max(channels >> i, min(channels, least)) for i in range(times + 1)]
+
+
+def class_channels(classes: int) -> int:
+    """What `with_class` appends: nothing where there is one class."""
+    return classes if classes > 1 else 0
+
+
+def with_class(x: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Append the class, one-hot, to the channels (Mirza & Osindero 2014).
+
+    Args:
+        x: (N, C) or (N, C, H, W); of images, a channel is appended as a plane of ones or zeros.
+        labels: (N,) int64.
+
+    Returns:
+        (N, C + class_channels, ...)
+    """
+    if classes == 1:
+        return x
+    vectors = F.one_hot(labels, classes).to(x.dtype)
+    planes = vectors.reshape(*vectors.shape, *[1] * (x.ndim - 2)).expand(-1, -1, *x.shape[2:])
+    return torch.cat([x, planes], 1)
+
+
 class EqualisedLinear(nn.Module):
     """Linear layer with weights of unit scale, scaled at run time (Karras et al. 2018, section 4.1).
 
@@ -116,6 +144,21 @@ class BatchNorm(nn.Module):
             self.variance.lerp_(variance.detach() * (count / (count - 1)), self.momentum)
             scale = (variance + self.epsilon).rsqrt()[:, None, None]
             return ((single - mean[:, None, None]) * scale).to(x.dtype)
+
+
+class ScaledBatchNorm(nn.Module):
+    """Batch normalisation with a scale, at first N(1, 0.02), and a shift, at first 0 (Radford et al. 2016)."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = BatchNorm(channels)
+        self.scale = nn.Parameter(1 + 0.02 * torch.randn(channels))
+        self.shift = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(x)
+        scale, shift = (p.to(x.dtype)[:, None, None] for p in (self.scale, self.shift))
+        return torch.addcmul(shift, x, scale)
 
 
 class ConditionalBatchNorm(nn.Module):

@@ -51,6 +51,22 @@ def r1_penalty(images: Tensor, logits: Tensor) -> Tensor:
     return gradient.square().sum((1, 2, 3)) / 2
 
 
+def gradient_norms(images: Tensor, scores: Tensor) -> Tensor:
+    """(N,) |∇ score| of each image, which can be differentiated again.
+
+    Args:
+        images: (N, C, H, W), requiring gradients; score n depends on image n alone.
+        scores: (N,), computed from `images`.
+    """
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
+    return torch.linalg.vector_norm(gradient, dim=(1, 2, 3))
+
+
+def gradient_penalty(norms: Tensor) -> Tensor:
+    """(N,) (|∇| - 1)² of gradient norms (N,); times λ it is the penalty of Gulrajani et al. 2017, eq. 3."""
+    return (norms - 1).square()
+
+
 def path_lengths(images: Tensor, ws: Tensor, noise: Tensor) -> Tensor:
     """(N,) |Jᵀ y| with J = ∂image/∂w and y normal, per latent, root mean square over the layers' copies of w.
 

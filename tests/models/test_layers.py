@@ -100,3 +100,63 @@ def test_activation_is_bounded_in_half_precision_only():
     assert layers.activate(x).tolist() == [1e4, -2.0]
     assert layers.activate(x.bfloat16()).tolist() == [256.0, -2.0]
     assert math.isclose(layers.SQRT2**2, 2)
+
+
+def test_channels_are_halved_down_to_eight():
+    assert layers.halved(512, 4) == [512, 256, 128, 64, 32]
+    assert layers.halved(50, 4) == [50, 25, 12, 8, 8]
+    assert layers.halved(5, 2) == [5, 5, 5]
+
+
+def test_a_class_is_appended_one_hot():
+    labels = torch.tensor([2, 0])
+    z = layers.with_class(torch.tensor([[7.0], [8.0]]), labels, 3)
+    assert z.tolist() == [[7, 0, 0, 1], [8, 1, 0, 0]]
+    images = torch.randn(2, 2, 3, 5).contiguous(memory_format=torch.channels_last)
+    planes = layers.with_class(images, labels, 3)
+    assert planes.shape == (2, 2 + layers.class_channels(3), 3, 5)
+    assert torch.equal(planes[:, :2], images)
+    assert torch.equal(planes[:, 2:], z[:, 1:, None, None].expand(2, 3, 3, 5))
+    assert layers.with_class(images, torch.zeros(2, dtype=torch.int64), 1) is images
+    assert layers.class_channels(1) == 0
+
+
+def scaled_norm():
+    """Ours, and torch's with the same numbers, in float64."""
+    torch.manual_seed(0)
+    ours, theirs = layers.ScaledBatchNorm(3).double(), nn.BatchNorm2d(3).double()
+    with torch.no_grad():
+        ours.shift.normal_()
+        theirs.weight.copy_(ours.scale)
+        theirs.bias.copy_(ours.shift)
+    return ours, theirs
+
+
+def test_scaled_batch_norm_is_torchs():
+    ours, theirs = scaled_norm()
+    for _ in range(3):
+        x = torch.randn(5, 3, 4, 6, dtype=torch.float64) * 3 + 2
+        torch.testing.assert_close(ours(x), theirs(x))
+    torch.testing.assert_close(ours.norm.mean, theirs.running_mean)
+    torch.testing.assert_close(ours.norm.variance, theirs.running_var)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x))
+
+
+def test_batch_norm_of_two_ranks_is_that_of_all_their_images(monkeypatch):
+    ours, theirs = scaled_norm()
+    x = torch.randn(6, 3, 4, 6, dtype=torch.float64) * 3 + 2
+    other = torch.stack([x[4:].sum((0, 2, 3)), x[4:].square().sum((0, 2, 3))])
+    # Ranks hold equally many images; here the other's four are its two, each twice.
+    x = torch.cat([x, x[4:]])
+    monkeypatch.setattr(layers.ranks, "count", lambda: 2)
+    monkeypatch.setattr(layers.ranks, "add", lambda sums: sums + 2 * other)
+    torch.testing.assert_close(ours(x[:4]), theirs(x)[:4], atol=1e-5, rtol=1e-5)  # sums are in float32
+    torch.testing.assert_close(ours.norm.variance, theirs.running_var, atol=1e-5, rtol=1e-5)
+
+
+def test_scaled_batch_norm_begins_as_in_the_paper():
+    torch.manual_seed(0)
+    norm = layers.ScaledBatchNorm(20_000)
+    assert norm.scale.mean().item() == pytest.approx(1, abs=5e-4)
+    assert norm.scale.std().item() == pytest.approx(0.02, rel=0.02)
+    assert norm.shift.abs().max() == 0

@@ -6,6 +6,8 @@ from torch import Tensor
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training
 
 TINY = {
+    "dcgan": {"z_dim": 8, "channels": 32, "learning_rate": 1e-3},
+    "wgan_gp": {"z_dim": 8, "channels": 16, "critic_steps": 2},
     "cgan": {"z_dim": 8, "generator_channels": 8, "discriminator_channels": 8},
     "stylegan2_ada": {"z_dim": 8, "w_dim": 8, "channel_base": 128, "channel_max": 16, "r1_every": 2},
 }

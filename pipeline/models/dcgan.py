@@ -1,0 +1,157 @@
+"""Deep convolutional GAN (Radford et al. 2016): batch normalisation in both networks, binary cross-entropy.
+
+Classes, where there are several, are given as Mirza & Osindero 2014 do: one-hot, beside the latent and, as planes of
+ones and zeros, beside the image. Of one class it is the paper's network. Latents are normal, where the paper's are
+uniform. At the default settings, for 128-pixel gray images of one class, the generator has 3.6 million parameters and
+the discriminator 2.8 million.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.models import ema, losses
+from pipeline.models.base import GenerativeModel, slerp, start_grid
+from pipeline.models.batch import Batch, Part
+from pipeline.models.layers import ScaledBatchNorm, class_channels, halved, precision, with_class
+from pipeline.settings import DCGAN as DCGANSettings
+from pipeline.settings import ImageSpec
+
+
+class Generator(nn.Module):
+    """z (N, z_dim) and labels (N,) to images (N, C, H, W) in [-1, 1].
+
+    The first layer is dense: the paper's "project and reshape", a transposed convolution of one pixel.
+    """
+
+    def __init__(self, settings: DCGANSettings, spec: ImageSpec):
+        super().__init__()
+        height, width, doublings = start_grid(spec, settings.family)
+        channels = halved(settings.channels, doublings - 1)
+        self.classes = len(spec.classes)
+        self.start = (channels[0], height, width)
+        self.dense = nn.Linear(settings.z_dim + class_channels(self.classes), math.prod(self.start), bias=False)
+        self.norms = nn.ModuleList(ScaledBatchNorm(c) for c in channels)
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in itertools.pairwise(channels)
+        )
+        self.image = nn.ConvTranspose2d(channels[-1], spec.channels, 4, stride=2, padding=1)
+        initialise(self)
+
+    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+        x = self.dense(with_class(z, labels, self.classes)).unflatten(1, self.start)
+        for norm, up in zip(self.norms, [*self.ups, self.image], strict=True):
+            x = up(F.relu(norm(x)))
+        return torch.tanh(x.to(z.dtype))
+
+
+class Discriminator(nn.Module):
+    """Images (N, C, H, W) and labels (N,) to logits (N,); σ of a logit is the probability that the image is real.
+
+    The images of a call are normalised together: real and generated ones come in calls of their own.
+    """
+
+    def __init__(self, settings: DCGANSettings, spec: ImageSpec):
+        super().__init__()
+        height, width, doublings = start_grid(spec, settings.family)
+        self.classes = len(spec.classes)
+        channels = halved(settings.discriminator_channels or settings.channels, doublings - 1)[::-1]
+        self.first = nn.Conv2d(spec.channels + class_channels(self.classes), channels[0], 4, stride=2, padding=1)
+        self.downs = nn.ModuleList(
+            nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in itertools.pairwise(channels)
+        )
+        self.norms = nn.ModuleList(ScaledBatchNorm(c) for c in channels[1:])
+        self.last = nn.Conv2d(channels[-1], 1, (height, width))
+        initialise(self)
+
+    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+        x = F.leaky_relu(self.first(with_class(images, labels, self.classes)), 0.2)
+        for down, norm in zip(self.downs, self.norms, strict=True):
+            x = F.leaky_relu(norm(down(x)), 0.2)
+        with precision(x):
+            return self.last(x.to(self.last.weight.dtype)).flatten()
+
+
+def initialise(network: nn.Module) -> None:
+    """Weights N(0, 0.02), biases 0 (Radford et al. 2016, section 4); normalisations have their own."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(layer.weight, 0.0, 0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+class DCGAN(GenerativeModel):
+    """The family `dcgan`.
+
+    An update is a step of the generator, then one of the discriminator (the steps take turns; which of them comes first
+    matters to the first update alone). The first step of the discriminator sees the latents of the generator's: so what
+    the generator's step did to D(G(z)) is known without another pass through the networks.
+    """
+
+    def __init__(self, settings: DCGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
+        super().__init__(settings, spec, amp)
+        self.generator = Generator(settings, spec)
+        self.discriminator = Discriminator(settings, spec)
+        self.ema = ema.averaged_copy(self.generator)
+        self.latent_length = settings.z_dim
+        rate, betas = settings.learning_rate, (settings.beta1, 0.999)
+        self.optimizers = {
+            "G": torch.optim.Adam(self.generator.parameters(), rate, betas, fused=True),
+            "D": torch.optim.Adam(self.discriminator.parameters(), rate, betas, fused=True),
+        }
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        clip = self.settings.clip
+        again = Batch(batch.images, batch.labels, batch.seed, batch.part)  # the same random numbers, from the first on
+        scalars = self.descend("G", self._generator_loss, batch, clip=clip)
+        scalars |= self.descend("D", self._discriminator_loss, again, clip=clip)
+        for _ in range(self.settings.discriminator_steps - 1):
+            self.descend("D", self._discriminator_loss, again, clip=clip)
+        self.average(self.generator)
+        return scalars
+
+    def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        with self.autocast():
+            logits = self._judge(self._fake(part), part)
+        loss = losses.logistic_generator(logits)
+        return loss, {"loss/G": loss, "D(G(z))/before": logits.sigmoid().mean()}
+
+    def _discriminator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        with self.autocast():
+            with torch.no_grad():
+                fake = self._fake(part)
+            fake_logits = self._judge(fake, part)  # first, so that noise is what it was before the generator's step
+            real_logits = self._judge(part.images, part)
+        loss = losses.logistic_discriminator(real_logits, fake_logits)
+        return loss, {
+            "loss/D": loss,
+            "logit/real": real_logits.mean(),
+            "logit/fake": fake_logits.mean(),
+            "D(x)": real_logits.sigmoid().mean(),
+            "D(G(z))/after": fake_logits.sigmoid().mean(),
+            "saturation": losses.saturation(real_logits, fake_logits, losses.CERTAIN),
+        }
+
+    def _fake(self, part: Part) -> Tensor:
+        return self.compiled(self.generator)(part.draws.normal(self.latent_length), part.labels)
+
+    def _judge(self, images: Tensor, part: Part) -> Tensor:
+        if self.settings.input_noise:
+            images = images + self.settings.input_noise * part.draws.normal(*images.shape[1:])
+        return self.compiled(self.discriminator)(images, part.labels)
+
+    def held_out(self, part: Part) -> dict[str, Tensor]:
+        """Normalised by the running statistics of all that the discriminator saw, real and generated."""
+        return {"logit/held_out": self.discriminator(part.images, part.labels).mean()}
+
+    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+        return self.ema(latents, labels)
+
+    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        return slerp(start, end, t)
