@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 import shlex
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
-METHOD = {"prepare": 1, "train": 1, "generate": 1, "evaluate": 1, "detect": 1, "report": 1}
+METHOD = {"prepare": 1, "train": 1, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 1, "report": 1}
 
 
 class UserError(Exception):
@@ -394,8 +394,67 @@ class Generate(Strict):
     """Image i of a class is drawn from a seed derived from this, the class and i."""
     batch: Count = 64
     """Images drawn at a time; changes nothing but speed and memory."""
+    truncation: Fraction = 1.0
+    """Truncation ψ of families with styles: below 1 images are more typical of their class and vary less. The other
+    families are drawn as with 1, which a run says when it starts."""
     export: Literal["tiff", "png"] = "tiff"
     """Format of the image files a user takes away. Float images are always TIFF."""
+
+
+class Sweep(Strict):
+    """The same seeds at several truncations ψ, as a sheet. Of families with styles."""
+
+    truncations: Annotated[list[Fraction], Field(min_length=1)] = [0.0, 0.25, 0.5, 0.75, 1.0]
+    """ψ of the columns; 0 is the mean of the class."""
+    count: Count = 2
+    """Rows of each class, a seed each."""
+
+
+class Interpolation(Strict):
+    """A film from one image to another and back, as frames, GIF and MP4. Of every family."""
+
+    frames: Annotated[int, Field(ge=2)] = 8
+    """Images from the one to the other, both among them."""
+    space: Literal["w", "z"] = "w"
+    """`w`: in a line between the styles, in families that have them; elsewhere, and with `z`, on the great circle
+    between the latents."""
+    fps: Annotated[int, Field(ge=1, le=50)] = 8
+    """Frames a second."""
+    count: Count = 1
+    """Pairs of each class, side by side."""
+
+
+class Mixing(Strict):
+    """Coarse styles of one image with the finer ones of another, as a sheet. Of families with styles."""
+
+    rows: Count = 3
+    """Images of each class that give the coarse styles."""
+    columns: Count = 4
+    """Images of each class that give the other styles."""
+
+
+class Strips(Strict):
+    """Wide images without seams, as files in the type of the source. Of families that draw any width."""
+
+    width: Annotated[int, Field(ge=16)] = 512
+    """Pixels; a strip is as high as the training images. Memory does not grow with it."""
+    count: Count = 1
+    """Strips of each class."""
+
+
+class Gallery(Strict):
+    """What is drawn of each model beside its synthetic set, as far as its family can; null leaves a part out."""
+
+    classes: list[str] | None = None
+    """Classes to draw; null is the first four. A class that a model does not know is left out."""
+    seed: int = 0
+    """Same seed, same gallery. With that of `generate` the images are the first of the synthetic set."""
+    batch: Count = 32
+    """Images drawn at a time; changes nothing but speed and memory."""
+    sweep: Sweep | None = Sweep()
+    interpolation: Interpolation | None = Interpolation()
+    mixing: Mixing | None = Mixing()
+    strips: Strips | None = Strips()
 
 
 class Evaluate(Strict):
@@ -431,6 +490,8 @@ class Tracking(Strict):
     """MLflow tracking URI; null is a SQLite file under the results."""
     experiment: str = "pyrite"
     """Prefix of the MLflow experiments, one a data set."""
+    tensorboard: bool = False
+    """Write TensorBoard's event files too, under the results; needs `pip install 'pyrite[tensorboard]'`."""
 
 
 class Settings(Strict):
@@ -442,6 +503,7 @@ class Settings(Strict):
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     models: Annotated[dict[Name, ModelSettings], Field(min_length=1)]
     generate: Generate = Generate()
+    gallery: Gallery = Gallery()
     evaluate: Evaluate = Evaluate()
     detect: Detect = Detect()
 
@@ -458,6 +520,11 @@ class Settings(Strict):
                     f"datasets.{dataset}.size: {d.size} cannot be made by any family; they make powers of "
                     "two from 32 to 1024"
                 )
+        if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
+            raise ValueError(
+                f"generate.truncation: {self.generate.truncation:g} cannot be had, no model has styles; the families "
+                f"that have: {', '.join(sorted(STYLED))}"
+            )
         return self
 
 
@@ -494,6 +561,18 @@ def model_settings(values: dict[str, Any]) -> Training:
     return FAMILY_SETTINGS[values["family"]](**values)
 
 
+def generate_of(generate: Generate, family: str) -> Generate:
+    """The settings as they concern a family, so that its images are not drawn anew for what changes nothing."""
+    return generate if family in STYLED else generate.model_copy(update={"truncation": 1.0})
+
+
+def gallery_of(gallery: Gallery, family: str) -> Gallery | None:
+    """The parts of the gallery that a family can draw, the others left out; None where no part remains."""
+    cannot = (set() if family in STYLED else {"sweep", "mixing"}) | (set() if family in WIDE else {"strips"})
+    drawn = gallery.model_copy(update=dict.fromkeys(cannot))
+    return drawn if any((drawn.sweep, drawn.interpolation, drawn.mixing, drawn.strips)) else None
+
+
 def schema() -> dict[str, Any]:
     """The JSON schema of a configuration file, for editors."""
     body = Settings.model_json_schema()
@@ -508,6 +587,9 @@ def schema() -> dict[str, Any]:
 FAMILY_SETTINGS = {
     c.model_fields["family"].annotation.__args__[0]: c for c in (DCGAN, CGAN, WGANGP, StyleGAN2ADA, DDPM)
 }
+# What a family can beside drawing its images, known without torch so that a run can be planned.
+STYLED = {"stylegan2_ada"}  # its models are a StyledModel
+WIDE = {"stylegan2_ada", "ddpm"}  # its models are Wide
 
 
 def _keys(entries: str, entry: dict) -> set[str]:
@@ -601,9 +683,14 @@ def _siblings(path: tuple, loc: tuple) -> list[str]:
         if depth == 1 and path[0] in ("datasets", "models"):
             section = Dataset if path[0] == "datasets" else FAMILY_SETTINGS[loc[2]]
         elif part in getattr(section, "model_fields", {}):
-            section = section.model_fields[part].annotation
+            section = _section(section.model_fields[part].annotation)
     keys = list(getattr(section, "model_fields", {}))
     return [*keys, "all_datasets", "all_models", "set"] if section is Settings else keys
+
+
+def _section(annotation: Any) -> Any:
+    """The class of a section that may be null."""
+    return next((a for a in get_args(annotation) if a is not type(None)), annotation)
 
 
 if __name__ == "__main__":

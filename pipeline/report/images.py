@@ -14,6 +14,7 @@ from pipeline.data.imageset import ImageSet
 LARGEST = 192  # pixels of an embedded sample's side: more only makes the page heavy
 GAP = 3  # white pixels between samples
 GIF_BYTES = 1_500_000
+WIDEST = 1200  # pixels of an embedded sheet
 
 
 def samples(images: ImageSet, label: str, split: str | None, seed: int = 0) -> str | None:
@@ -52,6 +53,14 @@ def png(picture: Image.Image) -> str:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
     return _uri(buffer.getvalue(), "image/png")
+
+
+def picture(path: Path) -> str:
+    """Data URI of a picture's file, reduced to WIDEST pixels at most."""
+    with Image.open(path) as whole:
+        reduced = whole.convert("L" if whole.getbands() == ("L",) else "RGB")
+    reduced.thumbnail((WIDEST, 2 * WIDEST))
+    return png(reduced)
 
 
 def svg(text: str) -> str:

@@ -16,7 +16,7 @@ class RunInputs:
     model: str
     seed: int
     folder: Path
-    """`training.csv`, `progress.gif`, `model.json`."""
+    """`training.csv`, `progress.gif`, `model.json`, `gallery/`."""
     synthetic: Path | None = None
     """Image set drawn from it."""
     evaluation: Path | None = None
@@ -61,6 +61,6 @@ def _benchmarks(folder: Path, settings: Settings, arms: Sequence[str]) -> dict[s
     found = {"prepare": folder / "prepare.tsv", "evaluate held-out real": folder / "evaluate_real.tsv"}
     for model in settings.models:
         for seed in settings.seeds:
-            for stage in ("train", "generate", "evaluate"):
+            for stage in ("train", "generate", "gallery", "evaluate"):
                 found[f"{stage} {model}, seed {seed}"] = folder / f"{model}-s{seed}" / f"{stage}.tsv"
     return found | {f"detect, arm {arm}": folder / "detection" / f"{arm}.tsv" for arm in arms}

@@ -16,7 +16,7 @@ import yaml
 from markupsafe import Markup
 
 from pipeline.data.imageset import ImageSet
-from pipeline.report import answer, curves, detector, figures, images, labels, overview, scoreboard, tables
+from pipeline.report import answer, curves, detector, figures, gallery, images, labels, overview, scoreboard, tables
 from pipeline.report.inputs import DatasetInputs, RunInputs
 
 CLASSES_SHOWN = 12  # rows of samples; more would hide the answers below them
@@ -109,6 +109,7 @@ def _dataset(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: 
         "helped": answer.helped(arms, detector.SCORE_NAME),
         "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0),
         "samples": _samples(real, inputs, models),
+        "galleries": [shown for model in models if (shown := gallery.shown(_runs(inputs, model)[0]))],
         "table": scoreboard.table(scores, models),
         "positions": images.svg(figures.positions(positions, models)) if positions else None,
         "by_class": scoreboard.by_class(scores, models, real.meta["classes"]),
@@ -136,7 +137,8 @@ def _samples(real: ImageSet, inputs: DatasetInputs, models: Sequence[str]) -> di
     for model in models:
         run = _runs(inputs, model)[0]
         if run.synthetic is not None and run.synthetic.is_dir():
-            columns.append((model, f"synthetic, seed {run.seed}", ImageSet.open(run.synthetic), None))
+            drawn = ImageSet.open(run.synthetic)
+            columns.append((model, f"synthetic, seed {run.seed}{_truncation(drawn)}", drawn, None))
     classes = real.meta["classes"]
     rows = [
         {"label": label, "cells": [images.samples(image_set, label, split) for _, _, image_set, split in columns]}
@@ -147,6 +149,12 @@ def _samples(real: ImageSet, inputs: DatasetInputs, models: Sequence[str]) -> di
         "rows": rows,
         "left_out": max(0, len(classes) - CLASSES_SHOWN),
     }
+
+
+def _truncation(drawn: ImageSet) -> str:
+    """Said where it was used: a model without styles is never truncated, whatever the settings ask for."""
+    truncation = drawn.meta.get("truncation", 1.0)
+    return "" if truncation == 1 else f", truncated to {truncation:g}"
 
 
 def _training(inputs: DatasetInputs, models: Sequence[str]) -> str | None:

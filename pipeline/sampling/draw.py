@@ -15,11 +15,11 @@ from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.job import progress
 from pipeline.models.base import GenerativeModel
 from pipeline.sampling.export import export
+from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import Generate, UserError
 from pipeline.training import grids, sentinels, store
 from pipeline.training.device import memory_limit, use_threads
 from pipeline.training.seeds import derive
-from pipeline.training.snapshots import draw
 
 SHOWN = 10  # images of a class in samples.png
 JUDGED = 64  # images of a class that the sentinel looks at
@@ -51,7 +51,8 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
         threads: CPU threads to compute with; None leaves torch's choice.
 
     Raises:
-        UserError: a model that does not fit the data, images that are all the same, too little memory, a full disk.
+        UserError: a model that does not fit the data or cannot be truncated, images that are all the same, too little
+            memory, a full disk.
     """
     use_threads(threads)
     real, generator = ImageSet.open(data), store.load(model)
@@ -104,7 +105,7 @@ def _write(
                 judged += list(images[: JUDGED - len(judged)])
                 bar.update(len(images))
             _judge(w, torch.stack(judged), real, updates)
-        writer.finish(_table(settings, wanted, source), _meta(real))
+        writer.finish(_table(settings, wanted, source), _meta(real) | {"truncation": settings.truncation})
 
 
 def _batches(settings: Generate, generator: GenerativeModel, w: Wanted) -> Iterator[tuple[slice, torch.Tensor]]:
@@ -112,7 +113,8 @@ def _batches(settings: Generate, generator: GenerativeModel, w: Wanted) -> Itera
     seeds = torch.tensor(w.seeds(settings.seed))
     start = w.first
     for part in seeds.split(settings.batch):
-        images = draw(generator, torch.full_like(part, w.model_label), part, settings.batch)
+        labels = torch.full_like(part, w.model_label)
+        images = draw_truncated(generator, labels, part, settings.truncation, settings.batch)
         yield slice(start, start + len(part)), images
         start += len(part)
 

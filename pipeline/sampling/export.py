@@ -65,17 +65,14 @@ def safe_names(names: list[str]) -> dict[str, str]:
     return safe
 
 
-def _write_tiff(path: Path, pixels: np.ndarray, meta: dict[str, Any]) -> None:
-    options: dict[str, Any] = {}
+def tiff_options(meta: dict[str, Any], dimensions: int) -> dict[str, Any]:
+    """What every TIFF of an image set says of itself: 2 dimensions are gray, 3 colour; the size of a pixel if known."""
+    options = {"photometric": "rgb" if dimensions == 3 else "minisblack", "metadata": None, "software": "Pyrite"}
     if meta["pixel_size"] and meta["unit"] in CENTIMETRES:
         per_centimetre = 1 / (meta["pixel_size"] * CENTIMETRES[meta["unit"]])
-        options = {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}
-    tifffile.imwrite(
-        path,
-        pixels,
-        photometric="rgb" if pixels.ndim == 3 else "minisblack",
-        compression="zlib",
-        metadata=None,
-        software="Pyrite",
-        **options,
-    )
+        options |= {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}
+    return options
+
+
+def _write_tiff(path: Path, pixels: np.ndarray, meta: dict[str, Any]) -> None:
+    tifffile.imwrite(path, pixels, compression="zlib", **tiff_options(meta, pixels.ndim))

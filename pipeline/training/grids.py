@@ -26,7 +26,9 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     return np.rint((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
-def sheet(rows: dict[str, np.ndarray], title: str = "", columns: int = 8, tile: int | None = None) -> Image.Image:
+def sheet(
+    rows: dict[str, np.ndarray], title: str = "", columns: int = 8, tile: int | None = None, heads: Sequence[str] = ()
+) -> Image.Image:
     """A row a name, the name at its left; what is more than `columns` goes on in rows below.
 
     Args:
@@ -34,6 +36,7 @@ def sheet(rows: dict[str, np.ndarray], title: str = "", columns: int = 8, tile: 
         title: a line above.
         tile: width of an image in pixels; None enlarges small images by a whole factor to 64 or more, and reduces
             large ones to 160.
+        heads: a word above each column.
     """
     lines = [
         (name if start == 0 else "", to_uint8(np.asarray(images[start : start + columns])))
@@ -47,7 +50,7 @@ def sheet(rows: dict[str, np.ndarray], title: str = "", columns: int = 8, tile: 
     names = [_shorten(name, font) for name, _ in lines]
     left = max(int(font.getlength(name)) for name in names)
     left += 10 if left else 0
-    top = TEXT + 10 if title else 0
+    top = bool(title) * (TEXT + 10) + bool(heads) * (TEXT + 6)
     across = left + max(len(images) for _, images in lines) * (size[0] + GAP)
     canvas = Image.new(
         "L" if channels == 1 else "RGB",
@@ -56,6 +59,8 @@ def sheet(rows: dict[str, np.ndarray], title: str = "", columns: int = 8, tile: 
     )
     draw = ImageDraw.Draw(canvas)
     draw.text((4, 4), title, fill="black", font=font)
+    for c, head in enumerate(heads):
+        draw.text((left + c * (size[0] + GAP) + size[0] // 2, top - 4), head, fill="black", font=font, anchor="ms")
     for r, (name, (_, images)) in enumerate(zip(names, lines, strict=True)):
         y = top + r * (size[1] + GAP)
         draw.text((4, y + size[1] // 2), name, fill="black", font=font, anchor="lm")

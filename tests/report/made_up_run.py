@@ -107,6 +107,23 @@ def write_gif(path, rng):
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=400, loop=0)
 
 
+def write_gallery(folder, styled):
+    """`gallery.json` and its pictures, as the gallery leaves them."""
+    folder.mkdir()
+    facts = {"interpolation": {"file": "interpolation.gif", "frames": 6, "pairs": 1}}
+    write_gif(folder / "interpolation.gif", np.random.default_rng(3))
+    if styled:
+        strip = {"seam_ratio": 1.012, "seam_ratio_elsewhere": [0.9, 1.1]}
+        facts |= {
+            "truncation": {"file": "truncation.png", "truncations": [0, 1]},
+            "mixing": {"file": "mixing.png", "rows": 2, "columns": 2},
+            "strips": {"file": "strips.png", "width": 5000, "shown": 1024, "strips": {"a_000000.tif": strip}},
+        }
+        for name in ("truncation", "mixing", "strips"):
+            Image.new("L", (2000, 100)).save(folder / f"{name}.png")
+    (folder / "gallery.json").write_text(json.dumps({"version": 1} | facts))
+
+
 def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
     """Predictions right with probability `skill`, else one class further on."""
     truth = np.repeat(np.arange(len(classes)), 40)
@@ -146,6 +163,7 @@ def make_run(root):
             folder = root / f"steel/{model}/seed-{seed}"
             write_training(folder, rng, scalars)
             write_gif(folder / "progress.gif", rng)
+            write_gallery(folder / "gallery", styled=model == "sg2")
             write_set(folder / "synthetic", rng, HOSTILE, {"train": 8}, model, sigma)
             rows = metric_rows(model, part, HOSTILE, scale=1 + 0.1 * seed)
             write_evaluation(folder / "evaluation.json", model, seed, rows, 5 * part * 20)

@@ -1,6 +1,7 @@
 """The page as a whole, from a made-up run."""
 
 import dataclasses
+import json
 import re
 from html.parser import HTMLParser
 
@@ -69,6 +70,23 @@ def test_the_page_answers_and_shows_everything(page):
     assert "a note on the floor" in words
 
 
+def test_galleries_show_what_each_family_can(page):
+    words = page.words()
+    assert words.count("Interpolation: from one image to another in 6 steps") == 2  # of the first seed of each model
+    assert words.count("Truncation: a seed a line") == words.count("Style mixing: ") == 1
+    assert "Strips: the first 1024 of 5000 pixels" in words
+    assert "1.01 (0.90 to 1.10). The files" in words
+    pictures = [a["src"] for tag, a in page.elements if tag == "img" and a["alt"].endswith("of sg2, seed 0")]
+    assert len(pictures) == 5  # with its progress
+
+
+def test_a_truncated_set_is_said_to_be(run):
+    path = run.inputs.runs[0].synthetic / "meta.json"
+    path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"truncation": 0.7}), encoding="utf-8")
+    words = render(run).words()
+    assert words.count("truncated to 0.7") == 1
+
+
 def test_the_page_loads_nothing_from_elsewhere(page, whole_run):
     for tag, attributes in page.elements:
         for name in ("src", "href", "data", "srcset", "action"):
@@ -114,7 +132,7 @@ def test_a_piece_that_was_not_made_is_left_out(run, gone):
 
 
 def test_files_that_are_not_there_are_left_out(run):
-    for name in ("training.csv", "progress.gif", "evaluation.json"):
+    for name in ("training.csv", "progress.gif", "evaluation.json", "gallery/gallery.json"):
         (run.inputs.runs[0].folder / name).unlink()
     (run.inputs.real / "rejected.csv").unlink()
     words = render(run).words()

@@ -32,6 +32,17 @@ def test_labels_stand_left_and_long_rows_go_on_below():
     assert pixels[top + 2 * tile, left] == GRAY[0, 0, 0, 0]
 
 
+def test_heads_stand_above_their_columns():
+    plain = grids.sheet({"": np.zeros((3, 64, 64, 1), np.uint8)}, columns=3)
+    headed = grids.sheet({"": np.zeros((3, 64, 64, 1), np.uint8)}, columns=3, heads=["0", "", "1"])
+    added = headed.height - plain.height
+    assert headed.width == plain.width
+    assert np.array_equal(np.asarray(headed)[added:], np.asarray(plain))
+    dark = (np.asarray(headed)[:added] < 128).any(0)
+    assert [dark[left : left + 64].any() for left in (0, 66, 132)] == [True, False, True]
+    assert abs(np.flatnonzero(dark[:64]).mean() - 32) < 2
+
+
 def test_long_names_are_cut():
     picture = grids.sheet({"inclusion_of_a_very_long_and_winding_name_ß" * 3: GRAY})
     assert picture.width <= grids.LABEL + 10 + 3 * (64 + grids.GAP)

@@ -65,6 +65,9 @@ def test_a_run_leaves_all_that_the_contract_names(results):
         files = ["model.safetensors", "model.json", "training.csv", "progress.gif", "evaluation.json"]
         assert all((folder / name).is_file() for name in files)
         assert len(list((folder / "synthetic" / "export").rglob("*.tif"))) == 4 * 12
+        assert (folder / "gallery" / "interpolation.mp4").is_file()
+        drawn = {path.name for path in (folder / "gallery").glob("*.png")}
+        assert drawn == ({"truncation.png", "mixing.png", "strips.png"} if model == "stylegan2_ada" else set())
     arms = {"real", "real+cgan", "real+stylegan2_ada", "real+all"}
     assert {path.stem for path in (dataset / "detection").glob("*.json")} == arms
     assert (results / "summary.csv").stat().st_size > 0
@@ -87,12 +90,15 @@ def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
         ("evaluate.subsets=11", {"evaluate_real": 1, "evaluate": 2, "write_report": 1}),
         (
             "models.cgan.generator_rate=0.0003",
-            {"train": 1, "generate": 1, "evaluate": 1, "detect": 2, "write_report": 1},
+            {"train": 1, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 2, "write_report": 1},
         ),
         ("detect.steps=11", {"detect": 4, "write_report": 1}),
         ("generate.images_per_class=13", {"generate": 2, "evaluate": 2, "detect": 3, "write_report": 1}),
         ("tracking.experiment=other", {}),
-        ("seeds=[0,1]", {"train": 2, "generate": 2, "evaluate": 2, "write_report": 1}),
+        ("generate.truncation=0.7", {"generate": 1, "evaluate": 1, "detect": 2, "write_report": 1}),
+        ("gallery.interpolation.fps=5", {"gallery": 2, "write_report": 1}),
+        ("gallery.strips.width=100", {"gallery": 1, "write_report": 1}),
+        ("seeds=[0,1]", {"train": 2, "generate": 2, "gallery": 2, "evaluate": 2, "write_report": 1}),
     ],
 )
 def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(results, change, jobs):

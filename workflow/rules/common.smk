@@ -8,13 +8,23 @@ from pathlib import Path
 
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import arms
-from pipeline.settings import METHOD, UserError, load
+from pipeline.settings import (
+    METHOD,
+    STYLED,
+    UserError,
+    gallery_of,
+    generate_of,
+    load,
+)
+from pipeline.tracking.tensorboard import check as check_tensorboard
 from pipeline.weights import WEIGHTS, in_cache, place
 
 try:
     SETTINGS = load(config)
     for name, dataset in SETTINGS.datasets.items():
         check_source(dataset, name)
+    if SETTINGS.tracking.tensorboard:
+        check_tensorboard()
 except UserError as error:
     sys.exit(f"ERROR: {error}")
 
@@ -23,11 +33,16 @@ LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
 ]
 MODELS = list(SETTINGS.models)
+FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
+GALLERIES = {
+    name: gallery_of(SETTINGS.gallery, family) for name, family in FAMILIES.items()
+}
 ARMS = arms(MODELS)
 IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
 REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
 RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
+GALLERY = f"{RUN}/gallery"
 ENVIRONMENT = "../../envs/pyrite.yaml"
 
 
@@ -45,6 +60,12 @@ wildcard_constraints:
 
 def every_run(pattern):
     return expand(pattern, dataset=DATASETS, model=MODELS, seed=SETTINGS.seeds)
+
+
+def every_gallery():
+    """Of the models whose family can draw a part that the settings ask for."""
+    models = [name for name, gallery in GALLERIES.items() if gallery]
+    return expand(GALLERY, dataset=DATASETS, model=models, seed=SETTINGS.seeds)
 
 
 def every_arm(pattern):
@@ -86,6 +107,7 @@ def extractors():
 
 def tracking(command):
     uri = SETTINGS.tracking.uri or ""
+    also = ["--tensorboard"] if SETTINGS.tracking.tensorboard else []
     return [
         sys.executable,
         "-m",
@@ -93,7 +115,19 @@ def tracking(command):
         command,
         uri,
         SETTINGS.results,
+        *also,
     ]
+
+
+def say_untruncated():
+    """The models that `generate.truncation` does not reach."""
+    without = [name for name, family in FAMILIES.items() if family not in STYLED]
+    if SETTINGS.generate.truncation != 1 and without:
+        print(
+            f"generate.truncation: {SETTINGS.generate.truncation:g} is not for {', '.join(without)}, which have no "
+            "styles; they are drawn without",
+            file=sys.stderr,
+        )
 
 
 def start_run():
@@ -105,6 +139,7 @@ def start_run():
         fcntl.flock(RESULTS_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit(f"ERROR: another run is at work on results `{SETTINGS.results}`")
+    say_untruncated()
     log = open(Path(SETTINGS.results) / "tracking.log", "a")
     subprocess.Popen(
         [*tracking("follow"), "--parent", str(os.getpid())],

@@ -24,12 +24,45 @@ rule generate:
         runtime=240,
     params:
         method=METHOD["generate"],
-        settings=SETTINGS.generate.model_dump(),
+        settings=lambda w: generate_of(
+            SETTINGS.generate, FAMILIES[w.model]
+        ).model_dump(),
         journal=journal("{dataset}/{model}/seed-{seed}/generate"),
     script:
         "../scripts/generate.py"
 
 
+rule gallery:
+    input:
+        model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
+    output:
+        report(
+            directory(GALLERY),
+            patterns=["{figure}.png", "{figure}.gif"],
+            caption="../report/gallery.rst",
+            category="{dataset}",
+            labels={"figure": "{figure}", "model": "{model}, seed {seed}"},
+        ),
+    log:
+        "<results>/logs/{dataset}/{model}-s{seed}/gallery.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/{model}-s{seed}/gallery.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=120,
+    params:
+        method=METHOD["gallery"],
+        settings=lambda w: GALLERIES[w.model].model_dump(),
+        journal=journal("{dataset}/{model}/seed-{seed}/gallery"),
+    script:
+        "../scripts/gallery.py"
+
+
 rule generate_all:
     input:
         every_run(f"{RUN}/synthetic/meta.json"),
+        every_gallery(),

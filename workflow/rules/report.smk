@@ -6,6 +6,7 @@ rule write_report:
         curves=every_run(f"{RUN}/training.csv"),
         progress=every_run(f"{RUN}/progress.gif"),
         synthetic=every_run(f"{RUN}/synthetic/meta.json"),
+        galleries=every_gallery(),
         evaluations=every_run(f"{RUN}/evaluation.json"),
         detection=every_arm("<results>/{dataset}/detection/{arm}.json"),
     output:

@@ -1,0 +1,34 @@
+"""What a family can beside drawing its images; where it cannot, the refusal says who can."""
+
+from __future__ import annotations
+
+from pipeline.models.base import GenerativeModel, StyledModel, Wide
+from pipeline.settings import STYLED, WIDE, UserError
+
+
+def styled(model: GenerativeModel, setting: str) -> StyledModel:
+    """The model, where it has styles.
+
+    Args:
+        setting: what asks for them, with its value; begins the refusal.
+
+    Raises:
+        UserError: it has none.
+    """
+    if isinstance(model, StyledModel):
+        return model
+    raise UserError(f"{setting}: `{model.settings.family}` has no styles; families that have: {_list(STYLED)}")
+
+
+def wide(model: GenerativeModel, setting: str) -> Wide:
+    """The model, where it draws images of any width. Arguments and error as of `styled`."""
+    if isinstance(model, Wide):
+        return model
+    raise UserError(
+        f"{setting}: `{model.settings.family}` draws images of its own width only; families that draw strips of any "
+        f"width: {_list(WIDE)}"
+    )
+
+
+def _list(families: set[str]) -> str:
+    return ", ".join(sorted(families))

@@ -1,0 +1,157 @@
+"""What is drawn of a model to be looked at: sheets, a film, strips, and `gallery.json`, which says what there is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.job import progress
+from pipeline.models.base import GenerativeModel
+from pipeline.sampling import film, strips
+from pipeline.sampling.abilities import styled, wide
+from pipeline.sampling.export import safe_names
+from pipeline.sampling.interpolation import walk
+from pipeline.sampling.mixing import mixing_grid
+from pipeline.sampling.truncation import sweep
+from pipeline.settings import METHOD, Gallery, Interpolation, Mixing, Strips, Sweep, UserError
+from pipeline.training import grids, store
+from pipeline.training.device import memory_limit, use_threads
+from pipeline.training.seeds import derive
+
+CLASSES = 4  # drawn where the settings name none
+
+Facts = dict[str, Any]
+
+
+class Sitter:
+    """A trained model, the classes to draw of it, and the seeds of their images."""
+
+    def __init__(self, model: GenerativeModel, settings: Gallery, meta: dict[str, Any]):
+        self.model, self.settings, self.meta = model, settings, meta
+        known = model.spec.classes
+        names = known[:CLASSES] if settings.classes is None else [c for c in settings.classes if c in known]
+        if not names:
+            raise UserError(f"gallery.classes: the model knows none of {settings.classes}, but {', '.join(known)}")
+        self.labels = {name: known.index(name) for name in names}
+
+    def seeds(self, label: int, count: int, first: int = 0) -> Tensor:
+        """(count,) int64, of images `first`, `first` + 1, ... of a class: as the synthetic set's."""
+        return torch.tensor([derive(self.settings.seed, label, i) for i in range(first, first + count)])
+
+    def rows(self, count: int, first: int = 0) -> tuple[Tensor, Tensor]:
+        """Labels and seeds (classes · count,), class by class."""
+        labels = torch.tensor(list(self.labels.values()))
+        return labels.repeat_interleave(count), torch.cat([self.seeds(k, count, first) for k in labels.tolist()])
+
+    def by_class(self, images: Tensor) -> dict[str, np.ndarray]:
+        """(classes · n, C, H, W) as rows of a sheet, (n, H, W, C) by class."""
+        parts = images.permute(0, 2, 3, 1).numpy()
+        return dict(zip(self.labels, np.split(parts, len(self.labels)), strict=True))
+
+
+def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: int | None = None) -> None:
+    """Draw every part of a gallery that the settings do not leave out.
+
+    Args:
+        model: folder of a trained generator.
+        out: folder to write to: `truncation.png`, `interpolation.gif`, `.mp4` and `frames/`, `mixing.png`,
+            `strips.png` and `strips/`, and `gallery.json` with what a reader must know of each.
+        journal: a `pipeline.tracking.journal.Journal`.
+        threads: CPU threads to compute with; None leaves torch's choice.
+
+    Raises:
+        UserError: a part that the family cannot draw, classes the model does not know, too little memory or disk.
+    """
+    use_threads(threads)
+    sitter = Sitter(store.load(model), settings, store.read_recipe(model)["data"])
+    parts = {
+        "truncation": (_sweep, settings.sweep),
+        "interpolation": (_interpolation, settings.interpolation),
+        "mixing": (_mixing, settings.mixing),
+        "strips": (_strips, settings.strips),
+    }
+    wanted = {name: part for name, part in parts.items() if part[1] is not None}
+    facts: Facts = {"version": METHOD["gallery"], "classes": list(sitter.labels), "seed": settings.seed}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with memory_limit("gallery.batch", settings.batch), progress("gallery", len(wanted), "part") as bar:
+            for name, (draw, part) in wanted.items():
+                facts[name] = draw(sitter, part, out)
+                bar.update()
+        (out / "gallery.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
+    _tell(journal, facts, out)
+
+
+def _sweep(sitter: Sitter, part: Sweep, out: Path) -> Facts:
+    model = styled(sitter.model, "gallery.sweep")
+    labels, seeds = sitter.rows(part.count)
+    images = sweep(model, labels, seeds, part.truncations, sitter.settings.batch)
+    heads = [f"{t:g}" for t in part.truncations]
+    rows = sitter.by_class(images.flatten(0, 1))
+    grids.sheet(rows, "truncation", columns=len(heads), heads=heads).save(out / "truncation.png")
+    return {"file": "truncation.png", "truncations": part.truncations}
+
+
+def _interpolation(sitter: Sitter, part: Interpolation, out: Path) -> Facts:
+    """Pair k of a class goes from its image 2k to its image 2k + 1."""
+    labels, seeds = sitter.rows(2 * part.count)
+    first, last = seeds[::2], seeds[1::2]
+    ways = [
+        walk(sitter.model, *ends, part.frames, part.space)
+        for ends in zip(*(x.split(sitter.settings.batch) for x in (labels[::2], first, last)), strict=True)
+    ]
+    frames = [sitter.by_class(torch.cat(images)) for images in zip(*ways, strict=True)]
+    pictures = [grids.sheet(rows, columns=part.count) for rows in frames]
+    (out / "frames").mkdir(exist_ok=True)
+    for i, picture in enumerate(pictures):
+        picture.save(out / "frames" / f"{i:04d}.png")
+    loop = film.there_and_back(pictures)
+    film.write_gif(loop, out / "interpolation.gif", part.fps)
+    film.write_mp4(loop, out / "interpolation.mp4", part.fps)
+    return {"file": "interpolation.gif", "frames": part.frames, "pairs": part.count}
+
+
+def _mixing(sitter: Sitter, part: Mixing, out: Path) -> Facts:
+    model, rows = styled(sitter.model, "gallery.mixing"), {}
+    for name, label in sitter.labels.items():
+        coarse, fine = sitter.seeds(label, part.rows), sitter.seeds(label, part.columns, first=part.rows)
+        grid = mixing_grid(model, label, coarse, fine, sitter.settings.batch)
+        rows[name] = grid.flatten(0, 1).permute(0, 2, 3, 1).numpy()
+    grids.sheet(rows, columns=part.columns + 1).save(out / "mixing.png")
+    return {"file": "mixing.png", "rows": part.rows, "columns": part.columns}
+
+
+def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
+    """The preview shows the first strip of each class."""
+    model, spec = wide(sitter.model, "gallery.strips"), sitter.model.spec
+    (out / "strips").mkdir(exist_ok=True)
+    files, found, shown = safe_names(list(spec.classes)), {}, {}
+    for name, label in sitter.labels.items():
+        for i, seed in enumerate(sitter.seeds(label, part.count).tolist()):
+            path = out / "strips" / f"{files[name]}_{i:06d}.tif"
+            found[path.name], preview = strips.write_strip(model, spec, label, seed, part.width, sitter.meta, path)
+            shown.setdefault(name, strips.shown(preview)[None])
+    grids.sheet(shown, columns=1, tile=next(iter(shown.values())).shape[2]).save(out / "strips.png")
+    keys = ("seam_ratio", "seam_ratio_elsewhere")
+    return {
+        "file": "strips.png",
+        "width": part.width,
+        "shown": preview.shape[1],
+        "strips": {file: {key: facts[key] for key in keys} for file, facts in found.items()},
+    }
+
+
+def _tell(journal, facts: Facts, out: Path) -> None:
+    for file in ("truncation.png", "interpolation.gif", "interpolation.mp4", "mixing.png", "strips.png"):
+        if (out / file).is_file():
+            journal.artifact(out / file, "gallery")
+    ratios = [s["seam_ratio"] for s in facts.get("strips", {}).get("strips", {}).values()]
+    if known := [r for r in ratios if r is not None]:
+        journal.final({"strips/seam_ratio": float(np.mean(known))})

@@ -1,0 +1,39 @@
+"""The way from one image to another in small steps: where it jumps, the model has learnt images by heart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from pipeline.models.base import GenerativeModel, StyledModel, latents
+
+
+def walk(model: GenerativeModel, labels: Tensor, first: Tensor, last: Tensor, frames: int, space: str) -> Iterator:
+    """Frame by frame, (N, C, H, W) float32 in [-1, 1] on the CPU, N ways side by side, from seeds to seeds.
+
+    What is no style (the noise of a styled model) stays that of the first seed: it would only flicker.
+
+    Args:
+        labels, first, last: (N,) int64 on the CPU; the class of each way and its two seeds.
+        frames: at least 2.
+        space: `w`, a line between styles where the model has them; else, and for `z`, the model's `blend` of latents.
+    """
+    model.eval()
+    labels = labels.to(model.device)
+    start, end = (latents(seeds, model.latent_length).to(model.device) for seeds in (first, last))
+    in_styles = space == "w" and isinstance(model, StyledModel)
+    for i in range(frames):
+        t = i / (frames - 1)
+        yield _styles(model, labels, start, end, t) if in_styles else _latents(model, labels, start, end, t)
+
+
+@torch.no_grad()
+def _latents(model: GenerativeModel, labels: Tensor, start: Tensor, end: Tensor, t: float) -> Tensor:
+    return model.decode(labels, model.blend(start, end, t)).cpu()
+
+
+@torch.no_grad()
+def _styles(model: StyledModel, labels: Tensor, start: Tensor, end: Tensor, t: float) -> Tensor:
+    return model.render(torch.lerp(model.styles(labels, start), model.styles(labels, end), t), start).cpu()

@@ -1,0 +1,18 @@
+from pathlib import Path
+
+from pipeline.job import job
+from pipeline.settings import Gallery
+from pipeline.tracking.stages import addition
+
+with job(snakemake.log[0]):
+    from pipeline.sampling.gallery import draw_gallery  # after the log is open: torch takes seconds
+
+    w, p = snakemake.wildcards, snakemake.params
+    with addition(p.journal, w.dataset, w.model, int(w.seed), "gallery") as journal:
+        draw_gallery(
+            Gallery(**p.settings),
+            model=Path(snakemake.input.model[0]).parent,
+            out=Path(snakemake.output[0]),
+            journal=journal,
+            threads=snakemake.threads,
+        )
