@@ -22,8 +22,8 @@ def config(**changes):
     [
         ({"evalute": {}}, "evalute: unknown setting; did you mean `evaluate`?"),
         ({"models": {"cgan": {"family": "cgan", "total_image": 1}}}, "models.cgan.total_image: unknown setting; did"),
-        ({"models": {"a": {"family": "cgn"}}}, "models.a.family: `cgn` is not one of cgan"),
-        ({"models": {"a": {}}}, "models.a.family: must be given, one of cgan"),
+        ({"models": {"a": {"family": "cgn"}}}, "models.a.family: `cgn` is not one of dcgan, cgan"),
+        ({"models": {"a": {}}}, "models.a.family: must be given, one of dcgan, cgan"),
         ({"models": {"a-b": {"family": "cgan"}}}, "models.a-b: "),
         ({"models": {"real": {"family": "cgan"}}}, "`real` is the name of a folder"),
         (
