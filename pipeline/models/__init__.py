@@ -7,6 +7,7 @@ import torch
 from pipeline.models.base import GenerativeModel
 from pipeline.models.cgan import CGAN
 from pipeline.models.dcgan import DCGAN
+from pipeline.models.ddpm import DDPM
 from pipeline.models.stylegan2_ada import StyleGAN2ADA
 from pipeline.models.wgan_gp import WGANGP
 from pipeline.settings import ImageSpec, Training
@@ -16,6 +17,7 @@ FAMILIES: dict[str, type[GenerativeModel]] = {
     "cgan": CGAN,
     "wgan_gp": WGANGP,
     "stylegan2_ada": StyleGAN2ADA,
+    "ddpm": DDPM,
 }
 
 

@@ -10,6 +10,16 @@ TINY = {
     "wgan_gp": {"z_dim": 8, "channels": 16, "critic_steps": 2},
     "cgan": {"z_dim": 8, "generator_channels": 8, "discriminator_channels": 8},
     "stylegan2_ada": {"z_dim": 8, "w_dim": 8, "channel_base": 128, "channel_max": 16, "r1_every": 2},
+    "ddpm": {
+        "channels": 8,
+        "multipliers": [1, 2],
+        "blocks": 1,
+        "attention": [8],
+        "heads": 2,
+        "dropout": 0.1,
+        "learning_rate": 3e-3,
+        "rate_warmup": 0,
+    },
 }
 
 

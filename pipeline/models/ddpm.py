@@ -1,0 +1,215 @@
+"""Denoising diffusion: a U-Net learns to take noise out of images, and draws by taking it out of nothing but noise.
+
+Ho et al. 2020; cosine schedule of Nichol & Dhariwal 2021; v-prediction of Salimans & Ho 2022; loss weights of Hang et
+al. 2023; guidance of Ho & Salimans 2022; non-leaky augmentation of Karras et al. 2022, appendix F.2. At the default
+settings, for gray images of 6 classes, the network has 15.2 million parameters at 64 pixels and 14.9 at 128.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.models import diffusion, ema
+from pipeline.models.ada import Chance, blit, random_geometry, rotation, scaling, translation
+from pipeline.models.base import GenerativeModel, Wide, slerp
+from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.unet import UNet
+from pipeline.models.warp import Warp
+from pipeline.settings import DDPM as DDPMSettings
+from pipeline.settings import ImageSpec, UserError
+
+GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples modulo 1 are spread evenly, however many are taken
+LOOKS = 4  # times at which a held-out image is looked at
+WINDOWS = 16  # windows of a strip that go through the network at once
+CLIP = 1.0  # of the gradient's norm
+
+
+class DDPM(GenerativeModel, Wide):
+    """The family `ddpm`."""
+
+    def __init__(self, settings: DDPMSettings, spec: ImageSpec, amp: torch.dtype | None = None):
+        super().__init__(settings, spec, amp)
+        if settings.guidance != 1 and settings.label_dropout == 0:
+            raise UserError(f"guidance: {settings.guidance} needs label_dropout above 0, or no image is without class")
+        self.augmentation = Augmentation(settings.augment, spec) if settings.augment else None
+        self.network = UNet(settings, spec, Augmentation.LENGTH if self.augmentation else 0)
+        self.ema = ema.averaged_copy(self.network)
+        self.latent_length = spec.channels * spec.height * spec.width
+        self.optimizers = {"G": torch.optim.Adam(self.network.parameters(), settings.learning_rate, fused=True)}
+        self.abar = diffusion.SCHEDULES[settings.schedule]()  # float64, on the CPU
+        self.levels = diffusion.levels(self.abar)
+        weights = diffusion.loss_weights(self.abar[1:], settings.prediction, settings.min_snr)
+        for name, table in (
+            ("signal", self.abar.sqrt()),
+            ("spread", (1 - self.abar).sqrt()),
+            ("weight", torch.cat([torch.zeros(1), weights])),
+        ):
+            self.register_buffer(name, table.float(), persistent=False)
+
+    # ------------------------------------------------------------ training
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        scalars = self.descend("G", self._loss, batch, clip=CLIP)
+        self.average(self.network)
+        return scalars
+
+    def _loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        draws = part.draws
+        u = (row_numbers(draws) + draws.uniform()) / draws.total  # one time in each stretch: less variance
+        t = 1 + (u * diffusion.STEPS).long().clamp(max=diffusion.STEPS - 1)
+        labels = part.labels
+        if len(self.spec.classes) > 1:
+            labels = torch.where(draws.uniform() < self.settings.label_dropout, len(self.spec.classes), labels)
+        images, conditions = self.augmentation(part.images, draws) if self.augmentation else (part.images, None)
+        errors = self._errors(self.compiled(self.network), images, t, labels, draws, conditions)
+        quarter = (t - 1) * 4 // diffusion.STEPS
+        scalars = {f"loss/quarter{i + 1}": 4 * (errors * (quarter == i)).mean() for i in range(4)}
+        loss = errors.mean()
+        return loss, {"loss/denoising": loss} | scalars
+
+    def _errors(
+        self,
+        network: Callable,
+        images: Tensor,
+        t: Tensor,
+        labels: Tensor,
+        draws: Draws,
+        conditions: Tensor | None = None,
+    ) -> Tensor:
+        """(n,) weighted mean square errors of the network's predictions at times t (n,)."""
+        noise = draws.normal(*images.shape[1:])
+        signal, spread = (table[t][:, None, None, None] for table in (self.signal, self.spread))
+        target = noise if self.settings.prediction == "epsilon" else diffusion.velocity(images, noise, signal, spread)
+        with self.autocast():
+            predicted = network(diffusion.noised(images, noise, signal, spread), t, labels, conditions)
+        return self.weight[t] * (predicted - target).square().mean((1, 2, 3))
+
+    def held_out(self, part: Part) -> dict[str, Tensor]:
+        """`loss/held_out`: the loss of the averaged weights at times that are the same at every call."""
+        first = row_numbers(part.draws) * GOLDEN % 1
+        losses = []
+        for look in range(LOOKS):
+            u = (first + look) / LOOKS
+            t = 1 + (u * diffusion.STEPS).long()
+            losses.append(self._errors(self.ema, part.images, t, part.labels, part.draws).mean())
+        return {"loss/held_out": torch.stack(losses).mean()}
+
+    # ------------------------------------------------------------ drawing
+
+    @torch.no_grad()
+    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+        """As the contract says; the ancestral sampler and DDIM with noise draw the rest from each latent's bits."""
+        x = latents.unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
+        generators = [torch.Generator().manual_seed(seed_of(row)) for row in latents.cpu()]
+
+        def normal() -> Tensor:
+            return torch.stack([torch.randn(x.shape[1:], generator=g) for g in generators]).to(x.device)
+
+        return self._draw(lambda x, t: self._clean(x, t, labels), x, normal)
+
+    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        return slerp(start, end, t)
+
+    @torch.no_grad()
+    def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:
+        """Overlapping denoising (the idea of Bar-Tal et al. 2023): at every step, windows half over one another clean
+        the strip, and what they say of a column is averaged, each window counting less towards its edges. The windows
+        move from step to step, so that no column is at an edge twice. The strip is cut from a ring.
+        """
+        self.eval()
+        half = self.spec.width // 2
+        ring = half * (-(-width // half) + 2)
+        rng = torch.Generator().manual_seed(seed)
+        shape = (1, self.spec.channels, self.spec.height, ring)
+
+        def normal() -> Tensor:
+            return torch.randn(shape, generator=rng).to(self.device)
+
+        image = self._draw(lambda x, t: self._clean_ring(x, t, label), normal(), normal)[0, :, :, :width]
+        yield from image.cpu().split(self.spec.width, 2)
+
+    def _draw(self, clean: diffusion.Denoise, x: Tensor, normal: Callable[[], Tensor]) -> Tensor:
+        settings = self.settings
+        if settings.sampler == "ancestral":
+            drawn = diffusion.ancestral(clean, x, self.abar, normal)
+        elif settings.sampler == "ddim":
+            times = diffusion.even_times(diffusion.STEPS, settings.sampling_steps)
+            drawn = diffusion.ddim(clean, x, self.abar, times, settings.eta, normal)
+        else:
+            times = diffusion.log_snr_times(self.abar, settings.sampling_steps)
+            drawn = diffusion.dpm_solver(clean, x, self.abar, times)
+        return drawn.clamp(-1, 1)
+
+    def _clean(self, x: Tensor, t: int, labels: Tensor) -> Tensor:
+        """x_0 (N, C, H, W) expected behind x_t, within [-1, 1]."""
+        times, scale = torch.full_like(labels, t), self.settings.guidance
+        with self.autocast():
+            if scale == 1 or len(self.spec.classes) == 1:
+                predicted = self.ema(x, times, labels)
+            else:
+                none = torch.full_like(labels, len(self.spec.classes))
+                both = self.ema(x.repeat(2, 1, 1, 1), times.repeat(2), torch.cat([labels, none]))
+                predicted = diffusion.guided(*both.chunk(2), scale)
+        behind = diffusion.PREDICTIONS[self.settings.prediction]
+        return behind(x, predicted, self.levels[0][t], self.levels[1][t]).clamp(-1, 1)
+
+    def _clean_ring(self, x: Tensor, t: int, label: int) -> Tensor:
+        """x_0 of a ring (1, C, H, ring): the mean of what windows say, weighted by a tent over each."""
+        ring, half = x.shape[3], self.spec.width // 2
+        within = torch.arange(self.spec.width, device=x.device)
+        tent = torch.minimum(within, self.spec.width - 1 - within) + 0.5
+        starts = torch.arange(0, ring, half, device=x.device) + int(half * (t * GOLDEN % 1))
+        total, weight = torch.zeros_like(x[0]), torch.zeros_like(x[0, 0, 0])
+        for some in starts.split(WINDOWS):
+            columns = (some[:, None] + within) % ring  # (windows, W)
+            windows = x[0][:, :, columns].permute(2, 0, 1, 3)  # (windows, C, H, W)
+            cleaned = self._clean(windows, t, torch.full_like(some, label)) * tent
+            total.index_add_(2, columns.flatten(), cleaned.permute(1, 2, 0, 3).flatten(2))
+            weight.index_add_(0, columns.flatten(), tent.repeat(len(some)))
+        return (total / weight)[None]
+
+
+class Augmentation(nn.Module):
+    """Random geometry of images that the network is told of, so that what it draws shows none of it (Karras et al.
+    2022, appendix F.2). Each transform is drawn with probability p; what lies outside an image is its mirror image."""
+
+    LENGTH = 6  # numbers that tell the whole transform
+
+    def __init__(self, p: float, spec: ImageSpec):
+        super().__init__()
+        self.warp = Warp(spec.height, spec.width)
+        units = torch.tensor([[1.0, 1.0, spec.width], [1.0, 1.0, spec.height]])
+        for name, value in (("p", torch.tensor(p)), ("units", units), ("identity", torch.eye(3))):
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, images: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Moved images, and (N, 6): the affine transform less the identity, translations in sides of the image."""
+        height, width = images.shape[2:]
+        chance = Chance(self.p, draws)
+        flip = chance.integer(2)
+        turns = chance.integer(4) if height == width else 2 * chance.integer(2)
+        x, y = chance.uniform(-0.125, 0.125, columns=2).unbind(1)
+        x, y = (x * width).round(), (y * height).round()
+        images = blit(images, flip, turns, torch.stack([x, y], 1).long())
+        blitted = translation(x, y) @ rotation(turns * (-math.pi / 2)) @ scaling(1.0 - 2 * flip, torch.ones_like(x))
+        bent = random_geometry(chance, height, width)
+        straight = (bent == self.identity).all((1, 2))[:, None, None, None]
+        images = torch.where(straight, images, self.warp(images, bent))
+        change = (bent @ blitted - self.identity)[:, :2] / self.units
+        return images, change.flatten(1)
+
+
+def row_numbers(draws: Draws) -> Tensor:
+    """(n,) of the rows of a part within the batch of all ranks."""
+    return torch.arange(draws.total, device=draws.device)[draws.rows]
+
+
+def seed_of(latent: Tensor) -> int:
+    """A seed made of the bits of a latent (D,) float32 on the CPU."""
+    digest = hashlib.blake2b(latent.contiguous().numpy().tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
