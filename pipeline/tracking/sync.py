@@ -3,8 +3,9 @@
     python -m pipeline.tracking.sync once URI RESULTS                   send what is new and end
     python -m pipeline.tracking.sync follow URI RESULTS --parent PID    go on until that process is gone
 
-An empty URI is a SQLite file under the results. The only module that imports MLflow, and not before there is something
-to send. A store that is away costs one line and a non-zero status; the journals keep everything for the next time.
+`--tensorboard` writes TensorBoard's event files as well. An empty URI is a SQLite file under the results. The only
+module that imports MLflow, and not before there is something to send. A store that is away costs one line and a
+non-zero status; the journals keep everything for the next time.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from urllib.parse import urlsplit
 from pipeline.tracking.backlog import Entry, alive, backlog
 from pipeline.tracking.journal import digest, head_of
 from pipeline.tracking.replay import Outcome, Replay
+from pipeline.tracking.tensorboard import View
 from pipeline.tracking.views import leaderboard
 
 # Set before MLflow is imported. Unless told not to, it phones home and waits 4 minutes for a dead server.
@@ -327,10 +329,12 @@ def _line(error: Exception) -> str:
 # ---------------------------------------------------------------- commands
 
 
-def once(uri: str | None, results: Path, prefix: str = PREFIX) -> int:
+def once(uri: str | None, results: Path, prefix: str = PREFIX, view: View | None = None) -> int:
     """Send what is new; the exit status."""
     if not (results / "journal").is_dir():
         return 0
+    if view:
+        view.refresh()
     try:
         outcome = Syncer(uri, results, prefix).sync()
     except Exception as error:
@@ -340,11 +344,13 @@ def once(uri: str | None, results: Path, prefix: str = PREFIX) -> int:
     return 1 if outcome.failed else 0
 
 
-def follow(uri: str | None, results: Path, parent: int, prefix: str = PREFIX) -> int:
+def follow(uri: str | None, results: Path, parent: int, prefix: str = PREFIX, view: View | None = None) -> int:
     """Send what is new every few seconds as long as the process `parent` runs, and once more; the exit status."""
     started, syncer, pause, said = int(time.time() * 1000), None, POLL, ""
     store, journals = identity(store_uri(uri, results), prefix), results / "journal"
     while alive(parent, started):
+        if view:
+            view.refresh()
         if any(entry.pending for entry in backlog(journals, store)):
             try:
                 syncer = syncer or Syncer(uri, results, prefix)
@@ -357,6 +363,8 @@ def follow(uri: str | None, results: Path, parent: int, prefix: str = PREFIX) ->
         wake = time.monotonic() + pause
         while time.monotonic() < wake and alive(parent, started):
             time.sleep(0.5)
+    if view:
+        view.refresh()
     if any(entry.pending for entry in backlog(journals, store)):
         return once(uri, results, prefix)
     return 0
@@ -376,12 +384,14 @@ def main() -> int:
         command.add_argument("uri", help="MLflow tracking URI; empty is SQLite under the results")
         command.add_argument("results", type=Path)
         command.add_argument("--experiment", default=PREFIX, help="prefix of the names of the experiments")
+        command.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files as well")
         if name == "follow":
             command.add_argument("--parent", type=int, required=True, help="end after this process has ended")
     args = parser.parse_args()
+    view = View(args.results) if args.tensorboard else None
     if args.command == "once":
-        return once(args.uri, args.results, args.experiment)
-    return follow(args.uri, args.results, args.parent, args.experiment)
+        return once(args.uri, args.results, args.experiment, view)
+    return follow(args.uri, args.results, args.parent, args.experiment, view)
 
 
 if __name__ == "__main__":
