@@ -2,18 +2,19 @@
 
 import pytest
 import torch
+from torch.nn.utils import parametrize
 
 from pipeline.models import build
-from pipeline.models.cgan import Discriminator, widths
+from pipeline.models.batch import Batch
+from pipeline.models.cgan import Discriminator, Generator, widths
 from pipeline.settings import CGAN, ImageSpec
-from tests.models.tiny import spec, tiny_settings
+from tests.models.tiny import batch, spec, tiny_settings
 
 
 def test_parameters_at_the_default_settings():
     model = build(CGAN(family="cgan"), ImageSpec(128, 128, 1, tuple("abcdef")))
     count = {name: sum(p.numel() for p in getattr(model, name).parameters()) for name in ("generator", "discriminator")}
-    assert count["generator"] == pytest.approx(9.10e6, rel=0.001)
-    assert count["discriminator"] == pytest.approx(2.737e6, rel=0.001)
+    assert count == {"generator": 9_095_073, "discriminator": 2_737_120}
 
 
 def test_widths_double_up_to_512():
@@ -22,18 +23,55 @@ def test_widths_double_up_to_512():
 
 
 def test_class_term_of_the_projection():
-    """Logits of one image under two classes differ by (v_a - v_b) · φ; the rest of the logit is the same."""
+    """A logit is ψ(φ) + v_class · φ (Miyato & Koyama 2018, eq. 4), with φ of the image alone."""
     torch.manual_seed(0)
     net = Discriminator(tiny_settings("cgan", spectral_norm=False), spec())
+    features = []
+    net.linear.register_forward_hook(lambda _layer, inputs, _out: features.append(inputs[0]))
     image = torch.randn(1, 1, 16, 16)
-    logits = torch.stack([net(image, torch.tensor([k])) for k in range(3)])
+    logits = [net(image, torch.tensor([k])) for k in range(3)]
+    phi = features[0]
+    assert all(torch.equal(f, phi) for f in features)
+    expected = phi @ net.linear.weight[0] + net.linear.bias + phi @ net.embedding.weight.T
+    torch.testing.assert_close(torch.stack(logits, 1), expected)
+    assert expected.std() > 0.1
+
+
+def test_without_spectral_norm_weights_are_as_they_are():
+    names = dict(Discriminator(tiny_settings("cgan", spectral_norm=False), spec()).named_parameters())
+    assert not any("original" in name for name in names)
+    assert "downs.0.weight" in names
+    normed = Discriminator(tiny_settings("cgan"), spec())
+    layers = [m for m in normed.modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear | torch.nn.Embedding)]
+    assert all(parametrize.is_parametrized(m, "weight") for m in layers)
+
+
+def test_class_enters_the_generator_through_the_normalisations_alone():
+    """With equal scales and shifts in all classes, the class changes nothing."""
+    torch.manual_seed(0)
+    net = Generator(tiny_settings("cgan"), spec()).eval()
+    z = torch.randn(1, 8)
+    assert torch.equal(net(z, torch.tensor([0])), net(z, torch.tensor([2])))
     with torch.no_grad():
-        net.embedding.weight.zero_()
-        plain = net(image, torch.tensor([0]))
-        net.embedding.weight.fill_(1.0)
-        sum_of_features = net(image, torch.tensor([0])) - plain
-    assert logits.std() > 1e-4
-    assert sum_of_features.abs() > 1e-4
+        net.norms[0].scale.weight[2] *= 2
+    assert (net(z, torch.tensor([0])) - net(z, torch.tensor([2]))).abs().max() > 1e-3
+
+
+def test_hinge_losses_and_saturation_of_an_update():
+    """Against the formulas, at weights that do not move."""
+    torch.manual_seed(0)
+    model = build(tiny_settings("cgan", spectral_norm=False), spec())
+    model.pace = 0.0
+    images, labels = batch(spec())
+    judged = []
+    model.discriminator.register_forward_hook(lambda _net, _inputs, out: judged.append(out.detach()))
+    with torch.no_grad():
+        model.discriminator.linear.weight.mul_(3)
+    log = model.update(Batch(images, labels, 0))
+    real, fake, fooled = judged
+    assert log["loss/D"].item() == pytest.approx(((1 - real).clamp(min=0) + (1 + fake).clamp(min=0)).mean().item())
+    assert log["loss/G"].item() == pytest.approx(-fooled.mean().item())
+    assert log["saturation"].item() == ((real > 1) & (fake < -1)).float().mean().item()
 
 
 def test_spectral_norm_bounds_the_slope():
