@@ -75,7 +75,7 @@ def main() -> None:
     wish = parser.parse_args()
     use_threads(wish.threads)
     lines = [
-        f"`{' '.join(['python', *sys.argv])}`, torch {torch.__version__}, {_cpu()}, {torch.get_num_threads()} threads,"
+        f"`{' '.join(['python', *sys.argv])}`, torch {torch.__version__}, {cpu()}, {torch.get_num_threads()} threads,"
         f" precision {'bf16' if amp_dtype('auto', CPU) else 'fp32'}",
         "",
         "| model | pixels | parameters | training, images/s | sampling, images/s |",
@@ -90,7 +90,8 @@ def main() -> None:
         wish.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _cpu() -> str:
+def cpu() -> str:
+    """Name of the processor and how many cores there are."""
     cpuinfo = Path("/proc/cpuinfo")
     names = [
         line.partition(":")[2].strip()
