@@ -23,8 +23,8 @@ format: .venv/.installed
 schema: .venv/.installed  ## config/schema.json, from pipeline/settings.py
 	$(BIN)/python -m pipeline.settings > config/schema.json
 
-bench: .venv/.installed  ## images a second of every family on this machine's CPU
-	$(BIN)/python benchmarks/throughput.py
+bench: .bench/.installed  ## training and sampling beside PyPI's stylegan2_pytorch and denoising_diffusion_pytorch
+	.bench/bin/python -m benchmarks.peers
 
 gpu-check:  ## every family on whatever accelerator is here; needs neither Snakemake nor MLflow
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m pipeline.gpu_check
@@ -35,4 +35,11 @@ ui: .venv/.installed  ## MLflow's pages, on this machine only; RESULTS=results-n
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+# The peers in an environment of their own, with the project's torch, so that both sides run on one build.
+.bench/.installed: benchmarks/requirements.txt .venv/.installed
+	$(BIN)/python -m venv .bench
+	.bench/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
+	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" > $$(.bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/project.pth
 	@touch $@
