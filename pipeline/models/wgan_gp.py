@@ -37,9 +37,10 @@ class Generator(nn.Module):
         initialise(self)
 
     def forward(self, z: Tensor, labels: Tensor) -> Tensor:
-        x = F.relu(self.dense(with_class(z, labels, self.classes))).unflatten(1, self.start)
+        # Leaky, unlike in DCGAN: without normalisation, plain rectifiers pass on little of what differs from z to z.
+        x = F.leaky_relu(self.dense(with_class(z, labels, self.classes)), 0.2).unflatten(1, self.start)
         for conv in self.convs:
-            x = F.relu(conv(F.interpolate(x, scale_factor=2, mode="nearest")))
+            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2, mode="nearest")), 0.2)
         return torch.tanh(self.image(x).to(z.dtype))
 
 
@@ -75,10 +76,10 @@ class Critic(nn.Module):
 
 
 def initialise(network: nn.Module) -> None:
-    """Normal weights that keep the scale of what rectifiers pass on (He et al. 2015, eq. 10), biases 0."""
+    """Normal weights that keep the scale of what rectifiers pass on (He et al. 2015, eq. 15), biases 0."""
     for layer in network.modules():
         if isinstance(layer, nn.Linear | nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.kaiming_normal_(layer.weight, 0.2)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 

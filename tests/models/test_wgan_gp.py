@@ -54,7 +54,7 @@ def test_a_score_depends_on_its_own_image_alone_and_is_unbounded(layer_norm):
     torch.testing.assert_close(critic(images[1:2], labels[1:2])[0], together[1])
     with torch.no_grad():
         critic.linear.weight.mul_(1000)
-    torch.testing.assert_close(critic(images, labels), 1000 * together)
+    torch.testing.assert_close(critic(images, labels), 1000 * together, rtol=1e-5, atol=1e-3)
 
 
 @pytest.mark.parametrize("layer_norm", [False, True])
