@@ -62,15 +62,27 @@ def coefficients(images: NDArray) -> NDArray[np.float64]:
 
 
 def distance(images: NDArray, labels: NDArray) -> float:
-    """Mean over the classes of the Fréchet distance of the coefficients to those of as many true images.
+    """Mean over the classes of the Fréchet distance of the coefficients' moduli to those of as many true images.
 
-    0 for the true distribution, 1 for flat gray images, 2 for stripes of a wrong orientation and for stripes that all
-    have one phase.
+    0 for the true distribution whatever the phases, 1 for flat gray images, 2 for stripes of a wrong orientation.
     """
     real, classes = draw(2000, 1)
-    found = [
-        metrics.frechet(coefficients(images[labels == k]), coefficients(real[classes == k])) for k in range(len(WAVES))
-    ]
+    found = [metrics.frechet(_moduli(images[labels == k]), _moduli(real[classes == k])) for k in range(len(WAVES))]
+    return float(np.mean(found))
+
+
+def _moduli(images: NDArray) -> NDArray[np.float64]:
+    """(n, 4) moduli of the coefficients."""
+    pairs = coefficients(images).reshape(len(images), len(WAVES), 2)
+    return np.linalg.norm(pairs, axis=2)
+
+
+def sameness(images: NDArray, labels: NDArray) -> float:
+    """Mean over the classes of the length of the mean phase vector: 0 for phases of all kinds, 1 for one phase."""
+    found = []
+    for k in range(len(WAVES)):
+        wave = coefficients(images[labels == k])[:, 2 * k : 2 * k + 2]
+        found.append(np.linalg.norm((wave / np.linalg.norm(wave, axis=1, keepdims=True)).mean(0)))
     return float(np.mean(found))
 
 
