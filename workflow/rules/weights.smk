@@ -1,6 +1,6 @@
 rule weights:
     output:
-        "/{folder}/{weights}",
+        WEIGHTS_FILE,
     log:
         "<results>/logs/weights/{folder}/{weights}.log",
     conda:
