@@ -44,7 +44,9 @@ RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
 GALLERY = f"{RUN}/gallery"
 ENVIRONMENT = "../../envs/pyrite.yaml"
-WEIGHTS_FILE = os.path.join(os.sep, "{folder}", "{weights}")  # in a cache of the user's, anywhere
+WEIGHTS_FILE = os.path.join(
+    os.sep, "{folder}", "{weights}"
+)  # in a cache of the user's, anywhere
 
 
 pathvars:
