@@ -132,7 +132,7 @@ class UNet(nn.Module):
         )
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
-        """Prediction (N, C, H, W) float32.
+        """Prediction (N, C, H, W), of the weights' dtype (float32).
 
         Args:
             x: (N, C, H, W).
@@ -156,10 +156,10 @@ class UNet(nn.Module):
                 x = self._run(block, torch.cat([x, skips.pop()], 1), embedding)
             if level > 0:
                 x = F.interpolate(self.grow[level - 1](x), scale_factor=2.0, mode="nearest")
-        return self.head(x).float()
+        return self.head(x).to(self.image.weight.dtype)
 
     def _embedding(self, t: Tensor, labels: Tensor, conditions: Tensor | None) -> Tensor:
-        embedding = self.time(sinusoids(t, self.channels))
+        embedding = self.time(sinusoids(t, self.channels).to(self.image.weight.dtype))
         if self.classes is not None:
             embedding = embedding + self.classes(labels)
         if self.conditions is not None and conditions is not None:
