@@ -88,10 +88,9 @@ class GenerativeModel(ABC, nn.Module):
             The scalars over all parts, and `gradient/{name}`, the norm of the gradient (without a loss scale only).
         """
         optimizer, scaler = self.optimizers[name], self.scaler
-        for other in self.optimizers.values():
-            for group in other.param_groups:
-                for parameter in group["params"]:
-                    parameter.requires_grad_(other is optimizer)
+        for other in self.optimizers:
+            for parameter in self._parameters_of(other):
+                parameter.requires_grad_(other == name)
         optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
         for part in batch.parts(every):
@@ -100,7 +99,7 @@ class GenerativeModel(ABC, nn.Module):
             weight = part.share * ranks.count()
             for key, scalar in scalars.items():
                 sums[key] = sums.get(key, 0) + scalar.detach() * weight
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        gradients = [p.grad for p in self._parameters_of(name) if p.grad is not None]
         ranks.add_up(gradients)
         if clip is not None:
             scaler.unscale_(optimizer)
@@ -125,7 +124,9 @@ class GenerativeModel(ABC, nn.Module):
         """The module, compiled where the settings ask for it. Not for what is differentiated twice."""
         if not self.settings.compile:
             return module
-        return self._compiled.setdefault(id(module), torch.compile(module))
+        if id(module) not in self._compiled:
+            self._compiled[id(module)] = torch.compile(module)
+        return self._compiled[id(module)]
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self.amp or torch.float32, enabled=self.amp is not None)

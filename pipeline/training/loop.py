@@ -77,6 +77,7 @@ def train(
     with ExitStack() as stack:
         if ranks.index() == 0:
             stack.enter_context(alone(state))
+        stack.enter_context(devices.memory_limit("batch_per_device", settings.batch_per_device or settings.batch))
         run = Run(settings, ImageSet.open(data), out, state, seed, journal)
         run.begin()
         interrupt = stack.enter_context(Interrupt())
@@ -252,14 +253,15 @@ class Run:
 
     def _look(self) -> dict[str, float]:
         """What the held-out images say; on every rank what rank 0 saw."""
-        looked = self.watch.look(self.model, self.images, self.settings.batch) if self.leader else {}
+        part = self.settings.batch_per_device or self.settings.batch
+        looked = self.watch.look(self.model, self.images, part) if self.leader else {}
         scalars, state = ranks.share((looked, self.watch.state()))
         if not self.leader:
             self.watch.load_state(state, {})
         return scalars
 
     def _snapshot(self) -> None:
-        samples = draw_classes(self.model, self.settings.batch)
+        samples = draw_classes(self.model, self.settings.batch_per_device or self.settings.batch)
         with _forgiven("sample grid"):
             self.journal.image("samples", self.snapshots.save(samples, self.images), self.images)
         if self.step >= HEALTHY * self.steps:
