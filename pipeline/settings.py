@@ -314,6 +314,9 @@ class StyleGAN2ADA(Training):
     """`weights`: weight demodulation (StyleGAN2); `adain`: adaptive instance normalisation (StyleGAN), an ablation."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the noise inputs before training; 0 in the paper. 0.3 makes textures varied within a short training."""
+    noise_resolution: Annotated[int, Field(ge=4)] | None = None
+    """Shorter side of the finest features that noise enters; null: all, as in the paper. With 8 it arranges a texture,
+    but cannot stand in for its details."""
     learning_rate: Positive = 0.0025
     """Adam step of both networks; 0.002 in the paper at 512 pixels and above."""
     r1_gamma: Annotated[float, Field(ge=0)] | None = None

@@ -121,18 +121,19 @@ class ModulatedConv(nn.Module):
 class ModulatedLayer(nn.Module):
     """Modulated 3x3 convolution, noise, bias, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, settings: Settings, up: bool):
+    def __init__(self, inputs: int, outputs: int, settings: Settings, up: bool, noisy: bool):
         super().__init__()
         self.conv = ModulatedConv(inputs, outputs, settings.w_dim, 3, up)
-        self.strength = nn.Parameter(torch.tensor(settings.noise_strength))
+        self.strength = nn.Parameter(torch.tensor(settings.noise_strength)) if noisy else None
         self.bias = nn.Parameter(torch.zeros(outputs))
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        """noise: (N, 1, H, W) standard normal, of the result's size."""
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """noise: (N, 1, H, W) standard normal, of the result's size; None of a layer without."""
         # Every term carries the gain √2 of the activation: lrelu(√2 x) = √2 lrelu(x).
         x = self.conv(x, w, gain=SQRT2)
-        shift = (self.bias * SQRT2)[:, None, None]
-        return activate(x + (noise * (self.strength * SQRT2)).to(x.dtype) + shift.to(x.dtype))
+        if noise is not None:
+            x = x + (noise * (self.strength * SQRT2)).to(x.dtype)
+        return activate(x + (self.bias * SQRT2)[:, None, None].to(x.dtype))
 
 
 class AdaptiveNorm(nn.Module):
@@ -154,18 +155,19 @@ class AdaptiveNorm(nn.Module):
 class NormalisedLayer(nn.Module):
     """3x3 convolution, noise, bias, leaky ReLU, adaptive instance normalisation (SG1, figure 1b)."""
 
-    def __init__(self, inputs: int, outputs: int, settings: Settings, up: bool):
+    def __init__(self, inputs: int, outputs: int, settings: Settings, up: bool, noisy: bool):
         super().__init__()
         self.conv = ScaledConv(inputs, outputs, 3, up)
-        self.strength = nn.Parameter(torch.tensor(settings.noise_strength))
+        self.strength = nn.Parameter(torch.tensor(settings.noise_strength)) if noisy else None
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.norm = AdaptiveNorm(outputs, settings.w_dim)
 
-    def forward(self, x: Tensor, w: Tensor, noise: Tensor) -> Tensor:
-        """noise: (N, 1, H, W) standard normal, of the result's size."""
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
+        """noise: (N, 1, H, W) standard normal, of the result's size; None of a layer without."""
         x = self.conv(x, self.conv.scaled())
-        x = activate(x + (noise * self.strength).to(x.dtype) + self.bias[:, None, None].to(x.dtype))
-        return self.norm(x, w)
+        if noise is not None:
+            x = x + (noise * self.strength).to(x.dtype)
+        return self.norm(activate(x + self.bias[:, None, None].to(x.dtype)), w)
 
 
 LAYERS = {"weights": ModulatedLayer, "adain": NormalisedLayer}
@@ -186,16 +188,18 @@ class ToImage(nn.Module):
 class SynthesisBlock(nn.Module):
     """One resolution of the skip generator (SG2, figure 7b): features to features, and what they add to the image."""
 
-    def __init__(self, inputs: int, outputs: int, settings: Settings, channels: int, half: bool):
+    def __init__(self, inputs: int, outputs: int, settings: Settings, channels: int, half: bool, noisy: bool):
         super().__init__()
         layer = LAYERS[settings.modulation]
         self.low_precision = half
-        self.up = layer(inputs, outputs, settings, up=True)
-        self.same = layer(outputs, outputs, settings, up=False)
+        self.up = layer(inputs, outputs, settings, up=True, noisy=noisy)
+        self.same = layer(outputs, outputs, settings, up=False, noisy=noisy)
         self.image = ToImage(outputs, settings.w_dim, channels)
         self.upsample = Upsample()
 
-    def forward(self, x: Tensor, image: Tensor, ws: Sequence[Tensor], noise: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, image: Tensor, ws: Sequence[Tensor], noise: Sequence[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
         """ws: (N, k, w_dim), of the two layers and the image; noise: of the two layers."""
         with precision(x, self.low_precision):
             x = self.up(x, ws[0], noise[0])
@@ -212,18 +216,20 @@ class Synthesis(nn.Module):
         super().__init__()
         height, width, doublings = start_grid(spec, settings.family)
         channels = widths(settings.channel_base, settings.channel_max, doublings)
+        finest = settings.noise_resolution
+        noisy = [finest is None or 4 << i <= finest for i in range(doublings + 1)]
         self.constant = nn.Parameter(torch.randn(channels[0], height, width))
-        self.first = LAYERS[settings.modulation](channels[0], channels[0], settings, up=False)
+        self.first = LAYERS[settings.modulation](channels[0], channels[0], settings, up=False, noisy=noisy[0])
         self.image = ToImage(channels[0], settings.w_dim, spec.channels)
         self.blocks = nn.ModuleList(
-            SynthesisBlock(a, b, settings, spec.channels, half=i > doublings - HALF_RESOLUTIONS)
+            SynthesisBlock(a, b, settings, spec.channels, half=i > doublings - HALF_RESOLUTIONS, noisy=noisy[i])
             for i, (a, b) in enumerate(itertools.pairwise(channels), 1)
         )
         levels = [0] + [i for i in range(1, doublings + 1) for _ in range(2)]
-        self.noise_sizes = [(height << i, width << i) for i in levels]
+        self.noise_sizes = [(height << i, width << i) for i in levels if noisy[i]]
         self.layers = len(levels) + 1  # inputs w: one a convolution, one for the finest image
 
-    def forward(self, ws: Tensor, noise: list[Tensor], recompute: bool = False) -> Tensor:
+    def forward(self, ws: Tensor, noise: list[Tensor | None], recompute: bool = False) -> Tensor:
         """`recompute` keeps no activations for the backward pass, which computes them again."""
         w = ws[:, :, None].unbind(1)  # (N, 1, w_dim) a layer
         with precision(ws):
@@ -233,15 +239,19 @@ class Synthesis(nn.Module):
             x, image = run(x, image, w[2 * i + 1 : 2 * i + 4], noise[2 * i + 1 : 2 * i + 3])
         return image
 
-    def start(self, constant: Tensor, ws: Sequence[Tensor], noise: Tensor) -> tuple[Tensor, Tensor]:
+    def start(self, constant: Tensor, ws: Sequence[Tensor], noise: Tensor | None) -> tuple[Tensor, Tensor]:
         """Features and image of the coarsest resolution; ws: (N, k, w_dim), of the layer and the image."""
         x = self.first(constant, ws[0], noise)
         return x, self.image(x, ws[1])
 
-    def split_noise(self, flat: Tensor) -> list[Tensor]:
-        """(N, noise_length) to one (N, 1, H, W) a convolution."""
+    def split_noise(self, flat: Tensor) -> list[Tensor | None]:
+        """(N, noise_length) to one (N, 1, H, W) a convolution, coarsest first, or None."""
         parts = flat.split([h * w for h, w in self.noise_sizes], 1)
-        return [p.unflatten(1, (1, *size)) for p, size in zip(parts, self.noise_sizes, strict=True)]
+        return self.for_all([p.unflatten(1, (1, *size)) for p, size in zip(parts, self.noise_sizes, strict=True)])
+
+    def for_all(self, noise: list[Tensor]) -> list[Tensor | None]:
+        """None for the convolutions without noise, which are the finest."""
+        return noise + [None] * (self.layers - 1 - len(noise))
 
     @property
     def noise_length(self) -> int:

@@ -66,13 +66,13 @@ class Endless:
         z = torch.from_numpy(z.astype(np.float32)).to(self.device)
         return self.mapping(z, self.labels.expand(len(z)))[None]
 
-    def noise(self, cells: range) -> list[Tensor]:
-        """(1, 1, H, n) a convolution, the columns of the cells."""
+    def noise(self, cells: range) -> list[Tensor | None]:
+        """(1, 1, H, n) a convolution, the columns of the cells; None of one without."""
         sizes = [(h, w // self.period) for h, w in self.synthesis.noise_sizes]  # of one cell
         flat = np.stack([self._normal(1, cell, sum(h * w for h, w in sizes)) for cell in cells])
         parts = torch.from_numpy(flat).to(self.device).split([h * w for h, w in sizes], 1)
         parts = [part.unflatten(1, size) for part, size in zip(parts, sizes, strict=True)]  # (cells, H, n / cells)
-        return [part.transpose(0, 1).flatten(1)[None, None] for part in parts]
+        return self.synthesis.for_all([part.transpose(0, 1).flatten(1)[None, None] for part in parts])
 
     def _random(self, kind: int, place: int) -> np.random.Generator:
         return np.random.default_rng((self.seed, kind, place))
@@ -109,7 +109,7 @@ def block(endless: Endless, first: int, last: int) -> Tensor:
         start, end = (first << level) - 2 * halo[level - 1], (last << level) + 2 * halo[level - 1]
         cut = 2 * halo[level - 1] - halo[level]
         shift = start - (low << level)
-        pair = [n[..., shift : shift + end - start] for n in noise[2 * level - 1 : 2 * level + 1]]
+        pair = [n if n is None else n[..., shift : shift + end - start] for n in noise[2 * level - 1 : 2 * level + 1]]
         w = endless.w(level, start, end)
         x, image = layers(x, image, [w, w, w], pair)
         x, image = x[..., cut : x.shape[3] - cut], image[..., cut : image.shape[3] - cut]

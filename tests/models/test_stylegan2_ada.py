@@ -90,6 +90,18 @@ def test_noise_comes_from_the_seed():
     torch.testing.assert_close(model.render(styles[:1], z[1:])[0], other)
 
 
+@pytest.mark.parametrize("modulation", ["weights", "adain"])
+def test_noise_enters_no_finer_than_asked(modulation):
+    """At 16 pixels and noise up to 8: 4 · 4 + 2 · 8 · 8 numbers an image, all of which change it."""
+    model = tiny(noise_resolution=8, noise_strength=0.5, modulation=modulation)
+    strengths = [name for name, _ in model.ema.synthesis.named_parameters() if name.endswith("strength")]
+    assert strengths == ["first.strength", "blocks.0.up.strength", "blocks.0.same.strength"]
+    assert model.ema.synthesis.noise_length == 16 + 2 * 64
+    ws, noise = torch.randn(1, model.ema.synthesis.layers, 8), torch.randn(1, 144, requires_grad=True)
+    model.ema.synthesis(ws, model.ema.synthesis.split_noise(noise)).square().sum().backward()
+    assert (noise.grad != 0).all()
+
+
 def test_style_mixing_switches_once_from_one_w_to_another():
     model = tiny(style_mixing=1.0)
     ws = model._mixed(rows(64))

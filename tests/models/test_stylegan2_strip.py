@@ -14,10 +14,11 @@ from pipeline.settings import ImageSpec, UserError
 from tests.models.tiny import tiny_settings
 
 
-def generator(height=32, width=32, noise=0.5, channels=1):
+def generator(height=32, width=32, noise=0.5, channels=1, **settings):
     torch.manual_seed(0)
     of = ImageSpec(height, width, channels, ("a", "b"))
-    return Generator(tiny_settings("stylegan2_ada", noise_strength=noise), of).eval().requires_grad_(False)
+    settings = tiny_settings("stylegan2_ada", noise_strength=noise, **settings)
+    return Generator(settings, of).eval().requires_grad_(False)
 
 
 def drawn(net, label=1, seed=3, width=300, **how):
@@ -25,9 +26,10 @@ def drawn(net, label=1, seed=3, width=300, **how):
     return torch.cat(blocks, 2)
 
 
+@pytest.mark.parametrize("finest", [None, 8])
 @pytest.mark.parametrize("size", [(16, 16), (128, 128), (32, 64), (64, 32)])
-def test_blocks_do_not_show(size):
-    net = generator(*size, channels=3)
+def test_blocks_do_not_show(size, finest):
+    net = generator(*size, channels=3, noise_resolution=finest)
     width = 5 * size[1] + 7
     at_once = drawn(net, width=width, cells=64)
     assert at_once.shape == (3, size[0], width)
