@@ -1,0 +1,35 @@
+"""What every room needs of the settings: the user's errors, what an image is, the kinds of numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+# A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
+METHOD = {"prepare": 1, "train": 2, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 1, "report": 1}
+
+
+class UserError(Exception):
+    """Something the user can mend. The message names the file or setting, its value and the limit."""
+
+
+class ImageSpec(NamedTuple):
+    """What a data set tells a model about its images."""
+
+    height: int
+    width: int
+    channels: int
+    classes: tuple[str, ...]
+    symmetry: str = "none"
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+# Names become file names, wildcards and MLflow keys.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]

@@ -1,0 +1,141 @@
+"""Settings of the data sets: where images come from and how they are cut, scaled, labelled and split."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from pipeline.settings.basics import Count, Fraction, Positive, Strict
+
+
+class Voronoi(Strict):
+    """Procedural polycrystals: what `source: voronoi` draws. Lengths in pixels, gray values in [0, 1]."""
+
+    images_per_class: Count = 300
+    """Images drawn for each class."""
+    classes: list[Literal["intact", "pores", "scratch", "coarse"]] = ["intact", "pores", "scratch", "coarse"]
+    """Classes drawn; `coarse` holds one abnormally large grain."""
+    grain_size: Positive = 11.0
+    """Mean grain diameter."""
+    elongation: Annotated[float, Field(ge=1)] = 1.0
+    """Grain length over width along the horizontal axis."""
+    boundary_width: Positive = 1.4
+    """Full width of a grain boundary."""
+    contrast: Fraction = 0.5
+    """Spread of the grains' gray values."""
+    noise: Fraction = 0.02
+    """Standard deviation of the added detector noise."""
+    seed: int = 0
+    """Same seed, same images."""
+
+
+class HDF5(Strict):
+    """How to read an HDF5 source; everything left out is found by looking."""
+
+    images: str | None = None
+    """Path of the data set (or of the group that holds one data set an image) inside the file."""
+    labels: str | None = None
+    """Path of a data set with one label an image."""
+    layout: Literal["auto", "nhw", "nhwc", "nchw", "flat"] = "auto"
+    """Order of the axes; `flat` is one row an image and needs `shape`."""
+    shape: list[Count] | None = None
+    """Shape of one image, (H, W) or (H, W, C), for flat rows."""
+
+
+class Labels(Strict):
+    """Where an image's class comes from."""
+
+    rule: Literal["none", "folder", "filename", "csv", "hdf5"] = "none"
+    """`filename` takes group 1 of `pattern`; `csv` reads `csv`; `hdf5` reads `hdf5.labels`."""
+    pattern: str = r"^(.+?)[-_ ]?\d+$"
+    """Regular expression on the file name without its extension; group 1 is the class."""
+    csv: list[str] = []
+    """CSV files with one row an image."""
+    file_column: str = "file"
+    """Column of the CSV that holds the file name, relative to the source."""
+    class_column: str = "class"
+    """Column of the CSV that holds the class."""
+    classes: list[str] | None = None
+    """The classes to use, in this order; null takes all that occur. An image of another class is rejected."""
+
+
+class Scaling(Strict):
+    """How source values become stored integers; recorded, so that it can be undone on export."""
+
+    rule: Literal["dtype", "fixed", "percentile", "image_percentile"] = "dtype"
+    """`dtype`: the full range of the source type ([0, 1] for floats); `fixed`: low to high; `percentile`: over the
+    data set; `image_percentile`: over each image, which removes differences of brightness between images."""
+    low: float = 0.0
+    """For `fixed`: the source value that becomes black."""
+    high: float = 1.0
+    """For `fixed`: the source value that becomes white."""
+    low_percentile: Annotated[float, Field(ge=0, le=100)] = 0.1
+    """For the percentile rules: the percentile that becomes black."""
+    high_percentile: Annotated[float, Field(ge=0, le=100)] = 99.9
+    """For the percentile rules: the percentile that becomes white."""
+
+    @model_validator(mode="after")
+    def ordered(self):
+        if self.low >= self.high:
+            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+        if self.low_percentile >= self.high_percentile:
+            raise ValueError(
+                f"low_percentile ({self.low_percentile}) must be below high_percentile ({self.high_percentile})"
+            )
+        return self
+
+
+class Split(Strict):
+    """Which images may train and which may only judge. Whole sources stay on one side."""
+
+    test: Fraction = 0.2
+    """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
+    val: Fraction = 0.1
+    """Fraction of each class's remaining images held out for choosing; ignored where the CSV names them."""
+    seed: int = 0
+    """Same seed, same split."""
+    column: str | None = None
+    """Column of the labels' CSV that names each image's split."""
+    names: dict[str, Literal["train", "val", "test"]] = {"train": "train", "val": "val", "test": "test"}
+    """What the words of that column mean here."""
+    group_column: str | None = None
+    """Column of the labels' CSV; rows of one group stay on one side. Null groups by source file."""
+    group_pattern: str | None = None
+    """Regular expression on the file name without its extension; images of equal group 1 stay on one side."""
+
+
+class Dataset(Strict):
+    source: str | list[str]
+    """A folder, a glob, a list of files, an HDF5 file, or `voronoi` (drawn here)."""
+    size: Annotated[int, Field(ge=16, le=1024)] = 128
+    """Height and width of a training image in pixels."""
+    fit: Literal["resize", "tile"] = "resize"
+    """`resize`: the largest centred square, resampled with anti-aliasing; `tile`: overlapping squares."""
+    tile_source: Positive | None = None
+    """For `tile`: side in source pixels of the square that becomes one tile; null is `size` (no resampling)."""
+    tile_overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
+    """For `tile`: smallest overlap of neighbouring tiles, as a fraction of their side."""
+    channels: Literal["auto", "gray", "rgb"] = "auto"
+    """`auto`: gray unless an image has colour."""
+    pages: Literal["all"] | Annotated[int, Field(ge=0)] = 0
+    """Pages of a multi-page TIFF: one of them, counted from 0, or `all`."""
+    crop_bottom: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] = 0
+    """Rows to cut off at the bottom (an instrument's information bar): pixels, or a fraction of the height."""
+    limit: Count | None = None
+    """At most this many source images a class, drawn by the split's seed."""
+    shots: Count | None = None
+    """Few-shot set: only this many training images a class; the held-out images stay as they are."""
+    symmetry: Literal["none", "horizontal", "vertical", "both", "dihedral"] = "none"
+    """Flips (`dihedral`: quarter turns too) that leave the physics unchanged; used wherever images are augmented."""
+    pixel_size: Positive | None = None
+    """Length of one source pixel, in `unit`."""
+    unit: str = "µm"
+    """Unit of `pixel_size`."""
+    max_pixels: Count = 400_000_000
+    """An image that claims more pixels is rejected unread."""
+    labels: Labels = Labels()
+    scaling: Scaling = Scaling()
+    split: Split = Split()
+    hdf5: HDF5 = HDF5()
+    voronoi: Voronoi = Voronoi()

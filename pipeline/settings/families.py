@@ -1,0 +1,231 @@
+"""Settings of the generators: what every family has, and a class for each."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from pipeline.settings.basics import Count, Fraction, Positive, Strict
+
+
+class Training(Strict):
+    """What every family has."""
+
+    total_images: Count = 200_000
+    """Real images shown in all; the one budget."""
+    batch: Annotated[int, Field(ge=2)] = 32
+    """Images an update, over all devices."""
+    batch_per_device: Count | None = None
+    """Images that go through the networks at once on a device; null is all of its share. Gradients of the parts are
+    added up; batch statistics are those of a part."""
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """`auto`: bf16 where the hardware gains by it."""
+    compile: bool = False
+    """Compile the networks (torch.compile) where no second derivative is taken; needs a C++ compiler on CPUs."""
+    rate_decay: Literal["none", "cosine"] = "none"
+    """How learning rates fall over the training."""
+    rate_warmup: Annotated[int, Field(ge=0)] = 0
+    """Images over which learning rates rise from zero."""
+    ema_images: Positive = 10_000
+    """Half-life, in images, of the averaged weights that images are drawn from."""
+    ema_rampup: Annotated[float, Field(ge=0)] = 0.05
+    """The half-life is at most this fraction of the images seen, so that early grids are not the initial weights."""
+    snapshots: Count = 20
+    """Sample grids drawn over the whole training; at each, held-out images are looked at."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights become the model: those of the snapshot with the lowest held-out KID, or the last."""
+    patience: Count | None = None
+    """Stop after this many snapshots without a better held-out loss (of a family that has one) or KID; null never."""
+    classes: list[str] | None = None
+    """Train on these classes only; null is all."""
+
+
+class DCGAN(Training):
+    """Deep convolutional GAN (Radford et al. 2016): batch normalisation, binary cross-entropy."""
+
+    family: Literal["dcgan"]
+    batch: Annotated[int, Field(ge=2)] = 128
+    """Images an update, over all devices."""
+    z_dim: Count = 100
+    """Length of the latent vector."""
+    channels: Count = 512
+    """Channels at 4 pixels; halved at every doubling of the resolution, down to 8."""
+    discriminator_channels: Count | None = None
+    """The same for the discriminator; null is channels."""
+    discriminator_steps: Count = 1
+    """Steps of the discriminator for one of the generator; each sees the same real images with latents of its own."""
+    input_noise: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of normal noise on every image the discriminator sees; black to white is 2."""
+    clip: Positive | None = None
+    """Upper bound of the norm of a network's gradient; null is none."""
+    learning_rate: Positive = 2e-4
+    """Adam step of both networks."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    """First Adam moment; the second is 0.999."""
+
+
+class CGAN(Training):
+    """Class-conditional convolutional GAN: DCGAN layout, projection discriminator, hinge loss."""
+
+    family: Literal["cgan"]
+    z_dim: Count = 256
+    """Length of the latent vector."""
+    generator_channels: Count = 32
+    """Channels at full resolution in the generator; doubled at every halving up to 512."""
+    discriminator_channels: Count = 28
+    """Channels at half resolution in the discriminator; doubled at every further halving up to 512."""
+    generator_rate: Positive = 2e-4
+    """Adam step of the generator."""
+    discriminator_rate: Positive = 2e-4
+    """Adam step of the discriminator."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """First Adam moment; the second is 0.99."""
+    spectral_norm: bool = True
+    """Spectral normalisation of the discriminator (Miyato et al. 2018)."""
+
+
+class WGANGP(Training):
+    """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017)."""
+
+    family: Literal["wgan_gp"]
+    batch: Annotated[int, Field(ge=2)] = 64
+    """Images an update, over all devices."""
+    rate_decay: Literal["none", "cosine"] = "cosine"
+    """How learning rates fall over the training."""
+    z_dim: Count = 128
+    """Length of the latent vector."""
+    channels: Count = 512
+    """Channels at 4 pixels of both networks; halved at every doubling of the resolution, down to 8."""
+    generator_rate: Positive = 1e-4
+    """Adam step of the generator."""
+    critic_rate: Positive = 4e-4
+    """Adam step of the critic (two time scales, Heusel et al. 2017)."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """First Adam moment; the second is 0.9."""
+    critic_steps: Count = 5
+    """Steps of the critic for one of the generator; each sees the same real images with latents of its own."""
+    penalty: Positive = 10.0
+    """Weight λ of the gradient penalty."""
+    layer_norm: bool = False
+    """Layer normalisation in the critic (batch normalisation would tie its images together)."""
+
+
+class Texture(Strict):
+    """Statistics of textures that generated and real batches are drawn together by, beside the adversarial loss."""
+
+    perceptual: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the mean VGG19 features (relu1_1 to relu4_1)."""
+    gram: Annotated[float, Field(ge=0)] = 50.0
+    """Weight of the mean Gram matrices of the same features."""
+    fft: Annotated[float, Field(ge=0)] = 0.05
+    """Weight of the mean magnitude spectra."""
+    weights: str = "~/.cache/pyrite"
+    """Folder of downloaded weights; can be filled by hand."""
+
+
+class StyleGAN2ADA(Training):
+    """StyleGAN2 with adaptive discriminator augmentation (Karras et al. 2020a, 2020b)."""
+
+    family: Literal["stylegan2_ada"]
+    z_dim: Count = 512
+    """Length of the latent vector."""
+    w_dim: Count = 512
+    """Length of the intermediate latent vector."""
+    mapping_layers: Annotated[int, Field(ge=1, le=8)] = 2
+    """Layers of the mapping network; 8 in the paper, 2 below 512 pixels."""
+    channel_base: Count = 16384
+    """Channels at a resolution are channel_base / resolution, at most channel_max."""
+    channel_max: Count = 512
+    """Most channels at any resolution."""
+    discriminator_channel_base: Count | None = None
+    """The same for the discriminator; null is channel_base."""
+    discriminator_channel_max: Count | None = None
+    """The same for the discriminator; null is channel_max."""
+    modulation: Literal["weights", "adain"] = "weights"
+    """`weights`: weight demodulation (StyleGAN2); `adain`: adaptive instance normalisation (StyleGAN), an ablation."""
+    noise_strength: Annotated[float, Field(ge=0)] = 0.0
+    """Weight of the noise inputs before training; 0 in the paper. 0.3 makes textures varied within a short training."""
+    noise_resolution: Annotated[int, Field(ge=4)] | None = None
+    """Shorter side of the finest features that noise enters; null: all, as in the paper. With 8 it arranges a texture,
+    but cannot stand in for its details."""
+    learning_rate: Positive = 0.0025
+    """Adam step of both networks; 0.002 in the paper at 512 pixels and above."""
+    r1_gamma: Annotated[float, Field(ge=0)] | None = None
+    """Weight of the R1 penalty; null is 2e-4 · pixels² / batch."""
+    r1_every: Count = 16
+    """Updates between R1 penalties."""
+    path_length_weight: Annotated[float, Field(ge=0)] = 2.0
+    """Weight of the path length penalty; 0 leaves it out."""
+    path_length_every: Count = 4
+    """Updates between path length penalties."""
+    style_mixing: Fraction = 0.9
+    """Probability that an image mixes two latents."""
+    ada_target: Fraction = 0.6
+    """Target of the overfitting heuristic r_t; 0 switches the augmentation off."""
+    ada_images: Positive = 100_000
+    """Images over which the augmentation probability may go from 0 to 1."""
+    texture: Texture | None = None
+    """Texture losses of the generator; null leaves them out."""
+    checkpoint_activations: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
+
+
+class DDPM(Training):
+    """Denoising diffusion (Ho et al. 2020; Nichol & Dhariwal 2021) with a fast sampler (Lu et al. 2022)."""
+
+    family: Literal["ddpm"]
+    rate_warmup: Annotated[int, Field(ge=0)] = 10_000
+    """Images over which learning rates rise from zero."""
+    patience: Count | None = 6
+    """Stop after this many snapshots without a better held-out loss or KID; null never. Small sets are copied after
+    a time proportional to their number."""
+    channels: Count = 64
+    """Channels at full resolution."""
+    multipliers: Annotated[list[Count], Field(min_length=1)] = [1, 2, 2, 4]
+    """Factors of `channels`, one a resolution, each half the one before."""
+    blocks: Count = 2
+    """Residual blocks a resolution."""
+    attention: list[Count] = [16, 8]
+    """Sides (the shorter, in pixels) of the features with self-attention."""
+    heads: Count = 4
+    """Heads of the attention."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Share of the activations set to zero in a residual block."""
+    learning_rate: Positive = 2e-4
+    """Adam step."""
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """Noise schedule over 1000 steps."""
+    prediction: Literal["v", "epsilon"] = "v"
+    """What the network predicts."""
+    min_snr: Positive | None = 5.0
+    """Bound of the signal-to-noise ratio in the loss weights (Hang et al. 2023); null weights all steps alike."""
+    label_dropout: Fraction = 0.1
+    """Share of the images shown without their class, which guidance needs."""
+    augment: Fraction = 0.0
+    """Probability of each geometric augmentation; the network is told, so that samples show none (Karras 2022)."""
+    sampler: Literal["dpm++", "ddim", "ancestral"] = "dpm++"
+    """How images are drawn: DPM-Solver++(2M), DDIM, or the 1000 steps of the paper."""
+    sampling_steps: Annotated[int, Field(ge=1, le=1000)] = 20
+    """Network calls an image, for `dpm++` and `ddim`."""
+    eta: Fraction = 0.0
+    """For `ddim`: share of the noise of the ancestral sampler."""
+    guidance: Annotated[float, Field(ge=0)] = 1.0
+    """Classifier-free guidance; 1 is none, above 1 is more of the class and less variety."""
+    checkpoint_activations: bool = False
+    """Compute activations again in the backward pass: less memory, about a third more time."""
+
+
+ModelSettings = Annotated[DCGAN | CGAN | WGANGP | StyleGAN2ADA | DDPM, Field(discriminator="family")]
+
+FAMILY_SETTINGS = {
+    c.model_fields["family"].annotation.__args__[0]: c for c in (DCGAN, CGAN, WGANGP, StyleGAN2ADA, DDPM)
+}
+# What a family can beside drawing its images, known without torch so that a run can be planned.
+STYLED = {"stylegan2_ada"}  # its models are a StyledModel
+WIDE = {"stylegan2_ada", "ddpm"}  # its models are Wide
+
+
+def model_settings(values: dict[str, Any]) -> Training:
+    """The settings of one entry of `models`, in the class of its family."""
+    return FAMILY_SETTINGS[values["family"]](**values)

@@ -1,0 +1,186 @@
+"""The whole configuration: from a raw one to checked settings, or to an error that says what to mend."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from typing import Annotated, Any, get_args
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from pipeline.settings.basics import Name, Strict, UserError
+from pipeline.settings.datasets import Dataset
+from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
+from pipeline.settings.stages import Detect, Evaluate, Gallery, Generate, Tracking
+
+
+class Settings(Strict):
+    results: str = "results"
+    """Folder of everything that is made."""
+    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    """One generator is trained for each."""
+    tracking: Tracking = Tracking()
+    datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
+    models: Annotated[dict[Name, ModelSettings], Field(min_length=1)]
+    generate: Generate = Generate()
+    gallery: Gallery = Gallery()
+    evaluate: Evaluate = Evaluate()
+    detect: Detect = Detect()
+
+    @model_validator(mode="after")
+    def possible(self):
+        for name in ("real", "detection"):
+            if name in self.models:
+                raise ValueError(f"models.{name}: `{name}` is the name of a folder of the results; choose another")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        for dataset, d in self.datasets.items():
+            if d.size & (d.size - 1) or d.size < 32:
+                raise ValueError(
+                    f"datasets.{dataset}.size: {d.size} cannot be made by any family; they make powers of "
+                    "two from 32 to 1024"
+                )
+        if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
+            raise ValueError(
+                f"generate.truncation: {self.generate.truncation:g} cannot be had, no model has styles; the families "
+                f"that have: {', '.join(sorted(STYLED))}"
+            )
+        return self
+
+
+def load(config: dict[str, Any]) -> Settings:
+    """Check a raw configuration and fill in every default.
+
+    Beside the keys of `Settings` it may hold `all_datasets` and `all_models`, laid over every entry of `datasets` and
+    `models` (a key is laid over the entries whose class has it), and `set`, a string of dotted overrides such as
+    `"models.cgan.total_images=20000 seeds=[0,1]"`.
+
+    Raises:
+        UserError: an unknown key (with the nearest valid one), a wrong type or an impossible value.
+    """
+    config = _copy(config)
+    for path, value in _overrides(config.pop("set", None) or ""):
+        _assign(config, path, value)
+    for key, entries in (("all_datasets", "datasets"), ("all_models", "models")):
+        overlay = config.pop(key, None) or {}
+        _check_overlay(key, entries, overlay)
+        for entry in (config.get(entries) or {}).values():
+            if isinstance(entry, dict):
+                _merge(entry, {k: v for k, v in overlay.items() if k in _keys(entries, entry)})
+    try:
+        return Settings.model_validate(config)
+    except ValidationError as error:
+        raise UserError("\n".join(sorted({_explain(e) for e in error.errors()}))) from None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON schema of a configuration file, for editors."""
+    body = Settings.model_json_schema()
+    body["properties"] |= {
+        "all_datasets": {"type": "object", "description": "Laid over every entry of `datasets`."},
+        "all_models": {"type": "object", "description": "Laid over every entry of `models`."},
+        "set": {"type": "string", "description": "Dotted overrides: `models.cgan.total_images=20000 seeds=[0,1]`."},
+    }
+    return body | {"title": "Pyrite configuration"}
+
+
+def _keys(entries: str, entry: dict) -> set[str]:
+    if entries == "datasets":
+        return set(Dataset.model_fields)
+    family = FAMILY_SETTINGS.get(entry.get("family"), Training)
+    return set(family.model_fields)
+
+
+def _check_overlay(key: str, entries: str, overlay: dict) -> None:
+    known = set(Dataset.model_fields)
+    if entries == "models":
+        known = set().union(*(c.model_fields for c in FAMILY_SETTINGS.values()))
+    for unknown in set(overlay) - known:
+        raise UserError(f"{key}.{unknown}: unknown setting{_nearest(unknown, known)}")
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _copy(v) for k, v in value.items()}
+    return [_copy(v) for v in value] if isinstance(value, list) else value
+
+
+def _merge(base: dict, overlay: dict) -> None:
+    for key, value in overlay.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _merge(base[key], value)
+        else:
+            base[key] = _copy(value)
+
+
+def _overrides(text: str) -> list[tuple[list[str], Any]]:
+    pairs = []
+    for word in shlex.split(text):
+        path, equals, value = word.partition("=")
+        if not equals or not path:
+            raise UserError(f"set: `{word}` is not of the form key.key=value")
+        try:
+            pairs.append((path.split("."), yaml.safe_load(value)))
+        except yaml.YAMLError:
+            raise UserError(f"set: the value of `{path}` is not YAML: {value}") from None
+    return pairs
+
+
+def _assign(config: dict, path: list[str], value: Any) -> None:
+    for depth, key in enumerate(path[:-1], 1):
+        config = config.setdefault(key, {})
+        if not isinstance(config, dict):
+            raise UserError(f"set: `{'.'.join(path[:depth])}` is a value, not a section")
+    config[path[-1]] = value
+
+
+def _explain(error: dict) -> str:
+    path = _path(error["loc"])
+    where = [str(p) for p in path]
+    name = ".".join(where) or "configuration"
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{name}: unknown setting{_nearest(where[-1], _siblings(path, error['loc']))}"
+        case "missing":
+            return f"{name}: this setting has no default and must be given"
+        case "union_tag_not_found":
+            return f"{name}.family: must be given, one of {', '.join(FAMILY_SETTINGS)}"
+        case "union_tag_invalid":
+            tag = error["ctx"]["tag"]
+            return f"{name}.family: `{tag}` is not one of {', '.join(FAMILY_SETTINGS)}{_nearest(tag, FAMILY_SETTINGS)}"
+        case "string_pattern_mismatch" if where[-1:] == ["[key]"]:
+            return f"{'.'.join(where[:-1])}: a name is letters, digits and _, and begins with a letter"
+        case "value_error":
+            message = str(error["ctx"]["error"])
+            return f"{name}: {message}" if where else message
+    return f"{name}: {error['msg']}; it is {error['input']!r}"
+
+
+def _nearest(word: str, known) -> str:
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean `{near[0]}`?" if near else f"; the valid ones are {', '.join(sorted(known))}"
+
+
+def _path(loc: tuple) -> tuple:
+    """The setting's place as its user wrote it: without the names pydantic gives to the members of a union."""
+    if loc[:1] == ("models",) and len(loc) > 2:
+        loc = (*loc[:2], *loc[3:])
+    return tuple(p for p in loc if not str(p).startswith(("constrained-", "literal[", "list[")))
+
+
+def _siblings(path: tuple, loc: tuple) -> list[str]:
+    """The valid keys of the section that an unknown key stands in."""
+    section: Any = Settings
+    for depth, part in enumerate(path[:-1]):
+        if depth == 1 and path[0] in ("datasets", "models"):
+            section = Dataset if path[0] == "datasets" else FAMILY_SETTINGS[loc[2]]
+        elif part in getattr(section, "model_fields", {}):
+            section = _section(section.model_fields[part].annotation)
+    keys = list(getattr(section, "model_fields", {}))
+    return [*keys, "all_datasets", "all_models", "set"] if section is Settings else keys
+
+
+def _section(annotation: Any) -> Any:
+    """The class of a section that may be null."""
+    return next((a for a in get_args(annotation) if a is not type(None)), annotation)

@@ -1,0 +1,129 @@
+"""Settings of what follows training: drawing, looking, judging, tracking."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.settings.basics import Count, Fraction, Positive, Strict
+from pipeline.settings.families import STYLED, WIDE
+
+
+class Generate(Strict):
+    images_per_class: Count | None = None
+    """Images drawn for each class; null is as many as the class has training images."""
+    seed: int = 0
+    """Image i of a class is drawn from a seed derived from this, the class and i."""
+    batch: Count = 64
+    """Images drawn at a time; changes nothing but speed and memory."""
+    truncation: Fraction = 1.0
+    """Truncation ψ of families with styles: below 1 images are more typical of their class and vary less. The other
+    families are drawn as with 1, which a run says when it starts."""
+    export: Literal["tiff", "png"] = "tiff"
+    """Format of the image files a user takes away. Float images are always TIFF."""
+
+
+class Sweep(Strict):
+    """The same seeds at several truncations ψ, as a sheet. Of families with styles."""
+
+    truncations: Annotated[list[Fraction], Field(min_length=1)] = [0.0, 0.25, 0.5, 0.75, 1.0]
+    """ψ of the columns; 0 is the mean of the class."""
+    count: Count = 2
+    """Rows of each class, a seed each."""
+
+
+class Interpolation(Strict):
+    """A film from one image to another and back, as frames, GIF and MP4. Of every family."""
+
+    frames: Annotated[int, Field(ge=2)] = 8
+    """Images from the one to the other, both among them."""
+    space: Literal["w", "z"] = "w"
+    """`w`: in a line between the styles, in families that have them; elsewhere, and with `z`, on the great circle
+    between the latents."""
+    fps: Annotated[int, Field(ge=1, le=50)] = 8
+    """Frames a second."""
+    count: Count = 1
+    """Pairs of each class, side by side."""
+
+
+class Mixing(Strict):
+    """Coarse styles of one image with the finer ones of another, as a sheet. Of families with styles."""
+
+    rows: Count = 3
+    """Images of each class that give the coarse styles."""
+    columns: Count = 4
+    """Images of each class that give the other styles."""
+
+
+class Strips(Strict):
+    """Wide images without seams, as files in the type of the source. Of families that draw any width."""
+
+    width: Annotated[int, Field(ge=16)] = 512
+    """Pixels; a strip is as high as the training images. Memory does not grow with it."""
+    count: Count = 1
+    """Strips of each class."""
+
+
+class Gallery(Strict):
+    """What is drawn of each model beside its synthetic set, as far as its family can; null leaves a part out."""
+
+    classes: list[str] | None = None
+    """Classes to draw; null is the first four. A class that a model does not know is left out."""
+    seed: int = 0
+    """Same seed, same gallery. With that of `generate` the images are the first of the synthetic set."""
+    batch: Count = 32
+    """Images drawn at a time; changes nothing but speed and memory."""
+    sweep: Sweep | None = Sweep()
+    interpolation: Interpolation | None = Interpolation()
+    mixing: Mixing | None = Mixing()
+    strips: Strips | None = Strips()
+
+
+class Evaluate(Strict):
+    inception: Literal["auto", "on", "off"] = "auto"
+    """FID by clean-fid's Inception: `auto` where its weights are in the cache, `on` fetches them, `off` omits it."""
+    weights: str = "~/.cache/pyrite"
+    """Folder of downloaded weights; can be filled by hand."""
+    subsets: Annotated[int, Field(ge=2)] = 50
+    """Random subsets for the spread of KID and bootstrap draws for the other intervals."""
+    subset_size: Annotated[int, Field(ge=10)] = 100
+    """Images in such a subset of KID, at most half as many as there are."""
+    seed: int = 0
+    """Seed of every random choice of the evaluation."""
+
+
+class Detect(Strict):
+    seeds: Annotated[int, Field(ge=2)] = 3
+    """Paired repetitions: the same initial weights and data order in every arm."""
+    steps: Count = 1500
+    """Optimiser steps of a detector, the same in every arm."""
+    batch: Annotated[int, Field(ge=2)] = 64
+    """Images a step."""
+    learning_rate: Positive = 1e-3
+    """Peak AdamW step; cosine decay to zero."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    """AdamW weight decay."""
+    width: Count = 64
+    """Channels of ResNet-18's first stage; 64 in the paper."""
+
+
+class Tracking(Strict):
+    uri: str | None = None
+    """MLflow tracking URI; null is a SQLite file under the results."""
+    experiment: str = "pyrite"
+    """Prefix of the MLflow experiments, one a data set."""
+    tensorboard: bool = False
+    """Write TensorBoard's event files too, under the results; needs `pip install 'pyrite[tensorboard]'`."""
+
+
+def generate_of(generate: Generate, family: str) -> Generate:
+    """The settings as they concern a family, so that its images are not drawn anew for what changes nothing."""
+    return generate if family in STYLED else generate.model_copy(update={"truncation": 1.0})
+
+
+def gallery_of(gallery: Gallery, family: str) -> Gallery | None:
+    """The parts of the gallery that a family can draw, the others left out; None where no part remains."""
+    cannot = (set() if family in STYLED else {"sweep", "mixing"}) | (set() if family in WIDE else {"strips"})
+    drawn = gallery.model_copy(update=dict.fromkeys(cannot))
+    return drawn if any((drawn.sweep, drawn.interpolation, drawn.mixing, drawn.strips)) else None
