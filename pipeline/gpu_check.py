@@ -24,6 +24,7 @@ from pipeline.models import FAMILIES
 from pipeline.settings import FAMILY_SETTINGS, Training, UserError
 from pipeline.training import grids, sentinels, store
 from pipeline.training.device import best_device
+from pipeline.training.launch import Forgetful
 from pipeline.training.loop import train
 from pipeline.training.snapshots import draw_classes
 
@@ -31,23 +32,13 @@ HEADER = ("family", "size", "device", "precision", "parameters", "s/kimg", "peak
 
 
 @dataclass
-class Silent:
+class Curves(Forgetful):
     """A journal that keeps the curves and nothing else."""
 
     points: list[dict[str, float]] = field(default_factory=list)
 
     def metrics(self, values: dict[str, float], images: int) -> None:
         self.points.append(dict(values))
-
-    def params(self, values: dict) -> None: ...
-
-    def final(self, values: dict) -> None: ...
-
-    def image(self, key: str, path: Path, images: int) -> None: ...
-
-    def artifact(self, path: Path, dest: str = "") -> None: ...
-
-    def model(self, name: str, folder: Path) -> None: ...
 
 
 def stripes(path: Path, size: int, n: int = 64) -> Path:
@@ -84,7 +75,7 @@ def check(settings: Training, size: int, folder: Path) -> tuple[str, ...]:
     data, out, state = stripes(folder / "data", size), folder / "out", folder / "state"
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
-    journal = Silent()
+    journal = Curves()
     half = settings.model_copy(update={"total_images": settings.total_images // 2})
     train(half, data, out, state, 0, journal)
     train(settings, data, out, state, 0, journal)

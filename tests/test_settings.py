@@ -38,6 +38,7 @@ def config(**changes):
         ({"seeds": [1, 1]}, "seeds: [1, 1] names a seed twice"),
         ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
         ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
+        ({"set": {"models.cgan={batch": "3}"}}, "Snakemake reads `a: b` as a mapping"),
         ({"set": "models.cgan.family.x=3"}, "set: `models.cgan.family` is a value, not a section"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,20 +64,34 @@ def _rejected(path: Path) -> list[dict[str, str]]:
 
 
 def generators(
-    models: Mapping[str, Mapping[str, Any]], used: Sequence[str], training_images: int
+    models: Mapping[str, Mapping[str, Any]], used: Mapping[str, Sequence[Path]], training_images: int
 ) -> list[dict[str, Any]]:
-    """Rows of `name`, `family`, `images` (the budget), `passes` over the training images, `batch`."""
+    """Rows of `name`, `family`, `images` (the budget), `passes` over the training images, `batch`, `kept`, `seeds`.
+
+    Args:
+        used: the folders of each generator's runs, a seed each; `kept` is how many images the weights in use had seen.
+    """
     rows = []
-    for name in used:
+    for name, runs in used.items():
         model = models.get(name, {})
         total = model.get("total_images")
         rows.append(
             {
                 "name": name,
                 "family": model.get("family", "–"),
-                "images": f"{total:,}".replace(",", "\u202f") if total else "–",
+                "images": _number(total),
+                "kept": ", ".join(_number(_seen(run / "model.json")) for run in runs),
+                "seeds": len(runs),
                 "passes": f"{total / training_images:.0f}" if total and training_images else "–",
                 "batch": model.get("batch", "–"),
             }
         )
     return rows
+
+
+def _seen(recipe: Path) -> int | None:
+    return json.loads(recipe.read_bytes()).get("images_seen") if recipe.is_file() else None
+
+
+def _number(n: int | None) -> str:
+    return f"{n:,}".replace(",", "\u202f") if n else "–"

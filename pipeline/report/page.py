@@ -100,11 +100,11 @@ def _dataset(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: 
     arms = detector.compared(inputs.detection)
     about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
     positions = scoreboard.positions(scores, models)
+    folders = {model: [run.folder for run in _runs(inputs, model)] for model in models}
     return {
         "name": name,
         "overview": about,
-        "generators": overview.generators(settings.get("models", {}), models, about["totals"]["train"]),
-        "seeds": {model: len(_runs(inputs, model)) for model in models},
+        "generators": overview.generators(settings.get("models", {}), folders, about["totals"]["train"]),
         "closest": [*answer.closest(rankings), *answer.faults(scores, models)],
         "helped": answer.helped(arms, detector.SCORE_NAME),
         "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0),

@@ -114,7 +114,9 @@ def _merge(base: dict, overlay: dict) -> None:
             base[key] = _copy(value)
 
 
-def _overrides(text: str) -> list[tuple[list[str], Any]]:
+def _overrides(text: Any) -> list[tuple[list[str], Any]]:
+    if not isinstance(text, str):
+        raise UserError(f"set: {text!r} is not text; Snakemake reads `a: b` as a mapping, write dotted names instead")
     pairs = []
     for word in shlex.split(text):
         path, equals, value = word.partition("=")

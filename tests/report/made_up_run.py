@@ -96,6 +96,7 @@ def write_training(folder, rng, scalars):
     if "loss/R1" in frame:
         frame.loc[::3, "loss/R1"] = np.nan  # lazy regularisation: not computed at each row
     frame.to_csv(folder / "training.csv", index=False)
+    (folder / "model.json").write_text(json.dumps({"images_seen": 130_000}))
 
 
 def write_gif(path, rng):

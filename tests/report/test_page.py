@@ -131,8 +131,12 @@ def test_a_piece_that_was_not_made_is_left_out(run, gone):
     render(run)
 
 
+def test_the_images_that_the_kept_weights_had_seen_are_said_for_each_seed(run):
+    assert "130 000, 130 000" in render(run).words()
+
+
 def test_files_that_are_not_there_are_left_out(run):
-    for name in ("training.csv", "progress.gif", "evaluation.json", "gallery/gallery.json"):
+    for name in ("model.json", "training.csv", "progress.gif", "evaluation.json", "gallery/gallery.json"):
         (run.inputs.runs[0].folder / name).unlink()
     (run.inputs.real / "rejected.csv").unlink()
     words = render(run).words()
