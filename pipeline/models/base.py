@@ -220,6 +220,12 @@ class StyledModel(GenerativeModel):
 class Wide(ABC):
     """A family that draws strips of any width without seams."""
 
+    @property
+    @abstractmethod
+    def grid(self) -> int:
+        """Columns after which the network's arithmetic repeats; a divisor of the width of its images. What it draws may
+        differ by the place among them, in its images as in its strips."""
+
     @abstractmethod
     def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:
         """Consecutive blocks of columns, (C, H, w) float32 in [-1, 1] on the CPU, `width` columns in all.

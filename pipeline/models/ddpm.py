@@ -115,6 +115,10 @@ class DDPM(GenerativeModel, Wide):
     def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         return slerp(start, end, t)
 
+    @property
+    def grid(self) -> int:
+        return 1 << (len(self.settings.multipliers) - 1)
+
     @torch.no_grad()
     def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:
         """Overlapping denoising (the idea of Bar-Tal et al. 2023): at every step, windows half over one another clean

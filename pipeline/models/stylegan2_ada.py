@@ -86,6 +86,10 @@ class StyleGAN2ADA(StyledModel, Wide):
         synthesis = self.ema.synthesis
         return synthesis(styles, synthesis.split_noise(latents[:, self.settings.z_dim :])).clamp(-1, 1)
 
+    @property
+    def grid(self) -> int:
+        return 1 << len(self.ema.synthesis.blocks)
+
     @torch.no_grad()
     def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:
         if self.settings.modulation != "weights":

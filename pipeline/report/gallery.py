@@ -72,8 +72,8 @@ def _seams(strips: Sequence[Mapping[str, Any]]) -> str:
         return ""
     texts = ("{:.2f} ({:.2f} to {:.2f})".format(s["seam_ratio"], *s["seam_ratio_elsewhere"]) for s in known)
     return (
-        "Change from pixel to pixel where training images would meet, as a multiple of that elsewhere (in brackets: "
-        f"what chance makes of it at other places): {', '.join(texts)}. "
+        "Change from pixel to pixel where training images would meet, as a multiple of that at like places elsewhere "
+        f"(in brackets: what chance makes of it at other places): {', '.join(texts)}. "
     )
 
 

@@ -74,19 +74,20 @@ def write_strip(
         last = levels[:, -1:]
     if file.filled != width:
         raise ValueError(f"{path}: {file.filled} columns were drawn, not {width}")
-    facts = _facts(np.concatenate(energy), spec, width, file) | {"seed": seed, "class": spec.classes[label]}
+    facts = _facts(np.concatenate(energy), model.grid, spec, width, file) | {"seed": seed, "class": spec.classes[label]}
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     return facts, preview
 
 
-def _facts(energy: np.ndarray, spec: ImageSpec, width: int, file: StripFile) -> dict[str, Any]:
-    """What is known of a strip. `seam_ratio` is that of borders as far apart as a training image is wide;
-    `seam_ratio_elsewhere` has the 2.5th and 97.5th percentile of the same ratio at all other places: its chance. Both
-    are null for a strip narrower than two training images, or without gradients."""
+def _facts(energy: np.ndarray, grid: int, spec: ImageSpec, width: int, file: StripFile) -> dict[str, Any]:
+    """What is known of a strip. `seam_ratio` is that of borders as far apart as a training image is wide, over others
+    at the same place of the network's grid; `seam_ratio_elsewhere` has the 2.5th and 97.5th percentile of the same
+    ratio at all other places: its chance. Both are null for a strip narrower than two training images, or without
+    gradients."""
     facts = {"height": spec.height, "width": width, "channels": spec.channels, "dtype": file.dtype.name}
-    facts |= {"period": spec.width, "seam_ratio": None, "seam_ratio_elsewhere": None}
-    ratios = ratio_by_place(energy, spec.width) if width >= 2 * spec.width else np.array(np.nan)
+    facts |= {"period": spec.width, "grid": grid, "seam_ratio": None, "seam_ratio_elsewhere": None}
+    ratios = ratio_by_place(energy, spec.width, grid) if width >= 2 * spec.width else np.array(np.nan)
     if np.isfinite(ratios).all():
         low, high = np.percentile(ratios[1:], [2.5, 97.5])
         facts |= {"seam_ratio": float(ratios[0]), "seam_ratio_elsewhere": [float(low), float(high)]}

@@ -61,6 +61,10 @@ class Endless(Plain, Wide):
         super().__init__("ddpm", spec)
         self.block = block
 
+    @property
+    def grid(self):
+        return 1
+
     def strip(self, label, seed, width):
         for x in range(0, width, self.block):
             yield self.columns(label, seed, torch.arange(x, min(x + self.block, width)))

@@ -126,6 +126,6 @@ def test_nothing_happens_where_training_images_would_meet(tmp_path, family):
     pixels = tifffile.imread(tmp_path / "strip.tif")
     assert pixels.shape == (16, 2048)
     assert pixels.std() > 100
-    ratios = ratio_by_place(gradient_energy(pixels), 16)
+    ratios = ratio_by_place(gradient_energy(pixels), 16, facts["grid"])
     assert 0.9 * ratios[1:].min() < ratios[0] < 1.1 * ratios[1:].max()
     assert facts["seam_ratio"] == pytest.approx(ratios[0])
