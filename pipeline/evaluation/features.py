@@ -117,7 +117,7 @@ def random_features(images: NDArray, description: str) -> Features:
     networks = RandomNetworks(channels, min(height, width), device)
     vectors, grams = [], []
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
-        for batch in _batches(images, description, max(1, PIXELS_A_BATCH // (height * width))):
+        for batch in batches(images, description, max(1, PIXELS_A_BATCH // (height * width))):
             unit = torch.from_numpy(batch.astype(np.float32) / np.iinfo(images.dtype).max)
             v, g = networks(unit.permute(0, 3, 1, 2).contiguous().to(device))
             vectors.append(v.cpu().numpy())
@@ -146,7 +146,7 @@ def inception_features(images: NDArray, description: str, weights: Path) -> Feat
     resize = build_resizer("clean")
     vectors = []
     with torch.inference_mode():
-        for batch in _batches(images, description, 32):
+        for batch in batches(images, description, 32):
             rgb = np.broadcast_to(eight_bits(batch), (*batch.shape[:3], 3))
             resized = np.stack([resize(image) for image in rgb]).transpose(0, 3, 1, 2)
             vectors.append(network(torch.from_numpy(resized).to(device)).float().cpu().numpy())
@@ -167,8 +167,8 @@ def eight_bits(images: NDArray) -> NDArray[np.uint8]:
 def spectra(images: NDArray, description: str) -> Features:
     """(n, b) radial power spectra of images in [0, 1], mean over channels, in decibel above their quantisation."""
     top = np.iinfo(images.dtype).max
-    batches = _batches(images, description, max(1, PIXELS_A_BATCH // images[0].size))
-    power = np.concatenate([metrics.radial_psd(batch.mean(axis=3) / top)[1] for batch in batches])
+    parts = batches(images, description, max(1, PIXELS_A_BATCH // images[0].size))
+    power = np.concatenate([metrics.radial_psd(batch.mean(axis=3) / top)[1] for batch in parts])
     vectors = metrics.decibel(power, 1 / top).astype(np.float32)
     return Features(vectors, (vectors.shape[1],), np.zeros((len(vectors), 0), np.float32), ())
 
@@ -195,10 +195,15 @@ def extract(images: NDArray, extractor: str, cache: str | os.PathLike, what: str
     Raises:
         UserError: a feature is not finite; missing or altered weights.
     """
-    found = EXTRACTORS[extractor](cache).function(images, f"{extractor} features, {what}")
+    return computed(images, extractor, EXTRACTORS[extractor](cache), what)
+
+
+def computed(images: NDArray, name: str, extractor: Extractor, what: str) -> Features:
+    """As `extract`, by an extractor that is in no registry because it depends on the data set."""
+    found = extractor.function(images, f"{name} features, {what}")
     bad = ~np.isfinite(found.vectors).all(axis=1) | ~np.isfinite(found.grams).all(axis=1)
     if bad.any():
-        raise UserError(f"{what}: {bad.sum()} of {len(bad)} images have {extractor} features that are not finite")
+        raise UserError(f"{what}: {bad.sum()} of {len(bad)} images have {name} features that are not finite")
     return found
 
 
@@ -210,12 +215,17 @@ def features(images: ImageSet, extractor: str, cache: str | os.PathLike) -> Feat
     Raises:
         UserError: as `extract`.
     """
-    path = images.path / f"features-{extractor}.npz"
-    key = f"{extractor} {EXTRACTORS[extractor](cache).version} {images.meta['data_hash']}"
-    kept = _read(path, key, len(images))
-    if kept is not None:
-        return kept
-    found = extract(images.images, extractor, cache, str(images.path))
+    return kept(images, extractor, EXTRACTORS[extractor](cache))
+
+
+def kept(images: ImageSet, name: str, extractor: Extractor) -> Features:
+    """As `features`, by an extractor that is in no registry because it depends on the data set."""
+    path = images.path / f"features-{name}.npz"
+    key = f"{name} {extractor.version} {images.meta['data_hash']}"
+    known = _read(path, key, len(images))
+    if known is not None:
+        return known
+    found = computed(images.images, name, extractor, str(images.path))
     _write(path, key, found)
     return found
 
@@ -246,7 +256,7 @@ def _write(path: Path, key: str, found: Features) -> None:
         part.unlink(missing_ok=True)
 
 
-def _batches(images: NDArray, description: str, size: int) -> Iterator[NDArray]:
+def batches(images: NDArray, description: str, size: int) -> Iterator[NDArray]:
     with progress(description, len(images)) as bar:
         for start in range(0, len(images), size):
             batch = np.asarray(images[start : start + size])

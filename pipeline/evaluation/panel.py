@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.imageset import ImageSet
-from pipeline.evaluation import ceilings, metrics
+from pipeline.evaluation import ceilings, metrics, phases
+from pipeline.evaluation.features import computed
 from pipeline.evaluation.figures import plot_psd, plot_samples
 from pipeline.evaluation.intervals import Draws, Estimate, bootstrap, draw, draw_subsets, estimate, spread
 from pipeline.evaluation.sample import Sample
@@ -24,7 +25,8 @@ ALL = "all"  # the class of a number over all classes
 WHOLES = 10  # random subsets that a value at equal n is averaged over, where a set is larger than n
 SSIM_PAIRS = 200
 # Images of each set below which a metric is left out: half of them must still hold the neighbours, or a covariance.
-NEEDED = {"frechet": 20, "fid": 20, "kid": 20, "precision": 20, "gram": 4, "psd": 4, "nearest": 4, "ssim": 4}
+NEEDED = {"frechet": 20, "fid": 20, "kid": 20, "precision": 20, "gram": 4, "psd": 4, "phases": 4}
+NEEDED |= {"nearest": 4, "ssim": 4}
 
 
 class Context(NamedTuple):
@@ -34,6 +36,7 @@ class Context(NamedTuple):
     reference: Sample
     heldout: Sample | None
     extractors: list[str]
+    cut: phases.Cut
 
     def equal_n(self, candidate: Sample) -> int:
         """Images of each set in a comparison, the same for all candidates: a bias that depends on it cancels."""
@@ -77,11 +80,11 @@ def evaluate(
     _check(real, made)
     extractors = _extractors(settings)
     context = _context(settings, real, extractors, made.meta["classes"])
-    candidate = Sample.of_set(made, np.arange(len(made)), [*extractors, "psd"], settings.weights)
+    candidate = _sample(settings, made, np.arange(len(made)), extractors, context.cut)
     numbers, notes = measure(candidate, context, model)
     record = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
-    record |= {"n_sample": len(candidate), "metrics": numbers}
-    record |= {"curves": {"psd": _curve(real, context.reference, candidate)}}
+    record |= {"n_sample": len(candidate), "phases": context.cut._asdict(), "metrics": numbers}
+    record |= {"curves": _curves(real, context, candidate)}
     _write(out, record | {"notes": _set_notes(real, made, context) + notes})
 
     folder = figures or out.parent
@@ -108,21 +111,25 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     candidates = {} if heldout is None else {"real": heldout}
     for name, function in (("noise", ceilings.noise), ("blurred noise", ceilings.blurred_noise)):
         images = function(reference, labels, context.rng(8))
-        candidates[name] = Sample.of_array(images, labels, [*extractors, "psd"], settings.weights, name)
+        candidate = Sample.of_array(images, labels, [*extractors, "psd"], settings.weights, name)
+        statistics = computed(images, "phases", phases.extractor(context.cut.threshold), name)
+        candidates[name] = candidate.also("phases", statistics)
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
+    notes += context.cut.notes()
     for name, candidate in candidates.items():
         rows, said = measure(candidate, context, name)
         numbers += rows
         notes += [f"{name}: {note}" for note in said]
-    curves = {name: _curve(real, reference, candidate) for name, candidate in candidates.items()}
+    curves = {name: _curves(real, context, candidate) for name, candidate in candidates.items()}
     first = next(iter(curves.values()))
     record = {"dataset": dataset, "model": "real", "seed": None, "n_reference": len(reference), "n_sample": n}
-    _write(out, record | {"metrics": numbers, "curves": {"psd": first}, "notes": notes})
+    record |= {"phases": context.cut._asdict(), "metrics": numbers, "curves": first}
+    _write(out, record | {"notes": notes})
 
     folder = figures or out.parent
     folder.mkdir(parents=True, exist_ok=True)
-    plot_psd(folder / "psd.png", first, {name: curve["sample"] for name, curve in curves.items()})
+    plot_psd(folder / "psd.png", first["psd"], {name: c["psd"]["sample"] for name, c in curves.items()})
     shown = "held-out" if heldout is not None else "noise"
     plot_samples(folder / "samples.png", next(iter(candidates.values())), reference, shown, context.rng(9))
 
@@ -142,6 +149,7 @@ def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[
     parts = [
         *(_features(candidate, context, extractor, n, draws) for extractor in context.extractors),
         _textures(candidate, context, n, draws),
+        _phases(candidate, context, n, draws),
         _copies(candidate, context),
         _diversity(candidate, context),
         *(_classes(candidate, context, extractor) for extractor in context.extractors),
@@ -212,6 +220,41 @@ def _textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Iter
     yield _row("random", "gram", ALL, estimate(gram, a.grams, b.grams, draws), n)
     spectra = candidate.vectors("psd"), context.reference.vectors("psd")
     yield _row("pixels", "psd", ALL, estimate(metrics.psd_distance, *spectra, draws), n)
+
+
+def _phases(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
+    """Statistics of the bright and the dark phase."""
+    if n < NEEDED["phases"]:
+        yield _too_few("phase fraction, two_point, lineal_path, chords, intercepts, grains", n, NEEDED["phases"])
+        return
+    for measure in phases.measures(context.cut):
+        yield from _phase_measure(measure, candidate, context, n, draws)
+
+
+def _phase_measure(
+    measure: phases.Measure, candidate: Sample, context: Context, n: int, draws: Draws
+) -> Iterator[dict | str]:
+    """One of them; images that have nothing to measure are left out, and then as many of each set are compared."""
+    sets = [s for s in (candidate, context.reference, context.heldout) if s is not None]
+    rows = [measure.rows(s.features["phases"], context.cut) for s in sets]
+    some = [np.isfinite(r).all(axis=1) for r in rows]
+    if not all(mask.all() for mask in some[:2]):
+        for mask, whose in zip(some, ("images", "real training images"), strict=False):
+            if not mask.all():
+                yield f"{measure.name}: {(~mask).sum()} of {len(mask)} {whose} show nothing to measure and are left out"
+        n = min(int(mask.sum()) for mask in some)
+        if n < NEEDED["phases"]:
+            yield _too_few(measure.name, n, NEEDED["phases"])
+            return
+        labels = [s.labels[mask] for s, mask in zip(sets, some, strict=True)]
+        draws = draw(*labels[:2], n, WHOLES, context.settings.subsets, context.settings.seed)
+    x, y = (r[mask] for r, mask in zip(rows[:2], some[:2], strict=True))
+    scale = measure.scale(y)
+    if scale <= 0:
+        yield f"{measure.name}: left out, the real training images show one phase only"
+        return
+    found = estimate(lambda a, b: measure.compare(a, b) / scale, x, y, draws)
+    yield _row("pixels", measure.name, ALL, found._replace(low=max(found.low, measure.least)), n)
 
 
 def _copies(candidate: Sample, context: Context) -> Iterator[dict | str]:
@@ -296,12 +339,20 @@ def _context(settings: Evaluate, real: ImageSet, extractors: list[str], classes:
     train = real.rows("train")[wanted[real.rows("train")]]
     if len(train) < 2:
         raise UserError(f"{real.path}: {len(train)} training images of {', '.join(classes)}; evaluation needs 2")
-    everything = [*extractors, "psd"]
-    reference = Sample.of_set(real, train, everything, settings.weights)
+    cut = phases.find_cut(real)
+    reference = _sample(settings, real, train, extractors, cut)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     held = held[wanted[held]]
-    heldout = Sample.of_set(real, held, everything, settings.weights) if len(held) else None
-    return Context(settings, reference, heldout, extractors)
+    heldout = _sample(settings, real, held, extractors, cut) if len(held) else None
+    return Context(settings, reference, heldout, extractors, cut)
+
+
+def _sample(
+    settings: Evaluate, images: ImageSet, rows: NDArray[np.int64], extractors: list[str], cut: phases.Cut
+) -> Sample:
+    """Some images of a set with all that the panel looks at."""
+    found = Sample.of_set(images, rows, [*extractors, "psd"], settings.weights)
+    return found.also("phases", phases.of_set(images, cut.threshold).rows(rows))
 
 
 def _check(real: ImageSet, made: ImageSet) -> None:
@@ -337,7 +388,12 @@ def _set_notes(real: ImageSet, made: ImageSet, context: Context) -> list[str]:
     return notes
 
 
-def _curve(real: ImageSet, reference: Sample, candidate: Sample) -> dict[str, Any]:
+def _curves(real: ImageSet, context: Context, candidate: Sample) -> dict[str, Any]:
+    statistics = (s.features["phases"] for s in (context.reference, candidate))
+    return {"psd": _spectra(real, context.reference, candidate)} | phases.curves(*statistics, context.cut)
+
+
+def _spectra(real: ImageSet, reference: Sample, candidate: Sample) -> dict[str, Any]:
     """Mean power spectra in decibel; the band holds 90 % of the training images."""
     spectra = reference.vectors("psd").astype(np.float64)
     height, width, *_ = real.spec

@@ -38,6 +38,10 @@ class Sample:
         found = {name: extract(images, name, cache, what) for name in extractors}
         return cls(images, np.arange(len(images)), labels, found)
 
+    def also(self, extractor: str, found: Features) -> Sample:
+        """With further features of the same images."""
+        return replace(self, features=self.features | {extractor: found})
+
     def __len__(self) -> int:
         return len(self.rows)
 

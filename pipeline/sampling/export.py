@@ -13,10 +13,10 @@ import tifffile
 
 from pipeline.data.imageset import ImageSet
 from pipeline.data.scaling import restore
+from pipeline.data.units import MILLIMETRES
 from pipeline.job import progress
 
 PNG = (np.uint8, np.uint16)  # what the format holds
-CENTIMETRES = {"nm": 1e-7, "µm": 1e-4, "μm": 1e-4, "um": 1e-4, "mm": 0.1, "cm": 1.0, "m": 100.0}
 
 
 def export(images: ImageSet, folder: Path, wish: str) -> None:
@@ -68,8 +68,8 @@ def safe_names(names: list[str]) -> dict[str, str]:
 def tiff_options(meta: dict[str, Any], dimensions: int) -> dict[str, Any]:
     """What every TIFF of an image set says of itself: 2 dimensions are gray, 3 colour; the size of a pixel if known."""
     options = {"photometric": "rgb" if dimensions == 3 else "minisblack", "metadata": None, "software": "Pyrite"}
-    if meta["pixel_size"] and meta["unit"] in CENTIMETRES:
-        per_centimetre = 1 / (meta["pixel_size"] * CENTIMETRES[meta["unit"]])
+    if meta["pixel_size"] and meta["unit"] in MILLIMETRES:
+        per_centimetre = 10 / (meta["pixel_size"] * MILLIMETRES[meta["unit"]])
         options |= {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}
     return options
 

@@ -198,7 +198,7 @@ def test_features_of_an_image_do_not_depend_on_its_neighbours(stand_in, extracto
 def test_features_are_computed_once(tmp_path, monkeypatch):
     images = write_set(tmp_path / "set", blobs(label_list(6), 0), label_list(6))
     first = features.features(images, "random", "")
-    monkeypatch.setattr(features, "extract", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(features, "computed", lambda *_: pytest.fail("computed again"))
     again = features.features(images, "random", "")
     assert (again.vectors == first.vectors).all()
     assert (again.grams == first.grams).all()

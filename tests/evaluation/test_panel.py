@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+from skimage.filters import threshold_otsu
 
 from pipeline.evaluation import features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
@@ -14,6 +15,7 @@ from tests.evaluation.conftest import blobs, label_list, write_set
 
 SETTINGS = Evaluate(inception="off", subsets=20, subset_size=30)
 DISTANCES = ("frechet", "kid", "gram", "psd")
+PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
 
 
 class Journal:
@@ -120,13 +122,26 @@ def overlap(row, floor_row):
 
 def test_a_perfect_generator_is_within_the_floor(floor, good):
     usual = by_metric(floor.record, "real")
-    for metric in (*DISTANCES, "precision", "coverage", "ssim_diversity", "ssim_nearest", "nearest"):
+    for metric in (
+        *DISTANCES,
+        *PHASES,
+        "astm_grain_size",
+        "precision",
+        "coverage",
+        "ssim_diversity",
+        "ssim_nearest",
+        "nearest",
+    ):
         assert overlap(good.rows[metric], usual[metric]), metric
 
 
 @pytest.mark.parametrize(
     ("fault", "flagged"),
-    [("blur", ("frechet", "psd", "gram")), ("noise", ("frechet", "psd")), ("mode", ("frechet", "coverage", "recall"))],
+    [
+        ("blur", ("frechet", "psd", "gram", "chords_bright", "chords_dark", "astm_grain_size")),
+        ("noise", ("frechet", "psd", "chords_bright", "chords_dark")),
+        ("mode", ("frechet", "coverage", "recall", "mean_intercept", "chords_bright")),
+    ],
 )
 def test_faults_are_flagged(real_set, floor, tmp_path, fault, flagged):
     labels = label_list(150)
@@ -140,6 +155,30 @@ def test_faults_are_flagged(real_set, floor, tmp_path, fault, flagged):
     write_set(tmp_path / "synthetic", images, labels)
     found, usual = judge(real_set(), tmp_path / "synthetic", tmp_path).rows, by_metric(floor.record, "real")
     assert [m for m in flagged if overlap(found[m], usual[m])] == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "flagged", "passed"),
+    [
+        ("brighter", ("phase_fraction", "two_point"), ()),
+        ("bright patches grown", ("phase_fraction", "chords_bright", "mean_intercept"), ()),
+        ("rough edges", ("chords_bright", "chords_dark", "mean_intercept"), ("phase_fraction", "two_point")),
+    ],
+)
+def test_faults_of_the_microstructure_are_flagged_by_what_they_concern(
+    real_set, floor, tmp_path, fault, flagged, passed
+):
+    images = blobs(label_list(150), 9)
+    if fault == "brighter":
+        images = stored(images.astype(float) + 20)
+    elif fault == "bright patches grown":
+        images = ndimage.grey_dilation(images, (1, 2, 2, 1))
+    else:
+        images = stored(images + 20 * np.random.default_rng(0).standard_normal(images.shape))
+    write_set(tmp_path / "synthetic", images, label_list(150))
+    found, usual = judge(real_set(), tmp_path / "synthetic", tmp_path).rows, by_metric(floor.record, "real")
+    assert [m for m in flagged if overlap(found[m], usual[m])] == []
+    assert [m for m in passed if not overlap(found[m], usual[m])] == []
 
 
 def test_copies_are_flagged_as_copies_and_pass_every_distance(real_set, floor, tmp_path):
@@ -165,6 +204,92 @@ def test_unequal_shares_of_the_classes_are_not_held_against_a_set(real_set, floo
     assert all(overlap(found[m], usual[m]) for m in DISTANCES)
 
 
+# ---------------------------------------------------------------- bright and dark phase
+
+
+def test_phases_are_cut_by_the_real_training_images_alone(real_set, floor, good):
+    training = np.load(real_set() / "images.npy")[:90]
+    threshold = floor.record["phases"]["threshold"] * 255
+    assert threshold == threshold_otsu(training) + 0.5
+    assert good.record["phases"] == floor.record["phases"]
+    cut = good.record["curves"]["two_point"]
+    assert cut["reference"][0] == pytest.approx((training > threshold).mean(), rel=1e-5)
+
+
+def test_phase_curves_are_in_the_users_unit(good):
+    curves = good.record["curves"]
+    assert curves["two_point"]["x"] == [0.5 * r for r in range(25)]
+    assert {curves[name]["unit"] for name in ("two_point", "lineal_path", "chords_bright", "mean_intercept")} == {"µm"}
+    for name in ("two_point", "lineal_path"):
+        low, line, high = (np.array(curves[name][k]) for k in ("reference_low", "sample", "reference_high"))
+        assert ((line > low) & (line < high)).all()
+    bright = curves["chords_bright"]
+    assert bright["x"][:2] == [0.5, 1]
+    histogram = np.array(bright["histogram"]["sample"])
+    assert histogram.sum() == pytest.approx(1, abs=1e-4)
+    assert bright["sample"][3] == pytest.approx(histogram[3:].sum(), abs=1e-4)
+
+
+def lattice_set(path, spacing, n, pixel_size, unit="µm"):
+    """Square grains with dark boundaries of two pixels, shifted at random."""
+    rng = np.random.default_rng(spacing)
+    images = np.empty((n, 96, 96, 1), np.uint8)
+    for i in range(n):
+        down, across = ((np.arange(96) + rng.integers(spacing)) % spacing < 2 for _ in range(2))
+        images[i, ..., 0] = np.where(down[:, None] | across[None, :], 60, 190) + rng.integers(-20, 20, (96, 96))
+    made = write_set(path, images, ["all"] * n, ["train"] * (n // 2) + ["test"] * (n - n // 2), pixel_size=pixel_size)
+    meta = json.loads((path / "meta.json").read_text()) | {"unit": unit}
+    (path / "meta.json").write_text(json.dumps(meta))
+    return made
+
+
+def test_grain_size_of_a_lattice_is_the_standards(tmp_path):
+    """Boundaries are 16 pixels of 2 µm apart on every line but the eighth along a boundary: G of 32 / (1 - 1/8) µm."""
+    lattice_set(tmp_path / "real", 16, 40, 2.0)
+    panel.evaluate_real(SETTINGS, tmp_path / "real", tmp_path / "real.json", "lattice")
+    record = json.loads((tmp_path / "real.json").read_text())
+    rows = by_metric(record, "real")
+    assert record["phases"]["boundaries"]
+    assert rows["astm_grain_size"]["value"] == pytest.approx(-6.643856 * np.log10(0.032 * 8 / 7) - 3.288, abs=0.05)
+    assert rows["grain_diameter"]["value"] == 0  # all of 14 × 14 pixels
+    lattice_set(tmp_path / "coarse", 20, 40, 2.0)
+    found = judge(tmp_path / "real", tmp_path / "coarse", tmp_path).rows
+    # squares of side 18 for 14: a diameter of 20 pixels for 16; intercepts 20 × 10 / 9 for 16 × 8 / 7
+    assert found["grain_diameter"]["value"] == pytest.approx(4 / 16)
+    assert found["mean_intercept"]["value"] == pytest.approx((200 / 9) / (128 / 7) - 1, abs=0.02)
+    assert found["astm_grain_size"]["value"] == pytest.approx(-6.643856 * np.log10(0.4 / 9) - 3.288, abs=0.05)
+
+
+@pytest.mark.parametrize(("pixel_size", "unit"), [(None, "µm"), (0.5, "furlong")])
+def test_no_grain_size_number_without_a_length(tmp_path, pixel_size, unit):
+    lattice_set(tmp_path / "real", 16, 40, pixel_size, unit)
+    panel.evaluate_real(SETTINGS, tmp_path / "real", tmp_path / "real.json", "lattice")
+    record = json.loads((tmp_path / "real.json").read_text())
+    assert "astm_grain_size" not in by_metric(record, "real")
+    assert "astm_grain_size: left out, it needs the data set's pixel_size" in "\n".join(record["notes"])
+    assert record["curves"]["two_point"]["unit"] == ("px" if pixel_size is None else unit)
+
+
+def test_a_phase_that_holds_together_has_no_grains_and_that_is_said(floor):
+    assert "grain_diameter" not in by_metric(floor.record, "real")
+    assert "grain_diameter: left out, in most real training images one region" in "\n".join(floor.record["notes"])
+
+
+def test_constant_images_have_no_chords_and_are_counted(real_set, tmp_path):
+    images = blobs(label_list(150), 9)
+    images[100:] = 100
+    write_set(tmp_path / "some", images, label_list(150))
+    some = judge(real_set(), tmp_path / "some", tmp_path)
+    assert "mean_intercept: 50 of 150 images show nothing to measure and are left out" in some.record["notes"]
+    assert some.rows["phase_fraction"]["n"] == some.rows["mean_intercept"]["n"] == 66
+    images[2:] = 100
+    write_set(tmp_path / "all", images, label_list(150))
+    every = judge(real_set(), tmp_path / "all", tmp_path)
+    assert "mean_intercept: left out, needs 4 images of each set, there are 2" in every.record["notes"]
+    assert {"phase_fraction", "two_point", "lineal_path"} <= set(every.rows)
+    assert "mean_intercept" not in every.rows
+
+
 # ---------------------------------------------------------------- reproducible, and nothing twice
 
 
@@ -175,10 +300,10 @@ def test_the_same_sets_give_the_same_numbers(real_set, good, tmp_path):
 
 def test_real_features_are_never_computed_twice(real_set, floor, tmp_path, monkeypatch):
     write_set(tmp_path / "synthetic", blobs(label_list(30), 9), label_list(30))
-    seen, compute = [], features.extract
-    monkeypatch.setattr(features, "extract", lambda i, e, c, what: seen.append(what) or compute(i, e, c, what))
+    seen, compute = [], features.computed
+    monkeypatch.setattr(features, "computed", lambda i, n, e, what: seen.append((n, what)) or compute(i, n, e, what))
     judge(real_set(), tmp_path / "synthetic", tmp_path)
-    assert set(seen) == {str(tmp_path / "synthetic")}
+    assert seen == [(name, str(tmp_path / "synthetic")) for name in ("random", "psd", "phases")]
 
 
 # ---------------------------------------------------------------- deep, coloured, small

@@ -1,0 +1,276 @@
+"""What the panel measures of two-phase images: statistics of each image, kept as features are, and their distances."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.imageset import ImageSet
+from pipeline.data.units import MILLIMETRES
+from pipeline.evaluation import microstructure
+from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, kept
+
+Array = NDArray[np.float64]
+# Columns of the statistics of an image: `crossings` a pixel of test line, curves over 0..R pixels, numbers of chords
+# and of whole grains by their length in pixels, the largest region's share in the bright phase.
+BLOCKS = ("crossings", "two_point", "lineal_path", "chords_bright", "chords_dark", "grains", "largest_region")
+DIVIDED = 0.5  # the largest region's share in the bright phase up to which that is divided into grains
+THIN = 2 / 3  # bright fraction from which what divides the grains is boundaries: at most half as wide as they
+FRACTIONS = np.linspace(0, 1, 101)  # at which distributions of phase fractions are drawn
+
+
+class Cut(NamedTuple):
+    """How the images of a data set are cut in two phases and read; fixed by its real training images alone."""
+
+    threshold: float
+    """Brighter is the bright phase; as a fraction of the stored range."""
+    divided: bool
+    """The bright phase falls into regions: there are grains to measure."""
+    boundaries: bool
+    """What divides them is thin: grain boundaries, not a second phase."""
+    pixel: float | None
+    """Length of a pixel in `unit`."""
+    unit: str
+
+    @property
+    def millimetres(self) -> float | None:
+        """Length of a pixel, where it is known in a unit of length."""
+        known = self.pixel is not None and self.unit in MILLIMETRES
+        return self.pixel * MILLIMETRES[self.unit] if known else None
+
+    def notes(self) -> list[str]:
+        """What cannot be measured of such images."""
+        found = []
+        if self.millimetres is None:
+            units = ", ".join(MILLIMETRES)
+            found.append(f"astm_grain_size: left out, it needs the data set's pixel_size, with unit one of {units}")
+        if not self.divided:
+            found.append(
+                "grain_diameter: left out, in most real training images one region holds more than"
+                f" {DIVIDED:.0%} of the bright phase, or no region is whole: there are no grains to tell apart"
+            )
+        return found
+
+
+class Measure(NamedTuple):
+    """A number of a set beside the real training images. `rows`: (n, k) an image's share in it, NaN where an image has
+    nothing to measure; `compare` of judged and reference rows; `scale` of the reference rows, what that is divided by;
+    `least` it can be."""
+
+    name: str
+    rows: Callable[[Features, Cut], Array]
+    compare: Callable[[Array, Array], float]
+    scale: Callable[[Array], float]
+    least: float = 0.0
+
+
+# ---------------------------------------------------------------- statistics of each image
+
+
+def find_cut(real: ImageSet) -> Cut:
+    """From all training images of a set, of whatever class; their statistics are kept beside them."""
+    train = real.rows("train")
+    found = threshold(real.images, train)
+    statistics = of_set(real, found).rows(train)
+    whole, largest = part(statistics, "grains").sum(axis=1), part(statistics, "largest_region")
+    divided = bool(np.median(largest) <= DIVIDED and whole.mean() >= 1)
+    thin = bool(part(statistics, "two_point")[:, 0].mean() >= THIN)
+    return Cut(found, divided, divided and thin, real.meta.get("pixel_size"), real.meta["unit"])
+
+
+def threshold(images: NDArray, rows: NDArray[np.int64]) -> float:
+    """Otsu's threshold of the pooled gray values of some images (n, H, W, C), as a fraction of the stored range."""
+    top = np.iinfo(images.dtype).max
+    counts = np.zeros(top + 1, np.int64)
+    for row in rows:
+        gray = np.rint(microstructure.luminance(images[row][None])).astype(np.int64)
+        counts += np.bincount(gray.ravel(), minlength=top + 1)
+    return microstructure.otsu(counts) / top
+
+
+def extractor(cut: float) -> Extractor:
+    """Statistics of images cut at a threshold; other thresholds are kept apart."""
+    return Extractor(f"1 cut at {cut!r}", lambda images, text: _statistics(images, text, cut))
+
+
+def of_set(images: ImageSet, cut: float) -> Features:
+    """Statistics of every image of a set, computed once."""
+    return kept(images, "phases", extractor(cut))
+
+
+def part(found: Features, block: str) -> Array:
+    """(n, k) columns of one of BLOCKS."""
+    edges = np.cumsum((0, *found.vector_blocks))
+    position = BLOCKS.index(block)
+    return found.vectors[:, edges[position] : edges[position + 1]].astype(np.float64)
+
+
+def _statistics(images: NDArray, description: str, cut: float) -> Features:
+    level = cut * np.iinfo(images.dtype).max
+    size = max(1, PIXELS_A_BATCH // images[0].size)
+    found = [_blocks(microstructure.luminance(b) > level) for b in batches(images, description, size)]
+    vectors = np.concatenate([np.concatenate(blocks, axis=1) for blocks in found]).astype(np.float32)
+    return Features(vectors, tuple(b.shape[1] for b in found[0]), np.zeros((len(vectors), 0), np.float32), ())
+
+
+def _blocks(phase: NDArray[np.bool_]) -> list[Array]:
+    """BLOCKS of images (n, H, W)."""
+    _, height, width = phase.shape
+    steps = height * (width - 1) + width * (height - 1)  # a line of W pixels can be crossed in W - 1 places
+    crossings = microstructure.transitions(phase) / steps
+    (rows, chords), (columns, upright) = (microstructure.runs(p) for p in (phase, _turned(phase)))
+    dark = [microstructure.runs(p)[1] for p in (~phase, _turned(~phase))]
+    counts, largest = microstructure.grains(phase)
+    path = microstructure.lineal_path(rows, columns)
+    bright, dark = _joined(chords, upright), _joined(*dark)
+    return [crossings[:, None], microstructure.two_point(phase), path, bright, dark, counts, largest[:, None]]
+
+
+def _turned(phase: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.ascontiguousarray(phase.transpose(0, 2, 1))
+
+
+def _joined(rows: Array, columns: Array) -> Array:
+    """Numbers of chords in both directions; the longer side has room for more lengths."""
+    joined = np.zeros((len(rows), max(rows.shape[1], columns.shape[1])))
+    joined[:, : rows.shape[1]] += rows
+    joined[:, : columns.shape[1]] += columns
+    return joined
+
+
+# ---------------------------------------------------------------- numbers of a set
+
+
+def measures(cut: Cut) -> list[Measure]:
+    """Those that make sense for the images of a data set."""
+    usual = [
+        Measure("phase_fraction", _fraction, microstructure.values_distance, _one),
+        Measure("two_point", lambda f, cut: part(f, "two_point"), microstructure.curve_distance, _variance),
+        Measure("lineal_path", lambda f, cut: part(f, "lineal_path"), microstructure.curve_distance, _first),
+        Measure("chords_bright", _counted("chords_bright"), microstructure.counts_distance, mean_length),
+        Measure("chords_dark", _counted("chords_dark"), microstructure.counts_distance, mean_length),
+        Measure("mean_intercept", intercepts, microstructure.values_distance, lambda y: float(y.mean())),
+    ]
+    if cut.divided:
+        usual.append(Measure("grain_diameter", _counted("grains"), microstructure.counts_distance, mean_length))
+    if cut.millimetres is not None:
+        usual.append(Measure("astm_grain_size", _lines, lambda x, y: _grain_size(x, cut.millimetres), _one, -np.inf))
+    return usual
+
+
+def intercepts(found: Features, cut: Cut) -> Array:
+    """(n, 1) mean lineal intercept of each image in pixels; NaN where nothing is crossed."""
+    length, crossed = np.split(_lines(found, cut), 2, axis=1)
+    return microstructure.mean_intercept(length, crossed)
+
+
+def _lines(found: Features, cut: Cut) -> Array:
+    """(n, 2) length of test line and crossings on it, a pixel of all lines; NaN crossings where nothing is crossed.
+
+    Of the bright phase, its own length (ASTM E112 for more than one phase). Of grains with thin boundaries the whole
+    line, from boundary to boundary: the width at which a boundary is drawn belongs to the grains.
+    """
+    crossed = part(found, "crossings")
+    length = np.ones_like(crossed) if cut.boundaries else _fraction(found, cut)
+    return np.concatenate([length, np.where(crossed > 0, crossed, np.nan)], axis=1)
+
+
+def _grain_size(lines: Array, millimetres: float) -> float:
+    """ASTM grain size number of a set, from all its test lines together."""
+    length, crossed = lines.sum(axis=0)
+    return float(microstructure.grain_size_number(microstructure.mean_intercept(length, crossed) * millimetres))
+
+
+def _one(reference: Array) -> float:
+    return 1.0
+
+
+def mean_length(counts: Array) -> float:
+    """Of the lengths 0..k-1 counted in (n, k)."""
+    total = counts.sum(axis=0)
+    return float(total @ np.arange(len(total)) / total.sum())
+
+
+def _fraction(found: Features, cut: Cut) -> Array:
+    return part(found, "two_point")[:, :1]
+
+
+def _counted(block: str) -> Callable[[Features, Cut], Array]:
+    def rows(found: Features, cut: Cut) -> Array:
+        counts = part(found, block)
+        counts[counts.sum(axis=1) == 0] = np.nan
+        return counts
+
+    return rows
+
+
+def _first(curves: Array) -> float:
+    """The phase fraction, where curves begin."""
+    return float(curves[:, 0].mean())
+
+
+def _variance(curves: Array) -> float:
+    """Of the phase as a variable of 0 and 1: what S2 falls by, from a point to far away."""
+    return _first(curves) * (1 - _first(curves))
+
+
+# ---------------------------------------------------------------- curves
+
+
+def curves(reference: Features, candidate: Features, cut: Cut) -> dict[str, dict[str, Any]]:
+    """Of the measures, over `x` in `unit`: `reference`, `sample`, and the band of 90 % of single training images.
+
+    `two_point` and `lineal_path` are means over images. The others are the share of chords, grains or images with at
+    least x, pooled; of chords and grains also the `histogram`, shares by length.
+    """
+    pixel, unit = (cut.pixel, cut.unit) if cut.pixel is not None else (1.0, "px")
+    found = {}
+    for name in ("two_point", "lineal_path"):
+        sets = part(reference, name), part(candidate, name)
+        found[name] = _curve(np.arange(sets[0].shape[1]) * pixel, unit, *(s.mean(axis=0) for s in sets), sets[0])
+    found["phase_fraction"] = _shares(_fraction(reference, cut), _fraction(candidate, cut), FRACTIONS, 1.0, "1")
+    blocks = {"chords_bright": "chords_bright", "chords_dark": "chords_dark"}
+    for name, block in (blocks | ({"grain_diameter": "grains"} if cut.divided else {})).items():
+        found[name] = _lengths(part(reference, block), part(candidate, block), pixel, unit)
+    sets = intercepts(reference, cut), intercepts(candidate, cut)
+    lengths = np.arange(1, part(reference, "chords_bright").shape[1])
+    return {n: c for n, c in (found | {"mean_intercept": _shares(*sets, lengths, pixel, unit)}).items() if c}
+
+
+def _curve(x: Array, unit: str, reference: Array, sample: Array, single: Array) -> dict[str, Any]:
+    low, high = np.percentile(single, (5, 95), axis=0)
+    lines = {"x": x, "reference": reference, "reference_low": low, "reference_high": high, "sample": sample}
+    return {"unit": unit} | {name: _written(line) for name, line in lines.items()}
+
+
+def _shares(reference: Array, candidate: Array, x: Array, pixel: float, unit: str) -> dict[str, Any] | None:
+    """Share of images whose value is at least x; a single image has no share, so there is no band."""
+    sets = [s[np.isfinite(s)] for s in (reference, candidate)]
+    if not all(len(s) for s in sets):
+        return None
+    shares = [(s[:, None] >= x).mean(axis=0) for s in sets]
+    return {"unit": unit, "x": _written(x * pixel), "reference": _written(shares[0]), "sample": _written(shares[1])}
+
+
+def _lengths(reference: Array, candidate: Array, pixel: float, unit: str) -> dict[str, Any] | None:
+    sets = [s[s.sum(axis=1) > 0, 1:] for s in (reference, candidate)]  # no length is 0
+    if not all(len(s) for s in sets):
+        return None
+    pooled = [s.sum(axis=0, keepdims=True) for s in sets]
+    x = np.arange(1, sets[0].shape[1] + 1) * pixel
+    longer = [_at_least(s) for s in (*pooled, sets[0])]
+    single = sets[0] / sets[0].sum(axis=1, keepdims=True)
+    histogram = _curve(x, unit, *(p[0] / p.sum() for p in pooled), single)
+    return _curve(x, unit, longer[0][0], longer[1][0], longer[2]) | {"histogram": histogram}
+
+
+def _at_least(counts: Array) -> Array:
+    """(n, k) share of lengths that are at least this long, image by image."""
+    return counts[:, ::-1].cumsum(axis=1)[:, ::-1] / counts.sum(axis=1, keepdims=True)
+
+
+def _written(values: Array) -> list[float]:
+    return [float(f"{v:.6g}") for v in values]
