@@ -227,6 +227,9 @@ def _phases(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterat
     if n < NEEDED["phases"]:
         yield _too_few("phase fraction, two_point, lineal_path, chords, intercepts, grains", n, NEEDED["phases"])
         return
+    flat = phases.flat(candidate.features["phases"])
+    if flat.any():
+        yield f"{flat.sum()} of {len(flat)} images show one phase only: chords and intercepts are those of the others"
     for measure in phases.measures(context.cut):
         yield from _phase_measure(measure, candidate, context, n, draws)
 
@@ -239,9 +242,6 @@ def _phase_measure(
     rows = [measure.rows(s.features["phases"], context.cut) for s in sets]
     some = [np.isfinite(r).all(axis=1) for r in rows]
     if not all(mask.all() for mask in some[:2]):
-        for mask, whose in zip(some, ("images", "real training images"), strict=False):
-            if not mask.all():
-                yield f"{measure.name}: {(~mask).sum()} of {len(mask)} {whose} show nothing to measure and are left out"
         n = min(int(mask.sum()) for mask in some)
         if n < NEEDED["phases"]:
             yield _too_few(measure.name, n, NEEDED["phases"])

@@ -31,6 +31,8 @@ class Cut(NamedTuple):
     """The bright phase falls into regions: there are grains to measure."""
     boundaries: bool
     """What divides them is thin: grain boundaries, not a second phase."""
+    flat: float
+    """Share of the real training images that show one phase only."""
     pixel: float | None
     """Length of a pixel in `unit`."""
     unit: str
@@ -47,6 +49,11 @@ class Cut(NamedTuple):
         if self.millimetres is None:
             units = ", ".join(MILLIMETRES)
             found.append(f"astm_grain_size: left out, it needs the data set's pixel_size, with unit one of {units}")
+        if self.flat > 0:
+            found.append(
+                f"{self.flat:.0%} of the real training images show one phase only where all are cut at one gray value:"
+                " chords and intercepts tell nothing of them"
+            )
         if not self.divided:
             found.append(
                 "grain_diameter: left out, in most real training images one region holds more than"
@@ -78,7 +85,9 @@ def find_cut(real: ImageSet) -> Cut:
     whole, largest = part(statistics, "grains").sum(axis=1), part(statistics, "largest_region")
     divided = bool(np.median(largest) <= DIVIDED and whole.mean() >= 1)
     thin = bool(part(statistics, "two_point")[:, 0].mean() >= THIN)
-    return Cut(found, divided, divided and thin, real.meta.get("pixel_size"), real.meta["unit"])
+    return Cut(
+        found, divided, divided and thin, float(flat(statistics).mean()), real.meta.get("pixel_size"), real.meta["unit"]
+    )
 
 
 def threshold(images: NDArray, rows: NDArray[np.int64]) -> float:
@@ -99,6 +108,11 @@ def extractor(cut: float) -> Extractor:
 def of_set(images: ImageSet, cut: float) -> Features:
     """Statistics of every image of a set, computed once."""
     return kept(images, "phases", extractor(cut))
+
+
+def flat(found: Features) -> NDArray[np.bool_]:
+    """(n,) whether an image is all bright or all dark."""
+    return part(found, "crossings")[:, 0] == 0
 
 
 def part(found: Features, block: str) -> Array:
@@ -152,7 +166,7 @@ def measures(cut: Cut) -> list[Measure]:
         Measure("lineal_path", lambda f, cut: part(f, "lineal_path"), microstructure.curve_distance, _first),
         Measure("chords_bright", _counted("chords_bright"), microstructure.counts_distance, mean_length),
         Measure("chords_dark", _counted("chords_dark"), microstructure.counts_distance, mean_length),
-        Measure("mean_intercept", intercepts, microstructure.values_distance, lambda y: float(y.mean())),
+        Measure("mean_intercept", _logarithms, microstructure.values_distance, _one),
     ]
     if cut.divided:
         usual.append(Measure("grain_diameter", _counted("grains"), microstructure.counts_distance, mean_length))
@@ -165,6 +179,12 @@ def intercepts(found: Features, cut: Cut) -> Array:
     """(n, 1) mean lineal intercept of each image in pixels; NaN where nothing is crossed."""
     length, crossed = np.split(_lines(found, cut), 2, axis=1)
     return microstructure.mean_intercept(length, crossed)
+
+
+def _logarithms(found: Features, cut: Cut) -> Array:
+    """(n, 1) natural logarithm of the mean intercept, whose differences are relative ones: in a nearly flat image the
+    intercept itself is many times the image's side, and would outweigh all others."""
+    return np.log(intercepts(found, cut))
 
 
 def _lines(found: Features, cut: Cut) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,19 +36,40 @@ def psd(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
         real: evaluation of the real images: its sample is the held-out images, where there are some.
         models: evaluations of each generator's seeds.
     """
+    found = _curve("psd", real, models)
+    if found is None:
+        return None
+    first, floor, lines = found
+    band = {"mean": first["reference"], "low": first["reference_low"], "high": first["reference_high"]}
+    return images.svg(figures.psd(first["frequency"], band, floor, lines, first["unit"]))
+
+
+def microstructure(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
+    """Data URI of the figure of the phases' statistics; None without any. Args as `psd`."""
+    found = {name: _curve(name, real, models) for name in figures.STRUCTURE}
+    found = {name: curve for name, curve in found.items() if curve is not None}
+    return images.svg(figures.microstructure(found)) if found else None
+
+
+def cut(evaluations: Sequence[Path]) -> dict[str, Any] | None:
+    """How all images of a data set were cut in two phases, `threshold` (0 to 1) and `boundaries` among it."""
+    return next((found for path in evaluations if (found := read_json(path).get("phases"))), None)
+
+
+def _curve(
+    name: str, real: Path | None, models: Mapping[str, Sequence[Path]]
+) -> tuple[dict[str, Any], Sequence[float] | None, dict[str, Sequence[float]]] | None:
+    """A curve with its reference, the line of the held-out real images if any, and a line for each generator."""
     first, floor = None, None
     if real is not None and real.is_file():
         body = read_json(real)
-        first = body.get("curves", {}).get("psd")
+        first = body.get("curves", {}).get(name)
         if first and any(row.get("model", FLOOR) == FLOOR for row in body["metrics"]):
             floor = first["sample"]
     lines = {}
     for model, paths in models.items():
-        found = [curve for path in paths if (curve := read_json(path).get("curves", {}).get("psd"))]
+        found = [curve for path in paths if (curve := read_json(path).get("curves", {}).get(name))]
         if found:
             first = first or found[0]
             lines[model] = np.mean([curve["sample"] for curve in found], axis=0)
-    if first is None:
-        return None
-    band = {"mean": first["reference"], "low": first["reference_low"], "high": first["reference_high"]}
-    return images.svg(figures.psd(first["frequency"], band, floor, lines, first["unit"]))
+    return None if first is None else (first, floor, lines)

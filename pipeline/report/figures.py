@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -38,6 +38,31 @@ RC = {
     "ytick.color": "#4b5563",
     "svg.fonttype": "path",
     "svg.hashsalt": "pyrite",  # the same numbers give the same bytes
+}
+
+
+class Panel(NamedTuple):
+    """How one statistic of the phases is drawn; `x` is a length where `unit` is one."""
+
+    title: str
+    x: str
+    y: str
+    scale: str
+
+
+SHARES = "share at least this long"
+STRUCTURE = {  # of an evaluation's `curves`
+    "two_point": Panel("Two-point correlation S2", "distance", "chance that both points are bright", "linear"),
+    "lineal_path": Panel("Lineal path L", "length of a line", "chance that it is bright all along", "linear"),
+    "phase_fraction": Panel(
+        "Phase fraction", "bright share of an image", "share of images with at least this", "linear"
+    ),
+    "chords_bright": Panel("Chords, bright phase", "chord length", SHARES, "log"),
+    "chords_dark": Panel("Chords, dark phase", "chord length", SHARES, "log"),
+    "mean_intercept": Panel(
+        "Mean intercept", "mean intercept of an image", "share of images with at least this", "log"
+    ),
+    "grain_diameter": Panel("Whole grains", "equivalent diameter", SHARES, "log"),
 }
 NOT_DRAWN = ["images", "seconds", "speed/images_per_second"]
 WIDTH = 12.3  # inches; the page's width
@@ -83,6 +108,66 @@ def psd(
         difference.set(title="Difference to the real images", ylabel="dB more (+) or less (−) than real")
         figure.legend(*spectrum.get_legend_handles_labels(), loc="outside lower center", ncols=5)
         return _svg(figure)
+
+
+def microstructure(
+    found: Mapping[str, tuple[Mapping[str, Any], Sequence[float] | None, Mapping[str, Sequence[float]]]],
+) -> str:
+    """Statistics of the bright and the dark phase, a panel each.
+
+    Args:
+        found: by name (of STRUCTURE): the curve (`x`, `unit`, `reference`, and the band where there is one), the line
+            of the held-out real images or None, and that of each generator; all as long as `x`.
+
+    Returns:
+        SVG text.
+    """
+    rows = -(-len(found) // 3)
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(WIDTH, 0.5 + 3 * rows), layout="constrained")
+        grid = figure.subplots(rows, 3, squeeze=False).ravel()
+        for axes, (name, (curve, floor, models)) in zip(grid, found.items(), strict=False):
+            _structure_panel(axes, STRUCTURE[name], curve, floor, models)
+        for axes in grid[len(found) :]:
+            axes.set_axis_off()
+        figure.legend(*_unique_legend(*grid), loc="outside lower center", ncols=5)
+        return _svg(figure)
+
+
+def _structure_panel(
+    axes: Axes,
+    panel: Panel,
+    curve: Mapping[str, Any],
+    floor: Sequence[float] | None,
+    models: Mapping[str, Sequence[float]],
+) -> None:
+    x, mean = np.asarray(curve["x"], float), np.asarray(curve["reference"], float)
+    lines = [mean, *models.values()]
+    if "reference_low" in curve:
+        band = curve["reference_low"], curve["reference_high"]
+        axes.fill_between(x, *band, color="#d1d5db", lw=0, label="90 % of single real images")
+        lines.append(np.asarray(band[1], float))
+    axes.plot(x, mean, color=REAL.color, lw=1.6, label="real training images, together")
+    if floor is not None:
+        axes.plot(x, floor, color=REAL.color, lw=1.2, ls=":", label="real held-out images, together")
+    for name, style in styles(models).items():
+        axes.plot(x, models[name], color=style.color, ls=style.line, label=name)
+    unit = "" if curve["unit"] == "1" else f" ({curve['unit']})"
+    axes.set(title=panel.title, xlabel=panel.x + unit, ylabel=panel.y, xscale=panel.scale, ylim=(0, None))
+    axes.set_xlim(_where_it_happens(x, np.max(lines, axis=0), np.min(lines, axis=0)))
+    if panel.scale == "log":
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _where_it_happens(x: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> tuple[float, float]:
+    """Without the ends at which every line is 0, or still 1."""
+    some = np.flatnonzero(upper > 0.005 * upper[0])
+    alike = np.flatnonzero(lower < 0.995)
+    first = max(alike[0] - 1, 0) if len(alike) else 0
+    last = max(min(some[-1] + 1, len(x) - 1), first + 1)
+    return x[first], x[last]
 
 
 def _frequency(unit: str) -> str:
@@ -181,9 +266,9 @@ def _position_row(axes: Axes, y: int, row: Mapping[str, Any], looks: Mapping[str
             axes.plot(value, y + offset, style.marker, color=style.color, ms=6, ls="none", label=name)
 
 
-def _unique_legend(axes: Axes) -> tuple[list, list]:
-    handles, labels = axes.get_legend_handles_labels()
-    unique = dict(zip(labels, handles, strict=True))
+def _unique_legend(*panels: Axes) -> tuple[list, list]:
+    found = [pair for axes in panels for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    unique = {label: handle for handle, label in found}
     return list(unique.values()), list(unique)
 
 

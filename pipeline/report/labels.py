@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Better = Literal["lower", "higher", "equal"]
-Group = Literal["distance", "variety", "copies"]
+Group = Literal["distance", "structure", "variety", "copies"]
 
 
 class Metric(NamedTuple):
@@ -43,6 +43,49 @@ METRICS = {
         "lower",
         "Are structures of each size as strong? 3 dB is a factor of two. Blurred noise is made nearly right here.",
     ),
+    "phase_fraction": Metric(
+        "Phase fraction",
+        "structure",
+        "lower",
+        "By how much the bright share of an image's area differs, from image to image; 0.02 is two points of percent.",
+    ),
+    "two_point": Metric(
+        "Two-point correlation S2",
+        "structure",
+        "lower",
+        "Do two points as far apart lie in the bright phase as often? As a share of what S2 falls by.",
+    ),
+    "lineal_path": Metric(
+        "Lineal path L",
+        "structure",
+        "lower",
+        "Does a line of each length lie in the bright phase as often? As a share of the phase fraction.",
+    ),
+    "chords_bright": Metric(
+        "Chord lengths, bright phase",
+        "structure",
+        "lower",
+        "By how much chords differ in length, as a share of the real mean chord: 0.1 is a tenth longer, or shorter.",
+    ),
+    "chords_dark": Metric("Chord lengths, dark phase", "structure", "lower", "The same of what lies between."),
+    "mean_intercept": Metric(
+        "Mean intercept",
+        "structure",
+        "lower",
+        "By how much the mean lineal intercept of an image differs: 0.1 is a tenth coarser, or finer.",
+    ),
+    "grain_diameter": Metric(
+        "Grain diameter",
+        "structure",
+        "lower",
+        "By how much the diameters of whole grains differ, as a share of the real mean.",
+    ),
+    "astm_grain_size": Metric(
+        "ASTM grain size number G",
+        "structure",
+        "equal",
+        "From the mean intercept (ASTM E112). One more is an intercept shorter by √2.",
+    ),
     "precision": Metric("Precision", "variety", "higher", "Share of the images that lie among real ones."),
     "recall": Metric(
         "Recall", "variety", "higher", "Share of the real images that lie among these: the variety reached."
@@ -71,7 +114,12 @@ METRICS = {
     ),
 }
 
-GROUPS = {"distance": "Distance", "variety": "Variety", "copies": "Learnt by heart?"}
+GROUPS = {
+    "distance": "Distance",
+    "structure": "Microstructure: bright and dark phase",
+    "variety": "Variety",
+    "copies": "Learnt by heart?",
+}
 EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
 WITHOUT_EXTRACTOR = ("fid", "gram", "psd")
 

@@ -115,6 +115,10 @@ def _dataset(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: 
         "by_class": scoreboard.by_class(scores, models, real.meta["classes"]),
         "notes": curves.notes(_evaluations(inputs)),
         "psd": curves.psd(inputs.evaluation, {model: _evaluations_of(inputs, model) for model in models}),
+        "microstructure": curves.microstructure(
+            inputs.evaluation, {model: _evaluations_of(inputs, model) for model in models}
+        ),
+        "cut": curves.cut(_evaluations(inputs)),
         "training": _training(inputs, models),
         "gifs": [gif for run in inputs.runs if (gif := _gif(run))],
         "detector": detector.shown(arms),

@@ -50,6 +50,13 @@ MEASURES = [  # extractor, metric, floor, noise, n
     ("random", "coverage", 0.94, 0.01, 60),
     ("random", "gram", 0.041, 2.4, 60),
     ("pixels", "psd", 0.31, 14.2, 60),
+    ("pixels", "phase_fraction", 0.012, 0.21, 60),
+    ("pixels", "two_point", 0.035, 0.18, 60),
+    ("pixels", "lineal_path", 0.02, 0.25, 60),
+    ("pixels", "chords_bright", 0.03, 0.78, 60),
+    ("pixels", "chords_dark", 0.034, 0.81, 60),
+    ("pixels", "mean_intercept", 0.041, 0.83, 60),
+    ("pixels", "astm_grain_size", 10.4, 16.1, 60),
     ("random", "nearest", 1.0, 4.4, 60),
     ("pixels", "ssim_nearest", 0.33, 0.01, 60),
     ("pixels", "ssim_diversity", 0.21, 0.005, 200),
@@ -79,9 +86,36 @@ def psd_curve(offset):
     return {"unit": "1/µm", "power_unit": "dB"} | {name: list(map(float, values)) for name, values in curve.items()}
 
 
+def phase_curves(scale):
+    """Of chords `scale` times as long as the real ones, in a structure of a tenth-of-a-wave order."""
+    x = np.arange(65)
+    cell = 6.0
+
+    def curve(x, function, spread, unit="µm", pixel=0.5):
+        lines = {"x": x * pixel, "reference": function(cell), "sample": function(cell * scale)}
+        if spread:
+            lines |= {"reference_low": function(cell / spread), "reference_high": function(cell * spread)}
+        return {"unit": unit} | {name: list(map(float, values)) for name, values in lines.items()}
+
+    fraction = np.linspace(0, 1, 101)
+    chords = curve(x[1:], lambda c: np.exp(-(x[1:] - 1) / c), 1.3)
+    return {
+        "two_point": curve(x[:33], lambda c: 0.2 + 0.25 * np.exp(-x[:33] / c) * np.cos(x[:33] / c), 1.2),
+        "lineal_path": curve(x[:33], lambda c: 0.45 * np.exp(-x[:33] / c), 1.2),
+        "phase_fraction": curve(
+            fraction, lambda c: 1 / (1 + np.exp((fraction - 0.4 - 0.05 * c / cell) / 0.03)), None, "1", 1
+        ),
+        "chords_bright": chords | {"histogram": chords},
+        "chords_dark": chords | {"histogram": chords},
+        "mean_intercept": curve(x[1:], lambda c: 1 / (1 + (x[1:] / c) ** 8), None),
+    }
+
+
 def write_evaluation(path, model, seed, rows, offset, notes=()):
     body = {"version": 1, "dataset": "steel", "model": model, "seed": seed, "n_reference": 240, "n_sample": 240}
-    body |= {"metrics": rows, "curves": {"psd": psd_curve(offset)}, "notes": list(notes)}
+    body |= {"phases": {"threshold": 0.502, "divided": False, "boundaries": False, "pixel": 0.5, "unit": "µm"}}
+    curves = {"psd": psd_curve(offset)} | phase_curves(1 + offset / 12)
+    body |= {"metrics": rows, "curves": curves, "notes": list(notes)}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(body), encoding="utf-8")
 

@@ -1,14 +1,15 @@
 import json
 
+import numpy as np
 import pytest
 
-from pipeline.report import curves
-from tests.report.made_up_run import psd_curve
+from pipeline.report import curves, figures
+from tests.report.made_up_run import phase_curves, psd_curve
 
 
 def write(path, model, notes, names=("real",), curve=None):
     body = {"model": model, "notes": notes, "metrics": [{"model": name} for name in names], "curves": {}}
-    path.write_text(json.dumps(body | ({"curves": {"psd": curve}} if curve else {})), encoding="utf-8")
+    path.write_text(json.dumps(body | ({"curves": curve} if curve else {})), encoding="utf-8")
     return path
 
 
@@ -32,11 +33,38 @@ def test_noise_is_never_drawn_as_the_held_out_images(tmp_path, monkeypatch):
     monkeypatch.setattr(
         curves.figures, "psd", lambda x, band, floor, lines, unit: drawn.append((floor, lines)) or "<svg/>"
     )
-    model = write(tmp_path / "m", "sg2", [], ("sg2",), psd_curve(4.0))
-    twin = write(tmp_path / "t", "sg2", [], ("sg2",), psd_curve(2.0))
+    model = write(tmp_path / "m", "sg2", [], ("sg2",), {"psd": psd_curve(4.0)})
+    twin = write(tmp_path / "t", "sg2", [], ("sg2",), {"psd": psd_curve(2.0)})
     for names in (("noise",), ("real", "noise")):
-        curves.psd(write(tmp_path / "r", "real", [], names, psd_curve(1.0)), {"sg2": [model, twin]})
+        curves.psd(write(tmp_path / "r", "real", [], names, {"psd": psd_curve(1.0)}), {"sg2": [model, twin]})
     assert drawn[0][0] is None
     assert drawn[1][0] == psd_curve(1.0)["sample"]
     assert drawn[0][1]["sg2"] == pytest.approx(psd_curve(3.0)["sample"])  # the mean over seeds
     assert curves.psd(None, {"sg2": []}) is None
+
+
+def test_phases_are_drawn_as_far_as_they_were_measured(tmp_path, monkeypatch):
+    """The mean over seeds; a statistic that no file holds has no panel, and none at all no figure."""
+    drawn = []
+    monkeypatch.setattr(curves.figures, "microstructure", lambda found: drawn.append(found) or "<svg/>")
+    long, short = phase_curves(1.5), phase_curves(0.5)
+    del long["mean_intercept"], short["mean_intercept"]
+    models = {"sg2": [write(tmp_path / "a", "sg2", [], curve=long), write(tmp_path / "b", "sg2", [], curve=short)]}
+    real = write(tmp_path / "r", "real", [], ("real", "noise"), phase_curves(1.0) | {"psd": psd_curve(1.0)})
+    curves.microstructure(real, models)
+    assert list(drawn[0]) == list(phase_curves(1.0))
+    curve, floor, lines = drawn[0]["chords_bright"]
+    assert (curve["unit"], floor) == ("µm", phase_curves(1.0)["chords_bright"]["sample"])
+    both = [c["chords_bright"]["sample"] for c in (long, short)]
+    assert lines["sg2"] == pytest.approx([(a + b) / 2 for a, b in zip(*both, strict=True)])
+    assert drawn[0]["mean_intercept"][2] == {}
+    assert curves.microstructure(None, {"sg2": [write(tmp_path / "c", "sg2", [])]}) is None
+
+
+def test_a_phase_figure_shows_where_something_happens():
+    """From the last x at which all is still there to the first at which nothing is."""
+    x = np.arange(1.0, 9)
+    shares = np.array([[1, 1, 1, 0.5, 0.2, 0, 0, 0], [1, 1, 0.9, 0.4, 0, 0, 0, 0]])
+    assert figures._where_it_happens(x, shares.max(axis=0), shares.min(axis=0)) == (2, 6)
+    flat = np.ones(8)
+    assert figures._where_it_happens(x, flat, flat) == (1, 8)

@@ -68,6 +68,9 @@ def test_the_page_answers_and_shows_everything(page):
     assert "prepare 0.4 s –" in words
     assert "mean of 2 seeds" in words
     assert "a note on the floor" in words
+    assert "is cut at one gray value: 50 % of the way from black to white" in words
+    assert "ASTM grain size number G ≈ like the floor is best" in words
+    assert any(a.get("alt", "").startswith("Two-point correlation, lineal path") for _, a in page.elements)
 
 
 def test_galleries_show_what_each_family_can(page):
