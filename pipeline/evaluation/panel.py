@@ -25,8 +25,17 @@ ALL = "all"  # the class of a number over all classes
 WHOLES = 10  # random subsets that a value at equal n is averaged over, where a set is larger than n
 SSIM_PAIRS = 200
 # Images of each set below which a metric is left out: half of them must still hold the neighbours, or a covariance.
-NEEDED = {"frechet": 20, "fid": 20, "kid": 20, "precision": 20, "gram": 4, "psd": 4, "phases": 4}
-NEEDED |= {"nearest": 4, "ssim": 4}
+NEEDED = {
+    "frechet": 20,
+    "fid": 20,
+    "kid": 20,
+    "precision": 20,
+    "gram": 4,
+    "psd": 4,
+    "phases": 4,
+    "nearest": 4,
+    "ssim": 4,
+}
 
 
 class Context(NamedTuple):

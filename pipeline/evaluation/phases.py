@@ -252,12 +252,13 @@ def curves(reference: Features, candidate: Features, cut: Cut) -> dict[str, dict
         sets = part(reference, name), part(candidate, name)
         found[name] = _curve(np.arange(sets[0].shape[1]) * pixel, unit, *(s.mean(axis=0) for s in sets), sets[0])
     found["phase_fraction"] = _shares(_fraction(reference, cut), _fraction(candidate, cut), FRACTIONS, 1.0, "1")
-    blocks = {"chords_bright": "chords_bright", "chords_dark": "chords_dark"}
-    for name, block in (blocks | ({"grain_diameter": "grains"} if cut.divided else {})).items():
-        found[name] = _lengths(part(reference, block), part(candidate, block), pixel, unit)
-    sets = intercepts(reference, cut), intercepts(candidate, cut)
+    for name in ("chords_bright", "chords_dark"):
+        found[name] = _lengths(part(reference, name), part(candidate, name), pixel, unit)
     lengths = np.arange(1, part(reference, "chords_bright").shape[1])
-    return {n: c for n, c in (found | {"mean_intercept": _shares(*sets, lengths, pixel, unit)}).items() if c}
+    found["mean_intercept"] = _shares(intercepts(reference, cut), intercepts(candidate, cut), lengths, pixel, unit)
+    if cut.divided:
+        found["grain_diameter"] = _lengths(part(reference, "grains"), part(candidate, "grains"), pixel, unit)
+    return {name: curve for name, curve in found.items() if curve is not None}
 
 
 def _curve(x: Array, unit: str, reference: Array, sample: Array, single: Array) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def _structure_panel(
     axes.set(title=panel.title, xlabel=panel.x + unit, ylabel=panel.y, xscale=panel.scale, ylim=(0, None))
     axes.set_xlim(_where_it_happens(x, np.max(lines, axis=0), np.min(lines, axis=0)))
     if panel.scale == "log":
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
 
