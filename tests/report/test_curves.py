@@ -3,7 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.report import curves, figures
+from pipeline.evaluation import phases
+from pipeline.evaluation.features import computed
+from pipeline.report import curves, figures, labels
 from tests.report.made_up_run import phase_curves, psd_curve
 
 
@@ -68,3 +70,13 @@ def test_a_phase_figure_shows_where_something_happens():
     assert figures._where_it_happens(x, shares.max(axis=0), shares.min(axis=0)) == (2, 6)
     flat = np.ones(8)
     assert figures._where_it_happens(x, flat, flat) == (1, 8)
+
+
+def test_every_statistic_of_the_phases_has_a_name_and_a_panel():
+    images = np.zeros((4, 48, 48, 1), np.uint8)
+    images[:, 8:16, 8:16] = images[:, 8:24, 24:40] = 200
+    cut = phases.Cut(0.5, divided=True, boundaries=False, flat=0.0, pixel=1.0, unit="µm")
+    measured = computed(images, "phases", phases.extractor(cut.threshold), "test")
+    assert list(phases.curves(measured, measured, cut)) == list(figures.STRUCTURE)
+    named = {name for name, metric in labels.METRICS.items() if metric.group == "structure"}
+    assert {measure.name for measure in phases.measures(cut)} == named
