@@ -4,7 +4,7 @@ Memory: each worker process holds one decoded image with its squares and the squ
 task (32 MB of source pixels at most, unless one image has more); this process holds one answer of a worker, the facts
 of every image (about 1 kB each), and 4 million sampled values where percentiles are asked for. Nothing grows with the
 pixels of the set. Measured: 200 strips of 6144 x 1024, 16 bit, into 32 000 tiles of 256 (4.2 GB) with percentiles:
-275 MB here, 170 MB in each worker.
+275 MB here, 170 MB in each worker. The search for near-duplicates adds 40 kB an image here, 120 kB while it compares.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.data import candidates, labels, notes, preview, scaling, splits, voronoi
+from pipeline.data import candidates, groups, labels, notes, overlaps, preview, scaling, splits, voronoi
 from pipeline.data.candidates import Candidate
 from pipeline.data.frame import Header
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data.overlaps import Overlaps, Sources
 from pipeline.data.pool import Failed, Pool
 from pipeline.data.rejections import Rejections
 from pipeline.data.source import VORONOI, check_patterns, listing
@@ -51,7 +52,9 @@ class Square(NamedTuple):
 
 
 def prepare(settings: Dataset, out: Path, source: str | list[str] | None = None, workers: int = 1) -> None:
-    """Write the image set of a data set into the folder `out`, with `rejected.csv` and `preview.png`.
+    """Write the image set of a data set into the folder `out`, beside it what was noticed.
+
+    That is `rejected.csv`, `near_duplicates.csv` and `preview.png`.
 
     Args:
         source: read this in place of `settings.source`.
@@ -68,15 +71,22 @@ def prepare(settings: Dataset, out: Path, source: str | list[str] | None = None,
     entries = listing(place)
     rejected = Rejections()
     with Pool(workers, SECONDS, memory=2**30 + 16 * settings.max_pixels) as pool:
-        pictures = _look(pool, candidates.find(pool, entries, settings, table, rejected), settings, rejected)
+        there = candidates.find(pool, entries, settings, table, rejected)
+        skipped = overlaps.reason_to_skip(settings, [c.label for c in there])
+        pictures = _look(pool, there, settings, rejected, details=skipped is None)
         rejected.write(out / "rejected.csv")
         if not pictures:
             raise UserError(f"source: none of {len(entries)} file(s) can be used: {rejected.summary()}")
         plan = _plan(settings, pictures)
-        squares, clashes = _squares(settings, pictures)
+        found = overlaps.find([p.facts for p in pictures], skipped, workers)
+        squares = _squares(settings, pictures, found)
+        sources = _sources(pictures, squares)
+        overlaps.write(out / "near_duplicates.csv", sources, found)
         classes = labels.classes(settings, {s.picture.candidate.label for s in squares})
-        _write(pool, out, settings, plan, squares, classes)
-    lines = [*notes.describe(settings, [p.facts for p in pictures], plan, len(rejected)), *clashes]
+        meta = _meta(settings, plan, squares, classes) | {"near_duplicates": overlaps.summary(sources, found)}
+        _write(pool, out, settings, plan, squares, meta)
+    lines = notes.describe(settings, [p.facts for p in pictures], plan, len(rejected))
+    lines += overlaps.notes(sources, found)
     images = ImageSet.open(out)
     lines.insert(0, notes.headline(images))
     for line in lines:
@@ -101,7 +111,7 @@ def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tup
 # ---------------------------------------------------------------- the first pass
 
 
-def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejections) -> list[Picture]:
+def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejections, details: bool) -> list[Picture]:
     """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced."""
     picks = max(64, SAMPLE // max(1, len(found)))
     order = splits.drawn_order([c.label for c in found], [c.split for c in found], settings.split.seed)
@@ -111,7 +121,7 @@ def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejec
     with progress("looking", sum(min(limit, len(rows)) for rows in order.values())) as bar:
         while turn := _next_turn(order, seen, facts, limit):
             runs = _runs(sorted(turn), [c.header for c in found])
-            tasks = (LookTask(run, [found[i].header for i in run], settings, picks) for run in runs)
+            tasks = (LookTask(run, [found[i].header for i in run], settings, picks, details) for run in runs)
             for task, results in pool.map(look, tasks):
                 bar.update(len(task.rows))
                 for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):
@@ -175,47 +185,28 @@ def _plan(settings: Dataset, pictures: list[Picture]) -> Plan:
     return Plan(1 if gray else 3, deepest.dtype, full, low, high, scaling.stored_dtype(deepest.dtype))
 
 
-def _squares(settings: Dataset, pictures: list[Picture]) -> tuple[list[Square], list[str]]:
-    """Every image of the set to be, in the order of the files, and what a person should know of the split."""
-    groups, clashes = _groups(pictures)
-    cut = [(p, box, group) for p, group in zip(pictures, groups, strict=True) for box in p.facts.boxes]
+def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> list[Square]:
+    """Every image of the set to be, in the order of the files."""
+    own = groups.joined([p.candidate.group for p in pictures], found.links)
+    cut = [(p, box, group) for p, group in zip(pictures, own, strict=True) for box in p.facts.boxes]
     classes = [p.candidate.label for p, _, _ in cut]
     sides = splits.assign(classes, [g for *_, g in cut], [p.candidate.split for p, _, _ in cut], settings.split)
     kept = list(range(len(cut)))
     if settings.shots is not None:
         kept = splits.few_shot(classes, sides, settings.shots, settings.split.seed)
-    return [Square(*cut[i], sides[i]) for i in kept], clashes
+    return [Square(*cut[i], sides[i]) for i in kept]
 
 
-def _groups(pictures: list[Picture]) -> tuple[list[str], list[str]]:
-    """The group of each picture, with groups that hold exact copies of one another made one."""
-    parent: dict[str, str] = {}
-
-    def root(group: str) -> str:
-        while parent.setdefault(group, group) != group:
-            group = parent[group]
-        return group
-
-    first: dict[bytes, Picture] = {}
-    copies, clashes = 0, []
-    for picture in pictures:
-        same = first.setdefault(picture.facts.digest, picture)
-        if same is picture:
-            continue
-        copies += 1
-        parent[root(picture.candidate.group)] = root(same.candidate.group)
-        if picture.candidate.split != same.candidate.split:
-            names = f"{same.candidate.header.source} and {picture.candidate.header.source}"
-            clashes.append(f"the CSV puts two copies of one picture on different sides: {names}")
-    if copies:
-        clashes.insert(0, f"{copies} image(s) are exact copies of others; copies stay on one side of the split")
-    return [root(p.candidate.group) for p in pictures], clashes[:4]
+def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
+    sides = {square.picture.candidate.header.source: square.split for square in squares}
+    names = [p.candidate.header.source for p in pictures]
+    return Sources(names, [p.candidate.label for p in pictures], [sides.get(name, "") for name in names])
 
 
 # ---------------------------------------------------------------- the second pass
 
 
-def _write(pool: Pool, out: Path, settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> None:
+def _write(pool: Pool, out: Path, settings: Dataset, plan: Plan, squares: list[Square], meta: dict[str, Any]) -> None:
     n, size = len(squares), settings.size
     lows, highs = np.empty(n), np.empty(n)
     tasks = _draw_tasks(settings, plan, squares)
@@ -231,8 +222,9 @@ def _write(pool: Pool, out: Path, settings: Dataset, plan: Plan, squares: list[S
         table = _metadata(squares)
         if own:
             table = table.assign(low=lows, high=highs)
-            plan = plan._replace(low=float(np.median(lows)), high=float(np.median(highs)))
-        writer.finish(table, _meta(settings, plan, squares, classes))
+            ends = {"low": float(np.median(lows)), "high": float(np.median(highs))}
+            meta = meta | {"scaling": meta["scaling"] | ends}
+        writer.finish(table, meta)
 
 
 def _draw_tasks(settings: Dataset, plan: Plan, squares: list[Square]) -> Iterator[DrawTask]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.data import colour, readers, scaling, tiling
+from pipeline.data import colour, duplicates, readers, scaling, tiling
 from pipeline.data.frame import Frame, Header, Rejected
 from pipeline.data.infobar import bar_rows
 from pipeline.data.source import Entry
@@ -35,6 +35,8 @@ class Facts(NamedTuple):
     """Tiles of one single value, left out."""
     sample: np.ndarray | None
     """Values drawn from the image, for percentiles over the set."""
+    details: np.ndarray | None
+    """As `duplicates.details` makes them, where near-duplicates are looked for."""
 
 
 class LookTask(NamedTuple):
@@ -44,6 +46,8 @@ class LookTask(NamedTuple):
     settings: Dataset
     picks: int
     """Values to sample of each image."""
+    details: bool
+    """Whether near-duplicates will be looked for."""
 
 
 class ListTask(NamedTuple):
@@ -66,13 +70,14 @@ def look(task: LookTask) -> list[Facts | str]:
         try:
             if isinstance(frame, Rejected):
                 raise frame
-            results.append(_facts(header, frame, task.settings, task.picks))
+            results.append(_facts(header, frame, task))
         except (Rejected, MemoryError) as reason:
             results.append(readers.explain(reason))
     return results
 
 
-def _facts(header: Header, frame: Frame, settings: Dataset, picks: int) -> Facts:
+def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
+    settings, picks = task.settings, task.picks
     height, width = frame.pixels.shape[:2]
     pixels = frame.pixels[: tiling.cropped_height(settings, height)]
     boxes = tiling.boxes(settings, *pixels.shape[:2])
@@ -93,6 +98,7 @@ def _facts(header: Header, frame: Frame, settings: Dataset, picks: int) -> Facts
     return Facts(
         header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full), bar_rows(gray),
         _digest(frame.pixels), [box for box in boxes if box not in flat], flat, sample,
+        duplicates.details(pixels) if task.details else None,
     )  # fmt: skip
 
 

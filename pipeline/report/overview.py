@@ -21,7 +21,8 @@ SCALINGS = {
 
 
 def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`source`, `procedural`, `facts` (phrases), `counts` of a class and split, `totals`, `groups`, `rejected`."""
+    """`source`, `procedural`, `facts` (phrases), `counts` of a class and split, `totals`, `groups`, `overlaps` (a
+    sentence), `rejected`."""
     table = real.metadata
     counts = [
         {"label": label}
@@ -37,6 +38,7 @@ def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
         "counts": counts,
         "totals": {split: sum(row[split] for row in counts) for split in SPLITS},
         "groups": table["group"].nunique(),
+        "overlaps": _overlaps(real.meta.get("near_duplicates")),
         "rejected": _rejected(real.path / "rejected.csv"),
     }
 
@@ -53,6 +55,24 @@ def _facts(real: ImageSet) -> list[str]:
     if meta.get("symmetry", "none") != "none":
         facts.append(f"augmented by its symmetry ({meta['symmetry']})")
     return facts
+
+
+def _overlaps(found: Mapping[str, Any] | None) -> str:
+    """A sentence on the near-duplicates among the source images; empty where they were not looked for."""
+    if found is None:
+        return ""
+    if not found["pairs"]:
+        return "No two source images overlap."
+    text = f"{found['images']} of {found['of']} source images overlap another ({found['pairs']} pairs); "
+    if found["crossing"]:
+        crossing = f"the split that was given leaves {found['crossing']} pairs across its sides"
+        return f"{text}{crossing}: test images are not all new to the generators."
+    text += "they stay on one side of the split."
+    if found["leak_at_random"] is None:
+        return text
+    return (
+        f"{text} In a random split {found['leak_at_random']:.0%} of the test images would have a partner in training."
+    )
 
 
 def _rejected(path: Path) -> list[dict[str, str]]:

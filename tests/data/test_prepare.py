@@ -8,8 +8,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from pipeline.data import overlaps, scaling
 from pipeline.data import prepare as module
-from pipeline.data import scaling
 from pipeline.data.imageset import ImageSet
 from pipeline.data.prepare import prepare
 from pipeline.settings import UserError
@@ -221,6 +221,72 @@ def test_copies_stay_on_one_side(tmp_path, inline, folder, dataset, picture):
     assert set(sides) == {"train", "val", "test"}
 
 
+@pytest.fixture
+def crops(folder):
+    """16 scenes, each cut three times: (row, col) 0, 0; 20, 8; 0, 30, of 80 pixels."""
+
+    def make():
+        rng = np.random.default_rng(0)
+        scenes = [rng.integers(0, 255, (120, 120), dtype=np.uint8) for _ in range(16)]
+        corners = {"a": (0, 0), "b": (20, 8), "c": (0, 30)}
+        cut = {f"{i}_{n}.png": s[r : r + 80, c : c + 80] for i, s in enumerate(scenes) for n, (r, c) in corners.items()}
+        return folder(cut)
+
+    return make
+
+
+def near_duplicates(out):
+    with open(out / "near_duplicates.csv", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, capsys):
+    prepare(dataset(crops()), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    scene = images.metadata["source"].str.split("_").str[0]
+    assert (images.metadata.groupby(scene)["split"].nunique() == 1).all()
+    assert images.metadata["group"].nunique() == 16
+    rows = near_duplicates(tmp_path / "out")
+    assert len(rows) == 16 * 3
+    assert [rows[0][name] for name in ("file", "other", "rows", "cols")] == ["0_a.png", "0_b.png", "20", "8"]
+    facts = images.meta["near_duplicates"]
+    assert (facts["images"], facts["of"], facts["pairs"], facts["crossing"], facts["leak"]) == (48, 48, 48, 0, 0)
+    assert 0.7 < facts["leak_at_random"] < 1  # two partners of each, of which about seven in ten train
+    assert "48 of 48 images overlap another (48 pairs" in capsys.readouterr().err
+
+
+def test_a_given_split_across_overlapping_crops_is_left_and_said(tmp_path, inline, crops, dataset, capsys):
+    table = tmp_path / "t.csv"
+    lines = [f"{i}_{n}.png,{'val' if (i, n) in [(3, 'b'), (5, 'a')] else 'train'}" for i in range(16) for n in "abc"]
+    table.write_text("\n".join(["file,split", *lines]))
+    split = {"column": "split", "names": {"train": "train", "val": "test"}, "val": 0}
+    settings = dataset(crops(), labels={"csv": [str(table)]}, split=split)
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["source"][images.rows("test")].tolist() == ["3_b.png", "5_a.png"]
+    facts = images.meta["near_duplicates"]
+    assert (facts["crossing"], facts["leak"]) == (4, 1)
+    assert "4 overlapping pair(s) across its sides" in (said := capsys.readouterr().err)
+    assert "3_a.png and 3_b.png; 3_b.png and 3_c.png; 5_a.png and 5_b.png; ..." in said
+
+
+def test_near_duplicates_are_not_looked_for_where_it_is_off_or_would_take_long(
+    tmp_path, inline, crops, dataset, capsys, monkeypatch
+):
+    root = crops()
+    prepare(dataset(root, split={"near_duplicates": "off"}), tmp_path / "off")
+    assert ImageSet.open(tmp_path / "off").meta["near_duplicates"] is None
+    assert near_duplicates(tmp_path / "off") == []
+    assert "not looked for (split.near_duplicates: off)" in capsys.readouterr().err
+    monkeypatch.setattr(overlaps, "LARGEST", 47)
+    prepare(dataset(root), tmp_path / "many")
+    assert "NOT looked for among 48 images" in capsys.readouterr().err
+    prepare(dataset(root, limit=47), tmp_path / "limited")
+    prepare(dataset(root, split={"near_duplicates": "on"}), tmp_path / "on")
+    assert ImageSet.open(tmp_path / "limited").meta["near_duplicates"]["of"] == 47
+    assert ImageSet.open(tmp_path / "on").meta["near_duplicates"]["pairs"] == 48
+
+
 def test_procedural_images_come_back_through_the_reader(tmp_path, inline, dataset):
     settings = dataset("voronoi", size=32, voronoi={"images_per_class": 5, "classes": ["scratch", "intact"]})
     prepare(settings, tmp_path / "out")
@@ -238,7 +304,7 @@ def test_the_same_set_in_several_processes_and_in_this_one(tmp_path, folder, dat
     prepare(settings, tmp_path / "many", workers=3)
     monkeypatch.setattr(module, "TASK_IMAGES", 1)
     prepare(settings, tmp_path / "one", workers=1)
-    for name in ("images.npy", "metadata.csv", "meta.json", "rejected.csv"):
+    for name in ("images.npy", "metadata.csv", "meta.json", "rejected.csv", "near_duplicates.csv"):
         assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
 
 
@@ -256,7 +322,8 @@ def test_steel(tmp_path, inline, shared_data, dataset):
     assert len(images.meta["classes"]) == 6
     counts = images.metadata.groupby(["label", "split"]).size().unstack()
     assert (counts["test"] >= 6).all()
-    assert (images.metadata.groupby("group")["split"].nunique() == 1).all()
+    sides = images.metadata.groupby("group")["split"].nunique()
+    assert (sides > 1).any() == (images.meta["near_duplicates"]["crossing"] > 0)  # the given groups are not all
 
 
 def test_coating_strips(tmp_path, inline, shared_data, dataset):

@@ -12,6 +12,7 @@ from pipeline.data.imageset import ImageSetWriter
 from pipeline.report.inputs import DatasetInputs, RunInputs
 
 SIZE = 64
+OVERLAPS = {"images": 12, "of": 40, "pairs": 7, "crossing": 0, "leak": 0.0, "leak_at_random": 0.25}
 HOSTILE = ["crazing", "<script>alert(1)</script>", 'a "b" & $c$ {{ d }}']
 
 
@@ -38,7 +39,7 @@ def write_set(path, rng, classes, splits, source, sigma=2.5, dtype="uint8"):
     meta = {"classes": classes, "symmetry": "none", "dtype": dtype, "scaling": {"rule": "dtype", "low": 0, "high": 255}}
     with ImageSetWriter(path, len(rows), SIZE, SIZE, 1, dtype) as writer:
         writer[:] = pixels
-        writer.finish(metadata, meta | {"pixel_size": 0.5, "unit": "µm"})
+        writer.finish(metadata, meta | {"pixel_size": 0.5, "unit": "µm", "near_duplicates": OVERLAPS})
 
 
 MEASURES = [  # extractor, metric, floor, noise, n

@@ -63,6 +63,8 @@ def test_the_page_answers_and_shows_everything(page):
     assert "not FID" in words
     assert "code at commit 0123456789ab" in words
     assert "2 files were rejected" in words
+    assert "12 of 40 source images overlap another (7 pairs); they stay on one side of the split." in words
+    assert "In a random split 25% of the test images would have a partner in training." in words
     assert "truncated after 12 bytes" in words
     assert "train cgan, seed 0 1 h 2 min 1.8 GB" in words
     assert "prepare 0.4 s –" in words

@@ -60,7 +60,8 @@ def results(tmp_path_factory):
 @pytest.mark.slow
 def test_a_run_leaves_all_that_the_contract_names(results):
     dataset = results / "polycrystals"
-    real = ["images.npy", "metadata.csv", "meta.json", "rejected.csv", "preview.png", "evaluation.json"]
+    real = ["images.npy", "metadata.csv", "meta.json", "rejected.csv", "near_duplicates.csv", "preview.png"]
+    real.append("evaluation.json")
     assert all((dataset / "real" / name).is_file() for name in real)
     for model in FAMILY_SETTINGS:  # the default experiment names its models by their families
         folder = dataset / model / "seed-0"

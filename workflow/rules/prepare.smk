@@ -27,6 +27,7 @@ rule prepare:
     output:
         REAL,
         rejected="<results>/{dataset}/real/rejected.csv",
+        near_duplicates="<results>/{dataset}/real/near_duplicates.csv",
         preview=report(
             "<results>/{dataset}/real/preview.png",
             caption="../report/preview.rst",

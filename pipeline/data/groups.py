@@ -1,0 +1,54 @@
+"""Which images must stay on one side of the split: groups, joined where they hold the same scene."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+RANDOM_SPLITS = 100  # drawn to say what a split that knows no groups would leak
+
+
+def joined(groups: list[str], links: Iterable[tuple[int, int]]) -> list[str]:
+    """The group of each image, with the groups of linked images (positions) made one, under the name of its first."""
+    parent: dict[str, str] = {}
+
+    def root(group: str) -> str:
+        while parent.setdefault(group, group) != group:
+            parent[group] = parent[parent[group]]  # halves the way for the next
+            group = parent[group]
+        return group
+
+    rank = {group: i for i, group in reversed(list(enumerate(groups)))}
+    for first, second in links:
+        low, high = sorted((root(groups[first]), root(groups[second])), key=rank.__getitem__)
+        parent[high] = low
+    return [root(group) for group in groups]
+
+
+def copies(digests: list[bytes]) -> list[tuple[int, int]]:
+    """Each image that equals an earlier one, as (the first of its kind, it)."""
+    first: dict[bytes, int] = {}
+    found = ((first.setdefault(digest, i), i) for i, digest in enumerate(digests))
+    return [(one, other) for one, other in found if one != other]
+
+
+def leaked(sides: list[str], links: list[tuple[int, int]]) -> float | None:
+    """Share of the test images that are linked to a training image; None without test images."""
+    test = sides.count("test")
+    met = {i for pair in links for i, j in (pair, pair[::-1]) if (sides[i], sides[j]) == ("test", "train")}
+    return len(met) / test if test else None
+
+
+def leaked_at_random(sides: list[str], labels: list[str], links: list[tuple[int, int]]) -> float | None:
+    """What `leaked` is on average where each class's sides are dealt out anew, image by image."""
+    rng = np.random.default_rng(0)
+    if "test" not in sides:
+        return None
+    dealt, shares = np.array(sides), []
+    for _ in range(RANDOM_SPLITS):
+        for label in sorted(set(labels)):
+            rows = np.flatnonzero(np.array(labels) == label)
+            dealt[rows] = rng.permutation(dealt[rows])
+        shares.append(leaked(dealt.tolist(), links))
+    return float(np.mean(shares))
