@@ -94,12 +94,21 @@ def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
     if settings.scaling.rule == "percentile":
         chosen = np.random.default_rng(0).integers(0, pixels.size, picks) if picks < pixels.size else slice(None)
         sample = pixels.reshape(-1)[chosen].astype(np.float64 if dtype in ("float64", "int64") else np.float32)
-    gray = pixels if pixels.ndim == 2 else pixels[..., 1]
+    bar = bar_rows(pixels if pixels.ndim == 2 else pixels[..., 1])
     return Facts(
-        header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full), bar_rows(gray),
+        header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full), bar,
         _digest(frame.pixels), [box for box in boxes if box not in flat], flat, sample,
-        duplicates.details(pixels) if task.details else None,
+        _details(pixels, bar) if task.details else None,
     )  # fmt: skip
+
+
+def _details(pixels: np.ndarray, bar: int) -> np.ndarray:
+    """Without those of an information bar, which is the same below unrelated images."""
+    found = duplicates.details(pixels)
+    if bar:
+        k = duplicates.factor(pixels.shape, duplicates.DETAIL)
+        found[max(0, (len(pixels) - bar) // k - int(duplicates.BROAD)) :] = 0
+    return found
 
 
 def _range(pixels: np.ndarray) -> tuple[float, float]:

@@ -31,7 +31,7 @@ def test_a_shifted_crop_is_found_with_its_shift_and_the_right_sign(shift):
     first, second = crop(big, 100, 100), crop(big, 100 + shift[0], 100 + shift[1])
     (pair,) = found(first, crop(scene(2), 0, 0), second)
     assert (pair.first, pair.second, pair.rows, pair.cols) == (0, 2, *shift)
-    assert pair.correlation > 0.8
+    assert pair.correlation > 0.7
     rows, cols = np.arange(70, 96), np.arange(70, 96)  # pixel (r, c) of second is pixel (r + rows, c + cols) of first
     inside = (rows + pair.rows < SIDE) & (cols + pair.cols < SIDE) & (rows + pair.rows >= 0) & (cols + pair.cols >= 0)
     r, c = rows[inside], cols[inside]
@@ -52,10 +52,11 @@ def test_all_pairs_among_many_crops_of_several_scenes():
 
 
 def grooves(rng):
-    """A vertical scratch of one profile with fainter ones beside it, on metal of its own."""
-    lines = np.zeros(SIDE)
+    """Vertical scratches of one profile, each of a brightness that changes along it, on metal of their own."""
+    lines = np.zeros((SIDE, SIDE))
     for at, height in zip(rng.integers(5, SIDE - 5, 4), (90, 40, 40, 20), strict=True):
-        lines[at - 2 : at + 3] += height * np.array([0.3, 0.8, 1, 0.8, 0.3])
+        along = height * (1 + 2 * ndimage.gaussian_filter(rng.normal(size=(SIDE, 1)), (2, 0)))
+        lines[:, at - 2 : at + 3] += along * np.array([0.3, 0.8, 1, 0.8, 0.3])
     return 60 + lines + ndimage.gaussian_filter(rng.normal(0, 12, (SIDE, SIDE)), 1)
 
 
@@ -94,7 +95,7 @@ def test_flat_images_are_not_joined():
 
 def altered(picture, rng):
     yield "darker, less contrast", 20 + 0.3 * picture
-    yield "gamma", 255 * (picture / 255) ** 2.2
+    yield "gamma", 255 * (np.clip(picture, 0, 255) / 255) ** 2.2
     yield "shaded", picture * np.linspace(0.4, 1, picture.shape[1])
     yield "noise", picture + rng.normal(0, 6, picture.shape)
     yield "slightly blurred", ndimage.gaussian_filter(picture, 0.8)
