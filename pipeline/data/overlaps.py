@@ -105,17 +105,18 @@ def summary(sources: Sources, found: Overlaps) -> dict[str, Any] | None:
 def notes(sources: Sources, found: Overlaps) -> list[str]:
     """One line a fact, for a person."""
     lines = [f"{len(found.copies)} image(s) are exact copies of others"] if found.copies else []
-    counts = summary(sources, found)
+    counts, across = summary(sources, found), crossing(sources, found)
     if counts is None:
         lines.append(str(found.skipped))
     elif not counts["pairs"]:
         lines.append("no two images of one size overlap")
     else:
+        kept = "" if across else "; they stay on one side of the split"
         lines.append(
             f"{counts['images']} of {counts['of']} images overlap another ({counts['pairs']} pairs, in "
-            f"near_duplicates.csv); they stay on one side of the split{_leak(counts)}"
+            f"near_duplicates.csv){kept}{_leak(counts)}"
         )
-    if across := crossing(sources, found):
+    if across:
         names = "; ".join(f"{sources.names[i]} and {sources.names[j]}" for i, j in across[:3])
         lines.append(
             f"WARNING: the split of the CSV has {len(across)} overlapping pair(s) across its sides, so its test images "
