@@ -36,7 +36,7 @@ def psd(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
         real: evaluation of the real images: its sample is the held-out images, where there are some.
         models: evaluations of each generator's seeds.
     """
-    found = _curve("psd", real, models)
+    found = _curve("psd", *_read(real, models))
     if found is None:
         return None
     first, floor, lines = found
@@ -46,7 +46,8 @@ def psd(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
 
 def microstructure(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
     """Data URI of the figure of the phases' statistics; None without any. Args as `psd`."""
-    found = {name: _curve(name, real, models) for name in figures.STRUCTURE}
+    read = _read(real, models)
+    found = {name: _curve(name, *read) for name in figures.STRUCTURE}
     found = {name: curve for name, curve in found.items() if curve is not None}
     return images.svg(figures.microstructure(found)) if found else None
 
@@ -56,19 +57,25 @@ def cut(evaluations: Sequence[Path]) -> dict[str, Any] | None:
     return next((found for path in evaluations if (found := read_json(path).get("phases"))), None)
 
 
+def _read(
+    real: Path | None, models: Mapping[str, Sequence[Path]]
+) -> tuple[dict[str, Any] | None, dict[str, list[dict[str, Any]]]]:
+    floor = read_json(real) if real is not None and real.is_file() else None
+    return floor, {model: [read_json(path) for path in paths] for model, paths in models.items()}
+
+
 def _curve(
-    name: str, real: Path | None, models: Mapping[str, Sequence[Path]]
+    name: str, real: dict[str, Any] | None, models: Mapping[str, Sequence[dict[str, Any]]]
 ) -> tuple[dict[str, Any], Sequence[float] | None, dict[str, Sequence[float]]] | None:
     """A curve with its reference, the line of the held-out real images if any, and a line for each generator."""
     first, floor = None, None
-    if real is not None and real.is_file():
-        body = read_json(real)
-        first = body.get("curves", {}).get(name)
-        if first and any(row.get("model", FLOOR) == FLOOR for row in body["metrics"]):
+    if real is not None:
+        first = real.get("curves", {}).get(name)
+        if first and any(row.get("model", FLOOR) == FLOOR for row in real["metrics"]):
             floor = first["sample"]
     lines = {}
-    for model, paths in models.items():
-        found = [curve for path in paths if (curve := read_json(path).get("curves", {}).get(name))]
+    for model, bodies in models.items():
+        found = [curve for body in bodies if (curve := body.get("curves", {}).get(name))]
         if found:
             first = first or found[0]
             lines[model] = np.mean([curve["sample"] for curve in found], axis=0)

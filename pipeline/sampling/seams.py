@@ -19,8 +19,9 @@ def ratio_by_place(energy: np.ndarray, period: int, grid: int) -> np.ndarray:
     """(period,) gradient energy at every `period`-th column border over that of others, by the first such border.
 
     The others lie at the same place of a grid of `grid` columns: what a network leaves there it leaves in every image,
-    and is no seam. Entry 0 is for the borders of tiles of `period` columns; the other entries show how much of its
-    distance from 1 is chance. Without gradients at the others an entry is nan (none at all) or infinite.
+    and is no seam. Entry 0 is for the borders of tiles of `period` columns: 1 without seams, above 1 with visible ones,
+    below 1 where they were blurred; the other entries show how much of its distance from 1 is chance. Without gradients
+    at the others an entry is nan (none at all) or infinite.
 
     Args:
         energy: of a strip, at least `period` long.
@@ -31,14 +32,3 @@ def ratio_by_place(energy: np.ndarray, period: int, grid: int) -> np.ndarray:
     alike = [np.tile(values.reshape(-1, grid).sum(0), period // grid) for values in (sums, counts)]
     with np.errstate(divide="ignore", invalid="ignore"):
         return sums / counts / ((alike[0] - sums) / (alike[1] - counts))
-
-
-def seam_ratio(strip: np.ndarray, period: int, grid: int = 1) -> float:
-    """Mean squared horizontal gradient at the borders of tiles of `period` columns over that inside them, at the same
-    places of a grid: 1 without seams, above 1 with visible ones, below 1 where they were blurred.
-
-    Args:
-        strip: (H, W) or (H, W, C), W above `period`.
-        grid: 1, or a divisor of `period` below it.
-    """
-    return float(ratio_by_place(gradient_energy(strip), period, grid)[0])

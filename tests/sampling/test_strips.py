@@ -10,7 +10,7 @@ import torch
 
 from pipeline import models
 from pipeline.sampling import strips
-from pipeline.sampling.seams import gradient_energy, ratio_by_place, seam_ratio
+from pipeline.sampling.seams import gradient_energy, ratio_by_place
 from pipeline.sampling.strips import StripFile, write_strip
 from pipeline.settings import WIDE, ImageSpec
 from tests.models.tiny import spec, tiny_settings
@@ -62,7 +62,7 @@ def test_blocks_leave_no_trace(tmp_path, block):
 def test_what_is_known_stands_beside_the_strip(tmp_path):
     pixels, facts, preview = write(tmp_path, 6, 40)
     assert json.loads((tmp_path / "6.json").read_text(encoding="utf-8")) == facts
-    assert facts["seam_ratio"] == pytest.approx(seam_ratio(pixels, 4))
+    assert facts["seam_ratio"] == pytest.approx(ratio_by_place(gradient_energy(pixels), 4, 1)[0])
     assert (facts["width"], facts["height"], facts["seed"], facts["class"]) == (40, 4, 7, "b")
     assert preview.shape == (4, 40, 1)
 
