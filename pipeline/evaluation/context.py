@@ -1,0 +1,66 @@
+"""What every candidate is judged by, and the form of a number of the panel."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.evaluation import metrics, phases
+from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.sample import Sample
+from pipeline.settings import Evaluate, UserError
+
+ALL = "all"  # the class of a number over all classes
+WHOLES = 10  # random subsets that a value at equal n is averaged over, where a set is larger than n
+# Images of each set below which a metric is left out: half of them must still hold the neighbours, or a covariance.
+NEEDED = {
+    "frechet": 20,
+    "fid": 20,
+    "kid": 20,
+    "precision": 20,
+    "gram": 4,
+    "psd": 4,
+    "phases": 4,
+    "nearest": 4,
+    "ssim": 4,
+}
+
+
+class Context(NamedTuple):
+    """What every candidate is judged by: the training images, and the held-out images (None where there are none)."""
+
+    settings: Evaluate
+    reference: Sample
+    heldout: Sample | None
+    extractors: list[str]
+    cut: phases.Cut
+
+    def equal_n(self, candidate: Sample) -> int:
+        """Images of each set in a comparison, the same for all candidates: a bias that depends on it cancels."""
+        return min(len(s) for s in (candidate, self.reference, self.heldout) if s is not None)
+
+    def rng(self, purpose: int) -> np.random.Generator:
+        return np.random.default_rng([self.settings.seed, purpose])
+
+
+def scaled(candidate: Sample, reference: Sample, extractor: str) -> tuple[NDArray, NDArray]:
+    """Features of both: Inception's as they are, so FID is FID; each layer of the random networks counts the same."""
+    x, y = candidate.vectors(extractor).astype(np.float64), reference.vectors(extractor).astype(np.float64)
+    if extractor == "inception":
+        return x, y
+    try:
+        centre, scale = metrics.block_scale(y, reference.features[extractor].vector_blocks)
+    except ValueError as error:
+        raise UserError(f"the real image set's training images are constant, or all alike: {error}") from error
+    return (x - centre) / scale, (y - centre) / scale
+
+
+def row(extractor: str, metric: str, label: str, found: Estimate, n: int) -> dict[str, Any]:
+    row = {"extractor": extractor, "metric": metric, "class": label}
+    return row | {name: float(value) for name, value in found._asdict().items()} | {"n": int(n)}
+
+
+def too_few(what: str, n: int, needed: int) -> str:
+    return f"{what}: left out, needs {needed} images of each set, there are {n}"

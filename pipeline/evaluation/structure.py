@@ -1,0 +1,63 @@
+"""Numbers of texture, spectrum and microstructure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.evaluation import metrics, phases
+from pipeline.evaluation.context import ALL, NEEDED, WHOLES, Context, row, too_few
+from pipeline.evaluation.intervals import Draws, draw, estimate
+from pipeline.evaluation.sample import Sample
+
+
+def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
+    """Gram matrices and power spectra."""
+    if n < NEEDED["gram"]:
+        yield too_few("gram, psd", n, NEEDED["gram"])
+        return
+    a, b = candidate.features["random"], context.reference.features["random"]
+
+    def gram(x: NDArray, y: NDArray) -> float:
+        return metrics.gram_distance(x, y, a.gram_blocks)
+
+    yield row("random", "gram", ALL, estimate(gram, a.grams, b.grams, draws), n)
+    spectra = candidate.vectors("psd"), context.reference.vectors("psd")
+    yield row("pixels", "psd", ALL, estimate(metrics.psd_distance, *spectra, draws), n)
+
+
+def microstructure(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
+    """Statistics of the bright and the dark phase."""
+    if n < NEEDED["phases"]:
+        yield too_few("phase fraction, two_point, lineal_path, chords, intercepts, grains", n, NEEDED["phases"])
+        return
+    flat = phases.flat(candidate.features["phases"])
+    if flat.any():
+        yield f"{flat.sum()} of {len(flat)} images show one phase only: chords and intercepts are those of the others"
+    for measure in phases.measures(context.cut):
+        yield from _phase_measure(measure, candidate, context, n, draws)
+
+
+def _phase_measure(
+    measure: phases.Measure, candidate: Sample, context: Context, n: int, draws: Draws
+) -> Iterator[dict | str]:
+    """One of them; images that have nothing to measure are left out, and then as many of each set are compared."""
+    sets = [s for s in (candidate, context.reference, context.heldout) if s is not None]
+    rows = [measure.rows(s.features["phases"], context.cut) for s in sets]
+    some = [np.isfinite(r).all(axis=1) for r in rows]
+    if not all(mask.all() for mask in some[:2]):
+        n = min(int(mask.sum()) for mask in some)
+        if n < NEEDED["phases"]:
+            yield too_few(measure.name, n, NEEDED["phases"])
+            return
+        labels = [s.labels[mask] for s, mask in zip(sets, some, strict=True)]
+        draws = draw(*labels[:2], n, WHOLES, context.settings.subsets, context.settings.seed)
+    x, y = (r[mask] for r, mask in zip(rows[:2], some[:2], strict=True))
+    scale = measure.scale(y)
+    if scale <= 0:
+        yield f"{measure.name}: left out, the real training images show one phase only"
+        return
+    found = estimate(lambda a, b: measure.compare(a, b) / scale, x, y, draws)
+    yield row("pixels", measure.name, ALL, found._replace(low=max(found.low, measure.least)), n)
