@@ -24,6 +24,17 @@ def headline(images: ImageSet) -> str:
     return f"{len(images)} images of {meta['height']} x {meta['width']}, {colour}, {bits} bit; {classes}"
 
 
+def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
+    """What was left of a class for a few-shot set, and which classes have less than was asked for."""
+    if settings.shots is None:
+        return []
+    train = images.metadata[images.metadata["split"] == "train"]
+    have = train.groupby("label")["source"].nunique()
+    fewer = ", ".join(f"{c} {have[c]}" for c in images.meta["classes"] if have[c] < settings.shots)
+    lines = [f"few shots: of each class at most {settings.shots} source images train and as many choose"]
+    return [*lines, f"fewer than {settings.shots} source images to train, so all of them: {fewer}"] if fewer else lines
+
+
 def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -> list[str]:
     """One line a fact; only what is so of this set."""
     lines = [

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.data import duplicates, groups
 from pipeline.data.duplicates import Pair
+from pipeline.data.pairs import remembered
 from pipeline.data.source import VORONOI
 from pipeline.data.survey import Facts
 from pipeline.job import progress
@@ -63,8 +64,13 @@ def reason_to_skip(settings: Dataset, labels: list[str]) -> str | None:
     return None
 
 
-def find(facts: list[Facts], skipped: str | None, workers: int) -> Overlaps:
-    """Compare all images of one size with one another; images of different sizes are not compared."""
+def find(facts: list[Facts], skipped: str | None, workers: int, earlier: Path | None = None) -> Overlaps:
+    """Compare all images of one size with one another; images of different sizes are not compared.
+
+    Args:
+        workers: threads.
+        earlier: folder of the pairs that jobs before this one found, see `pairs.remembered`; None has none.
+    """
     copies = groups.copies([fact.digest for fact in facts])
     if skipped:
         return Overlaps([], copies, skipped)
@@ -76,7 +82,8 @@ def find(facts: list[Facts], skipped: str | None, workers: int) -> Overlaps:
     with progress("comparing", sum(len(rows) * (len(rows) - 1) // 2 for rows in sizes.values()), "pair") as bar:
         for shape, rows in sizes.items():
             k = duplicates.factor(shape, duplicates.DETAIL)
-            for pair in duplicates.find(np.stack([facts[i].details for i in rows]), workers, bar.update):
+            images = np.stack([facts[i].details for i in rows])
+            for pair in remembered(earlier, images, lambda i=images: duplicates.find(i, workers, bar.update)):
                 first, second = rows[pair.first], rows[pair.second]
                 pairs.append(Pair(first, second, k * pair.rows, k * pair.cols, pair.correlation))
     return Overlaps(sorted(pairs), copies, None)

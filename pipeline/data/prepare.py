@@ -45,23 +45,34 @@ class Picture(NamedTuple):
 class Square(NamedTuple):
     """An image of the set to be: a square of a picture."""
 
+    place: int
+    """Among all squares of the source: one square has one name in all data sets of a few-shot family."""
     picture: Picture
     box: Box
     group: str
     split: str
 
 
-def prepare(settings: Dataset, out: Path, source: str | list[str] | None = None, workers: int = 1) -> None:
+def prepare(
+    settings: Dataset,
+    out: Path,
+    source: str | list[str] | None = None,
+    workers: int = 1,
+    earlier: Path | None = None,
+) -> None:
     """Write the image set of a data set into the folder `out`, beside it what was noticed.
 
-    That is `rejected.csv`, `near_duplicates.csv` and `preview.png`.
+    That is `rejected.csv`, `near_duplicates.csv` and `preview.png`. With `shots` the images left over are not in the
+    set, and nothing is computed from their pixels but which images overlap, so that all few-shot sets of a source have
+    the same split; whether the set is gray and the type of its values are decided by all images of the source.
 
     Args:
         source: read this in place of `settings.source`.
         workers: processes that decode.
+        earlier: folder where jobs leave the near-duplicates they found for those after them; None searches always.
 
     Raises:
-        UserError: nothing to read, nothing usable, a class too small, more shots than images, an impossible setting.
+        UserError: nothing to read, nothing usable, a class too small, an impossible setting.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -77,18 +88,18 @@ def prepare(settings: Dataset, out: Path, source: str | list[str] | None = None,
         rejected.write(out / "rejected.csv")
         if not pictures:
             raise UserError(f"source: none of {len(entries)} file(s) can be used: {rejected.summary()}")
-        plan = _plan(settings, pictures)
-        found = overlaps.find([p.facts for p in pictures], skipped, workers)
+        found = overlaps.find([p.facts for p in pictures], skipped, workers, earlier)
         squares = _squares(settings, pictures, found)
+        plan = _plan(settings, pictures, squares)
         sources = _sources(pictures, squares)
         overlaps.write(out / "near_duplicates.csv", sources, found)
         classes = labels.classes(settings, {s.picture.candidate.label for s in squares})
         meta = _meta(settings, plan, squares, classes) | {"near_duplicates": overlaps.summary(sources, found)}
         _write(pool, out, settings, plan, squares, meta)
-    lines = notes.describe(settings, [p.facts for p in pictures], plan, len(rejected))
-    lines += overlaps.notes(sources, found)
     images = ImageSet.open(out)
-    lines.insert(0, notes.headline(images))
+    lines = [notes.headline(images), *notes.few_shots(settings, images)]
+    lines += notes.describe(settings, _facts(squares), plan, len(rejected))
+    lines += overlaps.notes(sources, found)
     for line in lines:
         say(line)
     if rejected:
@@ -169,18 +180,20 @@ def _each(results: list | Failed, count: int) -> list:
 # ---------------------------------------------------------------- what is decided between the passes
 
 
-def _plan(settings: Dataset, pictures: list[Picture]) -> Plan:
+def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> Plan:
+    """The form of the set, by all pictures of the source; its percentiles, by those that train."""
     facts = [p.facts for p in pictures]
     deepest = max(facts, key=lambda f: (np.dtype(f.dtype).kind == "f", np.dtype(f.dtype).itemsize, f.bits or 0))
     full = scaling.type_range(deepest.dtype, deepest.bits)
     sample = None
     if settings.scaling.rule == "percentile":
-        parts = [(f, scaling.type_range(f.dtype, f.bits)) for f in facts]
+        train = _facts([s for s in squares if s.split == "train"])
+        parts = [(f, scaling.type_range(f.dtype, f.bits)) for f in train]
         sample = np.concatenate([scaling.converted(f.sample, own, full) for f, own in parts])
     try:
         low, high = scaling.decide(settings.scaling, full, sample)
     except scaling.Rejected as reason:
-        raise UserError(f"scaling: of all images together, {reason}") from None
+        raise UserError(f"scaling: of the training images together, {reason}") from None
     gray = settings.channels == "gray" or (settings.channels == "auto" and not any(f.colour for f in facts))
     return Plan(1 if gray else 3, deepest.dtype, full, low, high, scaling.stored_dtype(deepest.dtype))
 
@@ -188,13 +201,21 @@ def _plan(settings: Dataset, pictures: list[Picture]) -> Plan:
 def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> list[Square]:
     """Every image of the set to be, in the order of the files."""
     own = groups.joined([p.candidate.group for p in pictures], found.links)
-    cut = [(p, box, group) for p, group in zip(pictures, own, strict=True) for box in p.facts.boxes]
-    classes = [p.candidate.label for p, _, _ in cut]
-    sides = splits.assign(classes, [g for *_, g in cut], [p.candidate.split for p, _, _ in cut], settings.split)
-    kept = list(range(len(cut)))
-    if settings.shots is not None:
-        kept = splits.few_shot(classes, sides, settings.shots, settings.split.seed)
-    return [Square(*cut[i], sides[i]) for i in kept]
+    cut = [(i, box) for i, p in enumerate(pictures) for box in p.facts.boxes]
+    candidate = [pictures[i].candidate for i, _ in cut]
+    given = [c.split for c in candidate]
+    sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
+    side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
+    kept = side.keys()
+    if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
+        classes = [p.candidate.label for p in pictures]
+        kept = set(splits.few_shot(classes, list(side.values()), settings.shots, settings.split.seed))
+    return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in kept]
+
+
+def _facts(squares: list[Square]) -> list[Facts]:
+    """Of the pictures that the squares are of, each once."""
+    return list({s.picture.candidate.header: s.picture.facts for s in squares}.values())
 
 
 def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
@@ -222,7 +243,8 @@ def _write(pool: Pool, out: Path, settings: Dataset, plan: Plan, squares: list[S
         table = _metadata(squares)
         if own:
             table = table.assign(low=lows, high=highs)
-            ends = {"low": float(np.median(lows)), "high": float(np.median(highs))}
+            train = (table["split"] == "train").to_numpy()
+            ends = {"low": float(np.median(lows[train])), "high": float(np.median(highs[train]))}
             meta = meta | {"scaling": meta["scaling"] | ends}
         writer.finish(table, meta)
 
@@ -242,11 +264,10 @@ def _draw_tasks(settings: Dataset, plan: Plan, squares: list[Square]) -> Iterato
 
 
 def _metadata(squares: list[Square]) -> pd.DataFrame:
-    rows = [
-        (f"real_{i:06d}", s.picture.candidate.label, s.picture.candidate.header.source, s.box.row, s.box.col, s.group)
-        for i, s in enumerate(squares)
-    ]
-    return pd.DataFrame(rows, columns=COLUMNS[:-1]).assign(split=[s.split for s in squares])
+    rows = []
+    for place, (candidate, _), box, group, side in squares:
+        rows.append((f"real_{place:06d}", candidate.label, candidate.header.source, box.row, box.col, group, side))
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> dict[str, Any]:

@@ -95,17 +95,15 @@ def drawn_order(labels: list[str], given: list[str | None], seed: int) -> dict[s
 
 
 def few_shot(labels: list[str], sides: list[str], shots: int, seed: int) -> list[int]:
-    """Ascending positions kept: `shots` training images a class and all held-out ones.
+    """Ascending positions kept: of each class at most `shots` images to train and at most `shots` to choose by.
 
-    The images of a smaller `shots` are among those of a larger one.
-
-    Raises:
-        UserError: a class has fewer training images.
+    Those that judge are all kept. The images of a smaller `shots` are among those of a larger one. Who has K images has
+    not hundreds more to choose by: a choice made on many is one that few shots could not have made (Perez et al. 2021,
+    True few-shot learning); as many as train is the protocol of Gao et al. 2021 (LM-BFF, section 3).
     """
-    kept = [i for i, side in enumerate(sides) if side != "train"]
+    kept = [i for i, side in enumerate(sides) if side == "test"]
     for label in sorted(set(labels)):
-        rows = [i for i, c in enumerate(labels) if c == label and sides[i] == "train"]
-        if len(rows) < shots:
-            raise UserError(f"shots: {shots}, but class `{label}` has {len(rows)} training image(s)")
-        kept += [int(i) for i in np.random.default_rng([seed, len(rows)]).permutation(rows)[:shots]]
+        for side in ("train", "val"):
+            rows = [i for i, c in enumerate(labels) if c == label and sides[i] == side]
+            kept += [int(i) for i in np.random.default_rng([seed, len(rows)]).permutation(rows)[:shots]]
     return sorted(kept)

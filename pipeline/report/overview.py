@@ -15,7 +15,7 @@ SPLITS = {"train": "training", "val": "validation", "test": "held out"}
 SCALINGS = {
     "dtype": "the full range of the file type",
     "fixed": "a fixed range",
-    "percentile": "percentiles of the whole data set",
+    "percentile": "percentiles of the training images",
     "image_percentile": "percentiles of each image by itself",
 }
 
@@ -52,6 +52,8 @@ def _facts(real: ImageSet) -> list[str]:
     scaling = meta.get("scaling") or {}
     if scaling.get("rule") in SCALINGS:
         facts.append(f"black and white are set by {SCALINGS[scaling['rule']]}")
+    if shots := meta.get("settings", {}).get("shots"):
+        facts.append(f"few shots: at most {shots} source images a class to train, and as many to choose by")
     if meta.get("symmetry", "none") != "none":
         facts.append(f"augmented by its symmetry ({meta['symmetry']})")
     return facts

@@ -1,7 +1,7 @@
 """Every setting: its type, default, bounds and one-line meaning. Imports neither torch nor anything of the package."""
 
 from pipeline.settings.basics import METHOD, ImageSpec, Strict, UserError
-from pipeline.settings.datasets import HDF5, Dataset, Labels, Scaling, Split, Voronoi
+from pipeline.settings.datasets import HDF5, Dataset, Labels, Scaling, Split, Voronoi, prepare_method
 from pipeline.settings.families import (
     CGAN,
     DCGAN,
@@ -16,6 +16,7 @@ from pipeline.settings.families import (
     model_settings,
 )
 from pipeline.settings.loading import Settings, load, schema
+from pipeline.settings.shots import Family, families
 from pipeline.settings.stages import (
     Detect,
     Evaluate,
@@ -43,6 +44,7 @@ __all__ = [
     "Dataset",
     "Detect",
     "Evaluate",
+    "Family",
     "Gallery",
     "Generate",
     "ImageSpec",
@@ -61,9 +63,11 @@ __all__ = [
     "Training",
     "UserError",
     "Voronoi",
+    "families",
     "gallery_of",
     "generate_of",
     "load",
     "model_settings",
+    "prepare_method",
     "schema",
 ]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings.basics import Count, Fraction, Positive, Strict
+from pipeline.settings.basics import METHOD, Count, Fraction, Positive, Strict
 
 
 class Voronoi(Strict):
@@ -65,7 +65,7 @@ class Scaling(Strict):
 
     rule: Literal["dtype", "fixed", "percentile", "image_percentile"] = "dtype"
     """`dtype`: the full range of the source type ([0, 1] for floats); `fixed`: low to high; `percentile`: over the
-    data set; `image_percentile`: over each image, which removes differences of brightness between images."""
+    training images; `image_percentile`: over each image, which removes differences of brightness between images."""
     low: float = 0.0
     """For `fixed`: the source value that becomes black."""
     high: float = 1.0
@@ -128,7 +128,9 @@ class Dataset(Strict):
     limit: Count | None = None
     """At most this many source images a class, drawn by the split's seed."""
     shots: Count | None = None
-    """Few-shot set: only this many training images a class; the held-out images stay as they are."""
+    """Few-shot set: at most this many source images a class to train and as many to choose by (`val`), drawn after the
+    split by its seed; the test images stay as they are. A list makes a data set `{name}_{shots}` of each of its numbers
+    (null: all images, under the name itself), the images of fewer shots among those of more."""
     symmetry: Literal["none", "horizontal", "vertical", "both", "dihedral"] = "none"
     """Flips (`dihedral`: quarter turns too) that leave the physics unchanged; used wherever images are augmented."""
     pixel_size: Positive | None = None
@@ -142,3 +144,12 @@ class Dataset(Strict):
     split: Split = Split()
     hdf5: HDF5 = HDF5()
     voronoi: Voronoi = Voronoi()
+
+
+def prepare_method(dataset: Dataset) -> int:
+    """The method number of preparing a set, one more where something is learned of training images alone.
+
+    Only percentiles and few shots came out otherwise before that, so all other sets, and the generators trained on
+    them, stay as they are.
+    """
+    return METHOD["prepare"] + (dataset.shots is not None or dataset.scaling.rule.endswith("percentile"))

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.settings.basics import Name, Strict, UserError
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
+from pipeline.settings.shots import LIST, expanded
 from pipeline.settings.stages import Detect, Evaluate, Gallery, Generate, Tracking
 
 
@@ -54,7 +55,7 @@ def load(config: dict[str, Any]) -> Settings:
 
     Beside the keys of `Settings` it may hold `all_datasets` and `all_models`, laid over every entry of `datasets` and
     `models` (a key is laid over the entries whose class has it), and `set`, a string of dotted overrides such as
-    `"models.cgan.total_images=20000 seeds=[0,1]"`.
+    `"models.cgan.total_images=20000 seeds=[0,1]"`. Then each data set whose `shots` is a list becomes several.
 
     Raises:
         UserError: an unknown key (with the nearest valid one), a wrong type or an impossible value.
@@ -68,6 +69,8 @@ def load(config: dict[str, Any]) -> Settings:
         for entry in (config.get(entries) or {}).values():
             if isinstance(entry, dict):
                 _merge(entry, {k: v for k, v in overlay.items() if k in _keys(entries, entry)})
+    if "datasets" in config:
+        config["datasets"] = expanded(config["datasets"])
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
@@ -77,6 +80,7 @@ def load(config: dict[str, Any]) -> Settings:
 def schema() -> dict[str, Any]:
     """The JSON schema of a configuration file, for editors."""
     body = Settings.model_json_schema()
+    body["$defs"]["Dataset"]["properties"]["shots"]["anyOf"].append(LIST.json_schema())
     body["properties"] |= {
         "all_datasets": {"type": "object", "description": "Laid over every entry of `datasets`."},
         "all_models": {"type": "object", "description": "Laid over every entry of `models`."},

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import tifffile
+from PIL import Image
 
 from pipeline.data import prepare as prepare_module
 from pipeline.settings import Dataset
@@ -50,5 +52,39 @@ def picture():
             return rng.random(shape).astype(dtype)
         info = np.iinfo(dtype)
         return rng.integers(info.min, info.max, shape, dtype=dtype, endpoint=True)
+
+    return make
+
+
+@pytest.fixture
+def folder(tmp_path, picture):
+    """Writes {name: pixels or bytes} below a folder with an awkward name."""
+
+    def make(content):
+        root = tmp_path / "my data #1 [ä]"
+        for name, value in content.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(value, bytes):
+                path.write_bytes(value)
+            elif path.suffix == ".tif":
+                tifffile.imwrite(path, value, photometric="rgb" if value.ndim == 3 else "minisblack")
+            else:
+                Image.fromarray(value).save(path)
+        return str(root)
+
+    return make
+
+
+@pytest.fixture
+def crops(folder):
+    """16 scenes, each cut three times: (row, col) 0, 0; 20, 8; 0, 30, of 80 pixels."""
+
+    def make():
+        rng = np.random.default_rng(0)
+        scenes = [rng.integers(0, 255, (120, 120), dtype=np.uint8) for _ in range(16)]
+        corners = {"a": (0, 0), "b": (20, 8), "c": (0, 30)}
+        cut = {f"{i}_{n}.png": s[r : r + 80, c : c + 80] for i, s in enumerate(scenes) for n, (r, c) in corners.items()}
+        return folder(cut)
 
     return make

@@ -5,7 +5,6 @@ import csv
 import h5py
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from pipeline.data import overlaps, scaling
@@ -13,26 +12,6 @@ from pipeline.data import prepare as module
 from pipeline.data.imageset import ImageSet
 from pipeline.data.prepare import prepare
 from pipeline.settings import UserError
-
-
-@pytest.fixture
-def folder(tmp_path, picture):
-    """Writes {name: pixels or bytes} below a folder with an awkward name."""
-
-    def make(content):
-        root = tmp_path / "my data #1 [ä]"
-        for name, value in content.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(value, bytes):
-                path.write_bytes(value)
-            elif path.suffix == ".tif":
-                tifffile.imwrite(path, value, photometric="rgb" if value.ndim == 3 else "minisblack")
-            else:
-                Image.fromarray(value).save(path)
-        return str(root)
-
-    return make
 
 
 def rejected(out):
@@ -145,16 +124,16 @@ def test_scaling_rules(tmp_path, inline, folder, dataset, picture, capsys):
     with pytest.raises(UserError, match="outside"):
         prepare(dataset(root), tmp_path / "a")
     prepare(dataset(root, scaling={"rule": "percentile", "low_percentile": 0, "high_percentile": 100}), tmp_path / "b")
-    meta = ImageSet.open(tmp_path / "b").meta
-    everything = np.concatenate([p.ravel() for p in content.values()])
-    assert (meta["scaling"]["low"], meta["scaling"]["high"]) == (everything.min(), everything.max())
-    back = scaling.restore(ImageSet.open(tmp_path / "b").images[..., 0], meta)
-    np.testing.assert_allclose(back, list(content.values()), atol=0.02)
+    images = ImageSet.open(tmp_path / "b")
+    train = images.rows("train")
+    seen = np.stack(list(content.values()))[train]
+    assert (images.meta["scaling"]["low"], images.meta["scaling"]["high"]) == (seen.min(), seen.max())
+    np.testing.assert_allclose(scaling.restore(images.images[train, ..., 0], images.meta), seen, atol=0.02)
     prepare(dataset(root, scaling={"rule": "image_percentile"}), tmp_path / "c")
     each = ImageSet.open(tmp_path / "c")
     assert np.ptp(each.images[..., 0].mean(axis=(1, 2))) < 0.1 * 65535
     np.testing.assert_allclose(np.diff(each.metadata["low"]), 500, atol=10)
-    assert each.meta["scaling"]["low"] == pytest.approx(each.metadata["low"].median())
+    assert each.meta["scaling"]["low"] == pytest.approx(each.metadata["low"][each.rows("train")].median())
     prepare(dataset(root, scaling={"rule": "fixed", "low": 0, "high": 1e6}), tmp_path / "d")
     assert "the images use 0.2% of this range" in capsys.readouterr().err
 
@@ -185,20 +164,16 @@ def test_a_table_of_classes_and_splits(tmp_path, inline, folder, dataset, pictur
     }
 
 
-def test_classes_shots_and_limits(tmp_path, inline, folder, dataset, picture):
+def test_classes_and_limits(tmp_path, inline, folder, dataset, picture):
     root = folder({f"{c}_{i}.png": picture(100 * ord(c) + i) for c in "abc" for i in range(10)})
     by_name = {"rule": "filename"}
-    prepare(dataset(root, labels=by_name | {"classes": ["c", "a"]}, shots=2), tmp_path / "shots")
-    images = ImageSet.open(tmp_path / "shots")
+    prepare(dataset(root, labels=by_name | {"classes": ["c", "a"]}), tmp_path / "two")
+    images = ImageSet.open(tmp_path / "two")
     assert images.meta["classes"] == ["c", "a"]
-    assert images.metadata.groupby(["label", "split"]).size().to_dict() == {
-        ("a", "test"): 2, ("a", "train"): 2, ("a", "val"): 1, ("c", "test"): 2, ("c", "train"): 2, ("c", "val"): 1,
-    }  # fmt: skip
-    assert rejected(tmp_path / "shots")["b_3.png"] == "has the class `b`, which labels.classes does not name"
+    assert images.metadata["label"].value_counts().to_dict() == {"a": 10, "c": 10}
+    assert rejected(tmp_path / "two")["b_3.png"] == "has the class `b`, which labels.classes does not name"
     prepare(dataset(root, labels=by_name, limit=4), tmp_path / "limit")
     assert ImageSet.open(tmp_path / "limit").metadata["label"].value_counts().to_dict() == {"a": 4, "b": 4, "c": 4}
-    with pytest.raises(UserError, match="shots: 8, but class `a` has 7"):
-        prepare(dataset(root, labels=by_name, shots=8), tmp_path / "many")
 
 
 def test_images_that_a_limit_drew_in_vain_are_replaced(tmp_path, inline, folder, dataset, picture):
@@ -219,20 +194,6 @@ def test_copies_stay_on_one_side(tmp_path, inline, folder, dataset, picture):
     sides = ImageSet.open(tmp_path / "out").metadata["split"].to_numpy()
     assert (sides[::2] == sides[1::2]).all()
     assert set(sides) == {"train", "val", "test"}
-
-
-@pytest.fixture
-def crops(folder):
-    """16 scenes, each cut three times: (row, col) 0, 0; 20, 8; 0, 30, of 80 pixels."""
-
-    def make():
-        rng = np.random.default_rng(0)
-        scenes = [rng.integers(0, 255, (120, 120), dtype=np.uint8) for _ in range(16)]
-        corners = {"a": (0, 0), "b": (20, 8), "c": (0, 30)}
-        cut = {f"{i}_{n}.png": s[r : r + 80, c : c + 80] for i, s in enumerate(scenes) for n, (r, c) in corners.items()}
-        return folder(cut)
-
-    return make
 
 
 def near_duplicates(out):

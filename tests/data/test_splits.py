@@ -62,19 +62,29 @@ def test_two_sources_are_enough():
     assert sides == ["train"] * 9 + ["test"]
 
 
-def test_few_shots_are_nested_and_leave_the_held_out_alone():
+def test_few_shots_are_nested_and_leave_the_test_images_alone():
     labels = ["a", "b"] * 50
     sides = splits.assign(labels, [str(i) for i in range(100)], [None] * 100, Split())
-    held_out = {i for i, s in enumerate(sides) if s != "train"}
+    assert counts(labels, sides) == {
+        ("a", "test"): 10, ("a", "val"): 4, ("a", "train"): 36, ("b", "test"): 10, ("b", "val"): 4, ("b", "train"): 36,
+    }  # fmt: skip
+    test = {i for i, s in enumerate(sides) if s == "test"}
     previous = set()
-    for shots in (1, 5, 10, 30):
-        kept = set(splits.few_shot(labels, sides, shots, seed=3))
-        assert kept >= held_out | previous
-        assert len(kept - held_out) == 2 * shots
-        assert sum(labels[i] == "a" for i in kept - held_out) == shots
-        previous = kept
-    with pytest.raises(UserError, match=r"shots: 41, but class `a` has 36 training image\(s\)"):
-        splits.few_shot(labels, sides, 41, seed=3)
+    for shots, train, val in ((1, 1, 1), (3, 3, 3), (10, 10, 4), (36, 36, 4), (50, 36, 4)):
+        kept = splits.few_shot(labels, sides, shots, seed=3)
+        assert kept == sorted(set(kept))
+        assert set(kept) >= test | previous
+        own = counts([labels[i] for i in kept], [sides[i] for i in kept])
+        assert {own[c, "train"] for c in "ab"} == {train}
+        assert {own[c, "val"] for c in "ab"} == {val}
+        previous = set(kept)
+
+
+def test_the_seed_chooses_the_shots():
+    chosen = [splits.few_shot(["a"] * 40, ["train"] * 40, 5, seed) for seed in (1, 1, 2)]
+    assert chosen[0] == chosen[1] != chosen[2]
+    often = np.bincount(np.concatenate([splits.few_shot(["a"] * 40, ["train"] * 40, 5, s) for s in range(800)]))
+    assert abs(often - 100).max() < 5 * (100 * 35 / 40) ** 0.5, "every image is as likely as any other"
 
 
 def test_a_limit_keeps_the_proportion_of_given_sides_and_is_nested():

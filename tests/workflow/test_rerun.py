@@ -102,11 +102,39 @@ def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
         ("generate.truncation=0.7", {"generate": 1, "evaluate": 1, "detect": 2, "write_report": 1}),
         ("gallery.interpolation.fps=5", {"gallery": 5, "write_report": 1}),
         ("gallery.strips.width=100", {"gallery": 2, "write_report": 1}),
+        (
+            "datasets.polycrystals.shots=[5,null]",
+            {"draw_voronoi": 1, "prepare": 1, "train": 5, "generate": 5, "gallery": 5}
+            | {"evaluate_real": 1, "evaluate": 5, "detect": 7, "write_report": 1},
+        ),
         ("seeds=[0,1]", {"train": 5, "generate": 5, "gallery": 5, "evaluate": 5, "write_report": 1}),
     ],
 )
 def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(results, change, jobs):
     assert planned(results, change) == jobs
+
+
+def test_shots_are_data_sets_of_their_own_generators_included(tmp_path):
+    families = len(FAMILY_SETTINGS)
+    assert planned(tmp_path / "results", "datasets.polycrystals.shots=[5,10]") == {
+        "draw_voronoi": 2, "prepare": 2, "train": 2 * families, "generate": 2 * families, "gallery": 2 * families,
+        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * (families + 2), "write_report": 1,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_few_shot_sets_share_their_test_images_and_a_longer_list_adds_to_them(tmp_path):
+    results, few = tmp_path / "results", "datasets.polycrystals.shots="
+    run(results, "prepare_all", settings=f"{few}[5,10]")
+    tables = {k: (results / f"polycrystals_{k}" / "real" / "metadata.csv").read_text().splitlines() for k in (5, 10)}
+    train, test = (
+        {k: {row for row in rows if row.endswith(side)} for k, rows in tables.items()} for side in (",train", ",test")
+    )
+    assert (len(train[5]), len(train[10])) == (4 * 5, 4 * 10)
+    assert train[5] < train[10]
+    assert test[5] == test[10]
+    assert planned(results, f"{few}[5,10]", "prepare_all") == {}
+    assert planned(results, f"{few}[3,5,10,null]", "prepare_all") == {"draw_voronoi": 2, "prepare": 2, "prepare_all": 1}
 
 
 @pytest.mark.slow

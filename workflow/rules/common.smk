@@ -15,6 +15,7 @@ from pipeline.settings import (
     gallery_of,
     generate_of,
     load,
+    prepare_method,
 )
 from pipeline.tracking.tensorboard import check as check_tensorboard
 from pipeline.weights import WEIGHTS, in_cache, place

@@ -45,7 +45,7 @@ rule prepare:
         mem_mb=4000,
         runtime=120,
     params:
-        method=METHOD["prepare"],
+        method=lambda w: prepare_method(SETTINGS.datasets[w.dataset]),
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(exclude={"voronoi"}),
         source=lambda w: fingerprint(SETTINGS.datasets[w.dataset]),
     script:

@@ -4,10 +4,13 @@ from pipeline.data.prepare import prepare
 from pipeline.job import job
 from pipeline.settings import Dataset
 
+results = Path(snakemake.output[0]).parents[2]
+
 with job(snakemake.log[0]):
     prepare(
         Dataset(**snakemake.params.settings),
         out=Path(snakemake.output[0]).parent,
         source=list(snakemake.input) or None,
         workers=snakemake.threads,
+        earlier=results / "state" / "near_duplicates",
     )

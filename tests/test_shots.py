@@ -1,0 +1,87 @@
+"""What a list of shots becomes, and which data sets make a curve."""
+
+import pytest
+
+from pipeline.settings import Family, UserError, families, load, prepare_method
+
+
+def config(**datasets):
+    base = {"source": "photos", "size": 64}
+    entries = {name: entry if isinstance(entry, str) else base | entry for name, entry in datasets.items()}
+    return {"datasets": entries, "models": {"cgan": {"family": "cgan"}}}
+
+
+def shots(settings):
+    return {name: dataset.shots for name, dataset in settings.datasets.items()}
+
+
+def test_a_list_becomes_a_data_set_of_each_number_in_its_place():
+    settings = load(config(coins={}, steel={"shots": [5, None, 20], "unit": "mm"}, wood={"shots": 7}))
+    assert shots(settings) == {"coins": None, "steel_5": 5, "steel": None, "steel_20": 20, "wood": 7}
+    assert {settings.datasets[name].unit for name in ("steel_5", "steel", "steel_20")} == {"mm"}
+    assert load(settings.model_dump(mode="json")) == settings, "what a job is given loads as the same"
+
+
+def test_a_member_is_what_it_would_be_without_the_list():
+    """The slice of a job's settings: with a longer list, or the number alone, nothing is done again."""
+    alone = load(config(steel={})).datasets["steel"]
+    short, long = (load(config(steel={"shots": s})).datasets for s in ([5, None], [3, 5, 40, None]))
+    by_hand = load(config(steel_5={"shots": 5})).datasets["steel_5"]
+    assert short["steel_5"].model_dump() == long["steel_5"].model_dump() == by_hand.model_dump()
+    assert short["steel"].model_dump() == long["steel"].model_dump() == alone.model_dump()
+
+
+def test_lists_may_come_from_an_overlay_or_a_dotted_override():
+    over = config(steel={}) | {"all_datasets": {"shots": [2, 4]}}
+    assert shots(load(over)) == {"steel_2": 2, "steel_4": 4}
+    assert shots(load(config(steel={}) | {"set": "datasets.steel.shots=[5,null]"})) == {"steel_5": 5, "steel": None}
+
+
+@pytest.mark.parametrize(
+    ("datasets", "message"),
+    [
+        ({"steel": {"shots": 0}}, "datasets.steel.shots: Input should be greater than or equal to 1; it is 0"),
+        ({"steel": {"shots": [5, -1]}}, "datasets.steel.shots: Input should be greater than or equal to 1; it is -1"),
+        ({"steel": {"shots": [5, 2.5]}}, "datasets.steel.shots: Input should be a valid integer"),
+        ({"steel": {"shots": []}}, "datasets.steel.shots: List should have at least 1 item"),
+        ({"steel": {"shots": [5, 10, 5]}}, "datasets.steel.shots: [5, 10, 5] names a number twice"),
+        (
+            {"steel": {"shots": [5, 10]}, "steel_10": {}},
+            "datasets.steel and datasets.steel_10 would both be the data set `steel_10`",
+        ),
+        (
+            {"steel_10": {}, "steel": {"shots": [5, 10]}},
+            "datasets.steel_10 and datasets.steel would both be the data set `steel_10`",
+        ),
+        ({"steel": {"shots": [5], "sze": 3}}, "datasets.steel_5.sze: unknown setting; did you mean `size`?"),
+        ({"steel": "photos"}, "datasets.steel: "),
+    ],
+)
+def test_impossible_shots_and_clashes_of_names_are_named(datasets, message):
+    with pytest.raises(UserError) as caught:
+        load(config(**datasets))
+    assert message in str(caught.value)
+
+
+def test_a_family_is_what_differs_in_shots_alone():
+    settings = load(
+        config(
+            steel={"shots": [20, 5, None, 100]},
+            large={"size": 128, "shots": [5]},  # alone at its size
+            other={"split": {"seed": 1}},  # other test images
+            wood_3={"unit": "mm", "shots": 3},  # written down one by one
+            wood_30={"unit": "mm", "shots": 30},
+        )
+    )
+    assert families(settings.datasets) == [
+        Family("steel", {5: "steel_5", 20: "steel_20", 100: "steel_100", None: "steel"}),
+        Family("wood", {3: "wood_3", 30: "wood_30"}),
+    ]
+    assert list(families(settings.datasets)[0].datasets) == [5, 20, 100, None]
+
+
+def test_only_sets_that_came_out_otherwise_are_prepared_again():
+    rules = ("dtype", "fixed", "percentile", "image_percentile")
+    same = [prepare_method(load(config(a={"scaling": {"rule": rule}})).datasets["a"]) for rule in rules]
+    few = prepare_method(load(config(a={"shots": 5})).datasets["a"])
+    assert [number - same[0] for number in (*same, few)] == [0, 0, 1, 1, 1]
