@@ -26,6 +26,7 @@ rule all:
     input:
         "<results>/summary.csv",
         "<results>/report.html",
+        every_box_set(),
 
 
 onstart:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.settings import Family, UserError, families, load, prepare_method
+from pipeline.settings import Family, UserError, families, load
 
 
 def config(**datasets):
@@ -78,10 +78,3 @@ def test_a_family_is_what_differs_in_shots_alone():
         Family("wood", {3: "wood_3", 30: "wood_30"}),
     ]
     assert list(families(settings.datasets)[0].datasets) == [5, 20, 100, None]
-
-
-def test_only_sets_that_came_out_otherwise_are_prepared_again():
-    rules = ("dtype", "fixed", "percentile", "image_percentile")
-    same = [prepare_method(load(config(a={"scaling": {"rule": rule}})).datasets["a"]) for rule in rules]
-    few = prepare_method(load(config(a={"shots": 5})).datasets["a"])
-    assert [number - same[0] for number in (*same, few)] == [0, 0, 1, 1, 1]

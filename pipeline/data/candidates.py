@@ -33,12 +33,12 @@ def find(
 
     Rejected are: files that cannot be opened, images without a class or a row, rows without an image.
     """
-    listed = _listed(pool, entries, settings, rejected)
+    found = listed(pool, entries, settings, rejected)
     refused = {file for file, _ in rejected.rows}
-    last_parts = Counter(h.source.rsplit("/", 1)[-1] for _, headers in listed for h in headers)
+    last_parts = Counter(h.source.rsplit("/", 1)[-1] for _, headers in found for h in headers)
     shared = {part for part, count in last_parts.items() if count > 1}
     candidates = []
-    for entry, headers in listed:
+    for entry, headers in found:
         for header in headers:
             try:
                 candidates.append(_candidate(settings, entry, header, table, shared))
@@ -50,9 +50,10 @@ def find(
     return candidates
 
 
-def _listed(
+def listed(
     pool: Pool, entries: list[Entry], settings: Dataset, rejected: Rejections
 ) -> list[tuple[Entry, list[Header]]]:
+    """The images of each file, in the order of the files."""
     found: dict[str, list[Header]] = {}
     with progress("listing", len(entries), "file") as bar:
         for task, result in pool.map(list_file, (ListTask(entry, settings) for entry in entries)):

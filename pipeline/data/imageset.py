@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.data import boxstore
+from pipeline.data.boxstore import Boxes
 from pipeline.settings import ImageSpec, UserError
 
 COLUMNS = ["id", "label", "source", "row", "col", "group", "split"]  # of metadata.csv; synthetic sets add `seed`
@@ -21,7 +23,7 @@ FILES = ("images.npy", "metadata.csv", "meta.json")
 
 @dataclass(frozen=True)
 class ImageSet:
-    """A folder holding `images.npy`, `metadata.csv` (one row an image) and `meta.json`.
+    """A folder holding `images.npy`, `metadata.csv` (one row an image), `meta.json` and, where there are boxes, these.
 
     `meta` holds: `height`, `width`, `channels`, `classes` (all that occur, in order; `["all"]` without labels),
     `symmetry`, `dtype` (of the source files, a numpy name), `scaling` (`{"rule", "low", "high"}`: the source values of
@@ -53,6 +55,29 @@ class ImageSet:
     def images(self) -> np.ndarray:
         """(N, H, W, C) uint8 or uint16, memory-mapped, read only."""
         return np.load(self.path / "images.npy", mmap_mode="r", allow_pickle=False)
+
+    @cached_property
+    def _boxes(self) -> Boxes | None:
+        return boxstore.read(self.path, self.meta["data_hash"], self.metadata["id"])
+
+    @property
+    def boxes(self) -> pd.DataFrame | None:
+        """One row a box: `id`, `label`, `x0`, `y0`, `x1`, `y1` in pixels, half-open; None for a set without boxes.
+
+        Raises:
+            UserError: the file belongs to other images, or was altered.
+        """
+        return self._boxes.table if self._boxes else None
+
+    @property
+    def box_classes(self) -> list[str]:
+        """All classes of boxes, in order; none for a set without boxes."""
+        return self._boxes.classes if self._boxes else []
+
+    @property
+    def annotated(self) -> np.ndarray:
+        """(N,) bool: whether the boxes of an image are known; one known to have none is background."""
+        return self._boxes.annotated if self._boxes else np.zeros(len(self), bool)
 
     @property
     def spec(self) -> ImageSpec:

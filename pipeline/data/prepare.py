@@ -283,5 +283,5 @@ def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[st
         "pixel_size": pixel,
         "unit": settings.unit,
         "sources": len({square.picture.candidate.header.source for square in squares}),
-        "settings": settings.model_dump(mode="json"),
+        "settings": settings.model_dump(mode="json", exclude={"boxes"}),  # they come later, and change no image
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,8 +41,8 @@ def check_source(settings: Dataset, name: str) -> None:
             raise UserError(f"{where}.labels.csv: `{table}` does not exist")
     if settings.source == VORONOI:
         return
-    for item in _items(settings.source, f"{where}.source"):
-        if next(_walk(item, f"{where}.source"), None) is None:
+    for item in named_items(settings.source, f"{where}.source"):
+        if next(walk(item, f"{where}.source", is_image), None) is None:
             raise UserError(f"{where}.source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
 
 
@@ -64,10 +64,10 @@ def files(settings: Dataset) -> list[Path]:
 
 def listing(source: str | list[str]) -> list[Entry]:
     """Every file of a source, each once, in natural order. Raises UserError where an item is missing or empty."""
-    items = _items(source, "source")
+    items = named_items(source, "source")
     found: dict[str, tuple[str, str]] = {}  # path -> root, class
     for item in items:
-        some = dict(_walk(item, "source"))
+        some = dict(walk(item, "source", is_image))
         if not some:
             raise UserError(f"source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
         whole = len(items) > 1 and os.path.isdir(item)
@@ -88,32 +88,37 @@ def printable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
 
 
-def _items(source: str | list[str], where: str) -> list[str]:
+def named_items(source: str | list[str], where: str) -> list[str]:
+    """The folders, globs and files that the setting `where` names. Raises UserError where it names none."""
     items = [source] if isinstance(source, str) else source
     if not items or not all(items):
         raise UserError(f"{where}: must name a folder, a glob or files; it is {source!r}")
     return [os.path.expanduser(item) for item in items]
 
 
-def _walk(item: str, where: str) -> Iterator[tuple[str, str]]:
-    """(path, root) of every file that an item of `source` means."""
+def walk(item: str, where: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """(path, root) of every file that an item of the setting `where` means; in a folder or a glob, those `wanted`.
+
+    Raises:
+        UserError: there is no such file or folder.
+    """
     if os.path.isfile(item):  # also where its name has the characters of a glob
         yield item, os.path.dirname(item) or "."
     elif os.path.isdir(item):
-        yield from ((path, item) for path in _below(item))
+        yield from ((path, item) for path in _below(item, wanted))
     elif glob.has_magic(item):
         root = _static_part(item)
         for path in sorted(glob.glob(item, recursive=True)):
             if os.path.isdir(path):
-                yield from ((below, root) for below in _below(path))
-            elif is_image(path):
+                yield from ((below, root) for below in _below(path, wanted))
+            elif wanted(path):
                 yield path, root
     else:
         raise UserError(f"{where}: `{item}` does not exist")
 
 
-def _below(folder: str) -> Iterator[str]:
-    """Images in a folder and the folders in it, links followed, hidden files (`.DS_Store`, `._a.tif`) left out."""
+def _below(folder: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """Files in a folder and the folders in it, links followed, hidden files (`.DS_Store`, `._a.tif`) left out."""
     seen = set()
     for top, folders, names in os.walk(folder, followlinks=True):
         real = os.path.realpath(top)
@@ -122,7 +127,7 @@ def _below(folder: str) -> Iterator[str]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(top, name) for name in sorted(names) if is_image(os.path.join(top, name)))
+        yield from (os.path.join(top, name) for name in sorted(names) if wanted(os.path.join(top, name)))
 
 
 def is_image(path: str) -> bool:

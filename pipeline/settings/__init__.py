@@ -1,7 +1,7 @@
 """Every setting: its type, default, bounds and one-line meaning. Imports neither torch nor anything of the package."""
 
 from pipeline.settings.basics import METHOD, ImageSpec, Strict, UserError
-from pipeline.settings.datasets import HDF5, Dataset, Labels, Scaling, Split, Voronoi, prepare_method
+from pipeline.settings.datasets import HDF5, Boxes, Dataset, Labels, Scaling, Split, Voronoi
 from pipeline.settings.families import (
     CGAN,
     DCGAN,
@@ -41,6 +41,7 @@ __all__ = [
     "STYLED",
     "WGANGP",
     "WIDE",
+    "Boxes",
     "Dataset",
     "Detect",
     "Evaluate",
@@ -68,6 +69,5 @@ __all__ = [
     "generate_of",
     "load",
     "model_settings",
-    "prepare_method",
     "schema",
 ]

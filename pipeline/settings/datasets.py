@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings.basics import METHOD, Count, Fraction, Positive, Strict
+from pipeline.settings.basics import Count, Fraction, Positive, Strict
 
 
 class Voronoi(Strict):
@@ -108,6 +108,25 @@ class Split(Strict):
     `auto`: among at most 10 000 images, and not among drawn ones. The time grows with the square of their number."""
 
 
+class Boxes(Strict):
+    """Boxes that people drew around defects: which files hold them, and what is made of them."""
+
+    format: Literal["voc", "coco", "yolo"]
+    """`voc`: Pascal VOC XML, a file an image; `coco`: COCO JSON; `yolo`: YOLO txt, a file an image."""
+    path: str | list[str]
+    """The annotation files: a folder, a glob, a file, or a list of these."""
+    names: str | list[str] | None = None
+    """For `yolo`: names of the classes in the order of their numbers, or the data.yaml, classes.txt or obj.names that
+    holds them; null looks for one in the folder of the annotations and in the two above it."""
+    classes: list[str] | None = None
+    """The classes of boxes to use, in this order; null takes all that occur. A box of another class is left out."""
+    missing: Literal["auto", "unknown", "background"] = "auto"
+    """What an image without annotation is: `background` (looked at, and nothing found) or `unknown` (a detector neither
+    learns from it nor is judged on it); `auto`: background for `yolo`, which writes no empty files, else unknown."""
+    visible: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """A box stays in a prepared image that shows at least this share of what an image of this size can show of it."""
+
+
 class Dataset(Strict):
     source: str | list[str]
     """A folder, a glob, a list of files, an HDF5 file, or `voronoi` (drawn here)."""
@@ -144,12 +163,11 @@ class Dataset(Strict):
     split: Split = Split()
     hdf5: HDF5 = HDF5()
     voronoi: Voronoi = Voronoi()
+    boxes: Boxes | None = None
+    """Boxes around the defects in the images, for detectors that find defects; null for none."""
 
-
-def prepare_method(dataset: Dataset) -> int:
-    """The method number of preparing a set, one more where something is learned of training images alone.
-
-    Only percentiles and few shots came out otherwise before that, so all other sets, and the generators trained on
-    them, stay as they are.
-    """
-    return METHOD["prepare"] + (dataset.shots is not None or dataset.scaling.rule.endswith("percentile"))
+    @model_validator(mode="after")
+    def drawn_images_have_no_annotations(self):
+        if self.boxes is not None and self.source == "voronoi":
+            raise ValueError("boxes: the drawn images of `source: voronoi` have no annotations; leave `boxes` out")
+        return self

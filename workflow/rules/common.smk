@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import arms
 from pipeline.settings import (
@@ -15,7 +16,6 @@ from pipeline.settings import (
     gallery_of,
     generate_of,
     load,
-    prepare_method,
 )
 from pipeline.tracking.tensorboard import check as check_tensorboard
 from pipeline.weights import WEIGHTS, in_cache, place
@@ -24,6 +24,8 @@ try:
     SETTINGS = load(config)
     for name, dataset in SETTINGS.datasets.items():
         check_source(dataset, name)
+        if dataset.boxes:
+            annotations.files(dataset.boxes, f"datasets.{name}.boxes")
     if SETTINGS.tracking.tensorboard:
         check_tensorboard()
 except UserError as error:
@@ -33,6 +35,7 @@ DATASETS = list(SETTINGS.datasets)
 LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
 ]
+BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
 MODELS = list(SETTINGS.models)
 FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
 GALLERIES = {
@@ -41,6 +44,7 @@ GALLERIES = {
 ARMS = arms(MODELS)
 IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
 REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
+BOXES = [f"<results>/{{dataset}}/real/{name}" for name in ("boxes.csv", "boxes.json")]
 RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
 GALLERY = f"{RUN}/gallery"
@@ -77,11 +81,22 @@ def every_arm(pattern):
     return expand(pattern, dataset=LABELLED, arm=ARMS)
 
 
-def fingerprint(dataset):
-    """Changes when a source file is added, removed or rewritten; a file name may hold anything."""
-    if dataset.source == "voronoi":
-        return None
-    stats = ((str(file), file.stat()) for file in files(dataset))
+def every_box_set():
+    """Of the data sets that have boxes."""
+    return expand(BOXES, dataset=BOXED)
+
+
+def of_source(dataset):
+    return None if dataset.source == "voronoi" else fingerprint(files(dataset))
+
+
+def of_annotations(dataset):
+    return fingerprint(map(Path, annotations.files(dataset.boxes)))
+
+
+def fingerprint(paths):
+    """Changes when a file is added, removed or rewritten; a file name may hold anything."""
+    stats = ((str(file), file.stat()) for file in paths)
     lines = "\n".join(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in stats)
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 

@@ -45,13 +45,47 @@ rule prepare:
         mem_mb=4000,
         runtime=120,
     params:
-        method=lambda w: prepare_method(SETTINGS.datasets[w.dataset]),
-        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(exclude={"voronoi"}),
-        source=lambda w: fingerprint(SETTINGS.datasets[w.dataset]),
+        method=METHOD["prepare"],
+        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
+            exclude={"voronoi", "boxes"}
+        ),
+        source=lambda w: of_source(SETTINGS.datasets[w.dataset]),
     script:
         "../scripts/prepare.py"
+
+
+# A rule of its own: boxes that are drawn anew train no generator again that does not know them.
+rule annotate:
+    input:
+        REAL,
+    output:
+        BOXES,
+        remarks="<results>/{dataset}/real/boxes_remarks.csv",
+        preview=report(
+            "<results>/{dataset}/real/boxes.png",
+            caption="../report/boxes.rst",
+            category="{dataset}",
+            labels={"figure": "boxes of defects", "model": "-"},
+        ),
+    log:
+        "<results>/logs/{dataset}/annotate.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/annotate.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        method=METHOD["annotate"],
+        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(exclude={"voronoi"}),
+        annotations=lambda w: of_annotations(SETTINGS.datasets[w.dataset]),
+    script:
+        "../scripts/annotate.py"
 
 
 rule prepare_all:
     input:
         expand("<results>/{dataset}/real/meta.json", dataset=DATASETS),
+        every_box_set(),
