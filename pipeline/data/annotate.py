@@ -104,7 +104,7 @@ def _known(
             raise UserError(f"{source}: was prepared a moment ago, but is not there now")
         try:
             if source in records:
-                known[source] = _usable(_agreed(records[source]), headers[source], boxes, remarks)
+                known[source] = _usable(_agreed(records[source], remarks), headers[source], boxes, remarks)
             elif background:
                 known[source] = []
             else:
@@ -130,12 +130,13 @@ def _by_image(headers: dict[str, Header], readings: dict[str, Reading], remarks:
     return found
 
 
-def _agreed(records: list[Record]) -> Record:
+def _agreed(records: list[Record], remarks: Remarks) -> Record:
     """The one of several that say the same. Raises Rejected where they do not, for none is righter than another."""
     first, *others = records
     for other in others:
         if (other.size, other.regions, other.faults) != (first.size, first.regions, first.faults):
             raise Rejected(f"is annotated twice, and not alike: {first.where} and {other.where}")
+        remarks.add(other.where, "", LEFT_OUT, f"says the same as {first.where}")
     return first
 
 
@@ -198,7 +199,7 @@ def _placed(settings: Dataset, images: ImageSet, headers: dict[str, Header], kno
 def _square(settings: Dataset, header: Header, row: int, col: int) -> Box:
     """The square of a source that became the image at (row, col) of it."""
     height, width = header.shape[:2]
-    return Box(row, col, tiling.boxes(settings, tiling.cropped_height(settings, height), width)[0].side)
+    return Box(row, col, tiling.square_side(settings, tiling.cropped_height(settings, height), width))
 
 
 def _other_classes(images: ImageSet, known: Known, remarks: Remarks) -> None:

@@ -36,7 +36,9 @@ class Remarks:
             files.setdefault((done, reason, bool(box)), []).append(file)
         ranked = sorted(files.items(), key=lambda item: -len(item[1]))
         lines = [f"{_things(done, box, own)} {done}: {reason}" for (done, reason, box), own in ranked[:most]]
-        return lines + ([f"... and {len(ranked) - most} more reasons"] if len(ranked) > most else [])
+        if len(ranked) > most:
+            lines.append(f"... and for {len(ranked) - most} more reasons (boxes_remarks.csv)")
+        return lines
 
 
 def _things(done: str, box: bool, files: list[str]) -> str:

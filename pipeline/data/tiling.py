@@ -34,14 +34,18 @@ def boxes(settings: Dataset, height: int, width: int) -> list[Box]:
     Raises:
         Rejected: the image is smaller than a tile.
     """
+    side = square_side(settings, height, width)
     if settings.fit == "resize":
-        side = min(height, width)
         return [Box((height - side) // 2, (width - side) // 2, side)]
-    side = tile_side(settings)
     if min(height, width) < side:
         raise Rejected(f"{height} x {width} pixels are smaller than a tile of {side} x {side}")
     rows, cols = (positions(length, side, settings.tile_overlap) for length in (height, width))
     return [Box(row, col, side) for row in rows for col in cols]
+
+
+def square_side(settings: Dataset, height: int, width: int) -> int:
+    """Side in source pixels of the squares of an image already cropped, all alike."""
+    return tile_side(settings) if settings.fit == "tile" else min(height, width)
 
 
 def tile_side(settings: Dataset) -> int:

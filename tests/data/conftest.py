@@ -5,6 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from pipeline.data import annotate as annotate_module
 from pipeline.data import prepare as prepare_module
 from pipeline.settings import Dataset
 
@@ -28,8 +29,9 @@ class Inline:
 
 @pytest.fixture
 def inline(monkeypatch):
-    """Makes `prepare` work without starting processes."""
+    """Makes `prepare` and `annotate` work without starting processes."""
     monkeypatch.setattr(prepare_module, "Pool", Inline)
+    monkeypatch.setattr(annotate_module, "Pool", Inline)
 
 
 @pytest.fixture

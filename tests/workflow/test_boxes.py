@@ -1,0 +1,53 @@
+"""The real Snakefile: what a box that was drawn anew runs again, and what not."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.data.annotated import voc
+from tests.workflow.test_rerun import planned, run
+
+
+def again(results, settings):
+    """Jobs that preparing would do."""
+    jobs = planned(results, settings, "prepare_all")
+    return sorted(set(jobs) - {"prepare_all"})
+
+
+@pytest.fixture
+def source(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        for folder in ("images", "boxes"):
+            (tmp_path / folder).mkdir(exist_ok=True)
+        Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(tmp_path / "images" / f"{i}.png")
+        (tmp_path / "boxes" / f"{i}.xml").write_text(voc(("a", 3, 3, 9, 9)))
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_boxes_drawn_anew_make_no_image_and_no_generator_anew(source):
+    results = source / "results"
+    plain = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    boxed = f"{plain} datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
+    run(results, "prepare_all", settings=plain)
+    assert again(results, boxed) == ["annotate"]
+    run(results, "prepare_all", settings=boxed)
+    real = results / "polycrystals" / "real"
+    assert json.loads((real / "boxes.json").read_text())["classes"] == ["a"]
+    assert again(results, boxed) == []
+    (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
+    assert again(results, boxed) == ["annotate"]
+    assert again(results, f"{boxed} datasets.polycrystals.boxes.visible=0.6") == ["annotate"]
+    assert again(results, plain) == []
+
+
+def test_missing_annotations_are_one_line(tmp_path, source):
+    settings = f"datasets.polycrystals.boxes.format=coco datasets.polycrystals.boxes.path={source}/boxes"
+    settings += f" datasets.polycrystals.source={source}/images"
+    printed = run(tmp_path / "results", settings=settings, check=False)
+    assert "ERROR: datasets.polycrystals.boxes.path: " in printed
+    assert "holds no *.json file, as `format: coco`" in printed
+    assert "Traceback" not in printed
