@@ -148,7 +148,8 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
     if record.size not in (None, (height, width)):
         was = " x ".join(f"{side:g}" for side in record.size)
         raise Rejected(f"its boxes were drawn on {was} pixels, but the upright picture has {height} x {width}")
-    faults, kept = list(record.faults), []
+    faults = list(record.faults)
+    kept: dict[Region, None] = {}  # in order; a hostile file may hold hundreds of thousands
     for region in record.pixels(height, width):
         if boxes.classes is not None and region.label not in boxes.classes:
             remarks.add(header.source, str(region), LEFT_OUT, "is of a class that boxes.classes does not name")
@@ -163,12 +164,12 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
             continue
         if cut:
             remarks.add(header.source, str(region), CLIPPED, "reaches out of the image")
-        kept.append(inside)
+        kept[inside] = None
     for box, reason in faults:
         remarks.add(header.source, box, LEFT_OUT, reason)
     if faults and not kept:  # a defect is there: to call the image background would be wrong
         raise Rejected("none of its boxes can be used")
-    return kept
+    return list(kept)
 
 
 # ---------------------------------------------------------------- which boxes a prepared image has

@@ -9,6 +9,7 @@ from pipeline.data.frame import Rejected
 from pipeline.data.records import Region
 from pipeline.data.tiling import Box
 
+SMALLEST = 0.1  # pixels of a side: less is a slip of the hand, which a detector cannot learn and may stumble over
 SLACK = 0.5  # pixels that a box may leave its image by without a word: fractions are written with few digits
 
 
@@ -26,10 +27,10 @@ def judged(region: Region, height: int, width: int) -> Judged:
     label, x0, y0, x1, y1 = region
     if not all(math.isfinite(value) for value in (x0, y0, x1, y1)):
         raise Rejected("has a coordinate that is not finite (NaN or infinity)")
-    if x1 <= x0 or y1 <= y0:
+    if x1 - x0 < SMALLEST or y1 - y0 < SMALLEST:
         raise Rejected("is empty or inverted")
     inside = Region(label, max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1))
-    if inside.x1 <= inside.x0 or inside.y1 <= inside.y0:
+    if inside.x1 - inside.x0 < SMALLEST or inside.y1 - inside.y0 < SMALLEST:
         raise Rejected("lies outside the image")
     return Judged(inside, max(-x0, -y0, x1 - width, y1 - height) > SLACK)
 

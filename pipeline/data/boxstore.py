@@ -36,7 +36,7 @@ def write(folder: Path, images: str, table: pd.DataFrame, classes: list[str], un
         facts: anything else worth keeping in `boxes.json`.
     """
     part = folder / "boxes.csv.part"
-    table.to_csv(part, index=False, columns=COLUMNS, float_format="%.7g", encoding="utf-8")
+    table.to_csv(part, index=False, columns=COLUMNS, float_format="%.9g", encoding="utf-8")
     seal = {"images": images, "boxes": _sha256(part), "classes": classes, "unknown": unknown} | facts
     (folder / "boxes.json.part").write_text(json.dumps(seal, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for name in FILES:

@@ -12,6 +12,8 @@ from typing import Any
 from pipeline.data.frame import Rejected
 from pipeline.data.records import Fault, Reading, Record, Region, name_of, number
 
+LONGEST = 80  # characters of an id in a message
+
 
 def read(path: str, name: str) -> Reading:
     """The images of a file, with the annotations that point at them.
@@ -26,9 +28,9 @@ def read(path: str, name: str) -> Reading:
     faults: dict[Any, list[Fault]] = {i: [] for i in known}
     dangling = []
     for mark in marks:
-        own, which = _id(mark, "image_id"), f"annotation {_id(mark)}"
+        own, which = _id(mark, "image_id"), f"annotation {_id(mark)[:LONGEST]}"
         if own not in known:
-            dangling.append(Fault(which, f"belongs to no image: the file has none with id {own}"))
+            dangling.append(Fault(which, f"belongs to no image: the file has none with id {own[:LONGEST]}"))
             continue
         try:
             regions[own].append(_region(mark, names))
@@ -37,8 +39,8 @@ def read(path: str, name: str) -> Reading:
     records = []
     for image in images:
         own = _id(image)
-        double = f"its id {own} stands for {known[own]} images" if known[own] > 1 else None
-        where = f"{name}, image {own}"
+        double = f"its id {own[:LONGEST]} stands for {known[own]} images" if known[own] > 1 else None
+        where = f"{name}, image {own[:LONGEST]}"
         records.append(
             Record(_file(image), False, where, _size(image), regions[own], faults[own], unreadable=double)
         )  # fmt: skip
@@ -62,7 +64,7 @@ def _sections(path: str) -> list[list[dict]]:
 
 def _id(entry: dict, key: str = "id") -> str:
     """As text: some tools number in words, and a list is no key."""
-    return json.dumps(entry.get(key))[:80]
+    return json.dumps(entry.get(key))
 
 
 def _file(image: dict) -> str:
@@ -73,7 +75,7 @@ def _file(image: dict) -> str:
 def _region(mark: dict, names: dict[str, Any]) -> Region:
     category = _id(mark, "category_id")
     if category not in names:
-        raise Rejected(f"is of an unknown class: the file has no category {category}")
+        raise Rejected(f"is of an unknown class: the file has no category {category[:LONGEST]}")
     label = name_of(names[category])
     if mark.get("iscrowd"):
         raise Rejected("marks a crowd (iscrowd), not one thing")

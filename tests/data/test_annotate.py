@@ -8,8 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.data import annotate as module
 from pipeline.data.annotate import annotate
+from pipeline.data.annotation_reader import read_file
 from pipeline.data.imageset import ImageSet
+from pipeline.data.pool import Failed, Pool
 from pipeline.data.prepare import prepare
 from pipeline.settings import UserError
 from tests.data.annotated import coco, voc, yolo
@@ -39,11 +42,11 @@ def source(tmp_path):
 def annotated(tmp_path, dataset):
     """The image set of the folders, prepared and annotated with these settings."""
 
-    def make(kind="voc", boxes=(), workers=1, **settings):
+    def make(kind="voc", boxes=(), **settings):
         own = {"format": kind, "path": str(tmp_path / "boxes"), **dict(boxes)}
         settings = dataset(str(tmp_path / "images"), boxes=own, split={"near_duplicates": "off"}, **settings)
-        prepare(settings, tmp_path / "out", workers=workers)
-        annotate(settings, tmp_path / "out", workers=workers)
+        prepare(settings, tmp_path / "out")
+        annotate(settings, tmp_path / "out")
         return ImageSet.open(tmp_path / "out")
 
     return make
@@ -218,9 +221,20 @@ def test_everything_that_is_wrong_is_named_and_the_rest_goes_on(tmp_path, inline
     assert {(0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9)} <= colours
 
 
-def test_in_processes_of_their_own_the_same(tmp_path, troubled, annotated):
-    annotated(boxes={"classes": ["b", "a"]}, labels={"rule": "folder"}, workers=2)
+def test_in_a_process_of_its_own_the_same(tmp_path, inline, troubled, annotated, monkeypatch):
+    monkeypatch.setattr(module, "Pool", Pool)
+    annotated(boxes={"classes": ["b", "a"]}, labels={"rule": "folder"})
     assert set(remarks(tmp_path / "out")) == EXPECTED
+
+
+def test_a_file_that_kills_its_reader_costs_one_image(tmp_path, inline, source, annotated, monkeypatch):
+    def killed(task):
+        return Failed("crashed its decoder (exit status -11)") if task.annotation.name == "1.xml" else read_file(task)
+
+    source({f"{i}.png": dark(i, 20, 20) for i in range(3)}, {f"{i}.xml": voc(("a", 2, 2, 9, 9)) for i in range(3)})
+    monkeypatch.setattr(module, "read_file", killed)
+    assert annotated().annotated.tolist() == [True, False, True]
+    assert remarks(tmp_path / "out") == [("1.png", "", "unknown", "crashed its decoder (exit status -11)")]
 
 
 def test_a_scratch_on_a_bad_part_is_nothing_odd(tmp_path, inline, source, annotated):

@@ -16,6 +16,8 @@ from pipeline.data.tiling import Box
         ((4, 2, 4, 9), "empty or inverted"),
         ((9, 2, 4, 9), "empty or inverted"),
         ((4, 9, 9, 2), "empty or inverted"),
+        ((4, 2, 4.09, 9), "empty or inverted"),
+        ((39.95, 2, 45, 9), "outside the image"),
         ((40, 2, 45, 9), "outside the image"),
         ((-5, 2, 0, 9), "outside the image"),
         ((4, 20, 9, 30), "outside the image"),
