@@ -1,0 +1,20 @@
+"""What the page says went into a data set."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from pipeline.data.imageset import ImageSet
+from pipeline.report import overview
+
+
+@pytest.mark.parametrize(("shots", "said"), [(None, False), (5, True)])
+def test_few_shots_are_said_beside_the_counts_of_each_class(shots, said):
+    rows = [("a", "train")] * 3 + [("b", "train")] * 5 + [("a", "test")] * 2
+    table = pd.DataFrame(rows, columns=["label", "split"]).assign(group=[str(i) for i in range(10)])
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a", "b"]}
+    page = overview.dataset(ImageSet(Path("nowhere"), meta | {"settings": {"shots": shots}}, table), {})
+    sentence = "few shots: at most 5 source images a class to train, and as many to choose by"
+    assert (sentence in page["facts"]) == said
+    assert page["counts"][0] == {"label": "a", "train": 3, "val": 0, "test": 2}
