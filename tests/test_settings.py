@@ -93,3 +93,9 @@ def test_every_family_in_the_settings_is_in_the_registry_and_the_other_way_round
     from pipeline.models import FAMILIES
 
     assert set(FAMILIES) == set(FAMILY_SETTINGS)
+
+
+@pytest.mark.parametrize(("written", "read"), [("on", "on"), ("off", "off"), ("auto", "auto"), ('"off"', "off")])
+def test_a_switch_may_be_written_without_quotes(written, read):
+    """YAML 1.1 takes a bare on and off for booleans."""
+    assert load(config(evaluate=yaml.safe_load(f"inception: {written}"))).evaluate.inception == read

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings.basics import Count, Fraction, Positive, Strict
+from pipeline.settings.basics import Count, Fraction, Positive, Strict, Switch
 
 
 class Voronoi(Strict):
@@ -103,7 +103,7 @@ class Split(Strict):
     """Column of the labels' CSV; rows of one group stay on one side. Null groups by source file."""
     group_pattern: str | None = None
     """Regular expression on the file name without its extension; images of equal group 1 stay on one side."""
-    near_duplicates: Literal["auto", "on", "off"] = "auto"
+    near_duplicates: Switch = "auto"
     """Look for images that overlap (copies, altered copies, shifted crops of one scene) and keep them on one side;
     `auto`: among at most 10 000 images, and not among drawn ones. The time grows with the square of their number."""
 

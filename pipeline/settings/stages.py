@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.settings.basics import Count, Fraction, Positive, Strict
+from pipeline.settings.basics import Count, Fraction, Positive, Strict, Switch
 from pipeline.settings.families import STYLED, WIDE
 
 
@@ -81,7 +81,7 @@ class Gallery(Strict):
 
 
 class Evaluate(Strict):
-    inception: Literal["auto", "on", "off"] = "auto"
+    inception: Switch = "auto"
     """FID by clean-fid's Inception: `auto` where its weights are in the cache, `on` fetches them, `off` omits it."""
     weights: str = "~/.cache/pyrite"
     """Folder of downloaded weights; can be filled by hand."""
