@@ -5,26 +5,18 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn import functional
 
 from pipeline.data.imageset import ImageSet, sha256
-from pipeline.detection.order import batches
+from pipeline.detection.learn import predict, reproducible, train
 from pipeline.detection.pool import Pool, testing, training
-from pipeline.detection.resnet import resnet18
 from pipeline.detection.scores import accuracy, confusion, f1, macro_f1
 from pipeline.job import progress, say
 from pipeline.settings import METHOD, Detect, ImageSpec, UserError
-from pipeline.training.device import amp_dtype, best_device, memory_limit
-
-CHECK = 50  # steps between looks at the loss; each makes an accelerator wait
+from pipeline.training.device import best_device, memory_limit
 
 
 def run_arm(
@@ -109,79 +101,20 @@ def _repetitions(
     truth = test.labels.cpu().numpy()
     name, total = f"{dataset}: detector, {arm}", settings.seeds * settings.steps
     with (
-        _reproducible(),
+        reproducible(),
         memory_limit("detect.batch", settings.batch),
         progress(name, total, "step", len(done) * settings.steps) as bar,
     ):
         for seed in range(len(done), settings.seeds):
             began = time.monotonic()
-            network = train(settings, real.spec, pool, seed, bar.update)
+            try:
+                network = train(settings, real.spec, pool, seed, bar.update)
+            except FloatingPointError as error:
+                raise UserError(f"detect.learning_rate: {settings.learning_rate}, {error}; lower it") from error
             predicted = predict(network, test, settings.batch)
             done.append(_scores(seed, truth, predicted, real.spec, time.monotonic() - began))
             _write(state, {"recipe": recipe, "seeds": done})
     return done
-
-
-def train(settings: Detect, spec: ImageSpec, pool: Pool, seed: int, tick=lambda steps: None) -> nn.Module:
-    """A ResNet-18 after `settings.steps` AdamW steps, cosine decay to zero; all randomness comes from `seed`.
-
-    Args:
-        settings: of the comparison.
-        spec: of the images.
-        pool: the training images; their device is where training happens.
-        seed: of the repetition.
-        tick: called with a number of steps whenever that many more are done.
-    """
-    network = _initial(spec, settings.width, seed).to(pool.labels.device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    order = batches(seed, settings.steps, settings.batch, pool.n_real, len(pool) - pool.n_real, spec.symmetry)
-    ticked = 0
-    for step, (rows, views) in enumerate(order, 1):
-        rows, views = (torch.from_numpy(a).to(pool.labels.device) for a in (rows, views))
-        with _autocast(rows.device):
-            loss = functional.cross_entropy(network(pool.images(rows, views)), pool.labels[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % CHECK == 0 or step == settings.steps:
-            if not torch.isfinite(loss):
-                rate = settings.learning_rate
-                raise UserError(f"detect.learning_rate: {rate}, the loss was not finite at step {step}; lower it")
-            tick(step - ticked)
-            ticked = step
-    return network.eval()
-
-
-@torch.inference_mode()
-def predict(network: nn.Module, pool: Pool, batch: int) -> np.ndarray:
-    """(N,) int64, the most probable class of every image of the pool."""
-    rows = torch.arange(len(pool), device=pool.labels.device)
-    with _autocast(rows.device):
-        parts = [network(pool.images(part)).argmax(1) for part in rows.split(batch)]
-    return torch.cat(parts).cpu().numpy()
-
-
-def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Module:
-    """Drawn on the CPU, so that they are the same whatever trains them."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return resnet18(spec, width)
-
-
-def _autocast(device: torch.device) -> torch.autocast:
-    amp = amp_dtype("auto", device)
-    return torch.autocast(device.type, amp or torch.float32, enabled=amp is not None)
-
-
-@contextmanager
-def _reproducible() -> Iterator[None]:
-    """The same convolution algorithm in every arm, and one that adds up in a fixed order."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
-        yield
 
 
 def _scores(seed: int, truth: np.ndarray, predicted: np.ndarray, spec: ImageSpec, seconds: float) -> dict[str, Any]:

@@ -2,18 +2,35 @@
 
 from __future__ import annotations
 
-from torch import nn
-from torchvision.models.resnet import BasicBlock, conv1x1
+from torch import Tensor, nn
 
 from pipeline.settings import ImageSpec
 
 SMALL = 64  # pixels, the largest side that keeps its full resolution in the first stage
 
 
+class BasicBlock(nn.Module):
+    """Two 3×3 convolutions beside a shortcut (He et al. 2016, figure 2), as torchvision's, whose import takes longer
+    than all the features of a small image set."""
+
+    def __init__(self, before: int, after: int, stride: int, shortcut: nn.Module):
+        super().__init__()
+        self.conv1 = nn.Conv2d(before, after, 3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(after)
+        self.conv2 = nn.Conv2d(after, after, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(after)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut = shortcut
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = self.relu(self.bn1(self.conv1(images)))
+        return self.relu(self.bn2(self.conv2(hidden)) + self.shortcut(images))
+
+
 def resnet18(spec: ImageSpec, width: int = 64) -> nn.Sequential:
     """ResNet-18 with random weights: (N, C, H, W) -> (N, classes) logits.
 
-    Stages of torchvision's basic blocks, two each, with 1, 2, 4 and 8 times `width` channels (He et al. 2016, table 1;
+    Stages of basic blocks, two each, with 1, 2, 4 and 8 times `width` channels (He et al. 2016, table 1;
     `width` 64 is the paper's). Images of at most 64 pixels enter through a 3×3 convolution without striding or pooling,
     as in that paper's section 4.2; larger ones through its 7×7 convolution and max-pool, both of stride 2.
     """
@@ -30,6 +47,11 @@ def resnet18(spec: ImageSpec, width: int = 64) -> nn.Sequential:
     return network
 
 
+def body(network: nn.Sequential) -> nn.Sequential:
+    """What such a network sees before it names a class: (N, C, H, W) -> (N, 8 × width) features, none negative."""
+    return network[:-1]
+
+
 def _stem(spec: ImageSpec, width: int) -> list[nn.Module]:
     after = [nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
     if max(spec.height, spec.width) <= SMALL:
@@ -43,9 +65,9 @@ def _stem(spec: ImageSpec, width: int) -> list[nn.Module]:
 
 def _block(before: int, after: int, stride: int) -> BasicBlock:
     if stride == 1 and before == after:
-        return BasicBlock(before, after)
-    # The pool of one pixel takes every stride-th one, so this is torchvision's 1×1 convolution with a stride. oneDNN's
+        return BasicBlock(before, after, 1, nn.Identity())
+    # The pool of one pixel takes every stride-th one, so this is the paper's 1×1 convolution with a stride. oneDNN's
     # own writes past its buffer on the way back where it has fewer than 8 (AVX-512: 16) channels, channels-last
     # (github.com/uxlfoundation/oneDNN/issues/6035): wrong gradients, a crash, or a hang.
-    shortcut = nn.Sequential(nn.AvgPool2d(1, stride), conv1x1(before, after), nn.BatchNorm2d(after))
+    shortcut = nn.Sequential(nn.AvgPool2d(1, stride), nn.Conv2d(before, after, 1, bias=False), nn.BatchNorm2d(after))
     return BasicBlock(before, after, stride, shortcut)

@@ -7,7 +7,7 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from pipeline.data.imageset import ImageSet
-from pipeline.detection import classify
+from pipeline.detection import classify, learn
 from pipeline.detection.classify import run_arm
 from pipeline.settings import Detect, UserError
 from tests.detection.conftest import shapes
@@ -79,14 +79,14 @@ def test_the_same_arm_twice_is_the_same(tmp_path, real, fakes):
 
 def test_initial_weights_are_those_of_the_seed_in_every_arm(tmp_path, real, fakes, monkeypatch):
     drawn = {}
-    original = classify._initial
+    original = learn._initial
 
     def spy(spec, width, seed):
         network = original(spec, width, seed)
         drawn.setdefault(seed, []).append([p.detach().clone() for p in network.parameters()])
         return network
 
-    monkeypatch.setattr(classify, "_initial", spy)
+    monkeypatch.setattr(learn, "_initial", spy)
     before = torch.random.get_rng_state()
     arm(tmp_path, real)
     arm(tmp_path, real, [fakes], "real+x")
