@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "tracking": set(),
     "training": {"models", "data", "tracking", "evaluation", "weights"},
     "sampling": {"models", "data", "training", "tracking"},
-    "evaluation": {"data", "tracking", "weights"},
+    "evaluation": {"data", "detection", "tracking", "weights"},
     "detection": {"data", "tracking", "training"},
     "report": {"data", "detection", "evaluation", "tracking", "training"},
     "gpu_check": {"data", "models", "training", "sampling"},

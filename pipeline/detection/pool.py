@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.imageset import ImageSet
@@ -37,11 +38,22 @@ class Pool:
                 chosen = (views & bit).bool()[:, None, None, None]
                 if chosen.any():
                     images = torch.where(chosen, turn(images), images)
-        if self.stored.dtype == torch.uint8:
-            images = images.float() * (2 / 255) - 1
-        else:
-            images = (images.int() & 0xFFFF).float() * (2 / 65535) - 1
-        return images.contiguous(memory_format=torch.channels_last)
+        return normalised(images)
+
+
+def stored(images: NDArray) -> Tensor:
+    """Images (N, H, W, C) of unsigned integers as a `Pool` holds them."""
+    images = np.ascontiguousarray(images)
+    return torch.from_numpy(images.view(np.int16) if images.dtype == np.uint16 else images)
+
+
+def normalised(images: Tensor) -> Tensor:
+    """(n, C, H, W) of stored images to float32 in [-1, 1], channels-last."""
+    if images.dtype == torch.uint8:
+        images = images.float() * (2 / 255) - 1
+    else:
+        images = (images.int() & 0xFFFF).float() * (2 / 65535) - 1
+    return images.contiguous(memory_format=torch.channels_last)
 
 
 def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> Pool:
@@ -65,8 +77,7 @@ def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: to
         drawn = fakes.rows("train")
         labels = pd.Categorical(fakes.metadata["label"], categories=classes).codes[drawn].astype(np.int64)
         pools.append(_read(fakes, drawn, labels, device))
-    stored, labels = torch.cat([p.stored for p in pools]), torch.cat([p.labels for p in pools])
-    return Pool(stored, labels, len(rows))
+    return Pool(torch.cat([p.stored for p in pools]), torch.cat([p.labels for p in pools]), len(rows))
 
 
 def testing(real: ImageSet, dataset: str, device: torch.device) -> Pool:
@@ -98,10 +109,7 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
 
 def _read(images: ImageSet, rows: np.ndarray, labels: np.ndarray, device: torch.device) -> Pool:
     """Reads these rows of the image file and no other."""
-    stored = np.ascontiguousarray(images.images[rows])
-    if stored.dtype == np.uint16:
-        stored = stored.view(np.int16)
-    return Pool(torch.from_numpy(stored).to(device), torch.from_numpy(labels).to(device), len(rows))
+    return Pool(stored(images.images[rows]).to(device), torch.from_numpy(labels).to(device), len(rows))
 
 
 def _mirror_x(images: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation import metrics, phases
+from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.intervals import Estimate
 from pipeline.evaluation.sample import Sample
 from pipeline.settings import Evaluate, UserError
@@ -29,12 +30,13 @@ NEEDED = {
 
 
 class Context(NamedTuple):
-    """What every candidate is judged by: the training images, and the held-out images (None where there are none)."""
+    """What every candidate is judged by: the training images, and the held-out images (None where there are none);
+    and the extractors that look at all of them, by name."""
 
     settings: Evaluate
     reference: Sample
     heldout: Sample | None
-    extractors: list[str]
+    extractors: dict[str, Extractor]
     cut: phases.Cut
 
     def equal_n(self, candidate: Sample) -> int:
@@ -46,7 +48,9 @@ class Context(NamedTuple):
 
 
 def scaled(candidate: Sample, reference: Sample, extractor: str) -> tuple[NDArray, NDArray]:
-    """Features of both: Inception's as they are, so FID is FID; each layer of the random networks counts the same."""
+    """Features of both: Inception's as they are, so FID is FID; each layer of the random networks counts the same. The
+    classifier's, which are one layer, keep their proportions, for these are what it learned; only their common unit,
+    which a training leaves to chance, becomes the spread of the real images."""
     x, y = candidate.vectors(extractor).astype(np.float64), reference.vectors(extractor).astype(np.float64)
     if extractor == "inception":
         return x, y

@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.data.imageset import ImageSet
-from pipeline.evaluation import ceilings, distances, phases, structure
+from pipeline.evaluation import ceilings, distances, domain, phases, structure
 from pipeline.evaluation.context import ALL, WHOLES, Context
 from pipeline.evaluation.copies import copies
 from pipeline.evaluation.diversity import diversity
-from pipeline.evaluation.features import computed
+from pipeline.evaluation.extractors import COMPARED, extractors
 from pipeline.evaluation.figures import plot_psd, plot_samples
 from pipeline.evaluation.intervals import draw
 from pipeline.evaluation.sample import Sample
 from pipeline.job import say
 from pipeline.settings import METHOD, Evaluate, UserError
-from pipeline.weights import fetch, in_cache
 
 # ---------------------------------------------------------------- what the workflow calls
 
@@ -55,9 +53,8 @@ def evaluate(
     """
     real, made = ImageSet.open(data), ImageSet.open(synthetic)
     _check(real, made)
-    extractors = _extractors(settings)
-    context = _context(settings, real, extractors, made.meta["classes"])
-    candidate = _sample(settings, made, np.arange(len(made)), extractors, context.cut)
+    context = _context(settings, real, made.meta["classes"])
+    candidate = Sample.of_set(made, np.arange(len(made)), context.extractors)
     numbers, notes = measure(candidate, context, model)
     record = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
     record |= {"n_sample": len(candidate), "phases": context.cut._asdict(), "metrics": numbers}
@@ -80,20 +77,17 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     Args and errors as `evaluate`.
     """
     real = ImageSet.open(data)
-    extractors = _extractors(settings)
-    context = _context(settings, real, extractors, real.meta["classes"])
+    context = _context(settings, real, real.meta["classes"])
     reference, heldout = context.reference, context.heldout
     n = len(heldout) if heldout is not None else min(len(reference), 500)
     labels = heldout.labels if heldout is not None else reference.labels[context.rng(7).permutation(len(reference))[:n]]
     candidates = {} if heldout is None else {"real": heldout}
     for name, function in (("noise", ceilings.noise), ("blurred noise", ceilings.blurred_noise)):
         images = function(reference, labels, context.rng(8))
-        candidate = Sample.of_array(images, labels, [*extractors, "psd"], settings.weights, name)
-        statistics = computed(images, "phases", phases.extractor(context.cut.threshold), name)
-        candidates[name] = candidate.also("phases", statistics)
+        candidates[name] = Sample.of_array(images, labels, context.extractors, name)
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
-    notes += context.cut.notes()
+    notes += [*context.cut.notes(), *domain.notes(settings, real)]
     for name, candidate in candidates.items():
         rows, said = measure(candidate, context, name)
         numbers += rows
@@ -122,14 +116,15 @@ def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[
         sets; the reader compares them with the floor.
     """
     n = context.equal_n(candidate)
+    spaces = [name for name in COMPARED if name in context.extractors]
     draws = draw(candidate.labels, context.reference.labels, n, WHOLES, context.settings.subsets, context.settings.seed)
     parts = [
-        *(distances.overall(candidate, context, extractor, n, draws) for extractor in context.extractors),
+        *(distances.overall(candidate, context, extractor, n, draws) for extractor in spaces),
         structure.textures(candidate, context, n, draws),
         structure.microstructure(candidate, context, n, draws),
         copies(candidate, context),
         diversity(candidate, context),
-        *(distances.by_class(candidate, context, extractor) for extractor in context.extractors),
+        *(distances.by_class(candidate, context, extractor) for extractor in spaces),
     ]
     rows, notes = [], []
     for part in parts:
@@ -144,35 +139,18 @@ def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[
 # ---------------------------------------------------------------- what is compared
 
 
-def _extractors(settings: Evaluate) -> list[str]:
-    """`random` always; `inception` where its weights are wanted and to be had."""
-    if settings.inception == "on":
-        fetch("inception", settings.weights)
-        return ["random", "inception"]
-    found = settings.inception == "auto" and in_cache("inception", settings.weights)
-    return ["random", "inception"] if found else ["random"]
-
-
-def _context(settings: Evaluate, real: ImageSet, extractors: list[str], classes: list[str]) -> Context:
+def _context(settings: Evaluate, real: ImageSet, classes: list[str]) -> Context:
     """Training and held-out images of some classes."""
     wanted = real.metadata["label"].isin(classes).to_numpy()
     train = real.rows("train")[wanted[real.rows("train")]]
     if len(train) < 2:
         raise UserError(f"{real.path}: {len(train)} training images of {', '.join(classes)}; evaluation needs 2")
     cut = phases.find_cut(real)
-    reference = _sample(settings, real, train, extractors, cut)
+    looking = extractors(settings, real, cut)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     held = held[wanted[held]]
-    heldout = _sample(settings, real, held, extractors, cut) if len(held) else None
-    return Context(settings, reference, heldout, extractors, cut)
-
-
-def _sample(
-    settings: Evaluate, images: ImageSet, rows: NDArray[np.int64], extractors: list[str], cut: phases.Cut
-) -> Sample:
-    """Some images of a set with all that the panel looks at."""
-    found = Sample.of_set(images, rows, [*extractors, "psd"], settings.weights)
-    return found.also("phases", phases.of_set(images, cut.threshold).rows(rows))
+    heldout = Sample.of_set(real, held, looking) if len(held) else None
+    return Context(settings, Sample.of_set(real, train, looking), heldout, looking, cut)
 
 
 def _check(real: ImageSet, made: ImageSet) -> None:
@@ -205,7 +183,7 @@ def _set_notes(real: ImageSet, made: ImageSet, context: Context) -> list[str]:
         notes.append("no image is held out: there is no floor")
     elif len(made) < len(context.heldout):
         notes.append(f"{len(made)} synthetic images, fewer than the {len(context.heldout)} held-out ones of the floor")
-    return notes
+    return notes + domain.notes(context.settings, real)
 
 
 def _curves(real: ImageSet, context: Context, candidate: Sample) -> dict[str, Any]:

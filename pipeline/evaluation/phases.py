@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.data.imageset import ImageSet
 from pipeline.data.units import MILLIMETRES
 from pipeline.evaluation import microstructure
-from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, kept
+from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, kept, without_grams
 
 Array = NDArray[np.float64]
 # Columns of the statistics of an image: `crossings` a pixel of test line, curves over 0..R pixels, numbers of chords
@@ -81,7 +81,7 @@ def find_cut(real: ImageSet) -> Cut:
     """From all training images of a set, of whatever class; their statistics are kept beside them."""
     train = real.rows("train")
     found = threshold(real.images, train)
-    statistics = of_set(real, found).rows(train)
+    statistics = kept(real, "phases", extractor(found)).rows(train)
     whole, largest = part(statistics, "grains").sum(axis=1), part(statistics, "largest_region")
     divided = bool(np.median(largest) <= DIVIDED and whole.mean() >= 1)
     thin = bool(part(statistics, "two_point")[:, 0].mean() >= THIN)
@@ -105,11 +105,6 @@ def extractor(cut: float) -> Extractor:
     return Extractor(f"1 cut at {cut!r}", lambda images, text: _statistics(images, text, cut))
 
 
-def of_set(images: ImageSet, cut: float) -> Features:
-    """Statistics of every image of a set, computed once."""
-    return kept(images, "phases", extractor(cut))
-
-
 def flat(found: Features) -> NDArray[np.bool_]:
     """(n,) whether an image is all bright or all dark."""
     return part(found, "crossings")[:, 0] == 0
@@ -127,7 +122,7 @@ def _statistics(images: NDArray, description: str, cut: float) -> Features:
     size = max(1, PIXELS_A_BATCH // images[0].size)
     found = [_blocks(microstructure.luminance(b) > level) for b in batches(images, description, size)]
     vectors = np.concatenate([np.concatenate(blocks, axis=1) for blocks in found]).astype(np.float32)
-    return Features(vectors, tuple(b.shape[1] for b in found[0]), np.zeros((len(vectors), 0), np.float32), ())
+    return without_grams(vectors, tuple(b.shape[1] for b in found[0]))
 
 
 def _blocks(phase: NDArray[np.bool_]) -> list[Array]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.imageset import ImageSet
-from pipeline.evaluation.features import Features, extract, features
+from pipeline.evaluation.features import Extractor, Features, computed, kept
 
 
 @dataclass(frozen=True)
@@ -22,25 +21,17 @@ class Sample:
     features: dict[str, Features]
 
     @classmethod
-    def of_set(
-        cls, images: ImageSet, rows: NDArray[np.int64], extractors: list[str], cache: str | os.PathLike
-    ) -> Sample:
+    def of_set(cls, images: ImageSet, rows: NDArray[np.int64], extractors: dict[str, Extractor]) -> Sample:
         """Some images of a set; features come from the set's cache."""
-        found = {name: features(images, name, cache).rows(rows) for name in extractors}
+        found = {name: kept(images, name, extractor).rows(rows) for name, extractor in extractors.items()}
         labels = images.metadata["label"].to_numpy(dtype=str)
         return cls(images.images, rows, labels[rows], found)
 
     @classmethod
-    def of_array(
-        cls, images: NDArray, labels: NDArray[np.str_], extractors: list[str], cache: str | os.PathLike, what: str
-    ) -> Sample:
-        """Images (n, H, W, C) in memory."""
-        found = {name: extract(images, name, cache, what) for name in extractors}
+    def of_array(cls, images: NDArray, labels: NDArray[np.str_], extractors: dict[str, Extractor], what: str) -> Sample:
+        """Images (n, H, W, C) in memory; `what` names them."""
+        found = {name: computed(images, name, extractor, what) for name, extractor in extractors.items()}
         return cls(images, np.arange(len(images)), labels, found)
-
-    def also(self, extractor: str, found: Features) -> Sample:
-        """With further features of the same images."""
-        return replace(self, features=self.features | {extractor: found})
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -85,6 +85,10 @@ class Evaluate(Strict):
     """FID by clean-fid's Inception: `auto` where its weights are in the cache, `on` fetches them, `off` omits it."""
     weights: str = "~/.cache/pyrite"
     """Folder of downloaded weights; can be filled by hand."""
+    domain: Annotated[int, Field(ge=0)] = 100
+    """Training steps, of 16 images each, of the small classifier of the real classes in whose features sets are
+    compared too; fewer where each training image would be seen more than 12 times, which is how it is learned by heart.
+    0 leaves it out."""
     subsets: Annotated[int, Field(ge=2)] = 50
     """Random subsets for the spread of KID and bootstrap draws for the other intervals."""
     subset_size: Annotated[int, Field(ge=10)] = 100

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.data.imageset import ImageSet
 from pipeline.evaluation import metrics
-from pipeline.evaluation.features import RandomNetworks
+from pipeline.evaluation.random_networks import RandomNetworks
 from pipeline.models import ranks
 from pipeline.models.base import GenerativeModel
 from pipeline.models.batch import Draws, Part

@@ -1,11 +1,16 @@
 """Image sets to judge, made here: blobs of three sizes are three classes."""
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import ndimage
+from torch import nn
 
 from pipeline.data.imageset import ImageSet, ImageSetWriter
+from pipeline.weights import WEIGHTS
 
 CLASSES = {"coarse": 3.0, "fine": 0.8, "middle": 1.6}  # width of the blobs, pixels
 
@@ -56,3 +61,28 @@ def real_set(tmp_path_factory):
         return made[name]
 
     return build
+
+
+class Mean(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=(2, 3)).repeat(1, 683)[:, :2048]
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = Mean()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A cache with a small network in Inception's place: its features are the means of the channels it is given."""
+    path = tmp_path / "inception-2015-12-05.pt"
+    torch.jit.script(Network()).save(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    made = WEIGHTS["inception"]._replace(file=path.name, sha256=digest, size=path.stat().st_size)
+    monkeypatch.setitem(WEIGHTS, "inception", made)
+    return tmp_path

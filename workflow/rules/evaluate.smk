@@ -4,6 +4,8 @@ rule evaluate_real:
         weights=inception(),
     output:
         numbers="<results>/{dataset}/real/evaluation.json",
+        # Those kept beside them of the real classes, spectra and phases are declared by no rule: whether a set has
+        # classes enough only its images tell.
         features=[
             f"<results>/{{dataset}}/real/features-{name}.npz" for name in extractors()
         ],
