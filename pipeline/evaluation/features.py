@@ -154,6 +154,18 @@ def inception_features(images: NDArray, description: str, weights: Path) -> Feat
     return Features(joined, (joined.shape[1],), np.zeros((len(joined), 0), np.float32), ())
 
 
+def inception_output(cache: str | os.PathLike) -> NDArray[np.float32]:
+    """(1008, 2048) weights W of Inception's last layer: of features x its logits are W x, in the same pass or after it.
+
+    The layer's bias is left out, as in the Inception score's original code and in NVIDIA's for this file.
+
+    Raises:
+        UserError: missing or altered weights.
+    """
+    network = torch.jit.load(str(verified("inception", cache)), map_location="cpu")
+    return network.output.weight.detach().numpy()
+
+
 def eight_bits(images: NDArray) -> NDArray[np.uint8]:
     """Unsigned integers of any depth to 0..255, rounded."""
     if images.dtype == np.uint8:

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import ndimage
+from scipy.special import log_softmax, logsumexp
 
 Array = NDArray[np.float64]
 
@@ -66,6 +67,22 @@ def _factor(centred: Array) -> Array:
     n, d = centred.shape
     triangle = np.linalg.qr(centred, mode="r") if n > d else centred
     return triangle / np.sqrt(n - 1)
+
+
+def inception_score(logits: ArrayLike) -> float:
+    """exp of the mean Kullback-Leibler divergence of the classes of an image from those of all (Salimans et al. 2016,
+    section 4).
+
+    Args:
+        logits: (n, c) of the classifier's softmax, n >= 1.
+
+    Returns:
+        1, where all images look alike to the classifier, to the smaller of n and c, where it is sure of each and finds
+        all classes alike often. From few images it comes out too small.
+    """
+    log = log_softmax(np.asarray(logits, np.float64), axis=1)
+    log_mean = logsumexp(log, axis=0) - np.log(len(log))
+    return float(np.exp((np.exp(log) * (log - log_mean)).sum(axis=1).mean()))
 
 
 def kid(x: ArrayLike, y: ArrayLike) -> float:
