@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
 from scipy.special import log_softmax, logsumexp
 
 Array = NDArray[np.float64]
@@ -213,13 +213,15 @@ def radial_psd(images: ArrayLike) -> tuple[Array, Array]:
         np.hanning(height + 1)[:-1], np.hanning(width + 1)[:-1]
     )  # periodic: a line leaks to its neighbours
     mean = (images * window).sum(axis=(1, 2), keepdims=True) / window.sum()
-    power = np.abs(np.fft.fft2((images - mean) * window)) ** 2 / np.square(window).sum()
+    half = fft.rfft2((images - mean) * window)  # the other half of the plane mirrors it
+    twice = np.where((np.arange(half.shape[2]) > 0) & (2 * np.arange(half.shape[2]) < width), 2.0, 1.0)
+    power = (half.real**2 + half.imag**2) * (twice / np.square(window).sum())
     side = min(height, width)
-    line = np.rint(frequency_plane(height, width) * side).astype(int).ravel()
+    line = np.rint(frequency_plane(height, width)[:, : half.shape[2]] * side).astype(int)
     bins = np.arange(1, side // 2 + 1)
     used = line <= bins[-1]
-    count = np.bincount(line[used])[1:]
-    sums = np.stack([np.bincount(line[used], p[used])[1:] for p in power.reshape(len(images), -1)])
+    count = np.bincount(line[used], np.broadcast_to(twice, line.shape)[used])[1:]
+    sums = np.stack([np.bincount(line[used], p[used])[1:] for p in power])
     return bins / side, sums / count
 
 
