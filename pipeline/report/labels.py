@@ -134,6 +134,7 @@ GROUPS = {
     "copies": "Learnt by heart?",
 }
 EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
+ABOUT_ZERO = ("kid", "frechet_inf", "fid_inf")  # for real images, so that a multiple of theirs says nothing
 WITHOUT_EXTRACTOR = ("fid", "fid_inf", "inception_score", "gram", "psd")
 
 
