@@ -64,7 +64,7 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
 
 def _infinite(x: NDArray, y: NDArray, labels: Labels, context: Context, draws: Draws) -> Estimate:
     """Of each draw its own line; in half of the images that has points down to a quarter of them."""
-    rng = context.rng(10)
+    rng = context.rng(13)
 
     def infinite(i: Rows, j: Rows) -> float:
         return frechet_infinite(x[i], y[j], labels[0][i], labels[1][j], rng)
