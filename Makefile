@@ -25,8 +25,9 @@ format: .venv/.installed
 schema: .venv/.installed  ## config/schema.json, from pipeline/settings.py
 	$(BIN)/python -m pipeline.settings > config/schema.json
 
-bench: .bench/.installed  ## training and sampling beside PyPI's stylegan2_pytorch and denoising_diffusion_pytorch
+bench: .bench/.installed  ## training, sampling and the panel beside other packages
 	.bench/bin/python -m benchmarks.peers
+	.bench/bin/python -m benchmarks.panel
 
 gpu-check:  ## every family on whatever accelerator is here; needs neither Snakemake nor MLflow
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m pipeline.gpu_check

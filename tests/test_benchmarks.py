@@ -1,12 +1,14 @@
 """The parts of the comparison with other packages that decide whether it is fair; the packages need not be here."""
 
+import importlib.metadata
 import time
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from benchmarks import peers
+from benchmarks import panel, peers
 
 
 @pytest.mark.parametrize("target", [1.0, 17.0, 4096.0])
@@ -55,3 +57,54 @@ def test_batches_are_fresh_tensors_in_range():
     assert first.untyped_storage().data_ptr() != second.untyped_storage().data_ptr()
     assert 0 <= first.min() < 0.1
     assert 0.9 < first.max() <= 1
+
+
+# ---------------------------------------------------------------- the panel
+
+SMALL = panel.Sizes(
+    made=60,
+    training=48,
+    heldout=24,
+    pixels=32,
+    frechet=(40, 30),
+    kid=(30, 20),
+    prdc=(50, 20),
+    models=2,
+    calls=1,
+    images=4,
+)
+
+
+@pytest.mark.filterwarnings("ignore")  # what theirs calls
+def test_the_panel_and_the_peers_find_the_same():
+    for compare in (panel.frechet, panel.kid, panel.prdc):
+        times, difference = compare(SMALL, 1)
+        assert difference < 1e-9
+        assert min(times) > 0
+
+
+def test_the_parts_of_the_panel_make_up_its_time():
+    parts, whole = panel.panel_times(SMALL)
+    assert {"features: random", "features: psd", "features: phases", *panel.PARTS} <= set(parts)
+    assert sum(parts.values()) == pytest.approx(whole)
+    assert min(spent[0] for spent in parts.values()) > 0
+
+
+def test_a_part_that_yields_is_timed_while_it_runs(monkeypatch):
+    moments = iter([10.0, 13.0, 20.0, 24.0])
+    monkeypatch.setattr(panel, "now", lambda: np.full(2, next(moments)))
+    clock = panel.Clock()
+    squares = clock.timed(lambda n: f"{n} squares", lambda n: (i**2 for i in range(n)))
+    assert list(squares(3)) == [0, 1, 4]
+    assert list(squares(3)) == [0, 1, 4]
+    assert {name: spent.tolist() for name, spent in clock.spent.items()} == {"3 squares": [7, 7]}
+
+
+def test_peers_that_are_not_here_are_left_out_with_how_to_install_them(monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", missing)
+    lines = [line for line, _ in panel.table(SMALL, 1)]
+    assert len(lines) == 4
+    assert all("left out, not installed: `pip install -e '.[dev]'`" in line for line in lines)

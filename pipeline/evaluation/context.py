@@ -15,10 +15,14 @@ from pipeline.settings import Evaluate, UserError
 
 ALL = "all"  # the class of a number over all classes
 WHOLES = 10  # random subsets that a value at equal n is averaged over, where a set is larger than n
-# Images of each set below which a metric is left out: half of them must still hold the neighbours, or a covariance.
+# Images of each set below which a metric is left out: half of them must still hold the neighbours, or a covariance;
+# of those for a distance's extrapolation a quarter.
 NEEDED = {
     "frechet": 20,
+    "frechet_inf": 40,
     "fid": 20,
+    "fid_inf": 40,
+    "inception_score": 20,
     "kid": 20,
     "precision": 20,
     "gram": 4,

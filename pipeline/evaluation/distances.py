@@ -8,31 +8,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation import metrics
-from pipeline.evaluation.context import ALL, NEEDED, Context, row, scaled, too_few
-from pipeline.evaluation.intervals import Draws, Estimate, draw_subsets, estimate, spread
+from pipeline.evaluation.context import ALL, NEEDED, WHOLES, Context, row, scaled, too_few
+from pipeline.evaluation.extrapolation import frechet_infinite
+from pipeline.evaluation.inception import inception_output
+from pipeline.evaluation.intervals import Draws, Estimate, Rows, draw, draw_subsets, estimate, spread
 from pipeline.evaluation.sample import Sample
+
+Labels = tuple[NDArray, NDArray]  # classes of the rows of the judged set, and of the reference
+CLASSWISE = "kid, precision, recall, density, coverage"
 
 
 def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: Draws) -> Iterator[dict | str]:
     """Distances between the distributions of features."""
     x, y = scaled(candidate, context.reference, extractor)
+    labels = candidate.labels, context.reference.labels
     name = "fid" if extractor == "inception" else "frechet"
     if n < NEEDED[name]:
-        yield too_few(f"{name}, kid, precision, recall, density, coverage ({extractor})", n, NEEDED[name])
+        score = "inception_score, " if name == "fid" else ""
+        yield too_few(f"{name}, {name}_inf, {score}{CLASSWISE} ({extractor})", n, NEEDED[name])
         return
     yield row(extractor, name, ALL, estimate(metrics.frechet, x, y, draws), n)
-    if name == "fid" and n < 2048:
-        yield f"fid: with {n} images it is mostly bias; compare it only with the floor of this page, and see kid"
-    yield _kid(x, y, candidate.labels, context, extractor, ALL)
-    found = estimate(lambda a, b: np.array(list(metrics.prdc(a, b).values())), x, y, draws)
-    for position, name in enumerate(("precision", "recall", "density", "coverage")):
-        value, low, high = (float(part[position]) for part in found)
-        limit = np.inf if name == "density" else 1.0  # the others are fractions, and so are the ends of their intervals
-        yield row(extractor, name, ALL, Estimate(value, max(low, 0.0), min(high, limit)), n)
+    if n < NEEDED[f"{name}_inf"]:
+        yield too_few(f"{name}_inf ({extractor})", n, NEEDED[f"{name}_inf"])
+    else:
+        yield row(extractor, f"{name}_inf", ALL, _infinite(x, y, labels, context, draws), n)
+    if name == "fid":
+        yield row(extractor, "inception_score", ALL, _inception_score(candidate, context, draws), n)
+        if n < 2048:
+            yield (
+                f"fid, inception_score: with {n} images they are mostly bias; compare them only with the floor of this"
+                " page, and see fid_inf and kid"
+            )
+    yield _kid(x, y, labels, context, extractor, ALL, n)
+    yield from _neighbourhoods(x, y, draws, extractor, ALL, n)
 
 
 def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[dict | str]:
-    """KID of each class for itself."""
+    """What needs no covariance, of each class for itself; a class has too few images for one."""
     classes = list(dict.fromkeys(context.reference.labels.tolist()))
     if len(classes) < 2:
         return
@@ -41,16 +53,45 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
         sets = [s.labels == label for s in (candidate, context.reference, context.heldout) if s is not None]
         n = min(int(mask.sum()) for mask in sets)
         if n < NEEDED["kid"]:
-            yield too_few(f"kid ({extractor}) of class {label}", n, NEEDED["kid"])
+            yield too_few(f"{CLASSWISE} ({extractor}) of class {label}", n, NEEDED["kid"])
             continue
-        yield _kid(x[sets[0]], y[sets[1]], candidate.labels[sets[0]], context, extractor, label)
+        ours, theirs = x[sets[0]], y[sets[1]]
+        labels = np.full(len(ours), label), np.full(len(theirs), label)
+        yield _kid(ours, theirs, labels, context, extractor, label, n)
+        draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed)
+        yield from _neighbourhoods(ours, theirs, draws, extractor, label, n)
 
 
-def _kid(x: NDArray, y: NDArray, labels: NDArray, context: Context, extractor: str, label: str) -> dict:
+def _infinite(x: NDArray, y: NDArray, labels: Labels, context: Context, draws: Draws) -> Estimate:
+    """Of each draw its own line; in half of the images that has points down to a quarter of them."""
+    rng = context.rng(13)
+
+    def infinite(i: Rows, j: Rows) -> float:
+        return frechet_infinite(x[i], y[j], labels[0][i], labels[1][j], rng)
+
+    return estimate(infinite, np.arange(len(x)), np.arange(len(y)), draws)
+
+
+def _inception_score(candidate: Sample, context: Context, draws: Draws) -> Estimate:
+    """Of as many images as all else and not of ten parts: its bias depends on the number, and a tenth of few images
+    has too few. Its reference is the same number of held-out real images."""
+    logits = candidate.vectors("inception") @ inception_output(context.settings.weights).T
+    rows = np.arange(len(logits)), np.arange(len(context.reference))  # of the reference none is looked at
+    found = estimate(lambda i, _: metrics.inception_score(logits[i]), *rows, draws)
+    return found._replace(low=max(found.low, 1.0))  # the least it can be
+
+
+def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label: str, n: int) -> Iterator[dict]:
+    """Precision, recall, density and coverage."""
+    found = estimate(lambda a, b: np.array(list(metrics.prdc(a, b).values())), x, y, draws)
+    for position, name in enumerate(("precision", "recall", "density", "coverage")):
+        value, low, high = (float(part[position]) for part in found)
+        limit = np.inf if name == "density" else 1.0  # the others are fractions, and so are the ends of their intervals
+        yield row(extractor, name, label, Estimate(value, max(low, 0.0), min(high, limit)), n)
+
+
+def _kid(x: NDArray, y: NDArray, labels: Labels, context: Context, extractor: str, label: str, n: int) -> dict:
     """Mean and spread over random subsets (Binkowski et al. 2018), at most half of a set so that they differ."""
-    reference = context.reference if label == ALL else context.reference.of_class(label)
-    heldout = context.heldout if label == ALL or context.heldout is None else context.heldout.of_class(label)
-    n = min(len(x), len(y), len(x) if heldout is None else len(heldout))
     size = min(context.settings.subset_size, n // 2)
-    pairs = draw_subsets(labels, reference.labels, size, context.settings.subsets, context.settings.seed)
+    pairs = draw_subsets(*labels, size, context.settings.subsets, context.settings.seed)
     return row(extractor, "kid", label, spread(np.array([metrics.kid(x[i], y[j]) for i, j in pairs])), size)

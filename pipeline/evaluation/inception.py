@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,18 @@ def inception_features(images: NDArray, description: str, weights: Path) -> Feat
             resized = np.stack([resize(image) for image in rgb]).transpose(0, 3, 1, 2)
             vectors.append(network(torch.from_numpy(resized).to(device())).float().cpu().numpy())
     return without_grams(np.concatenate(vectors))
+
+
+def inception_output(cache: str | os.PathLike) -> NDArray[np.float32]:
+    """(1008, 2048) weights W of Inception's last layer: of features x its logits are W x, in the same pass or after it.
+
+    The layer's bias is left out, as in the Inception score's original code and in NVIDIA's for this file.
+
+    Raises:
+        UserError: missing or altered weights.
+    """
+    network = torch.jit.load(str(verified("inception", cache)), map_location="cpu")
+    return network.output.weight.detach().numpy()
 
 
 def eight_bits(images: NDArray) -> NDArray[np.uint8]:

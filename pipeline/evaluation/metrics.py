@@ -9,7 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
+from scipy import fft, ndimage
+from scipy.special import log_softmax, logsumexp
 
 Array = NDArray[np.float64]
 
@@ -68,6 +69,22 @@ def _factor(centred: Array) -> Array:
     return triangle / np.sqrt(n - 1)
 
 
+def inception_score(logits: ArrayLike) -> float:
+    """exp of the mean Kullback-Leibler divergence of the classes of an image from those of all (Salimans et al. 2016,
+    section 4).
+
+    Args:
+        logits: (n, c) of the classifier's softmax, n >= 1.
+
+    Returns:
+        1, where all images look alike to the classifier, to the smaller of n and c, where it is sure of each and finds
+        all classes alike often. From few images it comes out too small.
+    """
+    log = log_softmax(np.asarray(logits, np.float64), axis=1)
+    log_mean = logsumexp(log, axis=0) - np.log(len(log))
+    return float(np.exp((np.exp(log) * (log - log_mean)).sum(axis=1).mean()))
+
+
 def kid(x: ArrayLike, y: ArrayLike) -> float:
     """Kernel distance: the unbiased estimate of MMD² with the kernel (x·y / d + 1)³ (Binkowski et al. 2018, eq. 4).
 
@@ -83,7 +100,8 @@ def kid(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def _cubic(x: Array, y: Array) -> Array:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    base = x @ y.T / x.shape[1] + 1
+    return base * base * base  # a power of 3 takes five times as long
 
 
 def _mean_off_diagonal(square: Array) -> float:
@@ -196,13 +214,15 @@ def radial_psd(images: ArrayLike) -> tuple[Array, Array]:
         np.hanning(height + 1)[:-1], np.hanning(width + 1)[:-1]
     )  # periodic: a line leaks to its neighbours
     mean = (images * window).sum(axis=(1, 2), keepdims=True) / window.sum()
-    power = np.abs(np.fft.fft2((images - mean) * window)) ** 2 / np.square(window).sum()
+    half = fft.rfft2((images - mean) * window)  # the other half of the plane mirrors it
+    twice = np.where((np.arange(half.shape[2]) > 0) & (2 * np.arange(half.shape[2]) < width), 2.0, 1.0)
+    power = (half.real**2 + half.imag**2) * (twice / np.square(window).sum())
     side = min(height, width)
-    line = np.rint(frequency_plane(height, width) * side).astype(int).ravel()
+    line = np.rint(frequency_plane(height, width)[:, : half.shape[2]] * side).astype(int)
     bins = np.arange(1, side // 2 + 1)
     used = line <= bins[-1]
-    count = np.bincount(line[used])[1:]
-    sums = np.stack([np.bincount(line[used], p[used])[1:] for p in power.reshape(len(images), -1)])
+    count = np.bincount(line[used], np.broadcast_to(twice, line.shape)[used])[1:]
+    sums = np.stack([np.bincount(line[used], p[used])[1:] for p in power])
     return bins / side, sums / count
 
 

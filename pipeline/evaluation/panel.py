@@ -207,7 +207,7 @@ def _spectra(real: ImageSet, reference: Sample, candidate: Sample) -> dict[str, 
 
 def _key(row: dict[str, Any]) -> str:
     """`final/kid_random`; without the extractor where a metric has but one."""
-    several = ("frechet", "kid", "precision", "recall", "density", "coverage")
+    several = ("frechet", "frechet_inf", "kid", "precision", "recall", "density", "coverage")
     return f"final/{row['metric']}_{row['extractor']}" if row["metric"] in several else f"final/{row['metric']}"
 
 

@@ -41,9 +41,6 @@ class Sample:
         found = {name: f.rows(rows) for name, f in self.features.items()}
         return replace(self, rows=self.rows[rows], labels=self.labels[rows], features=found)
 
-    def of_class(self, label: str) -> Sample:
-        return self.where(self.labels == label)
-
     def vectors(self, extractor: str) -> NDArray[np.float32]:
         return self.features[extractor].vectors
 

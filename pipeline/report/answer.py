@@ -72,7 +72,7 @@ def apart(a: Score, b: Score) -> bool:
 
 def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
     """How many times the floor; None where the floor is near 0 or the measure has no such direction."""
-    if floor is None or labels.metric(metric).better != "lower" or metric == "kid" or floor.value <= 0:
+    if floor is None or labels.metric(metric).better != "lower" or metric in labels.ABOUT_ZERO or floor.value <= 0:
         return None
     return score.value / floor.value
 

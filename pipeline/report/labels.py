@@ -25,6 +25,13 @@ METRICS = {
         "How far the whole set is from the real one, in mean and in variety, as a network sees it.",
     ),
     "fid": Metric("FID", "distance", "lower", "The Fréchet distance of Inception features; what papers call FID."),
+    "frechet_inf": Metric(
+        "Fréchet distance, extrapolated",
+        "distance",
+        "lower",
+        "As it would be with any number of images, from a line through several numbers: about 0 for real images.",
+    ),
+    "fid_inf": Metric("FID∞", "distance", "lower", "FID as it would be with any number of images."),
     "kid": Metric(
         "Kernel distance",
         "distance",
@@ -93,6 +100,12 @@ METRICS = {
     "density": Metric(
         "Density", "variety", "higher", "How crowded with real images their surroundings are; about 1 for real ones."
     ),
+    "inception_score": Metric(
+        "Inception score",
+        "variety",
+        "equal",
+        "How surely and how variously a network of everyday things sees such things here; it knows no micrographs.",
+    ),
     "coverage": Metric("Coverage", "variety", "higher", "Share of the real images with one of these close by."),
     "ssim_diversity": Metric(
         "Likeness of pairs (SSIM)",
@@ -121,7 +134,8 @@ GROUPS = {
     "copies": "Learnt by heart?",
 }
 EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
-WITHOUT_EXTRACTOR = ("fid", "gram", "psd")
+ABOUT_ZERO = ("kid", "frechet_inf", "fid_inf")  # for real images, so that a multiple of theirs says nothing
+WITHOUT_EXTRACTOR = ("fid", "fid_inf", "inception_score", "gram", "psd")
 
 
 def metric(name: str) -> Metric:

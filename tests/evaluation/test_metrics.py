@@ -3,8 +3,12 @@
 import itertools
 
 import numpy as np
+import prdc
 import pytest
+import torch
 from skimage.metrics import structural_similarity
+from torch_fidelity.metric_isc import isc_features_to_metric
+from torch_fidelity.metric_kid import kid_features_to_metric
 
 from pipeline.evaluation import metrics
 
@@ -76,8 +80,15 @@ def test_kid_is_the_double_sum():
     assert metrics.kid(x, y) == pytest.approx(xx + yy - 2 * xy, rel=1e-12)
 
 
+def test_kid_is_that_of_torch_fidelity():
+    """Of one subset that is the whole set."""
+    rng = np.random.default_rng(4)
+    x, y = rng.gamma(2.0, size=(60, 33)), rng.gamma(1.8, size=(60, 33))
+    theirs = kid_features_to_metric(*map(torch.from_numpy, (x, y)), kid_subsets=1, kid_subset_size=60, verbose=False)
+    assert metrics.kid(x, y) == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-10)
+
+
 def test_kid_is_that_of_torchmetrics():
-    torch = pytest.importorskip("torch")
     kid = pytest.importorskip("torchmetrics.image.kid")
     rng = np.random.default_rng(1)
     x, y = rng.standard_normal((40, 16)), rng.standard_normal((40, 16)) * 1.2
@@ -91,6 +102,27 @@ def test_kid_of_one_distribution_is_zero_on_average_for_few_images():
     assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
 
 
+# ---------------------------------------------------------------- Inception score
+
+
+def test_inception_score_is_the_number_of_classes_that_are_sure_and_even():
+    certain = 1000.0 * np.eye(5)[np.arange(20) % 5]
+    assert metrics.inception_score(certain) == pytest.approx(5)
+    assert metrics.inception_score(certain[[0, 5, 10]]) == pytest.approx(1)  # sure, but always of the same
+    assert metrics.inception_score(np.zeros((20, 5))) == pytest.approx(1)  # various perhaps, but never sure
+
+
+def test_inception_score_by_hand():
+    # probabilities (3/4, 1/4) and (1/4, 3/4), their mean (1/2, 1/2): a divergence of 3/4 ln 3/2 + 1/4 ln 1/2 each
+    assert metrics.inception_score(np.log([[3.0, 1.0], [1.0, 3.0]])) == pytest.approx(1.5**0.75 * 0.5**0.25, rel=1e-12)
+
+
+def test_inception_score_is_that_of_torch_fidelity():
+    logits = np.random.default_rng(0).normal(0, 3, (70, 1008))
+    theirs = isc_features_to_metric(torch.from_numpy(logits), splits=1)["inception_score_mean"]
+    assert metrics.inception_score(logits) == pytest.approx(theirs, rel=1e-10)
+
+
 # ---------------------------------------------------------------- precision, recall, density, coverage
 
 
@@ -100,6 +132,15 @@ def test_prdc_by_hand():
     found = metrics.prdc(x, y, k=1)
     # 0.5 lies in the balls of 0 and 1; 1.5 in those of 1 and 10; 30 in none; -6 is in no ball of x (36 > 28.5)
     assert found == pytest.approx({"precision": 2 / 3, "recall": 3 / 4, "density": 4 / 3, "coverage": 3 / 4})
+
+
+@pytest.mark.parametrize(("n", "m", "k"), [(60, 45, 5), (30, 90, 5), (50, 50, 3)])
+def test_prdc_is_that_of_the_prdc_package(n, m, k):
+    rng = np.random.default_rng(n)
+    x, y = 0.8 * rng.standard_normal((n, 6)) + 0.4, rng.standard_normal((m, 6))
+    theirs = prdc.compute_prdc(real_features=y, fake_features=x, nearest_k=k)
+    assert metrics.prdc(x, y, k) == pytest.approx(theirs, rel=1e-12)
+    assert len({*theirs.values(), 0.0, 1.0}) >= 5  # four numbers, at least three of them neither 0 nor 1
 
 
 def test_dropped_modes_cost_recall_and_coverage_but_not_precision():

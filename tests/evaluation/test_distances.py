@@ -1,0 +1,193 @@
+"""Distances of made-up features: each class for itself, the Inception score, and what too few images leave out."""
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from pipeline.evaluation import distances, inception, metrics
+from pipeline.evaluation.context import NEEDED, Context
+from pipeline.evaluation.features import Features
+from pipeline.evaluation.intervals import draw
+from pipeline.evaluation.sample import Sample
+from pipeline.settings import Evaluate, UserError
+from pipeline.weights import WEIGHTS
+from tests.evaluation.conftest import label_list
+
+SETTINGS = Evaluate(subsets=20, subset_size=30)
+VARIETY = ("precision", "recall", "density", "coverage")
+WIDTH = 6
+
+
+def sample(vectors, labels, extractor="random"):
+    n, d = vectors.shape
+    found = {extractor: Features(vectors.astype(np.float32), (d,), np.zeros((n, 0), np.float32), ())}
+    return Sample(np.zeros((n, 1, 1, 1), np.uint8), np.arange(n), np.array(labels), found)
+
+
+def clouds(labels, seed, width=WIDTH):
+    """Each class a Gaussian of its own."""
+    rng = np.random.default_rng(seed)
+    centre = {label: 3 * k for k, label in enumerate(sorted(set(label_list(3))))}
+    return rng.standard_normal((len(labels), width)) + np.array([centre[label] for label in labels])[:, None]
+
+
+def judged(candidate, reference, heldout=None, extractor="random", settings=SETTINGS):
+    """Rows by (metric, class), and notes."""
+    context = Context(settings, reference, heldout, [extractor], None)
+    n = context.equal_n(candidate)
+    draws = draw(candidate.labels, reference.labels, n, 10, settings.subsets, settings.seed)
+    items = [
+        *distances.overall(candidate, context, extractor, n, draws),
+        *distances.by_class(candidate, context, extractor),
+    ]
+    rows = {(r["metric"], r["class"]): r for r in items if not isinstance(r, str)}
+    return rows, [note for note in items if isinstance(note, str)]
+
+
+# ---------------------------------------------------------------- class by class
+
+
+def test_each_class_is_judged_for_itself():
+    """One class repeats three images: its recall and coverage fall, those of the others do not."""
+    labels = label_list(150)
+    x, y = clouds(labels, 1), clouds(labels, 2)
+    fine = np.flatnonzero(np.array(labels) == "fine")
+    x[fine] = x[fine[np.arange(50) % 3]]
+    rows, notes = judged(sample(x, labels), sample(y, labels))
+    assert notes == []
+    for metric in ("recall", "coverage"):
+        assert rows[metric, "fine"]["high"] < 0.6 < min(rows[metric, label]["low"] for label in ("coarse", "middle"))
+    assert rows["recall", "fine"]["value"] == 0  # balls that hold five copies have no size
+
+
+def test_a_class_is_measured_as_if_there_were_no_other():
+    labels = np.array(label_list(90))
+    x, y = clouds(labels, 1), clouds(labels, 2)
+    rows, _ = judged(sample(x, labels), sample(y, labels))
+    centre, scale = metrics.block_scale(y.astype(np.float32), (WIDTH,))
+    alone = [(z.astype(np.float32)[labels == "coarse"] - centre) / scale for z in (x, y)]
+    assert {metric: rows[metric, "coarse"]["value"] for metric in VARIETY} == pytest.approx(metrics.prdc(*alone))
+    assert {rows[metric, "coarse"]["n"] for metric in VARIETY} == {30}
+
+
+def test_classes_are_compared_at_the_number_of_images_that_the_floor_has():
+    labels = label_list(180)
+    small = label_list(66)
+    rows, _ = judged(
+        sample(clouds(labels, 1), labels), sample(clouds(labels, 2), labels), sample(clouds(small, 3), small)
+    )
+    assert {rows[metric, label]["n"] for metric in VARIETY for label in set(labels)} == {22}
+    assert {r["n"] for (metric, _), r in rows.items() if metric == "frechet_inf"} == {66}
+
+
+def test_classes_with_too_few_images_or_none_are_named_with_the_number_needed():
+    labels = ["coarse"] * 40 + ["fine"] * 15
+    reference = label_list(120)
+    rows, notes = judged(sample(clouds(labels, 1), labels), sample(clouds(reference, 2), reference))
+    for label, n in (("fine", 15), ("middle", 0)):
+        expected = f"kid, precision, recall, density, coverage (random) of class {label}: left out, needs 20 images of"
+        assert f"{expected} each set, there are {n}" in notes
+    assert {label for _, label in rows} == {"all", "coarse"}
+
+
+# ---------------------------------------------------------------- over all classes
+
+
+def test_the_extrapolated_distance_needs_twice_as_many_images():
+    labels = label_list(NEEDED["frechet_inf"] - 1)
+    rows, notes = judged(sample(clouds(labels, 1), labels), sample(clouds(labels, 2), labels))
+    assert ("frechet", "all") in rows
+    assert ("frechet_inf", "all") not in rows
+    assert "frechet_inf (random): left out, needs 40 images of each set, there are 39" in notes
+
+
+def test_the_extrapolated_distance_of_equal_distributions_has_zero_in_its_interval_and_the_plain_one_has_not():
+    labels = label_list(240)
+    x, y = sample(clouds(labels, 1, 20), labels), sample(clouds(labels, 2, 20), labels)
+    rows, _ = judged(x, y)
+    assert rows["frechet_inf", "all"]["low"] < 0 < rows["frechet_inf", "all"]["high"]
+    assert rows["frechet", "all"]["low"] > 0
+    again, _ = judged(x, y)
+    assert again == rows
+
+
+def test_images_that_are_all_alike_give_numbers():
+    """A collapsed model: no spread at all in the judged set."""
+    labels = label_list(60)
+    rows, _ = judged(sample(np.full((60, WIDTH), 3.0), labels), sample(clouds(labels, 2), labels))
+    assert all(np.isfinite([r["value"], r["low"], r["high"]]).all() for r in rows.values())
+    assert rows["recall", "all"]["value"] == 0
+
+
+# ---------------------------------------------------------------- Inception's score
+
+
+class Network(nn.Module):
+    """In Inception's place: features are means of 8 × 8 pixels; the last layer has the real one's shape and name."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.AvgPool2d(8), nn.Flatten(), nn.ConstantPad1d((0, 2048), 0.0))
+        self.output = nn.Linear(2048, 1008)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(self.layers(x)[:, :2048], self.output.weight).softmax(1)
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A folder of weights with that network."""
+    torch.manual_seed(0)
+    network = Network()
+    nn.init.normal_(network.output.weight)
+    path = tmp_path / "inception-2015-12-05.pt"
+    torch.jit.script(network).save(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    made = WEIGHTS["inception"]._replace(file=path.name, sha256=digest, size=path.stat().st_size)
+    monkeypatch.setitem(WEIGHTS, "inception", made)
+    return tmp_path, network
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit")
+def test_the_inception_score_is_that_of_the_networks_own_probabilities(weights):
+    folder, network = weights
+    labels = label_list(45)
+    pixels = torch.from_numpy(np.random.default_rng(0).random((45, 3, 299, 299), np.float32)) - 0.5
+    with torch.inference_mode():
+        vectors, probabilities = network.layers(pixels)[:, :2048], network(pixels).double().numpy()
+    made = sample(vectors.numpy(), labels, "inception")
+    rows, notes = judged(
+        made, made, extractor="inception", settings=SETTINGS.model_copy(update={"weights": str(folder)})
+    )
+    mean = probabilities.mean(axis=0)
+    expected = np.exp((probabilities * np.log(probabilities / mean)).sum(axis=1).mean())
+    assert expected > 2
+    found = rows["inception_score", "all"]
+    assert found["value"] == pytest.approx(expected, rel=1e-4)
+    assert (found["n"], found["extractor"]) == (45, "inception")
+    assert {"fid", "fid_inf", "kid", *VARIETY} <= {metric for metric, label in rows if label == "all"}
+    assert any(note.startswith("fid, inception_score: with 45 images they are mostly bias") for note in notes)
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit")
+def test_altered_weights_of_the_last_layer_are_never_loaded(weights):
+    folder, _ = weights
+    with open(folder / "inception-2015-12-05.pt", "ab") as file:
+        file.write(b"x")
+    with pytest.raises(UserError, match="altered"):
+        inception.inception_output(folder)
+
+
+def test_too_few_images_for_inceptions_numbers_are_said():
+    labels = label_list(12)
+    made = sample(clouds(labels, 1), labels, "inception")
+    rows, notes = judged(made, made, extractor="inception")
+    assert rows == {}
+    assert notes[0].startswith(
+        "fid, fid_inf, inception_score, kid, precision, recall, density, coverage (inception): left"
+    )
+    assert "needs 20 images of each set, there are 12" in notes[0]
