@@ -122,7 +122,8 @@ def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[
         sets; the reader compares them with the floor.
     """
     n = context.equal_n(candidate)
-    draws = draw(candidate.labels, context.reference.labels, n, WHOLES, context.settings.subsets, context.settings.seed)
+    labels, groups = (candidate.labels, context.reference.labels), (candidate.groups, context.reference.groups)
+    draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
     parts = [
         *(distances.overall(candidate, context, extractor, n, draws) for extractor in context.extractors),
         structure.textures(candidate, context, n, draws),

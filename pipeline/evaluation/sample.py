@@ -14,11 +14,13 @@ from pipeline.evaluation.features import Features, extract, features
 
 @dataclass(frozen=True)
 class Sample:
-    """n images: `images[rows]` (H, W, C) unsigned integers, `labels` (n,) class names, `features` by extractor."""
+    """n images: `images[rows]` (H, W, C) unsigned integers, `labels` (n,) class names, `groups` (n,) of images that
+    are not independent, `features` by extractor."""
 
     images: NDArray
     rows: NDArray[np.int64]
     labels: NDArray[np.str_]
+    groups: NDArray[np.str_]
     features: dict[str, Features]
 
     @classmethod
@@ -27,16 +29,17 @@ class Sample:
     ) -> Sample:
         """Some images of a set; features come from the set's cache."""
         found = {name: features(images, name, cache).rows(rows) for name in extractors}
-        labels = images.metadata["label"].to_numpy(dtype=str)
-        return cls(images.images, rows, labels[rows], found)
+        labels, groups = (images.metadata[name].to_numpy(dtype=str)[rows] for name in ("label", "group"))
+        return cls(images.images, rows, labels, groups, found)
 
     @classmethod
     def of_array(
         cls, images: NDArray, labels: NDArray[np.str_], extractors: list[str], cache: str | os.PathLike, what: str
     ) -> Sample:
-        """Images (n, H, W, C) in memory."""
+        """Images (n, H, W, C) in memory, each made for itself."""
         found = {name: extract(images, name, cache, what) for name in extractors}
-        return cls(images, np.arange(len(images)), labels, found)
+        rows = np.arange(len(images))
+        return cls(images, rows, labels, rows.astype(str), found)
 
     def also(self, extractor: str, found: Features) -> Sample:
         """With further features of the same images."""
@@ -48,7 +51,8 @@ class Sample:
     def where(self, mask: NDArray[np.bool_]) -> Sample:
         rows = np.flatnonzero(mask)
         found = {name: f.rows(rows) for name, f in self.features.items()}
-        return replace(self, rows=self.rows[rows], labels=self.labels[rows], features=found)
+        labels, groups = self.labels[rows], self.groups[rows]
+        return replace(self, rows=self.rows[rows], labels=labels, groups=groups, features=found)
 
     def of_class(self, label: str) -> Sample:
         return self.where(self.labels == label)
