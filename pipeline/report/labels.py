@@ -24,7 +24,16 @@ METRICS = {
         "lower",
         "How far the whole set is from the real one, in mean and in variety, as a network sees it.",
     ),
+    "frechet_inf": Metric(
+        "Fréchet distance of endless sets",
+        "distance",
+        "lower",
+        "Carried on to infinitely many images, which takes off what few images add: about 0 for real images.",
+    ),
     "fid": Metric("FID", "distance", "lower", "The Fréchet distance of Inception features; what papers call FID."),
+    "fid_inf": Metric(
+        "FID of endless sets", "distance", "lower", "FID carried on to infinitely many images: about 0 for real images."
+    ),
     "kid": Metric(
         "Kernel distance",
         "distance",
@@ -94,6 +103,13 @@ METRICS = {
         "Density", "variety", "higher", "How crowded with real images their surroundings are; about 1 for real ones."
     ),
     "coverage": Metric("Coverage", "variety", "higher", "Share of the real images with one of these close by."),
+    "inception_score": Metric(
+        "Inception score",
+        "variety",
+        "equal",
+        "How sure Inception is of each image, and of how many kinds they are. It knows photographs of things, so"
+        " compare it with the floor alone.",
+    ),
     "ssim_diversity": Metric(
         "Likeness of pairs (SSIM)",
         "variety",
@@ -121,7 +137,39 @@ GROUPS = {
     "copies": "Learnt by heart?",
 }
 EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
-WITHOUT_EXTRACTOR = ("fid", "gram", "psd")
+WITHOUT_EXTRACTOR = ("fid", "fid_inf", "inception_score", "gram", "psd")
+# The name in the middle of a sentence, and the question that it answers.
+SHORT = {
+    "frechet": ("Fréchet distance", "distance"),
+    "frechet_inf": ("Fréchet distance of endless sets", "distance"),
+    "fid": ("FID", "distance"),
+    "fid_inf": ("FID of endless sets", "distance"),
+    "kid": ("kernel distance", "distance"),
+    "gram": ("texture", "texture"),
+    "psd": ("power spectrum", "power spectrum"),
+    "phase_fraction": ("phase fraction", "phase fraction"),
+    "two_point": ("S2", "S2"),
+    "lineal_path": ("lineal path", "lineal path"),
+    "chords_bright": ("bright chords", "chord lengths"),
+    "chords_dark": ("dark chords", "chord lengths"),
+    "mean_intercept": ("intercepts", "intercepts"),
+    "astm_grain_size": ("grain size number", "intercepts"),
+    "grain_diameter": ("grain diameter", "grain diameter"),
+    "precision": ("precision", "realism"),
+    "density": ("density", "realism"),
+    "recall": ("recall", "variety"),
+    "coverage": ("coverage", "variety"),
+    "inception_score": ("Inception score", "variety"),
+    "ssim_diversity": ("likeness of pairs", "variety"),
+    "ms_ssim_diversity": ("likeness of pairs", "variety"),
+    "lpips_diversity": ("difference of pairs", "variety"),
+    "nearest": ("distance to the training images", "copies"),
+    "nearest_pixels": ("distance to the training images", "copies"),
+    "ssim_nearest": ("likeness to the training images", "copies"),
+    "d1_d2": ("first over second distance to the training images", "copies"),
+    "authenticity": ("authenticity", "copies"),
+    "copied": ("copies", "copies"),
+}
 
 
 def metric(name: str) -> Metric:
@@ -137,6 +185,16 @@ def title(extractor: str, name: str) -> str:
     if name in WITHOUT_EXTRACTOR or extractor not in EXTRACTORS:
         return label
     return f"{label} ({EXTRACTORS[extractor]})"
+
+
+def short(extractor: str, name: str) -> str:
+    """What a measure is called in a sentence, whatever the features; `KID` is Inception's alone."""
+    return "KID" if (extractor, name) == ("inception", "kid") else SHORT.get(name, (name, name))[0]
+
+
+def question(name: str) -> str:
+    """What a measure asks; several may ask the same."""
+    return SHORT.get(name, (name, name))[1]
 
 
 def number(value: float | None) -> str:
