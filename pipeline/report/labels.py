@@ -24,16 +24,14 @@ METRICS = {
         "lower",
         "How far the whole set is from the real one, in mean and in variety, as a network sees it.",
     ),
+    "fid": Metric("FID", "distance", "lower", "The Fréchet distance of Inception features; what papers call FID."),
     "frechet_inf": Metric(
-        "Fréchet distance of endless sets",
+        "Fréchet distance, extrapolated",
         "distance",
         "lower",
-        "Carried on to infinitely many images, which takes off what few images add: about 0 for real images.",
+        "As it would be with any number of images, from a line through several numbers: about 0 for real images.",
     ),
-    "fid": Metric("FID", "distance", "lower", "The Fréchet distance of Inception features; what papers call FID."),
-    "fid_inf": Metric(
-        "FID of endless sets", "distance", "lower", "FID carried on to infinitely many images: about 0 for real images."
-    ),
+    "fid_inf": Metric("FID∞", "distance", "lower", "FID as it would be with any number of images."),
     "kid": Metric(
         "Kernel distance",
         "distance",
@@ -102,14 +100,13 @@ METRICS = {
     "density": Metric(
         "Density", "variety", "higher", "How crowded with real images their surroundings are; about 1 for real ones."
     ),
-    "coverage": Metric("Coverage", "variety", "higher", "Share of the real images with one of these close by."),
     "inception_score": Metric(
         "Inception score",
         "variety",
         "equal",
-        "How sure Inception is of each image, and of how many kinds they are. It knows photographs of things, so"
-        " compare it with the floor alone.",
+        "How surely and how variously a network of everyday things sees such things here; it knows no micrographs.",
     ),
+    "coverage": Metric("Coverage", "variety", "higher", "Share of the real images with one of these close by."),
     "ssim_diversity": Metric(
         "Likeness of pairs (SSIM)",
         "variety",
@@ -137,13 +134,14 @@ GROUPS = {
     "copies": "Learnt by heart?",
 }
 EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
+ABOUT_ZERO = ("kid", "frechet_inf", "fid_inf")  # for real images, so that a multiple of theirs says nothing
 WITHOUT_EXTRACTOR = ("fid", "fid_inf", "inception_score", "gram", "psd")
 # The name in the middle of a sentence, and the question that it answers.
 SHORT = {
     "frechet": ("Fréchet distance", "distance"),
-    "frechet_inf": ("Fréchet distance of endless sets", "distance"),
+    "frechet_inf": ("extrapolated Fréchet distance", "distance"),
     "fid": ("FID", "distance"),
-    "fid_inf": ("FID of endless sets", "distance"),
+    "fid_inf": ("FID∞", "distance"),
     "kid": ("kernel distance", "distance"),
     "gram": ("texture", "texture"),
     "psd": ("power spectrum", "power spectrum"),

@@ -17,7 +17,7 @@ from pipeline.report.verdict import FLOOR, Scores, apart
 ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "equal": r"$\approx$"}
 SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"}
 SPECIAL |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-SPECIAL |= {"<": r"\textless{}", ">": r"\textgreater{}"}
+SPECIAL |= {"<": r"\textless{}", ">": r"\textgreater{}", "∞": r"$\infty$"}
 CAPTION = (
     "{dataset}: synthetic images compared with the real training images, $n$ with $n$. Real: held-out real images, the"
     " noise floor; noise and blurred noise: images without any skill. Sub- and superscripts: 95\\,\\% interval"
@@ -81,7 +81,7 @@ def table(scores: Scores, models: Sequence[str], dataset: str) -> str:
 
 def escaped(text: str) -> str:
     """As LaTeX text that shows these characters."""
-    return re.sub(r"[&%$#_{}\\~^<>]", lambda found: SPECIAL[found[0]], text)
+    return re.sub("[" + re.escape("".join(SPECIAL)) + "]", lambda found: SPECIAL[found[0]], text)
 
 
 def _measure(scores: Scores, extractor: str, metric: str, names: Sequence[str], best: str | None) -> str:

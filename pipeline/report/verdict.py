@@ -81,9 +81,29 @@ def stretching(measures: int) -> float:
 
 def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
     """How many times the floor; None where the floor is near 0 or the measure has no such direction."""
-    if floor is None or labels.metric(metric).better != "lower" or metric == "kid" or floor.value <= 0:
+    if floor is None or labels.metric(metric).better != "lower" or metric in labels.ABOUT_ZERO or floor.value <= 0:
         return None
     return score.value / floor.value
+
+
+def paired(scores: Scores, model: str) -> dict[str, dict[tuple[str, str], tuple[Score, Score]]]:
+    """By class, `all` among them: the measures of a generator that were also taken of the floor, both scores."""
+    classes: dict[str, dict[tuple[str, str], tuple[Score, Score]]] = {}
+    for (name, extractor, metric, label), score in scores.items():
+        floor = scores.get((FLOOR, extractor, metric, label))
+        if name == model and floor is not None:
+            classes.setdefault(label, {})[extractor, metric] = score, floor
+    return classes
+
+
+def off(pairs: Pairs, asked: int) -> Pairs:
+    """Those that are off the floor, `asked` measures being looked at together."""
+    stretch = stretching(asked)
+    return {
+        measure: (score, floor)
+        for measure, (score, floor) in pairs.items()
+        if worse(score, floor, COPYING.get(measure[1], labels.metric(measure[1]).better), stretch)
+    }
 
 
 def _ends(score: Score, stretch: float) -> tuple[float, float]:
@@ -100,99 +120,102 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
         scores: of one data set, the generator's and the floor's among them.
         directions: by metric, in which direction the generator's images differ (`shifts.shifts`).
     """
-    measured = {key[1:] for key in scores if key[0] == model}
-    if not measured:
+    if not any(key[0] == model for key in scores):
         return Verdict(model, {"within": "nothing was measured"})
-    classes: dict[str, dict[tuple[str, str], tuple[Score, Score]]] = {}
-    for (name, extractor, metric, label), score in scores.items():
-        floor = scores.get((FLOOR, extractor, metric, label))
-        if name == model and floor is not None:
-            classes.setdefault(label, {})[extractor, metric] = score, floor
+    classes = paired(scores, model)
     pairs = classes.pop("all", {})
     if not pairs:
         return Verdict(model, {"within": "nothing can be said, for no real images were held out to compare with"})
-    off = _off(pairs, len(pairs))
+    wrong = off(pairs, len(pairs))
     clauses = {
-        "within": _within(pairs, off),
-        "distance": _distance(off),
-        "structure": _structure(off, directions),
-        "variety": _variety(off),
-        "class": _worst_class(classes),
-        "copies": _copies(pairs, off),
+        "within": _within(pairs, wrong),
+        "distance": _distance(wrong),
+        "structure": _structure(wrong, directions),
+        "variety": _variety(wrong),
+        "class": "; ".join(filter(None, (_missing_classes(scores, classes), _worst_class(classes)))),
+        "copies": _copies(pairs, wrong),
     }
     return Verdict(model, {question: text for question, text in clauses.items() if text})
 
 
-def _off(pairs: Pairs, asked: int) -> Pairs:
-    """Those that are off, `asked` measures being looked at together."""
-    stretch = stretching(asked)
-    return {
-        measure: (score, floor)
-        for measure, (score, floor) in pairs.items()
-        if worse(score, floor, COPYING.get(measure[1], labels.metric(measure[1]).better), stretch)
-    }
-
-
-def _within(pairs: Pairs, off: Pairs) -> str:
+def _within(pairs: Pairs, wrong: Pairs) -> str:
     """The questions of which no measure is off. Copies have a clause of their own."""
     asked = dict.fromkeys(question(metric) for _, metric in pairs if metric not in COPYING)
-    wrong = {question(metric) for _, metric in off}
-    right = [name for name in asked if name not in wrong]
+    missed = {question(metric) for _, metric in wrong}
+    right = [name for name in asked if name not in missed]
     if len(right) == len(asked):
         return f"within the noise floor throughout ({listed(right, len(right))})"
     return f"within the noise floor on {listed(right, LISTED + 1)}" if right else "off the noise floor throughout"
 
 
-def _distance(off: Pairs) -> str:
+def _distance(wrong: Pairs) -> str:
     """The first that is off: the others ask the same."""
-    for measure, pair in off.items():
+    for measure, pair in wrong.items():
         if labels.metric(measure[1]).group == "distance" and measure[1] not in TEXTURE:
             return _beside(measure, pair)
     return ""
 
 
-def _structure(off: Pairs, directions: Mapping[str, str]) -> str:
+def _structure(wrong: Pairs, directions: Mapping[str, str]) -> str:
     """The farthest from the floor first, each in the direction in which it differs, where there is one."""
-    found = [m for m in off if m[1] in TEXTURE or labels.metric(m[1]).group == "structure"]
-    found.sort(key=lambda measure: -(ratio(*off[measure], measure[1]) or 0))
-    return listed(list(dict.fromkeys(directions.get(m[1]) or _beside(m, off[m]) for m in found)), LISTED)
+    found = [m for m in wrong if m[1] in TEXTURE or labels.metric(m[1]).group == "structure"]
+    found.sort(key=lambda measure: -(ratio(*wrong[measure], measure[1]) or 0))
+    return listed(list(dict.fromkeys(directions.get(m[1]) or _beside(m, wrong[m]) for m in found)), LISTED)
 
 
-def _variety(off: Pairs) -> str:
+def _variety(wrong: Pairs) -> str:
     found = []
-    pairs_alike = [m for m in off if m[1] in LIKENESS and off[m][0].value > off[m][1].value]
-    pairs_alike += [m for m in off if m[1] == "lpips_diversity" and off[m][0].value < off[m][1].value]
+    pairs_alike = [m for m in wrong if m[1] in LIKENESS and wrong[m][0].value > wrong[m][1].value]
+    pairs_alike += [m for m in wrong if m[1] == "lpips_diversity" and wrong[m][0].value < wrong[m][1].value]
     for words, measures in (
-        ("too little variety", [m for name in MISSING for m in off if m[1] == name]),
-        ("repeats itself", pairs_alike),
-        ("some like no real image", [m for name in STRANGE for m in off if m[1] == name]),
+        ("too little variety", [m for name in MISSING for m in wrong if m[1] == name]),
+        ("too smooth or too alike" if ("pixels", "psd") in wrong else "repeats itself", pairs_alike),
+        ("some like no real image", [m for name in STRANGE for m in wrong if m[1] == name]),
     ):
         if measures:
-            found.append(f"{words} ({_against(measures[0], off[measures[0]])})")
+            found.append(f"{words} ({_against(measures[0], wrong[measures[0]])})")
     return ", ".join(found)
+
+
+def _missing_classes(scores: Scores, classes: Mapping[str, Pairs]) -> str:
+    """Those that the floor was measured for, and the generator was not."""
+    real = dict.fromkeys(label for name, _, _, label in scores if name == FLOOR and label != "all")
+    missing = [label for label in real if label not in classes]
+    return f"no images of {listed(missing, LISTED)}, or too few" if missing else ""
 
 
 def _worst_class(classes: Mapping[str, Pairs]) -> str:
     """The class that is farthest off, by the first of BY_CLASS by which any is off."""
     asked = sum(len(pairs) for pairs in classes.values())
-    off = [(label, m, pair) for label, pairs in classes.items() for m, pair in _off(pairs, asked).items()]
+    wrong = [(label, m, pair) for label, pairs in classes.items() for m, pair in off(pairs, asked).items()]
     for name in BY_CLASS:
-        found = [(abs(score.value - floor.value), label, m) for label, m, (score, floor) in off if m[1] == name]
+        found = [(abs(score.value - floor.value), label, m) for label, m, (score, floor) in wrong if m[1] == name]
         if found:
             _, label, measure = max(found)
             return f"worst class {label} ({_against(measure, classes[label][measure])})"
     return ""
 
 
-def _copies(pairs: Pairs, off: Pairs) -> str:
+def _copies(pairs: Pairs, wrong: Pairs) -> str:
     if not any(metric in COPYING for _, metric in pairs):
         return ""
-    for measure, (score, floor) in off.items():
+    for measure, (score, floor) in wrong.items():
         if measure[1] == "copied":
             return f"{100 * score.value:.0f} % copies"
-        if measure[1] in COPYING and (measure[1] not in RATIOS or score.high < NEAR):
+        chance = (measure[1] in RATIOS and score.high >= NEAR) or (measure[1] == "ssim_nearest" and _just_alike(pairs))
+        if measure[1] in COPYING and not chance:
             return f"may copy ({_against(measure, (score, floor))})"
     return "no sign of copies"
+
+
+def _just_alike(pairs: Pairs) -> bool:
+    """Whether images are no more like their nearest training images, beside their likeness to each other, than new real
+    images are: smooth images are like everything."""
+    by_metric = {metric: pair for (_, metric), pair in pairs.items()}
+    if "ssim_diversity" not in by_metric:
+        return False
+    (near, near_floor), (alike, alike_floor) = by_metric["ssim_nearest"], by_metric["ssim_diversity"]
+    return near.low - alike.high <= near_floor.high - alike_floor.low
 
 
 def _beside(measure: tuple[str, str], pair: tuple[Score, Score]) -> str:

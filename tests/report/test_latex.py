@@ -57,6 +57,7 @@ def test_every_row_has_a_cell_for_every_column(made):
 def test_names_are_text_and_nothing_else(made):
     text = r"a\_b\%c\&d\#e\$f\{g\}h\textasciitilde{}i\textasciicircum{}j\textbackslash{}k\textless{}l\textgreater{}"
     assert latex.escaped(HOSTILE) == text
+    assert latex.escaped("FID∞") == r"FID$\infty$"
     assert made.count(text) == 2  # the caption and a column
     assert [line for line in made.splitlines() if unescaped(line, "%")] == [r"% needs \usepackage{booktabs}"]
     assert unescaped(made, "#") == 0

@@ -83,6 +83,22 @@ def test_repeating_and_strange_images():
     assert "variety" not in judged(recall=score(1.2), precision=score(1.2)).clauses  # better than real is not worse
 
 
+def test_smooth_images_are_like_everything_which_is_no_sign_of_copies_or_of_repetition():
+    near = {("real", "pixels", "ssim_nearest", "all"): score(0.4), ("a", "pixels", "ssim_nearest", "all"): score(0.9)}
+    scores = {(name, *key): value for name in ("real", "a") for key, value in FLOOR.items()} | near
+    pairs, psd = ("a", "pixels", "ssim_diversity", "all"), ("a", "pixels", "psd", "all")
+    assert verdict(scores, "a", {}).clauses["copies"] == "may copy (likeness to the training images 0.90 against 0.40)"
+    smooth = verdict(scores | {pairs: score(0.6), psd: score(3)}, "a", {})
+    assert smooth.clauses["copies"] == "no sign of copies"
+    assert smooth.clauses["variety"] == "too smooth or too alike (likeness of pairs 0.60 against 0.30)"
+
+
+def test_a_class_without_images_is_named():
+    scores = {(name, *key): value for name in ("real", "a") for key, value in FLOOR.items()}
+    del scores["a", "random", "recall", "scratches"]
+    assert verdict(scores, "a", {}).clauses["class"] == "no images of scratches, or too few"
+
+
 def test_images_far_from_the_training_images_are_no_copies_and_a_little_nearer_is_no_proof():
     assert judged(nearest=score(1.6)).clauses["copies"] == "no sign of copies"
     assert judged(nearest=score(0.85, 0.04)).clauses["copies"] == (
