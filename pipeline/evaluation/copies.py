@@ -30,10 +30,12 @@ def copies(candidate: Sample, context: Context) -> Iterator[dict | str]:
     else:
         _, usual = metrics.nearest(scaled(context.heldout, context.reference, "random")[0], y)
         if np.median(usual) > 0:
-            ratio = bootstrap(lambda a, b: float(np.median(a) / np.median(b)), (distance, usual), subsets, rng)
+            groups = candidate.groups, context.heldout.groups
+            ratio = bootstrap(lambda a, b: float(np.median(a) / np.median(b)), (distance, usual), subsets, rng, groups)
             yield row("random", "nearest", ALL, ratio, len(candidate))
         else:
             yield "nearest: left out, half of the held-out images are copies of training images"
     chosen = np.sort(rng.permutation(len(candidate))[:SSIM_PAIRS])
     values = metrics.ssim(candidate.pixels(chosen), context.reference.pixels(position[chosen]))
-    yield row("pixels", "ssim_nearest", ALL, bootstrap(np.mean, (values,), subsets, rng), len(chosen))
+    likeness = bootstrap(np.mean, (values,), subsets, rng, (candidate.groups[chosen],))
+    yield row("pixels", "ssim_nearest", ALL, likeness, len(chosen))

@@ -58,7 +58,8 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
         ours, theirs = x[sets[0]], y[sets[1]]
         labels = np.full(len(ours), label), np.full(len(theirs), label)
         yield _kid(ours, theirs, labels, context, extractor, label, n)
-        draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed)
+        groups = candidate.groups[sets[0]], context.reference.groups[sets[1]]
+        draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
         yield from _neighbourhoods(ours, theirs, draws, extractor, label, n)
 
 

@@ -28,14 +28,18 @@ class Draws(NamedTuple):
     half: list[tuple[Rows, Rows]]
 
 
-def stratified(labels: NDArray, quota: dict[str, int], rng: np.random.Generator) -> Rows:
+def stratified(labels: NDArray, quota: dict[str, int], rng: np.random.Generator, groups: NDArray | None = None) -> Rows:
     """Rows drawn without replacement, so many of each class; what a class lacks comes from the others.
 
     Args:
         labels: (n,) class of each row.
         quota: rows of each class, at most n in all.
+        groups: (n,) rows of one group are drawn together, as far as the quota goes; None draws each for itself.
     """
     order = rng.permutation(len(labels))
+    names, member = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
+    if len(names) < len(labels):
+        order = order[np.argsort(rng.permutation(len(names))[member[order]], kind="stable")]
     left = dict(quota)
     taken, spare = [], []
     for row in order:
@@ -64,7 +68,15 @@ def shares_of(labels: NDArray) -> dict[str, float]:
     return {str(name): float(count / len(labels)) for name, count in zip(names, counts, strict=True)}
 
 
-def draw(judged: NDArray, reference: NDArray, size: int, wholes: int, halves: int, seed: int) -> Draws:
+def draw(
+    judged: NDArray,
+    reference: NDArray,
+    size: int,
+    wholes: int,
+    halves: int,
+    seed: int,
+    groups: tuple[NDArray, NDArray] | None = None,
+) -> Draws:
     """Plan comparisons of `size` images with `size` images, in the reference's shares of the classes.
 
     One seed draws the same reference images for every judged set.
@@ -76,20 +88,27 @@ def draw(judged: NDArray, reference: NDArray, size: int, wholes: int, halves: in
         wholes: random subsets to average over; one is enough where neither set is larger than `size`.
         halves: half-samples for the interval.
         seed: not negative.
+        groups: (n,) and (m,) names; half-samples are halves of the groups, for images of one scene are alike, and
+            another sample of the population would hold other scenes. None takes each image for itself.
     """
     shares = shares_of(reference)
-    rngs = np.random.default_rng([seed, 0]), np.random.default_rng([seed, 1])
+    sides = [
+        (labels, None if groups is None else groups[side], np.random.default_rng([seed, side]))
+        for side, labels in enumerate((judged, reference))
+    ]
 
-    def pair(pools: tuple[Rows, Rows], count: int) -> tuple[Rows, Rows]:
-        sets = zip(pools, (judged, reference), rngs, strict=True)
-        a, b = (pool[stratified(labels[pool], even_quota(count, shares), rng)] for pool, labels, rng in sets)
+    def pair(pools: tuple[Rows, Rows], count: int, whole_groups: bool) -> tuple[Rows, Rows]:
+        a, b = (
+            pool[stratified(labels[pool], even_quota(count, shares), rng, names[pool] if whole_groups else None)]
+            for pool, (labels, names, rng) in zip(pools, sides, strict=True)
+        )
         return a, b
 
     everything = np.arange(len(judged)), np.arange(len(reference))
     if size == len(judged) == len(reference):
         wholes = 1
-    whole = [pair(everything, size) for _ in range(wholes)]
-    return Draws(whole, [pair(whole[0], size // 2) for _ in range(halves)])
+    whole = [pair(everything, size, whole_groups=False) for _ in range(wholes)]
+    return Draws(whole, [pair(whole[0], size // 2, whole_groups=groups is not None) for _ in range(halves)])
 
 
 def draw_subsets(judged: NDArray, reference: NDArray, size: int, count: int, seed: int) -> list[tuple[Rows, Rows]]:
@@ -127,8 +146,28 @@ def spread(values: NDArray) -> Estimate:
 
 
 def bootstrap(
-    statistic: Callable[..., float], samples: tuple[NDArray, ...], draws: int, rng: np.random.Generator
+    statistic: Callable[..., float],
+    samples: tuple[NDArray, ...],
+    draws: int,
+    rng: np.random.Generator,
+    groups: tuple[NDArray, ...] | None = None,
 ) -> Estimate:
-    """A statistic of one or several independent samples, and its percentile bootstrap interval (Efron 1979)."""
-    values = [statistic(*(rng.choice(s, len(s)) for s in samples)) for _ in range(draws)]
+    """A statistic of one or several independent samples, and its percentile bootstrap interval (Efron 1979).
+
+    Args:
+        groups: of each sample, (n,) which values are not independent of which; whole groups are drawn (the cluster
+            bootstrap, Davison and Hinkley 1997, section 3.8). None draws each value for itself.
+    """
+    members = [_members(names) for names in groups or [np.arange(len(sample)) for sample in samples]]
+
+    def drawn(sample: NDArray, rows: list[Rows]) -> NDArray:
+        return sample[np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])]
+
+    values = [statistic(*map(drawn, samples, members)) for _ in range(draws)]
     return Estimate(statistic(*samples), *np.percentile(values, COVERAGE))
+
+
+def _members(groups: NDArray) -> list[Rows]:
+    """Rows of each group."""
+    _, member, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    return np.split(np.argsort(member, kind="stable"), np.cumsum(counts)[:-1])

@@ -117,7 +117,8 @@ def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[
     """
     n = context.equal_n(candidate)
     spaces = [name for name in COMPARED if name in context.extractors]
-    draws = draw(candidate.labels, context.reference.labels, n, WHOLES, context.settings.subsets, context.settings.seed)
+    labels, groups = (candidate.labels, context.reference.labels), (candidate.groups, context.reference.groups)
+    draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
     parts = [
         *(distances.overall(candidate, context, extractor, n, draws) for extractor in spaces),
         structure.textures(candidate, context, n, draws),

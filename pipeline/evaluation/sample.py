@@ -13,25 +13,28 @@ from pipeline.evaluation.features import Extractor, Features, computed, kept
 
 @dataclass(frozen=True)
 class Sample:
-    """n images: `images[rows]` (H, W, C) unsigned integers, `labels` (n,) class names, `features` by extractor."""
+    """n images: `images[rows]` (H, W, C) unsigned integers, `labels` (n,) class names, `groups` (n,) of images that
+    are not independent, `features` by extractor."""
 
     images: NDArray
     rows: NDArray[np.int64]
     labels: NDArray[np.str_]
+    groups: NDArray[np.str_]
     features: dict[str, Features]
 
     @classmethod
     def of_set(cls, images: ImageSet, rows: NDArray[np.int64], extractors: dict[str, Extractor]) -> Sample:
         """Some images of a set; features come from the set's cache."""
         found = {name: kept(images, name, extractor).rows(rows) for name, extractor in extractors.items()}
-        labels = images.metadata["label"].to_numpy(dtype=str)
-        return cls(images.images, rows, labels[rows], found)
+        labels, groups = (images.metadata[name].to_numpy(dtype=str)[rows] for name in ("label", "group"))
+        return cls(images.images, rows, labels, groups, found)
 
     @classmethod
     def of_array(cls, images: NDArray, labels: NDArray[np.str_], extractors: dict[str, Extractor], what: str) -> Sample:
-        """Images (n, H, W, C) in memory; `what` names them."""
+        """Images (n, H, W, C) in memory, each made for itself; `what` names them."""
         found = {name: computed(images, name, extractor, what) for name, extractor in extractors.items()}
-        return cls(images, np.arange(len(images)), labels, found)
+        rows = np.arange(len(images))
+        return cls(images, rows, labels, rows.astype(str), found)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -39,7 +42,8 @@ class Sample:
     def where(self, mask: NDArray[np.bool_]) -> Sample:
         rows = np.flatnonzero(mask)
         found = {name: f.rows(rows) for name, f in self.features.items()}
-        return replace(self, rows=self.rows[rows], labels=self.labels[rows], features=found)
+        labels, groups = self.labels[rows], self.groups[rows]
+        return replace(self, rows=self.rows[rows], labels=labels, groups=groups, features=found)
 
     def vectors(self, extractor: str) -> NDArray[np.float32]:
         return self.features[extractor].vectors

@@ -52,8 +52,10 @@ def _phase_measure(
         if n < NEEDED["phases"]:
             yield too_few(measure.name, n, NEEDED["phases"])
             return
-        labels = [s.labels[mask] for s, mask in zip(sets, some, strict=True)]
-        draws = draw(*labels[:2], n, WHOLES, context.settings.subsets, context.settings.seed)
+        labels, groups = zip(
+            *((s.labels[m], s.groups[m]) for s, m in zip(sets[:2], some[:2], strict=True)), strict=True
+        )
+        draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
     x, y = (r[mask] for r, mask in zip(rows[:2], some[:2], strict=True))
     scale = measure.scale(y)
     if scale <= 0:

@@ -10,13 +10,11 @@ from markupsafe import Markup
 from pipeline.report import labels
 from pipeline.report.labels import number, points
 from pipeline.report.tables import Score
+from pipeline.report.verdict import FLOOR, Scores, Verdict, apart, listed, ratio
 
-FLOOR = "real"  # the `model` of the held-out real images
 FID_IMAGES = 2048  # fewer than Inception has features: FID is mostly bias
 FEW_REPEATS = 5
-COPIES = 0.9  # of the held-out images' distance to the nearest training image: nearer than chance makes new images
 
-Scores = Mapping[tuple[str, str, str, str], Score]
 VERDICTS = {"helps": ("▲ helps", "helps"), "hurts": ("▼ hurts", "hurts")}
 
 
@@ -65,20 +63,8 @@ def _preference(ranking: Ranking) -> int:
     return order.index(key) if key in order else len(order)
 
 
-def apart(a: Score, b: Score) -> bool:
-    """Whether the intervals leave a gap."""
-    return a.high < b.low or b.high < a.low
-
-
-def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
-    """How many times the floor; None where the floor is near 0 or the measure has no such direction."""
-    if floor is None or labels.metric(metric).better != "lower" or metric in labels.ABOUT_ZERO or floor.value <= 0:
-        return None
-    return score.value / floor.value
-
-
-def closest(rankings: Sequence[Ranking]) -> list[Markup]:
-    """Sentences on which generator's images are closest to the real ones."""
+def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Markup]:
+    """Sentences on which generator's images are closest to the real ones, the verdict on each, and other opinions."""
     if not rankings or not rankings[0].models:
         return [Markup("No generator was measured, so none can be recommended.")]
     first = rankings[0]
@@ -94,22 +80,17 @@ def closest(rankings: Sequence[Ranking]) -> list[Markup]:
         start = Markup("<b>{}</b> comes closest to the real images: its {} is ").format(best, measure)
     else:
         start = Markup("<b>{}</b> is the only generator here. Its {} is ").format(best, measure)
-    sentences = [start + _value(score) + _against_floor(score, first)]
-    for model, other in rest:
-        sentences.append(
-            Markup("{}: {}{}").format(Markup("<b>{}</b>").format(model), _value(other), _times(other, first))
-        )
-    others = rankings[1:]
-    return [*sentences, *_off_the_floor(best, others), *_second_opinions(best, others, len(first.models))]
+    order = [model for model, _ in first.models]
+    lines = sorted(verdicts, key=lambda v: order.index(v.model) if v.model in order else len(order))
+    return [
+        start + _value(score) + _against_floor(score, first),
+        *(v.sentence() for v in lines),
+        *_second_opinions(best, rankings[1:], len(first.models)),
+    ]
 
 
 def _value(score: Score) -> Markup:
     return Markup("{} ({} to {})").format(*map(number, (score.value, score.low, score.high)))
-
-
-def _times(score: Score, ranking: Ranking) -> str:
-    times = ratio(score, ranking.floor, ranking.metric)
-    return "." if times is None else f", {times:.1f} times the floor."
 
 
 def _against_floor(score: Score, ranking: Ranking) -> str:
@@ -125,70 +106,23 @@ def _against_floor(score: Score, ranking: Ranking) -> str:
     return f"{start}; the intervals overlap, so this measure cannot tell it from the noise floor."
 
 
-def _off_the_floor(best: str, rankings: Sequence[Ranking]) -> list[Markup]:
-    """Where the best generator can be told from real images all the same: closeness by one measure is not enough."""
-    found = []
-    for r in rankings:
-        score = dict(r.models).get(best)
-        if score is None or r.floor is None or not _worse(score, r.floor, r.metric):
-            continue
-        times = ratio(score, r.floor, r.metric)
-        beside = f"{number(score.value)} against {number(r.floor.value)}"
-        found.append(
-            f"{labels.title(r.extractor, r.metric)}: {beside if times is None else f'{times:.1f} times the floor'}"
-        )
-    if not found:
-        return []
-    return [Markup("Other measures tell {} from real images ({}).").format(best, "; ".join(found))]
-
-
-def _worse(score: Score, floor: Score, name: str) -> bool:
-    """Whether the interval lies wholly on the floor's bad side; both sides are bad where the floor is the goal."""
-    above, below = score.low > floor.high, score.high < floor.low
-    return {"lower": above, "higher": below, "equal": above or below}[labels.metric(name).better]
-
-
 def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> list[Markup]:
-    """What other measures of distance and variety prefer, where they leave no doubt."""
+    """Which generator other measures of distance and variety put first, where they leave no doubt."""
     judged = [r for r in rankings if len(r.models) == models and labels.metric(r.metric).group != "copies"]
     if models < 2 or not judged:
         return []
-    against = []
+    against: dict[str, list[str]] = {}
     for r in judged:
         name, score = r.models[0]
         if name != best and apart(score, dict(r.models)[best]):
-            against.append(f"{labels.title(r.extractor, r.metric)} puts {name} first")
+            against.setdefault(name, []).append(labels.short(r.extractor, r.metric))
     if not against:
         return [Markup("None of the {} other measures puts another generator first.").format(len(judged))]
-    return [Markup("Of {} other measures {} disagree: {}.").format(len(judged), len(against), "; ".join(against))]
-
-
-def faults(scores: Scores, models: Sequence[str]) -> list[Markup]:
-    """Sentences on generators that copy or repeat themselves: worse than none, however close they are."""
-    found, looked = [], False
-    for model in models:
-        nearest = scores.get((model, "random", "nearest", "all"))
-        pairs, floor = (scores.get((name, "pixels", "ssim_diversity", "all")) for name in (model, FLOOR))
-        looked = looked or nearest is not None
-        if nearest and nearest.high < COPIES:
-            found.append(
-                Markup(
-                    "<b>{}</b> may copy: its images lie {} times as far from the training images as new real images do."
-                ).format(model, _value(nearest))
-            )
-        if pairs and floor and pairs.low > floor.high:
-            found.append(
-                Markup(
-                    "<b>{}</b> repeats itself: random pairs of its images have a likeness of {}, real ones {}."
-                ).format(model, _value(pairs), number(floor.value))
-            )
-    if found or not looked:
-        return found
-    return [
-        Markup(
-            "No signs of copied images or of repetition; copies that were shifted or blurred can escape these measures."
-        )
-    ]
+    opinions = (
+        Markup("<b>{}</b> ({})").format(name, listed(list(dict.fromkeys(names)), len(names)))
+        for name, names in against.items()
+    )
+    return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
 
 
 def helped(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
@@ -228,7 +162,10 @@ def cautions(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]], rep
                 f"Each generator was trained {times}: part of a difference between them may be luck of the seed."
             )
         n = min(score.n for _, score in rankings[0].models)
-        found.append(f"Distances were measured on {n} images a set; compare them only with those measured on as many.")
+        found.append(
+            f"Distances were measured on {n} images a set; compare them only with those measured on as many. Within the"
+            " noise floor means that so many images show no difference, not that there is none."
+        )
     fids = [score.n for r in rankings if r.extractor == "inception" and r.metric == "fid" for _, score in r.models]
     if fids and min(fids) < FID_IMAGES:
         found.append(

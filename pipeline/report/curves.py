@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.report import figures, images
-from pipeline.report.answer import FLOOR
 from pipeline.report.tables import read_json
+from pipeline.report.verdict import FLOOR
 
 
 def notes(evaluations: Sequence[Path]) -> list[str]:

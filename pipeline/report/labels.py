@@ -136,6 +136,38 @@ GROUPS = {
 EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
 ABOUT_ZERO = ("kid", "frechet_inf", "fid_inf")  # for real images, so that a multiple of theirs says nothing
 WITHOUT_EXTRACTOR = ("fid", "fid_inf", "inception_score", "gram", "psd")
+# The name in the middle of a sentence, and the question that it answers.
+SHORT = {
+    "frechet": ("Fréchet distance", "distance"),
+    "frechet_inf": ("extrapolated Fréchet distance", "distance"),
+    "fid": ("FID", "distance"),
+    "fid_inf": ("FID∞", "distance"),
+    "kid": ("kernel distance", "distance"),
+    "gram": ("texture", "texture"),
+    "psd": ("power spectrum", "power spectrum"),
+    "phase_fraction": ("phase fraction", "phase fraction"),
+    "two_point": ("S2", "S2"),
+    "lineal_path": ("lineal path", "lineal path"),
+    "chords_bright": ("bright chords", "chord lengths"),
+    "chords_dark": ("dark chords", "chord lengths"),
+    "mean_intercept": ("intercepts", "intercepts"),
+    "astm_grain_size": ("grain size number", "intercepts"),
+    "grain_diameter": ("grain diameter", "grain diameter"),
+    "precision": ("precision", "realism"),
+    "density": ("density", "realism"),
+    "recall": ("recall", "variety"),
+    "coverage": ("coverage", "variety"),
+    "inception_score": ("Inception score", "variety"),
+    "ssim_diversity": ("likeness of pairs", "variety"),
+    "ms_ssim_diversity": ("likeness of pairs", "variety"),
+    "lpips_diversity": ("difference of pairs", "variety"),
+    "nearest": ("distance to the training images", "copies"),
+    "nearest_pixels": ("distance to the training images", "copies"),
+    "ssim_nearest": ("likeness to the training images", "copies"),
+    "d1_d2": ("first over second distance to the training images", "copies"),
+    "authenticity": ("authenticity", "copies"),
+    "copied": ("copies", "copies"),
+}
 
 
 def metric(name: str) -> Metric:
@@ -151,6 +183,16 @@ def title(extractor: str, name: str) -> str:
     if name in WITHOUT_EXTRACTOR or extractor not in EXTRACTORS:
         return label
     return f"{label} ({EXTRACTORS[extractor]})"
+
+
+def short(extractor: str, name: str) -> str:
+    """What a measure is called in a sentence, whatever the features; `KID` is Inception's alone."""
+    return "KID" if (extractor, name) == ("inception", "kid") else SHORT.get(name, (name, name))[0]
+
+
+def question(name: str) -> str:
+    """What a measure asks; several may ask the same."""
+    return SHORT.get(name, (name, name))[1]
 
 
 def number(value: float | None) -> str:

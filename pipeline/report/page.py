@@ -16,8 +16,22 @@ import yaml
 from markupsafe import Markup
 
 from pipeline.data.imageset import ImageSet
-from pipeline.report import answer, curves, detector, figures, gallery, images, labels, overview, scoreboard, tables
+from pipeline.report import (
+    answer,
+    curves,
+    detector,
+    figures,
+    gallery,
+    images,
+    labels,
+    latex,
+    overview,
+    scoreboard,
+    tables,
+)
 from pipeline.report.inputs import DatasetInputs, RunInputs
+from pipeline.report.shifts import shifts
+from pipeline.report.verdict import verdict
 
 CLASSES_SHOWN = 12  # rows of samples; more would hide the answers below them
 DIRECTIONS = {"lower": "↓ lower is closer", "higher": "↑ higher is closer", "equal": "≈ like the floor is best"}
@@ -31,7 +45,7 @@ def write(
     commit: str | None = None,
     date: datetime | None = None,
 ) -> None:
-    """Write the report and the table of all its numbers, each whole or not at all.
+    """Write the report, the table of all its numbers, and beside it `{dataset}/table.tex`; each whole or not at all.
 
     Args:
         out_html: a self-contained page: images embedded, nothing loaded from elsewhere.
@@ -46,6 +60,7 @@ def write(
     """
     evaluations = [path for inputs in datasets.values() for path in _evaluations(inputs)]
     numbers = tables.write_summary(evaluations, summary_csv)
+    latex.write(numbers, list(datasets), summary_csv.parent)
     context = {
         "title": "Pyrite report",
         "facts": _facts(datasets, commit, date or datetime.now(UTC)),
@@ -97,6 +112,8 @@ def _dataset(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: 
     models = list(dict.fromkeys(run.model for run in inputs.runs))
     scores = tables.scores(numbers[numbers["dataset"] == name])
     rankings = answer.overall(scores, models)
+    evaluations = {model: [tables.read_json(path) for path in _evaluations_of(inputs, model)] for model in models}
+    verdicts = [verdict(scores, model, shifts(bodies)) for model, bodies in evaluations.items() if bodies]
     arms = detector.compared(inputs.detection)
     about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
     positions = scoreboard.positions(scores, models)
@@ -105,7 +122,7 @@ def _dataset(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: 
         "name": name,
         "overview": about,
         "generators": overview.generators(settings.get("models", {}), folders, about["totals"]["train"]),
-        "closest": [*answer.closest(rankings), *answer.faults(scores, models)],
+        "closest": answer.closest(rankings, verdicts),
         "helped": answer.helped(arms, detector.SCORE_NAME),
         "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0),
         "samples": _samples(real, inputs, models),

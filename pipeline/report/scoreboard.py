@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.report import labels
-from pipeline.report.answer import FLOOR, Scores, apart, ratio
 from pipeline.report.labels import number
 from pipeline.report.tables import Score
+from pipeline.report.verdict import FLOOR, Scores, apart, ratio
 
 
 def measures(scores: Scores, label: str = "all") -> list[tuple[str, str]]:

@@ -25,7 +25,8 @@ WIDTH = 6
 def sample(vectors, labels, extractor="random"):
     n, d = vectors.shape
     found = {extractor: Features(vectors.astype(np.float32), (d,), np.zeros((n, 0), np.float32), ())}
-    return Sample(np.zeros((n, 1, 1, 1), np.uint8), np.arange(n), np.array(labels), found)
+    rows = np.arange(n)
+    return Sample(np.zeros((n, 1, 1, 1), np.uint8), rows, np.array(labels), rows.astype(str), found)
 
 
 def clouds(labels, seed, width=WIDTH):

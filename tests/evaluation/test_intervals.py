@@ -78,3 +78,39 @@ def test_subsets_for_kid_have_the_references_shares_even_where_the_judged_set_ha
     judged, reference = np.array(["a"] * 300 + ["b"] * 900), np.array(["a"] * 300 + ["b"] * 100)
     picked = np.concatenate([judged[i] for i, _ in draw_subsets(judged, reference, 40, 200, seed=1)])
     assert (picked == "a").mean() == pytest.approx(0.75, abs=0.02)
+
+
+def grouped(rng, groups, members, within):
+    """Values of which those of a group share most of their deviation; variance 1 between and `within` inside."""
+    names = np.repeat(np.arange(groups), members)
+    return names, np.repeat(rng.standard_normal(groups), members) + within * rng.standard_normal(len(names))
+
+
+def test_half_sampling_by_groups_gives_the_standard_error_of_a_mean_of_groups():
+    """40 groups of 3 alike: the mean's variance is (1 + 0.3² / 3) / 40 on each side, not (1 + 0.3²) / 120."""
+    rng = np.random.default_rng(0)
+    labels, widths = np.array(["a"] * 120), []
+    for seed in range(40):
+        (first, x), (second, y) = (grouped(rng, 40, 3, 0.3) for _ in range(2))
+        draws = draw(labels, labels, 120, 1, 200, seed, (first, second))
+        found = estimate(lambda a, b: float(a.mean() - b.mean()), x, y, draws)
+        widths.append((found.high - found.low) / (2 * 1.96))
+    assert np.mean(widths) == pytest.approx(np.sqrt(2 * (1 + 0.09 / 3) / 40), rel=0.06)
+
+
+def test_half_samples_take_whole_groups():
+    groups = np.repeat(np.array(list("abcdefgh")), 4)
+    labels = np.array(["x"] * 32)
+    for rows, _ in draw(labels, labels, 32, 1, 20, 0, (groups, groups)).half:
+        names, counts = np.unique(groups[rows], return_counts=True)
+        assert len(names) == 4
+        assert (counts == 4).all()
+
+
+def test_bootstrap_by_groups_gives_the_standard_error_of_a_mean_of_groups():
+    rng, widths = np.random.default_rng(0), []
+    for _ in range(40):
+        names, x = grouped(rng, 50, 4, 0.3)
+        found = bootstrap(np.mean, (x,), 200, rng, (names,))
+        widths.append((found.high - found.low) / (2 * 1.96))
+    assert np.mean(widths) == pytest.approx(np.sqrt((1 + 0.09 / 4) / 50), rel=0.06)

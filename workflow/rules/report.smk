@@ -18,6 +18,7 @@ rule write_report:
             caption="../report/summary.rst",
             category="summary",
         ),
+        latex=expand("<results>/{dataset}/table.tex", dataset=DATASETS),
     log:
         "<results>/logs/write_report.log",
     conda:

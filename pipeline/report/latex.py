@@ -1,0 +1,114 @@
+"""`table.tex`: the numbers of a data set as a table for a paper, to be read with `\\input`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pipeline.report import labels, tables
+from pipeline.report.answer import Ranking, overall
+from pipeline.report.tables import Score
+from pipeline.report.verdict import FLOOR, Scores, apart
+
+ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "equal": r"$\approx$"}
+SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"}
+SPECIAL |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+SPECIAL |= {"<": r"\textless{}", ">": r"\textgreater{}", "∞": r"$\infty$"}
+CAPTION = (
+    "{dataset}: synthetic images compared with the real training images, $n$ with $n$. Real: held-out real images, the"
+    " noise floor; noise and blurred noise: images without any skill. Sub- and superscripts: 95\\,\\% interval"
+    " (of several training seeds the lowest and the highest end). $\\downarrow$, $\\uparrow$: lower, higher is closer;"
+    " $\\approx$: like the floor is best. Bold: the closest generator, where its interval leaves a gap to those of all"
+    " others. Random features are those of fixed random networks; their Fréchet distance is not FID."
+)
+
+
+def write(numbers: pd.DataFrame, datasets: Sequence[str], folder: Path) -> None:
+    """Write `{dataset}/table.tex` into a folder for each data set, whole or not at all.
+
+    Args:
+        numbers: `tables.summary`.
+        datasets: names; one without numbers gets a file that says so in a comment.
+    """
+    for dataset in datasets:
+        mine = numbers[numbers["dataset"] == dataset]
+        models = list(dict.fromkeys(mine.loc[mine["seed"].notna(), "model"]))
+        out = folder / dataset / "table.tex"
+        out.parent.mkdir(exist_ok=True)
+        part = out.with_name(out.name + ".part")
+        part.write_text(table(tables.scores(mine), models, dataset), encoding="utf-8")
+        os.replace(part, out)
+
+
+def table(scores: Scores, models: Sequence[str], dataset: str) -> str:
+    """A floating table over the width of the page, a row a measure; it needs the package booktabs.
+
+    Args:
+        scores: of one data set; numbers of single classes are left out.
+        models: the generators among them, in the order of the columns.
+        dataset: its name.
+    """
+    there = dict.fromkeys(name for name, *_, label in scores if label == "all")
+    ceilings = [name for name in there if name != FLOOR and name not in models]
+    names = [name for name in (FLOOR, *models, *ceilings) if name in there]
+    if not names:
+        return f"% {dataset}: nothing was measured\n"
+    columns = len(names) + 2
+    head = ["", "$n$", *(escaped(name) for name in names)]
+    lines = [
+        "% needs \\usepackage{booktabs}",
+        "\\begin{table*}",
+        "\\centering\\small",
+        f"\\caption{{{CAPTION.format(dataset=escaped(dataset))}}}",
+        f"\\label{{tab:{re.sub('[^A-Za-z0-9]+', '-', dataset)}}}",
+        f"\\begin{{tabular}}{{l{'r' * (columns - 1)}}}",
+        "\\toprule",
+        _row(head),
+    ]
+    measures = dict.fromkeys((extractor, metric) for _, extractor, metric, label in scores if label == "all")
+    best = {(r.extractor, r.metric): _alone(r) for r in overall(scores, models)}
+    for group, title in labels.GROUPS.items():
+        mine = [measure for measure in measures if labels.metric(measure[1]).group == group]
+        if mine:
+            lines += ["\\midrule", f"\\multicolumn{{{columns}}}{{l}}{{\\emph{{{escaped(title)}}}}} \\\\"]
+            lines += [_measure(scores, *measure, names, best.get(measure)) for measure in mine]
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table*}", ""])
+
+
+def escaped(text: str) -> str:
+    """As LaTeX text that shows these characters."""
+    return re.sub("[" + re.escape("".join(SPECIAL)) + "]", lambda found: SPECIAL[found[0]], text)
+
+
+def _measure(scores: Scores, extractor: str, metric: str, names: Sequence[str], best: str | None) -> str:
+    found = {name: scores.get((name, extractor, metric, "all")) for name in names}
+    counts = sorted({score.n for score in found.values() if score})
+    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}--{counts[-1]}"
+    cells = [_cell(score, name == best) if score else "--" for name, score in found.items()]
+    title = f"{escaped(labels.title(extractor, metric))} {ARROWS[labels.metric(metric).better]}"
+    return _row([title, n, *cells])
+
+
+def _alone(ranking: Ranking) -> str | None:
+    """The first of several generators, where a gap parts it from all others."""
+    (best, score), *rest = ranking.models
+    return best if rest and all(apart(score, other) for _, other in rest) else None
+
+
+def _cell(score: Score, bold: bool) -> str:
+    value = f"\\mathbf{{{_number(score.value)}}}" if bold else _number(score.value)
+    return f"${value}_{{\\,{_number(score.low)}}}^{{\\,{_number(score.high)}}}$"
+
+
+def _number(value: float) -> str:
+    """As on the page, in the words of LaTeX's formulas."""
+    text = labels.number(value).replace("−", "-").replace("\u202f", "\\,").replace("–", "\\text{--}")
+    return re.sub(r" · 10\^(-?\d+)", r" \\cdot 10^{\1}", text)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + " \\\\"

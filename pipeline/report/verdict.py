@@ -1,0 +1,240 @@
+"""What is right and what is wrong with a generator's images, in a few words; and when a number is off the floor.
+
+A measure is off where its interval and the floor's leave a gap on the bad side. If intervals are right, that happens to
+perfect images at most about one time in 300; and a panel asks many times. Where more than 18 measures are asked,
+intervals are stretched so far that the chance of any false alarm stays near 5 % (Bonferroni).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup
+from scipy.stats import norm
+
+from pipeline.report import labels
+from pipeline.report.labels import Better, number, question, short
+from pipeline.report.tables import Score
+
+FLOOR = "real"  # the `model` of the held-out real images
+ALARM = 0.05  # chance that perfect images are called off by any measure
+NEAR = 0.9  # of the held-out images' distance to the training images: nearer than chance makes new images
+LISTED = 3  # things named in a clause; more would hide the worst
+
+Scores = Mapping[tuple[str, str, str, str], Score]
+# Measures (extractor, metric) of one class that were taken of the generator and of the floor.
+Pairs = Mapping[tuple[str, str], tuple[Score, Score]]
+
+# Of copies only one direction tells: images far from the training images are no copies, whatever else they are.
+COPYING: Mapping[str, Better] = {
+    "copied": "lower",
+    "nearest": "higher",
+    "nearest_pixels": "higher",
+    "ssim_nearest": "lower",
+    "d1_d2": "higher",
+    "authenticity": "higher",
+}
+RATIOS = ("nearest", "nearest_pixels")  # to the floor, which is 1
+TEXTURE = ("gram", "psd")  # distances of texture, which have a clause with the microstructure
+MISSING = ("recall", "coverage")  # real images that are not reached
+STRANGE = ("precision", "density")  # images like no real one
+BY_CLASS = ("recall", "coverage", "kid", "precision", "density")  # the plainest first
+LIKENESS = ("ssim_diversity", "ms_ssim_diversity")  # more of it is less variety
+
+
+class Verdict(NamedTuple):
+    """Clauses by what they answer: `within` the floor, `distance`, `structure`, `variety`, the worst `class`, `copies`;
+    a question with nothing to say has none."""
+
+    model: str
+    clauses: dict[str, str]
+
+    def sentence(self) -> Markup:
+        return Markup("<b>{}</b>: {}.").format(self.model, "; ".join(self.clauses.values()))
+
+
+# ---------------------------------------------------------------- when a number is off
+
+
+def apart(a: Score, b: Score, stretch: float = 1.0) -> bool:
+    """Whether the intervals, stretched about their values, leave a gap."""
+    (low_a, high_a), (low_b, high_b) = (_ends(score, stretch) for score in (a, b))
+    return low_a > high_b or low_b > high_a
+
+
+def worse(score: Score, floor: Score, better: Better, stretch: float = 1.0) -> bool:
+    """Whether the interval lies wholly on the floor's bad side; both sides are bad where the floor is the goal."""
+    wrong = better == "equal" or (score.value > floor.value) == (better == "lower")
+    return wrong and apart(score, floor, stretch)
+
+
+def stretching(measures: int) -> float:
+    """By how much to stretch 95 % intervals where so many measures are asked; at least 1.
+
+    Intervals of two normal numbers of equal standard error, stretched by k, leave a gap in one direction where the
+    numbers are more than 1.96 √2 k standard errors of their difference apart; that shall happen with a chance of
+    ALARM / measures.
+    """
+    return max(1.0, float(norm.isf(ALARM / max(measures, 1)) / (norm.isf(0.025) * 2**0.5)))
+
+
+def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
+    """How many times the floor; None where the floor is near 0 or the measure has no such direction."""
+    if floor is None or labels.metric(metric).better != "lower" or metric in labels.ABOUT_ZERO or floor.value <= 0:
+        return None
+    return score.value / floor.value
+
+
+def paired(scores: Scores, model: str) -> dict[str, dict[tuple[str, str], tuple[Score, Score]]]:
+    """By class, `all` among them: the measures of a generator that were also taken of the floor, both scores."""
+    classes: dict[str, dict[tuple[str, str], tuple[Score, Score]]] = {}
+    for (name, extractor, metric, label), score in scores.items():
+        floor = scores.get((FLOOR, extractor, metric, label))
+        if name == model and floor is not None:
+            classes.setdefault(label, {})[extractor, metric] = score, floor
+    return classes
+
+
+def off(pairs: Pairs, asked: int) -> Pairs:
+    """Those that are off the floor, `asked` measures being looked at together."""
+    stretch = stretching(asked)
+    return {
+        measure: (score, floor)
+        for measure, (score, floor) in pairs.items()
+        if worse(score, floor, COPYING.get(measure[1], labels.metric(measure[1]).better), stretch)
+    }
+
+
+def _ends(score: Score, stretch: float) -> tuple[float, float]:
+    return score.value - stretch * (score.value - score.low), score.value + stretch * (score.high - score.value)
+
+
+# ---------------------------------------------------------------- in words
+
+
+def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdict:
+    """The verdict on one generator.
+
+    Args:
+        scores: of one data set, the generator's and the floor's among them.
+        directions: by metric, in which direction the generator's images differ (`shifts.shifts`).
+    """
+    if not any(key[0] == model for key in scores):
+        return Verdict(model, {"within": "nothing was measured"})
+    classes = paired(scores, model)
+    pairs = classes.pop("all", {})
+    if not pairs:
+        return Verdict(model, {"within": "nothing can be said, for no real images were held out to compare with"})
+    wrong = off(pairs, len(pairs))
+    clauses = {
+        "within": _within(pairs, wrong),
+        "distance": _distance(wrong),
+        "structure": _structure(wrong, directions),
+        "variety": _variety(wrong),
+        "class": "; ".join(filter(None, (_missing_classes(scores, classes), _worst_class(classes)))),
+        "copies": _copies(pairs, wrong),
+    }
+    return Verdict(model, {question: text for question, text in clauses.items() if text})
+
+
+def _within(pairs: Pairs, wrong: Pairs) -> str:
+    """The questions of which no measure is off. Copies have a clause of their own."""
+    asked = dict.fromkeys(question(metric) for _, metric in pairs if metric not in COPYING)
+    missed = {question(metric) for _, metric in wrong}
+    right = [name for name in asked if name not in missed]
+    if len(right) == len(asked):
+        return f"within the noise floor throughout ({listed(right, len(right))})"
+    return f"within the noise floor on {listed(right, LISTED + 1)}" if right else "off the noise floor throughout"
+
+
+def _distance(wrong: Pairs) -> str:
+    """The first that is off: the others ask the same."""
+    for measure, pair in wrong.items():
+        if labels.metric(measure[1]).group == "distance" and measure[1] not in TEXTURE:
+            return _beside(measure, pair)
+    return ""
+
+
+def _structure(wrong: Pairs, directions: Mapping[str, str]) -> str:
+    """The farthest from the floor first, each in the direction in which it differs, where there is one."""
+    found = [m for m in wrong if m[1] in TEXTURE or labels.metric(m[1]).group == "structure"]
+    found.sort(key=lambda measure: -(ratio(*wrong[measure], measure[1]) or 0))
+    return listed(list(dict.fromkeys(directions.get(m[1]) or _beside(m, wrong[m]) for m in found)), LISTED)
+
+
+def _variety(wrong: Pairs) -> str:
+    found = []
+    pairs_alike = [m for m in wrong if m[1] in LIKENESS and wrong[m][0].value > wrong[m][1].value]
+    pairs_alike += [m for m in wrong if m[1] == "lpips_diversity" and wrong[m][0].value < wrong[m][1].value]
+    for words, measures in (
+        ("too little variety", [m for name in MISSING for m in wrong if m[1] == name]),
+        ("too smooth or too alike" if ("pixels", "psd") in wrong else "repeats itself", pairs_alike),
+        ("some like no real image", [m for name in STRANGE for m in wrong if m[1] == name]),
+    ):
+        if measures:
+            found.append(f"{words} ({_against(measures[0], wrong[measures[0]])})")
+    return ", ".join(found)
+
+
+def _missing_classes(scores: Scores, classes: Mapping[str, Pairs]) -> str:
+    """Those that the floor was measured for, and the generator was not."""
+    real = dict.fromkeys(label for name, _, _, label in scores if name == FLOOR and label != "all")
+    missing = [label for label in real if label not in classes]
+    return f"no images of {listed(missing, LISTED)}, or too few" if missing else ""
+
+
+def _worst_class(classes: Mapping[str, Pairs]) -> str:
+    """The class that is farthest off, by the first of BY_CLASS by which any is off."""
+    asked = sum(len(pairs) for pairs in classes.values())
+    wrong = [(label, m, pair) for label, pairs in classes.items() for m, pair in off(pairs, asked).items()]
+    for name in BY_CLASS:
+        found = [(abs(score.value - floor.value), label, m) for label, m, (score, floor) in wrong if m[1] == name]
+        if found:
+            _, label, measure = max(found)
+            return f"worst class {label} ({_against(measure, classes[label][measure])})"
+    return ""
+
+
+def _copies(pairs: Pairs, wrong: Pairs) -> str:
+    if not any(metric in COPYING for _, metric in pairs):
+        return ""
+    for measure, (score, floor) in wrong.items():
+        if measure[1] == "copied":
+            return f"{100 * score.value:.0f} % copies"
+        chance = (measure[1] in RATIOS and score.high >= NEAR) or (measure[1] == "ssim_nearest" and _just_alike(pairs))
+        if measure[1] in COPYING and not chance:
+            return f"may copy ({_against(measure, (score, floor))})"
+    return "no sign of copies"
+
+
+def _just_alike(pairs: Pairs) -> bool:
+    """Whether images are no more like their nearest training images, beside their likeness to each other, than new real
+    images are: smooth images are like everything."""
+    by_metric = {metric: pair for (_, metric), pair in pairs.items()}
+    if "ssim_diversity" not in by_metric:
+        return False
+    (near, near_floor), (alike, alike_floor) = by_metric["ssim_nearest"], by_metric["ssim_diversity"]
+    return near.low - alike.high <= near_floor.high - alike_floor.low
+
+
+def _beside(measure: tuple[str, str], pair: tuple[Score, Score]) -> str:
+    times = ratio(*pair, measure[1])
+    if times is None:
+        return _against(measure, pair)
+    return f"{short(*measure)} {times:.1f} × the floor" if times < 10 else f"{short(*measure)} {times:.0f} × the floor"
+
+
+def _against(measure: tuple[str, str], pair: tuple[Score, Score]) -> str:
+    return f"{short(*measure)} {_rounded(pair[0].value)} against {_rounded(pair[1].value)}"
+
+
+def _rounded(value: float) -> str:
+    """Two decimals are enough in a sentence, where they show anything."""
+    return f"{value:.2f}".replace("-", "−") if 0.005 <= abs(value) < 100 else number(value)
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """`a, b and c`; `a, b and 4 more`."""
+    shown = list(names) if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
