@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -84,8 +84,8 @@ def reduced(images: NDArray, k: int) -> NDArray:
     if k == 1:
         return images
     height, width = (side // k for side in images.shape[-2:])
-    blocks = images[..., : height * k, : width * k].reshape(*images.shape[:-2], height, k, width, k)
-    return blocks.mean(axis=(-3, -1))
+    strips = images[..., : height * k, : width * k].reshape(*images.shape[:-2], height, k, width * k).mean(axis=-2)
+    return sum(strips[..., i::k] for i in range(k)) / k
 
 
 def _whitened(images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -128,9 +128,11 @@ class Correlator:
         twice[0] = twice[self.period[1] // 2 if self.period[1] % 2 == 0 else 0] = 1  # first and, if even, the last
         self.twice = np.tile(twice, self.period[0]).astype(np.float32) / math.prod(self.period)
 
-    def spectra(self, details: Iterable[NDArray[np.int8]]) -> Spectra:
-        """Of images (h, w) as `details` makes them."""
-        values = np.stack([fft.rfft2(reduced(image.astype(np.float32), self.k), self.period) for image in details])
+    def spectra(self, details: NDArray[np.int8]) -> Spectra:
+        """Of images (n, h, w) as `details` makes them."""
+        blocks = (details[start : start + BLOCK] for start in range(0, len(details), BLOCK))
+        values = [fft.rfft2(reduced(block.astype(np.float32), self.k), self.period) for block in blocks]
+        values = np.concatenate(values)
         return Spectra(values, (values.real**2 + values.imag**2).reshape(len(values), -1))
 
     def chance(self, one: Spectra, several: Spectra) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 
 Rows = NDArray[np.int64]
 Values = float | NDArray[np.float64]
@@ -132,3 +133,10 @@ def bootstrap(
     """A statistic of one or several independent samples, and its percentile bootstrap interval (Efron 1979)."""
     values = [statistic(*(rng.choice(s, len(s)) for s in samples)) for _ in range(draws)]
     return Estimate(statistic(*samples), *np.percentile(values, COVERAGE))
+
+
+def share(hits: NDArray[np.bool_]) -> Estimate:
+    """Share of n images, n >= 1, with its exact interval (Clopper and Pearson 1934): none of 100 is at most 3.6 %."""
+    count, n = int(np.sum(hits)), len(hits)
+    low, high = binomtest(count, n).proportion_ci((COVERAGE[1] - COVERAGE[0]) / 100, method="exact")
+    return Estimate(count / n, low, high)

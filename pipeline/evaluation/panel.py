@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pipeline.data.imageset import ImageSet
 from pipeline.evaluation import ceilings, distances, phases, structure
 from pipeline.evaluation.context import ALL, WHOLES, Context
-from pipeline.evaluation.copies import copies
+from pipeline.evaluation.copies import Alike, alike, closest, copies, nearest_of_some
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.features import computed
-from pipeline.evaluation.figures import plot_psd, plot_samples
+from pipeline.evaluation.figures import plot_closest, plot_psd, plot_samples
 from pipeline.evaluation.intervals import draw
 from pipeline.evaluation.sample import Sample
 from pipeline.job import say
@@ -48,7 +48,7 @@ def evaluate(
         synthetic: folder of the synthetic image set.
         out: the evaluation.json to write.
         journal: takes the numbers over all classes and the figures.
-        figures: folder of `psd.png` and `samples.png`; null is that of `out`.
+        figures: folder of `psd.png`, `samples.png` and `closest.png`; null is that of `out`.
 
     Raises:
         UserError: the sets do not fit each other, a feature is not finite, weights are missing or altered.
@@ -58,18 +58,22 @@ def evaluate(
     extractors = _extractors(settings)
     context = _context(settings, real, extractors, made.meta["classes"])
     candidate = _sample(settings, made, np.arange(len(made)), extractors, context.cut)
-    numbers, notes = measure(candidate, context, model)
+    judged = [candidate] if context.heldout is None else [candidate, context.heldout]
+    found, *usual = alike(judged, context)
+    numbers, notes = measure(candidate, context, model, found, *usual)
     record = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
     record |= {"n_sample": len(candidate), "phases": context.cut._asdict(), "metrics": numbers}
-    record |= {"curves": _curves(real, context, candidate)}
+    record |= {"curves": _curves(real, context, candidate), "closest": closest(candidate, context, found)}
+    record |= {"neighbours": nearest_of_some(candidate, context, found)}
     _write(out, record | {"notes": _set_notes(real, made, context) + notes})
 
     folder = figures or out.parent
     folder.mkdir(parents=True, exist_ok=True)
     plot_psd(folder / "psd.png", record["curves"]["psd"], {model: record["curves"]["psd"]["sample"]})
     plot_samples(folder / "samples.png", candidate, context.reference, model, context.rng(9))
+    plot_closest(folder / "closest.png", record["closest"], candidate, context.reference, model)
     journal.final({_key(row): row["value"] for row in numbers if row["class"] == ALL})
-    for path in (out, folder / "psd.png", folder / "samples.png"):
+    for path in (out, *(folder / name for name in ("psd.png", "samples.png", "closest.png"))):
         journal.artifact(path, "evaluation")
 
 
@@ -94,14 +98,16 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
     notes += context.cut.notes()
+    found = dict(zip(candidates, alike(list(candidates.values()), context), strict=True))
     for name, candidate in candidates.items():
-        rows, said = measure(candidate, context, name)
+        rows, said = measure(candidate, context, name, found[name], found.get("real"))
         numbers += rows
         notes += [f"{name}: {note}" for note in said]
     curves = {name: _curves(real, context, candidate) for name, candidate in candidates.items()}
     first = next(iter(curves.values()))
     record = {"dataset": dataset, "model": "real", "seed": None, "n_reference": len(reference), "n_sample": n}
     record |= {"phases": context.cut._asdict(), "metrics": numbers, "curves": first}
+    record |= {"closest": [] if heldout is None else closest(heldout, context, found["real"])}
     _write(out, record | {"notes": notes})
 
     folder = figures or out.parent
@@ -109,13 +115,21 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     plot_psd(folder / "psd.png", first["psd"], {name: c["psd"]["sample"] for name, c in curves.items()})
     shown = "held-out" if heldout is not None else "noise"
     plot_samples(folder / "samples.png", next(iter(candidates.values())), reference, shown, context.rng(9))
+    if heldout is not None:
+        plot_closest(folder / "closest.png", record["closest"], heldout, reference, shown)
 
 
 # ---------------------------------------------------------------- the panel
 
 
-def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[str, Any]], list[str]]:
+def measure(
+    candidate: Sample, context: Context, model: str, found: Alike, usual: Alike | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
     """All numbers of one candidate, and what had to be left out.
+
+    Args:
+        found: its nearest training images.
+        usual: those of the held-out images; None where there are none.
 
     Returns:
         Rows {"model", "extractor", "metric", "class", "value", "low", "high", "n"} and notes. Distances are 0 for equal
@@ -127,7 +141,7 @@ def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[
         *(distances.overall(candidate, context, extractor, n, draws) for extractor in context.extractors),
         structure.textures(candidate, context, n, draws),
         structure.microstructure(candidate, context, n, draws),
-        copies(candidate, context),
+        copies(candidate, context, found, usual),
         diversity(candidate, context),
         *(distances.by_class(candidate, context, extractor) for extractor in context.extractors),
     ]
