@@ -17,7 +17,7 @@ from pipeline.evaluation.sample import Sample
 from pipeline.evaluation.twins import Twins
 
 SSIM_PAIRS = 200
-CLEAR = 100  # training images of which it is tried whether a copy of them could be told
+CLEAR = 100  # training images of which it is tried how clearly a copy of them shows
 CLOSEST = 10  # pairs that are shown
 EACH = 3  # images of a class that are shown with their nearest training image,
 TOGETHER = 8  # and more where that would be fewer of all classes
@@ -30,8 +30,8 @@ class Alike(NamedTuple):
     """In `random` features."""
     twins: Twins
     """In pixels, at any shift and in any view."""
-    clearest: float
-    """Height, in standard deviations of chance, that a copy of a training image reaches."""
+    bar: float | None
+    """Height of a twin that proves a copy; None where none can be proven."""
 
 
 def alike(samples: Sequence[Sample], context: Context) -> list[Alike]:
@@ -39,12 +39,12 @@ def alike(samples: Sequence[Sample], context: Context) -> list[Alike]:
     reference = context.reference
     scale = duplicates.factor(reference.images.shape[1:3], twins.SIDE)
     real = twins.details(reference.images, reference.rows)
-    clearest = twins.clearest(real[context.rng(11).permutation(len(real))[:CLEAR]])
+    bar = twins.bar(real[context.rng(11).permutation(len(real))[:CLEAR]])
     found = []
     for sample in samples:
         near = neighbours(*scaled(sample, reference, "random"))
         like = twins.find(twins.details(sample.images, sample.rows), real, scale)
-        found.append(Alike(near, like, clearest))
+        found.append(Alike(near, like, bar))
     return found
 
 
@@ -65,8 +65,8 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
     yield from _ratio("pixels", "nearest_pixels", found.twins.distance, usual and usual.twins.distance, context)
     yield row("random", "d1_d2", ALL, bootstrap(np.median, (found.features.ratio,), subsets, rng), len(candidate))
     yield row("random", "authenticity", ALL, share(found.features.authentic), len(candidate))
-    if found.clearest >= duplicates.CERTAIN:
-        yield row("pixels", "copied", ALL, share(found.twins.copied), len(candidate))
+    if found.bar is not None:
+        yield row("pixels", "copied", ALL, share(found.twins.height >= found.bar), len(candidate))
     else:
         yield "copied: left out, the images are too small, or too even, to prove a copy by its details"
     chosen = np.sort(rng.permutation(len(candidate))[:SSIM_PAIRS])

@@ -2,13 +2,12 @@
 
 Both are compared by the details that find near-duplicates among real images (`pipeline.data.duplicates`), so
 brightness, contrast and shading do not count. To correlate each image with each training image in every view at every
-shift would take hours; three steps do it in seconds:
+shift would take hours; two steps do it in seconds:
 
 1. Fingerprints. The strengths of the lines of an image's power spectrum against those of their surroundings: they do
    not change where the image is shifted, differ between any two photographs of one texture, and a flip or a turn only
    moves them about. The LOOKS most alike are candidates.
-2. These are correlated at all shifts by FFT, much reduced; the highest peak is kept.
-3. That one is correlated at all shifts with all details.
+2. These are correlated at all shifts by FFT, and the highest peak is kept.
 
 A shift that leaves less than about half of the image in common may be missed in the first step.
 """
@@ -23,16 +22,16 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage, signal
 
 from pipeline.data import duplicates
-from pipeline.data.duplicates import Correlator, Spectra
+from pipeline.data.duplicates import CERTAIN, Correlator
 from pipeline.evaluation.microstructure import luminance
 
 SIDE = 64  # largest side in pixels (geometric mean of both) at which images are compared; larger ones are reduced
-COARSE = 32  # the same in step 2
 BAND = 3 / 8  # highest frequency of a fingerprint, in cycles a pixel; above is noise
 TAPER = 0.5  # share of a side over which the window of a fingerprint falls to 0 (Tukey)
 AROUND = 2.5  # standard deviation, in lines of the spectrum, of the surroundings a line is compared with
-LOOKS = 4  # candidates of an image
-CHUNK = 128  # images at a time
+LOOKS = 3  # candidates of an image
+PROVEN = 2 / 3  # of the height that a copy reaches; more proves one
+CHUNK = 32  # images at a time
 
 # (transposed, then rows in reverse, then columns in reverse); rotations as one looks at the image, rows going down
 VIEWS = {
@@ -62,11 +61,6 @@ class Twins(NamedTuple):
     copy, near 1 for strangers. A chance correlation is the larger the smaller f is, by 1 / sqrt(f) (Bartlett 1935)."""
     height: NDArray[np.float64]
     """(n,) that correlation in standard deviations of chance."""
-
-    @property
-    def copied(self) -> NDArray[np.bool_]:
-        """(n,) whether the two show one scene: the bar that near-duplicates among real images have to pass."""
-        return self.height >= duplicates.CERTAIN
 
 
 def views(height: int, width: int) -> list[int]:
@@ -117,9 +111,19 @@ def find(made: NDArray[np.int8], real: NDArray[np.int8], scale: int) -> Twins:
     return found._replace(down=scale * found.down, right=scale * found.right)
 
 
-def clearest(real: NDArray[np.int8]) -> float:
-    """Median height, in standard deviations of chance, of images (n, h, w) of details upon themselves: the most that a
-    copy of them can reach. Small images, and those that repeat themselves, have too little to tell them by."""
+def bar(real: NDArray[np.int8]) -> float | None:
+    """The height that proves a copy of one of some images (n, h, w) of details.
+
+    That is CERTAIN, which near-duplicates among real images have to pass, or for small images PROVEN of what an image
+    reaches upon itself. None where that is less than CERTAIN: images so small, or so even, have too little to tell them
+    by. The highest of chance, for 1 000 images with as many others, is about 7.5.
+    """
+    most = _clearest(real)
+    return min(CERTAIN, PROVEN * most) if most >= CERTAIN else None
+
+
+def _clearest(real: NDArray[np.int8]) -> float:
+    """Median height, in standard deviations of chance, of images upon themselves."""
     exact = Correlator(real.shape[1:], 1)
     spectra = exact.spectra(real)
     energy = np.square(real.astype(np.float64)).sum(axis=(1, 2))
@@ -132,20 +136,30 @@ class _Search:
 
     def __init__(self, real: NDArray[np.int8]):
         shape = real.shape[1:]
-        self.real, self.views = real, views(*shape)
-        self.k = duplicates.factor(shape, COARSE)
-        self.coarse, self.exact = Correlator([side // self.k for side in shape], 1), Correlator(shape, 1)
-        self.spectra = self.coarse.spectra(self._reduced(real))
+        self.real, self.views, self.correlator = real, views(*shape), Correlator(shape, 1)
+        self.spectra = self.correlator.spectra(real)
         self.fingerprints = _vectors(_fingerprints(real)).T
 
     def __call__(self, made: NDArray[np.int8]) -> Twins:
+        """Of images (n, h, w), few enough for a processor's cache."""
         view, real = self._likely(made)
-        peak, _, _ = self.coarse.tops(self._spectra(made, view), self.spectra.rows(real.ravel()))
-        best = np.arange(len(made)), peak.reshape(real.shape).argmax(axis=1)
-        return self._exact(made, view[best], real[best])
-
-    def _reduced(self, images: NDArray[np.int8]) -> NDArray[np.float32]:
-        return duplicates.reduced(images.astype(np.float32), self.k)
+        turned = np.stack([unviewed(made, v) for v in self.views])
+        n = np.arange(len(made))
+        one = self.correlator.spectra(turned.reshape(-1, *made.shape[1:]))
+        one = one.rows((view * len(made) + n[:, None]).ravel())
+        peaks = self.correlator.tops(one, self.spectra.rows(real.ravel()))
+        peak, down, right = (found.reshape(real.shape) for found in peaks)
+        best = n, peak.argmax(axis=1)
+        parts = (turned[view[best], n], self.real[real[best]], down[best], right[best])
+        chance = self.correlator.chance(one, self.spectra.rows(real.ravel())).reshape(real.shape)[best]
+        found = [
+            duplicates.agreement(a.astype(float), b.astype(float), *rest)
+            for a, b, *rest in zip(*parts, chance, strict=True)
+        ]
+        likeness = np.array([f.correlation * math.sqrt(f.shared) for f in found])
+        distance = np.sqrt(np.clip(1 - likeness, 0, 1))
+        shift = _shift(view[best], down[best], right[best])
+        return Twins(real[best], view[best], *shift, distance, np.array([f.height for f in found]))
 
     def _likely(self, made: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(n, k) views and (n, k) training images worth a look. A fingerprint is the same for an image turned by 180°:
@@ -160,22 +174,12 @@ class _Search:
         view = np.array(half)[view]
         return np.concatenate([view, view ^ 3], axis=1), np.concatenate([real, real], axis=1)
 
-    def _spectra(self, made: NDArray[np.int8], view: NDArray[np.int64]) -> Spectra:
-        """Of each image, turned back from each of its k views; (n k) spectra."""
-        small = self._reduced(made)
-        turned = np.concatenate([unviewed(small, view) for view in self.views])
-        return self.coarse.spectra(turned).rows((view * len(made) + np.arange(len(made))[:, None]).ravel())
 
-    def _exact(self, made: NDArray[np.int8], view: NDArray[np.int64], real: NDArray[np.int64]) -> Twins:
-        """Each image with one training image in one view."""
-        other = np.stack([viewed(self.real[j], v) for j, v in zip(real, view, strict=True)])
-        one, several = self.exact.spectra(made), self.exact.spectra(other)
-        _, down, right = self.exact.tops(one, several)
-        pairs = zip(made.astype(float), other.astype(float), down, right, self.exact.chance(one, several), strict=True)
-        found = [duplicates.agreement(*pair) for pair in pairs]
-        likeness = np.array([f.correlation * math.sqrt(f.shared) for f in found])
-        distance = np.sqrt(np.clip(1 - likeness, 0, 1))
-        return Twins(real, view, down, right, distance, np.array([f.height for f in found]))
+def _shift(view: NDArray, down: NDArray, right: NDArray) -> tuple[NDArray, NDArray]:
+    """Shifts of images turned back from their views -> the same of the images themselves."""
+    transposed, rows, cols = np.array(list(VIEWS.values()))[view].T
+    down, right = np.where(transposed, right, down), np.where(transposed, down, right)
+    return np.where(rows, -down, down), np.where(cols, -right, right)
 
 
 def _fingerprints(images: NDArray[np.int8]) -> NDArray[np.float32]:
