@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.imageset import ImageSet
-from pipeline.evaluation import ceilings, distances, phases, structure
+from pipeline.evaluation import ceilings, distances, lpips, phases, structure
 from pipeline.evaluation.context import ALL, WHOLES, Context
 from pipeline.evaluation.copies import Alike, alike, closest, copies, nearest_of_some
 from pipeline.evaluation.diversity import diversity
@@ -178,7 +178,7 @@ def _context(settings: Evaluate, real: ImageSet, extractors: list[str], classes:
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     held = held[wanted[held]]
     heldout = _sample(settings, real, held, extractors, cut) if len(held) else None
-    return Context(settings, reference, heldout, extractors, cut)
+    return Context(settings, reference, heldout, extractors, cut, lpips.network(settings.lpips, settings.weights))
 
 
 def _sample(
