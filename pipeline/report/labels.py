@@ -110,7 +110,7 @@ METRICS = {
         "Unlikeness of pairs (LPIPS)",
         "variety",
         "equal",
-        "How different random pairs of one class look to people. Below the floor: it repeats itself; 0 is one image only.",
+        "How different random pairs of one class look to people. Below the floor: it repeats itself; 0 is one image.",
     ),
     "nearest": Metric(
         "Distance to the nearest training image",
