@@ -1,7 +1,7 @@
 """Weights of networks trained elsewhere: fetched once into a cache that can be filled by hand, verified by checksum.
 
-Nothing here runs by default: `evaluate.inception: on`, a file that a user put into the cache, or a model's `texture`
-asks for it.
+Nothing here runs by default: `evaluate.inception: on`, `evaluate.lpips: on`, a file that a user put into the cache, or
+a model's `texture` asks for it.
 """
 
 from __future__ import annotations
@@ -58,6 +58,27 @@ WEIGHTS = {
         size=574_673_361,
         setting="texture.weights",
         otherwise="leave out the model's texture",
+    ),
+    # torchvision's AlexNet_Weights.IMAGENET1K_V1. Its name gives the first 8 digits of the checksum; the whole of it,
+    # and the size, are given alike by several projects that pin the file.
+    "alexnet": Weights(
+        file="alexnet-owt-7be5be79.pth",
+        url="https://download.pytorch.org/models/alexnet-owt-7be5be79.pth",
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        size=244_408_911,
+        setting="evaluate.weights",
+        otherwise="set evaluate.lpips: on",
+    ),
+    # The weights of LPIPS 0.1 for AlexNet by its authors (BSD-2), unchanged since this commit of theirs; torchmetrics
+    # ships the same bytes.
+    "lpips": Weights(
+        file="lpips-0.1-alex.pth",
+        url="https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/"
+        "c33f89e9f46522a584cf41d8880eb0afa982708b/lpips/weights/v0.1/alex.pth",
+        sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+        size=6_009,
+        setting="evaluate.weights",
+        otherwise="set evaluate.lpips: on",
     ),
 }
 

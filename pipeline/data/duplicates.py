@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -53,37 +53,51 @@ def factor(shape: tuple[int, ...], side: int) -> int:
 
 
 def details(pixels: NDArray) -> NDArray[np.int8]:
-    """(H, W) or (H, W, 3) -> (H // k, W // k), k = `factor`: luminance, band-passed, of even contrast, white.
+    """(H, W) or (H, W, 3) -> (H // k, W // k), k = `factor`: luminance, with all but its details taken out."""
+    gray = reduced(colour.to_gray(pixels)[..., 0], factor(pixels.shape, DETAIL))
+    return evened(gray[None])[0]
+
+
+def evened(gray: NDArray) -> NDArray[np.int8]:
+    """(n, H, W) gray images -> the same, band-passed, of even contrast, white.
 
     Whole numbers of mean 0 and standard deviation STEPS, cut at 127; all 0 for an image without details.
     """
-    gray = _reduced(colour.to_gray(pixels)[..., 0], factor(pixels.shape, DETAIL)).astype(np.float64)
-    gray = ((gray - gray.mean()) / (np.ptp(gray) or 1)).astype(np.float32)
-    band = ndimage.gaussian_filter(gray, FINE) - ndimage.gaussian_filter(gray, BROAD)
-    power = ndimage.gaussian_filter(band**2, BROAD)
-    if power.mean() < 1e-12:  # of the square of the range of values: rounding errors
-        return np.zeros(gray.shape, np.int8)
-    white = _whitened(band / np.sqrt(power + FLAT * power.mean()))
-    return np.clip(np.rint(STEPS * white / white.std()), -127, 127).astype(np.int8)
+    span = np.ptp(gray, axis=(1, 2), keepdims=True)
+    gray = gray - gray.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+    gray = (gray / np.where(span > 0, span, 1)).astype(np.float32)
+    band = _smooth(gray, FINE) - _smooth(gray, BROAD)
+    power = _smooth(band**2, BROAD)
+    level = power.mean(axis=(1, 2), keepdims=True)
+    bare = level < 1e-12  # of the square of the range of values: rounding errors
+    white = _whitened(band / np.sqrt(power + np.where(bare, 1, FLAT * level)))
+    deviation = white.std(axis=(1, 2), keepdims=True)
+    return np.clip(np.rint(STEPS * white / np.where(bare, np.inf, deviation)), -127, 127).astype(np.int8)
 
 
-def _reduced(image: NDArray, k: int) -> NDArray:
-    """(H, W) -> (H // k, W // k), means of k x k pixels."""
+def _smooth(images: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
+    return ndimage.gaussian_filter(images, deviation, axes=(1, 2))
+
+
+def reduced(images: NDArray, k: int) -> NDArray:
+    """(..., H, W) -> (..., H // k, W // k), means of k x k pixels."""
     if k == 1:
-        return image
-    height, width = (side // k for side in image.shape)
-    return image[: height * k, : width * k].reshape(height, k, width, k).mean(axis=(1, 3))
+        return images
+    height, width = (side // k for side in images.shape[-2:])
+    strips = images[..., : height * k, : width * k].reshape(*images.shape[:-2], height, k, width * k).mean(axis=-2)
+    return sum(strips[..., i::k] for i in range(k)) / k
 
 
-def _whitened(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W) with its smoothed power spectrum made even; mean 0."""
-    period = tuple(fft.next_fast_len(side + int(4 * SMOOTH), real=True) for side in image.shape)
-    spectrum = fft.rfft2(image - image.mean(), period)
+def _whitened(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, H, W), each with its smoothed power spectrum made even; mean 0."""
+    _, height, width = images.shape
+    period = tuple(fft.next_fast_len(side + int(4 * SMOOTH), real=True) for side in (height, width))
+    spectrum = fft.rfft2(images - images.mean(axis=(1, 2), keepdims=True), period)
     window = np.outer(*(np.exp(-0.5 * (fft.fftfreq(n, 1 / n) / SMOOTH) ** 2) for n in period))
     power = fft.rfft2(fft.irfft2(np.abs(spectrum) ** 2, period) * window.astype(np.float32)).real
-    white = fft.irfft2(spectrum / np.sqrt(np.maximum(power, 0) + WHITE * power.mean()), period)
-    white = white[: image.shape[0], : image.shape[1]]
-    return white - white.mean()
+    noise = np.maximum(WHITE * power.mean(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)
+    white = fft.irfft2(spectrum / np.sqrt(np.maximum(power, 0) + noise), period)[:, :height, :width]
+    return white - white.mean(axis=(1, 2), keepdims=True)
 
 
 class Spectra(NamedTuple):
@@ -94,7 +108,7 @@ class Spectra(NamedTuple):
     powers: NDArray[np.float32]
     """(n, p * (q // 2 + 1)): their squares."""
 
-    def rows(self, rows: slice) -> Spectra:
+    def rows(self, rows: slice | NDArray[np.int64]) -> Spectra:
         return Spectra(self.values[rows], self.powers[rows])
 
 
@@ -114,29 +128,39 @@ class Correlator:
         twice[0] = twice[self.period[1] // 2 if self.period[1] % 2 == 0 else 0] = 1  # first and, if even, the last
         self.twice = np.tile(twice, self.period[0]).astype(np.float32) / math.prod(self.period)
 
-    def spectra(self, details: Iterable[NDArray[np.int8]]) -> Spectra:
-        """Of images (h, w) as `details` makes them."""
-        values = np.stack([fft.rfft2(_reduced(image.astype(np.float32), self.k), self.period) for image in details])
+    def spectra(self, details: NDArray[np.int8]) -> Spectra:
+        """Of images (n, h, w) as `details` makes them."""
+        blocks = (details[start : start + BLOCK] for start in range(0, len(details), BLOCK))
+        values = [fft.rfft2(reduced(block.astype(np.float32), self.k), self.period) for block in blocks]
+        values = np.concatenate(values)
         return Spectra(values, (values.real**2 + values.imag**2).reshape(len(values), -1))
 
     def chance(self, one: Spectra, several: Spectra) -> NDArray[np.float32]:
         """(n,) root of the sum of squares of the correlation over all shifts, by Parseval: what one is worth that shows
-        nothing but chance."""
-        return np.sqrt(several.powers @ (one.powers[0] * self.twice))
+        nothing but chance. `one` holds one image, or as many as `several`, each to compare with its own."""
+        return np.sqrt(np.vecdot(several.powers, one.powers * self.twice))
 
-    def peaks(self, one: Spectra, several: Spectra) -> Iterator[tuple[int, float, int, int]]:
-        """Those of `several` that have a peak of LIKELY standard deviations of chance with `one`.
+    def tops(self, one: Spectra, several: Spectra) -> tuple[NDArray, NDArray[np.int64], NDArray[np.int64]]:
+        """The highest peak of each of `several` with `one` (as in `chance`).
 
-        Yields position, height, and the shift, rows and columns, in pixels of `details` (see `Pair`).
+        Returns:
+            (n,) height in standard deviations of chance, and the shift in pixels of `details`, (n,) rows and (n,)
+            columns (see `Pair`).
         """
         surface = fft.irfft2(several.values.conj() * one.values, self.period, overwrite_x=True)
         surface *= self.weight
         surface = surface.reshape(len(surface), -1)
-        heights = surface.max(axis=1) / np.maximum(self.chance(one, several), 1e-6)
+        top = surface.argmax(axis=1)
+        heights = surface[np.arange(len(top)), top] / np.maximum(self.chance(one, several), 1e-6)
+        lags = np.divmod(top, self.period[1])
+        rows, cols = (self.k * np.where(s > n // 2, s - n, s) for s, n in zip(lags, self.period, strict=True))
+        return heights, rows, cols
+
+    def peaks(self, one: Spectra, several: Spectra) -> Iterator[tuple[int, float, int, int]]:
+        """Position, height and shift of those of `several` whose peak with `one` has a height of LIKELY."""
+        heights, rows, cols = self.tops(one, several)
         for i in np.flatnonzero(heights >= LIKELY):
-            top = divmod(int(surface[i].argmax()), self.period[1])
-            rows, cols = (self.k * (s - n if s > n // 2 else s) for s, n in zip(top, self.period, strict=True))
-            yield int(i), float(heights[i]), rows, cols
+            yield int(i), float(heights[i]), int(rows[i]), int(cols[i])
 
 
 class Proof:
@@ -152,16 +176,33 @@ class Proof:
         spectra = self.correlator.spectra(both)
         one, other = spectra.rows(slice(0, 1)), spectra.rows(slice(1, 2))
         for *_, rows, cols in self.correlator.peaks(one, other):
-            parts = [_shared(both[0], rows, cols), _shared(both[1], -rows, -cols)]
-            parts = [part - part.mean() for part in parts]
-            norms = [float(np.linalg.norm(part)) for part in parts]
-            correlation = float(np.vdot(*parts)) / max(math.prod(norms), 1e-6)
-            # Bartlett 1935: the variance of a chance correlation is the sum of the product of both autocorrelations
-            # over all shifts, divided by the number of pixels.
-            spread = float(self.correlator.chance(one, other)[0]) / math.prod(float(np.linalg.norm(i)) for i in both)
-            if correlation * math.sqrt(parts[0].size) >= CERTAIN * spread:
-                return [Pair(*candidate, rows, cols, correlation)]
+            found = agreement(both[0], both[1], rows, cols, float(self.correlator.chance(one, other)[0]))
+            if found.height >= CERTAIN:
+                return [Pair(*candidate, rows, cols, found.correlation)]
         return []
+
+
+class Agreement(NamedTuple):
+    """Of the details of two images where one is laid upon the other."""
+
+    correlation: float
+    """Of the part they share."""
+    shared: float
+    """That part, as a share of an image."""
+    height: float
+    """The correlation in standard deviations of chance."""
+
+
+def agreement(first: NDArray, second: NDArray, rows: int, cols: int, chance: float) -> Agreement:
+    """How well two images (h, w) of details agree at a shift (see `Pair`); `chance` is that of a `Correlator`."""
+    parts = [_shared(first, rows, cols), _shared(second, -rows, -cols)]
+    parts = [part - part.mean() for part in parts]
+    correlation = float(np.vdot(*parts)) / max(math.prod(float(np.linalg.norm(part)) for part in parts), 1e-6)
+    # Bartlett 1935: the variance of a chance correlation is the sum of the product of both autocorrelations over all
+    # shifts, divided by the number of pixels.
+    norms = math.prod(float(np.linalg.norm(image)) for image in (first, second))
+    height = correlation * math.sqrt(parts[0].size) * norms / max(chance, 1e-6)
+    return Agreement(correlation, parts[0].size / first.size, height)
 
 
 def _shared(image: NDArray, rows: int, cols: int) -> NDArray:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.evaluation import metrics, phases
 from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.intervals import Estimate
+from pipeline.evaluation.lpips import Lpips
 from pipeline.evaluation.sample import Sample
 from pipeline.settings import Evaluate, UserError
 
@@ -42,6 +43,8 @@ class Context(NamedTuple):
     heldout: Sample | None
     extractors: dict[str, Extractor]
     cut: phases.Cut
+    lpips: Lpips | None = None
+    """Where its weights are."""
 
     def equal_n(self, candidate: Sample) -> int:
         """Images of each set in a comparison, the same for all candidates: a bias that depends on it cancels."""

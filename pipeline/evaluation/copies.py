@@ -2,40 +2,124 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.evaluation import metrics
+from pipeline.data import duplicates
+from pipeline.evaluation import metrics, twins
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, scaled, too_few
-from pipeline.evaluation.intervals import bootstrap
+from pipeline.evaluation.intervals import bootstrap, share
+from pipeline.evaluation.neighbours import Neighbours, neighbours
 from pipeline.evaluation.sample import Sample
+from pipeline.evaluation.twins import Twins
 
 SSIM_PAIRS = 200
+CLEAR = 100  # training images of which it is tried how clearly a copy of them shows
+CLOSEST = 10  # pairs that are shown
+EACH = 3  # images of a class that are shown with their nearest training image,
+TOGETHER = 8  # and more where that would be fewer of all classes
 
 
-def copies(candidate: Sample, context: Context) -> Iterator[dict | str]:
-    """Is it learnt by heart? `nearest`: median distance to the nearest training image, over that of held-out images;
-    below 1 the images are nearer to the training images than new real ones are. `ssim_nearest`: SSIM with it."""
-    if min(len(candidate), len(context.reference)) < NEEDED["nearest"]:
-        yield too_few("nearest, ssim_nearest", min(len(candidate), len(context.reference)), NEEDED["nearest"])
+class Alike(NamedTuple):
+    """What the training images nearest to each image of a sample are."""
+
+    features: Neighbours
+    """In `random` features."""
+    twins: Twins
+    """In pixels, at any shift and in any view."""
+    bar: float | None
+    """Height of a twin that proves a copy; None where none can be proven."""
+
+
+def alike(samples: Sequence[Sample], context: Context) -> list[Alike]:
+    """For each sample the training images nearest to each of its images."""
+    reference = context.reference
+    scale = duplicates.factor(reference.images.shape[1:3], twins.SIDE)
+    real = twins.details(reference.images, reference.rows)
+    bar = twins.bar(real[context.rng(11).permutation(len(real))[:CLEAR]])
+    found = []
+    for sample in samples:
+        near = neighbours(*scaled(sample, reference, "random"))
+        like = twins.find(twins.details(sample.images, sample.rows), real, scale)
+        found.append(Alike(near, like, bar))
+    return found
+
+
+def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | None) -> Iterator[dict | str]:
+    """Is it learnt by heart? Distances to the nearest training image over those of held-out images: below 1 the images
+    are nearer to the training images than new real ones are. Shares, and likeness to the nearest, beside the floor's.
+
+    Args:
+        found: `alike` of the candidate.
+        usual: that of the held-out images; None where there are none.
+    """
+    n = min(len(candidate), len(context.reference))
+    if n < NEEDED["nearest"]:
+        yield too_few("nearest, nearest_pixels, ssim_nearest, d1_d2, authenticity, copied", n, NEEDED["nearest"])
         return
     subsets, rng = context.settings.subsets, context.rng(2)
-    x, y = scaled(candidate, context.reference, "random")
-    position, distance = metrics.nearest(x, y)
-    if context.heldout is None:
-        yield "nearest: left out, it needs held-out real images to compare with"
-    elif len(context.heldout) < NEEDED["nearest"]:
-        yield too_few("nearest", len(context.heldout), NEEDED["nearest"])
+    groups = candidate.groups
+    yield from _ratio("random", "nearest", found.features.first, usual and usual.features.first, groups, context)
+    yield from _ratio("pixels", "nearest_pixels", found.twins.distance, usual and usual.twins.distance, groups, context)
+    ratio = bootstrap(np.median, (found.features.ratio,), subsets, rng, (groups,))
+    yield row("random", "d1_d2", ALL, ratio, len(candidate))
+    yield row("random", "authenticity", ALL, share(found.features.authentic, groups), len(candidate))
+    if found.bar is not None:
+        yield row("pixels", "copied", ALL, share(found.twins.height >= found.bar, groups), len(candidate))
     else:
-        _, usual = metrics.nearest(scaled(context.heldout, context.reference, "random")[0], y)
-        if np.median(usual) > 0:
-            groups = candidate.groups, context.heldout.groups
-            ratio = bootstrap(lambda a, b: float(np.median(a) / np.median(b)), (distance, usual), subsets, rng, groups)
-            yield row("random", "nearest", ALL, ratio, len(candidate))
-        else:
-            yield "nearest: left out, half of the held-out images are copies of training images"
+        yield "copied: left out, the images are too small, or too even, to prove a copy by its details"
     chosen = np.sort(rng.permutation(len(candidate))[:SSIM_PAIRS])
-    values = metrics.ssim(candidate.pixels(chosen), context.reference.pixels(position[chosen]))
-    likeness = bootstrap(np.mean, (values,), subsets, rng, (candidate.groups[chosen],))
+    values = metrics.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
+    likeness = bootstrap(np.mean, (values,), subsets, rng, (groups[chosen],))
     yield row("pixels", "ssim_nearest", ALL, likeness, len(chosen))
+
+
+def _ratio(
+    extractor: str, metric: str, distance: NDArray, usual: NDArray | None, groups: NDArray, context: Context
+) -> Iterator[dict | str]:
+    """Median distance over that of held-out images."""
+    if usual is None:
+        yield f"{metric}: left out, it needs held-out real images to compare with"
+    elif len(usual) < NEEDED["nearest"]:
+        yield too_few(metric, len(usual), NEEDED["nearest"])
+    elif np.median(usual) <= 0:
+        yield f"{metric}: left out, half of the held-out images are copies of training images"
+    else:
+        both, subsets = (groups, context.heldout.groups), context.settings.subsets
+        ratio = bootstrap(_of_medians, (distance, usual), subsets, context.rng(12), both)
+        yield row(extractor, metric, ALL, ratio, len(distance))
+
+
+def _of_medians(a: NDArray, b: NDArray) -> float:
+    return float(np.median(a) / np.median(b))
+
+
+def closest(candidate: Sample, context: Context, found: Alike) -> list[dict[str, Any]]:
+    """The pairs of an image and a training image that are most alike in pixels, the closest first.
+
+    Rows are those of the image sets. `view` of the real image, moved `shift` pixels (down, right), lies on the other.
+    """
+    like, names = found.twins, list(twins.VIEWS)
+    return [
+        {
+            "made": int(candidate.rows[i]),
+            "real": int(context.reference.rows[like.real[i]]),
+            "distance": round(float(like.distance[i]), 4),
+            "shift": [int(like.down[i]), int(like.right[i])],
+            "view": names[like.view[i]],
+        }
+        for i in np.argsort(like.distance, kind="stable")[:CLOSEST]
+    ]
+
+
+def nearest_of_some(candidate: Sample, context: Context, found: Alike) -> list[dict[str, int]]:
+    """A few images of each class, at random, each with its nearest training image in features; rows of the sets."""
+    labels = np.unique(candidate.labels)
+    each = max(EACH, -(-TOGETHER // len(labels)))
+    order = context.rng(10).permutation(len(candidate))
+    chosen = np.concatenate([order[candidate.labels[order] == label][:each] for label in labels])
+    real = context.reference.rows[found.features.position[chosen]]
+    return [{"made": int(i), "real": int(j)} for i, j in zip(candidate.rows[chosen], real, strict=True)]

@@ -9,12 +9,15 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pipeline.evaluation import twins
 from pipeline.evaluation.metrics import nearest
 from pipeline.evaluation.sample import Sample
 
 REAL = "#000000"
 LINES = [("#D55E00", "-"), ("#0072B2", (0, (5, 2))), ("#009E73", (0, (1, 1.5)))]
 COLUMNS = 8
+PAIRS = 5  # pairs in a row
+BLANK = 0.85  # gray where a training image shows nothing of what the other does
 GAP = 0.16  # room for the label over an image, in sides of an image
 
 
@@ -69,6 +72,44 @@ def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rn
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     figure.savefig(path)
+
+
+def plot_closest(path: Path, pairs: list[dict[str, Any]], candidate: Sample, reference: Sample, name: str) -> None:
+    """Pairs of an image and the training image closest to it, which is shown as it lies on the other.
+
+    Args:
+        pairs: `closest` of an evaluation.
+        name: of the judged set.
+    """
+    down = -(-len(pairs) // PAIRS)
+    figure = Figure(figsize=(2.75 * PAIRS, 1.95 * down + 0.35), layout="constrained", dpi=130)
+    FigureCanvasAgg(figure)
+    figure.suptitle(f"Left {name}, right the training image closest to it, as it lies on the left one", fontsize=10)
+    grid = figure.subplots(down, 2 * PAIRS, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for pair, left, right in zip(pairs, grid[::2], grid[1::2], strict=False):
+        made, real = (
+            _unit(images[pair[row]]) for images, row in ((candidate.images, "made"), (reference.images, "real"))
+        )
+        left.imshow(made, interpolation="nearest")
+        right.imshow(np.full_like(made, BLANK), interpolation="nearest")
+        right.imshow(twins.laid(real, pair["view"], *pair["shift"]), interpolation="nearest")
+        left.set_title(_closeness(pair), fontsize=7.5, loc="left")
+    figure.savefig(path)
+
+
+def _unit(image: np.ndarray) -> np.ndarray:
+    """(H, W, C) unsigned integers -> (H, W, 3) in [0, 1]."""
+    return np.broadcast_to(image / np.iinfo(image.dtype).max, (*image.shape[:2], 3))
+
+
+def _closeness(pair: dict[str, Any]) -> str:
+    """`distance 0.12` and, in a second line, how the real image was laid on the other."""
+    down, right = pair["shift"]
+    moves = [(abs(down), "down" if down > 0 else "up"), (abs(right), "right" if right > 0 else "left")]
+    moved = [f"{pixels} px {way}" for pixels, way in moves if pixels]
+    return f"distance {pair['distance']:.2f}\n{', '.join([pair['view'], *moved])}"
 
 
 def _columns(candidate: Sample, rng: np.random.Generator) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 Rows = NDArray[np.int64]
 Values = float | NDArray[np.float64]
@@ -171,3 +172,18 @@ def _members(groups: NDArray) -> list[Rows]:
     """Rows of each group."""
     _, member, counts = np.unique(groups, return_inverse=True, return_counts=True)
     return np.split(np.argsort(member, kind="stable"), np.cumsum(counts)[:-1])
+
+
+def share(hits: NDArray[np.bool_], groups: NDArray) -> Estimate:
+    """Share of images with a property, and its exact interval (Clopper and Pearson 1934): 0 of 100 is at most 3.6 %.
+
+    Args:
+        hits: (n,) n >= 1.
+        groups: (n,) images of one group count as one, the most cautious of the effective numbers of Korn and Graubard
+            (1998).
+    """
+    n, found = len(np.unique(groups)), float(np.mean(hits))
+    count, tail = found * n, COVERAGE[0] / 100
+    low = beta.ppf(tail, count, n - count + 1) if count > 0 else 0.0
+    high = beta.ppf(1 - tail, count + 1, n - count) if count < n else 1.0
+    return Estimate(found, float(low), float(high))

@@ -13,6 +13,9 @@ from scipy import fft, ndimage
 from scipy.special import log_softmax, logsumexp
 
 Array = NDArray[np.float64]
+WINDOW = 11  # pixels a side of SSIM's window
+EDGE = WINDOW // 2
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of MS-SSIM, fine to coarse: Wang et al. 2003, section 3.2
 
 
 # ---------------------------------------------------------------- features
@@ -182,10 +185,54 @@ def ssim(a: ArrayLike, b: ArrayLike, data_range: float = 1.0) -> Array:
     Returns:
         (n,) mean over pixels at least 5 from the edge, and over channels; 1 for equal images.
     """
+    similarity, _ = _similarity(np.asarray(a, np.float64), np.asarray(b, np.float64), data_range)
+    return similarity
+
+
+def ms_ssim(a: ArrayLike, b: ArrayLike, data_range: float = 1.0) -> Array:
+    """Multi-scale structural similarity of pairs of images (Wang, Simoncelli, Bovik 2003, eq. 7), windows as in `ssim`.
+
+    Each scale halves the images by means of 2×2 pixels. The paper's five scales, with its weights, need 176 pixels for
+    the window to fit into the last; smaller images have fewer (`scales`), with the weights of these made to sum to 1.
+    A scale whose contrast and structure agree less than not at all, on average, makes the whole 0.
+
+    Args:
+        a: (n, H, W) or (n, H, W, C), H and W at least 11.
+        b: same shape; image i is compared with image i of a.
+        data_range: difference of the largest and the smallest possible value.
+
+    Returns:
+        (n,); 1 for equal images.
+    """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    count = scales(min(a.shape[1:3]))
+    weights = np.array(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count])
+    product = np.ones(len(a))
+    for weight in weights[:-1]:
+        _, structure = _similarity(a, b, data_range)
+        product *= np.maximum(structure, 0) ** weight
+        a, b = _halved(a), _halved(b)
+    similarity, _ = _similarity(a, b, data_range)  # luminance is compared in the last scale alone
+    return product * np.maximum(similarity, 0) ** weights[-1]
+
+
+def scales(side: int) -> int:
+    """Number of scales of `ms_ssim` for images whose shorter side has that many pixels, at least 11: 1 below 22 pixels,
+    2 from there, 3 from 44, 4 from 88, 5 from 176."""
+    return min(len(SCALE_WEIGHTS), (side // WINDOW).bit_length())
+
+
+def _halved(images: Array) -> Array:
+    n, height, width = (images.shape[0], *(side // 2 for side in images.shape[1:3]))
+    blocks = images[:, : 2 * height, : 2 * width].reshape(n, height, 2, width, 2, *images.shape[3:])
+    return blocks.mean(axis=(2, 4))
+
+
+def _similarity(a: Array, b: Array, data_range: float) -> tuple[Array, Array]:
+    """(n,) mean similarity and (n,) the mean of its part in contrast and structure."""
 
     def smooth(image: Array) -> Array:
-        return ndimage.gaussian_filter(image, 1.5, radius=5, axes=(1, 2))[:, 5:-5, 5:-5]
+        return ndimage.gaussian_filter(image, 1.5, radius=EDGE, axes=(1, 2))[:, EDGE:-EDGE, EDGE:-EDGE]
 
     mean_a, mean_b = smooth(a), smooth(b)
     variance_a = smooth(a * a) - mean_a**2
@@ -194,7 +241,8 @@ def ssim(a: ArrayLike, b: ArrayLike, data_range: float = 1.0) -> Array:
     c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
     structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return (structure * luminance).reshape(len(a), -1).mean(axis=1)
+    whole, part = ((maps).reshape(len(a), -1).mean(axis=1) for maps in (structure * luminance, structure))
+    return whole, part
 
 
 def radial_psd(images: ArrayLike) -> tuple[Array, Array]:

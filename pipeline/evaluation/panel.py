@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.imageset import ImageSet
-from pipeline.evaluation import ceilings, distances, domain, phases, structure
+from pipeline.evaluation import ceilings, distances, domain, lpips, phases, structure
 from pipeline.evaluation.context import ALL, WHOLES, Context
-from pipeline.evaluation.copies import copies
+from pipeline.evaluation.copies import Alike, alike, closest, copies, nearest_of_some
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.extractors import COMPARED, extractors
-from pipeline.evaluation.figures import plot_psd, plot_samples
+from pipeline.evaluation.figures import plot_closest, plot_psd, plot_samples
 from pipeline.evaluation.intervals import draw
 from pipeline.evaluation.sample import Sample
 from pipeline.job import say
@@ -46,7 +46,7 @@ def evaluate(
         synthetic: folder of the synthetic image set.
         out: the evaluation.json to write.
         journal: takes the numbers over all classes and the figures.
-        figures: folder of `psd.png` and `samples.png`; null is that of `out`.
+        figures: folder of `psd.png`, `samples.png` and `closest.png`; null is that of `out`.
 
     Raises:
         UserError: the sets do not fit each other, a feature is not finite, weights are missing or altered.
@@ -55,18 +55,22 @@ def evaluate(
     _check(real, made)
     context = _context(settings, real, made.meta["classes"])
     candidate = Sample.of_set(made, np.arange(len(made)), context.extractors)
-    numbers, notes = measure(candidate, context, model)
+    judged = [candidate] if context.heldout is None else [candidate, context.heldout]
+    found, *usual = alike(judged, context)
+    numbers, notes = measure(candidate, context, model, found, *usual)
     record = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
     record |= {"n_sample": len(candidate), "phases": context.cut._asdict(), "metrics": numbers}
-    record |= {"curves": _curves(real, context, candidate)}
+    record |= {"curves": _curves(real, context, candidate), "closest": closest(candidate, context, found)}
+    record |= {"neighbours": nearest_of_some(candidate, context, found)}
     _write(out, record | {"notes": _set_notes(real, made, context) + notes})
 
     folder = figures or out.parent
     folder.mkdir(parents=True, exist_ok=True)
     plot_psd(folder / "psd.png", record["curves"]["psd"], {model: record["curves"]["psd"]["sample"]})
     plot_samples(folder / "samples.png", candidate, context.reference, model, context.rng(9))
+    plot_closest(folder / "closest.png", record["closest"], candidate, context.reference, model)
     journal.final({_key(row): row["value"] for row in numbers if row["class"] == ALL})
-    for path in (out, folder / "psd.png", folder / "samples.png"):
+    for path in (out, *(folder / name for name in ("psd.png", "samples.png", "closest.png"))):
         journal.artifact(path, "evaluation")
 
 
@@ -88,14 +92,16 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
     notes += [*context.cut.notes(), *domain.notes(settings, real)]
+    found = dict(zip(candidates, alike(list(candidates.values()), context), strict=True))
     for name, candidate in candidates.items():
-        rows, said = measure(candidate, context, name)
+        rows, said = measure(candidate, context, name, found[name], found.get("real"))
         numbers += rows
         notes += [f"{name}: {note}" for note in said]
     curves = {name: _curves(real, context, candidate) for name, candidate in candidates.items()}
     first = next(iter(curves.values()))
     record = {"dataset": dataset, "model": "real", "seed": None, "n_reference": len(reference), "n_sample": n}
     record |= {"phases": context.cut._asdict(), "metrics": numbers, "curves": first}
+    record |= {"closest": [] if heldout is None else closest(heldout, context, found["real"])}
     _write(out, record | {"notes": notes})
 
     folder = figures or out.parent
@@ -103,13 +109,21 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     plot_psd(folder / "psd.png", first["psd"], {name: c["psd"]["sample"] for name, c in curves.items()})
     shown = "held-out" if heldout is not None else "noise"
     plot_samples(folder / "samples.png", next(iter(candidates.values())), reference, shown, context.rng(9))
+    if heldout is not None:
+        plot_closest(folder / "closest.png", record["closest"], heldout, reference, shown)
 
 
 # ---------------------------------------------------------------- the panel
 
 
-def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[str, Any]], list[str]]:
+def measure(
+    candidate: Sample, context: Context, model: str, found: Alike, usual: Alike | None = None
+) -> tuple[list[dict[str, Any]], list[str]]:
     """All numbers of one candidate, and what had to be left out.
+
+    Args:
+        found: its nearest training images.
+        usual: those of the held-out images; None where there are none.
 
     Returns:
         Rows {"model", "extractor", "metric", "class", "value", "low", "high", "n"} and notes. Distances are 0 for equal
@@ -123,7 +137,7 @@ def measure(candidate: Sample, context: Context, model: str) -> tuple[list[dict[
         *(distances.overall(candidate, context, extractor, n, draws) for extractor in spaces),
         structure.textures(candidate, context, n, draws),
         structure.microstructure(candidate, context, n, draws),
-        copies(candidate, context),
+        copies(candidate, context, found, usual),
         diversity(candidate, context),
         *(distances.by_class(candidate, context, extractor) for extractor in spaces),
     ]
@@ -150,8 +164,9 @@ def _context(settings: Evaluate, real: ImageSet, classes: list[str]) -> Context:
     looking = extractors(settings, real, cut)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     held = held[wanted[held]]
+    reference = Sample.of_set(real, train, looking)
     heldout = Sample.of_set(real, held, looking) if len(held) else None
-    return Context(settings, Sample.of_set(real, train, looking), heldout, looking, cut)
+    return Context(settings, reference, heldout, looking, cut, lpips.network(settings.lpips, settings.weights))
 
 
 def _check(real: ImageSet, made: ImageSet) -> None:

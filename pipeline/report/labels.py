@@ -113,11 +113,48 @@ METRICS = {
         "equal",
         "Mean similarity of random pairs of one class. Above the floor: it repeats itself; 1 is one image only.",
     ),
+    "ms_ssim_diversity": Metric(
+        "Likeness of pairs, coarse and fine (MS-SSIM)",
+        "variety",
+        "equal",
+        "The same at several magnifications at once. Above the floor: it repeats itself.",
+    ),
+    "lpips_diversity": Metric(
+        "Unlikeness of pairs (LPIPS)",
+        "variety",
+        "equal",
+        "How different random pairs of one class look to people. Below the floor: it repeats itself; 0 is one image.",
+    ),
     "nearest": Metric(
         "Distance to the nearest training image",
         "copies",
         "equal",
         "As a multiple of that of held-out real images. Well below 1: copies, or too little variety.",
+    ),
+    "nearest_pixels": Metric(
+        "Distance to the nearest training image, pixel by pixel",
+        "copies",
+        "equal",
+        "The same where an image may be shifted, flipped or turned to lie on the other. Well below 1: copies.",
+    ),
+    "d1_d2": Metric(
+        "Nearest over second nearest training image",
+        "copies",
+        "equal",
+        "Ratio of the distances to the two. Near 0: like one training image and no other, a copy.",
+    ),
+    "authenticity": Metric(
+        "Authenticity",
+        "copies",
+        "equal",
+        "Share of images not nearer to a training image than the training images are to each other. Below the floor: "
+        "training images with a little noise.",
+    ),
+    "copied": Metric(
+        "Proven copies",
+        "copies",
+        "lower",
+        "Share of images that show the same place as a training image, shifted, flipped or turned, beyond doubt.",
     ),
     "ssim_nearest": Metric(
         "Likeness to the nearest training image (SSIM)",

@@ -83,6 +83,9 @@ class Gallery(Strict):
 class Evaluate(Strict):
     inception: Switch = "auto"
     """FID by clean-fid's Inception: `auto` where its weights are in the cache, `on` fetches them, `off` omits it."""
+    lpips: Switch = "auto"
+    """Variety by LPIPS on AlexNet: `auto` where both files of weights are in the cache, `on` fetches them (244 MB),
+    `off` omits it."""
     weights: str = "~/.cache/pyrite"
     """Folder of downloaded weights; can be filled by hand."""
     domain: Annotated[int, Field(ge=0)] = 100

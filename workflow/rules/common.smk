@@ -114,6 +114,17 @@ def inception():
     return [place("inception", folder)] if found else []
 
 
+def lpips():
+    """LPIPS's weights, as Inception's."""
+    wanted = SETTINGS.evaluate.lpips
+    folder = SETTINGS.evaluate.weights
+    names = ("alexnet", "lpips")
+    found = wanted == "on" or (
+        wanted == "auto" and all(in_cache(name, folder) for name in names)
+    )
+    return [place(name, folder) for name in names] if found else []
+
+
 def vgg19(model):
     """VGG19's weights, only where the model asks for texture losses."""
     texture = SETTINGS.models[model].model_dump().get("texture")

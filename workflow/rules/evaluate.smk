@@ -1,7 +1,7 @@
 rule evaluate_real:
     input:
         real=REAL,
-        weights=inception(),
+        weights=inception() + lpips(),
     output:
         numbers="<results>/{dataset}/real/evaluation.json",
         # Those kept beside them of the real classes, spectra and phases are declared by no rule: whether a set has
@@ -32,7 +32,7 @@ rule evaluate:
         real=REAL,
         synthetic=SYNTHETIC,
         features=rules.evaluate_real.output.features,
-        weights=inception(),
+        weights=inception() + lpips(),
     output:
         numbers=f"{RUN}/evaluation.json",
         psd=report(
@@ -40,6 +40,12 @@ rule evaluate:
             caption="../report/psd.rst",
             category="{dataset}",
             labels={"figure": "power spectrum", "model": "{model}, seed {seed}"},
+        ),
+        closest=report(
+            f"{RUN}/closest.png",
+            caption="../report/closest.rst",
+            category="{dataset}",
+            labels={"figure": "closest pairs", "model": "{model}, seed {seed}"},
         ),
     log:
         "<results>/logs/{dataset}/{model}-s{seed}/evaluate.log",
