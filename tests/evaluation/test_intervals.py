@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from pipeline.evaluation import metrics
-from pipeline.evaluation.intervals import bootstrap, draw, draw_subsets, estimate, even_quota, stratified
+from pipeline.evaluation.intervals import bootstrap, draw, draw_subsets, estimate, even_quota, share, stratified
 
 
 def test_even_quota_by_hand():
@@ -78,3 +79,13 @@ def test_subsets_for_kid_have_the_references_shares_even_where_the_judged_set_ha
     judged, reference = np.array(["a"] * 300 + ["b"] * 900), np.array(["a"] * 300 + ["b"] * 100)
     picked = np.concatenate([judged[i] for i, _ in draw_subsets(judged, reference, 40, 200, seed=1)])
     assert (picked == "a").mean() == pytest.approx(0.75, abs=0.02)
+
+
+def test_interval_of_a_share_is_exact():
+    """None of n is at most p where (1 - p)^n = 2.5 %; all of n at least p where p^n = 2.5 %."""
+    assert share(np.zeros(100, bool)) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 100)))
+    assert share(np.ones(3, bool)) == pytest.approx((1, 0.025 ** (1 / 3), 1))
+    value, low, high = share(np.arange(20) < 5)
+    assert value == 0.25
+    assert binom.sf(4, 20, low) == pytest.approx(0.025)
+    assert binom.cdf(5, 20, high) == pytest.approx(0.025)
