@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from pipeline.evaluation import metrics
-from pipeline.evaluation.intervals import bootstrap, draw, draw_subsets, estimate, even_quota, stratified
+from pipeline.evaluation.intervals import bootstrap, draw, draw_subsets, estimate, even_quota, share, stratified
 
 
 def test_even_quota_by_hand():
@@ -114,3 +115,18 @@ def test_bootstrap_by_groups_gives_the_standard_error_of_a_mean_of_groups():
         found = bootstrap(np.mean, (x,), 200, rng, (names,))
         widths.append((found.high - found.low) / (2 * 1.96))
     assert np.mean(widths) == pytest.approx(np.sqrt((1 + 0.09 / 4) / 50), rel=0.06)
+
+
+def test_interval_of_a_share_is_exact():
+    """None of n is at most p where (1 - p)^n = 2.5 %; all of n at least p where p^n = 2.5 %."""
+    assert share(np.zeros(100, bool), np.arange(100)) == pytest.approx((0, 0, 1 - 0.025 ** (1 / 100)))
+    assert share(np.ones(3, bool), np.arange(3)) == pytest.approx((1, 0.025 ** (1 / 3), 1))
+    value, low, high = share(np.arange(20) < 5, np.arange(20))
+    assert value == 0.25
+    assert binom.sf(4, 20, low) == pytest.approx(0.025)
+    assert binom.cdf(5, 20, high) == pytest.approx(0.025)
+
+
+def test_a_group_counts_as_one_image_in_the_interval_of_a_share():
+    single, grouped = share(np.arange(20) < 5, np.arange(20)), share(np.arange(60) < 15, np.arange(60) // 3)
+    assert grouped == pytest.approx(single)

@@ -6,9 +6,14 @@ import numpy as np
 import prdc
 import pytest
 import torch
+from scipy import ndimage
 from skimage.metrics import structural_similarity
 from torch_fidelity.metric_isc import isc_features_to_metric
 from torch_fidelity.metric_kid import kid_features_to_metric
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    structural_similarity_index_measure,
+)
 
 from pipeline.evaluation import metrics
 
@@ -200,6 +205,46 @@ def test_ssim_is_that_of_scikit_image(shape):
         for u, v in zip(a, b, strict=True)
     ]  # fmt: skip
     assert metrics.ssim(a, b) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("height", "width", "count"), [(180, 200, 5), (101, 97, 4), (64, 64, 3), (32, 48, 2)])
+def test_ms_ssim_is_that_of_torchmetrics_but_for_the_edges_of_its_last_scale(height, width, count):
+    """torchmetrics takes the mean of the last scale up to the edges, where it mirrors the images: that factor is
+    replaced by scikit-image's, which keeps half a window off as the other scales do."""
+    rng = np.random.default_rng(height)
+    a = ndimage.gaussian_filter(rng.random((3, height, width, 1)), 1, axes=(1, 2))
+    b = np.clip(0.7 * a + 0.1 + 0.05 * rng.standard_normal(a.shape), 0, 1)
+    weights = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333][:count])
+    weights /= weights.sum()
+    fine = [torch.from_numpy(x.transpose(0, 3, 1, 2)) for x in (a, b)]
+    whole = multiscale_structural_similarity_index_measure(
+        *fine, data_range=1.0, reduction="none", betas=tuple(weights), normalize="relu"
+    )
+    coarse = fine
+    for _ in range(count - 1):
+        coarse = [torch.nn.functional.avg_pool2d(x, 2) for x in coarse]
+    mirrored = structural_similarity_index_measure(*coarse, data_range=1.0, reduction="none")
+    kinds = {"data_range": 1, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    inner = [structural_similarity(*(x.numpy()[0] for x in pair), **kinds) for pair in zip(*coarse, strict=True)]
+    expected = (whole / mirrored ** weights[-1]).numpy() * np.array(inner) ** weights[-1]
+    assert metrics.scales(min(height, width)) == count
+    assert metrics.ms_ssim(a, b) == pytest.approx(expected, abs=1e-9)
+    assert metrics.ms_ssim(a, a) == pytest.approx(np.ones(3))
+
+
+def test_ms_ssim_of_images_with_room_for_one_scale_is_ssim():
+    noise = np.random.default_rng(0).random((3, 4, 21, 30))
+    a, b = noise[0] + noise[2], noise[1] + noise[2]
+    assert [metrics.scales(side) for side in (21, 22, 43, 44, 87, 88, 175, 176, 999)] == [1, 2, 2, 3, 3, 4, 4, 5, 5]
+    assert metrics.ms_ssim(a, b) == pytest.approx(metrics.ssim(a, b))
+
+
+def test_ms_ssim_sees_what_is_alike_from_afar():
+    """Fine noise of one's own on the same coarse structure: hardly alike at one scale, more at several."""
+    rng = np.random.default_rng(0)
+    coarse = 0.5 + 0.2 * ndimage.gaussian_filter(rng.standard_normal((1, 176, 176)), 12, axes=(1, 2)) * 40
+    a, b = (coarse + 0.1 * rng.standard_normal((1, 176, 176)) for _ in range(2))
+    assert metrics.ssim(a, b)[0] < 0.5 < metrics.ms_ssim(a, b)[0]
 
 
 def wave(height, width, down, across, amplitude):

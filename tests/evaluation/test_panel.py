@@ -13,7 +13,7 @@ from pipeline.evaluation import features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(inception="off", domain=0, subsets=20, subset_size=30)
+SETTINGS = Evaluate(inception="off", lpips="off", domain=0, subsets=20, subset_size=30)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
 
@@ -105,13 +105,15 @@ def test_curves_are_in_the_users_unit_and_lie_in_the_band(good):
 
 
 def test_figures_and_journal(floor, good):
-    for name in ("psd.png", "samples.png"):
+    for name in ("psd.png", "samples.png", "closest.png"):
         with Image.open(floor.out / name) as figure:
             assert figure.size[0] > 700
             assert np.asarray(figure.convert("L")).std() > 10
     assert good.journal.numbers["final/kid_random"] == good.rows["kid"]["value"]
     assert {"final/frechet_random", "final/psd", "final/nearest", "final/ssim_diversity"} <= set(good.journal.numbers)
-    assert good.journal.files == [(n, "evaluation") for n in ("evaluation.json", "psd.png", "samples.png")]
+    assert good.journal.files == [
+        (n, "evaluation") for n in ("evaluation.json", "psd.png", "samples.png", "closest.png")
+    ]
 
 
 # ---------------------------------------------------------------- what is wrong with a set

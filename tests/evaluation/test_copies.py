@@ -1,0 +1,136 @@
+"""The panel tells copies from new images, and shows which are copied from what."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.evaluation import lpips, panel, twins
+from pipeline.settings import Evaluate
+from tests.evaluation.conftest import blobs, label_list, write_set
+
+SETTINGS = Evaluate(inception="off", lpips="off", subsets=20, subset_size=30)
+SHARES = ("authenticity", "copied")
+
+
+def judge(real, out, images, labels, settings=SETTINGS):
+    write_set(out / "synthetic", images, labels, classes=sorted(set(label_list(3))))
+    journal = SimpleNamespace(final=lambda numbers: None, artifact=lambda path, dest="": None)
+    panel.evaluate(settings, real, out / "synthetic", out / "evaluation.json", "blobs", "cgan", 0, journal)
+    record = json.loads((out / "evaluation.json").read_text())
+    return record, {row["metric"]: row for row in record["metrics"] if row["class"] == "all"}
+
+
+@pytest.fixture(scope="module")
+def floor(real_set, tmp_path_factory):
+    out = tmp_path_factory.mktemp("floor")
+    panel.evaluate_real(SETTINGS, real_set(), out / "evaluation.json", "blobs")
+    record = json.loads((out / "evaluation.json").read_text())
+    return record, {row["metric"]: row for row in record["metrics"] if (row["model"], row["class"]) == ("real", "all")}
+
+
+def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_set, floor, tmp_path):
+    """Fifteen of 150 are training images, turned, flipped or moved: all are proven, and no other is."""
+    labels = label_list(150)
+    images, training = blobs(labels, 9), np.load(real_set() / "images.npy")[:90]
+    planted = {}
+    for k, place in enumerate(range(0, 45, 3)):  # of class coarse, as every third training image is
+        source = 3 * k
+        copy = twins.viewed(training[source, ..., 0], k % 8)
+        images[place, ..., 0] = np.roll(copy, (k % 3, -(k % 4)), (0, 1))
+        planted[place] = source
+    record, found = judge(real_set(), tmp_path, images, labels)
+    usual = floor[1]
+    assert found["copied"]["value"] == 15 / 150
+    assert found["copied"]["low"] > 0.05
+    assert usual["copied"]["value"] == 0
+    assert {pair["made"]: pair["real"] for pair in record["closest"]}.items() <= planted.items()
+    distances = [pair["distance"] for pair in record["closest"]]
+    assert len(distances) == 10
+    assert distances == sorted(distances)
+    assert 0.95 < found["nearest_pixels"]["value"] < 1.05  # a median: a tenth does not move it
+
+
+def test_a_set_of_copies_fails_every_number_of_copies(real_set, floor, tmp_path):
+    training = np.load(real_set() / "images.npy")[:90, :, ::-1]  # a flip has other features, but is a copy
+    usual = floor[1]
+    _, flipped = judge(real_set(), tmp_path / "flipped", training, label_list(90))
+    assert flipped["copied"]["value"] == 1
+    assert flipped["nearest_pixels"]["high"] < 0.1
+    _, equal = judge(real_set(), tmp_path / "equal", training[:, :, ::-1], label_list(90))
+    for metric in ("nearest", "nearest_pixels", "d1_d2", "authenticity"):
+        assert equal[metric]["high"] < 0.1 < usual[metric]["low"], metric
+    assert equal["copied"]["low"] > 0.9
+
+
+def test_new_images_are_within_the_floor(real_set, floor, tmp_path):
+    record, found = judge(real_set(), tmp_path, blobs(label_list(150), 9), label_list(150))
+    usual = floor[1]
+    for metric in ("nearest", "nearest_pixels", "d1_d2", "authenticity", "copied", "ms_ssim_diversity"):
+        assert found[metric]["low"] <= usual[metric]["high"], metric
+        assert usual[metric]["low"] <= found[metric]["high"], metric
+    assert [found[metric]["n"] for metric in SHARES] == [150, 150]
+    assert record["notes"] == []
+
+
+def test_the_record_names_rows_of_both_sets(real_set, floor, tmp_path):
+    labels = label_list(150)
+    record, _ = judge(real_set(), tmp_path, blobs(labels, 9), labels)
+    for pair in record["closest"]:
+        assert set(pair) == {"made", "real", "distance", "shift", "view"}
+        assert 0 <= pair["made"] < 150
+        assert 0 <= pair["real"] < 90
+        assert pair["view"] in twins.VIEWS
+    for pair in floor[0]["closest"]:
+        assert 90 <= pair["made"] < 156  # held-out images are rows of the same set
+        assert 0 <= pair["real"] < 90
+    shown = [labels[pair["made"]] for pair in record["neighbours"]]
+    assert {label: shown.count(label) for label in set(labels)} == {"coarse": 3, "fine": 3, "middle": 3}
+    with Image.open(tmp_path / "closest.png") as figure:
+        assert np.asarray(figure.convert("L")).std() > 10
+
+
+@pytest.mark.parametrize("kinds", [{"dtype": "uint16"}, {"channels": 3}], ids=["16 bit", "rgb"])
+def test_deep_and_coloured_copies(real_set, tmp_path, kinds):
+    real = real_set(str(kinds), **kinds)
+    images = blobs(label_list(60), 9, **kinds)
+    images[:30] = np.load(real / "images.npy")[:30, ::-1]
+    _, found = judge(real, tmp_path, images, label_list(60))
+    assert found["copied"]["value"] == 0.5
+
+
+def test_wide_images_and_none_held_out(tmp_path):
+    images = blobs(label_list(60), 1, size=72)[:, 20:52]
+    write_set(tmp_path / "real", images[:30], label_list(30))
+    record, found = judge(tmp_path / "real", tmp_path, np.concatenate([images[:6, ::-1], images[36:]]), label_list(30))
+    assert found["copied"]["value"] == 6 / 30
+    assert {"d1_d2", "authenticity"} <= set(found)
+    assert "nearest_pixels: left out, it needs held-out real images to compare with" in record["notes"]
+    panel.evaluate_real(SETTINGS, tmp_path / "real", tmp_path / "real.json", "blobs")
+    assert json.loads((tmp_path / "real.json").read_text())["closest"] == []
+
+
+def test_images_too_small_to_prove_a_copy_say_so(real_set, tmp_path):
+    real = real_set("small", size=14)
+    record, found = judge(real, tmp_path, blobs(label_list(30), 9, size=14), label_list(30))
+    assert "copied" not in found
+    assert "copied: left out, the images are too small, or too even, to prove a copy by its details" in record["notes"]
+    assert (
+        "ms_ssim_diversity: left out, images of 14 pixels have but one scale, which is ssim_diversity"
+        in record["notes"]
+    )
+
+
+def test_lpips_of_pairs_where_its_weights_are(real_set, tmp_path, monkeypatch):
+    """A stand-in whose distance is that of the mean gray of two images."""
+    monkeypatch.setattr(panel.lpips, "network", lambda wanted, cache: lambda a, b: (a - b).abs().mean(dim=(1, 2, 3)))
+    record, found = judge(real_set(), tmp_path, blobs(label_list(60), 9), label_list(60))
+    row = found["lpips_diversity"]
+    assert (row["extractor"], row["n"]) == ("lpips", 200)
+    assert 0 < row["low"] <= row["value"] <= row["high"]
+    small = real_set("too small for lpips", size=lpips.SMALLEST - 1)
+    record, found = judge(small, tmp_path / "small", blobs(label_list(30), 9, size=30), label_list(30))
+    assert "lpips_diversity" not in found
+    assert "lpips_diversity: left out, its network needs 31 pixels a side, there are 30" in record["notes"]
