@@ -173,6 +173,23 @@ GROUPS = {
 EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
 ABOUT_ZERO = ("kid", "frechet_inf", "fid_inf")  # for real images, so that a multiple of theirs says nothing
 WITHOUT_EXTRACTOR = ("fid", "fid_inf", "inception_score", "gram", "psd")
+
+
+def metric(name: str) -> Metric:
+    """A measure unknown here keeps its own name, and lower is taken to be closer."""
+    return METRICS.get(name, Metric(name, "distance", "lower", "0 is the same as the real images."))
+
+
+def title(extractor: str, name: str) -> str:
+    """`Fréchet distance (random features)`; `FID` and `KID` are Inception's alone."""
+    if (extractor, name) == ("inception", "kid"):
+        return "KID"
+    label = metric(name).label
+    if name in WITHOUT_EXTRACTOR or extractor not in EXTRACTORS:
+        return label
+    return f"{label} ({EXTRACTORS[extractor]})"
+
+
 # The name in the middle of a sentence, and the question that it answers.
 SHORT = {
     "frechet": ("Fréchet distance", "distance"),
@@ -205,21 +222,6 @@ SHORT = {
     "authenticity": ("authenticity", "copies"),
     "copied": ("copies", "copies"),
 }
-
-
-def metric(name: str) -> Metric:
-    """A measure unknown here keeps its own name, and lower is taken to be closer."""
-    return METRICS.get(name, Metric(name, "distance", "lower", "0 is the same as the real images."))
-
-
-def title(extractor: str, name: str) -> str:
-    """`Fréchet distance (random features)`; `FID` and `KID` are Inception's alone."""
-    if (extractor, name) == ("inception", "kid"):
-        return "KID"
-    label = metric(name).label
-    if name in WITHOUT_EXTRACTOR or extractor not in EXTRACTORS:
-        return label
-    return f"{label} ({EXTRACTORS[extractor]})"
 
 
 def short(extractor: str, name: str) -> str:
