@@ -78,7 +78,7 @@ SMALL = panel.Sizes(
 @pytest.mark.filterwarnings("ignore")  # what theirs calls
 def test_the_panel_and_the_peers_find_the_same():
     for compare in (panel.frechet, panel.kid, panel.prdc):
-        times, difference = compare(SMALL, 1)
+        times, difference = compare(SMALL)
         assert difference < 1e-9
         assert min(times) > 0
 
@@ -105,6 +105,6 @@ def test_peers_that_are_not_here_are_left_out_with_how_to_install_them(monkeypat
         raise importlib.metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(importlib.metadata, "version", missing)
-    lines = [line for line, _ in panel.table(SMALL, 1)]
+    lines = [line for line, _ in panel.table(SMALL)]
     assert len(lines) == 4
     assert all("left out, not installed: `pip install -e '.[dev]'`" in line for line in lines)

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline.evaluation import metrics
 from pipeline.evaluation.extrapolation import frechet_infinite
+from pipeline.evaluation.intervals import draw, estimate
 
 WIDTHS = np.arange(1, 25) ** -0.5  # standard deviations of 24 features
 
@@ -59,3 +60,16 @@ def test_it_is_the_line_through_four_numbers_of_images():
     x, y = np.full((12, 3), 2.0), np.full((12, 3), 5.0)
     labels = np.array(["a"] * 5 + ["b"] * 7)
     assert frechet_infinite(x, y, labels, labels, np.random.default_rng(0)) == pytest.approx(27, rel=1e-12)
+
+
+def test_its_interval_is_as_wide_as_the_truth_is_unsure():
+    n, labels, rng = 80, np.zeros(80), np.random.default_rng(0)
+    halves = draw(labels.astype(str), labels.astype(str), n, 1, 24, seed=0)
+    found = [
+        estimate(lambda a, b: frechet_infinite(a, b, labels[: len(a)], labels[: len(b)], rng), x, y, halves)
+        for x, y in gaussians(n, 40, shift=0.5, wider=1.2)
+    ]
+    error = np.std([f.value for f in found])
+    assert 0.7 < np.mean([f.high - f.low for f in found]) / (2 * 1.96 * error) < 1.4
+    truth = 0.5**2 + 0.2**2 * np.square(WIDTHS).sum()
+    assert np.mean([f.low <= truth <= f.high for f in found]) > 0.85

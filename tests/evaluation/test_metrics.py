@@ -64,6 +64,19 @@ def test_frechet_is_that_of_clean_fid():
     assert metrics.frechet(x, y) == pytest.approx(float(theirs), rel=1e-8)
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_frechet_of_few_images_is_that_of_clean_fid_in_the_space_they_span():
+    """Turned into the directions that the images have; in all others its root is made of rounding."""
+    from cleanfid.fid import frechet_distance
+
+    rng = np.random.default_rng(5)
+    x, y = (rng.gamma(2.0, size=(25, 300)) + shift for shift in (0.0, 0.3))
+    axes, _ = np.linalg.qr(np.concatenate([x, y]).T)
+    a, b = x @ axes, y @ axes
+    theirs = frechet_distance(a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False))
+    assert metrics.frechet(x, y) == pytest.approx(float(theirs), rel=1e-6)
+
+
 # ---------------------------------------------------------------- KID
 
 
