@@ -145,6 +145,22 @@ def helped(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
     return sentences
 
 
+def helped_in_brief(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
+    """`helped` with the arms of one verdict in one sentence."""
+    if not arms:
+        return []
+    baseline, *others = arms
+    sentences = [Markup("Real images alone: a {} of {:.1f} %.").format(score, 100 * baseline["mean"])]
+    for text in dict.fromkeys(sorted((arm["verdict"] for arm in others), key=_first_what_is_sure)):
+        names = [arm["arm"] for arm in others if arm["verdict"] == text]
+        sentences.append(Markup("{}: {}.").format(verdict(text), _list(names)))
+    return sentences
+
+
+def _first_what_is_sure(text: str) -> int:
+    return list(VERDICTS).index(text) if text in VERDICTS else len(VERDICTS)
+
+
 def verdict(text: str) -> Markup:
     """A verdict in words, with a sign that needs no colour."""
     words, kind = VERDICTS.get(text, (f"● {text}", "unsure"))
@@ -178,4 +194,6 @@ def cautions(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]], rep
 
 def _list(names: Sequence[str]) -> Markup:
     bold = [Markup("<b>{}</b>").format(name) for name in names]
+    if len(bold) == 1:
+        return bold[0]
     return Markup(", ").join(bold[:-1]) + Markup(" and ") + bold[-1]

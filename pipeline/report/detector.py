@@ -15,6 +15,8 @@ from pipeline.report.answer import verdict
 from pipeline.report.labels import points
 from pipeline.report.tables import read_json
 
+MATRIX_CLASSES = 15  # of more a matrix cannot be read: the largest confusions are listed instead
+LISTED = 10
 SCORE, SCORE_NAME = "macro_f1", "macro F1"  # what the verdicts are about: every class counts the same
 
 
@@ -58,8 +60,24 @@ def _arm(arm: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
         "gain": points(arm["difference"]) if has_gain else None,
         "interval": f"{points(arm['low'])} to {points(arm['high'])}" if has_gain else None,
         "verdict": verdict(arm["verdict"]) if has_gain else None,
-        "confusion": _confusion(np.sum([seed["confusion"] for seed in arm["seeds"]], axis=0), classes),
-    }
+    } | _mixed_up(np.sum([seed["confusion"] for seed in arm["seeds"]], axis=0), classes)
+
+
+def _mixed_up(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """`confusion`, the whole matrix of (K, K) counts, row = true class; of too many classes None, and its largest
+    confusions in `mixed`."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    if len(classes) <= MATRIX_CLASSES:
+        return {"confusion": _confusion(shares, counts, classes), "mixed": []}
+    wrong = shares * (1 - np.eye(len(classes)))
+    largest = np.argsort(-wrong, axis=None, kind="stable")[:LISTED]
+    mixed = [
+        {"truth": classes[i], "said": classes[j], "percent": f"{100 * wrong[i, j]:.0f}"}
+        for i, j in zip(*np.unravel_index(largest, wrong.shape), strict=True)
+        if wrong[i, j] > 0
+    ]
+    return {"confusion": None, "mixed": mixed}
 
 
 def _spread(scores: Sequence[float]) -> str:
@@ -67,10 +85,8 @@ def _spread(scores: Sequence[float]) -> str:
     return f"{100 * np.mean(scores):.1f} ± {100 * np.std(scores, ddof=1 if len(scores) > 1 else 0):.1f}"
 
 
-def _confusion(counts: np.ndarray, classes: Sequence[str]) -> list[list[dict[str, str]]]:
-    """Cells of (K, K) counts, row = true class: percent of the row, on a scale that keeps its order in gray."""
-    totals = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+def _confusion(shares: np.ndarray, counts: np.ndarray, classes: Sequence[str]) -> list[list[dict[str, str]]]:
+    """Percent of each row, on a scale that keeps its order in gray."""
     return [
         [_cell(shares[i, j], counts[i, j], classes[i], classes[j]) for j in range(len(classes))]
         for i in range(len(classes))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pipeline.report.style import REAL, Style, styles
 
@@ -50,23 +50,30 @@ class Panel(NamedTuple):
     scale: str
 
 
-SHARES = "share at least this long"
+SHARES = "share at least as long (0 to 1)"
 STRUCTURE = {  # of an evaluation's `curves`
-    "two_point": Panel("Two-point correlation S2", "distance", "chance that both points are bright", "linear"),
-    "lineal_path": Panel("Lineal path L", "length of a line", "chance that it is bright all along", "linear"),
+    "two_point": Panel("Two-point correlation S2", "distance", "chance that both are bright (0 to 1)", "linear"),
+    "lineal_path": Panel("Lineal path L", "length of a line", "chance that all of it is bright (0 to 1)", "linear"),
     "phase_fraction": Panel(
-        "Phase fraction", "bright share of an image", "share of images with at least this", "linear"
+        "Phase fraction", "bright share of an image (0 to 1)", "share of images above (0 to 1)", "linear"
     ),
     "chords_bright": Panel("Chords, bright phase", "chord length", SHARES, "log"),
     "chords_dark": Panel("Chords, dark phase", "chord length", SHARES, "log"),
-    "mean_intercept": Panel(
-        "Mean intercept", "mean intercept of an image", "share of images with at least this", "log"
-    ),
+    "mean_intercept": Panel("Mean intercept", "mean intercept of an image", "share of images above (0 to 1)", "log"),
     "grain_diameter": Panel("Whole grains", "equivalent diameter", SHARES, "log"),
+}
+TRAINING_COLUMNS = 4
+SCALARS = {  # what the scalars of a panel are, where the name alone does not say
+    "logit": "what D says of images (no unit)",
+    "D(x)": "D's belief in real images (0 to 1)",
+    "D(G(z))": "D's belief in synthetic ones (0 to 1)",
+    "gradient": "norm of the gradient (no unit)",
+    "saturation": "share that D is certain of (0 to 1)",
+    "held_out": "distance to held-out images",
 }
 NOT_DRAWN = ["images", "seconds", "speed/images_per_second"]
 WIDTH = 12.3  # inches; the page's width
-POINTS = 400  # of a drawn curve: more cannot be seen, and make the page heavy
+POINTS = 250  # of a drawn curve: more cannot be seen, and make the page heavy
 
 
 def psd(
@@ -98,16 +105,37 @@ def psd(
             axes.plot(x, mean - zero, color=REAL.color, lw=1.6, label="real training images, mean")
             if floor is not None:
                 axes.plot(x, floor - zero, color=REAL.color, lw=1.2, ls=":", label="real held-out images, mean")
-            for name, style in styles(models).items():
-                axes.plot(x, models[name] - zero, color=style.color, ls=style.line, label=name)
+            _lines(axes, x, {name: models[name] - zero for name in models})
             axes.set(xscale="log", xlim=(x[0], x[-1]), xlabel=f"spatial frequency ({_frequency(unit)})")
             axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.xaxis.set_minor_formatter(NullFormatter())
+            _sizes(axes, unit)
         spectrum.set(title="Power at each scale", ylabel="power spectral density (dB)")
         difference.set(title="Difference to the real images", ylabel="dB more (+) or less (−) than real")
         figure.legend(*spectrum.get_legend_handles_labels(), loc="outside lower center", ncols=5)
         return _svg(figure)
+
+
+def _lines(axes: Axes, x: np.ndarray, lines: Mapping[str, Sequence[float]]) -> None:
+    """A line for each generator; markers, each line's at places of its own, tell them apart in gray too."""
+    for i, (name, style) in enumerate(styles(lines).items()):
+        every = (0.02 + 0.12 * i / len(lines), 0.12)  # of the axes' diagonal
+        look = {"color": style.color, "ls": style.line, "lw": 1.4, "marker": style.marker, "ms": 4, "mew": 0}
+        axes.plot(x, lines[name], **look, markevery=every, label=name)
+
+
+def _sizes(axes: Axes, unit: str) -> None:
+    """The size of a structure, one over its frequency, along the top."""
+    length = unit.removeprefix("1/")
+    if length == unit:
+        return
+    first, last = axes.get_xlim()
+    sizes = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5) if 0.999 / last <= m * 10.0**e <= 1.001 / first]
+    top = axes.secondary_xaxis("top")
+    top.set_xticks([1 / size for size in sizes], [f"{size:g}" for size in sizes])
+    top.xaxis.set_minor_locator(NullLocator())
+    top.set_xlabel(f"size of a structure ({length})", fontsize=8.5)
 
 
 def microstructure(
@@ -122,15 +150,20 @@ def microstructure(
     Returns:
         SVG text.
     """
-    rows = -(-len(found) // 3)
+    columns = 4 if len(found) in (4, 7, 8) else 3
+    rows = -(-len(found) // columns)
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 0.5 + 3 * rows), layout="constrained")
-        grid = figure.subplots(rows, 3, squeeze=False).ravel()
+        figure = Figure(figsize=(WIDTH, 0.5 + 2.9 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, (name, (curve, floor, models)) in zip(grid, found.items(), strict=False):
             _structure_panel(axes, STRUCTURE[name], curve, floor, models)
         for axes in grid[len(found) :]:
             axes.set_axis_off()
-        figure.legend(*_unique_legend(*grid), loc="outside lower center", ncols=5)
+        legend = _unique_legend(*grid)
+        if len(found) < len(grid):
+            grid[-1].legend(*legend, loc="center")
+        else:
+            figure.legend(*legend, loc="outside lower center", ncols=5)
         return _svg(figure)
 
 
@@ -150,8 +183,7 @@ def _structure_panel(
     axes.plot(x, mean, color=REAL.color, lw=1.6, label="real training images, together")
     if floor is not None:
         axes.plot(x, floor, color=REAL.color, lw=1.2, ls=":", label="real held-out images, together")
-    for name, style in styles(models).items():
-        axes.plot(x, models[name], color=style.color, ls=style.line, label=name)
+    _lines(axes, x, models)
     unit = "" if curve["unit"] == "1" else f" ({curve['unit']})"
     axes.set(title=panel.title, xlabel=panel.x + unit, ylabel=panel.y, xscale=panel.scale, ylim=(0, None))
     axes.set_xlim(_where_it_happens(x, np.max(lines, axis=0), np.min(lines, axis=0)))
@@ -175,7 +207,7 @@ def _frequency(unit: str) -> str:
 
 
 def training(runs: Mapping[str, Mapping[int, pd.DataFrame]]) -> str:
-    """Every logged scalar over the images shown: a row of panels for each model, a line for each seed.
+    """Every logged scalar over the images shown: panels for each model, a line for each seed.
 
     Args:
         runs: model name → seed → table with the column `images` and one column a scalar. Scalars whose names begin
@@ -185,18 +217,18 @@ def training(runs: Mapping[str, Mapping[int, pd.DataFrame]]) -> str:
         SVG text.
     """
     panels = {model: _panels(tables.values()) for model, tables in runs.items()}
-    columns = max(1, *map(len, panels.values()))
+    lines = {model: max(1, -(-len(found) // TRAINING_COLUMNS)) for model, found in panels.items()}
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(min(WIDTH, 4.6 * columns), 2.5 * len(runs)), layout="constrained")
-        grid = figure.subplots(len(runs), columns, squeeze=False)
-        for row, (model, tables) in zip(grid, runs.items(), strict=True):
-            for axes, (title, scalars) in zip(row, panels[model].items(), strict=False):
+        figure = Figure(figsize=(WIDTH, 2.5 * sum(lines.values())), layout="constrained")
+        parts = figure.subfigures(len(runs), height_ratios=list(lines.values()), squeeze=False)[:, 0]
+        for part, (model, tables) in zip(parts, runs.items(), strict=True):
+            grid = part.subplots(lines[model], TRAINING_COLUMNS, squeeze=False).ravel()
+            for axes, (title, scalars) in zip(grid, panels[model].items(), strict=False):
                 _training_panel(axes, tables, scalars)
-                axes.set_title(f"{model}: {title}")
-            for axes in row[len(panels[model]) :]:
+                axes.set(title=f"{model}: {title}", xlabel="thousands of images shown")
+                axes.set_ylabel(SCALARS.get(title, f"{title} (no unit)"), fontsize=8)
+            for axes in grid[len(panels[model]) :]:
                 axes.set_axis_off()
-        for axes in grid[-1]:
-            axes.set_xlabel("thousands of images shown")
         return _svg(figure)
 
 

@@ -12,8 +12,10 @@ from PIL import Image
 from pipeline.data.imageset import ImageSet
 
 LARGEST = 192  # pixels of an embedded sample's side: more only makes the page heavy
+SMALLEST = 96
 GAP = 3  # white pixels between samples
-GIF_BYTES = 1_500_000
+FRAMES = 24  # of a film: more only make the page heavy
+FILM_BYTES = 600_000
 WIDEST = 1200  # pixels of an embedded sheet
 
 
@@ -29,13 +31,22 @@ def samples(images: ImageSet, label: str, split: str | None, seed: int = 0) -> s
     Returns:
         Data URI of a PNG (2 × 2 images of 128 pixels or more, 3 × 2 of smaller ones), or None without an image.
     """
+    rows = drawn(images, label, split, seed)[: 2 * columns(images)]
+    if len(rows) == 0:
+        return None
+    return png(sheet([picture(images.images[row]) for row in np.sort(rows)], columns(images)))
+
+
+def drawn(images: ImageSet, label: str, split: str | None, seed: int = 0) -> np.ndarray:
+    """All rows of one class (and split) in random order. Args as `samples`."""
     table = images.metadata
     rows = np.flatnonzero(((table["label"] == label) & (split is None or table["split"] == split)).to_numpy())
-    columns = 2 if images.meta["width"] >= 128 else 3
-    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[: 2 * columns])
-    if len(chosen) == 0:
-        return None
-    return png(sheet([_picture(images.images[row]) for row in chosen], columns))
+    return np.random.default_rng(seed).permutation(rows)
+
+
+def columns(images: ImageSet) -> int:
+    """How many images stand side by side in a cell of the page."""
+    return 2 if images.meta["width"] >= 128 else 3
 
 
 def sheet(pictures: list[Image.Image], columns: int) -> Image.Image:
@@ -55,7 +66,7 @@ def png(picture: Image.Image) -> str:
     return _uri(buffer.getvalue(), "image/png")
 
 
-def picture(path: Path) -> str:
+def file(path: Path) -> str:
     """Data URI of a picture's file, reduced to WIDEST pixels at most."""
     with Image.open(path) as whole:
         reduced = whole.convert("L" if whole.getbands() == ("L",) else "RGB")
@@ -69,26 +80,44 @@ def svg(text: str) -> str:
 
 
 def animation(path: Path) -> tuple[str, bool] | None:
-    """Data URI of an animated GIF and True; of its last frame and False where it is too heavy; None without a file."""
+    """Data URI of a GIF's film, as WebP (a tenth of the weight), and True; None without a file.
+
+    Of its last frame and False where it is too heavy all the same, and where it has no more.
+    """
     if not path.is_file():
         return None
-    if path.stat().st_size <= GIF_BYTES:
-        return _uri(path.read_bytes(), "image/gif"), True
     with Image.open(path) as gif:
-        gif.seek(gif.n_frames - 1)
-        frame = gif.convert("L" if gif.getbands() == ("L",) else "RGB")
-        frame.thumbnail((1200, 1200))
-        return png(frame), False
+        frames = [_frame(gif, i) for i in np.unique(np.linspace(0, gif.n_frames - 1, FRAMES).round().astype(int))]
+        duration = gif.info.get("duration", 0)
+    if len(frames) > 1:
+        film = io.BytesIO()
+        frames[0].save(film, "WEBP", save_all=True, append_images=frames[1:], duration=duration, loop=0, quality=60)
+        if film.tell() <= FILM_BYTES:
+            return _uri(film.getvalue(), "image/webp"), True
+    return png(frames[-1]), False
 
 
-def _picture(image: np.ndarray) -> Image.Image:
-    """(H, W, C) uint8 or uint16 to eight bits for the screen."""
+def _frame(gif: Image.Image, i: int) -> Image.Image:
+    gif.seek(int(i))
+    frame = gif.convert("RGB")
+    frame.thumbnail((WIDEST, WIDEST))
+    return frame
+
+
+def picture(image: np.ndarray, largest: int = LARGEST) -> Image.Image:
+    """(H, W, C) uint8 or uint16 to eight bits for the screen, its longer side between SMALLEST and `largest` pixels.
+
+    A small image is enlarged by a whole number, pixel for pixel: a browser would blur it, and hide what to look for.
+    """
     if image.dtype == np.uint16:
         image = np.round(image / 257).astype(np.uint8)
-    picture = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image[..., :3]))
-    if max(picture.size) > LARGEST:
-        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    return picture
+    shown = Image.fromarray(np.ascontiguousarray(image[..., 0] if image.shape[2] == 1 else image[..., :3]))
+    times = -(-SMALLEST // max(shown.size))
+    if times > 1:
+        return shown.resize((times * shown.width, times * shown.height), Image.Resampling.NEAREST)
+    if max(shown.size) > largest:
+        shown.thumbnail((largest, largest), Image.Resampling.LANCZOS)
+    return shown
 
 
 def _uri(data: bytes, kind: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +36,26 @@ class DatasetInputs:
     """A JSON file for each training arm of the detector, the arm `real` among them."""
     benchmarks: Mapping[str, Path] = field(default_factory=dict)
     """Snakemake's benchmark file of each stage, by what the reader knows the stage as (`train cgan, seed 0`)."""
+
+    def models(self) -> list[str]:
+        """Names of the generators, each once, in order."""
+        return list(dict.fromkeys(run.model for run in self.runs))
+
+    def of(self, model: str) -> list[RunInputs]:
+        """The runs of a generator, a seed each."""
+        return [run for run in self.runs if run.model == model]
+
+    def evaluations_of(self, model: str) -> list[Path]:
+        """Those evaluations of a generator that are there."""
+        return _there(run.evaluation for run in self.of(model))
+
+    def evaluations(self) -> list[Path]:
+        """All that are there, that of the real images first."""
+        return _there([self.evaluation, *(run.evaluation for run in self.runs)])
+
+
+def _there(paths: Iterable[Path | None]) -> list[Path]:
+    return [path for path in paths if path is not None and path.is_file()]
 
 
 def collect(results: Path, settings: Settings, arms: Sequence[str]) -> dict[str, DatasetInputs]:

@@ -1,4 +1,4 @@
-"""The table of measures: a row a measure; floor, generators and ceilings side by side."""
+"""The tables of measures: floor, generators and ceilings side by side."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pipeline.report.labels import number
 from pipeline.report.tables import Score
 from pipeline.report.verdict import FLOOR, Scores, apart, ratio
 
+AT_FLOOR = "at the floor"
+
 
 def measures(scores: Scores, label: str = "all") -> list[tuple[str, str]]:
     """(extractor, metric) of all numbers of a class: by group, then in order of appearance."""
@@ -18,40 +20,81 @@ def measures(scores: Scores, label: str = "all") -> list[tuple[str, str]]:
     return sorted(found, key=lambda measure: groups.index(labels.metric(measure[1]).group))
 
 
+def columns(scores: Scores, models: Sequence[str]) -> list[dict[str, str]]:
+    """Floor, generators, ceilings: those with a number. `kind`, `key` (their name in `scores`), `name`, `note`."""
+    kinds = {FLOOR: "floor"} | dict.fromkeys(models, "model") | dict.fromkeys(ceilings(scores, models), "ceiling")
+    there = {key[0] for key in scores}
+    return [
+        {"kind": kind, "key": key, "name": _name(kind, key), "note": _note(scores, kind, key)}
+        for key, kind in kinds.items()
+        if key in there
+    ]
+
+
+def ceilings(scores: Scores, models: Sequence[str]) -> list[str]:
+    """Names of the images without any skill: noise, blurred noise."""
+    return [name for name in dict.fromkeys(key[0] for key in scores) if name != FLOOR and name not in models]
+
+
+def cell(scores: Scores, key: str, extractor: str, name: str, label: str = "all") -> dict[str, Any] | None:
+    """`value`, `text`, `interval`, `n`, and `place`: in words where it stands beside the floor, None without one."""
+    score = scores.get((key, extractor, name, label))
+    if score is None:
+        return None
+    floor = None if key == FLOOR else scores.get((FLOOR, extractor, name, label))
+    interval = f"{number(score.low)} to {number(score.high)}"
+    place = _place(score, floor, name)
+    return {"value": score.value, "text": number(score.value), "interval": interval, "n": score.n, "place": place}
+
+
 def table(scores: Scores, models: Sequence[str]) -> dict[str, Any]:
     """The main table, all classes together.
 
     Returns:
-        `columns`: mappings of `kind` (floor, model, ceiling), `name`, `note`; `groups`: a mapping of `title` and `rows`
-        for each group of measures. A row has `title`, `better`, `reading`, `n`, and `cells`, one a column: None, or a
-        mapping of `text`, `interval`, `times` (the floor), `best`.
+        `columns` (see there); `groups`: a mapping of `title` and `rows` for each group of measures. A row has `title`,
+        `better`, `reading`, `n`, and `cells`, one a column: None, or a `cell` with `best`: a generator that is closest.
     """
-    columns = [{"kind": "floor", "name": FLOOR}] if any(key[0] == FLOOR for key in scores) else []
-    columns += [{"kind": "model", "name": model} for model in models if any(key[0] == model for key in scores)]
-    columns += [{"kind": "ceiling", "name": name} for name in _ceilings(scores, models)]
+    found = columns(scores, models)
     groups: dict[str, list[dict[str, Any]]] = {}
-    for extractor, name in measures(scores):
-        row = _row(scores, columns, models, extractor, name)
-        groups.setdefault(labels.GROUPS[labels.metric(name).group], []).append(row)
-    for column in columns:
-        column |= {"note": _note(scores, **column), "name": _name(column["kind"], column["name"])}
-    return {"columns": columns, "groups": [{"title": title, "rows": rows} for title, rows in groups.items()]}
+    for measure in measures(scores):
+        group = labels.GROUPS[labels.metric(measure[1]).group]
+        groups.setdefault(group, []).append(_row(scores, found, models, *measure))
+    return {"columns": found, "groups": [{"title": title, "rows": rows} for title, rows in groups.items()]}
 
 
 def by_class(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> list[dict[str, Any]]:
-    """For each measure that was also taken class by class: `title`, `names` and `rows` of `label` and `cells`."""
+    """For each measure that was also taken class by class: `title`, `better`, `columns`, `rows` (`label`, `cells`)."""
     tables = []
-    names = [FLOOR, *models]
+    shown = [column for column in columns(scores, models) if column["kind"] != "ceiling"]
     classes = [c for c in classes if c != "all"]
     for measure in dict.fromkeys(m for c in classes for m in measures(scores, c)):
         rows = []
         for label in classes:
-            found = [scores.get((name, *measure, label)) for name in names]
-            if any(found):
-                rows.append({"label": label, "cells": [_plain(score) if score else None for score in found]})
-        titles = [_name("floor" if name == FLOOR else "model", name) for name in names]
-        tables.append({"title": labels.title(*measure), "names": titles, "rows": rows})
+            cells = [cell(scores, column["key"], *measure, label) for column in shown]
+            if any(cells):
+                rows.append({"label": label, "cells": cells})
+        better = labels.metric(measure[1]).better
+        tables.append({"title": labels.title(*measure), "better": better, "columns": shown, "rows": rows})
     return tables
+
+
+def every(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> dict[str, Any]:
+    """Every number, a row for each measure and class.
+
+    Returns:
+        `columns` (see there), `rows` of `group`, `measure`, `extractor`, `label`, `n` and `cells`, one a column, and
+        `filters`: for `group`, `extractor` and `label` the values to choose from, where there are several.
+    """
+    found = columns(scores, models)
+    rows = []
+    for label in ["all", *(c for c in classes if c != "all")]:
+        for extractor, name in measures(scores, label):
+            cells = [cell(scores, column["key"], extractor, name, label) for column in found]
+            metric = labels.metric(name)
+            row = {"group": labels.GROUPS[metric.group], "measure": metric.label, "label": label, "cells": cells}
+            rows.append(row | {"extractor": labels.EXTRACTORS.get(extractor, extractor), "n": _n(cells)})
+    choices = {key: list(dict.fromkeys(row[key] for row in rows)) for key in ("group", "extractor", "label")}
+    return {"columns": found, "rows": rows, "filters": {key: of for key, of in choices.items() if len(of) > 1}}
 
 
 def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
@@ -66,46 +109,43 @@ def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
             if score and ratio(score, floor, name) is not None
         }
         if ratios:
-            ceilings = {
-                c: scores[key] for c in _ceilings(scores, models) if (key := (c, extractor, name, "all")) in scores
-            }
-            ceilings = {c: ratio(score, floor, name) for c, score in ceilings.items()}
-            rows.append({"label": labels.title(extractor, name), "models": ratios, "ceilings": ceilings})
+            noise = {c: scores[key] for c in ceilings(scores, models) if (key := (c, extractor, name, "all")) in scores}
+            noise = {c: ratio(score, floor, name) for c, score in noise.items()}
+            rows.append({"label": labels.title(extractor, name), "models": ratios, "ceilings": noise})
     return rows
 
 
-def _ceilings(scores: Scores, models: Sequence[str]) -> list[str]:
-    return [name for name in dict.fromkeys(key[0] for key in scores) if name != FLOOR and name not in models]
-
-
 def _row(
-    scores: Scores, columns: Sequence[dict[str, Any]], models: Sequence[str], extractor: str, name: str
+    scores: Scores, shown: Sequence[dict[str, str]], models: Sequence[str], extractor: str, name: str
 ) -> dict[str, Any]:
-    found = [scores.get((column["name"], extractor, name, "all")) for column in columns]
-    floor = scores.get((FLOOR, extractor, name, "all"))
-    cells = []
-    for column, score in zip(columns, found, strict=True):
-        cell = _plain(score) if score else None
-        if cell:
-            cell["times"] = None if column["kind"] == "floor" else _times(ratio(score, floor, name))
-            cell["best"] = column["kind"] == "model" and _is_best(scores, column["name"], models, extractor, name)
-        cells.append(cell)
+    cells = [cell(scores, column["key"], extractor, name) for column in shown]
+    for column, found in zip(shown, cells, strict=True):
+        if found:
+            found["best"] = column["kind"] == "model" and _is_best(scores, column["key"], models, extractor, name)
     metric = labels.metric(name)
-    counts = sorted({score.n for score in found if score})
-    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     return {
         "title": labels.title(extractor, name),
         "better": metric.better,
         "reading": metric.reading,
-        "n": n,
+        "n": _n(cells),
         "cells": cells,
     }
 
 
-def _times(times: float | None) -> str | None:
-    if times is None:
+def _n(cells: Sequence[dict[str, Any] | None]) -> str:
+    counts = sorted({found["n"] for found in cells if found})
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def _place(score: Score, floor: Score | None, name: str) -> str | None:
+    if floor is None:
         return None
-    return f"{times:.1f}× floor" if times < 100 else f"{times:.0f}× floor"
+    if not apart(score, floor):
+        return AT_FLOOR
+    times = ratio(score, floor, name)
+    if times is not None:
+        return f"{times:.1f}× floor" if times < 100 else f"{times:.0f}× floor"
+    return "above the floor" if score.value > floor.value else "below the floor"
 
 
 def _is_best(scores: Scores, model: str, models: Sequence[str], extractor: str, name: str) -> bool:
@@ -121,10 +161,6 @@ def _is_best(scores: Scores, model: str, models: Sequence[str], extractor: str, 
         )
 
     return bool(others) and all(apart(mine, other) and distance(mine) < distance(other) for other in others)
-
-
-def _plain(score: Score) -> dict[str, Any]:
-    return {"text": number(score.value), "interval": f"{number(score.low)} to {number(score.high)}", "n": score.n}
 
 
 def _name(kind: str, name: str) -> str:

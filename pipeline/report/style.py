@@ -26,5 +26,9 @@ STYLES = (
 
 
 def styles(names: Iterable[str]) -> dict[str, Style]:
-    """A style for each name, in order; beyond six names the colours begin again."""
-    return {name: STYLES[i % len(STYLES)] for i, name in enumerate(names)}
+    """A style for each name, in order. Beyond six names the colours begin again, each with another line and marker."""
+    k = len(STYLES)
+    return {
+        name: Style(STYLES[i % k].color, STYLES[(i + i // k) % k].line, STYLES[(i + i // k) % k].marker)
+        for i, name in enumerate(names)
+    }

@@ -13,6 +13,11 @@ rule write_report:
         page=report(
             "<results>/report.html", caption="../report/page.rst", category="summary"
         ),
+        pages=report(
+            expand("<results>/{dataset}/report.html", dataset=DATASETS),
+            caption="../report/dataset.rst",
+            category="data sets",
+        ),
         summary=report(
             "<results>/summary.csv",
             caption="../report/summary.rst",

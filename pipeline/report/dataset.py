@@ -1,0 +1,130 @@
+"""Everything that the pages show of one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from pipeline.data.imageset import ImageSet
+from pipeline.report import (
+    answer,
+    beside,
+    curves,
+    detector,
+    figures,
+    gallery,
+    headline,
+    images,
+    labels,
+    overview,
+    pairs,
+    scoreboard,
+    tables,
+)
+from pipeline.report.inputs import DatasetInputs, RunInputs
+
+
+def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What the templates need.
+
+    Args:
+        name: of the data set, in the config.
+        inputs: its files.
+        numbers: rows of `tables.summary` of this data set.
+        settings: `Settings.model_dump(mode="json")`.
+
+    Raises:
+        UserError: a file that is there and cannot be read.
+    """
+    real = ImageSet.open(inputs.real)
+    models = inputs.models()
+    arms = detector.compared(inputs.detection)
+    about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
+    folders = {model: [run.folder for run in inputs.of(model)] for model in models}
+    return (
+        {
+            "name": name,
+            "overview": about,
+            "generators": overview.generators(settings.get("models", {}), folders, about["totals"]["train"]),
+            "strip": beside.strip(real, inputs),
+            "samples": beside.table(real, inputs),
+            "pairs": pairs.shown(real, inputs),
+            "galleries": gallery.shown([inputs.of(model)[0] for model in models]),
+            "training": _training(inputs),
+            "films": [film for run in inputs.runs if (film := _film(run))],
+            "detector": detector.shown(arms),
+            "timings": _timings(inputs.benchmarks),
+        }
+        | _answers(numbers, models, arms)
+        | _numbers(numbers, models, arms, real)
+        | _curves(inputs, models)
+    )
+
+
+def _answers(numbers: pd.DataFrame, models: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sentences: `closest` and `helped` are the whole answer, `brief` and `helped_brief` that of the first page."""
+    scores = tables.scores(numbers)
+    rankings = answer.overall(scores, models)
+    closest, faults = answer.closest(rankings), answer.faults(scores, models)
+    return {
+        "closest": [*closest, *faults],
+        "brief": [*closest[:1], *faults],
+        "helped": answer.helped(arms, detector.SCORE_NAME),
+        "helped_brief": answer.helped_in_brief(arms, detector.SCORE_NAME),
+        "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0),
+    }
+
+
+def _numbers(
+    numbers: pd.DataFrame, models: Sequence[str], arms: Sequence[Mapping[str, Any]], real: ImageSet
+) -> dict[str, Any]:
+    scores = tables.scores(numbers)
+    positions = scoreboard.positions(scores, models)
+    return {
+        "headline": headline.headline(scores, models, arms),
+        "table": scoreboard.table(scores, models),
+        "positions": images.svg(figures.positions(positions, models)) if positions else None,
+        "by_class": scoreboard.by_class(scores, models, real.meta["classes"]),
+        "every": scoreboard.every(scores, models, real.meta["classes"]),
+    }
+
+
+def _curves(inputs: DatasetInputs, models: Sequence[str]) -> dict[str, Any]:
+    evaluations = {model: inputs.evaluations_of(model) for model in models}
+    return {
+        "notes": curves.notes(inputs.evaluations()),
+        "psd": curves.psd(inputs.evaluation, evaluations),
+        "microstructure": curves.microstructure(inputs.evaluation, evaluations),
+        "cut": curves.cut(inputs.evaluations()),
+    }
+
+
+def _training(inputs: DatasetInputs) -> str | None:
+    found: dict[str, dict[int, pd.DataFrame]] = {}
+    for run in inputs.runs:
+        if (run.folder / "training.csv").is_file():
+            found.setdefault(run.model, {})[run.seed] = pd.read_csv(run.folder / "training.csv")
+    return images.svg(figures.training(found)) if found else None
+
+
+def _film(run: RunInputs) -> dict[str, str] | None:
+    """The progress of one generator; a caption says where only its end is shown."""
+    embedded = images.animation(run.folder / "progress.gif")
+    if embedded is None:
+        return None
+    uri, moves = embedded
+    title = f"{run.model}, seed {run.seed}"
+    caption = (
+        "the same latent points drawn all through the training" if moves else "the end; the whole is in progress.gif"
+    )
+    return {"uri": uri, "title": title, "caption": f"{title}: {caption}."}
+
+
+def _timings(benchmarks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = tables.timings(benchmarks)
+    for row in rows:
+        row |= {"time": labels.duration(row["seconds"]), "memory": labels.memory(row["megabytes"])}
+        row |= {key: "" if row[key] is None else row[key] for key in ("seconds", "megabytes")}
+    return rows

@@ -1,0 +1,75 @@
+"""The small table of the first page: a line a generator, the few numbers that answer the question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline.report import labels
+from pipeline.report.answer import Scores, overall, verdict
+from pipeline.report.labels import points
+from pipeline.report.scoreboard import AT_FLOOR, cell, columns, measures
+
+# A column each: the first of its measures that was taken. The one that the answer goes by comes before them.
+SLOTS = (
+    [("random", "frechet")],
+    [("domain", "frechet")],
+    [("inception", "kid"), ("random", "kid")],
+    [("pixels", "psd")],
+    [("pixels", "two_point")],
+    [("random", "coverage"), ("random", "recall")],
+    [("pixels", "copied"), ("random", "authenticity"), ("pixels", "nearest_pixels"), ("random", "nearest")],
+)
+
+
+def headline(scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Floor, generators (the closest first) and ceilings, a line each.
+
+    Args:
+        scores: of one data set.
+        models: in the order of the config.
+        arms: the detector's, as `detector.compared` gives them; may be empty.
+
+    Returns:
+        `columns` of `title`, `seen_by` (the features) and `better`; `rows` of `kind`, `name`, `note`, `cells` (one a
+        column), `at_floor` (of all measures, "4 of 15"), and `gain` of the detector's arm with this generator (`text`,
+        `interval`, `verdict`) or None; `detector`: whether any row has a gain.
+    """
+    rankings = overall(scores, models)
+    first = [(ranking.extractor, ranking.metric) for ranking in rankings[:1]]
+    known = measures(scores)
+    chosen = [*first, *(taken[0] for slot in SLOTS if (taken := [measure for measure in slot if measure in known]))]
+    chosen = list(dict.fromkeys(chosen))
+    order = [model for model, _ in rankings[0].models] if rankings else []
+    rows = [
+        _row(scores, column, chosen, arms)
+        for column in columns(scores, [*order, *(model for model in models if model not in order)])
+    ]
+    return {
+        "columns": [_column(*measure) for measure in chosen],
+        "rows": rows,
+        "detector": any(row["gain"] for row in rows),
+    }
+
+
+def _column(extractor: str, name: str) -> dict[str, str]:
+    title, _, seen_by = labels.title(extractor, name).partition(" (")
+    return {"title": title, "seen_by": seen_by.rstrip(")"), "better": labels.metric(name).better}
+
+
+def _row(
+    scores: Scores,
+    column: Mapping[str, str],
+    chosen: Sequence[tuple[str, str]],
+    arms: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    cells = [cell(scores, column["key"], *measure) for measure in chosen]
+    places = [found["place"] for m in measures(scores) if (found := cell(scores, column["key"], *m)) and found["place"]]
+    at_floor = f"{places.count(AT_FLOOR)} of {len(places)}" if places else None
+    gain = next((_gain(arm) for arm in arms[1:] if arm["arm"] == f"{arms[0]['arm']}+{column['key']}"), None)
+    return {**column, "cells": cells, "at_floor": at_floor, "gain": gain if column["kind"] == "model" else None}
+
+
+def _gain(arm: Mapping[str, Any]) -> dict[str, Any]:
+    interval = f"{points(arm['low'])} to {points(arm['high'])}"
+    return {"text": points(arm["difference"]), "interval": interval, "verdict": verdict(arm["verdict"])}
