@@ -23,6 +23,7 @@ from pipeline.report import (
     scoreboard,
     tables,
 )
+from pipeline.report.answer import Scores
 from pipeline.report.inputs import DatasetInputs, RunInputs
 
 
@@ -38,7 +39,7 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
     Raises:
         UserError: a file that is there and cannot be read.
     """
-    real = ImageSet.open(inputs.real)
+    real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
     models = inputs.models()
     arms = detector.compared(inputs.detection)
     about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
@@ -57,15 +58,14 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
             "detector": detector.shown(arms),
             "timings": _timings(inputs.benchmarks),
         }
-        | _answers(numbers, models, arms)
-        | _numbers(numbers, models, arms, real)
+        | _answers(scores, models, arms)
+        | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
 
 
-def _answers(numbers: pd.DataFrame, models: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _answers(scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The sentences: `closest` and `helped` are the whole answer, `brief` and `helped_brief` that of the first page."""
-    scores = tables.scores(numbers)
     rankings = answer.overall(scores, models)
     closest, faults = answer.closest(rankings), answer.faults(scores, models)
     return {
@@ -78,9 +78,8 @@ def _answers(numbers: pd.DataFrame, models: Sequence[str], arms: Sequence[Mappin
 
 
 def _numbers(
-    numbers: pd.DataFrame, models: Sequence[str], arms: Sequence[Mapping[str, Any]], real: ImageSet
+    scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, Any]], real: ImageSet
 ) -> dict[str, Any]:
-    scores = tables.scores(numbers)
     positions = scoreboard.positions(scores, models)
     return {
         "headline": headline.headline(scores, models, arms),

@@ -1,10 +1,18 @@
 import pytest
 
+from pipeline.report import figures
 from tests.report.made_up_run import make_run
 
 
 @pytest.fixture
-def run(tmp_path):
+def undrawn(monkeypatch):
+    """Figures stay empty: drawing them takes most of a page's time."""
+    for name in ("psd", "microstructure", "training", "detectors", "positions"):
+        monkeypatch.setattr(figures, name, lambda *numbers: "<svg/>")
+
+
+@pytest.fixture
+def run(tmp_path, undrawn):
     return make_run(tmp_path)
 
 

@@ -112,11 +112,20 @@ def phase_curves(scale):
     }
 
 
+def closest_pairs(seed):
+    """Ten pairs, the farthest first: no reader may rely on their order."""
+    pairs = [{"made": 2 * i, "real": 7 + 3 * i, "shift": [i - 2, -i], "view": "as it is"} for i in range(10)]
+    pairs[9]["view"] = "mirrored"
+    return [pair | {"distance": 0.5 - 0.02 * i - 0.01 * seed} for i, pair in enumerate(pairs)]
+
+
 def write_evaluation(path, model, seed, rows, offset, notes=()):
     body = {"version": 1, "dataset": "steel", "model": model, "seed": seed, "n_reference": 240, "n_sample": 240}
     body |= {"phases": {"threshold": 0.502, "divided": False, "boundaries": False, "pixel": 0.5, "unit": "µm"}}
     curves = {"psd": psd_curve(offset)} | phase_curves(1 + offset / 12)
-    body |= {"metrics": rows, "curves": curves, "notes": list(notes)}
+    body |= {"metrics": rows, "curves": curves, "notes": list(notes), "closest": closest_pairs(seed or 0)}
+    if seed is not None:
+        body["neighbours"] = [{"made": 8 * c + i, "real": 36 * c + 5 * i} for c in range(3) for i in range(4)]
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(body), encoding="utf-8")
 

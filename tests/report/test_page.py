@@ -1,67 +1,59 @@
-"""The page as a whole, from a made-up run."""
+"""The pages as a whole, from a made-up run."""
 
 import dataclasses
 import json
 import re
-from html.parser import HTMLParser
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from pipeline.data.imageset import ImageSet
 from pipeline.report import figures, images
-from pipeline.report.inputs import DatasetInputs
+from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.page import write
-from tests.report.made_up_run import HOSTILE, write_set
+from tests.report.made_up_run import HOSTILE, detection, metric_rows, write_evaluation, write_set
+from tests.report.reading import pixels, read
 
-VOID = {"meta", "link", "img", "br", "col", "wbr"}
+TWICE = np.ones((2, 2), np.uint8)  # 64 pixels are enlarged to 128, pixel for pixel
 
 
-class Page(HTMLParser):
-    """Checks that tags are balanced; collects text, elements and attributes."""
-
-    def __init__(self, html):
-        super().__init__(convert_charrefs=True)
-        self.open, self.text, self.elements = [], [], []
-        self.feed(html)
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open[-1:] not in (["style"], ["script"]):
-            self.text.append(data)
-
-    def words(self):
-        return re.sub(r"\s+", " ", " ".join(self.text))
+DATE = datetime(2024, 5, 21, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
-def page(whole_run):
-    return render(whole_run)
+def pages(whole_run):
+    return render(whole_run, date=DATE)
 
 
 def render(run, **more):
     out = run.root / "report.html"
     write(out, run.root / "summary.csv", {"steel": run.inputs}, run.settings, commit="0123456789abcdef", **more)
-    return Page(out.read_text(encoding="utf-8"))
+    return SimpleNamespace(front=read(out), steel=read(run.root / "steel/report.html"))
 
 
-def test_the_page_answers_and_shows_everything(page):
-    words = page.words()
+def test_the_first_page_answers(pages):
+    words = pages.front.words()
+    assert "sg2 comes closest to the real images" in words
+    assert "▲ helps : real+sg2 . ▼ hurts : real+all . ● cannot tell : real+cgan ." in words
+    assert "code at commit 0123456789ab" in words
+    assert "72 training and 24 held-out real images, 3 classes." in words
+    assert re.search(r"Real, held out the floor 1\.52 1\.44 to 1\.60 0\.000 ?40", words)
+    assert re.search(r"sg2 mean of 2 seeds 3\.\d\d .*?× floor", words)
+    assert len(pages.front.pictures("(Real|cgan|sg2), .*")) == 9  # a line a source, a column a class
+
+
+def test_the_page_of_a_data_set_shows_everything(pages):
+    words = pages.steel.words()
     assert "sg2 comes closest to the real images" in words
     assert re.search(r"real\+sg2 ▲ helps \+\d", words)
     assert re.search(r"real\+cgan ● cannot tell", words)
     assert re.search(r"real\+all ▼ hurts −\d", words)
     assert "not FID" in words
-    assert "code at commit 0123456789ab" in words
     assert "2 files were rejected" in words
     assert "12 of 40 source images overlap another (7 pairs); they stay on one side of the split." in words
     assert "In a random split 25% of the test images would have a partner in training." in words
@@ -72,60 +64,145 @@ def test_the_page_answers_and_shows_everything(page):
     assert "a note on the floor" in words
     assert "is cut at one gray value: 50 % of the way from black to white" in words
     assert "ASTM grain size number G ≈ like the floor is best" in words
-    assert any(a.get("alt", "").startswith("Two-point correlation, lineal path") for _, a in page.elements)
+    assert pages.steel.pictures("Two-point correlation, lineal path.*")
 
 
-def test_galleries_show_what_each_family_can(page):
-    words = page.words()
-    assert words.count("Interpolation: from one image to another in 6 steps") == 2  # of the first seed of each model
-    assert words.count("Truncation: a seed a line") == words.count("Style mixing: ") == 1
-    assert "Strips: the first 1024 of 5000 pixels" in words
-    assert "1.01 (0.90 to 1.10). The files" in words
-    pictures = [a["src"] for tag, a in page.elements if tag == "img" and a["alt"].endswith("of sg2, seed 0")]
-    assert len(pictures) == 5  # with its progress
+def test_galleries_show_what_each_family_can(pages):
+    words = pages.steel.words()
+    assert words.count("seed 0: 6 steps; also as interpolation.mp4") == 2  # of the first seed of each model
+    assert words.count("A seed a line, from the most typical image") == 1
+    assert words.count("Each image takes its coarse structure") == 1
+    assert "sg2, seed 0: the first 1024 of 5000 pixels" in words
+    assert "seams 1.01 (0.90 to 1.10)" in words
+    assert len(pages.steel.pictures(".* of sg2, seed 0")) == 5  # with its progress
+
+
+def test_every_link_leads_to_a_file_and_every_anchor_to_a_place(pages, whole_run):
+    files = {"front": whole_run.root / "report.html", "steel": whole_run.root / "steel/report.html"}
+    ids = {files[name].resolve(): page.all("section", "id") for name, page in vars(pages).items()}
+    for name, page in vars(pages).items():
+        links = page.all("a", "href")
+        assert links
+        for link in links:
+            parts = urlsplit(link)
+            assert not parts.scheme
+            target = (files[name].parent / parts.path).resolve() if parts.path else files[name].resolve()
+            assert target.is_file(), link
+            assert not parts.fragment or parts.fragment in ids[target], link
+    assert "../report.html" in pages.steel.all("a", "href")
+    assert "steel/report.html" in pages.front.all("a", "href")
+    assert "summary.csv" in pages.front.all("a", "href")
+
+
+def test_the_pages_can_be_moved_together(run, tmp_path):
+    """Links are relative, so nothing in a page names the folder that it was made in."""
+    render(run)
+    for page in (run.root / "report.html", run.root / "steel/report.html"):
+        assert str(run.root) not in page.read_text(encoding="utf-8")
+
+
+def test_the_pages_load_nothing_from_elsewhere(pages, whole_run):
+    for page in vars(pages).values():
+        for tag, attributes in page.elements:
+            for name in {"src", "data", "srcset", "action", "href"} & attributes.keys():
+                assert tag == "a" or attributes[name].startswith("data:"), (tag, attributes[name][:80])
+        assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
+    for html in whole_run.root.glob("**/report.html"):
+        text = html.read_text(encoding="utf-8")
+        assert "@import" not in text
+        assert "url(" not in text
+
+
+def test_hostile_names_are_text_and_nothing_else(pages):
+    for page in vars(pages).values():
+        assert len([tag for tag, _ in page.elements if tag == "script"]) == 1  # the page's own
+        assert all(re.sub(r"\s+", " ", name) in page.words() for name in HOSTILE)
+    for name in ("data/<neu>", "broken <b>.tif"):
+        assert name in pages.steel.words()
+    assert pages.steel.pictures(re.escape(f"{HOSTILE[1]}, Real"))
+
+
+def test_every_number_of_the_summary_stands_in_the_table_to_sort(pages, whole_run):
+    summary = pd.read_csv(whole_run.root / "summary.csv")
+    means = summary.groupby(["model", "extractor", "metric", "class"])["value"].mean()
+    elements = pages.steel.elements
+    start = next(i for i, (_, a) in enumerate(elements) if a.get("id") == "every-number")
+    table = elements[start : next(i for i, (tag, _) in enumerate(elements) if i > start and tag == "section")]
+    cells = [a["data-value"] for tag, a in table if tag == "td" and "data-value" in a]
+    assert sorted(float(value) for value in cells if value) == pytest.approx(sorted(means))
+    rows = [a["data-label"] for tag, a in table if tag == "tr" and "data-label" in a]
+    assert len(rows) == len(summary.drop_duplicates(["extractor", "metric", "class"]))
+
+
+def test_the_closest_pairs_of_all_seeds_are_shown_the_closest_first(pages, whole_run):
+    real = ImageSet.open(whole_run.inputs.real)
+    made = {run.seed: ImageSet.open(run.synthetic) for run in whole_run.inputs.of("cgan")}
+    shown = pages.steel.pictures(re.escape("cgan, ") + "(?!.*seed).*")
+    shown = [uri for uri in shown if pixels(uri).shape == (128, 128)]
+    expected = [(seed, 2 * i) for i in (9, 8, 7, 6, 5) for seed in (1, 0)]  # pair i, seed 1 a little closer
+    assert len(shown) == 10
+    for uri, (seed, row) in zip(shown, expected, strict=True):
+        np.testing.assert_array_equal(pixels(uri), np.kron(made[seed].images[row, ..., 0], TWICE))
+    nearest = [pixels(uri) for uri in pages.steel.pictures("nearest training image")]
+    assert len(nearest) == 30  # of the held-out images, and of two generators
+    for picture, (_, row) in zip(nearest[10:20], expected, strict=True):
+        np.testing.assert_array_equal(picture, np.kron(real.images[7 + 3 * row // 2, ..., 0], TWICE))
+    words = pages.steel.words()
+    assert f"0.310 {HOSTILE[2]} / {HOSTILE[0]} seed 1, mirrored, 7 px down, 9 px left" in words
+    assert words.index("Real, held out what chance makes") < words.index(f"0.310 {HOSTILE[2]}")
+
+
+def test_below_each_synthetic_image_stands_its_nearest_training_image(pages, whole_run):
+    real, made = ImageSet.open(whole_run.inputs.real), ImageSet.open(whole_run.inputs.of("sg2")[0].synthetic)
+    (sheet,) = [pixels(uri) for uri in pages.steel.pictures(re.escape(f"{HOSTILE[1]}, sg2"))]
+    assert sheet.shape == (2 * 128 + images.GAP, 3 * 128 + 2 * images.GAP)
+    for i in range(3):
+        left = i * (128 + images.GAP)
+        upper, lower = sheet[:128, left : left + 128], sheet[-128:, left : left + 128]
+        np.testing.assert_array_equal(upper, np.kron(made.images[8 + i, ..., 0], TWICE))
+        np.testing.assert_array_equal(lower, np.kron(real.images[36 + 5 * i, ..., 0], TWICE))
+
+
+def test_evaluations_from_before_the_pairs_make_a_page_without_them(run):
+    for path in run.inputs.evaluations():
+        body = json.loads(path.read_text(encoding="utf-8"))
+        path.write_text(json.dumps({k: v for k, v in body.items() if k not in ("closest", "neighbours")}))
+    page = render(run).steel
+    assert "closest pairs" not in page.words()
+    assert "#pairs" not in page.all("a", "href")
+    assert "nearest real" not in page.words()
+    assert page.pictures(re.escape(f"{HOSTILE[1]}, sg2"))
 
 
 def test_a_truncated_set_is_said_to_be(run):
     path = run.inputs.runs[0].synthetic / "meta.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"truncation": 0.7}), encoding="utf-8")
-    words = render(run).words()
-    assert words.count("truncated to 0.7") == 1
+    pages = render(run)
+    assert all(page.words().count("truncated to 0.7") == 1 for page in vars(pages).values())
 
 
-def test_the_page_loads_nothing_from_elsewhere(page, whole_run):
-    for tag, attributes in page.elements:
-        for name in ("src", "href", "data", "srcset", "action"):
-            if name in attributes:
-                allowed = ("data:", "#") if tag in ("img", "a") else ("data:",)
-                assert attributes[name].startswith(allowed), (tag, attributes[name][:80])
-    html = (whole_run.root / "report.html").read_text(encoding="utf-8")
-    assert "@import" not in html
-    assert "url(" not in html
-    assert all(attributes.get("alt") for tag, attributes in page.elements if tag == "img")
-
-
-def test_hostile_names_are_text_and_nothing_else(page):
-    scripts = [tag for tag, _ in page.elements if tag == "script"]
-    assert len(scripts) == 1  # the page's own
-    for name in (*HOSTILE, "data/<neu>", "broken <b>.tif"):
-        assert re.sub(r"\s+", " ", name) in page.words()
-    assert any(attributes.get("alt") == f"{HOSTILE[1]}, Real" for tag, attributes in page.elements if tag == "img")
-
-
-def test_the_same_run_gives_the_same_page(run):
-    date = pd.Timestamp("2024-05-21", tz="UTC").to_pydatetime()
-    render(run, date=date)
-    first = (run.root / "report.html").read_bytes()
-    render(run, date=date)
-    assert (run.root / "report.html").read_bytes() == first
+def test_the_same_run_gives_the_same_pages(pages, whole_run):
+    files = sorted(whole_run.root.glob("**/report.html"))
+    first = [path.read_bytes() for path in files]
+    render(whole_run, date=DATE)
+    assert [path.read_bytes() for path in files] == first
+    assert len(files) == 2
 
 
 def test_only_real_images_make_a_page_too(run):
     run.inputs = DatasetInputs(real=run.inputs.real)
-    words = render(run).words()
-    assert "No generator was measured" in words
-    assert "No detector was trained" in words
-    assert "Nothing was measured" in words
+    pages = render(run)
+    for page in vars(pages).values():
+        assert "No generator was measured" in page.words()
+        assert "No detector was trained" in page.words()
+    assert "Nothing was measured" in pages.steel.words()
+    assert [a["href"] for tag, a in pages.steel.elements if tag == "a"] == [
+        "../report.html",
+        "#answer",
+        "#run",
+        "#images",
+        "#numbers",
+    ]
     assert pd.read_csv(run.root / "summary.csv").empty
 
 
@@ -137,15 +214,14 @@ def test_a_piece_that_was_not_made_is_left_out(run, gone):
 
 
 def test_the_images_that_the_kept_weights_had_seen_are_said_for_each_seed(run):
-    assert "130 000, 130 000" in render(run).words()
+    assert "130 000, 130 000" in render(run).steel.words()
 
 
 def test_files_that_are_not_there_are_left_out(run):
     for name in ("model.json", "training.csv", "progress.gif", "evaluation.json", "gallery/gallery.json"):
         (run.inputs.runs[0].folder / name).unlink()
     (run.inputs.real / "rejected.csv").unlink()
-    words = render(run).words()
-    assert "No file was rejected" in words
+    assert "No file was rejected" in render(run).steel.words()
 
 
 def test_several_data_sets_each_have_their_answer(run):
@@ -153,14 +229,14 @@ def test_several_data_sets_each_have_their_answer(run):
     other = DatasetInputs(real=run.inputs.real)
     settings = run.settings | {"datasets": run.settings["datasets"] | {"grains": {"source": "voronoi"}}}
     write(out, run.root / "summary.csv", {"steel": run.inputs, "grains": other}, settings)
-    page = Page(out.read_text(encoding="utf-8"))
-    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
-    assert ids == ["answer", "run", "steel", "grains", "settings"]
-    assert "procedural images, drawn by this program" in page.words()
+    page = read(out)
+    assert page.all("section", "id") == ["set-steel", "set-grains", "files", "settings"]
+    assert "Procedural images, drawn by this program: a demonstration." in page.words()
+    assert read(run.root / "grains/report.html").all("a", "href")[0] == "../report.html"
 
 
-def test_confusion_cells_count_what_the_detectors_said(page):
-    titles = [a["title"] for tag, a in page.elements if tag == "td" and "title" in a]
+def test_confusion_cells_count_what_the_detectors_said(pages):
+    titles = [a["title"] for tag, a in pages.steel.elements if tag == "td" and "title" in a]
     assert len(titles) == 4 * len(HOSTILE) ** 2
     said = [t for t in titles if t.startswith(f"{HOSTILE[0]} taken for {HOSTILE[1]}: ")]
     assert len(said) == 4
@@ -184,14 +260,25 @@ def test_samples_of_a_class_that_is_not_there(tmp_path):
     assert images.samples(image_set, "a", None).startswith("data:image/png;base64,")
 
 
-def test_a_heavy_animation_is_replaced_by_its_end(run, monkeypatch):
+def test_a_film_is_lighter_and_a_heavy_one_is_replaced_by_its_end(run, monkeypatch):
     gif = run.inputs.runs[0].folder / "progress.gif"
-    assert images.animation(gif)[1] is True
-    monkeypatch.setattr(images, "GIF_BYTES", 10)
     uri, moves = images.animation(gif)
-    assert uri.startswith("data:image/png")
+    assert moves is True
+    assert uri.startswith("data:image/webp")
+    assert len(uri) < gif.stat().st_size
+    monkeypatch.setattr(images, "FILM_BYTES", 10)
+    uri, moves = images.animation(gif)
     assert moves is False
+    with Image.open(gif) as film:
+        film.seek(film.n_frames - 1)
+        np.testing.assert_array_equal(pixels(uri), np.asarray(film.convert("RGB")))
     assert images.animation(gif.with_name("none.gif")) is None
+
+
+def test_small_images_are_enlarged_pixel_for_pixel_and_large_ones_reduced():
+    small = np.arange(20 * 10, dtype=np.uint8).reshape(20, 10, 1)
+    np.testing.assert_array_equal(np.asarray(images.picture(small)), np.kron(small[..., 0], np.ones((5, 5), np.uint8)))
+    assert images.picture(np.zeros((600, 300, 3), np.uint8)).size == (96, 192)
 
 
 def test_curves_are_thinned_without_losing_their_mean():
@@ -201,3 +288,32 @@ def test_curves_are_thinned_without_losing_their_mean():
     assert len(kimg) == len(value) == figures.POINTS
     np.testing.assert_allclose(kimg, value)
     assert len(figures._thin(x[:1], y[:1])[0]) == 0
+
+
+def large_run(root):
+    """Fifty classes, twelve generators."""
+    rng = np.random.default_rng(0)
+    classes, models = [f"class {i}" for i in range(50)], [f"model_{i}" for i in range(12)]
+    write_set(root / "steel/real", rng, classes, {"train": 2, "test": 1}, "photo.tif")
+    floor = [row for i, name in enumerate(("real", "noise")) for row in metric_rows(name, i, classes)]
+    write_evaluation(root / "steel/real/evaluation.json", "real", None, floor, 0.3)
+    runs = []
+    for i, model in enumerate(models):
+        folder = root / "steel" / model
+        write_set(folder / "synthetic", rng, classes, {"train": 1}, model)
+        write_evaluation(folder / "evaluation.json", model, 0, metric_rows(model, 0.01 * (i + 1), classes), i / 4)
+        runs.append(RunInputs(model, 0, folder, folder / "synthetic", folder / "evaluation.json"))
+    arms = [(root / f"{arm}.json", arm) for arm in ("real", *(f"real+{model}" for model in models))]
+    for path, arm in arms:
+        path.write_text(json.dumps(detection(arm, rng, classes, 0.8, 0)), encoding="utf-8")
+    inputs = DatasetInputs(root / "steel/real", root / "steel/real/evaluation.json", runs, [path for path, _ in arms])
+    return SimpleNamespace(inputs=inputs, settings={}, root=root)
+
+
+def test_fifty_classes_and_twelve_generators(tmp_path, undrawn):
+    """Everything is there or said to be left out, and the pages stay light."""
+    pages = render(large_run(tmp_path))
+    assert all("38 more classes are not shown." in page.words() for page in vars(pages).values())
+    assert "True class taken for % of the class" in pages.steel.words()  # no matrix of 50 classes
+    assert "class 0 class 1" in pages.steel.words()
+    assert all(path.stat().st_size < 6e6 for path in tmp_path.glob("**/report.html"))
