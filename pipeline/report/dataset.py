@@ -23,8 +23,9 @@ from pipeline.report import (
     scoreboard,
     tables,
 )
-from pipeline.report.answer import Scores
 from pipeline.report.inputs import DatasetInputs, RunInputs
+from pipeline.report.shifts import shifts
+from pipeline.report.verdict import Scores, verdict
 
 
 def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -58,19 +59,21 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
             "detector": detector.shown(arms),
             "timings": _timings(inputs.benchmarks),
         }
-        | _answers(scores, models, arms)
+        | _answers(scores, inputs, arms)
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
 
 
-def _answers(scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sentences: `closest` and `helped` are the whole answer, `brief` and `helped_brief` that of the first page."""
-    rankings = answer.overall(scores, models)
-    closest, faults = answer.closest(rankings), answer.faults(scores, models)
+def _answers(scores: Scores, inputs: DatasetInputs, arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The sentences; `helped_brief` is for the first page."""
+    verdicts = []
+    for model in inputs.models():
+        if evaluations := [tables.read_json(path) for path in inputs.evaluations_of(model)]:
+            verdicts.append(verdict(scores, model, shifts(evaluations)))
+    rankings = answer.overall(scores, inputs.models())
     return {
-        "closest": [*closest, *faults],
-        "brief": [*closest[:1], *faults],
+        "closest": answer.closest(rankings, verdicts),
         "helped": answer.helped(arms, detector.SCORE_NAME),
         "helped_brief": answer.helped_in_brief(arms, detector.SCORE_NAME),
         "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0),

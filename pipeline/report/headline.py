@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import labels
-from pipeline.report.answer import Scores, overall, verdict
+from pipeline.report.answer import overall, verdict
 from pipeline.report.labels import points
 from pipeline.report.scoreboard import AT_FLOOR, cell, columns, measures
+from pipeline.report.verdict import Scores
 
 # A column each: the first of its measures that was taken. The one that the answer goes by comes before them.
 SLOTS = (

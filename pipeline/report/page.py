@@ -49,18 +49,20 @@ def write(
         "directions": DIRECTIONS,
         "version": version("pyrite"),
     }
-    found = {}
+    found, pages = {}, {name: page_of(out_html, name) for name in datasets}
+    papers = {name: summary_csv.parent / name / "table.tex" for name in datasets}
     for name, inputs in datasets.items():
         found[name] = dataset.shown(name, inputs, numbers[numbers["dataset"] == name], settings)
-        page = page_of(out_html, name)
-        page.parent.mkdir(parents=True, exist_ok=True)
-        files = _files(page, {"summary.csv": summary_csv, "rejected.csv": inputs.real / "rejected.csv"})
-        first = os.path.relpath(out_html, page.parent)
-        _render("dataset.html", page, shared | {"title": name, "d": found[name], "files": files, "first": first})
-    pages = {name: os.path.relpath(page_of(out_html, name), out_html.parent) for name in datasets}
-    recipe = yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)
-    more = {"title": "Pyrite report", "datasets": list(found.values()), "pages": pages, "settings": recipe}
-    _render("front.html", out_html, shared | more | {"files": _files(out_html, {"summary.csv": summary_csv})})
+        pages[name].parent.mkdir(parents=True, exist_ok=True)
+        files = {"first": out_html, "summary": summary_csv, "paper": papers[name]}
+        files |= {"rejected": inputs.real / "rejected.csv"}
+        mine = {"title": name, "d": found[name], "files": _links(pages[name], files)}
+        _render("dataset.html", pages[name], shared | mine)
+    mine = {"title": "Pyrite report", "datasets": list(found.values())}
+    mine |= {"pages": _links(out_html, pages), "papers": _links(out_html, papers)}
+    mine |= {"files": _links(out_html, {"summary": summary_csv})}
+    mine |= {"settings": yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)}
+    _render("front.html", out_html, shared | mine)
 
 
 def page_of(out_html: Path, name: str) -> Path:
@@ -68,9 +70,9 @@ def page_of(out_html: Path, name: str) -> Path:
     return out_html.parent / name / "report.html"
 
 
-def _files(page: Path, wanted: Mapping[str, Path]) -> dict[str, str]:
-    """Relative links to those files that are there."""
-    return {name: os.path.relpath(path, page.parent) for name, path in wanted.items() if path.is_file()}
+def _links(page: Path, files: Mapping[str, Path]) -> dict[str, str]:
+    """As they are seen from a page, so that all can be moved together."""
+    return {name: Path(os.path.relpath(file, page.parent)).as_posix() for name, file in files.items()}
 
 
 def _render(template: str, out: Path, context: Mapping[str, Any]) -> None:

@@ -6,7 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pipeline.data.imageset import ImageSet
+from pipeline.evaluation import twins
 from pipeline.report import images
 from pipeline.report.inputs import DatasetInputs
 from pipeline.report.labels import number
@@ -14,7 +17,6 @@ from pipeline.report.tables import read_json
 
 SHOWN = 10  # pairs of a generator, over all its seeds
 SIDE = 128  # pixels
-UNCHANGED = "as it is"  # the view that is neither flipped nor turned
 
 
 class Found(NamedTuple):
@@ -60,7 +62,7 @@ def _pair(name: str, found: Found, real: ImageSet) -> dict[str, str]:
     to = str(real.metadata["label"].iloc[nearest])
     return {
         "made": images.png(images.picture(found.images.images[made], SIDE)),
-        "real": images.png(images.picture(real.images[nearest], SIDE)),
+        "real": images.png(images.picture(_laid(real.images[nearest], found.pair), SIDE)),
         "distance": number(found.pair["distance"]),
         "label": of if of == to else f"{of} / {to}",
         "moved": ", ".join(word for word in (found.seed, _moved(found.pair)) if word),
@@ -68,10 +70,19 @@ def _pair(name: str, found: Found, real: ImageSet) -> dict[str, str]:
     }
 
 
+def _laid(image: np.ndarray, pair: Mapping[str, Any]) -> np.ndarray:
+    """(H, W, C) flipped, turned and moved as it lies on the other image of its pair; white where it left nothing."""
+    white = np.iinfo(image.dtype).max
+    gray = image.shape[2] == 1
+    opaque = twins.laid(np.broadcast_to(image / white, (*image.shape[:2], 3)), pair["view"], *pair["shift"])
+    laid = np.rint(white * (opaque[..., :3] * opaque[..., 3:] + 1 - opaque[..., 3:])).astype(image.dtype)
+    return laid[..., :1] if gray else laid
+
+
 def _moved(pair: Mapping[str, Any]) -> str:
-    """By what flip, turn and shift the two were found to lie on one another."""
+    """How it was laid."""
     down, right = pair["shift"]
-    words = [] if pair["view"] == UNCHANGED else [pair["view"]]
+    words = [] if pair["view"] == next(iter(twins.VIEWS)) else [pair["view"]]
     words += [f"{abs(down)} px {'down' if down > 0 else 'up'}"] if down else []
     words += [f"{abs(right)} px {'right' if right > 0 else 'left'}"] if right else []
     return ", ".join(words)

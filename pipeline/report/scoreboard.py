@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.report import labels
 from pipeline.report.labels import number
 from pipeline.report.tables import Score
-from pipeline.report.verdict import FLOOR, Scores, apart, ratio
+from pipeline.report.verdict import COPYING, FLOOR, Scores, apart, ratio, stretching, worse
 
 AT_FLOOR = "at the floor"
 
@@ -43,7 +43,7 @@ def cell(scores: Scores, key: str, extractor: str, name: str, label: str = "all"
         return None
     floor = None if key == FLOOR else scores.get((FLOOR, extractor, name, label))
     interval = f"{number(score.low)} to {number(score.high)}"
-    place = _place(score, floor, name)
+    place = _place(score, floor, name, _asked(scores, key, label))
     return {"value": score.value, "text": number(score.value), "interval": interval, "n": score.n, "place": place}
 
 
@@ -137,10 +137,17 @@ def _n(cells: Sequence[dict[str, Any] | None]) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def _place(score: Score, floor: Score | None, name: str) -> str | None:
+def _asked(scores: Scores, key: str, label: str) -> int:
+    """How many measures of these images are beside a floor: over all classes, or of any class."""
+    asked = (rest for name, *rest in scores if name == key and (rest[2] == "all") == (label == "all"))
+    return sum((FLOOR, *rest) in scores for rest in asked)
+
+
+def _place(score: Score, floor: Score | None, name: str, asked: int) -> str | None:
+    """By the same rule as the verdicts: off the floor is what leaves a gap on the bad side."""
     if floor is None:
         return None
-    if not apart(score, floor):
+    if not worse(score, floor, COPYING.get(name, labels.metric(name).better), stretching(asked)):
         return AT_FLOOR
     times = ratio(score, floor, name)
     if times is not None:

@@ -115,7 +115,7 @@ def phase_curves(scale):
 def closest_pairs(seed):
     """Ten pairs, the farthest first: no reader may rely on their order."""
     pairs = [{"made": 2 * i, "real": 7 + 3 * i, "shift": [i - 2, -i], "view": "as it is"} for i in range(10)]
-    pairs[9]["view"] = "mirrored"
+    pairs[9]["view"] = "flipped left to right"
     return [pair | {"distance": 0.5 - 0.02 * i - 0.01 * seed} for i, pair in enumerate(pairs)]
 
 
