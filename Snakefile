@@ -26,6 +26,7 @@ rule all:
     input:
         "<results>/summary.csv",
         "<results>/report.html",
+        expand("<results>/{dataset}/report.html", dataset=DATASETS),
         every_box_set(),
 
 

@@ -42,6 +42,8 @@ def main(results: Path) -> None:
         print(f"\n{dataset}: detector trained on real images alone, and with synthetic ones")
         print(detectors(results / dataset / "detection").to_string(float_format="{:.3f}".format))
     print(f"\nThe report: {(results / 'report.html').absolute()}")
+    for dataset in summary["dataset"].unique():
+        print(f"All of {dataset}: {(results / dataset / 'report.html').absolute()}")
 
 
 if __name__ == "__main__":

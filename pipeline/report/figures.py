@@ -62,6 +62,7 @@ STRUCTURE = {  # of an evaluation's `curves`
     "mean_intercept": Panel("Mean intercept", "mean intercept of an image", "share of images above (0 to 1)", "log"),
     "grain_diameter": Panel("Whole grains", "equivalent diameter", SHARES, "log"),
 }
+BAND = "#e1e4e8"  # pale enough for every line upon it, in gray too
 TRAINING_COLUMNS = 4
 SCALARS = {  # what the scalars of a panel are, where the name alone does not say
     "logit": "what D says of images (no unit)",
@@ -101,7 +102,7 @@ def psd(
         figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
         spectrum, difference = figure.subplots(1, 2)
         for axes, zero in ((spectrum, 0 * mean), (difference, mean)):
-            axes.fill_between(x, low - zero, high - zero, color="#d1d5db", lw=0, label="90 % of single real images")
+            axes.fill_between(x, low - zero, high - zero, color=BAND, lw=0, label="90 % of single real images")
             axes.plot(x, mean - zero, color=REAL.color, lw=1.6, label="real training images, mean")
             if floor is not None:
                 axes.plot(x, floor - zero, color=REAL.color, lw=1.2, ls=":", label="real held-out images, mean")
@@ -121,7 +122,7 @@ def _lines(axes: Axes, x: np.ndarray, lines: Mapping[str, Sequence[float]]) -> N
     """A line for each generator; markers, each line's at places of its own, tell them apart in gray too."""
     for i, (name, style) in enumerate(styles(lines).items()):
         every = (0.02 + 0.12 * i / len(lines), 0.12)  # of the axes' diagonal
-        look = {"color": style.color, "ls": style.line, "lw": 1.4, "marker": style.marker, "ms": 4, "mew": 0}
+        look = {"color": style.color, "ls": style.line, "lw": 1.5, "marker": style.marker, "ms": 4.5, "mew": 0}
         axes.plot(x, lines[name], **look, markevery=every, label=name)
 
 
@@ -178,7 +179,7 @@ def _structure_panel(
     lines = [mean, *models.values()]
     if "reference_low" in curve:
         band = curve["reference_low"], curve["reference_high"]
-        axes.fill_between(x, *band, color="#d1d5db", lw=0, label="90 % of single real images")
+        axes.fill_between(x, *band, color=BAND, lw=0, label="90 % of single real images")
         lines.append(np.asarray(band[1], float))
     axes.plot(x, mean, color=REAL.color, lw=1.6, label="real training images, together")
     if floor is not None:

@@ -8,8 +8,8 @@ from typing import Any
 from pipeline.report import labels
 from pipeline.report.answer import overall, verdict
 from pipeline.report.labels import points
-from pipeline.report.scoreboard import AT_FLOOR, cell, columns, measures
-from pipeline.report.verdict import Scores
+from pipeline.report.scoreboard import AT_FLOOR, cell, columns, direction, measures
+from pipeline.report.verdict import COPYING, Scores
 
 # A column each: the first of its measures that was taken. The one that the answer goes by comes before them.
 SLOTS = (
@@ -32,9 +32,9 @@ def headline(scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, 
         arms: the detector's, as `detector.compared` gives them; may be empty.
 
     Returns:
-        `columns` of `title`, `seen_by` (the features) and `better`; `rows` of `kind`, `name`, `note`, `cells` (one a
-        column), `at_floor` (of all measures, "4 of 15"), and `gain` of the detector's arm with this generator (`text`,
-        `interval`, `verdict`) or None; `detector`: whether any row has a gain.
+        `columns` of `title`, `seen_by` (the features) and `direction`; `rows` of `kind`, `name`, `note`, `cells` (one a
+        column), `at_floor` (of all measures of likeness, "4 of 15"), and `gain` of the detector's arm with this
+        generator (`text`, `interval`, `verdict`) or None; `detector`: whether any row has a gain.
     """
     rankings = overall(scores, models)
     first = [(ranking.extractor, ranking.metric) for ranking in rankings[:1]]
@@ -55,7 +55,7 @@ def headline(scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, 
 
 def _column(extractor: str, name: str) -> dict[str, str]:
     title, _, seen_by = labels.title(extractor, name).partition(" (")
-    return {"title": title, "seen_by": seen_by.rstrip(")"), "better": labels.metric(name).better}
+    return {"title": title, "seen_by": seen_by.rstrip(")"), "direction": direction(name)}
 
 
 def _row(
@@ -65,7 +65,8 @@ def _row(
     arms: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     cells = [cell(scores, column["key"], *measure) for measure in chosen]
-    places = [found["place"] for m in measures(scores) if (found := cell(scores, column["key"], *m)) and found["place"]]
+    likeness = (cell(scores, column["key"], *m) for m in measures(scores) if m[1] not in COPYING)
+    places = [found["place"] for found in likeness if found and found["place"]]
     at_floor = f"{places.count(AT_FLOOR)} of {len(places)}" if places else None
     gain = next((_gain(arm) for arm in arms[1:] if arm["arm"] == f"{arms[0]['arm']}+{column['key']}"), None)
     return {**column, "cells": cells, "at_floor": at_floor, "gain": gain if column["kind"] == "model" else None}

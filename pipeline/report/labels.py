@@ -170,7 +170,12 @@ GROUPS = {
     "variety": "Variety",
     "copies": "Learnt by heart?",
 }
-DIRECTIONS = {"lower": "↓ lower is closer", "higher": "↑ higher is closer", "equal": "≈ like the floor is best"}
+DIRECTIONS = {
+    "lower": "↓ lower is closer",
+    "higher": "↑ higher is closer",
+    "equal": "≈ like the floor is best",
+    "copies": "like the floor: no copies",
+}
 EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
 ABOUT_ZERO = ("kid", "frechet_inf", "fid_inf")  # for real images, so that a multiple of theirs says nothing
 WITHOUT_EXTRACTOR = ("fid", "fid_inf", "inception_score", "gram", "psd")

@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from pipeline.report import dataset, latex, tables
 from pipeline.report.inputs import DatasetInputs
-from pipeline.report.labels import DIRECTIONS
 
 
 def write(
@@ -46,7 +45,6 @@ def write(
     latex.write(numbers, list(datasets), summary_csv.parent)
     shared = {
         "facts": _facts(datasets, commit, date or datetime.now(UTC)),
-        "directions": DIRECTIONS,
         "version": version("pyrite"),
     }
     found, pages = {}, {name: page_of(out_html, name) for name in datasets}

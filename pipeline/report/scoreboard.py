@@ -11,6 +11,7 @@ from pipeline.report.tables import Score
 from pipeline.report.verdict import COPYING, FLOOR, Scores, apart, ratio, stretching, worse
 
 AT_FLOOR = "at the floor"
+NO_COPIES = "no sign of copies"  # as far from the training images as the floor, or farther
 
 
 def measures(scores: Scores, label: str = "all") -> list[tuple[str, str]]:
@@ -36,6 +37,11 @@ def ceilings(scores: Scores, models: Sequence[str]) -> list[str]:
     return [name for name in dict.fromkeys(key[0] for key in scores) if name != FLOOR and name not in models]
 
 
+def direction(name: str) -> str:
+    """In which direction a measure's numbers are closer to real ones."""
+    return labels.DIRECTIONS["copies" if name in COPYING else labels.metric(name).better]
+
+
 def cell(scores: Scores, key: str, extractor: str, name: str, label: str = "all") -> dict[str, Any] | None:
     """`value`, `text`, `interval`, `n`, and `place`: in words where it stands beside the floor, None without one."""
     score = scores.get((key, extractor, name, label))
@@ -52,7 +58,7 @@ def table(scores: Scores, models: Sequence[str]) -> dict[str, Any]:
 
     Returns:
         `columns` (see there); `groups`: a mapping of `title` and `rows` for each group of measures. A row has `title`,
-        `better`, `reading`, `n`, and `cells`, one a column: None, or a `cell` with `best`: a generator that is closest.
+        `direction`, `reading`, `n`, and `cells`, one a column: None, or a `cell` with `best`: the closest generator.
     """
     found = columns(scores, models)
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -63,7 +69,10 @@ def table(scores: Scores, models: Sequence[str]) -> dict[str, Any]:
 
 
 def by_class(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> list[dict[str, Any]]:
-    """For each measure that was also taken class by class: `title`, `better`, `columns`, `rows` (`label`, `cells`)."""
+    """For each measure that was also taken class by class: `title`, `direction`, `columns`, and `rows`.
+
+    A row has the class's name as `label`, and `cells`.
+    """
     tables = []
     shown = [column for column in columns(scores, models) if column["kind"] != "ceiling"]
     classes = [c for c in classes if c != "all"]
@@ -73,8 +82,8 @@ def by_class(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> l
             cells = [cell(scores, column["key"], *measure, label) for column in shown]
             if any(cells):
                 rows.append({"label": label, "cells": cells})
-        better = labels.metric(measure[1]).better
-        tables.append({"title": labels.title(*measure), "better": better, "columns": shown, "rows": rows})
+        title = {"title": labels.title(*measure), "direction": direction(measure[1])}
+        tables.append(title | {"columns": shown, "rows": rows})
     return tables
 
 
@@ -122,11 +131,10 @@ def _row(
     for column, found in zip(shown, cells, strict=True):
         if found:
             found["best"] = column["kind"] == "model" and _is_best(scores, column["key"], models, extractor, name)
-    metric = labels.metric(name)
     return {
         "title": labels.title(extractor, name),
-        "better": metric.better,
-        "reading": metric.reading,
+        "direction": direction(name),
+        "reading": labels.metric(name).reading,
         "n": _n(cells),
         "cells": cells,
     }
@@ -148,7 +156,7 @@ def _place(score: Score, floor: Score | None, name: str, asked: int) -> str | No
     if floor is None:
         return None
     if not worse(score, floor, COPYING.get(name, labels.metric(name).better), stretching(asked)):
-        return AT_FLOOR
+        return NO_COPIES if name in COPYING else AT_FLOOR
     times = ratio(score, floor, name)
     if times is not None:
         return f"{times:.1f}× floor" if times < 100 else f"{times:.0f}× floor"

@@ -31,3 +31,4 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
     assert "0.600" in printed
     assert "0.850" in printed
     assert str(tmp_path / "report.html") in printed
+    assert f"All of steel: {tmp_path / 'steel' / 'report.html'}" in printed

@@ -43,7 +43,7 @@ def test_the_first_page_answers(pages):
     assert "code at commit 0123456789ab" in words
     assert "72 training and 24 held-out real images, 3 classes." in words
     assert re.search(r"Real, held out the floor – – 1\.52 1\.44 to 1\.60 0\.000 ?40", words)
-    assert re.search(r"sg2 mean of 2 seeds \d+ of 18 \+\d+\.\d .*? ▲ helps 3\.\d\d .*?× floor", words)
+    assert re.search(r"sg2 mean of 2 seeds \d+ of 16 \+\d+\.\d .*? ▲ helps 3\.\d\d .*?× floor", words)
     assert len(pages.front.pictures("(Real|cgan|sg2), .*")) == 9  # a line a source, a column a class
 
 

@@ -75,7 +75,8 @@ def test_a_run_leaves_all_that_the_contract_names(results):
     arms = {"real", "real+all", *(f"real+{name}" for name in FAMILY_SETTINGS)}
     assert {path.stem for path in (dataset / "detection").glob("*.json")} == arms
     assert (results / "summary.csv").stat().st_size > 0
-    assert "<html" in (results / "report.html").read_text(encoding="utf-8")[:500]
+    for page in (results / "report.html", dataset / "report.html"):
+        assert "<html" in page.read_text(encoding="utf-8")[:500]
     assert (results / "mlflow" / "mlflow.db").is_file()
 
 
