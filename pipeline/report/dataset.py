@@ -103,12 +103,13 @@ def _curves(inputs: DatasetInputs, models: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _training(inputs: DatasetInputs) -> str | None:
+def _training(inputs: DatasetInputs) -> list[dict[str, str]]:
+    """The curves of each generator, `model` and `uri`."""
     found: dict[str, dict[int, pd.DataFrame]] = {}
     for run in inputs.runs:
         if (run.folder / "training.csv").is_file():
             found.setdefault(run.model, {})[run.seed] = pd.read_csv(run.folder / "training.csv")
-    return images.svg(figures.training(found)) if found else None
+    return [{"model": model, "uri": images.svg(figures.training(model, of))} for model, of in found.items()]
 
 
 def _film(run: RunInputs) -> dict[str, str] | None:

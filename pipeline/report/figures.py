@@ -207,29 +207,27 @@ def _frequency(unit: str) -> str:
     return "cycles per " + {"px": "pixel"}.get(length, length) if (length := unit.removeprefix("1/")) != unit else unit
 
 
-def training(runs: Mapping[str, Mapping[int, pd.DataFrame]]) -> str:
-    """Every logged scalar over the images shown: panels for each model, a line for each seed.
+def training(model: str, tables: Mapping[int, pd.DataFrame]) -> str:
+    """Every logged scalar of a generator over the images shown, a line for each seed.
 
     Args:
-        runs: model name → seed → table with the column `images` and one column a scalar. Scalars whose names begin
-            alike (`loss/G`, `loss/D`) share a panel.
+        tables: seed → table with the column `images` and one column a scalar. Scalars whose names begin alike
+            (`loss/G`, `loss/D`) share a panel.
 
     Returns:
         SVG text.
     """
-    panels = {model: _panels(tables.values()) for model, tables in runs.items()}
-    lines = {model: max(1, -(-len(found) // TRAINING_COLUMNS)) for model, found in panels.items()}
+    panels = _panels(tables.values())
+    lines = max(1, -(-len(panels) // TRAINING_COLUMNS))
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 2.5 * sum(lines.values())), layout="constrained")
-        parts = figure.subfigures(len(runs), height_ratios=list(lines.values()), squeeze=False)[:, 0]
-        for part, (model, tables) in zip(parts, runs.items(), strict=True):
-            grid = part.subplots(lines[model], TRAINING_COLUMNS, squeeze=False).ravel()
-            for axes, (title, scalars) in zip(grid, panels[model].items(), strict=False):
-                _training_panel(axes, tables, scalars)
-                axes.set(title=f"{model}: {title}", xlabel="thousands of images shown")
-                axes.set_ylabel(SCALARS.get(title, f"{title} (no unit)"), fontsize=8)
-            for axes in grid[len(panels[model]) :]:
-                axes.set_axis_off()
+        figure = Figure(figsize=(WIDTH, 2.5 * lines), layout="constrained")
+        grid = figure.subplots(lines, TRAINING_COLUMNS, squeeze=False).ravel()
+        for axes, (title, scalars) in zip(grid, panels.items(), strict=False):
+            _training_panel(axes, tables, scalars)
+            axes.set(title=f"{model}: {title}", xlabel="thousands of images shown")
+            axes.set_ylabel(SCALARS.get(title, f"{title} (no unit)"), fontsize=8)
+        for axes in grid[len(panels) :]:
+            axes.set_axis_off()
         return _svg(figure)
 
 
