@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.detection.arms import BASELINE
+from pipeline.detection.arms import PLAIN
 from pipeline.detection.compare import compare
 from pipeline.report import figures, images
 from pipeline.report.answer import verdict
@@ -19,16 +19,14 @@ SCORE, SCORE_NAME = "macro_f1", "macro F1"  # what the verdicts are about: every
 
 
 def compared(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """The arms' results, the baseline first, each with `mean`, `difference`, `low`, `high`, `verdict` of its SCORE.
+    """The arms' results with what `compare` says of their SCORE: the strongest arm without a generator first.
 
-    Empty where there are no results.
+    Empty where there are no results of such arms.
     """
-    results = [read_json(path) for path in paths if path.is_file()]
-    results.sort(key=lambda result: result["arm"] != BASELINE)
-    if not results or results[0]["arm"] != BASELINE:
+    results = {result["arm"]: result for result in (read_json(path) for path in paths if path.is_file())}
+    if not PLAIN.keys() & results.keys():
         return []
-    verdicts = {row["arm"]: row for row in compare(results, SCORE)}
-    return [result | verdicts.get(result["arm"], {}) for result in results]
+    return [results[row["arm"]] | row for row in compare(list(results.values()), SCORE)]
 
 
 def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -48,7 +46,7 @@ def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 
 def _arm(arm: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
-    has_gain = arm["arm"] != BASELINE
+    has_gain = arm["difference"] is not None
     return {
         "arm": arm["arm"],
         "n_real": arm["n_real"],

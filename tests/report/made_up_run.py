@@ -172,7 +172,8 @@ def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
         accuracy = float(np.mean(truth == predicted))
         result = {"seed": seed, "accuracy": accuracy, "macro_f1": accuracy, "confusion": matrix.tolist()}
         results.append(result | {"predicted": predicted.tolist(), "f1": [accuracy] * len(classes), "seconds": 12.5})
-    head = {"version": 1, "task": "classification", "dataset": "steel", "arm": arm, "classes": classes, "steps": 1500}
+    head = {"version": 2, "task": "classification", "dataset": "steel", "arm": arm, "classes": classes, "steps": 1500}
+    head |= {"generative": arm != "real", "basis": None if arm == "real" else "real", "validation": None}
     head |= {"settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth), "truth": truth.tolist()}
     return head | {"groups": [f"g{i // 2}" for i in range(len(truth))], "seeds": results}
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.data.source import check_source, files
-from pipeline.detection.arms import arms
+from pipeline.detection.arms import PLAIN, arms
 from pipeline.settings import (
     METHOD,
     STYLED,
