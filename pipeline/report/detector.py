@@ -14,6 +14,7 @@ from pipeline.report import figures, images
 from pipeline.report.answer import verdict
 from pipeline.report.labels import points
 from pipeline.report.tables import read_json
+from pipeline.settings import METHOD
 
 SCORE, SCORE_NAME = "macro_f1", "macro F1"  # what the verdicts are about: every class counts the same
 
@@ -21,9 +22,10 @@ SCORE, SCORE_NAME = "macro_f1", "macro F1"  # what the verdicts are about: every
 def compared(paths: Iterable[Path]) -> list[dict[str, Any]]:
     """The arms' results with what `compare` says of their SCORE: the strongest arm without a generator first.
 
-    Empty where there are no results of such arms.
+    Results of another method than today's are passed over. Empty where there are none of arms without a generator.
     """
-    results = {result["arm"]: result for result in (read_json(path) for path in paths if path.is_file())}
+    found = [read_json(path) for path in paths if path.is_file()]
+    results = {result["arm"]: result for result in found if result["version"] == METHOD["detect"]}
     if not PLAIN.keys() & results.keys():
         return []
     return [results[row["arm"]] | row for row in compare(list(results.values()), SCORE)]
