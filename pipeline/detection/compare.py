@@ -2,98 +2,145 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
-from pipeline.detection.arms import BASELINE
-from pipeline.detection.scores import SCORES
+from pipeline.detection.arms import PLAIN
+from pipeline.detection.basis import strongest
+from pipeline.detection.scores import SCORES, auroc_without, f1
 from pipeline.settings import UserError
 
-NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1"}
+NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1", "auroc": "AUROC"}
+NOTHING = dict.fromkeys(("difference", "low", "high", "spread_seeds", "spread_images"))
 
 
 def compare(results: list[dict[str, Any]], metric: str = "macro_f1", level: float = 0.95) -> list[dict[str, Any]]:
-    """Each arm against the arm `real`, repetition by repetition.
+    """Each arm against the strongest one without a generator (`basis.strongest`), repetition by repetition.
 
     An interval says where the gain would lie on new test images of the same kind and in new repetitions. Both sources
     of chance are in it: the variance of the paired differences over the repetitions, and that of the mean difference
     over the test images, by the jackknife that leaves out one group of them at a time (images of one source stand or
-    fall together). The level holds for all arms at once (Bonferroni). `interval` says why it is no bootstrap.
+    fall together). The level holds for all arms with generators at once (Bonferroni), and in `by_class` for all classes
+    of all of them. `interval` says why it is no bootstrap.
 
     Not in it: another training of the same generator, a third source of chance.
 
     Args:
-        results: contents of the arms' JSON files (`classify.run_arm`), in any order; `real` is among them.
-        metric: `macro_f1` or `accuracy`.
-        level: probability that the intervals of all arms hold at once.
+        results: contents of the arms' JSON files (`classify.run_arm`), in any order; a plain arm is among them.
+        metric: `macro_f1`, `accuracy`, or with two classes `auroc`.
+        level: probability that the intervals of all arms with generators hold at once.
 
     Returns:
-        For each arm, `real` first, then in the order given: `arm`, `n_real`, `n_synthetic`, `scores` (one a
-        repetition), `mean`; `difference`, `low`, `high` (all shares in [-1, 1]; None for `real`); `spread_seeds` and
-        `spread_images` (the two standard errors); `verdict` (`helps`, `hurts`, `cannot tell`, or `baseline`);
-        `sentence`.
+        For each arm, the strongest plain one first, then the other plain ones, then the rest in the order given: `arm`,
+        `n_real`, `n_synthetic`, `generative`, `scores` (one a repetition), `mean`; `against` (name of the first arm);
+        `difference`, `low`, `high` (all shares in [-1, 1]; None for the first); `spread_seeds` and `spread_images` (the
+        two standard errors); `by_class`: for each class that has test images its name as `class`, the mean `f1`, and
+        `difference`, `low`, `high` of F1; `verdict` (`helps`, `hurts`, `cannot tell`; `baseline` for the first, `no
+        generator` for other plain arms); `sentence`.
 
     Raises:
-        UserError: no arm `real`, or arms that differ in their repetitions or their test images.
+        UserError: no plain arm, or arms that differ in their repetitions, their test images, or what they build on.
     """
     found = {result["arm"]: result for result in results}
-    if BASELINE not in found:
-        raise UserError(f"detection results: there is no arm `{BASELINE}` to compare {', '.join(found) or 'with'}")
-    real = found.pop(BASELINE)
+    first = strongest(results)
+    base = found.pop(first)
     for result in found.values():
-        _check(result, real)
+        _check(result, base)
+    plain = [found.pop(name) for name in PLAIN if name in found]
     tests = max(len(found), 1)
-    return [_baseline(real, metric), *(_against(result, real, metric, level, tests) for result in found.values())]
+    others = [_against(result, base, metric, level, tests) for result in (*plain, *found.values())]
+    return [_baseline(base, metric), *others]
 
 
-def _check(result: dict[str, Any], real: dict[str, Any]) -> None:
+def _check(result: dict[str, Any], base: dict[str, Any]) -> None:
     for key, what in (("version", "method"), ("classes", "classes"), ("steps", "steps"), ("truth", "test images")):
-        if result[key] != real[key]:
+        if result[key] != base[key]:
             raise UserError(
-                f"detection arm {result['arm']}: its {what} are not those of `{real['arm']}`; run both anew"
+                f"detection arm {result['arm']}: its {what} are not those of `{base['arm']}`; run both anew"
             )
-    seeds, wanted = ([s["seed"] for s in r["seeds"]] for r in (result, real))
+    if result["generative"] and result["basis"] != base["arm"]:
+        raise UserError(
+            f"detection arm {result['arm']}: built on `{result['basis']}`, not on `{base['arm']}`; run it anew"
+        )
+    seeds, wanted = ([s["seed"] for s in r["seeds"]] for r in (result, base))
     if seeds != wanted or len(seeds) < 2:
-        raise UserError(f"detection arm {result['arm']}: repetitions {seeds}, `{real['arm']}` has {wanted}; at least 2")
+        raise UserError(f"detection arm {result['arm']}: repetitions {seeds}, `{base['arm']}` has {wanted}; at least 2")
 
 
-def _baseline(real: dict[str, Any], metric: str) -> dict[str, Any]:
-    row = _row(real, metric)
+def _baseline(base: dict[str, Any], metric: str) -> dict[str, Any]:
+    row = _row(base, metric)
     sentence = f"{row['arm']}: {NAMES[metric]} {row['mean']:.3f} over {len(row['scores'])} repetitions"
-    nothing = dict.fromkeys(("difference", "low", "high", "spread_seeds", "spread_images"))
-    return row | nothing | {"verdict": "baseline", "sentence": sentence}
+    classes = [{"class": base["classes"][k], "f1": float(np.mean(_f1(base)[:, k]))} for k in _present(base)]
+    return row | {"against": row["arm"], **NOTHING, "by_class": classes, "verdict": "baseline", "sentence": sentence}
 
 
 def _row(result: dict[str, Any], metric: str) -> dict[str, Any]:
     scores = [seed[metric] for seed in result["seeds"]]
-    counts = {key: result[key] for key in ("arm", "n_real", "n_synthetic")}
+    counts = {key: result[key] for key in ("arm", "n_real", "n_synthetic", "generative")}
     return counts | {"scores": scores, "mean": float(np.mean(scores))}
 
 
-def _against(result: dict[str, Any], real: dict[str, Any], metric: str, level: float, tests: int) -> dict[str, Any]:
-    row, base = _row(result, metric), _row(real, metric)
-    differences = np.subtract(row["scores"], base["scores"])
-    left_out = _left_out(result, metric) - _left_out(real, metric)
-    estimate = interval(differences, left_out, 1 - (1 - level) / tests)
-    row |= estimate
-    row["verdict"] = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
-    row["sentence"] = _sentence(row, base["mean"], metric, level)
+def _against(result: dict[str, Any], base: dict[str, Any], metric: str, level: float, tests: int) -> dict[str, Any]:
+    row, other = _row(result, metric), _row(base, metric)
+    differences = np.subtract(row["scores"], other["scores"])
+    left_out = _left_out(result, metric) - _left_out(base, metric)
+    row |= {"against": base["arm"]} | interval(differences, left_out, 1 - (1 - level) / tests)
+    row["by_class"] = _by_class(result, base, 1 - (1 - level) / (tests * len(_present(base))))
+    surely = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
+    row["verdict"] = surely if result["generative"] else "no generator"
+    row["sentence"] = _sentence(row, other["mean"], metric, level)
     return row
 
 
+def _by_class(result: dict[str, Any], base: dict[str, Any], level: float) -> list[dict[str, Any]]:
+    scores, differences = _f1(result), _f1(result) - _f1(base)
+    left_out = _left_out(result, "f1") - _left_out(base, "f1")
+    rows = []
+    for k in _present(base):
+        estimate = interval(differences[:, k], left_out[:, k], level)
+        gain = {key: estimate[key] for key in ("difference", "low", "high")}
+        rows.append({"class": base["classes"][k], "f1": float(np.mean(scores[:, k]))} | gain)
+    return rows
+
+
+def _f1(result: dict[str, Any]) -> np.ndarray:
+    """(S, K) F1 of each repetition and class; NaN without test images."""
+    return np.array([seed["f1"] for seed in result["seeds"]], float)
+
+
+def _present(result: dict[str, Any]) -> list[int]:
+    """Classes that have test images."""
+    return sorted(set(result["truth"]))
+
+
 def _left_out(result: dict[str, Any], metric: str) -> np.ndarray:
-    """(G,) mean score over the repetitions without the test images of group g; NaN where none are left."""
+    """(G,) mean score over the repetitions without the test images of group g, (G, K) of `f1`; NaN where none is left.
+
+    Of one group alone nothing can be left out: (1,) of NaN.
+    """
     classes, truth = len(result["classes"]), np.asarray(result["truth"])
     names, group = np.unique(result["groups"], return_inverse=True)
-    scores = np.zeros(len(names))
+    scores = []
     for seed in result["seeds"]:
+        if metric == "auroc":
+            scores.append(auroc_without(truth == 1, np.asarray(seed["log_odds"]), group))
+            continue
         matrix = np.zeros((len(names), classes, classes), np.int64)
         np.add.at(matrix, (group, truth, seed["predicted"]), 1)
-        if len(names) > 1:
-            scores += SCORES[metric](matrix.sum(0) - matrix)
-    return scores / len(result["seeds"])
+        rest = matrix.sum(0) - matrix
+        scores.append(f1(rest) if metric == "f1" else _of_some(rest, metric))
+    return np.mean(scores, axis=0)
+
+
+def _of_some(matrices: np.ndarray, metric: str) -> np.ndarray:
+    """(G,) scores of (G, K, K) counts, NaN where there are none."""
+    some = matrices.any((1, 2))
+    scores = np.full(len(matrices), np.nan)
+    scores[some] = SCORES[metric](matrices[some])
+    return scores
 
 
 def interval(differences: np.ndarray, left_out: np.ndarray, level: float) -> dict[str, float | None]:
@@ -108,17 +155,17 @@ def interval(differences: np.ndarray, left_out: np.ndarray, level: float) -> dic
 
     Args:
         differences: (S,) score of the arm minus that of the baseline, S >= 2 repetitions.
-        left_out: (G,) their mean without the test images of group g. One group says nothing of other groups: the
-            interval is then all of [-1, 1].
+        left_out: (G,) their mean without the test images of group g, NaN where that leaves nothing to judge by. One
+            group says nothing of other groups: the interval is then all of [-1, 1].
         level: probability, two-sided.
 
     Returns:
-        `difference`, `low`, `high`, `spread_seeds`, `spread_images` (None for one group). Bounds are cut to the
-        possible [-1, 1].
+        `difference`, `low`, `high`, `spread_seeds`, `spread_images` (None for one group or a NaN). Bounds are cut to
+        the possible [-1, 1].
     """
     repetitions, groups = len(differences), len(left_out)
     mean, seeds = float(np.mean(differences)), float(np.var(differences, ddof=1) / repetitions)
-    if groups < 2:
+    if groups < 2 or np.isnan(left_out).any():
         return {"difference": mean, "low": -1.0, "high": 1.0, "spread_seeds": seeds**0.5, "spread_images": None}
     # Efron and Stein 1981: the jackknife's variance, on average too large if anything.
     images = float((groups - 1) / groups * np.sum((left_out - np.mean(left_out)) ** 2))
@@ -135,12 +182,29 @@ def interval(differences: np.ndarray, left_out: np.ndarray, level: float) -> dic
 
 
 def _sentence(row: dict[str, Any], base: float, metric: str, level: float) -> str:
-    change = f"{NAMES[metric]} {row['mean']:.3f} against {base:.3f}, a change of {row['difference']:+.3f}"
+    change = f"{NAMES[metric]} {row['mean']:.3f} against {base:.3f} of {row['against']}"
     bounds = f"({level:.0%} interval {row['low']:+.3f} to {row['high']:+.3f})"
-    if row["verdict"] != "cannot tell":
-        return f"{row['arm']} {row['verdict']}: {change} {bounds}"
-    change, wanting = f"{change[0].upper()}{change[1:]}", _wanting(row)
-    return f"{row['arm']}: cannot tell. {change} {bounds}; more {wanting} would narrow it most"
+    change = f"{change}, a change of {row['difference']:+.3f} {bounds}{_of_class(row)}"
+    if row["verdict"] in ("helps", "hurts"):
+        return f"{row['arm']} {row['verdict']}: {change}"
+    if row["verdict"] == "no generator":
+        return f"{row['arm']}: {change}"
+    change = f"{change[0].upper()}{change[1:]}"
+    return f"{row['arm']}: cannot tell. {change}; more {_wanting(row)} would narrow it most"
+
+
+def _of_class(row: dict[str, Any]) -> str:
+    most = most_changed(row["by_class"])
+    if most is None:
+        return ""
+    change = f"F1 {most['difference']:+.3f}, {most['low']:+.3f} to {most['high']:+.3f}"
+    return f"; class {most['class']} {'gains' if most['difference'] > 0 else 'loses'} most ({change})"
+
+
+def most_changed(by_class: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The class that gains or loses most of those whose interval leaves no doubt that they do; None without any."""
+    sure = [row for row in by_class if row["low"] > 0 or row["high"] < 0]
+    return max(sure, key=lambda row: abs(row["difference"]), default=None)
 
 
 def _wanting(row: dict[str, Any]) -> str:

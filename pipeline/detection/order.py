@@ -18,44 +18,71 @@ SYMMETRIES = {
 
 
 def batches(
-    seed: int, steps: int, batch: int, n_real: int, n_synthetic: int, symmetry: str
+    seed: int,
+    steps: int,
+    batch: int,
+    real: np.ndarray,
+    extra: np.ndarray,
+    ratio: float,
+    symmetry: str,
+    balanced: bool = False,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """The batches of one training: every image, real or synthetic, has the same weight.
+    """The batches of one training.
 
-    The real arm's batches are a chain of random permutations of the real images. An arm with synthetic images takes
-    the *same* batches and puts synthetic images into their last places, as many as their share of all images (over any
-    stretch of steps to within one image). So at every step the real images of an arm, and the way each is turned, are
-    a subset of those of the real arm: arms of one seed differ by the synthetic images and by nothing else.
+    The real arm's batches are a chain of random permutations of the real images. An arm with extra images takes the
+    *same* batches and puts them into the last places, `ratio` of them for each real image (over any stretch of steps
+    to within one image). So at every step the real images of an arm, and the way each is turned, are a subset of those
+    of the real arm: arms of one seed and one sampling differ by the extra images and by nothing else.
 
     Args:
         seed: of the repetition.
         steps: batches to yield.
         batch: images a batch.
-        n_real: real training images.
-        n_synthetic: synthetic images, of all sets together; 0 for the real arm.
+        real: (n,) labels of the real training images.
+        extra: (m,) labels of the extra images; m = 0 for none.
+        ratio: extra places for each real one, `inf` for extra images only; without a meaning where m = 0.
         symmetry: a key of `SYMMETRIES`.
+        balanced: draw every class equally often, among the real places and among the extra ones.
 
     Yields:
-        rows: (batch,) int64 in [0, n_real + n_synthetic), the real images first.
+        rows: (batch,) int64 in [0, n + m), the real images first.
         views: (batch,) uint8, bits HORIZONTAL, VERTICAL and TRANSPOSE; uniform over the views of `symmetry`.
     """
     # Streams of their own: what one draws never shifts another.
     streams = [np.random.default_rng([seed, stream]) for stream in range(3)]
-    real, synthetic = _chain(streams[0], n_real, batch), _chain(streams[1], n_synthetic, batch)
-    allowed, total = SYMMETRIES[symmetry], n_real + n_synthetic
+    chosen, added = (_chain(rng, labels, batch, balanced) for rng, labels in zip(streams, (real, extra), strict=False))
+    share = 1 / (1 + ratio)
     for step in range(steps):
-        rows = next(real)
-        share = (step + 1) * batch * n_real // total - step * batch * n_real // total
-        if n_synthetic:
-            rows[share:] = n_real + next(synthetic)[share:]
-        yield rows, streams[2].integers(0, 8, batch, dtype=np.uint8) & allowed
+        rows = next(chosen)
+        if len(extra):
+            places = int((step + 1) * batch * share) - int(step * batch * share)
+            rows[places:] = len(real) + next(added)[places:]
+        yield rows, streams[2].integers(0, 8, batch, dtype=np.uint8) & SYMMETRIES[symmetry]
 
 
-def _chain(rng: np.random.Generator, n: int, batch: int) -> Iterator[np.ndarray]:
-    """Endless (batch,) pieces of random permutations of n, one after the other."""
+def _chain(rng: np.random.Generator, labels: np.ndarray, batch: int, balanced: bool) -> Iterator[np.ndarray]:
+    """Endless (batch,) pieces of random permutations of the images, or of one image a class, one after the other."""
+    rounds = _in_turn(rng, labels) if balanced else _permutations(rng, np.arange(len(labels)))
     queue = np.empty(0, np.int64)
     while True:
         while len(queue) < batch:
-            queue = np.concatenate([queue, rng.permutation(n)])
+            queue = np.concatenate([queue, next(rounds)])
         yield queue[:batch].copy()
         queue = queue[batch:]
+
+
+def _permutations(rng: np.random.Generator, rows: np.ndarray) -> Iterator[np.ndarray]:
+    while True:
+        yield rng.permutation(rows)
+
+
+def _in_turn(rng: np.random.Generator, labels: np.ndarray) -> Iterator[np.ndarray]:
+    """One image of each class, the classes in random order; a class begins anew when it is through."""
+    chains = [_one_by_one(rng, np.flatnonzero(labels == k)) for k in np.unique(labels)]
+    while True:
+        yield rng.permutation([next(chain) for chain in chains])
+
+
+def _one_by_one(rng: np.random.Generator, rows: np.ndarray) -> Iterator[int]:
+    for permutation in _permutations(rng, rows):
+        yield from permutation

@@ -1,4 +1,4 @@
-"""The images one detector may see, held on the device, and the test images that judge it."""
+"""The images one detector may see, held on the device, and those that choose and judge."""
 
 from __future__ import annotations
 
@@ -56,40 +56,42 @@ def normalised(images: Tensor) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> Pool:
-    """The training rows of the real set, then those of every synthetic set.
+def check(real: ImageSet, dataset: str) -> None:
+    """Looks at the table of the images, at none of them.
 
     Raises:
-        UserError: fewer than two classes, a class without real training images, or a synthetic set that is empty, or
-            of another size, channels, depth or classes than the real one.
+        UserError: fewer than two classes, a class without training images, or no test images.
     """
     classes = real.spec.classes
     if len(classes) < 2:
         raise UserError(f"datasets.{dataset}.labels: a detector needs two classes, found {len(classes)} ({classes[0]})")
-    rows = real.rows("train")
-    counts = np.bincount(real.labels[rows], minlength=len(classes))
+    counts = np.bincount(real.labels[real.rows("train")], minlength=len(classes))
     for name, count in zip(classes, counts, strict=True):
         if not count:
             raise UserError(f"datasets.{dataset}: class `{name}` has 0 training images, a detector needs at least 1")
-    pools = [_read(real, rows, real.labels[rows], device)]
+    if not len(real.rows("test")):
+        raise UserError(f"datasets.{dataset}.split.test: 0 test images, a detector needs at least 1 to be judged by")
+
+
+def training(real: ImageSet, synthetic: list[ImageSet], device: torch.device) -> Pool:
+    """The training rows of the real set, then those of every synthetic set.
+
+    Raises:
+        UserError: a synthetic set that is empty, or of another size, channels, depth or classes than the real one.
+    """
+    pools = [of_split(real, "train", device)]
     for fakes in synthetic:
         _check(fakes, real)
         drawn = fakes.rows("train")
-        labels = pd.Categorical(fakes.metadata["label"], categories=classes).codes[drawn].astype(np.int64)
+        labels = pd.Categorical(fakes.metadata["label"], categories=real.spec.classes).codes[drawn].astype(np.int64)
         pools.append(_read(fakes, drawn, labels, device))
-    return Pool(torch.cat([p.stored for p in pools]), torch.cat([p.labels for p in pools]), len(rows))
+    return Pool(torch.cat([p.stored for p in pools]), torch.cat([p.labels for p in pools]), pools[0].n_real)
 
 
-def testing(real: ImageSet, dataset: str, device: torch.device) -> Pool:
-    """The real test images.
-
-    Raises:
-        UserError: there are none.
-    """
-    rows = real.rows("test")
-    if not len(rows):
-        raise UserError(f"datasets.{dataset}.split.test: 0 test images, a detector needs at least 1 to be judged by")
-    return _read(real, rows, real.labels[rows], device)
+def of_split(real: ImageSet, split: str, device: torch.device) -> Pool | None:
+    """The real images of `train`, `val` or `test`; None where there are none."""
+    rows = real.rows(split)
+    return _read(real, rows, real.labels[rows], device) if len(rows) else None
 
 
 def _check(fakes: ImageSet, real: ImageSet) -> None:

@@ -1,8 +1,9 @@
-"""Confusion matrices and the scores read off them: pure functions of arrays."""
+"""Confusion matrices, the scores read off them, and those of two classes: pure functions of arrays."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.stats import rankdata
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -37,3 +38,57 @@ def macro_f1(matrix: np.ndarray) -> np.ndarray:
 
 
 SCORES = {"accuracy": accuracy, "macro_f1": macro_f1}
+
+
+def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
+    """Chance that a positive image scores above a negative one, ties counting half (Mann and Whitney 1947).
+
+    Args:
+        truth: (N,) bool; NaN comes back where all are alike.
+        scores: (N,) any real numbers.
+    """
+    positive, negative = int(truth.sum()), int((~truth).sum())
+    if not positive or not negative:
+        return float("nan")
+    below = rankdata(scores)[truth].sum() - positive * (positive + 1) / 2
+    return float(below / (positive * negative))
+
+
+def auroc_without(truth: np.ndarray, scores: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """(G,) AUROC without the images of group g, for all groups at once; NaN where one class would be gone.
+
+    Args:
+        truth: (N,) bool.
+        scores: (N,) any real numbers.
+        group: (N,) integers in [0, G).
+    """
+    groups = int(group.max()) + 1
+    above = scores[truth][:, None] - scores[~truth][None]
+    wins = (above > 0) + 0.5 * (above == 0)
+    ups, downs = group[truth], group[~truth]
+    gone = np.bincount(ups, wins.sum(1), groups) + np.bincount(downs, wins.sum(0), groups)
+    within = ups[:, None] == downs[None]
+    gone -= np.bincount(np.broadcast_to(ups[:, None], wins.shape)[within], wins[within], groups)  # counted twice
+    pairs = (len(ups) - np.bincount(ups, minlength=groups)) * (len(downs) - np.bincount(downs, minlength=groups))
+    return np.divide(wins.sum() - gone, pairs, out=np.full(groups, np.nan), where=pairs > 0)
+
+
+def youden(truth: np.ndarray, scores: np.ndarray) -> float:
+    """The threshold with the greatest sensitivity + specificity - 1 (Youden 1950), which favours neither class.
+
+    Between two neighbouring scores, in the middle; of equally good ones the nearest to 0. NaN without both classes or
+    with a single score.
+
+    Args:
+        truth: (N,) bool.
+        scores: (N,) log odds: 0 is even. An image is called positive from the threshold on.
+    """
+    values = np.unique(scores)
+    if truth.all() or not truth.any() or len(values) < 2:
+        return float("nan")
+    thresholds = (values[1:] + values[:-1]) / 2
+    sensitivity = 1 - np.searchsorted(np.sort(scores[truth]), thresholds) / truth.sum()
+    specificity = np.searchsorted(np.sort(scores[~truth]), thresholds) / (~truth).sum()
+    index = np.round(sensitivity + specificity, 12)
+    best = thresholds[index == index.max()]
+    return float(best[np.argmin(np.abs(best))])

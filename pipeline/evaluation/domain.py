@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.data.imageset import ImageSet, sha256
-from pipeline.detection import learn
+from pipeline.detection import fit
 from pipeline.detection.pool import Pool, normalised, stored
 from pipeline.detection.resnet import body, resnet18
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, device, without_grams
@@ -28,6 +28,7 @@ LEAST, LEAST_IN_ALL = 10, 100  # training images, of each class and together
 SETTLED = 1024  # of them that the normalisation is measured on
 SEEN = 12  # times a training image is looked at, at most
 RECIPE = {"batch": 16, "learning_rate": 3e-3, "weight_decay": 1e-2, "width": 8}
+PLAIN = fit.Diet(np.arange(0), 0.0)  # the real images as they are
 PIXELS = 1 << 16  # of an image as the classifier sees it; larger ones are shrunk
 
 
@@ -84,15 +85,16 @@ def _learned(settings: Evaluate, real: ImageSet) -> dict[str, Tensor]:
     pool = _pool(real, real.rows("train"))
     name = f"classifier of the real classes, {real.path}"
     recipe = Detect(steps=_steps(settings, real), **RECIPE)
-    with learn.reproducible(), progress(name, recipe.steps, "step") as bar:
+    with fit.reproducible(), progress(name, recipe.steps, "step") as bar:
         try:
-            network = learn.train(recipe, _shrunk_spec(real.spec), pool, settings.seed, bar.update)
+            network = fit.train(recipe, _shrunk_spec(real.spec), pool, PLAIN, settings.seed, bar.update)
         except FloatingPointError as error:
             raise UserError(f"evaluate.domain: {settings.domain}, {error}; 0 leaves the classifier out") from error
     _settle(network, pool)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     if len(held):
-        right = learn.predict(network, _pool(real, held), RECIPE["batch"]) == real.labels[held]
+        said = fit.log_probabilities(network, _pool(real, held), None, RECIPE["batch"])
+        right = said.argmax(1) == real.labels[held]
         say(f"{name}: names the class of {right.mean():.0%} of {len(held)} held-out images")
     return {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
+from pipeline.detection.compare import most_changed
 from pipeline.report import labels
 from pipeline.report.labels import number, points
 from pipeline.report.tables import Score
@@ -129,20 +130,33 @@ def helped(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
     """Sentences on whether synthetic images help the detector.
 
     Args:
-        arms: the baseline first, then each arm with `arm`, `mean`, `difference`, `low`, `high` (shares) and `verdict`.
+        arms: the strongest arm without a generator first, then each arm with `arm`, `generative`, `mean`, `difference`,
+            `low`, `high` (shares), `by_class` and `verdict`.
         score: name of the score.
     """
     if not arms:
         return []
     baseline, *others = arms
-    text = "Trained on the real images alone, the detector reaches a {} of {:.1f} %."
-    sentences = [Markup(text).format(score, 100 * baseline["mean"])]
+    text = "The best training without a generator (<b>{}</b>, chosen on validation images) reaches a {} of {:.1f} %."
+    sentences = [Markup(text).format(baseline["arm"], score, 100 * baseline["mean"])]
     for arm in others:
-        gain = Markup("{} points (95 % interval {} to {}).").format(
-            *(points(arm[key]) for key in ("difference", "low", "high"))
-        )
+        if not arm["generative"]:
+            continue
+        gain = Markup("{} points (95 % interval {} to {}){}.").format(*map(points, _gain(arm)), _most_changed(arm))
         sentences.append(Markup("<b>{}</b> {} {}").format(arm["arm"], verdict(arm["verdict"]), gain))
     return sentences
+
+
+def _gain(row: Mapping[str, Any]) -> tuple[float, float, float]:
+    return row["difference"], row["low"], row["high"]
+
+
+def _most_changed(arm: Mapping[str, Any]) -> Markup:
+    """The class that changes most, where its interval leaves no doubt of that."""
+    most = most_changed(arm["by_class"])
+    if most is None:
+        return Markup("")
+    return Markup("; most for <b>{}</b>, F1 {} points ({} to {})").format(most["class"], *map(points, _gain(most)))
 
 
 def helped_in_brief(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
@@ -150,7 +164,9 @@ def helped_in_brief(arms: Sequence[Mapping[str, Any]], score: str) -> list[Marku
     if not arms:
         return []
     baseline, *others = arms
-    sentences = [Markup("Real images alone: a {} of {:.1f} %.").format(score, 100 * baseline["mean"])]
+    best = Markup("Best without a generator (<b>{}</b>): a {} of {:.1f} %.")
+    sentences = [best.format(baseline["arm"], score, 100 * baseline["mean"])]
+    others = [arm for arm in others if arm["generative"]]
     for text in dict.fromkeys(sorted((arm["verdict"] for arm in others), key=_first_what_is_sure)):
         names = [arm["arm"] for arm in others if arm["verdict"] == text]
         sentences.append(Markup("{}: {}.").format(verdict(text), _list(names)))

@@ -39,7 +39,7 @@ def main(results: Path) -> None:
     for dataset, rows in summary.groupby("dataset", sort=False):
         print(f"\n{dataset}: distance to the training images (held-out real = as good as it gets)")
         print(measures(rows).rename_axis(index=None, columns=None).to_string(float_format="{:.3g}".format))
-        print(f"\n{dataset}: detector trained on real images alone, and with synthetic ones")
+        print(f"\n{dataset}: detector trained without synthetic images, with them, and on them only")
         print(detectors(results / dataset / "detection").to_string(float_format="{:.3f}".format))
     print(f"\nThe report: {(results / 'report.html').absolute()}")
     for dataset in summary["dataset"].unique():

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.detection.arms import BASELINE
+from pipeline.detection.arms import PLAIN
 from pipeline.detection.compare import compare
 from pipeline.report import figures, images
 from pipeline.report.answer import verdict
 from pipeline.report.labels import points
 from pipeline.report.tables import read_json
+from pipeline.settings import METHOD
 
 MATRIX_CLASSES = 15  # of more a matrix cannot be read: the largest confusions are listed instead
 LISTED = 10
@@ -21,16 +22,15 @@ SCORE, SCORE_NAME = "macro_f1", "macro F1"  # what the verdicts are about: every
 
 
 def compared(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """The arms' results, the baseline first, each with `mean`, `difference`, `low`, `high`, `verdict` of its SCORE.
+    """The arms' results with what `compare` says of their SCORE: the strongest arm without a generator first.
 
-    Empty where there are no results.
+    Results of another method than today's are passed over. Empty where there are none of arms without a generator.
     """
-    results = [read_json(path) for path in paths if path.is_file()]
-    results.sort(key=lambda result: result["arm"] != BASELINE)
-    if not results or results[0]["arm"] != BASELINE:
+    found = [read_json(path) for path in paths if path.is_file()]
+    results = {result["arm"]: result for result in found if result["version"] == METHOD["detect"]}
+    if not PLAIN.keys() & results.keys():
         return []
-    verdicts = {row["arm"]: row for row in compare(results, SCORE)}
-    return [result | verdicts.get(result["arm"], {}) for result in results]
+    return [results[row["arm"]] | row for row in compare(list(results.values()), SCORE)]
 
 
 def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
@@ -50,7 +50,7 @@ def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
 
 def _arm(arm: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
-    has_gain = arm["arm"] != BASELINE
+    has_gain = arm["difference"] is not None
     return {
         "arm": arm["arm"],
         "n_real": arm["n_real"],

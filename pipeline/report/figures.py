@@ -254,7 +254,7 @@ def detectors(arms: Sequence[Mapping[str, Any]], score: str) -> str:
         left.set(title="Each repetition, and their mean (bar)", xlabel=f"{score} on the held-out real images (%)")
         right.tick_params(axis="y", length=0)
         right.axvline(0, color="#111827", lw=1)
-        right.set(title=f"Gain over {arms[0]['arm']} alone, with its interval", xlabel="percentage points")
+        right.set(title=f"Gain over {arms[0]['arm']}, with its interval", xlabel="percentage points")
         return _svg(figure)
 
 

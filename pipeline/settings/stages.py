@@ -101,7 +101,7 @@ class Evaluate(Strict):
 
 
 class Detect(Strict):
-    seeds: Annotated[int, Field(ge=2)] = 3
+    seeds: Annotated[int, Field(ge=2, le=1000)] = 10
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 1500
     """Optimiser steps of a detector, the same in every arm."""
@@ -113,6 +113,13 @@ class Detect(Strict):
     """AdamW weight decay."""
     width: Count = 64
     """Channels of ResNet-18's first stage; 64 in the paper."""
+    ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0, 2.0]
+    """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
+    keep: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = [1.0, 0.5]
+    """Shares of each class's synthetic images to use: those that a detector of the real training images is surest of.
+    Chosen on validation images; without them all are used."""
+    pilots: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Trainings of each ratio and share to choose by, with seeds of their own. A single candidate needs none."""
 
 
 class Tracking(Strict):

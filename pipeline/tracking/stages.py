@@ -31,12 +31,23 @@ def addition(folder: Path, dataset: str, model: str, seed: int, stage: str):
     return Journal(folder, key=key, stage=stage, name=f"{model}-s{seed}", experiment=dataset, attach=True)
 
 
-def detector(folder: Path, dataset: str, arm: str, models: list[str], seed: int, settings: Mapping[str, Any]):
-    """The journal of a detector: it adds to the generator's run where the arm has one, else it has a run of its own."""
-    if len(models) == 1:
-        return addition(folder, dataset, models[0], seed, "detect")
-    tags = {"dataset": dataset, "arm": arm, "family": "hybrid" if models else "baseline"} | git_tags(CHECKOUT)
-    names = {"key": f"{dataset}/detection/{arm}", "stage": "detect", "name": arm, "experiment": dataset}
+def detector(folder: Path, dataset: str, arm, seed: int, settings: Mapping[str, Any]):
+    """The journal of a detector: it adds to the generator's run in the arm of real images and those of one generator.
+
+    Else it has a run of its own.
+
+    Args:
+        folder: of the journal.
+        dataset: name in the config.
+        arm: of the comparison (`detection.arms.Arm`).
+        seed: of the generators' training.
+        settings: of the comparison.
+    """
+    if arm.real and len(arm.models) == 1:
+        return addition(folder, dataset, arm.models[0], seed, "detect")
+    family = "baseline" if not arm.models else "hybrid" if arm.real else "synthetic only"
+    tags = {"dataset": dataset, "arm": arm.name, "family": family} | git_tags(CHECKOUT)
+    names = {"key": f"{dataset}/detection/{arm.name}", "stage": "detect", "name": arm.name, "experiment": dataset}
     return Journal(folder, **names, params=dict(settings), tags=tags | {"config_hash": digest(settings)})
 
 

@@ -4,16 +4,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score
 
-from pipeline.data.imageset import ImageSet
-from pipeline.detection import classify, learn
+from pipeline.detection import classify, fit
+from pipeline.detection.arms import PLAIN, Arm
 from pipeline.detection.classify import run_arm
 from pipeline.settings import Detect, UserError
 from tests.detection.conftest import shapes
 
-TINY = Detect(seeds=2, steps=6, batch=8, width=4)
-TIMES = ("seconds",)
+TINY = Detect(seeds=2, steps=6, batch=8, width=4, ratios=[0.5, 1.0], keep=[1.0, 0.5], pilots=1)
+WITH = Arm("real+x", ["x"])
+ONLY = Arm("x-only", ["x"], real=False)
 
 
 @pytest.fixture
@@ -29,144 +30,162 @@ def fakes(image_set):
     return image_set("fakes", images, labels, ["train"] * 24)
 
 
-def arm(tmp_path, real, synthetic=(), name="real", settings=TINY, journal=None):
-    out, state = tmp_path / f"{name}.json", tmp_path / "state" / f"{name}.json"
-    run_arm(settings, real, list(synthetic), name, out, state, "plates", journal)
+def plain_files(tmp_path, best="real"):
+    """What arms with generators read of the plain ones."""
+    files = [tmp_path / "plain" / f"{name}.json" for name in ("real", "augmented", "balanced")]
+    files[0].parent.mkdir(exist_ok=True)
+    for file in files:
+        scores = [{"macro_f1": 0.9 if file.stem == best else 0.5, "loss": 1.0}]
+        file.write_text(json.dumps({"arm": file.stem, "validation": scores}))
+    return files
+
+
+def arm(tmp_path, real, synthetic=(), arm=None, settings=TINY, journal=None, best="real"):
+    arm = arm or (WITH if synthetic else PLAIN["real"])
+    out, state = tmp_path / f"{arm.name}.json", tmp_path / "state" / f"{arm.name}.json"
+    run_arm(settings, real, list(synthetic), plain_files(tmp_path, best), arm, out, state, "plates", journal)
     assert not state.exists()
     return json.loads(out.read_text(encoding="utf-8"))
 
 
 def timeless(result):
-    return result | {"seeds": [{k: v for k, v in seed.items() if k not in TIMES} for seed in result["seeds"]]}
-
-
-class Spy:
-    """Stands in for a set's images and notes which rows were read."""
-
-    def __init__(self, images):
-        self.images, self.rows = images, []
-
-    shape = property(lambda self: self.images.shape)
-    dtype = property(lambda self: self.images.dtype)
-
-    def __getitem__(self, rows):
-        self.rows.append(np.asarray(rows).tolist())
-        return self.images[rows]
+    return result | {"seeds": [{k: v for k, v in seed.items() if k != "seconds"} for seed in result["seeds"]]}
 
 
 def test_the_file_says_what_was_done_and_its_scores_are_those_of_scikit_learn(tmp_path, real, fakes):
-    result = arm(tmp_path, real, [fakes, fakes], "real+all")
-    expected = {"version": 1, "task": "classification", "dataset": "plates", "arm": "real+all", "steps": 6}
+    result = arm(tmp_path, real, [fakes, fakes], Arm("real+all", ["x", "y"]))
+    expected = {"version": 2, "task": "classification", "dataset": "plates", "arm": "real+all", "steps": 6}
     assert expected.items() <= result.items()
-    assert [result[k] for k in ("n_real", "n_synthetic", "n_test")] == [24, 48, 24]
+    assert [result[k] for k in ("generative", "basis", "augmented", "balanced")] == [True, "real", False, False]
+    assert [result[k] for k in ("n_real", "n_test")] == [24, 24]
+    assert result["n_synthetic"] == {1.0: 48, 0.5: 24}[result["keep"]]
     assert result["settings"] == TINY.model_dump()
     assert result["classes"] == ["bar", "disc"]
     assert result["truth"] == [0, 1] * 12
     assert result["groups"] == [f"real_{i:06d}" for i in range(36, 60)]
     assert [seed["seed"] for seed in result["seeds"]] == [0, 1]
     for seed in result["seeds"]:
-        truth, predicted = result["truth"], seed["predicted"]
-        assert seed["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
-        assert seed["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
-        assert seed["confusion"] == confusion_matrix(truth, predicted, labels=[0, 1]).tolist()
+        check_scores(result["truth"], seed)
+        odds = np.array(seed["log_odds"])
+        assert seed["auroc"] == pytest.approx(roc_auc_score(result["truth"], odds))
+        assert seed["predicted"] == (odds > 0).astype(int).tolist()
+        at = seed["at_threshold"]
+        check_scores(result["truth"], at)
+        assert at["predicted"] == (odds >= at["log_odds"]).astype(int).tolist()
         assert seed["seconds"] > 0
+
+
+def check_scores(truth, scores):
+    predicted = scores["predicted"]
+    assert scores["accuracy"] == pytest.approx(accuracy_score(truth, predicted))
+    assert scores["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
+    assert scores["f1"] == pytest.approx(f1_score(truth, predicted, average=None, zero_division=0))
+    assert scores["confusion"] == confusion_matrix(truth, predicted, labels=[0, 1]).tolist()
+
+
+def test_of_more_than_two_classes_there_is_no_threshold(tmp_path, image_set):
+    images, _ = shapes(30, 0)
+    three = image_set("three", images, np.arange(30) % 3, ["train"] * 15 + ["test"] * 15, ("a", "b", "c"))
+    assert not {"auroc", "log_odds", "at_threshold"} & set(arm(tmp_path, three)["seeds"][0])
 
 
 def test_the_same_arm_twice_is_the_same(tmp_path, real, fakes):
     assert timeless(arm(tmp_path, real)) == timeless(arm(tmp_path, real))
-    assert timeless(arm(tmp_path, real, [fakes], "x")) == timeless(arm(tmp_path, real, [fakes], "x"))
+    augmented = [timeless(arm(tmp_path, real, [fakes], best="augmented")) for _ in range(2)]
+    assert augmented[0] == augmented[1]
+
+
+@pytest.mark.parametrize("best", ["real", "augmented", "balanced"])
+def test_an_arm_with_generators_takes_over_augmentation_and_sampling_of_the_strongest_plain_arm(
+    tmp_path, real, fakes, best, monkeypatch
+):
+    diets, original = [], classify.train
+
+    def spy(settings, spec, pool, diet, seed, tick):
+        diets.append((seed, diet))
+        return original(settings, spec, pool, diet, seed, tick)
+
+    monkeypatch.setattr(classify, "train", spy)
+    result = arm(tmp_path, real, [fakes], best=best)
+    assert result["basis"] == best
+    assert len({seed for seed, _ in diets}) == 4  # two repetitions, one pilot seed for four candidates, the filter
+    assert len(diets) == 2 + 4 + 1
+    assert all((d.augmented, d.balanced) == (best == "augmented", best == "balanced") for _, d in diets)
+
+
+def test_plain_arms_differ_in_what_their_names_say(tmp_path, real):
+    shown = {name: arm(tmp_path, real, arm=plain) for name, plain in PLAIN.items()}
+    assert {name: (r["augmented"], r["balanced"], r["ratio"]) for name, r in shown.items()} == {
+        "real": (False, False, None),
+        "augmented": (True, False, None),
+        "balanced": (False, True, None),
+        "augmented+balanced": (True, True, None),
+        "duplicates": (False, False, 0.5),
+    }
+    assert all((r["n_real"], r["n_synthetic"], r["basis"]) == (24, 0, None) for r in shown.values())
+    assert all(len(r["validation"]) == TINY.seeds and not r["generative"] for r in shown.values())
+    odds = [r["seeds"][0]["log_odds"] for r in shown.values()]
+    assert len({tuple(o) for o in odds}) == 5
+
+
+def test_detectors_of_synthetic_images_only_never_see_a_real_one(tmp_path, real, fakes, image_set):
+    result = arm(tmp_path, real, [fakes], ONLY)
+    assert (result["n_real"], result["ratio"]) == (0, None)
+    # The same with other real training images: they matter to the filter alone, which is off here.
+    settings = TINY.model_copy(update={"keep": [1.0]})
+    images, labels = shapes(60, 0)
+    images[:24] = 255 - images[:24]
+    other = image_set("other", images, labels, np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24), symmetry="both")
+    first, second = (arm(tmp_path, r, [fakes], ONLY, settings)["seeds"][0]["log_odds"] for r in (real, other))
+    assert first == second
 
 
 def test_initial_weights_are_those_of_the_seed_in_every_arm(tmp_path, real, fakes, monkeypatch):
     drawn = {}
-    original = learn._initial
+    original = fit._initial
 
     def spy(spec, width, seed):
         network = original(spec, width, seed)
         drawn.setdefault(seed, []).append([p.detach().clone() for p in network.parameters()])
         return network
 
-    monkeypatch.setattr(learn, "_initial", spy)
+    monkeypatch.setattr(fit, "_initial", spy)
     before = torch.random.get_rng_state()
     arm(tmp_path, real)
-    arm(tmp_path, real, [fakes], "real+x")
+    arm(tmp_path, real, [fakes])
     assert torch.equal(torch.random.get_rng_state(), before)
-    for in_real, in_other in drawn.values():
+    for in_real, in_other in (drawn[0], drawn[1]):
         assert all(torch.equal(a, b) for a, b in zip(in_real, in_other, strict=True))
     assert not torch.equal(drawn[0][0][0], drawn[1][0][0])
 
 
-def test_training_ends_before_a_test_image_is_looked_at_and_val_images_are_never_read(
-    tmp_path, real, fakes, monkeypatch
-):
-    spies, judged, taught = {}, [], []
-
-    def images(self):
-        return spies.setdefault(self.path.name, Spy(np.load(self.path / "images.npy", mmap_mode="r")))
-
-    def look(self, rows, views=None):
-        (judged if views is None else taught).append((id(self), rows.tolist()))
-        return original(self, rows, views)
-
-    original = classify.Pool.images
-    monkeypatch.setattr(ImageSet, "images", property(images))
-    monkeypatch.setattr(classify.Pool, "images", look)
-    arm(tmp_path, real, [fakes], "real+x")
-    assert sorted(spies["real"].rows) == [list(range(24)), list(range(36, 60))]  # train, test; 24 to 35 are val
-    assert spies["fakes"].rows == [list(range(24))]
-    assert len({pool for pool, _ in taught}) == 1
-    assert len({pool for pool, _ in judged}) == 1
-    assert {pool for pool, _ in taught} != {pool for pool, _ in judged}
-    # Each test image was judged once a repetition: there was nothing to choose by.
-    assert np.bincount([row for _, rows in judged for row in rows]).tolist() == [TINY.seeds] * 24
-
-
-def test_other_val_and_test_images_train_the_same_detectors(tmp_path, image_set, monkeypatch):
-    images, labels = shapes(60, 0)
-    split = np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24)
-    trained = []
-    original = classify.train
-
-    def spy(*args):
-        trained.append(original(*args))
-        return trained[-1]
-
-    monkeypatch.setattr(classify, "train", spy)
-    arm(tmp_path, image_set("first", images, labels, split))
-    images[24:] = 255 - images[24:]
-    arm(tmp_path, image_set("second", images, labels, split))
-    for first, second in zip(trained[:2], trained[2:], strict=True):
-        pairs = zip(first.state_dict().values(), second.state_dict().values(), strict=True)
-        assert all(torch.equal(a, b) for a, b in pairs)
-
-
-def test_a_killed_job_goes_on_with_the_repetitions_not_done(tmp_path, real, monkeypatch):
-    settings = TINY.model_copy(update={"seeds": 3})
-    whole = arm(tmp_path, real, settings=settings)
+def test_a_killed_job_goes_on_with_the_pilots_and_repetitions_not_done(tmp_path, real, fakes, monkeypatch):
+    whole = arm(tmp_path, real, [fakes])
     original, ran = classify.train, []
 
-    def train(settings, spec, pool, seed, tick):
+    def train(settings, spec, pool, diet, seed, tick):
         ran.append(seed)
-        if ran == [0, 1]:
+        if len(ran) in (3, 8):
             raise KeyboardInterrupt
-        return original(settings, spec, pool, seed, tick)
+        return original(settings, spec, pool, diet, seed, tick)
 
     monkeypatch.setattr(classify, "train", train)
-    with pytest.raises(KeyboardInterrupt):
-        arm(tmp_path, real, settings=settings)
-    assert timeless(arm(tmp_path, real, settings=settings)) == timeless(whole)
-    assert ran == [0, 1, 1, 2]
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            arm(tmp_path, real, [fakes])
+    assert timeless(arm(tmp_path, real, [fakes])) == timeless(whole)
+    assert ran == [2000, 1000, 1000, 1000, 1000, 1000, 0, 1, 1]  # four candidates, one pilot each
 
 
 @pytest.mark.parametrize("change", ["settings", "data", "half a file"])
 def test_repetitions_of_another_recipe_are_not_taken_over(tmp_path, real, image_set, monkeypatch, change):
     original, ran = classify.train, []
 
-    def train(settings, spec, pool, seed, tick):
+    def train(settings, spec, pool, diet, seed, tick):
         ran.append(seed)
-        if ran == [0, 1]:
+        if ran[-2:] == [0, 1] and ran.count(1) == 1:
             raise KeyboardInterrupt
-        return original(settings, spec, pool, seed, tick)
+        return original(settings, spec, pool, diet, seed, tick)
 
     monkeypatch.setattr(classify, "train", train)
     with pytest.raises(KeyboardInterrupt):
@@ -181,7 +200,7 @@ def test_repetitions_of_another_recipe_are_not_taken_over(tmp_path, real, image_
         state = tmp_path / "state" / "real.json"
         state.write_text(state.read_text()[:-20])
     arm(tmp_path, real, settings=settings)
-    assert ran == [0, 1, 0, 1]
+    assert ran == [1000, 1001, 0, 1, 1000, 1001, 0, 1]
 
 
 def test_the_journal_gets_the_means_and_the_file(tmp_path, real):
@@ -207,10 +226,10 @@ def test_good_images_help_a_detector_that_has_few_and_mislabelled_ones_hurt_it(t
     more, right = shapes(100, 4, noise=8.0)
     good = image_set("good", more, right, ["train"] * 100)
     bad = image_set("bad", more, 1 - right, ["train"] * 100)
-    settings = Detect(seeds=2, steps=60, batch=16, width=4, learning_rate=5e-3)
+    settings = Detect(seeds=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[12.0])
     alone, helped, hurt = (
-        np.mean([s["macro_f1"] for s in arm(tmp_path, real, sets, name, settings)["seeds"]])
-        for name, sets in (("real", []), ("real+good", [good]), ("real+bad", [bad]))
+        np.mean([s["macro_f1"] for s in arm(tmp_path, real, sets, settings=settings)["seeds"]])
+        for sets in ([], [good], [bad])
     )
     assert helped > alone + 0.1
     assert hurt < alone - 0.3
@@ -221,6 +240,7 @@ def refused(tmp_path, real, synthetic=(), settings=TINY):
     with pytest.raises(UserError) as caught:
         arm(tmp_path, real, synthetic, settings=settings)
     assert not (tmp_path / "real.json").exists()
+    assert not (tmp_path / "real+x.json").exists()
     return str(caught.value)
 
 
@@ -239,7 +259,16 @@ def test_a_class_without_test_images_is_said_and_left_out_of_the_mean(tmp_path, 
     unjudged = image_set("unjudged", images, labels, np.where((labels == 0) & (np.arange(12) > 5), "test", "train"))
     seed = arm(tmp_path, unjudged)["seeds"][0]
     assert seed["f1"] == [seed["macro_f1"], None]
-    assert "plates: no test images of disc" in capfd.readouterr().err
+    assert "plates, real: no test images of disc" in capfd.readouterr().err
+
+
+def test_a_class_that_synthetic_images_lack_is_said(tmp_path, real, image_set, capfd):
+    images, _ = shapes(6, 1)
+    bars = image_set("bars", images, [0] * 6, ["train"] * 6, classes=("bar",))
+    result = arm(tmp_path, real, [bars], ONLY)
+    assert result["notes"] == ["no synthetic images of disc: it cannot be found"]
+    assert "plates, x-only: no synthetic images of disc" in capfd.readouterr().err
+    assert arm(tmp_path, real, [bars])["notes"] == []
 
 
 def test_unsuitable_synthetic_sets_are_named(tmp_path, real, image_set):

@@ -2,24 +2,28 @@ import copy
 
 import numpy as np
 import pytest
-from scipy.stats import ttest_rel
+from scipy.stats import norm, ttest_rel
 
+from pipeline.detection.arms import PLAIN
 from pipeline.detection.compare import compare, interval
-from pipeline.detection.scores import SCORES, confusion
+from pipeline.detection.scores import SCORES, auroc, confusion, f1
 from pipeline.settings import UserError
 
 CLASSES = ["a", "b", "c", "d"]
 
 
-def result(arm, truth, predicted, groups=None):
-    """What run_arm writes, from (S, N) predictions."""
+def result(arm, truth, predicted, groups=None, validation=None, basis="real"):
+    """What run_arm writes, from (S, N) predictions; `validation`: macro F1 of its pilots."""
     seeds = []
     for seed, p in enumerate(predicted):
         matrix = confusion(truth, p, len(CLASSES))
         scores = {name: float(score(matrix)) for name, score in SCORES.items()}
-        seeds.append({"seed": seed, "predicted": list(p), **scores})
+        seeds.append({"seed": seed, "predicted": list(p), "f1": list(f1(matrix)), **scores})
     groups = [str(i) for i in range(len(truth))] if groups is None else list(groups)
-    same = {"version": 1, "classes": CLASSES, "steps": 10, "n_real": 5, "n_synthetic": 0 if arm == "real" else 5}
+    plain = arm in PLAIN
+    same = {"version": 2, "classes": CLASSES, "steps": 10, "n_real": 5, "n_synthetic": 0 if plain else 5}
+    same |= {"generative": not plain, "basis": None if plain else basis}
+    same["validation"] = None if validation is None else [{"macro_f1": validation, "loss": 1.0}]
     return same | {"arm": arm, "truth": list(truth), "groups": groups, "seeds": seeds}
 
 
@@ -57,6 +61,47 @@ def test_all_intervals_hold_the_true_gains_together_as_often_as_promised(spread,
     assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 150)
 
 
+@pytest.mark.parametrize("spread", [0.05, 0.8])
+def test_intervals_hold_where_the_strongest_plain_arm_was_chosen_among_equals(spread):
+    """Five plain arms and one with a generator are all alike; pilots choose by luck, which the judged seeds lack."""
+    rng = np.random.default_rng(6)
+    held = []
+    for _ in range(100):
+        truth, predicted = draw(rng, [1.0] * 6, seeds=5, spread=spread)
+        _, pilots = draw(rng, [1.0] * 5, seeds=5, per_class=20, spread=spread)
+        val = np.repeat(np.arange(4), 20)
+        scores = {name: float(np.mean(p == val)) for name, p in zip(PLAIN, pilots, strict=True)}
+        basis = max(scores, key=scores.get)
+        arms = [result(n, truth, p, validation=scores[n]) for n, p in zip(PLAIN, predicted[:5], strict=True)]
+        rows = compare([*arms, result("x", truth, predicted[5], basis=basis)])
+        assert rows[0]["arm"] == rows[-1]["against"] == basis
+        held.append(rows[-1]["low"] <= 0 <= rows[-1]["high"])
+    assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 100)
+
+
+def test_intervals_of_classes_hold_together_as_often_as_promised():
+    """Arms differ in class a alone; the true F1 of each class is that of very many test images."""
+    rng = np.random.default_rng(8)
+
+    def change(truth, predicted):
+        """Nearly all mistakes on class a are mended."""
+        mended = (truth == 0) & (predicted != 0) & (rng.random(predicted.shape) < 0.95)
+        return np.where(mended, 0, predicted)
+
+    def both(**size):
+        truth, (real, other) = draw(rng, [1.0, 1.0], **size)
+        return truth, real, change(truth, other)
+
+    truth, *endless = both(seeds=60, per_class=3000)
+    true = np.subtract(*(np.mean([f1(confusion(truth, p, 4)) for p in arm], axis=0) for arm in endless[::-1]))
+    held = []
+    for _ in range(150):
+        truth, real, other = both(seeds=5)
+        row = compare([result("real", truth, real), result("x", truth, other)])[1]
+        held.append(all(c["low"] <= t <= c["high"] for c, t in zip(row["by_class"], true, strict=True)))
+    assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 150)
+
+
 def test_a_percentile_bootstrap_of_three_repetitions_would_not_hold_its_promise():
     """Why the interval is not the simple one: it says 95 % and holds the true mean in three cases of four."""
     rng = np.random.default_rng(0)
@@ -72,7 +117,74 @@ def test_a_large_gain_and_a_large_loss_are_found_and_a_small_one_is_not_claimed(
     assert [r["arm"] for r in rows] == ["real", "good", "bad", "same"]
     assert [r["verdict"] for r in rows] == ["baseline", "helps", "hurts", "cannot tell"]
     assert rows[1]["sentence"].startswith("good helps: macro F1 ")
+    assert " of real, a change of " in rows[1]["sentence"]
     assert f"a change of {rows[2]['difference']:+.3f} (95% interval " in rows[2]["sentence"]
+    # Their true sizes, of endless images.
+    gains = [expectation(m, 0.02) - expectation(0.5, 0.02) for m in (4.0, -2.0)]
+    assert [r["difference"] for r in rows[1:3]] == pytest.approx(gains, abs=0.06)
+
+
+def test_the_class_that_changes_most_is_named_with_its_size():
+    truth = np.repeat(np.arange(4), 50)
+    poor = truth.copy()
+    poor[:30] = 1  # of class a 30 are taken for b
+    poor[195:] = 2  # of class d 5 are taken for c
+    rows = compare([result("real", truth, [poor] * 5), result("x", truth, [truth] * 5)])
+    # By hand: F1 = 2 TP / (2 TP + FP + FN); a: 40 / 70, b: 100 / 130, c: 100 / 105, d: 90 / 95.
+    assert [c["f1"] for c in rows[0]["by_class"]] == pytest.approx([4 / 7, 10 / 13, 20 / 21, 18 / 19])
+    classes = rows[1]["by_class"]
+    assert [c["difference"] for c in classes] == pytest.approx([3 / 7, 3 / 13, 1 / 21, 1 / 19])
+    assert [c["low"] > 0 for c in classes] == [True, True, False, False]
+    assert "; class a gains most (F1 +0.429, +" in rows[1]["sentence"]
+    back = compare([result("real", truth, [truth] * 5), result("x", truth, [poor] * 5)])[1]["sentence"]
+    assert "; class a loses most (F1 -0.429, -" in back
+    assert "class" not in compare([result("real", truth, [poor] * 5), result("x", truth, [poor] * 5)])[1]["sentence"]
+
+
+def test_a_class_of_one_source_or_without_test_images_proves_nothing():
+    truth = np.repeat([0, 1], 20)
+    groups = ["strip"] * 20 + [str(i) for i in range(20)]
+    arms = [result("real", truth, [truth * 0] * 3, groups), result("x", truth, [truth] * 3, groups)]
+    a, b = compare(arms)[1]["by_class"]  # c and d have no images
+    assert (a["class"], a["low"], a["high"]) == ("a", -1, 1)
+    assert b["low"] > 0
+
+
+def test_generators_are_compared_to_the_arm_that_is_strongest_on_validation_images():
+    rng = np.random.default_rng(7)
+    truth, predicted = draw(rng, [0.0, 3.0, 0.5, 1.5], seeds=5, per_class=80, spread=0.02)
+    real, augmented, duplicates, x = predicted
+    arms = [
+        result("real", truth, real, validation=0.5),
+        result("real+x", truth, x, basis="augmented"),
+        result("duplicates", truth, duplicates, validation=0.6),
+        result("augmented", truth, augmented, validation=0.9),
+    ]
+    rows = compare(arms)
+    assert [row["arm"] for row in rows] == ["augmented", "real", "duplicates", "real+x"]
+    assert [row["verdict"] for row in rows] == ["baseline", "no generator", "no generator", "hurts"]
+    assert {row["against"] for row in rows} == {"augmented"}
+    assert np.mean(rows[3]["scores"]) > np.mean(rows[1]["scores"])  # better than real images alone, and no help
+    # One arm with a generator: nothing to correct for, however many plain arms there are.
+    assert rows[3]["low"] == compare([arms[3], arms[1]])[1]["low"]
+    with pytest.raises(UserError, match=r"real\+x: built on `augmented`, not on `duplicates`"):
+        compare([arm | {"validation": [{"macro_f1": 0.95, "loss": 1}]} if arm is arms[2] else arm for arm in arms])
+
+
+def test_auroc_is_compared_like_the_other_scores():
+    rng = np.random.default_rng(9)
+    truth = np.repeat([0, 1], 60)
+    base = rng.normal(size=(5, 120))
+    arms = []
+    for name, gain in (("real", 0.5), ("x", 2.5)):
+        odds = base + gain * truth
+        arms.append(result(name, truth, (odds > gain / 2).astype(int)))
+        for seed, scores in zip(arms[-1]["seeds"], odds, strict=True):
+            seed |= {"log_odds": scores.tolist(), "auroc": auroc(truth == 1, scores)}
+    row = compare(arms, "auroc")[1]
+    assert row["difference"] == pytest.approx(norm.cdf(2.5 / 2**0.5) - norm.cdf(0.5 / 2**0.5), abs=0.06)
+    assert row["verdict"] == "helps"
+    assert row["sentence"].startswith("x helps: AUROC 0.9")
 
 
 def test_one_image_more_in_every_repetition_is_no_proof():
@@ -136,7 +248,7 @@ def test_the_order_of_the_files_does_not_matter():
 def test_arms_that_cannot_be_compared_are_refused():
     truth, predicted = draw(np.random.default_rng(4), [1.0, 1.2])
     real, x = (result(a, truth, p) for a, p in zip(("real", "real+x"), predicted, strict=True))
-    with pytest.raises(UserError, match="no arm `real`"):
+    with pytest.raises(UserError, match="no arm without a generator"):
         compare([x])
     other = copy.deepcopy(x)
     other["truth"][0] = 3

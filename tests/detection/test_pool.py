@@ -3,8 +3,7 @@ import torch
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
-from pipeline.detection.pool import testing as judged
-from pipeline.detection.pool import training
+from pipeline.detection.pool import of_split, training
 from tests.detection.conftest import shapes
 
 CPU = torch.device("cpu")
@@ -13,7 +12,7 @@ CPU = torch.device("cpu")
 def test_views_turn_each_image_by_its_own_bits(image_set):
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
     path = image_set("real", images, [0, 1] * 4, ["train"] * 8)
-    pool = training(ImageSet.open(path), [], "d", CPU)
+    pool = training(ImageSet.open(path), [], CPU)
     got = pool.images(torch.arange(8), torch.arange(8, dtype=torch.uint8))
     for view in range(8):
         expected = images[view].astype(np.float32).transpose(2, 0, 1) / 127.5 - 1
@@ -31,15 +30,16 @@ def test_sixteen_bits_reach_the_network(image_set):
     images = np.zeros((4, 16, 16, 1), np.uint16)
     images[:, 0, :4, 0] = [0, 32767, 32768, 65535]
     path = image_set("deep", images, [0, 1, 0, 1], ["train", "train", "test", "test"])
-    pool = judged(ImageSet.open(path), "d", CPU)
+    pool = of_split(ImageSet.open(path), "test", CPU)
     values = pool.images(torch.arange(2))[0, 0, 0, :4].double().numpy()
     np.testing.assert_allclose(values, [-1, -1 / 65535, 1 / 65535, 1], atol=2e-7)
+    assert of_split(ImageSet.open(path), "val", CPU) is None
 
 
 def test_synthetic_labels_go_by_name(image_set):
     images, _ = shapes(4, 0)
     real = ImageSet.open(image_set("real", images, [0, 1, 0, 1], ["train"] * 4, ("bar", "disc")))
     fakes = ImageSet.open(image_set("fakes", images[:3], [0, 0, 0], ["train"] * 3, ("disc",)))
-    pool = training(real, [fakes], "d", CPU)
+    pool = training(real, [fakes], CPU)
     assert pool.labels.tolist() == [0, 1, 0, 1, 1, 1, 1]
     assert (pool.n_real, len(pool)) == (4, 7)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score, roc_curve
 
-from pipeline.detection.scores import accuracy, confusion, f1, macro_f1
+from pipeline.detection.scores import accuracy, auroc, auroc_without, confusion, f1, macro_f1, youden
 
 
 def test_scores_are_those_of_scikit_learn():
@@ -33,3 +33,44 @@ def test_stacks_of_matrices_are_scored_one_by_one():
     matrices = np.random.default_rng(1).integers(1, 9, (3, 2, 4, 4))
     for score in (accuracy, macro_f1):
         assert score(matrices)[2, 1] == pytest.approx(score(matrices[2, 1]))
+
+
+@pytest.fixture
+def two():
+    """(truth, scores) of an imbalanced case with ties."""
+    rng = np.random.default_rng(2)
+    truth = rng.random(150) < 0.2
+    return truth, np.round(rng.normal(0, 1, 150) + truth, 1)
+
+
+def test_auroc_is_that_of_scikit_learn_also_with_ties(two):
+    assert auroc(*two) == pytest.approx(roc_auc_score(*two))
+    assert auroc(np.array([True, False, True]), np.array([2.0, 1.0, 1.0])) == 0.75  # a pair right, a pair tied
+    assert np.isnan(auroc(np.ones(3, bool), np.arange(3.0)))
+
+
+def test_auroc_without_each_group_is_that_of_the_other_images(two):
+    truth, scores = two
+    group = np.random.default_rng(3).integers(0, 40, 150)
+    expected = [roc_auc_score(truth[group != g], scores[group != g]) for g in range(40)]
+    np.testing.assert_allclose(auroc_without(truth, scores, group), expected)
+    lone = auroc_without(np.array([True, False, False]), np.array([1.0, 0.0, 2.0]), np.array([0, 1, 2]))
+    np.testing.assert_array_equal(lone, [np.nan, 0, 1])
+
+
+def test_the_threshold_has_the_best_youden_index_of_scikit_learns_curve(two):
+    truth, scores = two
+    false, true, _ = roc_curve(truth, scores, drop_intermediate=False)
+    called = scores >= youden(truth, scores)
+    index = called[truth].mean() - called[~truth].mean()
+    assert index == pytest.approx(np.max(true - false))
+
+
+def test_a_threshold_lies_between_scores_as_near_to_even_odds_as_it_can():
+    truth = np.array([False, False, True, True])
+    assert youden(truth, np.array([-4.0, 1.0, 2.0, 9.0])) == 1.5
+    assert youden(truth[[0, 2]], np.array([3.0, 3.0]).cumsum()) == 4.5
+    assert np.isnan(youden(truth, np.zeros(4)))
+    assert np.isnan(youden(truth[:2], np.arange(2.0)))
+    # Two cuts are equally good, one mistake each: the one nearer to 0 is taken.
+    assert youden(np.array([False, True, False, True]), np.array([-9.0, -1.0, 0.0, 7.0])) == 3.5

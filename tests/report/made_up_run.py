@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from pipeline.data.imageset import ImageSetWriter
 from pipeline.report.inputs import DatasetInputs, RunInputs
+from pipeline.settings import METHOD
 
 SIZE = 64
 OVERLAPS = {"images": 12, "of": 40, "pairs": 7, "crossing": 0, "leak": 0.0, "leak_at_random": 0.25}
@@ -181,7 +182,9 @@ def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
         accuracy = float(np.mean(truth == predicted))
         result = {"seed": seed, "accuracy": accuracy, "macro_f1": accuracy, "confusion": matrix.tolist()}
         results.append(result | {"predicted": predicted.tolist(), "f1": [accuracy] * len(classes), "seconds": 12.5})
-    head = {"version": 1, "task": "classification", "dataset": "steel", "arm": arm, "classes": classes, "steps": 1500}
+    head = {"version": METHOD["detect"], "task": "classification", "dataset": "steel", "arm": arm}
+    head |= {"classes": classes, "steps": 1500}
+    head |= {"generative": arm != "real", "basis": None if arm == "real" else "real", "validation": None}
     head |= {"settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth), "truth": truth.tolist()}
     return head | {"groups": [f"g{i // 2}" for i in range(len(truth))], "seeds": results}
 

@@ -83,3 +83,22 @@ def test_few_seeds_and_few_repetitions_are_said():
     assert "on 60 images" in text
     assert "3 times each" in text
     assert answer.cautions(answer.overall({}, []), [], 0) == []
+
+
+def test_each_generator_is_held_against_the_strongest_arm_without_one_and_the_class_is_named():
+    sure = {"class": "<b>pits", "difference": 0.2, "low": 0.1, "high": 0.3}
+    unsure = {"class": "stains", "difference": -0.4, "low": -0.9, "high": 0.1}
+    gain = {"difference": 0.05, "low": 0.01, "high": 0.09, "generative": True, "by_class": [unsure, sure]}
+    arms = [
+        {"arm": "augmented", "mean": 0.9, "generative": False, "verdict": "baseline"},
+        gain | {"arm": "real", "generative": False, "verdict": "no generator"},
+        gain | {"arm": "real+cgan", "verdict": "helps"},
+        gain | {"arm": "cgan-only", "verdict": "cannot tell", "by_class": [unsure]},
+    ]
+    first, helps, unknown = map(str, answer.helped(arms, "macro F1"))
+    assert "(<b>augmented</b>, chosen on validation images) reaches a macro F1 of 90.0 %" in first
+    assert helps.endswith(
+        "+5.0 points (95 % interval +1.0 to +9.0); most for <b>&lt;b&gt;pits</b>, F1 +20.0 points (+10.0 to +30.0)."
+    )
+    assert "● cannot tell" in unknown
+    assert "stains" not in unknown

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.detection.arms import arms
 from pipeline.settings import FAMILY_SETTINGS, STYLED, WIDE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,8 +73,7 @@ def test_a_run_leaves_all_that_the_contract_names(results):
         drawn = {path.name for path in (folder / "gallery").glob("*.png")}
         sheets = {"truncation.png", "mixing.png"} if model in STYLED else set()
         assert drawn == sheets | ({"strips.png"} if model in WIDE else set())
-    arms = {"real", "real+all", *(f"real+{name}" for name in FAMILY_SETTINGS)}
-    assert {path.stem for path in (dataset / "detection").glob("*.json")} == arms
+    assert {path.stem for path in (dataset / "detection").glob("*.json")} == set(arms(list(FAMILY_SETTINGS)))
     assert (results / "summary.csv").stat().st_size > 0
     for page in (results / "report.html", dataset / "report.html"):
         assert "<html" in page.read_text(encoding="utf-8")[:500]
@@ -95,12 +95,12 @@ def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
         ("evaluate.subsets=11", {"evaluate_real": 1, "evaluate": 5, "write_report": 1}),
         (
             "models.cgan.generator_rate=0.0003",
-            {"train": 1, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 2, "write_report": 1},
+            {"train": 1, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 3, "write_report": 1},
         ),
-        ("detect.steps=11", {"detect": 7, "write_report": 1}),
-        ("generate.images_per_class=13", {"generate": 5, "evaluate": 5, "detect": 6, "write_report": 1}),
+        ("detect.steps=11", {"detect": 16, "write_report": 1}),
+        ("generate.images_per_class=13", {"generate": 5, "evaluate": 5, "detect": 11, "write_report": 1}),
         ("tracking.experiment=other", {}),
-        ("generate.truncation=0.7", {"generate": 1, "evaluate": 1, "detect": 2, "write_report": 1}),
+        ("generate.truncation=0.7", {"generate": 1, "evaluate": 1, "detect": 3, "write_report": 1}),
         ("gallery.interpolation.fps=5", {"gallery": 5, "write_report": 1}),
         ("gallery.strips.width=100", {"gallery": 2, "write_report": 1}),
         (

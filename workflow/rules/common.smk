@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.data import annotations
 from pipeline.data.source import check_source, files
-from pipeline.detection.arms import arms
+from pipeline.detection.arms import PLAIN, arms
 from pipeline.settings import (
     METHOD,
     STYLED,

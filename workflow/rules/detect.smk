@@ -4,9 +4,18 @@ rule detect:
         synthetic=lambda w: expand(
             f"{RUN}/synthetic/{{name}}",
             dataset=w.dataset,
-            model=ARMS[w.arm],
+            model=ARMS[w.arm].models,
             seed=SETTINGS.seeds[0],
             name=IMAGE_SET,
+        ),
+        plain=lambda w: (
+            expand(
+                "<results>/{dataset}/detection/{arm}.json",
+                dataset=w.dataset,
+                arm=PLAIN,
+            )
+            if ARMS[w.arm].models
+            else []
         ),
     output:
         "<results>/{dataset}/detection/{arm}.json",
@@ -25,7 +34,7 @@ rule detect:
         method=METHOD["detect"],
         settings=SETTINGS.detect.model_dump(),
         journal=journal("{dataset}/detection/{arm}"),
-        models=lambda w: ARMS[w.arm],
+        arm=lambda w: ARMS[w.arm]._asdict(),
         seed=SETTINGS.seeds[0],
         state=f"{SETTINGS.results}/state/{{dataset}}/detection/{{arm}}.json",
     script:

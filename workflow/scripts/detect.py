@@ -1,5 +1,6 @@
 from pathlib import Path
 
+from pipeline.detection.arms import Arm
 from pipeline.job import job
 from pipeline.settings import Detect
 from pipeline.tracking.stages import detector
@@ -8,12 +9,14 @@ with job(snakemake.log[0]):
     from pipeline.detection.classify import run_arm  # after the log is open: torch takes seconds
 
     w, p = snakemake.wildcards, snakemake.params
-    with detector(p.journal, w.dataset, w.arm, p.models, p.seed, p.settings) as journal:
+    arm = Arm(**p.arm)
+    with detector(p.journal, w.dataset, arm, p.seed, p.settings) as journal:
         run_arm(
             Detect(**p.settings),
             real=Path(snakemake.input.real[0]).parent,
             synthetic=[Path(file).parent for file in snakemake.input.synthetic if file.endswith("meta.json")],
-            arm=w.arm,
+            plain=[Path(file) for file in snakemake.input.plain],
+            arm=arm,
             out=Path(snakemake.output[0]),
             state=Path(p.state),
             dataset=w.dataset,

@@ -1,15 +1,17 @@
-"""How a classifier learns, and what it then says of images."""
+"""One detector: trained on what it may see, and what it says of images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
+from pipeline.detection.augment import Augmentation
 from pipeline.detection.order import batches
 from pipeline.detection.pool import Pool
 from pipeline.detection.resnet import resnet18
@@ -19,30 +21,46 @@ from pipeline.training.device import amp_dtype
 CHECK = 50  # steps between looks at the loss; each makes an accelerator wait
 
 
-def train(settings: Detect, spec: ImageSpec, pool: Pool, seed: int, tick=lambda steps: None) -> nn.Module:
+@dataclass(frozen=True)
+class Diet:
+    """Which images of a pool a detector learns from besides its real ones, and how all are presented."""
+
+    extra: np.ndarray
+    """(m,) int64, rows of the pool for the places of synthetic images: kept ones, or real ones once more; or none."""
+    ratio: float
+    """Extra places for each real one; `inf`: no real image is seen."""
+    augmented: bool = False
+    balanced: bool = False
+
+
+def train(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int, tick=lambda steps: None) -> nn.Module:
     """A ResNet-18 after `settings.steps` AdamW steps, cosine decay to zero; all randomness comes from `seed`.
 
     Args:
         settings: `steps`, `batch`, `learning_rate`, `weight_decay` and `width`.
         spec: of the images.
         pool: the training images; their device is where training happens.
+        diet: what of the pool is seen.
         seed: of the repetition.
         tick: called with a number of steps whenever that many more are done.
 
     Raises:
         FloatingPointError: the training diverged.
     """
-    network = _initial(spec, settings.width, seed).to(pool.labels.device, memory_format=torch.channels_last)
+    device = pool.labels.device
+    network = _initial(spec, settings.width, seed).to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
-    order = batches(seed, settings.steps, settings.batch, pool.n_real, len(pool) - pool.n_real, spec.symmetry)
+    augment = Augmentation(seed, device) if diet.augmented else None
     ticked = 0
-    for step, (rows, views) in enumerate(order, 1):
-        rows, views = (torch.from_numpy(a).to(pool.labels.device) for a in (rows, views))
-        with _autocast(rows.device):
-            loss = functional.cross_entropy(network(pool.images(rows, views)), pool.labels[rows])
+    for step, (rows, views) in enumerate(_batches(settings, spec, pool, diet, seed), 1):
+        rows, views = (torch.from_numpy(a).to(device) for a in (rows, views))
+        images = pool.images(rows, views)
+        images = augment(images) if augment else images
+        with _autocast(device):
+            loss = functional.cross_entropy(network(images), pool.labels[rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -55,13 +73,24 @@ def train(settings: Detect, spec: ImageSpec, pool: Pool, seed: int, tick=lambda 
     return network.eval()
 
 
+def _batches(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int):
+    """(rows of the pool, views) of each step."""
+    labels, seen = pool.labels.cpu().numpy(), np.concatenate([np.arange(pool.n_real), diet.extra])
+    real, extra = labels[: pool.n_real], labels[diet.extra]
+    order = batches(
+        seed, settings.steps, settings.batch, real, extra, diet.ratio, spec.symmetry, balanced=diet.balanced
+    )
+    return ((seen[rows], views) for rows, views in order)
+
+
 @torch.inference_mode()
-def predict(network: nn.Module, pool: Pool, batch: int) -> np.ndarray:
-    """(N,) int64, the most probable class of every image of the pool."""
-    rows = torch.arange(len(pool), device=pool.labels.device)
-    with _autocast(rows.device):
-        parts = [network(pool.images(part)).argmax(1) for part in rows.split(batch)]
-    return torch.cat(parts).cpu().numpy()
+def log_probabilities(network: nn.Module, pool: Pool, rows: np.ndarray | None, batch: int) -> np.ndarray:
+    """(n, K) float64, log of the probability of each class for these rows of the pool, None for all."""
+    rows = np.arange(len(pool)) if rows is None else rows
+    asked = torch.from_numpy(rows).to(pool.labels.device)
+    with _autocast(asked.device):
+        parts = [network(pool.images(part)) for part in asked.split(batch)]
+    return torch.cat(parts).float().log_softmax(1).cpu().double().numpy()
 
 
 def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Module:
