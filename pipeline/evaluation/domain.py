@@ -24,9 +24,9 @@ from pipeline.job import progress, say
 from pipeline.settings import Detect, Evaluate, ImageSpec, UserError
 
 VERSION = 1  # raised when a classifier of the same recipe would see something else
-LEAST, LEAST_IN_ALL = 10, 100  # training images, of each class and together
+LEAST, LEAST_IN_ALL = 10, 150  # training images, of each class and together
 SETTLED = 1024  # of them that the normalisation is measured on
-SEEN = 12  # times a training image is looked at, at most
+SEEN = 3  # times a training image is looked at on average, at most; see `extractor`
 RECIPE = {"batch": 16, "learning_rate": 3e-3, "weight_decay": 1e-2, "width": 8}
 PLAIN = fit.Diet(np.arange(0), 0.0)  # the real images as they are
 PIXELS = 1 << 16  # of an image as the classifier sees it; larger ones are shrunk
@@ -51,9 +51,23 @@ def notes(settings: Evaluate, real: ImageSet) -> list[str]:
 
 
 def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
-    """What a ResNet-18 sees before it names a class (its last average pooling), after `settings.domain` steps on the
-    real training images; None where that is 0, or there are too few images (see `notes`).
+    """What a narrow ResNet-18 sees before it names a class (its last average pooling, 64 numbers), after
+    `settings.domain` steps of AdamW on the real training images. The weights are kept beside these, in
+    `domain.safetensors`: learned by the first job that looks at the set, loaded by the others. Damaged ones, or those
+    of other images, are learned anew.
 
+    The images it learned from are also those that all others are compared with. Once it knows them by heart, they lie
+    apart from every new image, a perfect generator's and the floor's included, and only copies seem right. So it stops
+    long before. On steel (six classes, 32 pixels, no flips), in its features and in those of a classifier of other
+    images, the density of new images about 300 that it looked at 3 times each is 0.99 and 1.05, precision 0.979 and
+    0.985, Fréchet and kernel distance are equal within their errors; about 120 images that it looked at 12 times, the
+    density is 0.72 and 1.04, the Fréchet distance 3.5 and 2.1. Hence SEEN, and LEAST images to learn from.
+
+    Returns:
+        The extractor, on the device where it looks; None where `settings.domain` is 0, or images lack (see `notes`).
+
+    Raises:
+        UserError: the training diverged.
     """
     if not settings.domain or notes(settings, real):
         return None
@@ -108,9 +122,9 @@ def _settle(network: nn.Module, pool: Pool) -> None:
         layer.reset_running_stats()
         layer.momentum = None  # a plain mean over batches
     network.train()
-    order = torch.from_numpy(np.random.default_rng(0).permutation(len(pool))).to(pool.labels.device)
-    for rows in order.split(SETTLED // 16)[:16]:
-        network(pool.images(rows))
+    order = np.random.default_rng(0).permutation(len(pool))[:SETTLED]
+    for rows in np.array_split(order, max(1, len(order) // 64)):
+        network(pool.images(torch.from_numpy(rows).to(pool.labels.device)))
     network.eval()
 
 

@@ -81,7 +81,7 @@ def find_cut(real: ImageSet) -> Cut:
     """From all training images of a set, of whatever class; their statistics are kept beside them."""
     train = real.rows("train")
     found = threshold(real.images, train)
-    statistics = kept(real, "phases", extractor(found)).rows(train)
+    statistics = of_set(real, found).rows(train)
     whole, largest = part(statistics, "grains").sum(axis=1), part(statistics, "largest_region")
     divided = bool(np.median(largest) <= DIVIDED and whole.mean() >= 1)
     thin = bool(part(statistics, "two_point")[:, 0].mean() >= THIN)
@@ -103,6 +103,11 @@ def threshold(images: NDArray, rows: NDArray[np.int64]) -> float:
 def extractor(cut: float) -> Extractor:
     """Statistics of images cut at a threshold; other thresholds are kept apart."""
     return Extractor(f"1 cut at {cut!r}", lambda images, text: _statistics(images, text, cut))
+
+
+def of_set(images: ImageSet, cut: float) -> Features:
+    """Statistics of every image of a set, computed once."""
+    return kept(images, "phases", extractor(cut))
 
 
 def flat(found: Features) -> NDArray[np.bool_]:

@@ -90,7 +90,7 @@ class Evaluate(Strict):
     """Folder of downloaded weights; can be filled by hand."""
     domain: Annotated[int, Field(ge=0)] = 100
     """Training steps, of 16 images each, of the small classifier of the real classes in whose features sets are
-    compared too; fewer where each training image would be seen more than 12 times, which is how it is learned by heart.
+    compared too; fewer where it would see each training image more than 3 times, which is how it learns them by heart.
     0 leaves it out."""
     subsets: Annotated[int, Field(ge=2)] = 50
     """Random subsets for the spread of KID and bootstrap draws for the other intervals."""

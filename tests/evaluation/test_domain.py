@@ -19,15 +19,15 @@ SMALL = {"size": 32}
 
 
 def blob_set(path, labels=None, splits="train", seed=1, **kinds):
-    labels = label_list(102) if labels is None else labels
+    labels = label_list(150) if labels is None else labels
     return write_set(path, blobs(labels, seed, **SMALL | kinds), labels, splits)
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory):
-    """120 training images of three classes and 66 held-out ones, with the classifier beside them."""
-    labels = label_list(186)
-    made = blob_set(tmp_path_factory.mktemp("domain") / "real", labels, ["train"] * 120 + ["test"] * 66)
+    """150 training images of three classes and 66 held-out ones, with the classifier beside them."""
+    labels = label_list(216)
+    made = blob_set(tmp_path_factory.mktemp("domain") / "real", labels, ["train"] * 150 + ["test"] * 66)
     domain.extractor(SETTINGS, made)
     return made
 
@@ -59,8 +59,8 @@ def test_new_images_lie_with_their_class(real):
 
 
 def test_it_says_how_many_held_out_images_it_names(tmp_path, capsys):
-    labels = label_list(150)
-    domain.extractor(SETTINGS, blob_set(tmp_path / "real", labels, ["train"] * 120 + ["test"] * 30))
+    labels = label_list(180)
+    domain.extractor(SETTINGS, blob_set(tmp_path / "real", labels, ["train"] * 150 + ["test"] * 30))
     found = [line for line in capsys.readouterr().err.splitlines() if "names the class of" in line]
     assert len(found) == 1
     assert int(found[0].split("class of ")[1].split("%")[0]) > 80
@@ -68,16 +68,16 @@ def test_it_says_how_many_held_out_images_it_names(tmp_path, capsys):
 
 
 def test_the_same_images_give_the_same_classifier_whatever_their_place(tmp_path, real):
-    labels = label_list(186)
-    again = blob_set(tmp_path / "copy", labels, ["train"] * 120 + ["test"] * 66)
+    labels = label_list(216)
+    again = blob_set(tmp_path / "copy", labels, ["train"] * 150 + ["test"] * 66)
     assert domain.extractor(SETTINGS, again).version == domain.extractor(SETTINGS, real).version
     assert weights_of(again).read_bytes() == weights_of(real).read_bytes()
 
 
 def test_held_out_images_teach_nothing(tmp_path, real):
-    labels = label_list(186)
-    images = np.concatenate([blobs(labels, 1, **SMALL)[:120], blobs(labels, 2, **SMALL)[120:]])
-    other = write_set(tmp_path / "other", images, labels, ["train"] * 120 + ["test"] * 66)
+    labels = label_list(216)
+    images = np.concatenate([blobs(labels, 1, **SMALL)[:150], blobs(labels, 2, **SMALL)[150:]])
+    other = write_set(tmp_path / "other", images, labels, ["train"] * 150 + ["test"] * 66)
     assert domain.extractor(SETTINGS, other).version == domain.extractor(SETTINGS, real).version
 
 
@@ -109,7 +109,7 @@ def test_a_set_of_large_images_is_learned_as_it_is_seen(tmp_path, monkeypatch):
     small = blob_set(tmp_path / "small")
     monkeypatch.setattr(domain, "PIXELS", 32 * 32)
     doubled = np.asarray(small.images).repeat(2, axis=1).repeat(2, axis=2)
-    large = write_set(tmp_path / "large", doubled, label_list(102), "train")
+    large = write_set(tmp_path / "large", doubled, label_list(150), "train")
     seen = [domain.extractor(HASTY, made) for made in (small, large)]
     assert (vectors(np.asarray(small.images), seen[0]) == vectors(doubled, seen[1])).all()
 
@@ -132,7 +132,7 @@ def test_a_classifier_of_something_else_is_not_used(tmp_path, change):
     before = domain.extractor(HASTY, made).version
     settings = HASTY
     if change == "labels":
-        names = label_list(102)
+        names = label_list(150)
         made = write_set(tmp_path / "real", np.asarray(made.images).copy(), names[1:] + names[:1])
     elif change == "images":
         made = blob_set(tmp_path / "real", seed=2)
@@ -180,9 +180,9 @@ def test_a_training_that_diverges_names_the_setting(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("labels", "note"),
     [
-        (["fine"] * 120, "they need two classes, there is one"),
-        (["fine"] * 9 + ["coarse"] * 91, "they need 10 training images of each class; fine has 9"),
-        (label_list(99), "they need 100 training images, there are 99"),
+        (["fine"] * 150, "they need two classes, there is one"),
+        (["fine"] * 9 + ["coarse"] * 150, "they need 10 training images of each class; fine has 9"),
+        (label_list(149), "they need 150 training images, there are 149"),
     ],
 )
 def test_too_little_to_learn_from_leaves_it_out_and_says_so(tmp_path, labels, note):
@@ -200,7 +200,7 @@ def test_a_class_without_training_images_is_one_with_too_few(tmp_path):
 
 
 def test_few_images_are_not_shown_until_they_are_known_by_heart(tmp_path, monkeypatch):
-    """104 images, 16 a step: 78 steps show each 12 times."""
+    """152 images, 16 a step: 28 steps show each 3 times at most."""
     steps = []
 
     def train(settings, *_):
@@ -208,11 +208,11 @@ def test_few_images_are_not_shown_until_they_are_known_by_heart(tmp_path, monkey
         raise FloatingPointError
 
     monkeypatch.setattr(fit, "train", train)
-    made = blob_set(tmp_path / "real", label_list(104))
+    made = blob_set(tmp_path / "real", label_list(152))
     for wanted in (1000, 20):
         with pytest.raises(UserError):
             domain.extractor(SETTINGS.model_copy(update={"domain": wanted}), made)
-    assert steps == [(78, 16), (20, 16)]
+    assert steps == [(28, 16), (20, 16)]
 
 
 # ---------------------------------------------------------------- in the panel
@@ -312,5 +312,5 @@ def test_features_that_are_not_finite_name_the_set(real, tmp_path, monkeypatch):
         return found
 
     monkeypatch.setattr(domain, "_features", sick)
-    with pytest.raises(UserError, match=f"{made.path}: 1 of 102 images have domain features that are not finite"):
+    with pytest.raises(UserError, match=f"{made.path}: 1 of 150 images have domain features that are not finite"):
         judge(real, made, tmp_path)

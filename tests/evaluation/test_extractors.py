@@ -22,7 +22,7 @@ CUT = Cut(0.5, False, False, 0.0, None, "µm")
 
 @pytest.mark.filterwarnings("ignore:.torch.jit")
 def test_features_of_an_image_do_not_depend_on_its_neighbours(stand_in, tmp_path):
-    real = write_set(tmp_path / "real", blobs(label_list(102), 0, size=32), label_list(102))
+    real = write_set(tmp_path / "real", blobs(label_list(150), 0, size=32), label_list(150))
     found = extractors(Evaluate(weights=str(stand_in), domain=2), real, CUT)
     assert found.keys() == EXTRACTORS.keys()
     images = blobs(label_list(270), 1, size=32)  # more than a batch

@@ -62,7 +62,7 @@ def results(tmp_path_factory):
 def test_a_run_leaves_all_that_the_contract_names(results):
     dataset = results / "polycrystals"
     real = ["images.npy", "metadata.csv", "meta.json", "rejected.csv", "near_duplicates.csv", "preview.png"]
-    real.append("evaluation.json")
+    real += ["evaluation.json", "features-random.npz", "features-domain.npz", "domain.safetensors"]
     assert all((dataset / "real" / name).is_file() for name in real)
     for model in FAMILY_SETTINGS:  # the default experiment names its models by their families
         folder = dataset / model / "seed-0"
@@ -93,6 +93,7 @@ def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
     ("change", "jobs"),
     [
         ("evaluate.subsets=11", {"evaluate_real": 1, "evaluate": 5, "write_report": 1}),
+        ("evaluate.domain=0", {"evaluate_real": 1, "evaluate": 5, "write_report": 1}),
         (
             "models.cgan.generator_rate=0.0003",
             {"train": 1, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 3, "write_report": 1},
