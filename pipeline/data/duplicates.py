@@ -76,7 +76,9 @@ def evened(gray: NDArray) -> NDArray[np.int8]:
 
 
 def _smooth(images: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
-    return ndimage.gaussian_filter(images, deviation, axes=(1, 2))
+    """As `ndimage.gaussian_filter` along rows and columns, as products of matrices: several times faster."""
+    down, across = (ndimage.gaussian_filter1d(np.eye(n, dtype=np.float32), deviation, axis=0) for n in images.shape[1:])
+    return down @ images @ across.T
 
 
 def reduced(images: NDArray, k: int) -> NDArray:
