@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.report import labels
 from pipeline.report.answer import overall, verdict
 from pipeline.report.labels import points
-from pipeline.report.scoreboard import AT_FLOOR, cell, columns, direction, measures
+from pipeline.report.scoreboard import AT_FLOOR, Key, cell, columns, direction, measures, places
 from pipeline.report.verdict import COPYING, Scores
 
 # A column each: the first of its measures that was taken. The one that the answer goes by comes before them.
@@ -42,10 +42,8 @@ def headline(scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, 
     chosen = [*first, *(taken[0] for slot in SLOTS if (taken := [measure for measure in slot if measure in known]))]
     chosen = list(dict.fromkeys(chosen))
     order = [model for model, _ in rankings[0].models] if rankings else []
-    rows = [
-        _row(scores, column, chosen, arms)
-        for column in columns(scores, [*order, *(model for model in models if model not in order)])
-    ]
+    placed, lines = places(scores), columns(scores, [*order, *(model for model in models if model not in order)])
+    rows = [_row(scores, placed, line, chosen, arms) for line in lines]
     return {
         "columns": [_column(*measure) for measure in chosen],
         "rows": rows,
@@ -60,14 +58,17 @@ def _column(extractor: str, name: str) -> dict[str, str]:
 
 def _row(
     scores: Scores,
+    placed: Mapping[Key, str],
     column: Mapping[str, str],
     chosen: Sequence[tuple[str, str]],
     arms: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
-    cells = [cell(scores, column["key"], *measure) for measure in chosen]
-    likeness = (cell(scores, column["key"], *m) for m in measures(scores) if m[1] not in COPYING)
-    places = [found["place"] for found in likeness if found and found["place"]]
-    at_floor = f"{places.count(AT_FLOOR)} of {len(places)}" if places else None
+    cells = [cell(scores, placed, (column["key"], *measure, "all")) for measure in chosen]
+    likeness = [
+        placed.get((column["key"], *measure, "all")) for measure in measures(scores) if measure[1] not in COPYING
+    ]
+    counted = [place for place in likeness if place]
+    at_floor = f"{counted.count(AT_FLOOR)} of {len(counted)}" if counted else None
     gain = next((_gain(arm) for arm in arms[1:] if arm["arm"] == f"{arms[0]['arm']}+{column['key']}"), None)
     return {**column, "cells": cells, "at_floor": at_floor, "gain": gain if column["kind"] == "model" else None}
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import labels
 from pipeline.report.labels import number
 from pipeline.report.tables import Score
-from pipeline.report.verdict import COPYING, FLOOR, Scores, apart, ratio, stretching, worse
+from pipeline.report.verdict import COPYING, FLOOR, Scores, apart, off, paired, ratio
 
+Key = tuple[str, str, str, str]  # model, extractor, metric, class
 AT_FLOOR = "at the floor"
 NO_COPIES = "no sign of copies"  # as far from the training images as the floor, or farther
 
@@ -42,15 +43,35 @@ def direction(name: str) -> str:
     return labels.DIRECTIONS["copies" if name in COPYING else labels.metric(name).better]
 
 
-def cell(scores: Scores, key: str, extractor: str, name: str, label: str = "all") -> dict[str, Any] | None:
-    """`value`, `text`, `interval`, `n`, and `place`: in words where it stands beside the floor, None without one."""
-    score = scores.get((key, extractor, name, label))
+def places(scores: Scores) -> dict[Key, str]:
+    """Where each number stands beside the floor; by the rule of the verdicts, off is a gap on the bad side."""
+    found = {}
+    for model in dict.fromkeys(key[0] for key in scores if key[0] != FLOOR):
+        classes = paired(scores, model)
+        for label, pairs in classes.items():
+            asked = sum(len(others) for c, others in classes.items() if (c == "all") == (label == "all"))
+            wrong = off(pairs, asked)
+            for (extractor, name), pair in pairs.items():
+                fine = NO_COPIES if name in COPYING else AT_FLOOR
+                found[model, extractor, name, label] = _off(*pair, name) if (extractor, name) in wrong else fine
+    return found
+
+
+def _off(score: Score, floor: Score, name: str) -> str:
+    times = ratio(score, floor, name)
+    if times is not None:
+        return f"{times:.1f}× floor" if times < 100 else f"{times:.0f}× floor"
+    return "above the floor" if score.value > floor.value else "below the floor"
+
+
+def cell(scores: Scores, placed: Mapping[Key, str], key: Key) -> dict[str, Any] | None:
+    """`value`, `text`, `interval`, `n`, and `place` (of `places`, None without a floor) of a number."""
+    score = scores.get(key)
     if score is None:
         return None
-    floor = None if key == FLOOR else scores.get((FLOOR, extractor, name, label))
     interval = f"{number(score.low)} to {number(score.high)}"
-    place = _place(score, floor, name, _asked(scores, key, label))
-    return {"value": score.value, "text": number(score.value), "interval": interval, "n": score.n, "place": place}
+    found = {"value": score.value, "text": number(score.value), "interval": interval, "n": score.n}
+    return found | {"place": placed.get(key)}
 
 
 def table(scores: Scores, models: Sequence[str]) -> dict[str, Any]:
@@ -60,11 +81,11 @@ def table(scores: Scores, models: Sequence[str]) -> dict[str, Any]:
         `columns` (see there); `groups`: a mapping of `title` and `rows` for each group of measures. A row has `title`,
         `direction`, `reading`, `n`, and `cells`, one a column: None, or a `cell` with `best`: the closest generator.
     """
-    found = columns(scores, models)
+    found, placed = columns(scores, models), places(scores)
     groups: dict[str, list[dict[str, Any]]] = {}
     for measure in measures(scores):
         group = labels.GROUPS[labels.metric(measure[1]).group]
-        groups.setdefault(group, []).append(_row(scores, found, models, *measure))
+        groups.setdefault(group, []).append(_row(scores, placed, found, models, *measure))
     return {"columns": found, "groups": [{"title": title, "rows": rows} for title, rows in groups.items()]}
 
 
@@ -73,13 +94,13 @@ def by_class(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> l
 
     A row has the class's name as `label`, and `cells`.
     """
-    tables = []
+    tables, placed = [], places(scores)
     shown = [column for column in columns(scores, models) if column["kind"] != "ceiling"]
     classes = [c for c in classes if c != "all"]
     for measure in dict.fromkeys(m for c in classes for m in measures(scores, c)):
         rows = []
         for label in classes:
-            cells = [cell(scores, column["key"], *measure, label) for column in shown]
+            cells = [cell(scores, placed, (column["key"], *measure, label)) for column in shown]
             if any(cells):
                 rows.append({"label": label, "cells": cells})
         title = {"title": labels.title(*measure), "direction": direction(measure[1])}
@@ -94,11 +115,10 @@ def every(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> dict
         `columns` (see there), `rows` of `group`, `measure`, `extractor`, `label`, `n` and `cells`, one a column, and
         `filters`: for `group`, `extractor` and `label` the values to choose from, where there are several.
     """
-    found = columns(scores, models)
-    rows = []
+    found, placed, rows = columns(scores, models), places(scores), []
     for label in ["all", *(c for c in classes if c != "all")]:
         for extractor, name in measures(scores, label):
-            cells = [cell(scores, column["key"], extractor, name, label) for column in found]
+            cells = [cell(scores, placed, (column["key"], extractor, name, label)) for column in found]
             metric = labels.metric(name)
             row = {"group": labels.GROUPS[metric.group], "measure": metric.label, "label": label, "cells": cells}
             rows.append(row | {"extractor": labels.EXTRACTORS.get(extractor, extractor), "n": _n(cells)})
@@ -125,9 +145,14 @@ def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def _row(
-    scores: Scores, shown: Sequence[dict[str, str]], models: Sequence[str], extractor: str, name: str
+    scores: Scores,
+    placed: Mapping[Key, str],
+    shown: Sequence[dict[str, str]],
+    models: Sequence[str],
+    extractor: str,
+    name: str,
 ) -> dict[str, Any]:
-    cells = [cell(scores, column["key"], extractor, name) for column in shown]
+    cells = [cell(scores, placed, (column["key"], extractor, name, "all")) for column in shown]
     for column, found in zip(shown, cells, strict=True):
         if found:
             found["best"] = column["kind"] == "model" and _is_best(scores, column["key"], models, extractor, name)
@@ -143,24 +168,6 @@ def _row(
 def _n(cells: Sequence[dict[str, Any] | None]) -> str:
     counts = sorted({found["n"] for found in cells if found})
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-
-
-def _asked(scores: Scores, key: str, label: str) -> int:
-    """How many measures of these images are beside a floor: over all classes, or of any class."""
-    asked = (rest for name, *rest in scores if name == key and (rest[2] == "all") == (label == "all"))
-    return sum((FLOOR, *rest) in scores for rest in asked)
-
-
-def _place(score: Score, floor: Score | None, name: str, asked: int) -> str | None:
-    """By the same rule as the verdicts: off the floor is what leaves a gap on the bad side."""
-    if floor is None:
-        return None
-    if not worse(score, floor, COPYING.get(name, labels.metric(name).better), stretching(asked)):
-        return NO_COPIES if name in COPYING else AT_FLOOR
-    times = ratio(score, floor, name)
-    if times is not None:
-        return f"{times:.1f}× floor" if times < 100 else f"{times:.0f}× floor"
-    return "above the floor" if score.value > floor.value else "below the floor"
 
 
 def _is_best(scores: Scores, model: str, models: Sequence[str], extractor: str, name: str) -> bool:
