@@ -49,6 +49,7 @@ PARTS: dict[str, tuple[ModuleType, str]] = {
     "distances class by class": (distances, "by_class"),
     "texture and spectrum": (structure, "textures"),
     "microstructure": (structure, "microstructure"),
+    "search for copies": (panel, "alike"),
     "copies": (panel, "copies"),
     "diversity": (panel, "diversity"),
     "power spectra's figure": (panel, "plot_psd"),
