@@ -285,7 +285,8 @@ def test_its_unit_is_the_spread_of_the_training_images():
 
     def sample(*rows):
         found = features.without_grams(np.array(rows, np.float32))
-        return Sample(np.zeros(len(rows)), np.arange(len(rows)), np.array(["a"] * len(rows)), {"domain": found})
+        order = np.arange(len(rows))
+        return Sample(np.zeros(len(rows)), order, np.array(["a"] * len(rows)), order.astype(str), {"domain": found})
 
     x, y = scaled(sample([1, 4], [3, 8]), sample([0, 0], [2, 0], [1, 6]), "domain")  # variances 1 and 12, mean 6.5
     assert y == pytest.approx(np.array([[-1, -2], [1, -2], [0, 4]]) / np.sqrt(6.5))
