@@ -60,11 +60,11 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
     if n < NEEDED["nearest"]:
         yield too_few("nearest, nearest_pixels, ssim_nearest, d1_d2, authenticity, copied", n, NEEDED["nearest"])
         return
-    subsets, rng = context.settings.subsets, context.rng(2)
+    rng = context.rng(2)
     groups = candidate.groups
     yield from _ratio("random", "nearest", found.features.first, usual and usual.features.first, groups, context)
     yield from _ratio("pixels", "nearest_pixels", found.twins.distance, usual and usual.twins.distance, groups, context)
-    ratio = bootstrap(np.median, (found.features.ratio,), subsets, rng, (groups,))
+    ratio = bootstrap(np.median, (found.features.ratio,), rng, (groups,))
     yield row("random", "d1_d2", ALL, ratio, len(candidate))
     yield row("random", "authenticity", ALL, share(found.features.authentic, groups), len(candidate))
     if found.bar is not None:
@@ -73,7 +73,7 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
         yield "copied: left out, the images are too small, or too even, to prove a copy by its details"
     chosen = np.sort(rng.permutation(len(candidate))[:SSIM_PAIRS])
     values = metrics.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
-    likeness = bootstrap(np.mean, (values,), subsets, rng, (groups[chosen],))
+    likeness = bootstrap(np.mean, (values,), rng, (groups[chosen],))
     yield row("pixels", "ssim_nearest", ALL, likeness, len(chosen))
 
 
@@ -88,8 +88,8 @@ def _ratio(
     elif np.median(usual) <= 0:
         yield f"{metric}: left out, half of the held-out images are copies of training images"
     else:
-        both, subsets = (groups, context.heldout.groups), context.settings.subsets
-        ratio = bootstrap(_of_medians, (distance, usual), subsets, context.rng(12), both)
+        both = groups, context.heldout.groups
+        ratio = bootstrap(_of_medians, (distance, usual), context.rng(12), both)
         yield row(extractor, metric, ALL, ratio, len(distance))
 
 

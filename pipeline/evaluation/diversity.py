@@ -28,7 +28,7 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
     a, b = (candidate.pixels(side) for side in pairs.T)
 
     def of(extractor: str, metric: str, values: NDArray) -> dict:
-        return row(extractor, metric, ALL, bootstrap(np.mean, (values,), context.settings.subsets, rng), len(values))
+        return row(extractor, metric, ALL, bootstrap(np.mean, (values,), rng), len(values))
 
     yield of("pixels", "ssim_diversity", metrics.ssim(a, b))
     side = min(a.shape[1:3])

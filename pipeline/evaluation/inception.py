@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.evaluation.features import Extractor, Features, batches, device, without_grams
 from pipeline.settings import Evaluate
-from pipeline.weights import fetch, in_cache, verified
+from pipeline.weights import fetch, in_cache, place, verified
 
 
 def extractor(settings: Evaluate) -> Extractor | None:
@@ -54,12 +54,10 @@ def inception_features(images: NDArray, description: str, weights: Path) -> Feat
 def inception_output(cache: str | os.PathLike) -> NDArray[np.float32]:
     """(1008, 2048) weights W of Inception's last layer: of features x its logits are W x, in the same pass or after it.
 
-    The layer's bias is left out, as in the Inception score's original code and in NVIDIA's for this file.
-
-    Raises:
-        UserError: missing or altered weights.
+    The layer's bias is left out, as in the Inception score's original code and in NVIDIA's for this file. The file is
+    the one that `extractor` verified in this job.
     """
-    network = torch.jit.load(str(verified("inception", cache)), map_location="cpu")
+    network = torch.jit.load(str(place("inception", cache)), map_location="cpu")
     return network.output.weight.detach().numpy()
 
 

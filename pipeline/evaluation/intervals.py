@@ -12,6 +12,7 @@ from scipy.stats import beta
 Rows = NDArray[np.int64]
 Values = float | NDArray[np.float64]
 COVERAGE = (2.5, 97.5)  # percentiles of an interval
+BOOTSTRAPS = 1000  # a percentile of fewer is rough; they are cheap
 
 
 class Estimate(NamedTuple):
@@ -149,29 +150,38 @@ def spread(values: NDArray) -> Estimate:
 def bootstrap(
     statistic: Callable[..., float],
     samples: tuple[NDArray, ...],
-    draws: int,
     rng: np.random.Generator,
     groups: tuple[NDArray, ...] | None = None,
+    draws: int = BOOTSTRAPS,
 ) -> Estimate:
     """A statistic of one or several independent samples, and its percentile bootstrap interval (Efron 1979).
 
     Args:
         groups: of each sample, (n,) which values are not independent of which; whole groups are drawn (the cluster
             bootstrap, Davison and Hinkley 1997, section 3.8). None draws each value for itself.
+        draws: of the percentiles.
     """
-    members = [_members(names) for names in groups or [np.arange(len(sample)) for sample in samples]]
-
-    def drawn(sample: NDArray, rows: list[Rows]) -> NDArray:
-        return sample[np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])]
-
-    values = [statistic(*map(drawn, samples, members)) for _ in range(draws)]
+    order = [_grouped(sample, names) for sample, names in zip(samples, groups or [None] * len(samples), strict=True)]
+    values = [statistic(*(_redrawn(*kept, rng) for kept in order)) for _ in range(draws)]
     return Estimate(statistic(*samples), *np.percentile(values, COVERAGE))
 
 
-def _members(groups: NDArray) -> list[Rows]:
-    """Rows of each group."""
-    _, member, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    return np.split(np.argsort(member, kind="stable"), np.cumsum(counts)[:-1])
+def _grouped(sample: NDArray, names: NDArray | None) -> tuple[NDArray, NDArray, NDArray]:
+    """Values sorted by group, where each group begins and how many it has."""
+    if names is None:
+        names = np.arange(len(sample))
+    _, member, counts = np.unique(names, return_inverse=True, return_counts=True)
+    return sample[np.argsort(member, kind="stable")], np.cumsum(counts) - counts, counts
+
+
+def _redrawn(values: NDArray, starts: NDArray, counts: NDArray, rng: np.random.Generator) -> NDArray:
+    """The values of as many groups as there are, drawn with replacement."""
+    drawn = rng.integers(len(starts), size=len(starts))
+    if len(starts) == len(values):
+        return values[drawn]
+    lengths = counts[drawn]
+    first = np.repeat(starts[drawn] - np.cumsum(lengths) + lengths, lengths)
+    return values[first + np.arange(len(first))]
 
 
 def share(hits: NDArray[np.bool_], groups: NDArray) -> Estimate:

@@ -11,7 +11,7 @@ from pipeline.evaluation import lpips, panel, twins
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(inception="off", lpips="off", subsets=20, subset_size=30)
+SETTINGS = Evaluate(domain=0, inception="off", lpips="off", subsets=20, subset_size=30)
 SHARES = ("authenticity", "copied")
 
 

@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pipeline.evaluation import distances, inception, metrics
+from pipeline.evaluation import distances, metrics
 from pipeline.evaluation.context import NEEDED, Context
 from pipeline.evaluation.features import Features
 from pipeline.evaluation.intervals import draw
 from pipeline.evaluation.sample import Sample
-from pipeline.settings import Evaluate, UserError
+from pipeline.settings import Evaluate
 from pipeline.weights import WEIGHTS
 from tests.evaluation.conftest import label_list
 
@@ -172,15 +172,6 @@ def test_the_inception_score_is_that_of_the_networks_own_probabilities(weights):
     assert (found["n"], found["extractor"]) == (45, "inception")
     assert {"fid", "fid_inf", "kid", *VARIETY} <= {metric for metric, label in rows if label == "all"}
     assert any(note.startswith("fid, inception_score: with 45 images they are mostly bias") for note in notes)
-
-
-@pytest.mark.filterwarnings("ignore:.torch.jit")
-def test_altered_weights_of_the_last_layer_are_never_loaded(weights):
-    folder, _ = weights
-    with open(folder / "inception-2015-12-05.pt", "ab") as file:
-        file.write(b"x")
-    with pytest.raises(UserError, match="altered"):
-        inception.inception_output(folder)
 
 
 def test_too_few_images_for_inceptions_numbers_are_said():

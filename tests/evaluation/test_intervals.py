@@ -1,5 +1,7 @@
 """Draws keep the classes' shares, and intervals are as wide as the truth is unsure."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -57,7 +59,7 @@ def test_estimate_averages_over_the_whole_draws_and_takes_several_numbers_at_onc
 def test_bootstrap_of_a_ratio_of_means_against_the_delta_method():
     rng = np.random.default_rng(1)
     a, b = 10 + rng.standard_normal(200), 5 + rng.standard_normal(400)
-    found = bootstrap(lambda u, v: u.mean() / v.mean(), (a, b), 2000, rng)
+    found = bootstrap(lambda u, v: u.mean() / v.mean(), (a, b), rng, draws=2000)
     assert found.value == a.mean() / b.mean()
     error = found.value * np.sqrt(a.var() / 200 / a.mean() ** 2 + b.var() / 400 / b.mean() ** 2)
     assert (found.high - found.low) / (2 * 1.96) == pytest.approx(error, rel=0.08)
@@ -112,7 +114,7 @@ def test_bootstrap_by_groups_gives_the_standard_error_of_a_mean_of_groups():
     rng, widths = np.random.default_rng(0), []
     for _ in range(40):
         names, x = grouped(rng, 50, 4, 0.3)
-        found = bootstrap(np.mean, (x,), 200, rng, (names,))
+        found = bootstrap(np.mean, (x,), rng, (names,), 200)
         widths.append((found.high - found.low) / (2 * 1.96))
     assert np.mean(widths) == pytest.approx(np.sqrt((1 + 0.09 / 4) / 50), rel=0.06)
 
@@ -130,3 +132,15 @@ def test_interval_of_a_share_is_exact():
 def test_a_group_counts_as_one_image_in_the_interval_of_a_share():
     single, grouped = share(np.arange(20) < 5, np.arange(20)), share(np.arange(60) < 15, np.arange(60) // 3)
     assert grouped == pytest.approx(single)
+
+
+def test_bootstrap_draws_whole_groups():
+    """Groups of 1, 2 and 3 values: each draw of three groups holds the members of a group together."""
+    names, values = np.array(["b", "a", "c", "b", "c", "c"]), np.array([10, 1, 100, 10, 100, 100])
+    seen = []
+    bootstrap(lambda x: seen.append(sorted(x.tolist())) or 0.0, (values,), np.random.default_rng(0), (names,), 50)
+    possible = {1: [1], 10: [10, 10], 100: [100, 100, 100]}
+    triples = itertools.product(possible.values(), repeat=3)
+    whole = [sorted(itertools.chain.from_iterable(triple)) for triple in triples]
+    assert all(draw in whole for draw in seen[:50])
+    assert len({len(draw) for draw in seen}) > 3
