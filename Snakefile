@@ -6,6 +6,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/detect.smk"
+include: "workflow/rules/detect_boxes.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -27,6 +28,7 @@ rule all:
         "<results>/summary.csv",
         "<results>/report.html",
         every_box_set(),
+        every_box_arm(),
 
 
 onstart:

@@ -23,7 +23,7 @@ rule detect:
         runtime=720,
     params:
         method=METHOD["detect"],
-        settings=SETTINGS.detect.model_dump(),
+        settings=SETTINGS.detect.model_dump(exclude={"boxes"}),
         journal=journal("{dataset}/detection/{arm}"),
         models=lambda w: ARMS[w.arm],
         seed=SETTINGS.seeds[0],
@@ -35,3 +35,4 @@ rule detect:
 rule detect_all:
     input:
         every_arm("<results>/{dataset}/detection/{arm}.json"),
+        every_box_arm(),
