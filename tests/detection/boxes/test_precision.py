@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -93,6 +94,26 @@ def test_the_means_are_those_of_pycocotools_in_a_crowd(seed):
     ours = np.nanmean(scores), np.nanmean(scores[:, 0])
     assert 0 < ours[0] < ours[1] < 1
     assert ours == pytest.approx(by_pycocotools(truth, found, 45, 5), abs=1e-12)
+
+
+def test_the_means_are_those_of_pycocotools_on_real_defects(shared_data):
+    files = sorted((shared_data("neu_det") / "ANNOTATIONS").glob("*.xml"))[::9]
+    marks = [
+        (i, mark.findtext("name"), *(float(mark.findtext(f"bndbox/{end}")) for end in ("xmin", "ymin", "xmax", "ymax")))
+        for i, file in enumerate(files)
+        for mark in ElementTree.parse(file).iter("object")
+    ]
+    names = sorted({mark[1] for mark in marks})
+    truth = listed(*((i, names.index(name), *box) for i, name, *box in marks))
+    assert (len(names), len(marks) > 300) == (6, True)
+    rng = np.random.default_rng(0)
+    again = rng.integers(0, len(marks), 3 * len(marks))
+    box = truth.box[again] + rng.normal(0, 8, (len(again), 4))
+    wrong = rng.random(len(again)) < 0.2
+    klass = np.where(wrong, rng.integers(0, 6, len(again)), truth.klass[again])
+    found = Listed(truth.image[again], klass, box, rng.random(len(again)))
+    scores = average_precision(truth, found, len(files), 6)
+    assert (scores.mean(), scores[:, 0].mean()) == pytest.approx(by_pycocotools(truth, found, len(files), 6), abs=1e-12)
 
 
 def test_nothing_found_is_no_precision_and_no_error():
