@@ -40,8 +40,8 @@ def train(
     Raises:
         UserError: the loss was not finite.
     """
-    with _drawing_from(seed):
-        device = pool.images.stored.device
+    device = pool.images.stored.device
+    with _drawing_from(seed, device):
         # Drawn on the CPU, so that they are the same whatever trains them.
         network = DETECTORS[settings.detector](spec, classes, settings).to(device, memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(
@@ -82,10 +82,10 @@ def find(network: BoxDetector, pool: BoxPool, batch: int) -> list[Found]:
 
 
 @contextmanager
-def _drawing_from(seed: int) -> Iterator[None]:
+def _drawing_from(seed: int, device: torch.device) -> Iterator[None]:
     """Weights, and the samples that torchvision's detectors draw, from a seed; sums in a fixed order."""
     with (
-        torch.random.fork_rng(),
+        torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []),
         torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
     ):
         torch.manual_seed(seed)

@@ -66,9 +66,9 @@ def test_the_rate_rises_over_a_tenth_and_falls_to_zero():
 
 @pytest.mark.parametrize("size", [16, 50, 64, 100])
 def test_any_size_of_image_has_its_boxes_inside(size):
-    real = DetectBoxes(width=2)
+    settings = DetectBoxes(width=2)
     spec = ImageSpec(size, size, 1, ("all",))
-    network = DETECTORS["small"](spec, 3, real).eval()
+    network = DETECTORS["small"](spec, 3, settings).eval()
     with torch.inference_mode():
         network.classify[-1].bias.zero_()  # all places say something
         found = network.detect(torch.zeros(2, 1, size, size))
