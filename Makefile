@@ -3,7 +3,7 @@ BIN := .venv/bin
 RESULTS ?= results
 URI ?=
 # Networks this small gain little from a second core, and leave a GPU mostly idle: a core each, as many at once as there are.
-SIDE_BY_SIDE := --resources gpu=99 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1
+SIDE_BY_SIDE := --resources gpu=99 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 .PHONY: demo test test-slow lint format schema bench gpu-check ui
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report

@@ -6,6 +6,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/detect.smk"
+include: "workflow/rules/detect_boxes.smk"
 include: "workflow/rules/report.smk"
 
 
@@ -28,6 +29,7 @@ rule all:
         "<results>/report.html",
         expand("<results>/{dataset}/report.html", dataset=DATASETS),
         every_box_set(),
+        every_box_arm(),
 
 
 onstart:

@@ -64,7 +64,13 @@ def test_metrics_know_no_data_set():
 
 @pytest.mark.parametrize(
     "module",
-    ["pipeline.settings", "pipeline.data.source", "pipeline.detection.arms", "pipeline.weights"],
+    [
+        "pipeline.settings",
+        "pipeline.data.source",
+        "pipeline.detection.arms",
+        "pipeline.detection.boxes.arms",
+        "pipeline.weights",
+    ],
 )
 def test_planning_a_run_imports_no_torch(module):
     code = f"import {module}, sys; sys.exit('torch' in sys.modules)"

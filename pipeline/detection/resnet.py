@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import chain
+
 from torch import Tensor, nn
 
 from pipeline.settings import ImageSpec
@@ -34,17 +36,27 @@ def resnet18(spec: ImageSpec, width: int = 64) -> nn.Sequential:
     `width` 64 is the paper's). Images of at most 64 pixels enter through a 3×3 convolution without striding or pooling,
     as in that paper's section 4.2; larger ones through its 7×7 convolution and max-pool, both of stride 2.
     """
-    layers = [*_stem(spec, width)]
-    before = width
+    layers = chain.from_iterable(stages(spec, width))
+    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * width, len(spec.classes)))
+    initialise(network)
+    return network
+
+
+def stages(spec: ImageSpec, width: int) -> list[list[nn.Module]]:
+    """The layers of the stem, then those of each of the four stages."""
+    layers, before = [_stem(spec, width)], width
     for stage in range(4):
         after, stride = width * 2**stage, 1 if stage == 0 else 2
-        layers += [_block(before, after, stride), _block(after, after, 1)]
+        layers.append([_block(before, after, stride), _block(after, after, 1)])
         before = after
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(before, len(spec.classes)))
+    return layers
+
+
+def initialise(network: nn.Module) -> None:
+    """Random weights of all convolutions for layers that are followed by a rectifier (He et al. 2015)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    return network
 
 
 def body(network: nn.Sequential) -> nn.Sequential:

@@ -19,6 +19,8 @@ from pipeline.settings.loading import Settings, load, schema
 from pipeline.settings.shots import Family, families
 from pipeline.settings.stages import (
     Detect,
+    DetectBoxes,
+    Detection,
     Evaluate,
     Gallery,
     Generate,
@@ -44,6 +46,8 @@ __all__ = [
     "Boxes",
     "Dataset",
     "Detect",
+    "DetectBoxes",
+    "Detection",
     "Evaluate",
     "Family",
     "Gallery",

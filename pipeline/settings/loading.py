@@ -13,7 +13,7 @@ from pipeline.settings.basics import Name, Strict, UserError
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
 from pipeline.settings.shots import LIST, expanded
-from pipeline.settings.stages import Detect, Evaluate, Gallery, Generate, Tracking
+from pipeline.settings.stages import Detection, Evaluate, Gallery, Generate, Tracking
 
 
 class Settings(Strict):
@@ -27,7 +27,7 @@ class Settings(Strict):
     generate: Generate = Generate()
     gallery: Gallery = Gallery()
     evaluate: Evaluate = Evaluate()
-    detect: Detect = Detect()
+    detect: Detection = Detection()
 
     @model_validator(mode="after")
     def possible(self):

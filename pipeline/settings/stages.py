@@ -122,6 +122,33 @@ class Detect(Strict):
     """Trainings of each ratio and share to choose by, with seeds of their own. A single candidate needs none."""
 
 
+class DetectBoxes(Strict):
+    """Detectors that find defects with boxes, in data sets that have boxes."""
+
+    detector: Literal["small", "fasterrcnn", "retinanet", "fcos"] = "small"
+    """`small`: written here, trains on a processor in minutes; the others are torchvision's on a ResNet-50, with random
+    weights, for a GPU."""
+    seeds: Annotated[int, Field(ge=2)] = 5
+    """Paired repetitions: the same initial weights and data order in every arm."""
+    steps: Count = 2000
+    """Optimiser steps of a detector, the same in every arm."""
+    batch: Annotated[int, Field(ge=2)] = 16
+    """Images a step."""
+    learning_rate: Positive = 2e-3
+    """Peak AdamW step; rises over the first tenth of the steps, then cosine decay to zero. 1e-4 suits torchvision's."""
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    """AdamW weight decay."""
+    width: Count = 16
+    """Of `small`: channels of the first stage of its ResNet-18."""
+
+
+class Detection(Detect):
+    """What is set under `detect`. The class above is all that a job of classification is given."""
+
+    boxes: DetectBoxes = DetectBoxes()
+    """Detectors that find defects with boxes."""
+
+
 class Tracking(Strict):
     uri: str | None = None
     """MLflow tracking URI; null is a SQLite file under the results."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import PLAIN, arms
+from pipeline.detection.boxes.arms import ARMS as BOX_ARMS
 from pipeline.settings import (
     METHOD,
     STYLED,
@@ -63,6 +64,7 @@ wildcard_constraints:
     model="|".join(MODELS),
     seed=r"\d+",
     arm="|".join(map(re.escape, ARMS)),
+    box_arm="|".join(map(re.escape, BOX_ARMS)),
     weights="|".join(re.escape(of.file) for of in WEIGHTS.values()),
 
 
@@ -84,6 +86,15 @@ def every_arm(pattern):
 def every_box_set():
     """Of the data sets that have boxes."""
     return expand(BOXES, dataset=BOXED)
+
+
+def every_box_arm():
+    """Of the data sets that have boxes."""
+    return expand(
+        "<results>/{dataset}/detection/boxes/{box_arm}.json",
+        dataset=BOXED,
+        box_arm=BOX_ARMS,
+    )
 
 
 def of_source(dataset):

@@ -32,7 +32,7 @@ rule detect:
         runtime=720,
     params:
         method=METHOD["detect"],
-        settings=SETTINGS.detect.model_dump(),
+        settings=SETTINGS.detect.model_dump(exclude={"boxes"}),
         journal=journal("{dataset}/detection/{arm}"),
         arm=lambda w: ARMS[w.arm]._asdict(),
         seed=SETTINGS.seeds[0],
@@ -44,3 +44,4 @@ rule detect:
 rule detect_all:
     input:
         every_arm("<results>/{dataset}/detection/{arm}.json"),
+        every_box_arm(),

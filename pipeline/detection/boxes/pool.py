@@ -1,0 +1,124 @@
+"""The images and boxes one detector may see, and those that judge it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.data.imageset import ImageSet
+from pipeline.detection.boxes.detector import Marks
+from pipeline.detection.boxes.views import turned
+from pipeline.detection.pool import Pool
+from pipeline.settings import UserError
+
+ENDS = ["x0", "y0", "x1", "y1"]
+
+
+@dataclass(frozen=True)
+class BoxPool:
+    """Images whose boxes are known, the real ones first."""
+
+    images: Pool
+    """On the device; its labels say nothing here."""
+    boxes: np.ndarray
+    """(N, M, 4) float32, x0, y0, x1, y1 in pixels; an image of fewer than M boxes is filled up with zeros."""
+    classes: np.ndarray
+    """(N, M) int64 in [0, K); -1 where there is no box."""
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    def batch(self, rows: np.ndarray, views: np.ndarray) -> tuple[Tensor, Marks]:
+        """(n, C, H, W) images in [-1, 1] and their boxes, image i turned by the bits of views[i] (see `order`)."""
+        device = self.images.stored.device
+        at = (torch.from_numpy(a).to(device) for a in (rows, views))
+        most = int((self.classes[rows] >= 0).sum(1).max())
+        boxes = turned(self.boxes[rows, :most], views, *self.images.stored.shape[1:3])
+        marks = Marks(*(torch.from_numpy(a).to(device) for a in (boxes, self.classes[rows, :most])))
+        return self.images.images(*at), marks
+
+
+def seen(images: ImageSet, split: str) -> np.ndarray:
+    """(n,) int64, rows of a split that a detector may see: those whose boxes are known, background among them."""
+    rows = images.rows(split)
+    return rows[images.annotated[rows]]
+
+
+def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> BoxPool:
+    """What `seen` gives of the training images of the real set, then of every synthetic set.
+
+    Raises:
+        UserError: no real training image with a box, or a synthetic set that is empty, without boxes, or of another
+            size, channels, depth or classes of boxes than the real one.
+    """
+    first = _read(real, seen(real, "train"), real.box_classes, device)
+    if not (first.classes >= 0).any():
+        raise UserError(
+            f"datasets.{dataset}.boxes.path: 0 boxes in the {len(first)} training images whose boxes are known, "
+            "a detector needs at least 1 to learn from"
+        )
+    pools = [first]
+    for fakes in synthetic:
+        _check(fakes, real)
+        pools.append(_read(fakes, seen(fakes, "train"), real.box_classes, device))
+    return _joined(pools)
+
+
+def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
+    """What `seen` gives of the real test images.
+
+    Raises:
+        UserError: none of them has a box, so that no precision could be said.
+    """
+    pool = _read(real, seen(real, "test"), real.box_classes, device)
+    if not (pool.classes >= 0).any():
+        raise UserError(
+            f"datasets.{dataset}.split.test: 0 boxes in the {len(pool)} test images whose boxes are known, "
+            "a detector needs at least 1 to be judged by"
+        )
+    return pool
+
+
+def _check(fakes: ImageSet, real: ImageSet) -> None:
+    for what, found, wanted in (
+        ("height × width × channels", fakes.images.shape[1:], real.images.shape[1:]),
+        ("stored type", str(fakes.images.dtype), str(real.images.dtype)),
+    ):
+        if found != wanted:
+            raise UserError(f"{fakes.path}: {what} is {found}, the real images {real.path} have {wanted}")
+    unknown = sorted(set(fakes.box_classes) - set(real.box_classes))
+    if unknown:
+        raise UserError(
+            f"{fakes.path}: boxes of class `{unknown[0]}`, the real ones have {', '.join(real.box_classes)}"
+        )
+    if not len(seen(fakes, "train")):
+        raise UserError(f"{fakes.path}: 0 synthetic training images whose boxes are known, at least 1 is needed")
+
+
+def _read(images: ImageSet, rows: np.ndarray, classes: list[str], device: torch.device) -> BoxPool:
+    """Reads these rows of the image file and no other."""
+    stored = np.ascontiguousarray(images.images[rows])
+    if stored.dtype == np.uint16:
+        stored = stored.view(np.int16)
+    ids = images.metadata["id"].iloc[rows]
+    table = images.boxes[images.boxes["id"].isin(ids)]
+    row = table["id"].map(dict(zip(ids, range(len(ids)), strict=True))).to_numpy(np.int64)
+    place = table.groupby("id").cumcount().to_numpy()
+    most = int(place.max(initial=-1)) + 1
+    boxes, numbers = np.zeros((len(rows), most, 4), np.float32), np.full((len(rows), most), -1, np.int64)
+    boxes[row, place] = table[ENDS].to_numpy(np.float32)
+    numbers[row, place] = table["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(np.int64)
+    labels = torch.zeros(len(rows), dtype=torch.int64, device=device)
+    return BoxPool(Pool(torch.from_numpy(stored).to(device), labels, len(rows)), boxes, numbers)
+
+
+def _joined(pools: list[BoxPool]) -> BoxPool:
+    most = max(pool.classes.shape[1] for pool in pools)
+    wider = [((0, 0), (0, most - pool.classes.shape[1])) for pool in pools]
+    boxes = [np.pad(pool.boxes, (*pad, (0, 0))) for pool, pad in zip(pools, wider, strict=True)]
+    classes = [np.pad(pool.classes, pad, constant_values=-1) for pool, pad in zip(pools, wider, strict=True)]
+    stored, labels = (torch.cat([getattr(pool.images, name) for pool in pools]) for name in ("stored", "labels"))
+    return BoxPool(Pool(stored, labels, len(pools[0])), np.concatenate(boxes), np.concatenate(classes))

@@ -1,0 +1,30 @@
+rule detect_boxes:
+    input:
+        real=REAL,
+        boxes=BOXES,
+    output:
+        numbers="<results>/{dataset}/detection/boxes/{box_arm}.json",
+        picture=report(
+            "<results>/{dataset}/detection/boxes/{box_arm}.png",
+            caption="../report/detections.rst",
+            category="{dataset}",
+            labels={"figure": "found boxes", "model": "{box_arm}"},
+        ),
+    log:
+        "<results>/logs/{dataset}/detection/boxes/{box_arm}.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/boxes/{box_arm}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=720,
+    params:
+        method=METHOD["detect_boxes"],
+        settings=SETTINGS.detect.boxes.model_dump(),
+        journal=journal("{dataset}/detection/boxes/{box_arm}"),
+        state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes/{{box_arm}}.json",
+    script:
+        "../scripts/detect_boxes.py"
