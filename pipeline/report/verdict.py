@@ -103,6 +103,7 @@ def off(pairs: Pairs, asked: int) -> Pairs:
         measure: (score, floor)
         for measure, (score, floor) in pairs.items()
         if worse(score, floor, COPYING.get(measure[1], labels.metric(measure[1]).better), stretch)
+        and (measure[1] not in RATIOS or score.high < NEAR)
     }
 
 
@@ -202,8 +203,7 @@ def _copies(pairs: Pairs, wrong: Pairs) -> str:
     for measure, (score, floor) in wrong.items():
         if measure[1] == "copied":
             return f"{100 * score.value:.0f} % copies"
-        chance = (measure[1] in RATIOS and score.high >= NEAR) or (measure[1] == "ssim_nearest" and _just_alike(pairs))
-        if measure[1] in COPYING and not chance:
+        if measure[1] in COPYING and not (measure[1] == "ssim_nearest" and _just_alike(pairs)):
             return f"may copy ({_against(measure, (score, floor))})"
     return "no sign of copies"
 

@@ -107,7 +107,7 @@ def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
         (
             "datasets.polycrystals.shots=[5,null]",
             {"draw_voronoi": 1, "prepare": 1, "train": 5, "generate": 5, "gallery": 5}
-            | {"evaluate_real": 1, "evaluate": 5, "detect": 7, "write_report": 1},
+            | {"evaluate_real": 1, "evaluate": 5, "detect": 16, "write_report": 1},
         ),
         ("seeds=[0,1]", {"train": 5, "generate": 5, "gallery": 5, "evaluate": 5, "write_report": 1}),
     ],

@@ -48,8 +48,8 @@ def train(
             network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, settings.steps))
-        n_real, n = pool.images.n_real, len(pool)
-        order = batches(seed, settings.steps, settings.batch, n_real, n - n_real, spec.symmetry)
+        real, extra = np.split(np.zeros(len(pool), np.int64), [pool.images.n_real])  # sampled alike, of whatever class
+        order = batches(seed, settings.steps, settings.batch, real, extra, len(extra) / len(real), spec.symmetry)
         for step, (rows, views) in enumerate(order, 1):
             loss = sum(network.losses(*pool.batch(rows, views)).values())
             if not torch.isfinite(loss):

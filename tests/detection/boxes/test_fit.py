@@ -23,7 +23,7 @@ def pools(boxed, images, marks, tests, **more):
 
 def test_the_small_detector_learns_discs_and_squares_on_noise(boxed):
     real, pool, test = pools(boxed, *scenes(260, seed=1), tests=60, symmetry="dihedral")
-    settings = DetectBoxes(steps=170, batch=16, width=8, learning_rate=5e-3)
+    settings = DetectBoxes(steps=320, batch=16, width=8, learning_rate=5e-3)
     found = find(train(settings, real.spec, 2, pool, 0), test, 16)
     assert all(len(one.scores) <= MOST and (one.scores >= FLOOR).all() for one in found)
     precision = average_precision(drawn(test), listed(found), len(test), 2)
