@@ -38,7 +38,7 @@ COPYING: Mapping[str, Better] = {
 RATIOS = ("nearest", "nearest_pixels")  # to the floor, which is 1
 TEXTURE = ("gram", "psd")  # distances of texture, which have a clause with the microstructure
 MISSING = ("recall", "coverage")  # real images that are not reached
-STRANGE = ("precision", "density")  # images like no real one
+STRANGE = ("precision", "density")  # images that are like no real one
 BY_CLASS = ("recall", "coverage", "kid", "precision", "density")  # the plainest first
 LIKENESS = ("ssim_diversity", "ms_ssim_diversity")  # more of it is less variety
 
@@ -171,7 +171,7 @@ def _variety(wrong: Pairs) -> str:
     for words, measures in (
         ("too little variety", [m for name in MISSING for m in wrong if m[1] == name]),
         ("too smooth or too alike" if ("pixels", "psd") in wrong else "repeats itself", pairs_alike),
-        ("some like no real image", [m for name in STRANGE for m in wrong if m[1] == name]),
+        ("some unreal", [m for name in STRANGE for m in wrong if m[1] == name]),
     ):
         if measures:
             found.append(f"{words} ({_against(measures[0], wrong[measures[0]])})")
@@ -193,7 +193,8 @@ def _worst_class(classes: Mapping[str, Pairs]) -> str:
         found = [(abs(score.value - floor.value), label, m) for label, m, (score, floor) in wrong if m[1] == name]
         if found:
             _, label, measure = max(found)
-            return f"worst class {label} ({_against(measure, classes[label][measure])})"
+            numbers = "" if name == "kid" else f" ({_against(measure, classes[label][measure])})"
+            return f"worst class {label}{numbers}"  # a kernel distance tells nobody how bad that is
     return ""
 
 

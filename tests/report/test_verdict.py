@@ -78,7 +78,7 @@ def test_a_difference_without_a_direction_is_given_as_a_multiple_of_the_floor_th
 def test_repeating_and_strange_images():
     found = judged(ssim_diversity=score(0.6), precision=score(0.5))
     assert found.clauses["variety"] == (
-        "repeats itself (likeness of pairs 0.60 against 0.30), some like no real image (precision 0.50 against 0.90)"
+        "repeats itself (likeness of pairs 0.60 against 0.30), some unreal (precision 0.50 against 0.90)"
     )
     assert "variety" not in judged(recall=score(1.2), precision=score(1.2)).clauses  # better than real is not worse
 
