@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.detection.arms import BASELINE
 from pipeline.report import labels
 from pipeline.report.answer import overall, verdict
 from pipeline.report.labels import points
@@ -69,7 +70,7 @@ def _row(
     ]
     counted = [place for place in likeness if place]
     at_floor = f"{counted.count(AT_FLOOR)} of {len(counted)}" if counted else None
-    gain = next((_gain(arm) for arm in arms[1:] if arm["arm"] == f"{arms[0]['arm']}+{column['key']}"), None)
+    gain = next((_gain(arm) for arm in arms[1:] if arm["arm"] == f"{BASELINE}+{column['key']}"), None)
     return {**column, "cells": cells, "at_floor": at_floor, "gain": gain if column["kind"] == "model" else None}
 
 
