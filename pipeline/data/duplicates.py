@@ -63,8 +63,9 @@ def evened(gray: NDArray) -> NDArray[np.int8]:
 
     Whole numbers of mean 0 and standard deviation STEPS, cut at 127; all 0 for an image without details.
     """
+    gray = gray.astype(np.float64)  # of whatever type: signed ones would overflow in their span
     span = np.ptp(gray, axis=(1, 2), keepdims=True)
-    gray = gray - gray.mean(axis=(1, 2), keepdims=True, dtype=np.float64)
+    gray = gray - gray.mean(axis=(1, 2), keepdims=True)
     gray = (gray / np.where(span > 0, span, 1)).astype(np.float32)
     band = _smooth(gray, FINE) - _smooth(gray, BROAD)
     power = _smooth(band**2, BROAD)

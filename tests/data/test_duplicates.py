@@ -118,6 +118,14 @@ def test_depth_colour_and_unit_do_not_matter():
     assert shifts == [(10, 30), (20, 0), (0, 20)]
 
 
+def test_signed_and_boolean_values_are_images_too():
+    picture = crop(scene(1), 0, 0)
+    signed = (picture.astype(np.int32) * 257 - 32_768).astype(np.int16)  # its span is more than its type holds
+    np.testing.assert_array_equal(duplicates.details(signed), duplicates.details(signed.astype(np.float64)))
+    bits = picture > 128
+    np.testing.assert_array_equal(duplicates.details(bits), duplicates.details(bits.astype(np.float64)))
+
+
 def test_mirrored_and_turned_copies_are_not_joined():
     picture = crop(scene(5), 0, 0)
     assert found(picture, picture[:, ::-1], picture[::-1], picture.T, np.rot90(picture)) == []
