@@ -26,20 +26,11 @@ from pipeline.evaluation import panel
 from pipeline.job import progress
 from pipeline.report import tables, verdict
 from pipeline.settings import Dataset, Evaluate
+from pipeline.tracking.journal import null_journal
 
 SHARES = (0.4, 0.3, 0.3)
 KEPT = ("classes", "symmetry", "unit", "dtype", "pixel_size", "scaling")  # of what a set says of its images
 SETTINGS = Evaluate(inception="off", lpips="off")
-
-
-class Silent:
-    """In a journal's place."""
-
-    def final(self, numbers: dict[str, float]) -> None:
-        pass
-
-    def artifact(self, path: Path, dest: str = "") -> None:
-        pass
 
 
 def main() -> None:
@@ -84,7 +75,7 @@ def alarms(whole: ImageSet, rows: list[NDArray[np.int64]], folder: Path) -> dict
     write(whole, np.concatenate([train, heldout]), real, folder / "real")
     write(whole, judged, ["train"] * len(judged), folder / "new")
     panel.evaluate_real(SETTINGS, folder / "real", folder / "floor.json", "real")
-    panel.evaluate(SETTINGS, folder / "real", folder / "new", folder / "new.json", "real", "new", 0, Silent())
+    panel.evaluate(SETTINGS, folder / "real", folder / "new", folder / "new.json", "real", "new", 0, null_journal())
     pairs = verdict.paired(tables.scores(tables.summary([folder / "floor.json", folder / "new.json"])), "new")
     everything = pairs.pop("all")
     single = sum(len(asked) for asked in pairs.values())

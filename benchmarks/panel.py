@@ -39,6 +39,7 @@ from pipeline.data.imageset import ImageSetWriter
 from pipeline.evaluation import distances, features, metrics, panel, structure
 from pipeline.evaluation.inception import inception_features
 from pipeline.settings import Evaluate
+from pipeline.tracking.journal import null_journal
 from pipeline.training.device import use_threads
 
 SCALES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0)  # of the noise of each class, pixels
@@ -124,16 +125,6 @@ def now() -> NDArray:
     return np.array([time.perf_counter(), time.process_time()])
 
 
-class Silent:
-    """In a journal's place."""
-
-    def final(self, numbers: dict[str, float]) -> None:
-        pass
-
-    def artifact(self, path: Path, dest: str = "") -> None:
-        pass
-
-
 def panel_times(sizes: Sizes) -> tuple[dict[str, NDArray], NDArray]:
     """(wall, processor) seconds of each part, and of the whole."""
     clock = Clock()
@@ -149,7 +140,9 @@ def panel_times(sizes: Sizes) -> tuple[dict[str, NDArray], NDArray]:
         patched.enter_context(mock.patch.object(features, "computed", timed))
         start = now()
         out = root / "evaluation.json"
-        panel.evaluate(Evaluate(inception="off"), root / "real", root / "made", out, "noise", "model", 0, Silent())
+        panel.evaluate(
+            Evaluate(inception="off"), root / "real", root / "made", out, "noise", "model", 0, null_journal()
+        )
         whole = now() - start
     return clock.spent | {"all else": whole - sum(clock.spent.values())}, whole
 

@@ -94,7 +94,8 @@ def of_split(real: ImageSet, split: str, device: torch.device) -> Pool | None:
     return _read(real, rows, real.labels[rows], device) if len(rows) else None
 
 
-def _check(fakes: ImageSet, real: ImageSet) -> None:
+def check_kind(fakes: ImageSet, real: ImageSet) -> None:
+    """Raises UserError where the images are of another size, channels or depth than the real ones."""
     for what, found, wanted in (
         ("height × width", fakes.images.shape[1:3], real.images.shape[1:3]),
         ("channels", fakes.images.shape[3], real.images.shape[3]),
@@ -102,6 +103,10 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
     ):
         if found != wanted:
             raise UserError(f"{fakes.path}: {what} is {found}, the real images {real.path} have {wanted}")
+
+
+def _check(fakes: ImageSet, real: ImageSet) -> None:
+    check_kind(fakes, real)
     unknown = sorted(set(fakes.metadata["label"]) - set(real.spec.classes))
     if unknown:
         raise UserError(f"{fakes.path}: class `{unknown[0]}` is none of the real ones ({', '.join(real.spec.classes)})")

@@ -16,7 +16,6 @@ from pipeline.settings.families import (
     model_settings,
 )
 from pipeline.settings.loading import Settings, load, schema
-from pipeline.settings.shots import Family, families
 from pipeline.settings.stages import (
     Detect,
     DetectBoxes,
@@ -49,7 +48,6 @@ __all__ = [
     "DetectBoxes",
     "Detection",
     "Evaluate",
-    "Family",
     "Gallery",
     "Generate",
     "ImageSpec",
@@ -68,7 +66,6 @@ __all__ = [
     "Training",
     "UserError",
     "Voronoi",
-    "families",
     "gallery_of",
     "generate_of",
     "load",

@@ -16,6 +16,7 @@ from pipeline.evaluation import panel
 from pipeline.report import tables
 from pipeline.report.verdict import COPYING, off, paired, verdict
 from pipeline.settings import Dataset, Evaluate
+from pipeline.tracking.journal import null_journal
 from tests.evaluation.conftest import write_set
 
 pytestmark = pytest.mark.slow
@@ -47,14 +48,6 @@ class Steel(NamedTuple):
         metadata.to_csv(path / "metadata.csv", index=False)
 
 
-class Silent:
-    def final(self, numbers):
-        pass
-
-    def artifact(self, path, dest=""):
-        pass
-
-
 @pytest.fixture(scope="module")
 def steel(shared_data, tmp_path_factory):
     folder, source = tmp_path_factory.mktemp("neu"), shared_data("neu_det")
@@ -83,7 +76,7 @@ def judge(steel, images, rows, name):
     """Scores of these images and of the floor."""
     path = steel.folder / name
     steel.write(path, np.rint(np.clip(images, 0, 255)).astype(np.uint8), rows, "train")
-    panel.evaluate(SETTINGS, steel.folder / "real", path, path / "evaluation.json", "neu", name, 0, Silent())
+    panel.evaluate(SETTINGS, steel.folder / "real", path, path / "evaluation.json", "neu", name, 0, null_journal())
     return tables.scores(tables.summary([steel.folder / "floor.json", path / "evaluation.json"]))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.boxes.detector import Marks
 from pipeline.detection.boxes.views import turned
-from pipeline.detection.pool import Pool
+from pipeline.detection.pool import Pool, check_kind, stored
 from pipeline.settings import UserError
 
 ENDS = ["x0", "y0", "x1", "y1"]
@@ -83,12 +83,7 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
 
 
 def _check(fakes: ImageSet, real: ImageSet) -> None:
-    for what, found, wanted in (
-        ("height × width × channels", fakes.images.shape[1:], real.images.shape[1:]),
-        ("stored type", str(fakes.images.dtype), str(real.images.dtype)),
-    ):
-        if found != wanted:
-            raise UserError(f"{fakes.path}: {what} is {found}, the real images {real.path} have {wanted}")
+    check_kind(fakes, real)
     unknown = sorted(set(fakes.box_classes) - set(real.box_classes))
     if unknown:
         raise UserError(
@@ -100,9 +95,6 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
 
 def _read(images: ImageSet, rows: np.ndarray, classes: list[str], device: torch.device) -> BoxPool:
     """Reads these rows of the image file and no other."""
-    stored = np.ascontiguousarray(images.images[rows])
-    if stored.dtype == np.uint16:
-        stored = stored.view(np.int16)
     ids = images.metadata["id"].iloc[rows]
     table = images.boxes[images.boxes["id"].isin(ids)]
     row = table["id"].map(dict(zip(ids, range(len(ids)), strict=True))).to_numpy(np.int64)
@@ -112,7 +104,7 @@ def _read(images: ImageSet, rows: np.ndarray, classes: list[str], device: torch.
     boxes[row, place] = table[ENDS].to_numpy(np.float32)
     numbers[row, place] = table["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(np.int64)
     labels = torch.zeros(len(rows), dtype=torch.int64, device=device)
-    return BoxPool(Pool(torch.from_numpy(stored).to(device), labels, len(rows)), boxes, numbers)
+    return BoxPool(Pool(stored(images.images[rows]).to(device), labels, len(rows)), boxes, numbers)
 
 
 def _joined(pools: list[BoxPool]) -> BoxPool:
@@ -120,5 +112,6 @@ def _joined(pools: list[BoxPool]) -> BoxPool:
     wider = [((0, 0), (0, most - pool.classes.shape[1])) for pool in pools]
     boxes = [np.pad(pool.boxes, (*pad, (0, 0))) for pool, pad in zip(pools, wider, strict=True)]
     classes = [np.pad(pool.classes, pad, constant_values=-1) for pool, pad in zip(pools, wider, strict=True)]
-    stored, labels = (torch.cat([getattr(pool.images, name) for pool in pools]) for name in ("stored", "labels"))
-    return BoxPool(Pool(stored, labels, len(pools[0])), np.concatenate(boxes), np.concatenate(classes))
+    images = torch.cat([pool.images.stored for pool in pools])
+    labels = torch.cat([pool.images.labels for pool in pools])
+    return BoxPool(Pool(images, labels, len(pools[0])), np.concatenate(boxes), np.concatenate(classes))

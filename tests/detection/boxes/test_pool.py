@@ -70,7 +70,7 @@ def test_what_no_detector_can_learn_from_or_be_judged_by_is_named(boxed):
 @pytest.mark.parametrize(
     ("images", "split", "classes", "unknown", "message"),
     [
-        (FOUR[:, :8, :8], "train", ("disc",), (), r"height × width × channels is \(8, 8, 1\), .* \(16, 16, 1\)"),
+        (FOUR[:, :8, :8], "train", ("disc",), (), r"height × width is \(8, 8\), .* \(16, 16\)"),
         (FOUR.astype(np.uint16), "train", ("disc",), (), "stored type is uint16"),
         (FOUR, "train", ("crack", "disc"), (), "boxes of class `crack`, the real ones have disc, square"),
         (FOUR, "train", ("disc",), range(4), "0 synthetic training images whose boxes are known"),
