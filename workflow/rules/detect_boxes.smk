@@ -2,6 +2,11 @@ rule detect_boxes:
     input:
         real=REAL,
         boxes=BOXES,
+        synthetic=lambda w: [
+            f"<results>/{w.dataset}/{one.model}/seed-{SETTINGS.seeds[0]}/{one.how}/{name}"
+            for one in BOX_ARMS[w.dataset][w.box_arm].made
+            for name in IMAGE_SET + BOX_FILES
+        ],
     output:
         numbers="<results>/{dataset}/detection/boxes/{box_arm}.json",
         picture=report(

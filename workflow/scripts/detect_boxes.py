@@ -13,7 +13,7 @@ with job(snakemake.log[0]):
         run_arm(
             DetectBoxes(**p.settings),
             real=Path(snakemake.input.real[0]).parent,
-            synthetic=[],
+            synthetic=list(dict.fromkeys(Path(file).parent for file in snakemake.input.synthetic)),
             arm=w.box_arm,
             out=Path(snakemake.output.numbers),
             state=Path(p.state),
