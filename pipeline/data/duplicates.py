@@ -1,10 +1,13 @@
-"""Finds images that show one scene: copies, slight alterations, and crops that overlap.
+"""Finds images that show one scene: copies, slight alterations, and crops that overlap, also flipped or turned.
 
 Of each image the *details* are kept: its contrast is evened out locally and its spectrum is made white, so that
 shading, gain, a bright scratch or a periodic texture count no more than the rest. Two such images correlate where one
 scene lies upon itself, and nowhere else; the peak is counted in standard deviations of what chance gives for these two
 textures. All pairs are correlated at all shifts by FFT: first much reduced, for likely matches, then these with all
-details, for proof. Phase correlation: Kuglin and Hines 1975; the variance of a chance correlation: Bartlett 1935.
+details, for proof. Flipped and turned, only pairs of like fingerprints are correlated (`turned`), for all would take
+eight times as long: of those that overlap by less than half, some are missed.
+
+Phase correlation: Kuglin and Hines 1975; the variance of a chance correlation: Bartlett 1935.
 """
 
 from __future__ import annotations
@@ -19,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from pipeline.data import colour
+from pipeline.data import colour, turned, views
 
 DETAIL = 200  # largest side in pixels (geometric mean of both) at which images are compared; larger ones are reduced
-COARSE = 50  # the same in the search for likely matches; decides the time
+MIDDLE = 100  # the same for fingerprints
+COARSE = 50  # and in the search for likely matches; decides the time
 FINE, BROAD = 1.0, 8.0  # standard deviations, in pixels, of the band of details that is compared
 FLAT = 0.1  # of the mean variance, added to the local one: a flat part stays flat and does not become all noise
 WHITE = 0.01  # of the mean power, added to the smoothed spectrum: what an image has not is not amplified
@@ -33,11 +37,13 @@ OVERLAP = 0.15  # smallest part of an image that two may share
 LIKELY = 6.0  # height of a peak, in standard deviations of chance, that is worth a closer look
 CERTAIN = 14.0  # and that proves one scene; the highest of two scenes, both of parallel scratches, had 13
 LOOKS = 30  # likely matches of one image that are looked at, the highest peaks first
+END = slice(2, -2)  # whitening makes lines of the ends of a smooth image, which would lie on those of any other
 BLOCK = 32  # images correlated with one at a time: few enough for a processor's cache
 
 
 class Pair(NamedTuple):
-    """Two images of one scene: pixel (r, c) of `second` shows what pixel (r + rows, c + cols) of `first` shows."""
+    """Two images of one scene: pixel (r, c) of `second`, seen in `view`, shows what pixel (r + rows, c + cols) of
+    `first` shows."""
 
     first: int
     second: int
@@ -45,6 +51,8 @@ class Pair(NamedTuple):
     cols: int
     correlation: float
     """Of the details of the part they share; 1 for a copy."""
+    view: int
+    """Position in `views.VIEWS`."""
 
 
 def factor(shape: tuple[int, ...], side: int) -> int:
@@ -170,18 +178,19 @@ class Proof:
     """Compares two of `images` (n, h, w) with all their details."""
 
     def __init__(self, images: NDArray[np.int8]):
-        self.images = images
-        self.correlator = Correlator(images.shape[1:], 1)
+        self.images = images[:, END, END]
+        self.correlator = Correlator(self.images.shape[1:], 1)
 
-    def __call__(self, candidate: tuple[int, int]) -> list[Pair]:
-        """The pair, if the two are of one scene."""
-        both = self.images[list(candidate)].astype(np.float32)
+    def __call__(self, candidate: tuple[int, int, int]) -> list[Pair]:
+        """The pair, if the two are of one scene: first, second, and the view of the second."""
+        first, second, view = candidate
+        both = np.stack([self.images[first], views.seen(self.images[second], view)]).astype(np.float32)
         spectra = self.correlator.spectra(both)
         one, other = spectra.rows(slice(0, 1)), spectra.rows(slice(1, 2))
         for *_, rows, cols in self.correlator.peaks(one, other):
             found = agreement(both[0], both[1], rows, cols, float(self.correlator.chance(one, other)[0]))
             if found.height >= CERTAIN:
-                return [Pair(*candidate, rows, cols, found.correlation)]
+                return [Pair(first, second, rows, cols, found.correlation, view)]
         return []
 
 
@@ -219,7 +228,8 @@ def find(
 ) -> list[Pair]:
     """All pairs of one scene among `images` (n, h, w), as `details` makes them, ordered; shifts in their pixels.
 
-    Time grows with n²: some 40 µs a pair and thread. Memory: about 40 kB an image beside `images`.
+    Two images make one pair, in the view in which they agree best. Time grows with n²: some 40 µs a pair and thread.
+    Memory: about 100 kB an image beside `images`.
 
     Args:
         workers: threads.
@@ -228,26 +238,61 @@ def find(
     coarse = Correlator(images.shape[1:], factor(images.shape[1:], COARSE))
     spectra = coarse.spectra(images)
 
-    def search(first: int) -> list[tuple[float, int, int]]:
-        one = spectra.rows(slice(first, first + 1))
-        starts = range(first + 1, len(images), BLOCK)
-        blocks = ((start, spectra.rows(slice(start, start + BLOCK))) for start in starts)
-        return [(height, first, start + i) for start, block in blocks for i, height, *_ in coarse.peaks(one, block)]
+    def search(first: int, several: Spectra, seconds: NDArray[np.int64], view: int) -> list[Likely]:
+        one, found = spectra.rows(slice(first, first + 1)), []
+        for start in range(0, len(seconds), BLOCK):
+            block = seconds[start : start + BLOCK]
+            found += [
+                Likely(height, first, int(block[i]), view) for i, height, *_ in coarse.peaks(one, several.rows(block))
+            ]
+        return found
 
-    likely = []
+    def upright(first: int) -> list[Likely]:
+        return search(first, spectra, np.arange(first + 1, len(images)), 0)
+
+    upright_ones, turned_ones = [], []
     with ThreadPoolExecutor(workers) as pool:
-        for first, found in enumerate(pool.map(search, range(len(images)))):
-            likely += found
+        for first, found in enumerate(pool.map(upright, range(len(images)))):
+            upright_ones += found
             advance(len(images) - 1 - first)
-        return [pair for pairs in pool.map(Proof(images), _few(likely)) for pair in pairs]
+        for view, pairs in turned.candidates(_middling(images)).items():
+            several = coarse.spectra(views.seen(images, view))
+            for found in pool.map(lambda pair: search(pair[0], several, pair[1], view), pairs):  # noqa: B023
+                turned_ones += found
+        likely = _few(upright_ones) + _few(turned_ones)
+        return _one_view([pair for pairs in pool.map(Proof(images), likely) for pair in pairs])
 
 
-def _few(likely: list[tuple[float, int, int]]) -> list[tuple[int, int]]:
-    """The highest peaks, until each image has been LOOKS times among them; ordered."""
+def _middling(images: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Details (n, h, w) reduced to at most MIDDLE pixels a side."""
+    k = factor(images.shape[1:], MIDDLE)
+    blocks = (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
+    return np.concatenate([np.rint(reduced(block.astype(np.float32), k)).astype(np.int8) for block in blocks])
+
+
+class Likely(NamedTuple):
+    """Two images that are worth a closer look."""
+
+    height: float
+    """Of the peak, in standard deviations of chance."""
+    first: int
+    second: int
+    view: int
+    """Of the second image."""
+
+
+def _few(likely: list[Likely]) -> list[tuple[int, int, int]]:
+    """First, second and view of the highest peaks, until each image has been LOOKS times among them."""
     looks: Counter[int] = Counter()
     kept = []
-    for _, first, second in sorted(likely, reverse=True):
+    for _, first, second, view in sorted(likely, reverse=True):
         if min(looks[first], looks[second]) < LOOKS:
-            kept.append((first, second))
+            kept.append((first, second, view))
             looks.update((first, second))
-    return sorted(kept)
+    return kept
+
+
+def _one_view(pairs: list[Pair]) -> list[Pair]:
+    """Each pair in the view of its highest correlation, ordered."""
+    best = {(pair.first, pair.second): pair for pair in sorted(pairs, key=lambda pair: pair.correlation)}
+    return sorted(best.values())

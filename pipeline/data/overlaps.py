@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipeline.data import duplicates, groups
+from pipeline.data import duplicates, groups, views
 from pipeline.data.duplicates import Pair
 from pipeline.data.pairs import remembered
 from pipeline.data.source import VORONOI
@@ -20,7 +20,7 @@ from pipeline.settings import Dataset
 
 LARGEST = 10_000  # images that `auto` compares
 PAIR_SECONDS = 4e-5  # on one core; for the estimate a user reads
-COLUMNS = ("file", "other", "rows", "cols", "correlation", "split", "other_split")
+COLUMNS = ("file", "other", "rows", "cols", "view", "correlation", "split", "other_split")
 
 
 class Overlaps(NamedTuple):
@@ -85,7 +85,7 @@ def find(facts: list[Facts], skipped: str | None, workers: int, earlier: Path | 
             images = np.stack([facts[i].details for i in rows])
             for pair in remembered(earlier, images, lambda i=images: duplicates.find(i, workers, bar.update)):
                 first, second = rows[pair.first], rows[pair.second]
-                pairs.append(Pair(first, second, k * pair.rows, k * pair.cols, pair.correlation))
+                pairs.append(Pair(first, second, k * pair.rows, k * pair.cols, pair.correlation, pair.view))
     return Overlaps(sorted(pairs), copies, None)
 
 
@@ -142,7 +142,7 @@ def _leak(counts: dict[str, Any]) -> str:
 def write(path: Path, sources: Sources, found: Overlaps) -> None:
     """The pairs as a table; only its head where there are none.
 
-    Pixel (r, c) of `other` shows what pixel (r + rows, c + cols) of `file` does; both in source pixels.
+    Pixel (r, c) of `other`, seen in `view`, shows what pixel (r + rows, c + cols) of `file` does; in source pixels.
     """
     part = path.with_name(path.name + ".part")
     with open(part, "w", encoding="utf-8", newline="") as file:
@@ -150,6 +150,6 @@ def write(path: Path, sources: Sources, found: Overlaps) -> None:
         table.writerow(COLUMNS)
         for pair in found.pairs:
             i, j = pair.first, pair.second
-            shift = [pair.rows, pair.cols, f"{pair.correlation:.3f}"]
+            shift = [pair.rows, pair.cols, list(views.VIEWS)[pair.view], f"{pair.correlation:.3f}"]
             table.writerow([sources.names[i], sources.names[j], *shift, sources.sides[i], sources.sides[j]])
     os.replace(part, path)

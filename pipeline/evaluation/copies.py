@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data import duplicates
+from pipeline.data import duplicates, views
 from pipeline.evaluation import metrics, twins
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, scaled, too_few
 from pipeline.evaluation.intervals import bootstrap, share
@@ -102,7 +102,7 @@ def closest(candidate: Sample, context: Context, found: Alike) -> list[dict[str,
 
     Rows are those of the image sets. `view` of the real image, moved `shift` pixels (down, right), lies on the other.
     """
-    like, names = found.twins, list(twins.VIEWS)
+    like, names = found.twins, list(views.VIEWS)
     return [
         {
             "made": int(candidate.rows[i]),

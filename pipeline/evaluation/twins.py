@@ -4,9 +4,8 @@ Both are compared by the details that find near-duplicates among real images (`p
 brightness, contrast and shading do not count. To correlate each image with each training image in every view at every
 shift would take hours; two steps do it in seconds:
 
-1. Fingerprints. The strengths of the lines of an image's power spectrum against those of their surroundings: they do
-   not change where the image is shifted, differ between any two photographs of one texture, and a flip or a turn only
-   moves them about. The LOOKS most alike are candidates.
+1. Fingerprints (`pipeline.data.fingerprints`), which shifts do not change and turns only move about. The LOOKS most
+   alike are candidates.
 2. These are correlated at all shifts by FFT, and the highest peak is kept.
 
 A shift that leaves less than about half of the image in common may be missed in the first step.
@@ -19,34 +18,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage, signal
+from scipy import ndimage
 
-from pipeline.data import duplicates
+from pipeline.data import duplicates, fingerprints, views
 from pipeline.data.duplicates import CERTAIN, Correlator
 from pipeline.evaluation.microstructure import luminance
 
 SIDE = 64  # largest side in pixels (geometric mean of both) at which images are compared; larger ones are reduced
 END = slice(1, -1)  # whitening makes a line of an image's end, which would lie on that of any other
-BAND = 3 / 8  # highest frequency of a fingerprint, in cycles a pixel; above is noise
-TAPER = 0.5  # share of a side over which the window of a fingerprint falls to 0 (Tukey)
-AROUND = 2.5  # standard deviation, in lines of the spectrum, of the surroundings a line is compared with
 LOOKS = 3  # candidates of an image
 PROVEN = 2 / 3  # of the height that an image reaches upon itself: proves a copy of a small one
 LEAST = 9.0  # but not less than this,
 REACHED = 12.0  # and only where an image reaches so much
 CHUNK = 32  # images at a time
-
-# (transposed, then rows in reverse, then columns in reverse); rotations as one looks at the image, rows going down
-VIEWS = {
-    "as it is": (False, False, False),
-    "flipped left to right": (False, False, True),
-    "flipped top to bottom": (False, True, False),
-    "turned by 180°": (False, True, True),
-    "flipped about the diagonal": (True, False, False),
-    "turned right": (True, False, True),
-    "turned left": (True, True, False),
-    "flipped about the other diagonal": (True, True, True),
-}
 
 
 class Twins(NamedTuple):
@@ -55,7 +39,7 @@ class Twins(NamedTuple):
     real: NDArray[np.int64]
     """(n,) position among the training images."""
     view: NDArray[np.int64]
-    """(n,) position in VIEWS."""
+    """(n,) position in views.VIEWS."""
     down: NDArray[np.int64]
     """(n,) shift in pixels of the images."""
     right: NDArray[np.int64]
@@ -66,30 +50,11 @@ class Twins(NamedTuple):
     """(n,) that correlation in standard deviations of chance."""
 
 
-def views(height: int, width: int) -> list[int]:
-    """Positions in VIEWS of those that images of this size have: all eight, or four where they are not square."""
-    return list(range(8 if height == width else 4))
-
-
-def viewed(images: NDArray, view: int) -> NDArray:
-    """Images (..., H, W) in a view of VIEWS."""
-    transposed, rows, cols = list(VIEWS.values())[view]
-    images = images.swapaxes(-1, -2) if transposed else images
-    return images[..., :: -1 if rows else 1, :: -1 if cols else 1]
-
-
-def unviewed(images: NDArray, view: int) -> NDArray:
-    """What `viewed` makes these images of."""
-    transposed, rows, cols = list(VIEWS.values())[view]
-    images = images[..., :: -1 if rows else 1, :: -1 if cols else 1]
-    return images.swapaxes(-1, -2) if transposed else images
-
-
 def laid(image: NDArray, name: str, down: int, right: int) -> NDArray:
     """(H, W, 3) -> (H, W, 4): an image in a view, given by its name, and moved; transparent where it left nothing."""
-    view = list(VIEWS).index(name)
+    view = list(views.VIEWS).index(name)
     opaque = np.concatenate([image, np.ones((*image.shape[:2], 1))], axis=2)
-    turned = np.moveaxis(viewed(np.moveaxis(opaque, 2, 0), view), 0, 2)
+    turned = np.moveaxis(views.seen(np.moveaxis(opaque, 2, 0), view), 0, 2)
     return ndimage.shift(turned, (down, right, 0), order=0)
 
 
@@ -140,16 +105,16 @@ class _Search:
     """Compares images with the training images, `real` (m, h, w) of details."""
 
     def __init__(self, real: NDArray[np.int8]):
-        self.fingerprints = _vectors(_fingerprints(real)).T
+        self.fingerprints = fingerprints.vectors(fingerprints.of(real)).T
         self.real = real[:, END, END]
         shape = self.real.shape[1:]
-        self.views, self.correlator = views(*shape), Correlator(shape, 1)
+        self.views, self.correlator = views.possible(*shape), Correlator(shape, 1)
         self.spectra = self.correlator.spectra(self.real)
 
     def __call__(self, made: NDArray[np.int8]) -> Twins:
         """Of images (n, h, w), few enough for a processor's cache."""
         view, real = self._likely(made)
-        turned = np.stack([unviewed(made[:, END, END], v) for v in self.views])
+        turned = np.stack([views.unseen(made[:, END, END], v) for v in self.views])
         flat = (view * len(made) + np.arange(len(made))[:, None]).ravel()
         images = turned.reshape(-1, *turned.shape[2:])
         one, several = self.correlator.spectra(images).rows(flat), self.spectra.rows(real.ravel())
@@ -166,9 +131,9 @@ class _Search:
     def _likely(self, made: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(n, k) views and (n, k) training images worth a look. A fingerprint is the same for an image turned by 180°:
         each stands for two views."""
-        half = [view for view in self.views if not list(VIEWS.values())[view][1]]
-        planes = _fingerprints(made)
-        turned = np.stack([_vectors(unviewed(planes, view)) for view in half], axis=1)
+        half = [view for view in self.views if not list(views.VIEWS.values())[view][1]]
+        planes = fingerprints.of(made)
+        turned = np.stack([fingerprints.vectors(views.unseen(planes, view)) for view in half], axis=1)
         alike = (turned.reshape(-1, turned.shape[2]) @ self.fingerprints).reshape(len(made), -1)
         looks = min(LOOKS, alike.shape[1])
         kept = np.argpartition(alike, -looks, axis=1)[:, -looks:]
@@ -179,25 +144,6 @@ class _Search:
 
 def _shift(view: NDArray, down: NDArray, right: NDArray) -> tuple[NDArray, NDArray]:
     """Shifts of images turned back from their views -> the same of the images themselves."""
-    transposed, rows, cols = np.array(list(VIEWS.values()))[view].T
+    transposed, rows, cols = np.array(list(views.VIEWS.values()))[view].T
     down, right = np.where(transposed, right, down), np.where(transposed, down, right)
     return np.where(rows, -down, down), np.where(cols, -right, right)
-
-
-def _fingerprints(images: NDArray[np.int8]) -> NDArray[np.float32]:
-    """(n, h, w) details -> (n, 2 a + 1, 2 b + 1), the lines of the spectrum from -a to a down and -b to b across:
-    amplitude over the mean of its surroundings, less 1."""
-    _, height, width = images.shape
-    window = np.outer(*(signal.windows.tukey(side + 2, TAPER)[1:-1] ** 0.5 for side in (height, width)))
-    a, b = int(BAND * height), int(BAND * width)
-    amplitude = np.abs(fft.rfft2(images * window.astype(np.float32)))[:, np.arange(-a, a + 1), : b + 1]
-    plane = np.concatenate([amplitude[:, ::-1, :0:-1], amplitude], axis=2)  # a line and its opposite are the same
-    around = ndimage.gaussian_filter(plane, AROUND, axes=(1, 2), mode="mirror")
-    return plane / np.maximum(around, 1e-6) - 1
-
-
-def _vectors(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, 2 a + 1, 2 b + 1) -> (n, d) of mean 0 and norm 1: their right halves, the others being the same."""
-    flat = planes[:, :, planes.shape[2] // 2 :].reshape(len(planes), -1)
-    flat = flat - flat.mean(axis=1, keepdims=True)
-    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.data import views
 from pipeline.data.imageset import ImageSet
 from pipeline.evaluation import twins
 from pipeline.report import images
@@ -82,7 +83,7 @@ def _laid(image: np.ndarray, pair: Mapping[str, Any]) -> np.ndarray:
 def _moved(pair: Mapping[str, Any]) -> str:
     """How it was laid."""
     down, right = pair["shift"]
-    words = [] if pair["view"] == next(iter(twins.VIEWS)) else [pair["view"]]
+    words = [] if pair["view"] == next(iter(views.VIEWS)) else [pair["view"]]
     words += [f"{abs(down)} px {'down' if down > 0 else 'up'}"] if down else []
     words += [f"{abs(right)} px {'right' if right > 0 else 'left'}"] if right else []
     return ", ".join(words)

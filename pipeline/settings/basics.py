@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
-    "prepare": 3,
+    "prepare": 4,
     "annotate": 1,
     "train": 2,
     "generate": 1,

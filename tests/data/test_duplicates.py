@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import ndimage
 
-from pipeline.data import duplicates, readers
+from pipeline.data import duplicates, readers, views
 from pipeline.settings import Dataset
 
 SIDE = 96
@@ -126,9 +126,20 @@ def test_signed_and_boolean_values_are_images_too():
     np.testing.assert_array_equal(duplicates.details(bits), duplicates.details(bits.astype(np.float64)))
 
 
-def test_mirrored_and_turned_copies_are_not_joined():
-    picture = crop(scene(5), 0, 0)
-    assert found(picture, picture[:, ::-1], picture[::-1], picture.T, np.rot90(picture)) == []
+@pytest.mark.parametrize("name", list(views.VIEWS))
+def test_flipped_and_turned_crops_are_found_with_their_view_and_shift(name):
+    big, view = scene(5), list(views.VIEWS).index(name)
+    shifted = views.unseen(crop(big, 100 + 12, 100 - 20), view)  # that seen in the view, it is the crop
+    strangers = [views.seen(crop(scene(40 + i), 0, 0), i) for i in range(8)]
+    (pair,) = found(crop(big, 100, 100), *strangers, shifted)
+    assert (pair.first, pair.second, pair.rows, pair.cols, pair.view) == (0, 9, 12, -20, view)
+
+
+def test_strips_are_looked_at_in_the_views_they_have():
+    big = scene(6, size=400)
+    strip = lambda row, col: crop(big, row, col)[:48]  # noqa: E731
+    (pair,) = found(strip(10, 10), strip(14, 30)[::-1, ::-1], strip(200, 200))
+    assert (pair.first, pair.second, pair.rows, pair.cols, pair.view) == (0, 1, 4, 20, 3)
 
 
 def test_large_images_are_reduced_and_the_shift_is_right_to_the_factor():

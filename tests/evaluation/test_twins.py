@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from pipeline.data import views
 from pipeline.data.duplicates import CERTAIN
 from pipeline.evaluation import twins
 
@@ -92,16 +93,16 @@ CORNERS = {
 @pytest.mark.parametrize("name", CORNERS)
 def test_views_are_what_they_are_called(name):
     corners = np.array([["a", "b"], ["c", "d"]])
-    seen = twins.viewed(corners, list(twins.VIEWS).index(name))
+    seen = views.seen(corners, list(views.VIEWS).index(name))
     assert " ".join("".join(row) for row in seen) == CORNERS[name]
-    assert (twins.unviewed(seen, list(twins.VIEWS).index(name)) == corners).all()
+    assert (views.unseen(seen, list(views.VIEWS).index(name)) == corners).all()
 
 
 @pytest.mark.parametrize("name", CORNERS)
 def test_a_flipped_or_turned_and_moved_copy_is_found_and_shown_as_it_lies(real, name):
     """The training image laid as the record says is the synthetic one, pixel for pixel, where it covers it."""
-    view = list(twins.VIEWS).index(name)
-    made = stored([crop(twins.viewed(real[8, ..., 0], view).astype(float), 6, -13)])
+    view = list(views.VIEWS).index(name)
+    made = stored([crop(views.seen(real[8, ..., 0], view).astype(float), 6, -13)])
     like = found(made, real)
     assert (like.real[0], like.view[0], like.down[0], like.right[0]) == (8, view, 6, -13)
     laid = twins.laid(np.repeat(real[8], 3, axis=2), name, 6, -13)

@@ -1,0 +1,35 @@
+"""Fingerprints of images: the strengths of the lines of a power spectrum against those of their surroundings.
+
+They do not change where an image is shifted, differ between any two photographs of one texture, and a flip or a turn
+only moves them about; one turned by 180° has the same. A shift that leaves less than about half of the image changes
+much of them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage, signal
+
+BAND = 3 / 8  # highest frequency of a fingerprint, in cycles a pixel; above is noise
+TAPER = 0.5  # share of a side over which the window of a fingerprint falls to 0 (Tukey)
+AROUND = 2.5  # standard deviation, in lines of the spectrum, of the surroundings a line is compared with
+
+
+def of(images: NDArray[np.int8]) -> NDArray[np.float32]:
+    """(n, h, w) details -> (n, 2 a + 1, 2 b + 1), the lines of the spectrum from -a to a down and -b to b across:
+    amplitude over the mean of its surroundings, less 1."""
+    _, height, width = images.shape
+    window = np.outer(*(signal.windows.tukey(side + 2, TAPER)[1:-1] ** 0.5 for side in (height, width)))
+    a, b = int(BAND * height), int(BAND * width)
+    amplitude = np.abs(fft.rfft2(images * window.astype(np.float32)))[:, np.arange(-a, a + 1), : b + 1]
+    plane = np.concatenate([amplitude[:, ::-1, :0:-1], amplitude], axis=2)  # a line and its opposite are the same
+    around = ndimage.gaussian_filter(plane, AROUND, axes=(1, 2), mode="mirror")
+    return plane / np.maximum(around, 1e-6) - 1
+
+
+def vectors(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(n, 2 a + 1, 2 b + 1) -> (n, d) of mean 0 and norm 1: their right halves, the others being the same."""
+    flat = planes[:, :, planes.shape[2] // 2 :].reshape(len(planes), -1)
+    flat = flat - flat.mean(axis=1, keepdims=True)
+    return flat / np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-6)
