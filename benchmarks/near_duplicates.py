@@ -4,7 +4,7 @@
         data/neu/splits/val.csv --sheet unknown.png
 
 Tables have the columns file, class, group. `unknown.png` shows pairs that no given group holds, those of the lowest
-correlation first, with what the two share framed: look whether it is one scene.
+correlation first, with what the two share framed, the second in the view it was found in: look whether it is one scene.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pipeline.data import duplicates, groups, splits
+from pipeline.data import duplicates, groups, splits, views
 from pipeline.data.duplicates import Pair
 from pipeline.settings import Split
 
@@ -54,6 +54,7 @@ def report(table: pd.DataFrame, pairs: list[Pair]) -> None:
     known = sum(given[i] == given[j] for i, j in links)
     far = sum(max(abs(p.rows), abs(p.cols)) > 110 for p in pairs if given[p.first] != given[p.second])
     print(f"{len(pairs)} pairs, {len({i for link in links for i in link})} images, {len(set(own))} groups")
+    print(f"flipped or turned: {sum(pair.view > 0 for pair in pairs)}")
     print(f"in a given group {known}, not {len(pairs) - known}, of those shifted by more than 110 pixels {far}")
     half = np.array([zlib.crc32(name.encode()) % 2 for name in given])
     for name, rows in (("all", half >= 0), ("half of the groups", half == 0), ("other half", half == 1)):
@@ -83,14 +84,15 @@ def sheet(images: NDArray[np.uint8], files: list[str], pairs: list[Pair]) -> Ima
     draw = ImageDraw.Draw(page)
     for i, pair in enumerate(pairs):
         top, left = i // ACROSS * (height + 25), i % ACROSS * (2 * width + 20)
-        for at, k, rows, cols in (
-            (left, pair.first, pair.rows, pair.cols),
-            (left + width + 4, pair.second, -pair.rows, -pair.cols),
+        for at, image, rows, cols in (
+            (left, images[pair.first], pair.rows, pair.cols),
+            (left + width + 4, views.seen(images[pair.second], pair.view), -pair.rows, -pair.cols),
         ):
-            page.paste(Image.fromarray(images[k]), (at, top))
+            page.paste(Image.fromarray(image), (at, top))
             frame = (max(0, cols), max(0, rows), width - 1 + min(0, cols), height - 1 + min(0, rows))
             draw.rectangle([v + (at, top)[n % 2] for n, v in enumerate(frame)], outline="red")
         text = f"{files[pair.first]} {files[pair.second]} {pair.rows} {pair.cols} {pair.correlation:.2f}"
+        text += f" {list(views.VIEWS)[pair.view]}"
         draw.text((left, top + height + 2), text, fill="black")
     return page
 

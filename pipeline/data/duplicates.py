@@ -16,6 +16,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ OVERLAP = 0.15  # smallest part of an image that two may share
 LIKELY = 6.0  # height of a peak, in standard deviations of chance, that is worth a closer look
 CERTAIN = 14.0  # and that proves one scene; the highest of two scenes, both of parallel scratches, had 13
 LOOKS = 30  # likely matches of one image that are looked at, the highest peaks first
-END = slice(2, -2)  # whitening makes lines of the ends of a smooth image, which would lie on those of any other
+END = slice(1, -1)  # whitening makes lines of a smooth image's ends, which lie on those of another that is turned
 BLOCK = 32  # images correlated with one at a time: few enough for a processor's cache
 
 
@@ -178,20 +179,25 @@ class Proof:
     """Compares two of `images` (n, h, w) with all their details."""
 
     def __init__(self, images: NDArray[np.int8]):
-        self.images = images[:, END, END]
-        self.correlator = Correlator(self.images.shape[1:], 1)
+        self.images = images
 
     def __call__(self, candidate: tuple[int, int, int]) -> list[Pair]:
         """The pair, if the two are of one scene: first, second, and the view of the second."""
         first, second, view = candidate
         both = np.stack([self.images[first], views.seen(self.images[second], view)]).astype(np.float32)
-        spectra = self.correlator.spectra(both)
+        if view:
+            both = both[:, END, END]
+        correlator = _correlator(both.shape[1:], 1)
+        spectra = correlator.spectra(both)
         one, other = spectra.rows(slice(0, 1)), spectra.rows(slice(1, 2))
-        for *_, rows, cols in self.correlator.peaks(one, other):
-            found = agreement(both[0], both[1], rows, cols, float(self.correlator.chance(one, other)[0]))
+        for *_, rows, cols in correlator.peaks(one, other):
+            found = agreement(both[0], both[1], rows, cols, float(correlator.chance(one, other)[0]))
             if found.height >= CERTAIN:
                 return [Pair(first, second, rows, cols, found.correlation, view)]
         return []
+
+
+_correlator = lru_cache(maxsize=4)(Correlator)
 
 
 class Agreement(NamedTuple):
