@@ -4,6 +4,8 @@ RESULTS ?= results
 URI ?=
 # Networks this small gain little from a second core, and leave a GPU mostly idle: a core each, as many at once as there are.
 SIDE_BY_SIDE := --resources gpu=99 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
+# A test file at a time on every core, a thread each; as fast as the longest file allows.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
 .PHONY: demo test test-slow lint format schema bench gpu-check ui
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
@@ -11,10 +13,10 @@ demo: .venv/.installed  ## the default experiment: images, generators, detectors
 	@$(BIN)/python -m pipeline.report.console results
 
 test: .venv/.installed  ## everything but the slow learning tests
-	$(BIN)/pytest -q -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: .venv/.installed  ## what each family must learn, and long runs
-	$(BIN)/pytest -q -m slow
+	$(PYTEST) -m slow
 
 lint: .venv/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
