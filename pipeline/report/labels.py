@@ -278,3 +278,8 @@ def memory(megabytes: float | None) -> str:
 def points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def number_of_images(count: float) -> str:
+    """Whole from 10 on; fewer, such as a mean over classes, with one decimal where it is not whole."""
+    return f"{count:.0f}" if count >= 10 else f"{round(count, 1):g}"

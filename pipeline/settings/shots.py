@@ -60,7 +60,7 @@ def families(datasets: Mapping[str, Mapping[str, Any]]) -> list[Family]:
     """All families of at least two data sets, however they were written down; named as the list they come from.
 
     Args:
-        datasets: plain settings by name, as `Settings.model_dump` has them. Of two that are alike, shots too, the first.
+        datasets: plain settings by name, as `Settings.model_dump` has them. Of two that are wholly alike, the first.
     """
     found: list[tuple[dict[str, Any], dict[int | None, str]]] = []
     for name, entry in datasets.items():

@@ -240,3 +240,41 @@ def make_run(root):
         },
     }
     return SimpleNamespace(inputs=inputs, settings=settings, root=root)
+
+
+FEW = {"steel_5": 5, "steel_10": 10, "steel_20": 20, "steel": None}
+ALL_IMAGES = 36  # a class, in the set with null shots
+
+
+def make_few_shots(root, models=("cgan", "sg2"), skill=None, names=FEW):
+    """A family of data sets with detectors alone: `datasets` (inputs) and `settings`.
+
+    `skill(arm, n)`: chance of a right answer of an arm with n real images a class. By default cgan's images are worth
+    twice as many real ones, sg2's none, and images alone always teach the same.
+    """
+    skill = skill or few_shot_skill
+    classes, plain = [HOSTILE[0], "scratch_es", "pits"], ("real", "augmented", "duplicates")
+    only = [f"{model}-only" for model in models]
+    arms = [*plain, *(f"real+{model}" for model in models), "real+all", *only]
+    datasets = {}
+    for name in names:
+        n = FEW[name] or ALL_IMAGES
+        sources = [f"photo {i}.tif" for i in range(3 * (n + 8))]
+        write_set(root / f"{name}/real", np.random.default_rng(0), classes, {"train": n, "test": 8}, sources)
+        folder = root / f"{name}/detection"
+        folder.mkdir()
+        for i, arm in enumerate(arms):
+            body = detection(arm, np.random.default_rng([i, n]), classes, skill(arm, n), n, seeds=5) | {"dataset": name}
+            body |= {"generative": True, "basis": "augmented"}
+            if arm in plain:
+                chosen = [{"macro_f1": 0.5 + 0.4 * (arm == "augmented"), "loss": 1.0}]
+                body |= {"generative": False, "basis": None, "validation": chosen}
+            (folder / f"{arm}.json").write_text(json.dumps(body), encoding="utf-8")
+        datasets[name] = DatasetInputs(root / f"{name}/real", detection=[folder / f"{arm}.json" for arm in arms])
+    entries = {name: {"source": "data", "size": SIZE, "shots": FEW[name]} for name in names}
+    return SimpleNamespace(datasets=datasets, settings={"datasets": entries}, root=root)
+
+
+def few_shot_skill(arm, n):
+    worth = {"real": 0.8, "duplicates": 0.7, "augmented": 1, "real+cgan": 2, "real+sg2": 0.95, "real+all": 1.8}
+    return min(0.45 + 0.12 * np.log2(worth[arm] * n / 5), 0.98) if arm in worth else {"c": 0.5, "s": 0.62}[arm[0]]
