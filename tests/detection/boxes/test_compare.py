@@ -193,7 +193,7 @@ def lacking_all(of, seed, group):
 
 def test_arms_are_compared_to_the_plain_one_that_is_strongest_on_validation_images():
     rng = np.random.default_rng(7)
-    truth, found = draw(rng, [-1.0, 5.0, 0.5, 1.0], luck(rng, 4, 3, 0.1), 30)
+    truth, found = draw(rng, [-1.0, 5.0, 0.5, 0.5], luck(rng, 4, 4, 0.1), 40)
     names = ("real", "augmented", "duplicates")
     plain = [result(n, truth, f, validation=v) for n, f, v in zip(names, found, (0.5, 0.9, 0.6), strict=False)]
     x = result("real+x", truth, found[3], models=["x"], basis="augmented")
