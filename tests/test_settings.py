@@ -35,6 +35,10 @@ def config(**changes):
         ({"datasets": {"steel": {"source": "x", "size": 48}}}, "datasets.steel.size: 48 cannot be made by any family"),
         ({"datasets": {"steel": {"source": "x", "labels": {"rul": 1}}}}, "datasets.steel.labels.rul: unknown setting"),
         ({"datasets": {"steel": {"source": "x", "scaling": {"low": 2}}}}, "low (2.0) must be below high (1.0)"),
+        (
+            {"datasets": {"steel": {"source": "x", "models": ["cgn"]}}},
+            "datasets.steel.models: `cgn` is no model; did you mean `cgan`?",
+        ),
         ({"seeds": [1, 1]}, "seeds: [1, 1] names a seed twice"),
         ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
         ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
@@ -63,6 +67,14 @@ def test_dotted_overrides_are_typed_and_win_over_everything():
     assert settings.seeds == [0, 1]
     assert settings.datasets["steel"].size == 32
     assert "set" in raw, "the caller's configuration is left as it was"
+
+
+def test_a_data_set_has_the_generators_it_names_or_all_in_the_order_of_the_models():
+    steel = {"source": "photos", "size": 64}
+    models = {"a": {"family": "cgan"}, "b": {"family": "ddpm"}, "c": {"family": "dcgan"}}
+    settings = load({"datasets": {"all": steel, "some": steel | {"models": ["c", "a"]}}, "models": models})
+    assert settings.models_of("all") == ["a", "b", "c"]
+    assert settings.models_of("some") == ["a", "c"]
 
 
 def test_an_overlay_reaches_only_the_families_that_have_the_key():

@@ -203,7 +203,7 @@ def _sentence(row: dict[str, Any], base: float, metric: str, level: float) -> st
     if row["verdict"] == "no generator":
         return f"{row['arm']}: {change}"
     change = f"{change[0].upper()}{change[1:]}"
-    return f"{row['arm']}: cannot tell. {change}; more {_wanting(row)} would narrow it most"
+    return f"{row['arm']}: cannot tell. {change}; more {wanting(row)} would narrow it most"
 
 
 def _of_class(row: dict[str, Any]) -> str:
@@ -220,7 +220,7 @@ def most_changed(by_class: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | N
     return max(sure, key=lambda row: abs(row["difference"]), default=None)
 
 
-def _wanting(row: dict[str, Any]) -> str:
+def wanting(row: Mapping[str, Any]) -> str:
     """Which of the two sources of chance makes the interval wide."""
     if row["spread_images"] is None:
         return "test images"

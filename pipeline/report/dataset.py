@@ -15,6 +15,7 @@ from pipeline.report import (
     detector,
     figures,
     gallery,
+    glance,
     headline,
     images,
     labels,
@@ -66,7 +67,7 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
 
 
 def _answers(scores: Scores, inputs: DatasetInputs, arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sentences; `helped_brief` is for the first page."""
+    """The sentences of both pages."""
     verdicts = []
     for model in inputs.models():
         if evaluations := [tables.read_json(path) for path in inputs.evaluations_of(model)]:
@@ -74,8 +75,8 @@ def _answers(scores: Scores, inputs: DatasetInputs, arms: Sequence[Mapping[str, 
     rankings = answer.overall(scores, inputs.models())
     return {
         "closest": answer.closest(rankings, verdicts),
+        "glance": glance.line(rankings, arms),
         "helped": answer.helped(arms, detector.SCORE_NAME),
-        "helped_brief": answer.helped_in_brief(arms, detector.SCORE_NAME),
         "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0),
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.detection.arms import arms
 from pipeline.settings import Settings
 
 
@@ -58,15 +59,15 @@ def _there(paths: Iterable[Path | None]) -> list[Path]:
     return [path for path in paths if path is not None and path.is_file()]
 
 
-def collect(results: Path, settings: Settings, arms: Sequence[str]) -> dict[str, DatasetInputs]:
+def collect(results: Path, settings: Settings) -> dict[str, DatasetInputs]:
     """Where the workflow puts what it makes of each data set; detectors are there only for one with labels."""
     return {
         dataset: DatasetInputs(
             real=results / dataset / "real",
             evaluation=results / dataset / "real" / "evaluation.json",
-            runs=[_run(results / dataset, m, s) for m in settings.models for s in settings.seeds],
-            detection=[results / dataset / "detection" / f"{arm}.json" for arm in arms],
-            benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, arms),
+            runs=[_run(results / dataset, m, s) for m in settings.models_of(dataset) for s in settings.seeds],
+            detection=[results / dataset / "detection" / f"{arm}.json" for arm in arms(settings.models_of(dataset))],
+            benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset),
         )
         for dataset in settings.datasets
     }
@@ -77,10 +78,11 @@ def _run(folder: Path, model: str, seed: int) -> RunInputs:
     return RunInputs(model, seed, run, run / "synthetic", run / "evaluation.json")
 
 
-def _benchmarks(folder: Path, settings: Settings, arms: Sequence[str]) -> dict[str, Path]:
+def _benchmarks(folder: Path, settings: Settings, dataset: str) -> dict[str, Path]:
     found = {"prepare": folder / "prepare.tsv", "evaluate held-out real": folder / "evaluate_real.tsv"}
-    for model in settings.models:
+    models = settings.models_of(dataset)
+    for model in models:
         for seed in settings.seeds:
             for stage in ("train", "generate", "gallery", "evaluate"):
                 found[f"{stage} {model}, seed {seed}"] = folder / f"{model}-s{seed}" / f"{stage}.tsv"
-    return found | {f"detect, arm {arm}": folder / "detection" / f"{arm}.tsv" for arm in arms}
+    return found | {f"detect, arm {arm}": folder / "detection" / f"{arm}.tsv" for arm in arms(models)}

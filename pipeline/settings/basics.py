@@ -15,7 +15,7 @@ METHOD = {
     "gallery": 1,
     "evaluate": 3,
     "detect": 2,
-    "detect_boxes": 1,
+    "detect_boxes": 2,
     "report": 4,
 }
 

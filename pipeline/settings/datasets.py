@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.settings.basics import Count, Fraction, Positive, Strict, Switch
+from pipeline.settings.basics import Count, Fraction, Name, Positive, Strict, Switch
 
 
 class Voronoi(Strict):
@@ -165,6 +165,8 @@ class Dataset(Strict):
     voronoi: Voronoi = Voronoi()
     boxes: Boxes | None = None
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
+    models: Annotated[list[Name], Field(min_length=1)] | None = None
+    """Names of the generators that are trained on it; null is all."""
 
     @model_validator(mode="after")
     def drawn_images_have_no_annotations(self):

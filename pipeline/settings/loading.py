@@ -42,12 +42,21 @@ class Settings(Strict):
                     f"datasets.{dataset}.size: {d.size} cannot be made by any family; they make powers of "
                     "two from 32 to 1024"
                 )
+        for dataset, d in self.datasets.items():
+            for name in d.models or []:
+                if name not in self.models:
+                    raise ValueError(f"datasets.{dataset}.models: `{name}` is no model{_nearest(name, self.models)}")
         if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
             raise ValueError(
                 f"generate.truncation: {self.generate.truncation:g} cannot be had, no model has styles; the families "
                 f"that have: {', '.join(sorted(STYLED))}"
             )
         return self
+
+    def models_of(self, dataset: str) -> list[str]:
+        """Names of the generators that are trained on a data set, in the order of `models`."""
+        chosen = self.datasets[dataset].models
+        return [name for name in self.models if chosen is None or name in chosen]
 
 
 def load(config: dict[str, Any]) -> Settings:

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score
 
 from pipeline.data.imageset import ImageSetWriter
+from pipeline.detection.arms import PLAIN
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.settings import METHOD
 
@@ -171,22 +173,39 @@ def write_gallery(folder, styled):
 
 
 def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
-    """Predictions right with probability `skill`, else one class further on."""
+    """Predictions right with probability `skill`, else one class further on; scores of two classes to match."""
     truth = np.repeat(np.arange(len(classes)), 40)
     results = []
     for seed in range(seeds):
         wrong = rng.random(len(truth)) >= skill
         predicted = (truth + wrong) % len(classes)
-        matrix = np.zeros((len(classes), len(classes)), int)
-        np.add.at(matrix, (truth, predicted), 1)
-        accuracy = float(np.mean(truth == predicted))
-        result = {"seed": seed, "accuracy": accuracy, "macro_f1": accuracy, "confusion": matrix.tolist()}
-        results.append(result | {"predicted": predicted.tolist(), "f1": [accuracy] * len(classes), "seconds": 12.5})
+        result = {"seed": seed, "seconds": 12.5} | _scores(truth, predicted, len(classes))
+        if len(classes) == 2:
+            odds = np.where(predicted == 1, 1.0, -1.0) + rng.normal(0, 0.3, len(truth))
+            at = {"log_odds": 0.5} | _scores(truth, (odds >= 0.5).astype(int), 2)
+            result |= {"log_odds": odds.tolist(), "auroc": roc_auc_score(truth, odds), "at_threshold": at}
+        results.append(result)
+    generative = arm not in PLAIN
     head = {"version": METHOD["detect"], "task": "classification", "dataset": "steel", "arm": arm}
-    head |= {"classes": classes, "steps": 1500}
-    head |= {"generative": arm != "real", "basis": None if arm == "real" else "real", "validation": None}
+    head |= {"classes": classes, "steps": 1500, "generative": generative, "basis": "real" if generative else None}
+    head |= {"ratio": 1.0 if generative else None, "keep": 0.5 if generative else None}
+    pilots = [{"macro_f1": skill, "loss": 1 - skill}] * seeds
+    head |= {"candidates": _candidates(skill) if generative else [], "validation": pilots, "notes": []}
     head |= {"settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth), "truth": truth.tolist()}
     return head | {"groups": [f"g{i // 2}" for i in range(len(truth))], "seeds": results}
+
+
+def _scores(truth, predicted, classes):
+    scores = {"accuracy": accuracy_score(truth, predicted), "macro_f1": f1_score(truth, predicted, average="macro")}
+    scores |= {"confusion": confusion_matrix(truth, predicted, labels=range(classes)).tolist()}
+    return scores | {"f1": f1_score(truth, predicted, average=None).tolist(), "predicted": predicted.tolist()}
+
+
+def _candidates(skill):
+    return [
+        {"ratio": 1.0, "keep": keep, "n_synthetic": 240, "validation": [{"macro_f1": skill - keep / 10, "loss": 0.4}]}
+        for keep in (1.0, 0.5)
+    ]
 
 
 def make_run(root):

@@ -9,7 +9,8 @@ from pathlib import Path
 from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import PLAIN, arms
-from pipeline.detection.boxes.arms import ARMS as BOX_ARMS
+from pipeline.detection.boxes.arms import PLAIN as PLAIN_BOX_ARMS
+from pipeline.detection.boxes.arms import box_arms
 from pipeline.settings import (
     METHOD,
     STYLED,
@@ -42,10 +43,11 @@ FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
 GALLERIES = {
     name: gallery_of(SETTINGS.gallery, family) for name, family in FAMILIES.items()
 }
-ARMS = arms(MODELS)
+ARMS = {name: arms(SETTINGS.models_of(name)) for name in DATASETS}
 IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
 REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
-BOXES = [f"<results>/{{dataset}}/real/{name}" for name in ("boxes.csv", "boxes.json")]
+BOX_FILES = ["boxes.csv", "boxes.json"]
+BOXES = [f"<results>/{{dataset}}/real/{name}" for name in BOX_FILES]
 RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
 GALLERY = f"{RUN}/gallery"
@@ -53,6 +55,25 @@ ENVIRONMENT = "../../envs/pyrite.yaml"
 WEIGHTS_FILE = os.path.join(
     os.sep, "{folder}", "{weights}"
 )  # in a cache of the user's, anywhere
+
+
+def names(arms):
+    """A pattern of the names of all data sets' arms."""
+    return "|".join(sorted({re.escape(name) for of in arms.values() for name in of}))
+
+
+def made_sets(dataset):
+    """The synthetic image sets with boxes of a data set."""
+    return []
+
+
+BOX_ARMS = {name: box_arms(made_sets(name)) for name in BOXED}
+
+
+def box_arm(dataset, name):
+    """An arm as its job is given it: in plain values."""
+    arm = BOX_ARMS[dataset][name]
+    return arm._asdict() | {"made": [one._asdict() for one in arm.made]}
 
 
 pathvars:
@@ -63,24 +84,45 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
     model="|".join(MODELS),
     seed=r"\d+",
-    arm="|".join(map(re.escape, ARMS)),
-    box_arm="|".join(map(re.escape, BOX_ARMS)),
+    arm=names(ARMS),
+    box_arm=names(BOX_ARMS),
     weights="|".join(re.escape(of.file) for of in WEIGHTS.values()),
 
 
 def every_run(pattern):
-    return expand(pattern, dataset=DATASETS, model=MODELS, seed=SETTINGS.seeds)
+    return [
+        file
+        for dataset in DATASETS
+        for file in expand(
+            pattern,
+            dataset=dataset,
+            model=SETTINGS.models_of(dataset),
+            seed=SETTINGS.seeds,
+        )
+    ]
 
 
 def every_gallery():
     """Of the models whose family can draw a part that the settings ask for."""
-    models = [name for name, gallery in GALLERIES.items() if gallery]
-    return expand(GALLERY, dataset=DATASETS, model=models, seed=SETTINGS.seeds)
+    return [
+        file
+        for dataset in DATASETS
+        for file in expand(
+            GALLERY,
+            dataset=dataset,
+            model=[name for name in SETTINGS.models_of(dataset) if GALLERIES[name]],
+            seed=SETTINGS.seeds,
+        )
+    ]
 
 
 def every_arm(pattern):
     """Without classes there is nothing to detect."""
-    return expand(pattern, dataset=LABELLED, arm=ARMS)
+    return [
+        file
+        for dataset in LABELLED
+        for file in expand(pattern, dataset=dataset, arm=ARMS[dataset])
+    ]
 
 
 def every_box_set():
@@ -90,11 +132,15 @@ def every_box_set():
 
 def every_box_arm():
     """Of the data sets that have boxes."""
-    return expand(
-        "<results>/{dataset}/detection/boxes/{box_arm}.json",
-        dataset=BOXED,
-        box_arm=BOX_ARMS,
-    )
+    return [
+        file
+        for dataset in BOXED
+        for file in expand(
+            "<results>/{dataset}/detection/boxes/{box_arm}.json",
+            dataset=dataset,
+            box_arm=BOX_ARMS[dataset],
+        )
+    ]
 
 
 def of_source(dataset):

@@ -4,7 +4,7 @@ rule detect:
         synthetic=lambda w: expand(
             f"{RUN}/synthetic/{{name}}",
             dataset=w.dataset,
-            model=ARMS[w.arm].models,
+            model=ARMS[w.dataset][w.arm].models,
             seed=SETTINGS.seeds[0],
             name=IMAGE_SET,
         ),
@@ -14,7 +14,7 @@ rule detect:
                 dataset=w.dataset,
                 arm=PLAIN,
             )
-            if ARMS[w.arm].models
+            if ARMS[w.dataset][w.arm].models
             else []
         ),
     output:
@@ -34,7 +34,7 @@ rule detect:
         method=METHOD["detect"],
         settings=SETTINGS.detect.model_dump(exclude={"boxes"}),
         journal=journal("{dataset}/detection/{arm}"),
-        arm=lambda w: ARMS[w.arm]._asdict(),
+        arm=lambda w: ARMS[w.dataset][w.arm]._asdict(),
         seed=SETTINGS.seeds[0],
         state=f"{SETTINGS.results}/state/{{dataset}}/detection/{{arm}}.json",
     script:

@@ -47,7 +47,7 @@ rule prepare:
     params:
         method=METHOD["prepare"],
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
-            exclude={"voronoi", "boxes"}
+            exclude={"voronoi", "boxes", "models"}
         ),
         source=lambda w: of_source(SETTINGS.datasets[w.dataset]),
     script:
@@ -79,7 +79,9 @@ rule annotate:
         runtime=60,
     params:
         method=METHOD["annotate"],
-        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(exclude={"voronoi"}),
+        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
+            exclude={"voronoi", "models"}
+        ),
         annotations=lambda w: of_annotations(SETTINGS.datasets[w.dataset]),
     script:
         "../scripts/annotate.py"

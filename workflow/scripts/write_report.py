@@ -1,6 +1,5 @@
 from pathlib import Path
 
-from pipeline.detection.arms import arms
 from pipeline.job import job
 from pipeline.report.inputs import collect
 from pipeline.report.page import write
@@ -13,7 +12,7 @@ with job(snakemake.log[0]):
     write(
         page,
         Path(snakemake.output.summary),
-        collect(page.parent, settings, list(arms(list(settings.models)))),
+        collect(page.parent, settings),
         settings=settings.model_dump(mode="json"),
         commit=git_tags(Path.cwd()).get("git_commit"),
     )
