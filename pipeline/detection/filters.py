@@ -32,20 +32,22 @@ def nearest(judge: nn.Module, pool: Pool, batch: int) -> np.ndarray:
 FILTERS = {"confidence": confidence, "nearest": nearest}
 
 
-def remoteness(asked: np.ndarray, classes: np.ndarray, real: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def remoteness(
+    asked: np.ndarray, classes: np.ndarray, real: np.ndarray, truth: np.ndarray, neighbour: int = NEIGHBOUR
+) -> np.ndarray:
     """Distance to the K-th nearest real image of the class asked for (DeVries et al. 2020, Instance Selection for
     GANs, section 3).
 
     Euclidean, in features as they are: to divide them by their length would hide that an image shows hardly anything,
-    or far too much, of what tells the classes apart. K is 5, or as many as the class has. With K = 1 copies of real
-    images would come before all that is new; from K = 2 on a copy is as far as the other real images are from its
-    original, so that copying gains nothing.
+    or far too much, of what tells the classes apart. With K = 1 copies of real images would come before all that is
+    new; from K = 2 on a copy is as far as the other real images are from its original, so that copying gains nothing.
 
     Args:
         asked: (m, d) features of synthetic images.
         classes: (m,) the class each was asked for.
         real: (n, d) features of real images.
         truth: (n,) class of each; every class asked for has one at least.
+        neighbour: K; in a class with fewer images it is their number.
 
     Returns:
         (m,) float64.
@@ -56,7 +58,7 @@ def remoteness(asked: np.ndarray, classes: np.ndarray, real: np.ndarray, truth: 
         others = torch.from_numpy(real[truth == k])
         for piece in np.split(mine, range(PIECE, len(mine), PIECE)):
             distances = torch.cdist(torch.from_numpy(asked[piece]), others)
-            found[piece] = distances.kthvalue(min(NEIGHBOUR, len(others)), dim=1).values.numpy()
+            found[piece] = distances.kthvalue(min(neighbour, len(others)), dim=1).values.numpy()
     return found
 
 
