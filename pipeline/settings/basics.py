@@ -16,7 +16,7 @@ METHOD = {
     "evaluate": 3,
     "detect": 3,
     "detect_boxes": 1,
-    "report": 3,
+    "report": 4,
 }
 
 
