@@ -16,7 +16,7 @@ METHOD = {
     "evaluate": 3,
     "detect": 2,
     "detect_boxes": 2,
-    "report": 3,
+    "report": 4,
 }
 
 
