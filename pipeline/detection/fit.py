@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.detection.augment import Augmentation
 from pipeline.detection.order import batches
 from pipeline.detection.pool import Pool
-from pipeline.detection.resnet import resnet18
+from pipeline.detection.resnet import body, resnet18
 from pipeline.settings import Detect, ImageSpec
 from pipeline.training.device import amp_dtype
 
@@ -83,14 +83,22 @@ def presented(
     return ((seen[rows], views) for rows, views in order)
 
 
-@torch.inference_mode()
 def log_probabilities(network: nn.Module, pool: Pool, rows: np.ndarray | None, batch: int) -> np.ndarray:
     """(n, K) float64, log of the probability of each class for these rows of the pool, None for all."""
+    return _said(network, pool, rows, batch).log_softmax(1).cpu().double().numpy()
+
+
+def features(network: nn.Module, pool: Pool, rows: np.ndarray | None, batch: int) -> np.ndarray:
+    """(n, 8 × width) float64, what the detector sees in these rows of the pool, None for all, before it names any."""
+    return _said(body(network), pool, rows, batch).cpu().double().numpy()
+
+
+@torch.inference_mode()
+def _said(network: nn.Module, pool: Pool, rows: np.ndarray | None, batch: int) -> Tensor:
     rows = np.arange(len(pool)) if rows is None else rows
     asked = torch.from_numpy(rows).to(pool.labels.device)
     with _autocast(asked.device):
-        parts = [network(pool.images(part)) for part in asked.split(batch)]
-    return torch.cat(parts).float().log_softmax(1).cpu().double().numpy()
+        return torch.cat([network(pool.images(part)) for part in asked.split(batch)]).float()
 
 
 def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Module:

@@ -9,6 +9,8 @@ import numpy as np
 
 from pipeline.report.labels import spread
 
+WORDS = {"confidence": "surest", "nearest": "nearest"}  # of what a filter keeps
+
 
 def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """What the template draws, None where nothing was chosen by validation images.
@@ -40,16 +42,17 @@ def notes(arms: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"{', '.join(names)}: {note}." for note, names in said.items()]
 
 
-def portion(ratio: float | None, keep: float | None) -> str:
+def portion(ratio: float | None, sieve: str | None, keep: float | None) -> str:
     """How many synthetic images, and which: `1 for each real one, the surest 50 %`; empty where there are none.
 
     Args:
         ratio: synthetic images for each real one in a batch; None: no real images.
+        sieve: the filter that chose them, of WORDS; None: none did.
         keep: share of each class's synthetic images that is used; None: no synthetic images.
     """
     if keep is None:
         return ""
-    which = "all of them" if keep == 1 else f"the surest {100 * keep:g}\u202f%"
+    which = "all of them" if sieve is None else f"the {WORDS[sieve]} {100 * keep:g}\u202f%"
     return which if ratio is None else f"{ratio:g} for each real one, {which}"
 
 
@@ -73,5 +76,5 @@ def _row(arm: Mapping[str, Any], columns: Sequence[tuple]) -> dict[str, Any]:
     return {"arm": arm["arm"], "cells": [shown.get(key) for key in columns]}
 
 
-def _key(of: Mapping[str, Any]) -> tuple[float | None, float | None]:
-    return of["ratio"], of["keep"]
+def _key(of: Mapping[str, Any]) -> tuple[float | None, str | None, float | None]:
+    return of["ratio"], of["filter"], of["keep"]

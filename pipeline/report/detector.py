@@ -61,7 +61,7 @@ def _arm(arm: Mapping[str, Any]) -> dict[str, Any]:
         "made_of": learns_from(arm["arm"]),
         "n_real": arm["n_real"],
         "n_synthetic": arm["n_synthetic"],
-        "portion": chosen.portion(arm["ratio"], arm["keep"]),
+        "portion": chosen.portion(arm["ratio"], arm["filter"], arm["keep"]),
         "accuracy": spread([seed["accuracy"] for seed in arm["seeds"]]),
         "macro_f1": spread([seed["macro_f1"] for seed in arm["seeds"]]),
         "gain": points(arm["difference"]) if has_gain else None,

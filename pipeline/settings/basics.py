@@ -14,7 +14,7 @@ METHOD = {
     "generate": 1,
     "gallery": 1,
     "evaluate": 3,
-    "detect": 2,
+    "detect": 3,
     "detect_boxes": 2,
     "report": 4,
 }

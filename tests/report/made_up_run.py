@@ -16,6 +16,7 @@ from pipeline.settings import METHOD
 
 SIZE = 64
 OVERLAPS = {"images": 12, "of": 40, "pairs": 7, "crossing": 0, "leak": 0.0, "leak_at_random": 0.25}
+NO_IMAGES = dict.fromkeys(("ratio", "filter", "keep"))
 HOSTILE = ["crazing", "<script>alert(1)</script>", 'a "b" & $c$ {{ d }}']
 
 
@@ -188,7 +189,7 @@ def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
     generative = arm not in PLAIN
     head = {"version": METHOD["detect"], "task": "classification", "dataset": "steel", "arm": arm}
     head |= {"classes": classes, "steps": 1500, "generative": generative, "basis": "real" if generative else None}
-    head |= {"ratio": 1.0 if generative else None, "keep": 0.5 if generative else None}
+    head |= {"ratio": 1.0, "filter": "confidence", "keep": 0.5} if generative else NO_IMAGES
     pilots = [{"macro_f1": skill, "loss": 1 - skill}] * seeds
     head |= {"candidates": _candidates(skill) if generative else [], "validation": pilots, "notes": []}
     head |= {"settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth), "truth": truth.tolist()}
@@ -203,8 +204,8 @@ def _scores(truth, predicted, classes):
 
 def _candidates(skill):
     return [
-        {"ratio": 1.0, "keep": keep, "n_synthetic": 240, "validation": [{"macro_f1": skill - keep / 10, "loss": 0.4}]}
-        for keep in (1.0, 0.5)
+        {"ratio": 1.0, "filter": sieve, "keep": keep, "validation": [{"macro_f1": skill - keep / 10, "loss": 0.4}]}
+        for sieve, keep in ((None, 1.0), ("confidence", 0.5))
     ]
 
 
