@@ -349,9 +349,10 @@ def precision_recall(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> str
             axes.set_title(name, fontsize=9)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
-        grid[0].set(xlim=(0, 100), ylim=(0, 102))
-        figure.supxlabel("recall: true boxes found (%)", fontsize=9, color="#374151")
-        figure.supylabel("precision (%)", fontsize=9, color="#374151")
+        for axes in grid[max(len(panels) - columns, 0) : len(panels)]:  # nothing is drawn below these
+            axes.tick_params(axis="x", labelbottom=True)
+            axes.set_xlabel("true boxes found (%)")
+        grid[0].set(xlim=(0, 100), ylim=(0, 102), ylabel="precision (%)")
         figure.legend(*_unique_legend(*grid), loc="outside lower center", ncols=2)
         return _svg(figure)
 
