@@ -296,7 +296,7 @@ def class_gains(
             axes.set_visible(False)
         for axes in grid[max(len(arms) - columns, 0) : len(arms)]:  # nothing is drawn below these
             axes.tick_params(axis="x", labelbottom=True)
-        figure.supxlabel(f"{score} of the class on the held-out real images (%)", fontsize=9, color="#374151")
+            axes.set_xlabel(f"{score} of the class (%)")
         grid[0].set_yticks(range(len(classes)), classes)
         grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=_percents(grid[0].get_xlim()))
         figure.legend(handles=_class_legend(), loc="outside lower center", ncols=5)
