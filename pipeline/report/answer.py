@@ -128,12 +128,13 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
     return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
 
 
-def helped(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
+def helped(arms: Sequence[Mapping[str, Any]], score: str, of_class: str = "F1") -> list[Markup]:
     """Whether synthetic images help the detector: one sentence on the best of them, one on the other arms.
 
     Args:
         arms: as `detection.compare.compare` gives them, the strongest without a generator first.
         score: name of the score.
+        of_class: name of the score of one class.
 
     Returns:
         Empty without arms with generators.
@@ -144,7 +145,10 @@ def helped(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
     others = [arm for arm in arms if arm["generative"] and arm is not best]
     rest = [_by_verdict([arm for arm in others if bool(arm["n_real"]) == real]) for real in (True, False)]
     starts = (Markup("Others, added to the real ones – "), Markup("Synthetic images alone, without real ones – "))
-    return [_sentence(best, arms[0], score), *(start + text for start, text in zip(starts, rest, strict=True) if text)]
+    return [
+        _sentence(best, arms[0], score, of_class),
+        *(start + text for start, text in zip(starts, rest, strict=True) if text),
+    ]
 
 
 def best_of(arms: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -164,7 +168,7 @@ def made_of(arm: Mapping[str, Any]) -> Markup:
     return Markup("<b>all generators</b> together") if name == "all" else Markup("<b>{}</b>").format(name)
 
 
-def _sentence(best: Mapping[str, Any], base: Mapping[str, Any], score: str) -> Markup:
+def _sentence(best: Mapping[str, Any], base: Mapping[str, Any], score: str, of_class: str) -> Markup:
     words = {
         "helps": "Yes: images of {} {} lift the {} from {:.1f} to {:.1f} %, by {} points (95 % interval {} to {}){}",
         "hurts": "No: they make it worse; even those of {} {} lower the {} from {:.1f} to {:.1f} %, by {} points (95 %"
@@ -174,7 +178,7 @@ def _sentence(best: Mapping[str, Any], base: Mapping[str, Any], score: str) -> M
     }[best["verdict"]]
     added = "added to the real ones" if best["n_real"] else "in place of the real ones"
     means, gain = (100 * base["mean"], 100 * best["mean"]), map(points, _gain(best))
-    text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best["by_class"]))
+    text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best["by_class"], of_class))
     return Markup("{} {}{}.").format(verdict(best["verdict"]), text, _narrower(best))
 
 
@@ -186,13 +190,13 @@ def _gain(row: Mapping[str, Any]) -> tuple[float, float, float]:
     return row["difference"], row["low"], row["high"]
 
 
-def _classes(by_class: Sequence[Mapping[str, Any]]) -> Markup:
+def _classes(by_class: Sequence[Mapping[str, Any]], score: str) -> Markup:
     found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
     if not found:
         return Markup("; of no single class is the change beyond doubt")
-    text = Markup("<b>{}</b> {} most (F1 {} points, {} to {})")
+    text = Markup("<b>{}</b> {} most ({} {} points, {} to {})")
     return Markup("; ") + Markup(", ").join(
-        text.format(row["class"], word, *map(points, _gain(row))) for word, row in found
+        text.format(row["class"], word, score, *map(points, _gain(row))) for word, row in found
     )
 
 

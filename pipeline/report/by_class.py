@@ -14,11 +14,13 @@ from pipeline.report.labels import points
 DRAWN = 20  # classes; of more the figure cannot be read: those that change most are drawn
 
 
-def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def shown(arms: Sequence[Mapping[str, Any]], score: str = "f1", name: str = "F1") -> dict[str, Any] | None:
     """What the template draws, None without arms with generators.
 
     Args:
         arms: as `detector.compared` gives them, the strongest without a generator first.
+        score: of a class, its key in `by_class`.
+        name: of the score, for the reader.
 
     Returns:
         `plot`; `changes`, a sentence for each arm in which a class surely changes; `unsure`, the names of the other
@@ -30,8 +32,8 @@ def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     without = arms[0]["by_class"]
     drawn = _most_moved(generative, len(without))
     rows = [_panel(arm, drawn) for arm in generative]
-    plot = figures.class_gains([without[k]["class"] for k in drawn], [without[k]["f1"] for k in drawn], rows)
-    changes = {arm["arm"]: _changes(arm, without) for arm in generative}
+    plot = figures.class_gains([without[k]["class"] for k in drawn], [without[k][score] for k in drawn], rows, name)
+    changes = {arm["arm"]: _changes(arm, without, score, name) for arm in generative}
     return {
         "plot": images.svg(plot),
         "changes": [text for text in changes.values() if text],
@@ -50,12 +52,12 @@ def _panel(arm: Mapping[str, Any], drawn: Sequence[int]) -> dict[str, Any]:
     return {"arm": arm["arm"], "gains": [arm["by_class"][k] for k in drawn]}
 
 
-def _changes(arm: Mapping[str, Any], without: Sequence[Mapping[str, Any]]) -> Markup:
+def _changes(arm: Mapping[str, Any], without: Sequence[Mapping[str, Any]], score: str, name: str) -> Markup:
     """`real+cgan: pits loses most, F1 from 54.2 to 20.1 % (−34.1 points, …)`; empty where no class surely changes."""
-    before = {row["class"]: row["f1"] for row in without}
-    text = Markup("<b>{}</b> {} most, F1 from {:.0f} to {:.0f} % ({} points, {} to {})")
+    before = {row["class"]: row[score] for row in without}
+    text = Markup("<b>{}</b> {} most, {} from {:.0f} to {:.0f} % ({} points, {} to {})")
     found = [
-        text.format(row["class"], word, 100 * before[row["class"]], 100 * row["f1"], *_gain(row))
+        text.format(row["class"], word, name, 100 * before[row["class"]], 100 * row[score], *_gain(row))
         for word, row in surely_changed(arm["by_class"]).items()
         if row is not None
     ]

@@ -11,6 +11,7 @@ from pipeline.data.imageset import ImageSet
 from pipeline.report import (
     answer,
     beside,
+    boxes,
     curves,
     detector,
     figures,
@@ -43,7 +44,7 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
     """
     real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
     models = inputs.models()
-    arms = detector.compared(inputs.detection)
+    arms, box_arms = detector.compared(inputs.detection), boxes.compared(inputs.box_arms)
     about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
     folders = {model: [run.folder for run in inputs.of(model)] for model in models}
     return (
@@ -58,15 +59,21 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
             "training": _training(inputs),
             "films": [film for run in inputs.runs if (film := _film(run))],
             "detector": detector.shown(arms),
+            "boxes": boxes.shown(box_arms, real),
             "timings": _timings(inputs.benchmarks),
         }
-        | _answers(scores, inputs, arms)
+        | _answers(scores, inputs, arms, box_arms)
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
 
 
-def _answers(scores: Scores, inputs: DatasetInputs, arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _answers(
+    scores: Scores,
+    inputs: DatasetInputs,
+    arms: Sequence[Mapping[str, Any]],
+    box_arms: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
     """The sentences of both pages."""
     verdicts = []
     for model in inputs.models():
@@ -77,7 +84,9 @@ def _answers(scores: Scores, inputs: DatasetInputs, arms: Sequence[Mapping[str, 
         "closest": answer.closest(rankings, verdicts),
         "glance": glance.line(rankings, arms),
         "helped": answer.helped(arms, detector.SCORE_NAME),
-        "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0),
+        "helped_boxes": answer.helped(box_arms, boxes.SCORE_NAME, boxes.CLASS_NAME),
+        "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0)
+        + boxes.cautions(box_arms, answer.FEW_REPEATS),
     }
 
 

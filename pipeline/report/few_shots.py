@@ -12,9 +12,10 @@ import pandas as pd
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.arms import BASELINE
+from pipeline.detection.boxes import compare as compare_boxes
 from pipeline.detection.compare import Judged, interval, judged
 from pipeline.detection.worth import Worth, worth
-from pipeline.report import detector, tables
+from pipeline.report import boxes, detector, tables
 from pipeline.report.inputs import DatasetInputs
 from pipeline.settings import UserError, families
 
@@ -147,7 +148,19 @@ def _classified_test(inputs: DatasetInputs) -> tuple[list[str], list[int], list[
     return body["classes"], body["truth"], body["groups"]
 
 
-TASKS = (Task("classification", detector.SCORE_NAME, detector.SCORE, _classified, _classified_test),)
+def _boxed(inputs: DatasetInputs) -> list[Arm]:
+    return [Arm(row, compare_boxes.judged(row)) for row in boxes.compared(inputs.box_arms)]
+
+
+def _boxed_test(inputs: DatasetInputs) -> tuple[list[str], list[str], list[str], dict[str, list]]:
+    body = tables.read_json(next(path for path in inputs.box_arms if path.is_file()))
+    return body["classes"], body["ids"], body["groups"], body["truth"]
+
+
+TASKS = (
+    Task("classification", detector.SCORE_NAME, detector.SCORE, _classified, _classified_test),
+    Task("boxes", boxes.SCORE_NAME, compare_boxes.FIRST, _boxed, _boxed_test),
+)
 
 
 def drawn(curves: Curves) -> dict[str, dict[str, Any]]:

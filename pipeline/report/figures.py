@@ -76,6 +76,7 @@ SCALARS = {  # what the scalars of a panel are, where the name alone does not sa
 NOT_DRAWN = ["images", "seconds", "speed/images_per_second"]
 WIDTH = 12.3  # inches; the page's width
 CLASS_COLUMNS = 6
+PRECISION_COLUMNS = 6
 GAINS = {  # of a class: what its interval leaves no doubt of
     "gains": Style("#009E73", "-", "^"),
     "loses": Style("#D55E00", "-", "v"),
@@ -265,14 +266,17 @@ def detectors(arms: Sequence[Mapping[str, Any]], score: str) -> str:
         return _svg(figure)
 
 
-def class_gains(classes: Sequence[str], without: Sequence[float], arms: Sequence[Mapping[str, Any]]) -> str:
-    """F1 of each class with and without synthetic images, a panel for each arm.
+def class_gains(
+    classes: Sequence[str], without: Sequence[float], arms: Sequence[Mapping[str, Any]], score: str = "F1"
+) -> str:
+    """A score of each class with and without synthetic images, a panel for each arm.
 
     Args:
         classes: (K,) names.
-        without: (K,) F1 in [0, 1] of the strongest arm without a generator.
-        arms: a mapping for each arm with generators: its name as `arm`, and `gains`: for each class `f1`, and
-            `difference`, `low`, `high` to `without`.
+        without: (K,) score in [0, 1] of the strongest arm without a generator.
+        arms: a mapping for each arm with generators: its name as `arm`, and `gains`: for each class `difference`,
+            `low`, `high` to `without`.
+        score: name of the score, for the axis.
 
     Returns:
         SVG text.
@@ -292,7 +296,7 @@ def class_gains(classes: Sequence[str], without: Sequence[float], arms: Sequence
             axes.set_visible(False)
         for axes in grid[max(len(arms) - columns, 0) : len(arms)]:  # nothing is drawn below these
             axes.tick_params(axis="x", labelbottom=True)
-        figure.supxlabel("F1 of the class on the held-out real images (%)", fontsize=9, color="#374151")
+            axes.set_xlabel(f"{score} of the class (%)")
         grid[0].set_yticks(range(len(classes)), classes)
         grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=_percents(grid[0].get_xlim()))
         figure.legend(handles=_class_legend(), loc="outside lower center", ncols=5)
@@ -303,7 +307,7 @@ def _class_row(axes: Axes, y: int, without: float, gain: Mapping[str, float]) ->
     look = GAINS["gains" if gain["low"] > 0 else "loses" if gain["high"] < 0 else "unsure"]
     ends = [min(max(100 * (without + gain[end]), 0), 100) for end in ("low", "high")]
     axes.plot(ends, [y, y], color=look.color, lw=1.6, solid_capstyle="butt")
-    axes.plot(100 * gain["f1"], y, look.marker, color=look.color, ms=6, mew=0)
+    axes.plot(100 * (without + gain["difference"]), y, look.marker, color=look.color, ms=6, mew=0)
     axes.plot([100 * without] * 2, [y - 0.33, y + 0.33], color=REAL.color, lw=1.8)
 
 
@@ -318,6 +322,39 @@ def _class_legend() -> list[Line2D]:
         Line2D([], [], color=GAINS[key].color, marker=GAINS[key].marker, lw=1.6, ms=6, mew=0, label=label)
         for key, label in words.items()
     ]
+
+
+def precision_recall(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """How many of the found boxes are right, while more and more of the true ones are found; a panel for each class.
+
+    Args:
+        panels: class → arm, the one without a generator first, → (101,) precision in [0, 1] at the recalls 0, 0.01 … 1.
+
+    Returns:
+        SVG text.
+    """
+    columns = min(max(len(panels), 4), PRECISION_COLUMNS)  # of fewer the panels would be huge
+    rows = -(-len(panels) // columns)
+    first, *others = next(iter(panels.values()))
+    looks = {first: REAL} | styles(others)
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(WIDTH, 0.7 + 2.4 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        for axes, (name, lines) in zip(grid, panels.items(), strict=False):
+            for i, (arm, line) in enumerate(lines.items()):
+                look, every = looks[arm], (4 + 6 * i, 12)
+                style = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4, "mew": 0}
+                recall = np.linspace(0, 100, len(line))
+                axes.plot(recall, 100 * np.asarray(line), **style, markevery=every, label=arm)
+            axes.set_title(name, fontsize=9)
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
+        for axes in grid[max(len(panels) - columns, 0) : len(panels)]:  # nothing is drawn below these
+            axes.tick_params(axis="x", labelbottom=True)
+            axes.set_xlabel("true boxes found (%)")
+        grid[0].set(xlim=(0, 100), ylim=(0, 102), ylabel="precision (%)")
+        figure.legend(*_unique_legend(*grid), loc="outside lower center", ncols=2)
+        return _svg(figure)
 
 
 def roc(lines: Mapping[str, tuple[np.ndarray, tuple[float, float] | None]], find: str, spare: str) -> str:

@@ -209,6 +209,56 @@ def _candidates(skill):
     ]
 
 
+BOX_ARMS = [  # arm, models, shares of the boxes that are found, ratio
+    ("real", [], (0.5, 0.5), 0),
+    ("augmented", [], (0.6, 0.6), 0),
+    ("real+sg2", [("sg2", "synthetic")], (1.0, 0.6), 1),
+    ("real+cgan.pseudo", [("cgan", "pseudo")], (0.55, 0.6), 0.5),
+    ("real+all", [("sg2", "synthetic"), ("spots", "blended")], (0.1, 0.1), 1),
+]
+BOX_CLASSES = ["pit", "a <b> & $c$ {{ d }}"]
+
+
+def box_arm(arm, models, found, ratio, real, rng, seeds=3):
+    """One box of each class in each test image, of which so many are found; and a false alarm of each class."""
+    tested = real[real["split"] == "test"]
+    truth = [(i, k, [4 + 30 * k, 8, 26 + 30 * k, 40]) for i in range(len(tested)) for k in range(2)]
+    repetitions = []
+    for seed in range(seeds):
+        marks = [(*mark, 0.35 + 0.6 * rng.random()) for mark in truth if rng.random() < found[mark[1]]]
+        marks += [
+            (i, k, [10, 44, 30, 60], 0.2 + 0.3 * rng.random()) for i in range(0, len(tested), 2) for k in range(2)
+        ]
+        repetitions.append({"seed": seed, "found": _columns(marks), "seconds": 12.5})
+    scores = [{"map50": found[0] - 0.02 * i, "map50_95": found[0] / 2} for i in range(2)]
+    candidates = [{"ratio": r, "validation": scores} for r in (0.5, 1.0)] if models else []
+    head = {"version": METHOD["detect_boxes"], "task": "boxes", "dataset": "steel", "arm": arm, "classes": BOX_CLASSES}
+    head |= {"models": [{"model": model, "made": made} for model, made in models], "ratio": ratio, "settings": {}}
+    head |= {"basis": "augmented" if models else None, "candidates": candidates, "validation": scores}
+    head |= {
+        "notes": ["a note on boxes"] if models else [],
+        "steps": 1500,
+        "n_real": 72,
+        "n_synthetic": 24 * len(models),
+    }
+    head |= {"n_test": len(tested), "n_background": 0, "ids": list(tested["id"]), "groups": list(tested["group"])}
+    return head | {"truth": _columns(truth), "seeds": repetitions}
+
+
+def _columns(marks):
+    return {
+        name: [mark[i] for mark in marks] for i, name in enumerate(("image", "class", "box", "score")[: len(marks[0])])
+    }
+
+
+def write_box_arms(folder, real, rng):
+    """The JSON files of BOX_ARMS, of detectors that find boxes in the test images of this table."""
+    folder.mkdir(parents=True)
+    for arm, *of in BOX_ARMS:
+        (folder / f"{arm}.json").write_text(json.dumps(box_arm(arm, *of, real, rng)))
+    return [folder / f"{arm}.json" for arm, *_ in BOX_ARMS]
+
+
 def make_run(root):
     """A run of one data set, two generators, two seeds: `inputs`, `settings`, `root`."""
     rng = np.random.default_rng(0)
@@ -241,6 +291,8 @@ def make_run(root):
     (root / "steel/detection").mkdir()
     for arm, skill, n in arms:
         (root / f"steel/detection/{arm}.json").write_text(json.dumps(detection(arm, rng, HOSTILE, skill, n)))
+    table = pd.read_csv(root / "steel/real/metadata.csv")
+    boxes = write_box_arms(root / "steel/detection/boxes", table, np.random.default_rng(1))
     benchmark = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
     (root / "train.tsv").write_text(benchmark + "3725.5\t1:02:05\t1843.2\t1\t1\t1\t1\t1\t90\t100\n")
     (root / "prepare.tsv").write_text(benchmark + "0.4\t0:00:00\t-\t-\t-\t-\t-\t-\t-\tNA\n")
@@ -249,6 +301,7 @@ def make_run(root):
         evaluation=root / "steel/real/evaluation.json",
         runs=runs,
         detection=[root / f"steel/detection/{arm}.json" for arm, _, _ in arms],
+        box_arms=boxes,
         benchmarks={"prepare": root / "prepare.tsv", "train cgan, seed 0": root / "train.tsv", "gone": root / "no.tsv"},
     )
     settings = {

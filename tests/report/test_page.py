@@ -73,6 +73,16 @@ def test_the_page_of_a_data_set_shows_everything(pages):
     assert pages.steel.pictures("Two-point correlation, lineal path.*")
 
 
+def test_box_detectors_have_a_section_and_a_sentence(pages):
+    words = pages.steel.words()
+    assert "Does it help to find defects?" in words
+    assert len(pages.steel.pictures(r"Test images with true and found boxes: augmented beside real\+sg2")) == 1
+    for page in (pages.front, pages.steel):
+        assert "Do they help to find defects?" in page.words()
+        assert "images of sg2 added to the real ones" in page.words()
+    assert "Others, added to the real ones – ● cannot tell cgan.pseudo ; ▼ hurts all generators together." in words
+
+
 def test_galleries_show_what_each_family_can(pages):
     words = pages.steel.words()
     assert words.count("seed 0: 6 steps; also as interpolation.mp4") == 2  # of the first seed of each model

@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.detection.boxes.basis import strongest
 from pipeline.detection.boxes.matches import matched, precision_without
 from pipeline.detection.boxes.precision import Listed
-from pipeline.detection.compare import NOTHING, interval
+from pipeline.detection.compare import NOTHING, Judged, interval
 from pipeline.settings import UserError
 
 FIRST, EXACT = "map50", "map50_95"  # what the verdicts are about, and what asks for exact boxes too
@@ -82,6 +82,11 @@ def precision(result: dict[str, Any]) -> Precision:
         whole.append(found[-1])
         left_out.append(found[:-1])
     return Precision(np.reshape(whole, (-1, classes, 10)), np.mean(left_out, axis=0))
+
+
+def judged(result: dict[str, Any]) -> Judged:
+    """The mAP50 of an arm's JSON file (`run.run_arm`), with what chance it holds."""
+    return Judged(*(mean_precision(of)[FIRST] for of in precision(result)))
 
 
 def matches_of(result: dict[str, Any]):

@@ -146,3 +146,17 @@ def _recalls_reached(true: np.ndarray, hits: np.ndarray) -> np.ndarray:
             first = 1 + np.searchsorted(np.arange(1, n + 1) / n, RECALLS)
             row[: n + 1] = np.bincount(first, minlength=n + 1)
     return reached[which[:, None], hits]
+
+
+def curve(matches: Matches) -> np.ndarray:
+    """(101,) precision in [0, 1] at the recalls 0, 0.01 … 1, of boxes that overlap by one half; its mean is the AP50.
+
+    As COCO draws it: at each recall the highest precision that is reached there or further on; 0 where none is.
+
+    Args:
+        matches: of a class with true boxes.
+    """
+    at = np.flatnonzero(matches.hit[:, 0])
+    hits = np.arange(1, len(at) + 1)
+    highest_from_here = np.maximum.accumulate((hits / (at + 1))[::-1])[::-1]
+    return np.append(highest_from_here, 0.0)[np.searchsorted(hits / len(matches.true_image), RECALLS)]
