@@ -12,11 +12,11 @@ import pytest
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.compare import compare
 from pipeline.detection.worth import Worth
-from pipeline.report import console, few_shots, few_shots_figure, few_shots_latex, figures
+from pipeline.report import boxes, console, few_shots, few_shots_figure, few_shots_latex, figures
 from pipeline.report.few_shots_words import like, sentence
 from pipeline.report.page import write
 from pipeline.settings import UserError
-from tests.report.made_up_run import ALL_IMAGES, FEW, few_shot_skill, make_few_shots, write_set
+from tests.report.made_up_run import ALL_IMAGES, FEW, box_arm, few_shot_skill, make_few_shots, write_set
 from tests.report.reading import read
 
 
@@ -94,6 +94,30 @@ def test_a_set_that_holds_no_more_images_than_one_before_it_is_no_point(family):
     assert found.images == [5, 10, 20]
 
 
+def test_detectors_of_boxes_have_curves_of_their_own(tmp_path, family):
+    """With real images alone 40 % and 80 % of the boxes are found; sg2's images make 5 as good as 20."""
+    table = ImageSet.open(family.datasets["steel"].real).metadata
+    datasets = {}
+    for name, found in (("steel_5", {"real": 0.4, "real+sg2.blended": 0.8}), ("steel_20", {"real": 0.8})):
+        (tmp_path / name).mkdir()
+        for i, (arm, share) in enumerate(found.items()):
+            models = [("sg2", "blended")] if i else []
+            body = box_arm(arm, models, (share, share), i, table, np.random.default_rng([len(name), i]))
+            body["basis"] = "real" if models else None
+            (tmp_path / f"{name}/{arm}.json").write_text(json.dumps(body))
+        files = [tmp_path / f"{name}/{arm}.json" for arm in found]
+        datasets[name] = dataclasses.replace(family.datasets[name], detection=[], box_arms=files)
+    (found,) = few_shots.found(datasets, family.settings)
+    assert (found.task.name, found.images) == ("boxes", [5, 20])
+    rows = {row["arm"]: row for row in boxes.compared(datasets["steel_5"].box_arms)}
+    lines = few_shots.drawn(found)
+    assert lines["real"]["mean"][0] == pytest.approx(rows["real"]["mean"])
+    assert lines["real+sg2.blended"]["gain_low"][0] == rows["real+sg2.blended"]["low"] > 0
+    assert found.worths["real+sg2.blended"][0].low > 5
+    assert np.isinf(found.worths["real+sg2.blended"][0].high)
+    assert set(few_shots.rows([found])["metric"]) == {"map50", "map50_gain", "map50_worth_images_a_class"}
+
+
 def test_one_judged_member_makes_no_curve(family):
     unjudged = dataclasses.replace(family.datasets["steel"], detection=[])
     one = dict.fromkeys(FEW, unjudged) | {"steel_5": family.datasets["steel_5"]}
@@ -160,7 +184,7 @@ def test_the_pages_show_the_family(pages):
     for page in pages.values():
         assert re.search(said, page.words())
         assert len(page.pictures("Score, and gain of each generator's arm, .*")) == 1
-    assert pages["."].all("section", "id")[0] == "shots"
+    assert pages["."].all("section", "id")[:2] == ["glance", "shots"]
     for name in FEW:
         assert len(pages[name].pictures("Scores and gains .*, a panel for each generator")) == 1
         assert "5 real images a class steel_ 5 10 real images a class" in pages[name].words()
