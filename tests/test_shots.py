@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.settings import UserError, load
+from pipeline.settings import Family, UserError, families, load
 
 
 def config(**datasets):
@@ -61,3 +61,22 @@ def test_impossible_shots_and_clashes_of_names_are_named(datasets, message):
     with pytest.raises(UserError) as caught:
         load(config(**datasets))
     assert message in str(caught.value)
+
+
+def test_a_family_is_what_differs_in_shots_alone():
+    settings = load(
+        config(
+            steel={"shots": [20, 5, None, 100]},
+            large={"size": 128, "shots": [5]},  # alone at its size
+            other={"split": {"seed": 1}},  # other test images
+            wood_3={"unit": "mm", "shots": 3},  # written down one by one
+            wood_30={"unit": "mm", "shots": 30},
+        )
+    )
+    found = families(settings.model_dump(mode="json")["datasets"])
+    assert found == [
+        Family("steel", {5: "steel_5", 20: "steel_20", 100: "steel_100", None: "steel"}),
+        Family("wood", {3: "wood_3", 30: "wood_30"}),
+    ]
+    assert list(found[0].datasets) == [5, 20, 100, None]
+    assert families({"alone": {"source": "x"}, "twin": {"source": "x"}}) == []

@@ -11,7 +11,8 @@ import numpy as np
 from torch import nn
 
 from pipeline.detection.basis import rank
-from pipeline.detection.fit import Diet, log_probabilities
+from pipeline.detection.filters import FILTERS, best, count
+from pipeline.detection.fit import Diet
 from pipeline.detection.judge import on_validation
 from pipeline.detection.ledger import Ledger
 from pipeline.detection.pool import Pool
@@ -28,10 +29,13 @@ class Choice:
     """What was chosen, and by what."""
 
     diet: Diet
+    filter: str | None = None
+    """A key of `FILTERS`; None: every synthetic image is used."""
     keep: float = 1.0
     """Share of the synthetic images of each class that is used."""
     candidates: list[dict[str, Any]] = field(default_factory=list)
-    """`ratio` (None: synthetic images only), `keep`, `n_synthetic`, `validation`; empty with nothing to choose."""
+    """`ratio` (None: synthetic images only), `filter`, `keep`, `n_synthetic`, `validation`; empty with nothing to
+    choose."""
     validation: list[dict[str, float]] | None = None
     """`macro_f1` and `loss` of the pilot trainings of what was chosen; None where there were none."""
     notes: list[str] = field(default_factory=list)
@@ -43,7 +47,8 @@ def choose(
     """The ratio and the filter of an arm with generators; without validation images the first ratio and no filter.
 
     Args:
-        settings: of the comparison; `ratios` and `keep` are the candidates.
+        settings: of the comparison; the candidates are `ratios`, each with all images (`keep` 1) and with each share
+            below 1 that each of `filters` keeps.
         pool: the training images, real and synthetic.
         validation: the images to choose by, or None.
         base: augmentation and sampling to choose with.
@@ -59,20 +64,23 @@ def choose(
         )
         return every
     kept = _kept(settings, pool, base, teach, ledger, every)
-    diets = {(ratio, keep): replace(every.diet, extra=kept[keep], ratio=ratio) for keep in kept for ratio in ratios}
+    diets = {(ratio, *part): replace(every.diet, extra=kept[part], ratio=ratio) for part in kept for ratio in ratios}
     if len(diets) == 1:
-        ((_, every.keep), every.diet), *_ = diets.items()
+        ((_, every.filter, every.keep), every.diet), *_ = diets.items()
         return every
 
     scores = {
-        (ratio, keep): pilots(f"{ratio} {keep}", settings.pilots, diet, validation, settings.batch, teach, ledger)
-        for (ratio, keep), diet in diets.items()
+        (ratio, sieve, keep): pilots(
+            f"{ratio} {sieve} {keep}", settings.pilots, diet, validation, settings.batch, teach, ledger
+        )
+        for (ratio, sieve, keep), diet in diets.items()
     }
-    ratio, keep = max(scores, key=lambda candidate: rank(scores[candidate]))
+    chosen = max(scores, key=lambda candidate: rank(scores[candidate]))
     candidates = [
-        {"ratio": finite(r), "keep": k, "n_synthetic": len(kept[k]), "validation": scores[r, k]} for r, k in scores
+        {"ratio": finite(r), "filter": f, "keep": k, "n_synthetic": len(kept[f, k]), "validation": scores[r, f, k]}
+        for r, f, k in scores
     ]
-    return Choice(diets[ratio, keep], keep, candidates, scores[ratio, keep], every.notes)
+    return Choice(diets[chosen], *chosen[1:], candidates, scores[chosen], every.notes)
 
 
 def pilots(
@@ -92,9 +100,10 @@ def trainings(settings: Detect, generative: bool, real: bool) -> int:
     """The most trainings that choosing makes in an arm."""
     if not generative:
         return settings.seeds
-    candidates, keeps = len(set(settings.ratios)) if real else 1, set(settings.keep)
-    candidates *= len(keeps)
-    return (candidates * settings.pilots if candidates > 1 else 0) + (min(keeps) < 1)
+    shares = {keep for keep in settings.keep if keep < 1}
+    candidates = (1 in settings.keep) + len(set(settings.filters)) * len(shares)
+    candidates *= len(set(settings.ratios)) if real else 1
+    return (candidates * settings.pilots if candidates > 1 else 0) + bool(shares)
 
 
 def finite(ratio: float) -> float | None:
@@ -104,35 +113,37 @@ def finite(ratio: float) -> float | None:
 
 def _kept(
     settings: Detect, pool: Pool, base: Diet, teach: Teach, ledger: Ledger, every: Choice
-) -> dict[float, np.ndarray]:
-    """Share to keep -> rows of the pool; what would leave a class empty is left out, with a note in `every`."""
-    synthetic, labels = every.diet.extra, pool.labels.cpu().numpy()
-    found = {}
+) -> dict[tuple[str | None, float], np.ndarray]:
+    """(filter, share to keep) -> rows of the pool, all of them first; what would leave a class empty is left out, with
+    a note in `every`."""
+    synthetic = every.diet.extra
+    labels = pool.labels.cpu().numpy()[synthetic]
+    shares = _possible(settings, labels, every.notes)
+    found = {(None, 1.0): synthetic} if 1 in shares else {}
+    below = [keep for keep in shares if keep < 1]
+    if below:
+        trust = ledger.once("filter", lambda: _trust(settings, pool, base, teach))
+        for sieve in dict.fromkeys(settings.filters):
+            for keep in below:
+                found[sieve, keep] = synthetic[best(np.asarray(trust[sieve]), labels, keep)]
+    return found or {(None, 1.0): synthetic}
+
+
+def _possible(settings: Detect, labels: np.ndarray, notes: list[str]) -> list[float]:
+    """The shares to keep that leave images of every class there is."""
+    fewest = np.unique(labels, return_counts=True)[1].min()
+    shares = []
     for keep in dict.fromkeys(settings.keep):
-        if keep == 1:
-            found[keep] = synthetic
-            continue
-        trust = ledger.once("filter", lambda: _trust(settings, pool, base, teach).tolist())
-        rows = surest(np.asarray(trust), labels[synthetic], keep)
-        if set(labels[synthetic[rows]]) == set(labels[synthetic]):
-            found[keep] = synthetic[rows]
+        if count(fewest, keep):
+            shares.append(keep)
         else:
-            every.notes.append(f"detect.keep: {keep:g} would leave a class without any synthetic image; left out")
-    if not found:
-        every.notes.append("detect.keep: no share leaves images of every class; all synthetic images were taken")
-    return found or {1.0: synthetic}
+            notes.append(f"detect.keep: {keep:g} would leave a class without any synthetic image; left out")
+    if not shares:
+        notes.append("detect.keep: no share leaves images of every class; all synthetic images were taken")
+    return shares
 
 
-def _trust(settings: Detect, pool: Pool, base: Diet, teach: Teach) -> np.ndarray:
-    """(m,) log probability of the class asked for, by a detector of the real training images alone."""
+def _trust(settings: Detect, pool: Pool, base: Diet, teach: Teach) -> dict[str, list[float]]:
+    """Of each filter, how much each synthetic image is trusted: by one detector, of the real training images alone."""
     judge = teach(replace(base, extra=np.arange(0), ratio=0.0), FILTER)
-    synthetic = np.arange(pool.n_real, len(pool))
-    said = log_probabilities(judge, pool, synthetic, settings.batch)
-    return said[np.arange(len(synthetic)), pool.labels.cpu().numpy()[synthetic]]
-
-
-def surest(trust: np.ndarray, labels: np.ndarray, keep: float) -> np.ndarray:
-    """Ascending positions of the share `keep` (rounded down) of each class that is trusted most; first come, first."""
-    parts = [np.flatnonzero(labels == k) for k in np.unique(labels)]
-    best = [rows[np.argsort(-trust[rows], kind="stable")[: int(keep * len(rows))]] for rows in parts]
-    return np.sort(np.concatenate(best))
+    return {name: FILTERS[name](judge, pool, settings.batch).tolist() for name in settings.filters}

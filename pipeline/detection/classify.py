@@ -56,12 +56,12 @@ def run_arm(
 
     `out` holds `version`, `task`, `dataset`, `arm`, `classes`, `steps`, `settings`; `generative`; `basis` (name of the
     plain arm taken over, null in a plain arm), `augmented`, `balanced`; `ratio` (null: no real images, or no others),
-    `keep`, `candidates`, `validation` and `notes` (see `choose.Choice`); `n_real`, `n_synthetic` (different images
-    seen), `n_test`; `truth` and `groups`, class index and group of each test image; and `seeds`, for each repetition
-    its `seed`, `accuracy`, `macro_f1`, `f1` (of each class; null without test images), `confusion` (row = true class),
-    `predicted` (class index of each test image) and `seconds`. With two classes also `log_odds` (of the second class,
-    of each test image), `auroc`, and `at_threshold`: the scores at the `log_odds` that are best by Youden's index on
-    the val images.
+    `filter`, `keep`, `candidates`, `validation` and `notes` (see `choose.Choice`); `n_real`, `n_synthetic` (different
+    images seen), `n_test`; `truth` and `groups`, class index and group of each test image; and `seeds`, for each
+    repetition its `seed`, `accuracy`, `macro_f1`, `f1` (of each class; null without test images), `confusion` (row =
+    true class), `predicted` (class index of each test image) and `seconds`. With two classes also `log_odds` (of the
+    second class, of each test image), `auroc`, and `at_threshold`: the scores at the `log_odds` that are best by
+    Youden's index on the val images.
 
     Raises:
         UserError: no test images, a class without training images, an unsuitable synthetic set, or a training that
@@ -155,6 +155,7 @@ def _fed(arm: Arm, choice: Choice, pool: Pool) -> dict[str, Any]:
         "augmented": diet.augmented,
         "balanced": diet.balanced,
         "ratio": finite(diet.ratio) if len(diet.extra) else None,
+        "filter": choice.filter,
         "keep": choice.keep if arm.models else None,
         "candidates": choice.candidates,
         "validation": choice.validation,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
@@ -15,6 +15,20 @@ from pipeline.settings import UserError
 
 NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1", "auroc": "AUROC"}
 NOTHING = dict.fromkeys(("difference", "low", "high", "spread_seeds", "spread_images"))
+
+
+class Judged(NamedTuple):
+    """An arm's scores with what chance they hold."""
+
+    scores: np.ndarray
+    """(S,) one a repetition."""
+    left_out: np.ndarray
+    """(G,) their mean without the test images of group g; NaN where that leaves nothing to judge by."""
+
+
+def judged(result: dict[str, Any], metric: str = "macro_f1") -> Judged:
+    """Of an arm's JSON file (`classify.run_arm`); `metric` as in `compare`."""
+    return Judged(np.array([seed[metric] for seed in result["seeds"]], float), _left_out(result, metric))
 
 
 def compare(results: list[dict[str, Any]], metric: str = "macro_f1", level: float = 0.95) -> list[dict[str, Any]]:
@@ -85,8 +99,7 @@ def _row(result: dict[str, Any], metric: str) -> dict[str, Any]:
 
 def _against(result: dict[str, Any], base: dict[str, Any], metric: str, level: float, tests: int) -> dict[str, Any]:
     row, other = _row(result, metric), _row(base, metric)
-    differences = np.subtract(row["scores"], other["scores"])
-    left_out = _left_out(result, metric) - _left_out(base, metric)
+    differences, left_out = (a - b for a, b in zip(judged(result, metric), judged(base, metric), strict=True))
     row |= {"against": base["arm"]} | interval(differences, left_out, 1 - (1 - level) / tests)
     row["by_class"] = _by_class(result, base, 1 - (1 - level) / (tests * len(_present(base))))
     surely = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
@@ -190,7 +203,7 @@ def _sentence(row: dict[str, Any], base: float, metric: str, level: float) -> st
     if row["verdict"] == "no generator":
         return f"{row['arm']}: {change}"
     change = f"{change[0].upper()}{change[1:]}"
-    return f"{row['arm']}: cannot tell. {change}; more {_wanting(row)} would narrow it most"
+    return f"{row['arm']}: cannot tell. {change}; more {wanting(row)} would narrow it most"
 
 
 def _of_class(row: dict[str, Any]) -> str:
@@ -207,7 +220,7 @@ def most_changed(by_class: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | N
     return max(sure, key=lambda row: abs(row["difference"]), default=None)
 
 
-def _wanting(row: dict[str, Any]) -> str:
+def wanting(row: Mapping[str, Any]) -> str:
     """Which of the two sources of chance makes the interval wide."""
     if row["spread_images"] is None:
         return "test images"

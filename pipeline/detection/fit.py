@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.detection.augment import Augmentation
 from pipeline.detection.order import batches
 from pipeline.detection.pool import Pool
-from pipeline.detection.resnet import resnet18
+from pipeline.detection.resnet import body, resnet18
 from pipeline.settings import Detect, ImageSpec
 from pipeline.training.device import amp_dtype
 
@@ -55,7 +55,7 @@ def train(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int, 
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     augment = Augmentation(seed, device) if diet.augmented else None
     ticked = 0
-    for step, (rows, views) in enumerate(_batches(settings, spec, pool, diet, seed), 1):
+    for step, (rows, views) in enumerate(presented(settings.steps, settings.batch, spec.symmetry, pool, diet, seed), 1):
         rows, views = (torch.from_numpy(a).to(device) for a in (rows, views))
         images = pool.images(rows, views)
         images = augment(images) if augment else images
@@ -73,24 +73,32 @@ def train(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int, 
     return network.eval()
 
 
-def _batches(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int):
-    """(rows of the pool, views) of each step."""
+def presented(
+    steps: int, batch: int, symmetry: str, pool: Pool, diet: Diet, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(batch,) rows of the pool and views of each step, as `order.batches` gives them for a diet."""
     labels, seen = pool.labels.cpu().numpy(), np.concatenate([np.arange(pool.n_real), diet.extra])
     real, extra = labels[: pool.n_real], labels[diet.extra]
-    order = batches(
-        seed, settings.steps, settings.batch, real, extra, diet.ratio, spec.symmetry, balanced=diet.balanced
-    )
+    order = batches(seed, steps, batch, real, extra, diet.ratio, symmetry, balanced=diet.balanced)
     return ((seen[rows], views) for rows, views in order)
 
 
-@torch.inference_mode()
 def log_probabilities(network: nn.Module, pool: Pool, rows: np.ndarray | None, batch: int) -> np.ndarray:
     """(n, K) float64, log of the probability of each class for these rows of the pool, None for all."""
+    return _said(network, pool, rows, batch).log_softmax(1).cpu().double().numpy()
+
+
+def features(network: nn.Module, pool: Pool, rows: np.ndarray | None, batch: int) -> np.ndarray:
+    """(n, 8 × width) float64, what the detector sees in these rows of the pool, None for all, before it names any."""
+    return _said(body(network), pool, rows, batch).cpu().double().numpy()
+
+
+@torch.inference_mode()
+def _said(network: nn.Module, pool: Pool, rows: np.ndarray | None, batch: int) -> Tensor:
     rows = np.arange(len(pool)) if rows is None else rows
     asked = torch.from_numpy(rows).to(pool.labels.device)
     with _autocast(asked.device):
-        parts = [network(pool.images(part)) for part in asked.split(batch)]
-    return torch.cat(parts).float().log_softmax(1).cpu().double().numpy()
+        return torch.cat([network(pool.images(part)) for part in asked.split(batch)]).float()
 
 
 def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Module:

@@ -73,6 +73,38 @@ def auroc_without(truth: np.ndarray, scores: np.ndarray, group: np.ndarray) -> n
     return np.divide(wins.sum() - gone, pairs, out=np.full(groups, np.nan), where=pairs > 0)
 
 
+def mean_roc(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The mean ROC curve of S repetitions, from (0, 0) to (1, 1): the area below it is their mean AUROC.
+
+    Averaged vertically (Fawcett 2006, An introduction to ROC analysis, algorithm 3): the mean share found at each share
+    of false alarms. Images of one score are called positive together, which draws a straight line.
+
+    Args:
+        truth: (N,) bool, some of each; M are false.
+        scores: (S, N) any real numbers; positive images should have the higher ones.
+
+    Returns:
+        (2 M + 2, 2) corners: share of the negative images called positive (each of the M + 1 there can be comes twice,
+        below and above its step), and mean share of the positive ones, both in [0, 1].
+    """
+    steps = np.mean([_steps(truth, row) for row in scores], axis=0)
+    alarms = np.repeat(np.arange(len(steps)) / (len(steps) - 1), 2)
+    return np.column_stack([alarms, steps.ravel()])
+
+
+def _steps(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(M + 1, 2) share of positives found at each number of false alarms, below and above the step there."""
+    _, tie = np.unique(-scores, return_inverse=True)
+    alarms, found = (np.append(0, np.cumsum(np.bincount(tie[of], minlength=tie.max() + 1))) for of in (~truth, truth))
+    corner, first, count = np.unique(alarms, return_index=True, return_counts=True)
+    below, above = found[first], found[first + count - 1]
+    number = np.arange(alarms[-1] + 1)
+    line = np.interp(number, np.repeat(corner, 2), np.column_stack([below, above]).ravel())
+    steps = np.column_stack([line, line])
+    steps[corner] = np.column_stack([below, above])
+    return steps / found[-1]
+
+
 def youden(truth: np.ndarray, scores: np.ndarray) -> float:
     """The threshold with the greatest sensitivity + specificity - 1 (Youden 1950), which favours neither class.
 

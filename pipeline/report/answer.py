@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-from pipeline.detection.compare import most_changed
+from pipeline.detection.arms import BASELINE
+from pipeline.detection.compare import wanting
 from pipeline.report import labels
 from pipeline.report.labels import number, points
 from pipeline.report.tables import Score
@@ -17,6 +18,7 @@ FID_IMAGES = 2048  # fewer than Inception has features: FID is mostly bias
 FEW_REPEATS = 5
 
 VERDICTS = {"helps": ("▲ helps", "helps"), "hurts": ("▼ hurts", "hurts")}
+ORDER = ["helps", "cannot tell", "hurts"]  # from the best news to the worst
 
 
 class Ranking(NamedTuple):
@@ -126,55 +128,92 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
     return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
 
 
-def helped(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
-    """Sentences on whether synthetic images help the detector.
+def helped(arms: Sequence[Mapping[str, Any]], score: str, of_class: str = "F1") -> list[Markup]:
+    """Whether synthetic images help the detector: one sentence on the best of them, one on the other arms.
 
     Args:
-        arms: the strongest arm without a generator first, then each arm with `arm`, `generative`, `mean`, `difference`,
-            `low`, `high` (shares), `by_class` and `verdict`.
+        arms: as `detection.compare.compare` gives them, the strongest without a generator first.
         score: name of the score.
+        of_class: name of the score of one class.
+
+    Returns:
+        Empty without arms with generators.
     """
-    if not arms:
+    best = best_of(arms)
+    if best is None:
         return []
-    baseline, *others = arms
-    text = "The best training without a generator (<b>{}</b>, chosen on validation images) reaches a {} of {:.1f} %."
-    sentences = [Markup(text).format(baseline["arm"], score, 100 * baseline["mean"])]
-    for arm in others:
-        if not arm["generative"]:
-            continue
-        gain = Markup("{} points (95 % interval {} to {}){}.").format(*map(points, _gain(arm)), _most_changed(arm))
-        sentences.append(Markup("<b>{}</b> {} {}").format(arm["arm"], verdict(arm["verdict"]), gain))
-    return sentences
+    others = [arm for arm in arms if arm["generative"] and arm is not best]
+    rest = [_by_verdict([arm for arm in others if bool(arm["n_real"]) == real]) for real in (True, False)]
+    starts = (Markup("Others, added to the real ones – "), Markup("Synthetic images alone, without real ones – "))
+    return [
+        _sentence(best, arms[0], score, of_class),
+        *(start + text for start, text in zip(starts, rest, strict=True) if text),
+    ]
+
+
+def best_of(arms: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The arm with a generator that speaks best for synthetic images; None without any.
+
+    One that surely helps before one that may, and this before one that surely hurts; then the largest gain. Arms
+    without real images only where there are no others. All intervals hold at once, so none is the worse for the choice.
+    """
+    generative = [arm for arm in arms if arm["generative"]]
+    asked = [arm for arm in generative if arm["n_real"]] or generative
+    return max(asked, key=lambda arm: (-ORDER.index(arm["verdict"]), arm["difference"]), default=None)
+
+
+def made_of(arm: Mapping[str, Any]) -> Markup:
+    """The generators of an arm, as a sentence names them."""
+    name = arm["arm"].removeprefix(f"{BASELINE}+").removesuffix("-only")
+    return Markup("<b>all generators</b> together") if name == "all" else Markup("<b>{}</b>").format(name)
+
+
+def _sentence(best: Mapping[str, Any], base: Mapping[str, Any], score: str, of_class: str) -> Markup:
+    words = {
+        "helps": "Yes: images of {} {} lift the {} from {:.1f} to {:.1f} %, by {} points (95 % interval {} to {}){}",
+        "hurts": "No: they make it worse; even those of {} {} lower the {} from {:.1f} to {:.1f} %, by {} points (95 %"
+        " interval {} to {}){}",
+        "cannot tell": "Nobody can say yet: with images of {} {}, the best of them, the {} goes from {:.1f} to"
+        " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
+    }[best["verdict"]]
+    added = "added to the real ones" if best["n_real"] else "in place of the real ones"
+    means, gain = (100 * base["mean"], 100 * best["mean"]), map(points, _gain(best))
+    text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best["by_class"], of_class))
+    return Markup("{} {}{}.").format(verdict(best["verdict"]), text, _narrower(best))
+
+
+def _narrower(best: Mapping[str, Any]) -> str:
+    return f"; more {wanting(best)} would narrow this most" if best["verdict"] == "cannot tell" else ""
 
 
 def _gain(row: Mapping[str, Any]) -> tuple[float, float, float]:
     return row["difference"], row["low"], row["high"]
 
 
-def _most_changed(arm: Mapping[str, Any]) -> Markup:
-    """The class that changes most, where its interval leaves no doubt of that."""
-    most = most_changed(arm["by_class"])
-    if most is None:
-        return Markup("")
-    return Markup("; most for <b>{}</b>, F1 {} points ({} to {})").format(most["class"], *map(points, _gain(most)))
+def _classes(by_class: Sequence[Mapping[str, Any]], score: str) -> Markup:
+    found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
+    if not found:
+        return Markup("; of no single class is the change beyond doubt")
+    text = Markup("<b>{}</b> {} most ({} {} points, {} to {})")
+    return Markup("; ") + Markup(", ").join(
+        text.format(row["class"], word, score, *map(points, _gain(row))) for word, row in found
+    )
 
 
-def helped_in_brief(arms: Sequence[Mapping[str, Any]], score: str) -> list[Markup]:
-    """`helped` with the arms of one verdict in one sentence."""
-    if not arms:
-        return []
-    baseline, *others = arms
-    best = Markup("Best without a generator (<b>{}</b>): a {} of {:.1f} %.")
-    sentences = [best.format(baseline["arm"], score, 100 * baseline["mean"])]
-    others = [arm for arm in others if arm["generative"]]
-    for text in dict.fromkeys(sorted((arm["verdict"] for arm in others), key=_first_what_is_sure)):
-        names = [arm["arm"] for arm in others if arm["verdict"] == text]
-        sentences.append(Markup("{}: {}.").format(verdict(text), _list(names)))
-    return sentences
+def surely_changed(by_class: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any] | None]:
+    """The class that `gains` most and the one that `loses` most, where their intervals leave no doubt that they do."""
+    gains, losses = ([row for row in by_class if row["low"] > 0], [row for row in by_class if row["high"] < 0])
+    return {
+        "gains": max(gains, key=lambda row: row["difference"], default=None),
+        "loses": min(losses, key=lambda row: row["difference"], default=None),
+    }
 
 
-def _first_what_is_sure(text: str) -> int:
-    return list(VERDICTS).index(text) if text in VERDICTS else len(VERDICTS)
+def _by_verdict(arms: Sequence[Mapping[str, Any]]) -> Markup:
+    """Generators of one verdict together: what is sure comes first."""
+    found = {text: [made_of(arm) for arm in arms if arm["verdict"] == text] for text in ORDER}
+    parts = [Markup("{} {}").format(verdict(text), _joined(names)) for text, names in found.items() if names]
+    return Markup("; ").join(parts) + Markup("." if parts else "")
 
 
 def verdict(text: str) -> Markup:
@@ -209,7 +248,9 @@ def cautions(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]], rep
 
 
 def _list(names: Sequence[str]) -> Markup:
-    bold = [Markup("<b>{}</b>").format(name) for name in names]
-    if len(bold) == 1:
-        return bold[0]
-    return Markup(", ").join(bold[:-1]) + Markup(" and ") + bold[-1]
+    return _joined([Markup("<b>{}</b>").format(name) for name in names])
+
+
+def _joined(names: Sequence[Markup]) -> Markup:
+    *first, last = names
+    return Markup(", ").join(first) + Markup(" and ") + last if first else last

@@ -15,7 +15,7 @@ NAMES = {"real": "held-out real"}
 
 def measures(summary: pd.DataFrame) -> pd.DataFrame:
     """The numbers over all classes of one data set, mean of the seeds: a row a measure, a column a set of images."""
-    rows = summary[summary["class"] == "all"]
+    rows = summary[(summary["class"] == "all") & (summary["extractor"] != "detector")]
     rows = rows.assign(measure=[labels.title(e, m) for e, m in zip(rows["extractor"], rows["metric"], strict=True)])
     table = rows.pivot_table("value", "measure", "model", "mean", sort=False)
     ends = [name for name in ("noise", "blurred noise") if name in table]

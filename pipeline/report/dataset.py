@@ -11,10 +11,12 @@ from pipeline.data.imageset import ImageSet
 from pipeline.report import (
     answer,
     beside,
+    boxes,
     curves,
     detector,
     figures,
     gallery,
+    glance,
     headline,
     images,
     labels,
@@ -42,7 +44,7 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
     """
     real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
     models = inputs.models()
-    arms = detector.compared(inputs.detection)
+    arms, box_arms = detector.compared(inputs.detection), boxes.compared(inputs.box_arms)
     about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
     folders = {model: [run.folder for run in inputs.of(model)] for model in models}
     return (
@@ -57,16 +59,22 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
             "training": _training(inputs),
             "films": [film for run in inputs.runs if (film := _film(run))],
             "detector": detector.shown(arms),
+            "boxes": boxes.shown(box_arms, real),
             "timings": _timings(inputs.benchmarks),
         }
-        | _answers(scores, inputs, arms)
+        | _answers(scores, inputs, arms, box_arms)
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
 
 
-def _answers(scores: Scores, inputs: DatasetInputs, arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The sentences; `helped_brief` is for the first page."""
+def _answers(
+    scores: Scores,
+    inputs: DatasetInputs,
+    arms: Sequence[Mapping[str, Any]],
+    box_arms: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:
+    """The sentences of both pages."""
     verdicts = []
     for model in inputs.models():
         if evaluations := [tables.read_json(path) for path in inputs.evaluations_of(model)]:
@@ -74,9 +82,11 @@ def _answers(scores: Scores, inputs: DatasetInputs, arms: Sequence[Mapping[str, 
     rankings = answer.overall(scores, inputs.models())
     return {
         "closest": answer.closest(rankings, verdicts),
+        "glance": glance.line(rankings, arms),
         "helped": answer.helped(arms, detector.SCORE_NAME),
-        "helped_brief": answer.helped_in_brief(arms, detector.SCORE_NAME),
-        "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0),
+        "helped_boxes": answer.helped(box_arms, boxes.SCORE_NAME, boxes.CLASS_NAME),
+        "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0)
+        + boxes.cautions(box_arms, answer.FEW_REPEATS),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the page says of the detectors: arms, confusion matrices, verdicts."""
+"""What the page says of the detectors: arms, verdicts, and what they mix up."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from pipeline.detection.arms import PLAIN
 from pipeline.detection.compare import compare
-from pipeline.report import figures, images
-from pipeline.report.answer import verdict
-from pipeline.report.labels import points
+from pipeline.report import by_class, chosen, figures, images, two_classes
+from pipeline.report.answer import best_of, verdict
+from pipeline.report.labels import learns_from, points, spread
 from pipeline.report.tables import read_json
 from pipeline.settings import METHOD
 
-MATRIX_CLASSES = 15  # of more a matrix cannot be read: the largest confusions are listed instead
+MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions are listed instead
 LISTED = 10
 SCORE, SCORE_NAME = "macro_f1", "macro F1"  # what the verdicts are about: every class counts the same
 
@@ -39,28 +39,48 @@ def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
         return None
     first = arms[0]
     return {
-        "arms": [_arm(arm, first["classes"]) for arm in arms],
+        "arms": [_arm(arm) for arm in arms],
         "classes": first["classes"],
         "steps": first["steps"],
         "repeats": len(first["seeds"]),
         "n_test": first["n_test"],
         "chance": f"{100 / len(first['classes']):.1f}",
         "plot": images.svg(figures.detectors(arms, SCORE_NAME)),
+        "notes": chosen.notes(arms),
+        "chosen": chosen.shown(arms),
+        "by_class": by_class.shown(arms),
+        "two": two_classes.shown(arms),
+        "confusions": _confusions(arms),
     }
 
 
-def _arm(arm: Mapping[str, Any], classes: Sequence[str]) -> dict[str, Any]:
+def _arm(arm: Mapping[str, Any]) -> dict[str, Any]:
     has_gain = arm["difference"] is not None
     return {
         "arm": arm["arm"],
+        "made_of": learns_from(arm["arm"]),
         "n_real": arm["n_real"],
         "n_synthetic": arm["n_synthetic"],
-        "accuracy": _spread([seed["accuracy"] for seed in arm["seeds"]]),
-        "macro_f1": _spread([seed["macro_f1"] for seed in arm["seeds"]]),
+        "portion": chosen.portion(arm["ratio"], arm["filter"], arm["keep"]),
+        "accuracy": spread([seed["accuracy"] for seed in arm["seeds"]]),
+        "macro_f1": spread([seed["macro_f1"] for seed in arm["seeds"]]),
         "gain": points(arm["difference"]) if has_gain else None,
         "interval": f"{points(arm['low'])} to {points(arm['high'])}" if has_gain else None,
-        "verdict": verdict(arm["verdict"]) if has_gain else None,
-    } | _mixed_up(np.sum([seed["confusion"] for seed in arm["seeds"]], axis=0), classes)
+        "verdict": verdict(arm["verdict"]) if arm["generative"] else None,
+    }
+
+
+def _confusions(arms: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """`first`: of the strongest arm without a generator and of the best with one; `others`."""
+    best = best_of(arms)
+    first = [arms[0], *([best] if best else [])]
+    others = [arm for arm in arms if all(arm is not other for other in first)]
+    return {"first": [_matrix(arm) for arm in first], "others": [_matrix(arm) for arm in others]}
+
+
+def _matrix(arm: Mapping[str, Any]) -> dict[str, Any]:
+    counts = np.sum([seed["confusion"] for seed in arm["seeds"]], axis=0)
+    return {"arm": arm["arm"]} | _mixed_up(counts, arm["classes"])
 
 
 def _mixed_up(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
@@ -78,11 +98,6 @@ def _mixed_up(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
         if wrong[i, j] > 0
     ]
     return {"confusion": None, "mixed": mixed}
-
-
-def _spread(scores: Sequence[float]) -> str:
-    """Mean and standard deviation over repetitions, in percent."""
-    return f"{100 * np.mean(scores):.1f} ± {100 * np.std(scores, ddof=1 if len(scores) > 1 else 0):.1f}"
 
 
 def _confusion(shares: np.ndarray, counts: np.ndarray, classes: Sequence[str]) -> list[list[dict[str, str]]]:

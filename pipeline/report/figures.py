@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 from pipeline.report.style import REAL, Style, styles
@@ -74,6 +75,13 @@ SCALARS = {  # what the scalars of a panel are, where the name alone does not sa
 }
 NOT_DRAWN = ["images", "seconds", "speed/images_per_second"]
 WIDTH = 12.3  # inches; the page's width
+CLASS_COLUMNS = 6
+PRECISION_COLUMNS = 6
+GAINS = {  # of a class: what its interval leaves no doubt of
+    "gains": Style("#009E73", "-", "^"),
+    "loses": Style("#D55E00", "-", "v"),
+    "unsure": Style("#6b7280", "-", "o"),
+}
 POINTS = 250  # of a drawn curve: more cannot be seen, and make the page heavy
 
 
@@ -255,6 +263,125 @@ def detectors(arms: Sequence[Mapping[str, Any]], score: str) -> str:
         right.tick_params(axis="y", length=0)
         right.axvline(0, color="#111827", lw=1)
         right.set(title=f"Gain over {arms[0]['arm']}, with its interval", xlabel="percentage points")
+        return _svg(figure)
+
+
+def class_gains(
+    classes: Sequence[str], without: Sequence[float], arms: Sequence[Mapping[str, Any]], score: str = "F1"
+) -> str:
+    """A score of each class with and without synthetic images, a panel for each arm.
+
+    Args:
+        classes: (K,) names.
+        without: (K,) score in [0, 1] of the strongest arm without a generator.
+        arms: a mapping for each arm with generators: its name as `arm`, and `gains`: for each class `difference`,
+            `low`, `high` to `without`.
+        score: name of the score, for the axis.
+
+    Returns:
+        SVG text.
+    """
+    columns = min(len(arms), CLASS_COLUMNS)
+    rows = -(-len(arms) // columns)
+    with matplotlib.rc_context(RC):
+        height = 0.75 + rows * (0.62 + 0.27 * len(classes))
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        for axes, arm in zip(grid, arms, strict=False):
+            for y, (base, gain) in enumerate(zip(without, arm["gains"], strict=True)):
+                _class_row(axes, y, base, gain)
+            axes.set_title(arm["arm"], fontsize=9)
+            axes.tick_params(axis="y", length=0)
+        for axes in grid[len(arms) :]:
+            axes.set_visible(False)
+        for axes in grid[max(len(arms) - columns, 0) : len(arms)]:  # nothing is drawn below these
+            axes.tick_params(axis="x", labelbottom=True)
+            axes.set_xlabel(f"{score} of the class (%)")
+        grid[0].set_yticks(range(len(classes)), classes)
+        grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=_percents(grid[0].get_xlim()))
+        figure.legend(handles=_class_legend(), loc="outside lower center", ncols=5)
+        return _svg(figure)
+
+
+def _class_row(axes: Axes, y: int, without: float, gain: Mapping[str, float]) -> None:
+    look = GAINS["gains" if gain["low"] > 0 else "loses" if gain["high"] < 0 else "unsure"]
+    ends = [min(max(100 * (without + gain[end]), 0), 100) for end in ("low", "high")]
+    axes.plot(ends, [y, y], color=look.color, lw=1.6, solid_capstyle="butt")
+    axes.plot(100 * (without + gain["difference"]), y, look.marker, color=look.color, ms=6, mew=0)
+    axes.plot([100 * without] * 2, [y - 0.33, y + 0.33], color=REAL.color, lw=1.8)
+
+
+def _percents(limits: tuple[float, float]) -> tuple[float, float]:
+    return max(limits[0], -2.0), min(limits[1], 102.0)
+
+
+def _class_legend() -> list[Line2D]:
+    without = Line2D([], [], color=REAL.color, marker="|", ms=11, mew=1.8, ls="none", label="without a generator")
+    words = {"gains": "surely gains", "loses": "surely loses", "unsure": "cannot tell"}
+    return [without] + [
+        Line2D([], [], color=GAINS[key].color, marker=GAINS[key].marker, lw=1.6, ms=6, mew=0, label=label)
+        for key, label in words.items()
+    ]
+
+
+def precision_recall(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """How many of the found boxes are right, while more and more of the true ones are found; a panel for each class.
+
+    Args:
+        panels: class → arm, the one without a generator first, → (101,) precision in [0, 1] at the recalls 0, 0.01 … 1.
+
+    Returns:
+        SVG text.
+    """
+    columns = min(max(len(panels), 4), PRECISION_COLUMNS)  # of fewer the panels would be huge
+    rows = -(-len(panels) // columns)
+    first, *others = next(iter(panels.values()))
+    looks = {first: REAL} | styles(others)
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(WIDTH, 0.7 + 2.4 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        for axes, (name, lines) in zip(grid, panels.items(), strict=False):
+            for i, (arm, line) in enumerate(lines.items()):
+                look, every = looks[arm], (4 + 6 * i, 12)
+                style = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4, "mew": 0}
+                recall = np.linspace(0, 100, len(line))
+                axes.plot(recall, 100 * np.asarray(line), **style, markevery=every, label=arm)
+            axes.set_title(name, fontsize=9)
+        for axes in grid[len(panels) :]:
+            axes.set_visible(False)
+        for axes in grid[max(len(panels) - columns, 0) : len(panels)]:  # nothing is drawn below these
+            axes.tick_params(axis="x", labelbottom=True)
+            axes.set_xlabel("true boxes found (%)")
+        grid[0].set(xlim=(0, 100), ylim=(0, 102), ylabel="precision (%)")
+        figure.legend(*_unique_legend(*grid), loc="outside lower center", ncols=2)
+        return _svg(figure)
+
+
+def roc(lines: Mapping[str, tuple[np.ndarray, tuple[float, float] | None]], find: str, spare: str) -> str:
+    """Mean ROC curves, and where the chosen thresholds lie on them.
+
+    Args:
+        lines: for each arm, the one without a generator first: (M, 2) corners of its curve, shares of false alarms and
+            found; and the same two at its threshold, or None.
+        find: name of the class to find.
+        spare: name of the other.
+
+    Returns:
+        SVG text.
+    """
+    first, *others = lines
+    with matplotlib.rc_context(RC):
+        figure = Figure(figsize=(5.4, 5.6), layout="constrained")
+        axes = figure.subplots()
+        axes.plot([0, 100], [0, 100], color="#9ca3af", lw=1, ls=(0, (2, 2)), label="chance")
+        for name, style in ({first: REAL} | styles(others)).items():
+            curve, point = lines[name]
+            axes.plot(*(100 * curve.T), color=style.color, ls=style.line, lw=1.5, label=name)
+            if point is not None:
+                axes.plot(100 * point[0], 100 * point[1], style.marker, color=style.color, ms=8, mec="white", mew=0.8)
+        axes.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
+        axes.set(xlabel=f"false alarms: {spare} taken for {find} (%)", ylabel=f"{find} found (%)")
+        axes.legend(loc="lower right")
         return _svg(figure)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 Better = Literal["lower", "higher", "equal"]
 Group = Literal["distance", "structure", "variety", "copies"]
@@ -278,3 +281,31 @@ def memory(megabytes: float | None) -> str:
 def points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def number_of_images(count: float) -> str:
+    """Whole from 10 on; fewer, such as a mean over classes, with one decimal where it is not whole."""
+    return f"{count:.0f}" if count >= 10 else f"{round(count, 1):g}"
+
+
+def spread(shares: Sequence[float]) -> str:
+    """Mean and standard deviation over repetitions, in percent."""
+    return f"{100 * np.mean(shares):.1f} ± {100 * np.std(shares, ddof=1 if len(shares) > 1 else 0):.1f}"
+
+
+PLAIN = {  # arms of the detector without a generator
+    "real": "real images as they are",
+    "augmented": "shifted, turned, lit otherwise",
+    "balanced": "every class equally often",
+    "augmented+balanced": "both of these",
+    "duplicates": "real images once more",
+}
+
+
+def learns_from(arm: str) -> str:
+    """What the detectors of an arm see, in a few words."""
+    if arm in PLAIN:
+        return PLAIN[arm]
+    if arm.endswith("-only"):
+        return "synthetic images alone"
+    return "real images and all generators'" if arm.endswith("+all") else "real and synthetic images"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -27,12 +27,13 @@ CAPTION = (
 )
 
 
-def write(numbers: pd.DataFrame, datasets: Sequence[str], folder: Path) -> None:
+def write(numbers: pd.DataFrame, datasets: Sequence[str], folder: Path, more: Mapping[str, str]) -> None:
     """Write `{dataset}/table.tex` into a folder for each data set, whole or not at all.
 
     Args:
         numbers: `tables.summary`.
         datasets: names; one without numbers gets a file that says so in a comment.
+        more: LaTeX text that follows the table of a data set.
     """
     for dataset in datasets:
         mine = numbers[numbers["dataset"] == dataset]
@@ -40,7 +41,8 @@ def write(numbers: pd.DataFrame, datasets: Sequence[str], folder: Path) -> None:
         out = folder / dataset / "table.tex"
         out.parent.mkdir(exist_ok=True)
         part = out.with_name(out.name + ".part")
-        part.write_text(table(tables.scores(mine), models, dataset), encoding="utf-8")
+        text = table(tables.scores(mine), models, dataset) + more.get(dataset, "")
+        part.write_text(text, encoding="utf-8")
         os.replace(part, out)
 
 

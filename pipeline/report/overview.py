@@ -21,8 +21,8 @@ SCALINGS = {
 
 
 def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`source`, `procedural`, `facts` (phrases), `counts` of a class and split, `totals`, `groups`, `overlaps` (a
-    sentence), `rejected`."""
+    """`source`, `procedural`, `facts` (phrases), `shots` (None: all images), `counts` of a class and split, `totals`,
+    `groups`, `overlaps` (a sentence), `rejected`."""
     table = real.metadata
     counts = [
         {"label": label}
@@ -34,6 +34,7 @@ def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
         "source": source if isinstance(source, str) else ", ".join(source),
         "procedural": source == "voronoi",
         "facts": _facts(real),
+        "shots": real.meta.get("settings", {}).get("shots"),
         "splits": SPLITS,
         "counts": counts,
         "totals": {split: sum(row[split] for row in counts) for split in SPLITS},

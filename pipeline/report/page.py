@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from pipeline.report import dataset, latex, tables
+from pipeline.report import dataset, few_shots, few_shots_latex, few_shots_words, latex, tables
 from pipeline.report.inputs import DatasetInputs
 
 
@@ -41,8 +41,10 @@ def write(
         UserError: a file that is there and cannot be read.
     """
     evaluations = [path for inputs in datasets.values() for path in inputs.evaluations()]
-    numbers = tables.write_summary(evaluations, summary_csv)
-    latex.write(numbers, list(datasets), summary_csv.parent)
+    curves = few_shots.found(datasets, settings)
+    numbers = tables.write_summary(evaluations, summary_csv, few_shots.rows(curves))
+    latex.write(numbers, list(datasets), summary_csv.parent, _papers(curves))
+    few = [few_shots_words.shown(of) for of in curves]
     shared = {
         "facts": _facts(datasets, commit, date or datetime.now(UTC)),
         "version": version("pyrite"),
@@ -54,13 +56,27 @@ def write(
         pages[name].parent.mkdir(parents=True, exist_ok=True)
         files = {"first": out_html, "summary": summary_csv, "paper": papers[name]}
         files |= {"rejected": inputs.real / "rejected.csv"}
-        mine = {"title": name, "d": found[name], "files": _links(pages[name], files)}
+        mine = {"title": name, "d": found[name], "files": _links(pages[name], files), "few": _of(name, few)}
         _render("dataset.html", pages[name], shared | mine)
-    mine = {"title": "Pyrite report", "datasets": list(found.values())}
+    mine = {"title": "Pyrite report", "datasets": list(found.values()), "few": few}
     mine |= {"pages": _links(out_html, pages), "papers": _links(out_html, papers)}
     mine |= {"files": _links(out_html, {"summary": summary_csv})}
     mine |= {"settings": yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)}
     _render("front.html", out_html, shared | mine)
+
+
+def _of(name: str, few: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The families that a data set is of: one for each kind of detector."""
+    return [shown for shown in few if name in [member["dataset"] for member in shown["members"]]]
+
+
+def _papers(curves: Sequence[few_shots.Curves]) -> dict[str, str]:
+    """LaTeX tables of the families, by the data set with most images, whose own table they follow."""
+    found: dict[str, str] = {}
+    for of in curves:
+        name = of.points[-1].dataset
+        found[name] = found.get(name, "") + few_shots_latex.table(of)
+    return found
 
 
 def page_of(out_html: Path, name: str) -> Path:

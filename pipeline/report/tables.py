@@ -47,11 +47,11 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
     return table.replace([np.inf, -np.inf], np.nan)
 
 
-def write_summary(evaluations: Iterable[Path], out_csv: Path) -> pd.DataFrame:
-    """Write `summary` whole or not at all, and return it."""
+def write_summary(evaluations: Iterable[Path], out_csv: Path, more: pd.DataFrame) -> pd.DataFrame:
+    """Write `summary`, and more rows like it, whole or not at all; returns `summary` alone."""
     table = summary(evaluations)
     part = out_csv.with_name(out_csv.name + ".part")
-    table.to_csv(part, index=False, encoding="utf-8")
+    pd.concat([table, more]).to_csv(part, index=False, encoding="utf-8")
     os.replace(part, out_csv)
     return table
 

@@ -16,6 +16,7 @@ from pipeline.settings.families import (
     model_settings,
 )
 from pipeline.settings.loading import Settings, load, schema
+from pipeline.settings.shots import Family, families
 from pipeline.settings.stages import (
     Detect,
     DetectBoxes,
@@ -48,6 +49,7 @@ __all__ = [
     "DetectBoxes",
     "Detection",
     "Evaluate",
+    "Family",
     "Gallery",
     "Generate",
     "ImageSpec",
@@ -66,6 +68,7 @@ __all__ = [
     "Training",
     "UserError",
     "Voronoi",
+    "families",
     "gallery_of",
     "generate_of",
     "load",

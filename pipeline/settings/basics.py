@@ -14,9 +14,9 @@ METHOD = {
     "generate": 1,
     "gallery": 1,
     "evaluate": 3,
-    "detect": 2,
-    "detect_boxes": 1,
-    "report": 3,
+    "detect": 3,
+    "detect_boxes": 2,
+    "report": 4,
 }
 
 

@@ -1,14 +1,23 @@
-"""Few-shot data sets: a list of shots becomes data sets of their own."""
+"""Few-shot data sets: a list of shots becomes data sets of their own, which are found again by what they share."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from pipeline.settings.basics import Count, UserError
 
 LIST = TypeAdapter(Annotated[list[Count | None], Field(min_length=1)])
+
+
+class Family(NamedTuple):
+    """Data sets that differ in their shots alone, and so are judged by the same test images: a curve's points."""
+
+    name: str
+    datasets: dict[int | None, str]
+    """Shots -> name of the data set; ascending, None (all images) last."""
 
 
 def expanded(datasets: Any) -> Any:
@@ -45,3 +54,26 @@ def _members(name: str, entry: Any) -> dict[str, Any]:
     if len(set(shots)) < len(shots):
         raise UserError(f"datasets.{name}.shots: {entry['shots']} names a number twice")
     return {name if k is None else f"{name}_{k}": entry | {"shots": k} for k in shots}
+
+
+def families(datasets: Mapping[str, Mapping[str, Any]]) -> list[Family]:
+    """All families of at least two data sets, however they were written down; named as the list they come from.
+
+    Args:
+        datasets: plain settings by name, as `Settings.model_dump` has them. Of two that are wholly alike, the first.
+    """
+    found: list[tuple[dict[str, Any], dict[int | None, str]]] = []
+    for name, entry in datasets.items():
+        common = {key: value for key, value in entry.items() if key != "shots"}
+        members = next((members for other, members in found if other == common), None)
+        if members is None:
+            members = {}
+            found.append((common, members))
+        members.setdefault(entry.get("shots"), name)
+    return [_family(members) for _, members in found if len(members) > 1]
+
+
+def _family(members: dict[int | None, str]) -> Family:
+    shots, first = next(iter(members.items()))
+    ordered = sorted(members, key=lambda k: (k is None, k or 0))
+    return Family(first.removesuffix(f"_{shots}"), {k: members[k] for k in ordered})

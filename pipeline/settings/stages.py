@@ -116,10 +116,14 @@ class Detect(Strict):
     ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0, 2.0]
     """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
     keep: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = [1.0, 0.5]
-    """Shares of each class's synthetic images to use: those that a detector of the real training images is surest of.
-    Chosen on validation images; without them all are used."""
+    """Shares of each class's synthetic images to use: the best by each of `filters`. Chosen on validation images;
+    without them all are used."""
+    filters: Annotated[list[Literal["confidence", "nearest"]], Field(min_length=1)] = ["confidence", "nearest"]
+    """What the best are, to a detector of the real training images: `confidence`, it is surest of the class asked for;
+    `nearest`, they look to it most like training images of that class. Chosen like `keep`, for shares below 1."""
     pilots: Annotated[int, Field(ge=1, le=1000)] = 2
-    """Trainings of each ratio and share to choose by, with seeds of their own. A single candidate needs none."""
+    """Trainings of each ratio with each filter and share to choose by, with seeds of their own. A single candidate
+    needs none."""
 
 
 class DetectBoxes(Strict):
@@ -128,7 +132,7 @@ class DetectBoxes(Strict):
     detector: Literal["small", "fasterrcnn", "retinanet", "fcos"] = "small"
     """`small`: written here, trains on a processor in minutes; the others are torchvision's on a ResNet-50, with random
     weights, for a GPU."""
-    seeds: Annotated[int, Field(ge=2)] = 5
+    seeds: Annotated[int, Field(ge=2, le=1000)] = 5
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 2000
     """Optimiser steps of a detector, the same in every arm."""
@@ -140,6 +144,10 @@ class DetectBoxes(Strict):
     """AdamW weight decay."""
     width: Count = 16
     """Of `small`: channels of the first stage of its ResNet-18."""
+    ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0]
+    """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
+    pilots: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Trainings, with seeds of their own, of each arm without synthetic images and of each ratio, to choose by."""
 
 
 class Detection(Detect):

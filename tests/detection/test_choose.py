@@ -7,7 +7,7 @@ import torch
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection import choose as module
-from pipeline.detection.choose import choose, surest
+from pipeline.detection.choose import choose, trainings
 from pipeline.detection.fit import Diet, train
 from pipeline.detection.ledger import Ledger
 from pipeline.detection.pool import of_split, training
@@ -33,7 +33,7 @@ def fakes(image_set):
     return ImageSet.open(image_set("fakes", images, np.where(np.arange(24) < 12, labels, 1 - labels), ["train"] * 24))
 
 
-def chosen(tmp_path, real, fakes, settings=SETTINGS, validation="val", seen=True, base=PLAIN):
+def chosen(tmp_path, real, fakes, settings=SETTINGS, validation="val", seen=True, base=PLAIN, train=train):
     """(choice, pool), by trainings of the settings; `val` images may be there or not."""
     pool = training(real, [fakes], CPU)
     ledger = Ledger(tmp_path / "state.json", {})
@@ -42,53 +42,73 @@ def chosen(tmp_path, real, fakes, settings=SETTINGS, validation="val", seen=True
     return choose(settings, pool, held, base, seen, teach, ledger), pool
 
 
-def test_the_surest_share_of_each_class_is_kept():
-    trust = np.array([-1.0, -5.0, -3.0, -2.0, -4.0, -0.5, -0.4])
-    labels = np.array([0, 0, 0, 0, 1, 1, 1])
-    assert surest(trust, labels, 0.5).tolist() == [0, 3, 6]  # 2 of 4, and 1 of 3 (rounded down)
-    assert surest(np.zeros(4), np.zeros(4, int), 0.5).tolist() == [0, 1]
-    assert surest(trust, labels, 0.3).tolist() == [0]
-
-
-def test_the_filter_drops_images_that_do_not_show_the_class_they_were_asked_for(tmp_path, real, fakes):
-    settings = SETTINGS.model_copy(update={"steps": 60, "batch": 16, "learning_rate": 5e-3, "keep": [0.5], "pilots": 1})
-    choice, pool = chosen(tmp_path, real, fakes, settings)
+@pytest.mark.parametrize("sieve", ["confidence", "nearest"])
+def test_a_filter_drops_images_that_do_not_show_the_class_they_were_asked_for(tmp_path, real, fakes, sieve):
+    more = {"steps": 60, "batch": 16, "learning_rate": 5e-3, "keep": [0.5], "filters": [sieve], "pilots": 1}
+    choice, pool = chosen(tmp_path, real, fakes, SETTINGS.model_copy(update=more))
     kept = choice.diet.extra - pool.n_real
+    assert choice.filter == sieve
     assert len(kept) == 12
     assert np.mean(kept < 12) > 0.9
     assert np.bincount(pool.labels.numpy()[choice.diet.extra]).tolist() == [6, 6]
 
 
 def test_the_candidate_with_the_best_pilots_is_taken_and_all_are_recorded(tmp_path, real, fakes, monkeypatch):
-    scores = iter([0.5, 0.5, 0.9, 0.4, 0.6, 0.8, 0.1, 0.95])
+    scores = iter([0.5, 0.5, 0.9, 0.4, 0.6, 0.7, 0.1, 0.95, 0.6, 0.8, 0.2, 0.2])
     monkeypatch.setattr(module, "on_validation", lambda *_: {"macro_f1": next(scores), "loss": 1.0})
     choice, _ = chosen(tmp_path, real, fakes)
-    assert [(c["ratio"], c["keep"], c["n_synthetic"]) for c in choice.candidates] == [
-        (0.5, 1.0, 24),
-        (2.0, 1.0, 24),
-        (0.5, 0.5, 12),
-        (2.0, 0.5, 12),
+    assert [(c["ratio"], c["filter"], c["keep"], c["n_synthetic"]) for c in choice.candidates] == [
+        (0.5, None, 1.0, 24),
+        (2.0, None, 1.0, 24),
+        (0.5, "confidence", 0.5, 12),
+        (2.0, "confidence", 0.5, 12),
+        (0.5, "nearest", 0.5, 12),
+        (2.0, "nearest", 0.5, 12),
     ]
     assert [[p["macro_f1"] for p in c["validation"]] for c in choice.candidates] == [
         [0.5, 0.5],
         [0.9, 0.4],
-        [0.6, 0.8],
+        [0.6, 0.7],
         [0.1, 0.95],
+        [0.6, 0.8],
+        [0.2, 0.2],
     ]
-    assert (choice.diet.ratio, choice.keep, len(choice.diet.extra)) == (0.5, 0.5, 12)
-    assert choice.validation == choice.candidates[2]["validation"]
+    assert (choice.diet.ratio, choice.filter, choice.keep, len(choice.diet.extra)) == (0.5, "nearest", 0.5, 12)
+    assert choice.validation == choice.candidates[4]["validation"]
     assert choice.notes == []
 
 
 def test_synthetic_images_only_have_no_ratio_to_choose(tmp_path, real, fakes):
     choice, _ = chosen(tmp_path, real, fakes, seen=False)
     assert math.isinf(choice.diet.ratio)
-    assert [(c["ratio"], c["keep"]) for c in choice.candidates] == [(None, 1.0), (None, 0.5)]
+    assert [(c["ratio"], c["filter"], c["keep"]) for c in choice.candidates] == [
+        (None, None, 1.0),
+        (None, "confidence", 0.5),
+        (None, "nearest", 0.5),
+    ]
+
+
+@pytest.mark.parametrize("seen", [True, False])
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        # With 2 ratios (where real images are seen) and 2 pilots of each candidate; and one detector for all filters.
+        ({}, {True: 2 * 3 * 2 + 1, False: 3 * 2 + 1}),
+        ({"keep": [0.5, 0.25, 1, 1.0]}, {True: 2 * 5 * 2 + 1, False: 5 * 2 + 1}),
+        ({"keep": [0.5], "filters": ["nearest", "nearest"]}, {True: 2 * 2 + 1, False: 1}),
+        ({"keep": [1.0]}, {True: 2 * 2, False: 0}),
+        ({"keep": [1.0], "ratios": [1.0]}, {True: 0, False: 0}),
+    ],
+)
+def test_as_many_trainings_as_are_announced(tmp_path, real, fakes, seen, change, expected):
+    settings, taught = SETTINGS.model_copy(update=change | {"steps": 1}), []
+    chosen(tmp_path, real, fakes, settings, seen=seen, train=lambda *args: taught.append(1) or train(*args))
+    assert len(taught) == expected[seen] == trainings(settings, True, seen)
 
 
 def test_without_validation_images_it_is_the_first_ratio_and_no_filter(tmp_path, real, fakes):
     choice, _ = chosen(tmp_path, real, fakes, validation=None)
-    assert (choice.diet.ratio, choice.keep, len(choice.diet.extra)) == (0.5, 1.0, 24)
+    assert (choice.diet.ratio, choice.filter, choice.keep, len(choice.diet.extra)) == (0.5, None, 1.0, 24)
     assert choice.candidates == []
     assert "no validation images to choose by" in choice.notes[0]
     assert not (tmp_path / "state.json").exists()  # and nothing was trained for it
@@ -105,11 +125,15 @@ def test_a_filter_that_empties_a_class_is_left_out_and_said(tmp_path, real, imag
     images, _ = shapes(5, 1)
     few = ImageSet.open(image_set("few", images, [0, 0, 0, 0, 1], ["train"] * 5))
     choice, _ = chosen(tmp_path, real, few)
-    assert {c["keep"] for c in choice.candidates} == {1.0}
+    assert {(c["filter"], c["keep"]) for c in choice.candidates} == {(None, 1.0)}
     assert choice.notes == ["detect.keep: 0.5 would leave a class without any synthetic image; left out"]
     none, pool = chosen(tmp_path, real, few, SETTINGS.model_copy(update={"keep": [0.5], "ratios": [1.0]}))
     assert none.diet.extra.tolist() == list(range(pool.n_real, pool.n_real + 5))
     assert none.notes[-1] == "detect.keep: no share leaves images of every class; all synthetic images were taken"
+    assert (none.filter, none.keep) == (None, 1.0)
+    parts = Ledger(tmp_path / "state.json", {}).parts
+    assert parts  # pilots of the first choice
+    assert "filter" not in parts  # nothing to order, nothing to order it by
 
 
 def test_filter_and_pilots_keep_the_augmentation_and_sampling_of_the_base(tmp_path, real, fakes):

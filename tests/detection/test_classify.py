@@ -54,11 +54,12 @@ def timeless(result):
 
 def test_the_file_says_what_was_done_and_its_scores_are_those_of_scikit_learn(tmp_path, real, fakes):
     result = arm(tmp_path, real, [fakes, fakes], Arm("real+all", ["x", "y"]))
-    expected = {"version": 2, "task": "classification", "dataset": "plates", "arm": "real+all", "steps": 6}
+    expected = {"version": 3, "task": "classification", "dataset": "plates", "arm": "real+all", "steps": 6}
     assert expected.items() <= result.items()
     assert [result[k] for k in ("generative", "basis", "augmented", "balanced")] == [True, "real", False, False]
     assert [result[k] for k in ("n_real", "n_test")] == [24, 24]
     assert result["n_synthetic"] == {1.0: 48, 0.5: 24}[result["keep"]]
+    assert (result["filter"] is None) == (result["keep"] == 1)
     assert result["settings"] == TINY.model_dump()
     assert result["classes"] == ["bar", "disc"]
     assert result["truth"] == [0, 1] * 12
@@ -108,8 +109,8 @@ def test_an_arm_with_generators_takes_over_augmentation_and_sampling_of_the_stro
     monkeypatch.setattr(classify, "train", spy)
     result = arm(tmp_path, real, [fakes], best=best)
     assert result["basis"] == best
-    assert len({seed for seed, _ in diets}) == 4  # two repetitions, one pilot seed for four candidates, the filter
-    assert len(diets) == 2 + 4 + 1
+    assert len({seed for seed, _ in diets}) == 4  # two repetitions, one pilot seed for six candidates, the filter
+    assert len(diets) == 2 + 6 + 1
     assert all((d.augmented, d.balanced) == (best == "augmented", best == "balanced") for _, d in diets)
 
 
@@ -123,6 +124,7 @@ def test_plain_arms_differ_in_what_their_names_say(tmp_path, real):
         "duplicates": (False, False, 0.5),
     }
     assert all((r["n_real"], r["n_synthetic"], r["basis"]) == (24, 0, None) for r in shown.values())
+    assert all((r["filter"], r["keep"]) == (None, None) for r in shown.values())
     assert all(len(r["validation"]) == TINY.seeds and not r["generative"] for r in shown.values())
     odds = [r["seeds"][0]["log_odds"] for r in shown.values()]
     assert len({tuple(o) for o in odds}) == 5
@@ -165,7 +167,7 @@ def test_a_killed_job_goes_on_with_the_pilots_and_repetitions_not_done(tmp_path,
 
     def train(settings, spec, pool, diet, seed, tick):
         ran.append(seed)
-        if len(ran) in (3, 8):
+        if len(ran) in (3, 10):
             raise KeyboardInterrupt
         return original(settings, spec, pool, diet, seed, tick)
 
@@ -174,7 +176,7 @@ def test_a_killed_job_goes_on_with_the_pilots_and_repetitions_not_done(tmp_path,
         with pytest.raises(KeyboardInterrupt):
             arm(tmp_path, real, [fakes])
     assert timeless(arm(tmp_path, real, [fakes])) == timeless(whole)
-    assert ran == [2000, 1000, 1000, 1000, 1000, 1000, 0, 1, 1]  # four candidates, one pilot each
+    assert ran == [2000, *[1000] * 7, 0, 1, 1]  # six candidates, one pilot each; two were killed
 
 
 @pytest.mark.parametrize("change", ["settings", "data", "half a file"])

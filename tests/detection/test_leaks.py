@@ -106,6 +106,42 @@ def test_no_training_reads_val_or_test_rows_and_test_rows_are_read_after_every_c
     assert set(val) == {pilots + TINY.seeds}  # pilots, and the threshold of each repetition
 
 
+@pytest.mark.parametrize("of", [WITH, ONLY], ids=lambda arm: arm.name)
+def test_the_filters_look_at_training_rows_and_synthetic_images_once_and_at_nothing_else(tmp_path, sets, events, of):
+    real, fakes = sets()
+    arm(tmp_path, real, [fakes], of)
+    (pool,) = {event[1] for event in events if event[0] == "shown" and event[3]}
+    seeds = [i for i, event in enumerate(events) if event[0] == "taught"]
+    assert [events[i][1] for i in seeds[:2]] == [2000, 1000]
+    # From the end of the filter's training to the first pilot, in this order: the fakes, then all that trains.
+    looks = [event for event in events[seeds[0] : seeds[1]] if event[0] == "shown" and not event[3]]
+    assert {event[1] for event in looks} == {pool}
+    assert [row for event in looks for row in event[2]] == [*range(24, 48), *range(48)]
+
+
+def test_the_filters_keep_the_same_images_whatever_val_and_test_images_are(tmp_path, sets, monkeypatch):
+    kept, original = [], classify.train
+
+    def spy(settings, spec, pool, diet, seed, tick):
+        kept.append((seed, diet.ratio, diet.extra.tolist()))
+        return original(settings, spec, pool, diet, seed, tick)
+
+    def invert(rows):
+        def change(images):
+            images[rows] = 255 - images[rows]
+
+        return change
+
+    monkeypatch.setattr(classify, "train", spy)
+    for i, rows in enumerate(([], VAL, TEST, TRAIN)):
+        real, fakes = sets(f"set{i}", invert(rows))
+        arm(tmp_path, real, [fakes])
+    candidates = np.reshape([str(diet) for diet in kept if diet[0] == 1000], (4, -1))
+    assert len(set(candidates[0])) == 6  # two ratios: all images, the surest half, the nearest half
+    assert (candidates[1:3] == candidates[0]).all()
+    assert (candidates[3] != candidates[0]).any()
+
+
 def test_other_test_images_change_no_choice_and_no_detector(tmp_path, sets, monkeypatch):
     trained, original = [], classify.train
 
@@ -126,7 +162,7 @@ def test_other_test_images_change_no_choice_and_no_detector(tmp_path, sets, monk
     for one, other in zip(first, second, strict=True):
         weights = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
         assert all(torch.equal(a, b) for a, b in weights)
-    for key in ("basis", "ratio", "keep", "candidates"):
+    for key in ("basis", "ratio", "filter", "keep", "candidates"):
         assert results[0][key] == results[1][key]
     thresholds = [[s["at_threshold"]["log_odds"] for s in r["seeds"]] for r in results]
     assert thresholds[0] == thresholds[1]

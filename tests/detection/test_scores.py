@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score, roc_curve
 
-from pipeline.detection.scores import accuracy, auroc, auroc_without, confusion, f1, macro_f1, youden
+from pipeline.detection.scores import accuracy, auroc, auroc_without, confusion, f1, macro_f1, mean_roc, youden
 
 
 def test_scores_are_those_of_scikit_learn():
@@ -47,6 +47,25 @@ def test_auroc_is_that_of_scikit_learn_also_with_ties(two):
     assert auroc(*two) == pytest.approx(roc_auc_score(*two))
     assert auroc(np.array([True, False, True]), np.array([2.0, 1.0, 1.0])) == 0.75  # a pair right, a pair tied
     assert np.isnan(auroc(np.ones(3, bool), np.arange(3.0)))
+
+
+def test_the_mean_roc_of_one_repetition_is_that_of_scikit_learn_and_its_area_is_the_mean_auroc(two):
+    truth, scores = two
+    alarms, found, _ = roc_curve(truth, scores, drop_intermediate=False)
+    curve = mean_roc(truth, scores[None])
+    for x, y in zip(alarms, found, strict=True):  # each corner lies on the curve
+        assert np.any(np.all(np.isclose(curve, (x, y)), axis=1)) or np.interp(y, *curve.T[::-1]) == pytest.approx(x)
+    assert np.trapezoid(*curve.T[::-1]) == pytest.approx(roc_auc_score(truth, scores))
+    others = np.stack([scores, np.round(scores + np.random.default_rng(4).normal(0, 2, 150), 1), -scores])
+    area = np.trapezoid(*mean_roc(truth, others).T[::-1])
+    assert area == pytest.approx(np.mean([roc_auc_score(truth, row) for row in others]))
+
+
+def test_the_mean_roc_of_a_case_by_hand():
+    truth = np.array([True, True, False, False])
+    curve = mean_roc(truth, np.array([[3.0, 1.0, 2.0, 0.0], [1.0, 1.0, 1.0, 0.0]]))
+    # First: one found before any alarm, the other after one; second: both with one alarm, in one tie.
+    np.testing.assert_allclose(curve, [(0, 0), (0, 0.25), (0.5, 0.75), (0.5, 1), (1, 1), (1, 1)])
 
 
 def test_auroc_without_each_group_is_that_of_the_other_images(two):

@@ -7,7 +7,16 @@ from tests.report.made_up_run import make_run
 @pytest.fixture
 def undrawn(monkeypatch):
     """Figures stay empty: drawing them takes most of a page's time."""
-    for name in ("psd", "microstructure", "training", "detectors", "positions"):
+    for name in (
+        "psd",
+        "microstructure",
+        "training",
+        "detectors",
+        "class_gains",
+        "roc",
+        "positions",
+        "precision_recall",
+    ):
         monkeypatch.setattr(figures, name, lambda *numbers: "<svg/>")
 
 

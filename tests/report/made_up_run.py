@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from scipy.ndimage import gaussian_filter
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score
 
 from pipeline.data.imageset import ImageSetWriter
+from pipeline.detection.arms import PLAIN
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.settings import METHOD
 
 SIZE = 64
 OVERLAPS = {"images": 12, "of": 40, "pairs": 7, "crossing": 0, "leak": 0.0, "leak_at_random": 0.25}
+NO_IMAGES = dict.fromkeys(("ratio", "filter", "keep"))
 HOSTILE = ["crazing", "<script>alert(1)</script>", 'a "b" & $c$ {{ d }}']
 
 
@@ -171,22 +174,89 @@ def write_gallery(folder, styled):
 
 
 def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
-    """Predictions right with probability `skill`, else one class further on."""
+    """Predictions right with probability `skill`, else one class further on; scores of two classes to match."""
     truth = np.repeat(np.arange(len(classes)), 40)
     results = []
     for seed in range(seeds):
         wrong = rng.random(len(truth)) >= skill
         predicted = (truth + wrong) % len(classes)
-        matrix = np.zeros((len(classes), len(classes)), int)
-        np.add.at(matrix, (truth, predicted), 1)
-        accuracy = float(np.mean(truth == predicted))
-        result = {"seed": seed, "accuracy": accuracy, "macro_f1": accuracy, "confusion": matrix.tolist()}
-        results.append(result | {"predicted": predicted.tolist(), "f1": [accuracy] * len(classes), "seconds": 12.5})
+        result = {"seed": seed, "seconds": 12.5} | _scores(truth, predicted, len(classes))
+        if len(classes) == 2:
+            odds = np.where(predicted == 1, 1.0, -1.0) + rng.normal(0, 0.3, len(truth))
+            at = {"log_odds": 0.5} | _scores(truth, (odds >= 0.5).astype(int), 2)
+            result |= {"log_odds": odds.tolist(), "auroc": roc_auc_score(truth, odds), "at_threshold": at}
+        results.append(result)
+    generative = arm not in PLAIN
     head = {"version": METHOD["detect"], "task": "classification", "dataset": "steel", "arm": arm}
-    head |= {"classes": classes, "steps": 1500}
-    head |= {"generative": arm != "real", "basis": None if arm == "real" else "real", "validation": None}
+    head |= {"classes": classes, "steps": 1500, "generative": generative, "basis": "real" if generative else None}
+    head |= {"ratio": 1.0, "filter": "confidence", "keep": 0.5} if generative else NO_IMAGES
+    pilots = [{"macro_f1": skill, "loss": 1 - skill}] * seeds
+    head |= {"candidates": _candidates(skill) if generative else [], "validation": pilots, "notes": []}
     head |= {"settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth), "truth": truth.tolist()}
     return head | {"groups": [f"g{i // 2}" for i in range(len(truth))], "seeds": results}
+
+
+def _scores(truth, predicted, classes):
+    scores = {"accuracy": accuracy_score(truth, predicted), "macro_f1": f1_score(truth, predicted, average="macro")}
+    scores |= {"confusion": confusion_matrix(truth, predicted, labels=range(classes)).tolist()}
+    return scores | {"f1": f1_score(truth, predicted, average=None).tolist(), "predicted": predicted.tolist()}
+
+
+def _candidates(skill):
+    return [
+        {"ratio": 1.0, "filter": sieve, "keep": keep, "validation": [{"macro_f1": skill - keep / 10, "loss": 0.4}]}
+        for sieve, keep in ((None, 1.0), ("confidence", 0.5))
+    ]
+
+
+BOX_ARMS = [  # arm, models, shares of the boxes that are found, ratio
+    ("real", [], (0.5, 0.5), 0),
+    ("augmented", [], (0.6, 0.6), 0),
+    ("real+sg2", [("sg2", "synthetic")], (1.0, 0.6), 1),
+    ("real+cgan.pseudo", [("cgan", "pseudo")], (0.55, 0.6), 0.5),
+    ("real+all", [("sg2", "synthetic"), ("spots", "blended")], (0.1, 0.1), 1),
+]
+BOX_CLASSES = ["pit", "a <b> & $c$ {{ d }}"]
+
+
+def box_arm(arm, models, found, ratio, real, rng, seeds=3):
+    """One box of each class in each test image, of which so many are found; and a false alarm of each class."""
+    tested = real[real["split"] == "test"]
+    truth = [(i, k, [4 + 30 * k, 8, 26 + 30 * k, 40]) for i in range(len(tested)) for k in range(2)]
+    repetitions = []
+    for seed in range(seeds):
+        marks = [(*mark, 0.35 + 0.6 * rng.random()) for mark in truth if rng.random() < found[mark[1]]]
+        marks += [
+            (i, k, [10, 44, 30, 60], 0.2 + 0.3 * rng.random()) for i in range(0, len(tested), 2) for k in range(2)
+        ]
+        repetitions.append({"seed": seed, "found": _columns(marks), "seconds": 12.5})
+    scores = [{"map50": found[0] - 0.02 * i, "map50_95": found[0] / 2} for i in range(2)]
+    candidates = [{"ratio": r, "validation": scores} for r in (0.5, 1.0)] if models else []
+    head = {"version": METHOD["detect_boxes"], "task": "boxes", "dataset": "steel", "arm": arm, "classes": BOX_CLASSES}
+    head |= {"models": [{"model": model, "made": made} for model, made in models], "ratio": ratio, "settings": {}}
+    head |= {"basis": "augmented" if models else None, "candidates": candidates, "validation": scores}
+    head |= {
+        "notes": ["a note on boxes"] if models else [],
+        "steps": 1500,
+        "n_real": 72,
+        "n_synthetic": 24 * len(models),
+    }
+    head |= {"n_test": len(tested), "n_background": 0, "ids": list(tested["id"]), "groups": list(tested["group"])}
+    return head | {"truth": _columns(truth), "seeds": repetitions}
+
+
+def _columns(marks):
+    return {
+        name: [mark[i] for mark in marks] for i, name in enumerate(("image", "class", "box", "score")[: len(marks[0])])
+    }
+
+
+def write_box_arms(folder, real, rng):
+    """The JSON files of BOX_ARMS, of detectors that find boxes in the test images of this table."""
+    folder.mkdir(parents=True)
+    for arm, *of in BOX_ARMS:
+        (folder / f"{arm}.json").write_text(json.dumps(box_arm(arm, *of, real, rng)))
+    return [folder / f"{arm}.json" for arm, *_ in BOX_ARMS]
 
 
 def make_run(root):
@@ -221,6 +291,8 @@ def make_run(root):
     (root / "steel/detection").mkdir()
     for arm, skill, n in arms:
         (root / f"steel/detection/{arm}.json").write_text(json.dumps(detection(arm, rng, HOSTILE, skill, n)))
+    table = pd.read_csv(root / "steel/real/metadata.csv")
+    boxes = write_box_arms(root / "steel/detection/boxes", table, np.random.default_rng(1))
     benchmark = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
     (root / "train.tsv").write_text(benchmark + "3725.5\t1:02:05\t1843.2\t1\t1\t1\t1\t1\t90\t100\n")
     (root / "prepare.tsv").write_text(benchmark + "0.4\t0:00:00\t-\t-\t-\t-\t-\t-\t-\tNA\n")
@@ -229,6 +301,7 @@ def make_run(root):
         evaluation=root / "steel/real/evaluation.json",
         runs=runs,
         detection=[root / f"steel/detection/{arm}.json" for arm, _, _ in arms],
+        box_arms=boxes,
         benchmarks={"prepare": root / "prepare.tsv", "train cgan, seed 0": root / "train.tsv", "gone": root / "no.tsv"},
     )
     settings = {
@@ -240,3 +313,41 @@ def make_run(root):
         },
     }
     return SimpleNamespace(inputs=inputs, settings=settings, root=root)
+
+
+FEW = {"steel_5": 5, "steel_10": 10, "steel_20": 20, "steel": None}
+ALL_IMAGES = 36  # a class, in the set with null shots
+
+
+def make_few_shots(root, models=("cgan", "sg2"), skill=None, names=FEW):
+    """A family of data sets with detectors alone: `datasets` (inputs) and `settings`.
+
+    `skill(arm, n)`: chance of a right answer of an arm with n real images a class. By default cgan's images are worth
+    twice as many real ones, sg2's none, and images alone always teach the same.
+    """
+    skill = skill or few_shot_skill
+    classes, plain = [HOSTILE[0], "scratch_es", "pits"], ("real", "augmented", "duplicates")
+    only = [f"{model}-only" for model in models]
+    arms = [*plain, *(f"real+{model}" for model in models), "real+all", *only]
+    datasets = {}
+    for name in names:
+        n = FEW[name] or ALL_IMAGES
+        sources = [f"photo {i}.tif" for i in range(3 * (n + 8))]
+        write_set(root / f"{name}/real", np.random.default_rng(0), classes, {"train": n, "test": 8}, sources)
+        folder = root / f"{name}/detection"
+        folder.mkdir()
+        for i, arm in enumerate(arms):
+            body = detection(arm, np.random.default_rng([i, n]), classes, skill(arm, n), n, seeds=5) | {"dataset": name}
+            body |= {"generative": True, "basis": "augmented"}
+            if arm in plain:
+                chosen = [{"macro_f1": 0.5 + 0.4 * (arm == "augmented"), "loss": 1.0}]
+                body |= {"generative": False, "basis": None, "validation": chosen}
+            (folder / f"{arm}.json").write_text(json.dumps(body), encoding="utf-8")
+        datasets[name] = DatasetInputs(root / f"{name}/real", detection=[folder / f"{arm}.json" for arm in arms])
+    entries = {name: {"source": "data", "size": SIZE, "shots": FEW[name]} for name in names}
+    return SimpleNamespace(datasets=datasets, settings={"datasets": entries}, root=root)
+
+
+def few_shot_skill(arm, n):
+    worth = {"real": 0.8, "duplicates": 0.7, "augmented": 1, "real+cgan": 2, "real+sg2": 0.95, "real+all": 1.8}
+    return min(0.45 + 0.12 * np.log2(worth[arm] * n / 5), 0.98) if arm in worth else {"c": 0.5, "s": 0.62}[arm[0]]

@@ -96,13 +96,13 @@ def test_bold_is_a_generator_with_a_gap_to_the_others(models, bold):
 def test_a_number_that_one_of_them_lacks_and_a_data_set_without_any(tmp_path):
     scores = frechet(real=score(1, 0.1), a=score(3, 0.2)) | {("a", "random", "recall", "all"): score(0.5, 0.1)}
     assert "Recall (random features) $\\uparrow$ & 60 & -- & $0.500" in latex.table(scores, ["a"], "steel")
-    latex.write(pd.DataFrame(columns=tables.COLUMNS), ["my_steel"], tmp_path)
+    latex.write(pd.DataFrame(columns=tables.COLUMNS), ["my_steel"], tmp_path, {})
     assert (tmp_path / "my_steel" / "table.tex").read_text() == "% my_steel: nothing was measured\n"
 
 
 def test_only_generators_have_a_seed_and_floor_comes_first_ceilings_last(whole_run, tmp_path):
     numbers = tables.summary([whole_run.inputs.evaluation, *(run.evaluation for run in whole_run.inputs.runs)])
-    latex.write(numbers, ["steel"], tmp_path)
+    latex.write(numbers, ["steel"], tmp_path, {"steel": "% more\n"})
     head = next(line for line in (tmp_path / "steel/table.tex").read_text().splitlines() if line.startswith(" & $n$"))
     assert head == r" & $n$ & real & cgan & sg2 & noise & blurred noise \\"
     assert FLOOR == "real"

@@ -39,7 +39,9 @@ def render(run, **more):
 def test_the_first_page_answers(pages):
     words = pages.front.words()
     assert "sg2 comes closest to the real images" in words
-    assert "▲ helps : real+sg2 . ▼ hurts : real+all . ● cannot tell : real+cgan ." in words
+    assert re.search(r"▲ helps Yes: images of sg2 added to the real ones lift the macro F1 from \d\d\.\d to", words)
+    assert "● cannot tell cgan ; ▼ hurts all generators together ." in words
+    assert "At a glance" not in words  # there is one data set
     assert "code at commit 0123456789ab" in words
     assert "72 training and 24 held-out real images, 3 classes." in words
     assert re.search(r"Real, held out the floor – – 1\.52 1\.44 to 1\.60 0\.000 ?40", words)
@@ -50,9 +52,13 @@ def test_the_first_page_answers(pages):
 def test_the_page_of_a_data_set_shows_everything(pages):
     words = pages.steel.words()
     assert "sg2 comes closest to the real images" in words
-    assert re.search(r"real\+sg2 ▲ helps \+\d", words)
-    assert re.search(r"real\+cgan ● cannot tell", words)
-    assert re.search(r"real\+all ▼ hurts −\d", words)
+    row = r"real and synthetic images 240 240 1 for each real one, the surest 50 % \d\d\.\d ± \d\.\d \d\d\.\d ± \d\.\d"
+    gain = r"[+−]\d+\.\d [+−]\d+\.\d to [+−]\d+\.\d"
+    assert re.search(rf"real\+ sg2 {row} {gain} ▲ helps|real\+sg2 {row} {gain} ▲ helps", words)
+    assert re.search(rf"real\+cgan {row} {gain} ● cannot tell", words)
+    assert re.search(rf"real\+all real images and all generators' 240 480 .*? {gain} ▼ hurts", words)
+    assert len(pages.steel.pictures("F1 of each class with and without synthetic images")) == 1
+    assert "AUROC" not in words  # there are three classes
     assert "not FID" in words
     assert "2 files were rejected" in words
     assert "12 of 40 source images overlap another (7 pairs); they stay on one side of the split." in words
@@ -65,6 +71,16 @@ def test_the_page_of_a_data_set_shows_everything(pages):
     assert "is cut at one gray value: 50 % of the way from black to white" in words
     assert "ASTM grain size number G ≈ like the floor is best" in words
     assert pages.steel.pictures("Two-point correlation, lineal path.*")
+
+
+def test_box_detectors_have_a_section_and_a_sentence(pages):
+    words = pages.steel.words()
+    assert "Does it help to find defects?" in words
+    assert len(pages.steel.pictures(r"Test images with true and found boxes: augmented beside real\+sg2")) == 1
+    for page in (pages.front, pages.steel):
+        assert "Do they help to find defects?" in page.words()
+        assert "images of sg2 added to the real ones" in page.words()
+    assert "Others, added to the real ones – ● cannot tell cgan.pseudo ; ▼ hurts all generators together." in words
 
 
 def test_galleries_show_what_each_family_can(pages):
@@ -234,14 +250,46 @@ def test_several_data_sets_each_have_their_answer(run):
     settings = run.settings | {"datasets": run.settings["datasets"] | {"grains": {"source": "voronoi"}}}
     write(out, run.root / "summary.csv", {"steel": run.inputs, "grains": other}, settings)
     page = read(out)
-    assert page.all("section", "id") == ["set-steel", "set-grains", "files", "settings"]
+    assert page.all("section", "id") == ["glance", "set-steel", "set-grains", "files", "settings"]
+    assert re.search(r"steel 72 sg2 \d\d\.\d \+\d+\.\d .*? ▲ helps sg2 grains 72 – – – –", page.words())
     assert "Procedural images, drawn by this program: a demonstration." in page.words()
     assert read(run.root / "grains/report.html").all("a", "href")[0] == "../report.html"
 
 
+def test_of_a_few_shot_set_among_others_the_first_page_folds_all_but_the_answers(run):
+    meta = run.inputs.real / "meta.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"settings": {"shots": 5}}))
+    assert "details" not in _section(render(run).front, "set-steel")  # the only set is shown whole
+    other = DatasetInputs(real=run.inputs.real)
+    write(run.root / "report.html", run.root / "summary.csv", {"steel": run.inputs, "few": other}, run.settings)
+    front = read(run.root / "report.html")
+    tags = _section(front, "set-steel")
+    assert tags.count("details") == 1
+    assert tags.index("details") < tags.index("table")
+    assert "comes closest" in front.words()
+    assert "Of 15 other measures" not in front.words()
+
+
+def _section(page, name):
+    """Tags of a section."""
+    start = next(i for i, (_, attributes) in enumerate(page.elements) if attributes.get("id") == name)
+    rest = [tag for tag, _ in page.elements[start + 1 :]]
+    return rest[: rest.index("section")]
+
+
+def test_two_classes_have_their_curve_their_threshold_and_two_matrices(run):
+    folder, rng = run.root / "steel/detection", np.random.default_rng(5)
+    for path in run.inputs.detection:
+        path.write_text(json.dumps(detection(path.stem, rng, ["bad", "good"], 0.9, 240)), encoding="utf-8")
+    words = render(run).steel.words()
+    assert "Good or bad: ranking and threshold" in words  # as many of both: the second is the one to find
+    assert re.search(r"real\+cgan \d\d\.\d ± \d\.\d [+−]\d\.\d \S+ to \S+ 62 \(62 to 62\) \d\d \d+ \d\d\.\d ±", words)
+    assert len(list(folder.glob("*.json"))) == 4
+
+
 def test_confusion_cells_count_what_the_detectors_said(pages):
     titles = [a["title"] for tag, a in pages.steel.elements if tag == "td" and "title" in a]
-    assert len(titles) == 4 * len(HOSTILE) ** 2
+    assert len(titles) == 4 * len(HOSTILE) ** 2  # two at sight, two folded
     said = [t for t in titles if t.startswith(f"{HOSTILE[0]} taken for {HOSTILE[1]}: ")]
     assert len(said) == 4
     assert not any(t.startswith(f"{HOSTILE[0]} taken for {HOSTILE[2]}: ") and not t.endswith(": 0") for t in titles)

@@ -24,7 +24,7 @@ def test_summary_has_a_row_for_every_number_of_every_file(tmp_path):
         evaluation(tmp_path / "a.json", "real", None, real),
         evaluation(tmp_path / "b.json", "sg2", 3, [row(2, 1.5, 2.5)]),
     ]
-    table = tables.write_summary(files, tmp_path / "summary.csv")
+    table = tables.write_summary(files, tmp_path / "summary.csv", tables.summary([]))
     written = pd.read_csv(tmp_path / "summary.csv", dtype={"seed": "Int64"})
     assert list(written.columns) == [
         "dataset",
@@ -73,7 +73,7 @@ def test_a_file_that_is_no_evaluation_is_named(tmp_path, text):
 
 
 def test_no_evaluation_gives_an_empty_table_with_its_columns(tmp_path):
-    table = tables.write_summary([], tmp_path / "summary.csv")
+    table = tables.write_summary([], tmp_path / "summary.csv", tables.summary([]))
     assert table.empty
     assert (
         tmp_path / "summary.csv"

@@ -9,6 +9,7 @@ rule write_report:
         galleries=every_gallery(),
         evaluations=every_run(f"{RUN}/evaluation.json"),
         detection=every_arm("<results>/{dataset}/detection/{arm}.json"),
+        boxes=every_box_arm(),
     output:
         page=report(
             "<results>/report.html", caption="../report/page.rst", category="summary"

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 # What all detectors say: nothing is chosen by looking at scores.
 FLOOR = 0.01  # lowest score of a box that is said; the average precision weighs the rest by their scores
 OVERLAP = 0.5  # of two boxes of one class that overlap by more (intersection over union), only the surer one stays
-MOST = 100  # boxes an image, as COCO counts them
 
 
 class Marks(NamedTuple):
@@ -23,7 +22,7 @@ class Marks(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The boxes that a detector found in one image, at most MOST, surest first."""
+    """The boxes that a detector found in one image, at most `precision.MOST`, surest first."""
 
     boxes: Tensor
     """(n, 4) float32, x0, y0, x1, y1 in pixels, inside the image."""

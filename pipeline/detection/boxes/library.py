@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torchvision.models import detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
-from pipeline.detection.boxes.detector import FLOOR, MOST, OVERLAP, BoxDetector, Found, Marks
+from pipeline.detection.boxes.detector import FLOOR, OVERLAP, BoxDetector, Found, Marks
+from pipeline.detection.boxes.precision import MOST
 from pipeline.settings import ImageSpec
 
 RATIOS = (0.5, 1.0, 2.0)  # height over width of anchors

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -47,6 +48,16 @@ def seen(images: ImageSet, split: str) -> np.ndarray:
     return rows[images.annotated[rows]]
 
 
+def check(real: ImageSet, dataset: str) -> None:
+    """Looks at the tables of the images and their boxes, at no image.
+
+    Raises:
+        UserError: no box in the training images, or none in the test images.
+    """
+    _need(real, "train", f"datasets.{dataset}.boxes.path", "training", "learn from")
+    _need(real, "test", f"datasets.{dataset}.split.test", "test", "be judged by")
+
+
 def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> BoxPool:
     """What `seen` gives of the training images of the real set, then of every synthetic set.
 
@@ -54,17 +65,18 @@ def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: to
         UserError: no real training image with a box, or a synthetic set that is empty, without boxes, or of another
             size, channels, depth or classes of boxes than the real one.
     """
-    first = _read(real, seen(real, "train"), real.box_classes, device)
-    if not (first.classes >= 0).any():
-        raise UserError(
-            f"datasets.{dataset}.boxes.path: 0 boxes in the {len(first)} training images whose boxes are known, "
-            "a detector needs at least 1 to learn from"
-        )
-    pools = [first]
+    _need(real, "train", f"datasets.{dataset}.boxes.path", "training", "learn from")
+    pools = [_read(real, seen(real, "train"), real.box_classes, device)]
     for fakes in synthetic:
         _check(fakes, real)
         pools.append(_read(fakes, seen(fakes, "train"), real.box_classes, device))
     return _joined(pools)
+
+
+def choosing(real: ImageSet, device: torch.device) -> BoxPool | None:
+    """What `seen` gives of the real validation images; None where none of them has a box."""
+    has = len(marked(real, "val"))
+    return _read(real, seen(real, "val"), real.box_classes, device) if has else None
 
 
 def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
@@ -73,13 +85,21 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
     Raises:
         UserError: none of them has a box, so that no precision could be said.
     """
-    pool = _read(real, seen(real, "test"), real.box_classes, device)
-    if not (pool.classes >= 0).any():
+    _need(real, "test", f"datasets.{dataset}.split.test", "test", "be judged by")
+    return _read(real, seen(real, "test"), real.box_classes, device)
+
+
+def marked(real: ImageSet, split: str) -> pd.DataFrame:
+    """The rows of the set's table of boxes that belong to what `seen` gives of a split."""
+    return real.boxes[real.boxes["id"].isin(real.metadata["id"].iloc[seen(real, split)])]
+
+
+def _need(real: ImageSet, split: str, setting: str, kind: str, what: str) -> None:
+    if not len(marked(real, split)):
         raise UserError(
-            f"datasets.{dataset}.split.test: 0 boxes in the {len(pool)} test images whose boxes are known, "
-            "a detector needs at least 1 to be judged by"
+            f"{setting}: 0 boxes in the {len(seen(real, split))} {kind} images whose boxes are known, "
+            f"a detector needs at least 1 to {what}"
         )
-    return pool
 
 
 def _check(fakes: ImageSet, real: ImageSet) -> None:

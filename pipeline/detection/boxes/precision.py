@@ -7,8 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
-from pipeline.detection.boxes.detector import MOST
-
+MOST = 100  # boxes an image, as COCO counts them
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # intersection over union at which a box counts as found
 
 

@@ -10,7 +10,8 @@ from torch.nn import functional
 from torchvision.ops import batched_nms, clip_boxes_to_image, generalized_box_iou_loss
 from torchvision.ops.boxes import box_area
 
-from pipeline.detection.boxes.detector import FLOOR, MOST, OVERLAP, BoxDetector, Found, Marks
+from pipeline.detection.boxes.detector import FLOOR, OVERLAP, BoxDetector, Found, Marks
+from pipeline.detection.boxes.precision import MOST
 from pipeline.detection.boxes.targets import decoded, places, responsible
 from pipeline.detection.resnet import SMALL, initialise, stages
 from pipeline.settings import ImageSpec

@@ -1,0 +1,156 @@
+"""Do synthetic images help to find defects: paired differences of mAP, honest intervals, and the verdict."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline.detection.boxes.basis import strongest
+from pipeline.detection.boxes.matches import matched, precision_without
+from pipeline.detection.boxes.precision import Listed
+from pipeline.detection.compare import NOTHING, Judged, interval
+from pipeline.settings import UserError
+
+FIRST, EXACT = "map50", "map50_95"  # what the verdicts are about, and what asks for exact boxes too
+
+
+class Precision(NamedTuple):
+    """Average precisions of an arm."""
+
+    whole: np.ndarray
+    """(S, K, 10) of each repetition; NaN for a class without true boxes."""
+    left_out: np.ndarray
+    """(G, K, 10) mean over the repetitions, without the test images of group g."""
+
+
+def compare(results: list[dict[str, Any]], level: float = 0.95) -> list[dict[str, Any]]:
+    """Each arm against the strongest one without a generator (`basis.strongest`), repetition by repetition.
+
+    As `detection.compare.compare` does for classifiers: an interval holds the chance of the repetitions and that of the
+    test images, by the jackknife that leaves out one group of overlapping ones at a time (average precision is no mean
+    over images: it is computed anew each time). The level holds for all arms with synthetic images at once
+    (Bonferroni), and in `by_class` for all classes of all of them. Not in it: another training of a generator.
+
+    Args:
+        results: contents of the arms' JSON files (`run.run_arm`), in any order; a plain arm is among them.
+        level: probability that the intervals of all arms with synthetic images hold at once.
+
+    Returns:
+        For each arm, the strongest plain one first, then the other plain ones, then the rest in the order given: `arm`,
+        `n_real`, `n_synthetic`, `generative`, `against` (name of the first arm); of mAP50 `scores` (one a repetition),
+        `mean`, `difference`, `low`, `high` (shares in [-1, 1]; None for the first), `spread_seeds` and `spread_images`
+        (the two standard errors); `map50_95`, the same of that; `by_class`: for each class with true boxes its name as
+        `class`, the mean `ap50`, and its `difference`, `low`, `high`; `verdict` on mAP50 (`helps`, `hurts`, `cannot
+        tell`; `baseline` for the first, `no generator` for other plain arms).
+
+    Raises:
+        UserError: no plain arm, or arms that differ in their repetitions, their test images, or what they build on.
+    """
+    found = {result["arm"]: result for result in results}
+    base = found.pop(strongest(results))
+    for result in found.values():
+        _check(result, base)
+    others = sorted(found.values(), key=lambda result: bool(result["models"]))
+    tests = max(sum(bool(result["models"]) for result in others), 1)
+    first = precision(base)
+    rows = [_against(result, base, precision(result), first, level, tests) for result in others]
+    return [_baseline(base, first), *rows]
+
+
+def _check(result: dict[str, Any], base: dict[str, Any]) -> None:
+    arm = f"arm {result['arm']} of box detectors"
+    for key, what in (("version", "method"), ("classes", "classes"), ("steps", "steps"), ("ids", "test images")):
+        if result[key] != base[key]:
+            raise UserError(f"{arm}: its {what} are not those of `{base['arm']}`; run both anew")
+    if (result["truth"], result["groups"]) != (base["truth"], base["groups"]):
+        raise UserError(f"{arm}: its true boxes are not those of `{base['arm']}`; run both anew")
+    if result["models"] and result["basis"] != base["arm"]:
+        raise UserError(f"{arm}: built on `{result['basis']}`, not on `{base['arm']}`; run it anew")
+    seeds, wanted = ([seed["seed"] for seed in one["seeds"]] for one in (result, base))
+    if seeds != wanted or len(seeds) < 2:
+        raise UserError(f"{arm}: repetitions {seeds}, `{base['arm']}` has {wanted}; at least 2")
+
+
+def precision(result: dict[str, Any]) -> Precision:
+    """What follows from the boxes that an arm found, and from those that people drew."""
+    classes, (names, group) = len(result["classes"]), np.unique(result["groups"], return_inverse=True)
+    whole, left_out = [], []
+    for matches in matches_of(result):
+        found = np.stack([precision_without(of, group, len(names) + 1) for of in matches], 1)  # the last lacks nothing
+        whole.append(found[-1])
+        left_out.append(found[:-1])
+    return Precision(np.reshape(whole, (-1, classes, 10)), np.mean(left_out, axis=0))
+
+
+def judged(result: dict[str, Any]) -> Judged:
+    """The mAP50 of an arm's JSON file (`run.run_arm`), with what chance it holds."""
+    return Judged(*(mean_precision(of)[FIRST] for of in precision(result)))
+
+
+def matches_of(result: dict[str, Any]):
+    """The matched boxes of each repetition, a list of the classes."""
+    truth = _listed(result["truth"])
+    for seed in result["seeds"]:
+        yield matched(truth, _listed(seed["found"]), len(result["classes"]))
+
+
+def _listed(boxes: dict[str, list]) -> Listed:
+    image, klass = (np.asarray(boxes[name], np.int64) for name in ("image", "class"))
+    return Listed(image, klass, np.reshape(boxes["box"], (-1, 4)).astype(float), np.asarray(boxes.get("score", [])))
+
+
+def mean_precision(precision: np.ndarray) -> dict[str, np.ndarray]:
+    """mAP50 and mAP50-95 of (..., K, 10) average precisions, over the classes that have true boxes; NaN without any."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice", RuntimeWarning)
+        return {FIRST: np.nanmean(precision[..., 0], -1), EXACT: np.nanmean(precision, (-2, -1))}
+
+
+def _against(
+    result: dict[str, Any], base: dict[str, Any], mine: Precision, first: Precision, level: float, tests: int
+) -> dict[str, Any]:
+    gains = mean_precision(mine.whole), mean_precision(first.whole)
+    left_out = mean_precision(mine.left_out), mean_precision(first.left_out)
+    sure = 1 - (1 - level) / tests
+    change = {
+        key: interval(gains[0][key] - gains[1][key], left_out[0][key] - left_out[1][key], sure) for key in gains[0]
+    }
+    row = _row(result, mine) | {"against": base["arm"]} | change[FIRST]
+    row[EXACT] |= change[EXACT]
+    row["by_class"] = _by_class(base, mine, first, level, tests)
+    surely = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
+    return row | {"verdict": surely if row["generative"] else "no generator"}
+
+
+def _baseline(base: dict[str, Any], first: Precision) -> dict[str, Any]:
+    row = _row(base, first) | {"against": base["arm"], "verdict": "baseline"} | NOTHING
+    row[EXACT] |= NOTHING
+    ap50 = first.whole[..., 0].mean(0)
+    return row | {"by_class": [{"class": base["classes"][k], "ap50": float(ap50[k])} for k in _present(base)]}
+
+
+def _row(result: dict[str, Any], precision: Precision) -> dict[str, Any]:
+    row = {key: result[key] for key in ("arm", "n_real", "n_synthetic")} | {"generative": bool(result["models"])}
+    first, exact = (
+        {"scores": scores.tolist(), "mean": float(scores.mean())} for scores in mean_precision(precision.whole).values()
+    )
+    return row | first | {EXACT: exact}
+
+
+def _by_class(
+    base: dict[str, Any], mine: Precision, first: Precision, level: float, tests: int
+) -> list[dict[str, Any]]:
+    present, rows = _present(base), []
+    differences, left_out = (one - other for one, other in zip(mine, first, strict=True))
+    for k in present:
+        estimate = interval(differences[:, k, 0], left_out[:, k, 0], 1 - (1 - level) / (tests * len(present)))
+        gain = {key: estimate[key] for key in ("difference", "low", "high")}
+        rows.append({"class": base["classes"][k], "ap50": float(mine.whole[:, k, 0].mean())} | gain)
+    return rows
+
+
+def _present(result: dict[str, Any]) -> list[int]:
+    """Classes that have true boxes in the test images."""
+    return sorted(set(result["truth"]["class"]))

@@ -1,0 +1,226 @@
+"""Scores of detectors against the number of real images that they and the generators learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.data.imageset import ImageSet
+from pipeline.detection.arms import BASELINE
+from pipeline.detection.boxes import compare as compare_boxes
+from pipeline.detection.compare import Judged, interval, judged
+from pipeline.detection.worth import Worth, worth
+from pipeline.report import boxes, detector, tables
+from pipeline.report.inputs import DatasetInputs
+from pipeline.settings import UserError, families
+
+LEVEL = 0.95
+DRAWN = ("mean", "low", "high", "gain", "gain_low", "gain_high")
+WITHOUT = "without a generator"
+
+
+class Arm(NamedTuple):
+    """One arm at one number of real images."""
+
+    row: Mapping[str, Any]
+    """What the comparison says of it: `arm`, `generative`, `mean`, `difference`, `low`, `high`, `verdict`."""
+    judged: Judged
+
+
+class Task(NamedTuple):
+    """A kind of detector, and where its comparisons are found."""
+
+    name: str
+    score: str
+    """What its score is called, in [0, 1]; `key` is that in a file."""
+    key: str
+    arms: Callable[[DatasetInputs], list[Arm]]
+    """The arms of a data set, the strongest without a generator first; empty where no detector was judged."""
+    test: Callable[[DatasetInputs], Any]
+    """Whatever is alike in two data sets just where they are judged by the same test images."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A data set of the family."""
+
+    dataset: str
+    images: float
+    """Real training images a class: of classes that have not equally many, their mean."""
+    arms: Mapping[str, Arm]
+    """The strongest one without a generator first."""
+
+    @property
+    def first(self) -> Arm:
+        return next(iter(self.arms.values()))
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What detectors of one kind reach in the data sets of one family, by ascending number of images."""
+
+    family: str
+    task: Task
+    points: Sequence[Point]
+
+    @property
+    def images(self) -> list[float]:
+        return [point.images for point in self.points]
+
+    @property
+    def generative(self) -> list[str]:
+        """Names of the arms with a generator, each once, in order."""
+        found = [name for point in self.points for name, arm in point.arms.items() if arm.row["generative"]]
+        return list(dict.fromkeys(found))
+
+    @cached_property
+    def worths(self) -> dict[str, list[Worth | None]]:
+        """Of each arm with a generator, at each point; None where it was not judged.
+
+        At each number of images the intervals of all arms hold together, as those of the gains do (Bonferroni).
+        """
+        return {name: [self._worth(point, name) for point in self.points] for name in self.generative}
+
+    def _worth(self, point: Point, name: str) -> Worth | None:
+        if name not in point.arms:
+            return None
+        tests = sum(arm.row["generative"] for arm in point.arms.values())
+        plain = [other.first.judged for other in self.points]
+        return worth(point.arms[name].judged, plain, self.images, 1 - (1 - LEVEL) / tests)
+
+
+def found(datasets: Mapping[str, DatasetInputs], settings: Mapping[str, Any]) -> list[Curves]:
+    """Curves of every family of which two or more members with different numbers of images were judged.
+
+    None where no arm has real and synthetic images.
+
+    Args:
+        datasets: as in `page.write`.
+        settings: `Settings.model_dump(mode="json")`.
+
+    Raises:
+        UserError: members that were not judged by the same test images, or not as often.
+    """
+    curves = []
+    for family in families(settings.get("datasets", {})):
+        members = {name: datasets[name] for name in family.datasets.values() if name in datasets}
+        for task in TASKS:
+            curves.append(Curves(family.name, task, list(_points(members, task))))
+    return [of for of in curves if len(of.points) > 1 and any(map(with_real, of.generative))]
+
+
+def _points(members: Mapping[str, DatasetInputs], task: Task) -> Iterable[Point]:
+    """Of members with one number of images, which then are the same images, the first alone."""
+    first, reached = None, 0.0
+    for name, inputs in members.items():
+        arms = task.arms(inputs)
+        count = _images_a_class(inputs) if arms else 0.0
+        if count > reached:
+            said = len(arms[0].judged.scores), task.test(inputs)
+            first = first or (name, said)
+            if said != first[1]:
+                raise UserError(
+                    f"detectors of {task.name} in {first[0]} and {name}: not judged by the same test images as often, "
+                    "though these data sets differ in their shots alone; run both anew"
+                )
+            reached = count
+            yield Point(name, count, {arm.row["arm"]: arm for arm in arms})
+
+
+def _images_a_class(inputs: DatasetInputs) -> float:
+    """Source images that train, whatever the number of their tiles; mean over the classes."""
+    table = ImageSet.open(inputs.real).metadata
+    table = table[table["split"] == "train"]
+    return float(table.groupby("label")["source"].nunique().mean())
+
+
+def _classified(inputs: DatasetInputs) -> list[Arm]:
+    return [Arm(row, judged(row, detector.SCORE)) for row in detector.compared(inputs.detection)]
+
+
+def _classified_test(inputs: DatasetInputs) -> tuple[list[str], list[int], list[str]]:
+    body = tables.read_json(next(path for path in inputs.detection if path.is_file()))
+    return body["classes"], body["truth"], body["groups"]
+
+
+def _boxed(inputs: DatasetInputs) -> list[Arm]:
+    return [Arm(row, compare_boxes.judged(row)) for row in boxes.compared(inputs.box_arms)]
+
+
+def _boxed_test(inputs: DatasetInputs) -> tuple[list[str], list[str], list[str], dict[str, list]]:
+    body = tables.read_json(next(path for path in inputs.box_arms if path.is_file()))
+    return body["classes"], body["ids"], body["groups"], body["truth"]
+
+
+TASKS = (
+    Task("classification", detector.SCORE_NAME, detector.SCORE, _classified, _classified_test),
+    Task("boxes", boxes.SCORE_NAME, compare_boxes.FIRST, _boxed, _boxed_test),
+)
+
+
+def drawn(curves: Curves) -> dict[str, dict[str, Any]]:
+    """A line for each arm, WITHOUT first, then the plain arms, then the others.
+
+    Each has `kind` (`without`, `plain`, `generator`, `only`), and lists as long as there are points: `mean`, `low`,
+    `high`; those with a generator also `gain`, `gain_low`, `gain_high`. NaN where an arm was not judged.
+    """
+    every = list(dict.fromkeys(name for point in curves.points for name in point.arms))
+    plain = [name for name in every if name not in curves.generative]
+    lines = {WITHOUT: _line([point.first for point in curves.points], "without")}
+    lines |= {name: _line([point.arms.get(name) for point in curves.points], "plain") for name in plain}
+    for name in curves.generative:
+        kind = "generator" if with_real(name) else "only"
+        lines[name] = _line([point.arms.get(name) for point in curves.points], kind)
+    return lines
+
+
+def _line(arms: Sequence[Arm | None], kind: str) -> dict[str, Any]:
+    known = [numbers(arm) for arm in arms]
+    return {"kind": kind} | {key: [of.get(key, np.nan) for of in known] for key in DRAWN}
+
+
+def numbers(arm: Arm | None) -> dict[str, float]:
+    """Those of DRAWN that an arm has, shares; an interval of a score holds by itself, those of gains together."""
+    if arm is None:
+        return {}
+    own = interval(*arm.judged, LEVEL)
+    bounds = {"mean": own["difference"], "low": max(own["low"], 0.0), "high": own["high"]}
+    if arm.row["difference"] is None:
+        return bounds
+    return bounds | {"gain": arm.row["difference"], "gain_low": arm.row["low"], "gain_high": arm.row["high"]}
+
+
+def with_real(name: str) -> bool:
+    """Whether an arm with a generator sees real images too."""
+    return name.startswith(f"{BASELINE}+")
+
+
+def rows(curves: Iterable[Curves]) -> pd.DataFrame:
+    """For `summary.csv`: score, gain and worth of every arm in its data set; ends that are open are empty."""
+    found = [row for one in curves for row in _rows(one)]
+    return pd.DataFrame(found, columns=tables.COLUMNS).astype({"seed": "Int64", "n": "Int64"})
+
+
+def _rows(curves: Curves) -> Iterable[dict[str, Any]]:
+    for i, point in enumerate(curves.points):
+        for name, arm in point.arms.items():
+            known = numbers(arm)
+            head = {"dataset": point.dataset, "model": name, "extractor": "detector", "class": "all"}
+            head["n"] = arm.row["n_test"]
+            yield head | {"metric": curves.task.key} | _three(known["mean"], known["low"], known["high"])
+            if "gain" in known:
+                gain = _three(known["gain"], known["gain_low"], known["gain_high"])
+                yield head | {"metric": f"{curves.task.key}_gain"} | gain
+            if name in curves.worths:
+                of = curves.worths[name][i]
+                ends = (np.nan if end == 0 or np.isinf(end) else end for end in (of.at, of.low, of.high))
+                yield head | {"metric": f"{curves.task.key}_worth_images_a_class"} | _three(*ends)
+
+
+def _three(value: float, low: float, high: float) -> dict[str, float]:
+    return {"value": value, "low": low, "high": high}

@@ -1,0 +1,91 @@
+"""Detectors of two classes (good and bad): how well they rank the images, and their scores at the chosen threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.detection.compare import compare
+from pipeline.detection.scores import mean_roc
+from pipeline.report import figures, images
+from pipeline.report.labels import points, spread
+
+LINES = 6  # arms in the figure
+
+
+def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the template draws, None where there are not two classes that both have test images.
+
+    The class to find is the one with fewer test images, as defects are.
+
+    Args:
+        arms: as `detector.compared` gives them, the strongest without a generator first.
+
+    Returns:
+        `find` and `spare`, the names of the two classes; `rows` of `arm`, `auroc`, `gain`, `interval` (None for the
+        first), `threshold`, `found`, `false_alarms`, `macro_f1` (None without a threshold); `plot`, `drawn` and
+        `left_out`, how many arms are in the figure and how many with real images are not.
+    """
+    if any(seed.get("auroc") is None for arm in arms for seed in arm["seeds"]):
+        return None
+    classes, truth = arms[0]["classes"], np.asarray(arms[0]["truth"])
+    find = int(2 * truth.sum() <= len(truth))
+    ranked = compare(list(arms), "auroc")
+    drawn = _drawn(ranked)
+    by_name = {arm["arm"]: arm for arm in arms}
+    lines = {name: (_curve(by_name[name], truth, find), _at_threshold(by_name[name], find)) for name in drawn}
+    names = {"find": classes[find], "spare": classes[1 - find]}
+    return names | {
+        "rows": [_row(row, by_name[row["arm"]], find) for row in ranked],
+        "plot": images.svg(figures.roc(lines, **names)),
+        "left_out": sum(row["generative"] and row["n_real"] > 0 for row in ranked) + 1 - len(drawn),
+    }
+
+
+def _drawn(ranked: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The strongest arm without a generator, and of those with real and synthetic images the best by AUROC."""
+    mixed = [row for row in ranked if row["generative"] and row["n_real"]]
+    best = sorted(mixed, key=lambda row: -row["mean"])[: LINES - 1]
+    return [ranked[0]["arm"], *(row["arm"] for row in mixed if row in best)]
+
+
+def _curve(arm: Mapping[str, Any], truth: np.ndarray, find: int) -> np.ndarray:
+    odds = np.array([seed["log_odds"] for seed in arm["seeds"]])  # of the second class
+    return mean_roc(truth == find, odds if find == 1 else -odds)
+
+
+def _at_threshold(arm: Mapping[str, Any], find: int) -> tuple[float, float] | None:
+    """Shares of false alarms and found at the thresholds, means over the repetitions; None where one has none."""
+    if any(seed["at_threshold"] is None for seed in arm["seeds"]):
+        return None
+    shares = np.array([seed["at_threshold"]["confusion"] for seed in arm["seeds"]], float)
+    shares /= shares.sum(2, keepdims=True)
+    return float(shares[:, 1 - find, find].mean()), float(shares[:, find, find].mean())
+
+
+def _row(row: Mapping[str, Any], arm: Mapping[str, Any], find: int) -> dict[str, Any]:
+    has_gain = row["difference"] is not None
+    return {
+        "arm": row["arm"],
+        "auroc": spread(row["scores"]),
+        "gain": points(row["difference"]) if has_gain else None,
+        "interval": f"{points(row['low'])} to {points(row['high'])}" if has_gain else None,
+    } | _scores_at_threshold(arm, find)
+
+
+def _scores_at_threshold(arm: Mapping[str, Any], find: int) -> dict[str, str | None]:
+    at = _at_threshold(arm, find)
+    if at is None:
+        return dict.fromkeys(("threshold", "found", "false_alarms", "macro_f1"))
+    sign = 1 if find == 1 else -1
+    odds = [sign * seed["at_threshold"]["log_odds"] for seed in arm["seeds"]]
+    low, middle, high = (100 / (1 + math.exp(-value)) for value in (min(odds), np.median(odds), max(odds)))
+    return {
+        "threshold": f"{middle:.0f} ({low:.0f} to {high:.0f})",
+        "found": f"{100 * at[1]:.0f}",
+        "false_alarms": f"{100 * at[0]:.0f}",
+        "macro_f1": spread([seed["at_threshold"]["macro_f1"] for seed in arm["seeds"]]),
+    }
