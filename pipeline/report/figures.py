@@ -295,7 +295,7 @@ def class_gains(classes: Sequence[str], without: Sequence[float], arms: Sequence
         figure.supxlabel("F1 of the class on the held-out real images (%)", fontsize=9, color="#374151")
         grid[0].set_yticks(range(len(classes)), classes)
         grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=_percents(grid[0].get_xlim()))
-        figure.legend(handles=_class_legend(), loc="outside lower center", ncols=5)
+        figure.legend(handles=_class_legend(), loc="outside upper center", ncols=5)
         return _svg(figure)
 
 
