@@ -82,12 +82,12 @@ def run_arm(
     judged_by["groups"] = real_set.metadata["group"].iloc[rows].tolist()
     head = _head(settings, arm, basis, dataset, real_set)
     write_json(out, head | _fed(arm, choice, pool) | judged_by | {"seeds": done})
-    ledger.close()
     if journal is not None:
         journal.final(
             {f"detect/{score}": float(np.mean([d[score] for d in done])) for score in ("accuracy", "macro_f1")}
         )
         journal.artifact(out, "detection")
+    ledger.close()  # last of all: the output of a job that fails is thrown away
 
 
 def _detectors(
@@ -182,6 +182,6 @@ def _recipe(settings: Detect, arm: Arm, basis: str | None, sets: list[ImageSet])
         "arm": arm.name,
         "basis": basis,
         "settings": settings.model_dump(exclude={"seeds"}),
-        "images": [s.meta["data_hash"] for s in sets],
-        "metadata": [sha256(s.path / "metadata.csv") for s in sets],
+        # The description has the hash of the images, the classes and the symmetry.
+        "sets": [sha256(s.path / name) for s in sets for name in ("meta.json", "metadata.csv")],
     }

@@ -70,7 +70,13 @@ def compare(results: list[dict[str, Any]], metric: str = "macro_f1", level: floa
 
 
 def _check(result: dict[str, Any], base: dict[str, Any]) -> None:
-    for key, what in (("version", "method"), ("classes", "classes"), ("steps", "steps"), ("truth", "test images")):
+    for key, what in (
+        ("version", "method"),
+        ("classes", "classes"),
+        ("steps", "steps"),
+        ("truth", "test images"),
+        ("groups", "test images"),  # other images may have the same classes in the same order
+    ):
         if result[key] != base[key]:
             raise UserError(
                 f"detection arm {result['arm']}: its {what} are not those of `{base['arm']}`; run both anew"

@@ -60,7 +60,8 @@ def check(real: ImageSet, dataset: str) -> None:
     """Looks at the table of the images, at none of them.
 
     Raises:
-        UserError: fewer than two classes, a class without training images, or no test images.
+        UserError: fewer than two classes, a class without training images, no test images, or images that cannot be
+            turned by a quarter.
     """
     classes = real.spec.classes
     if len(classes) < 2:
@@ -71,6 +72,16 @@ def check(real: ImageSet, dataset: str) -> None:
             raise UserError(f"datasets.{dataset}: class `{name}` has 0 training images, a detector needs at least 1")
     if not len(real.rows("test")):
         raise UserError(f"datasets.{dataset}.split.test: 0 test images, a detector needs at least 1 to be judged by")
+    check_turns(real, dataset)
+
+
+def check_turns(real: ImageSet, dataset: str) -> None:
+    """Raises UserError where the symmetry has quarter turns and the images are not square."""
+    spec = real.spec
+    if spec.symmetry == "dihedral" and spec.height != spec.width:
+        raise UserError(
+            f"datasets.{dataset}.symmetry: `dihedral` needs square images, these are {spec.height}x{spec.width}"
+        )
 
 
 def training(real: ImageSet, synthetic: list[ImageSet], device: torch.device) -> Pool:

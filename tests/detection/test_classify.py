@@ -179,7 +179,7 @@ def test_a_killed_job_goes_on_with_the_pilots_and_repetitions_not_done(tmp_path,
     assert ran == [2000, *[1000] * 7, 0, 1, 1]  # six candidates, one pilot each; two were killed
 
 
-@pytest.mark.parametrize("change", ["settings", "data", "half a file"])
+@pytest.mark.parametrize("change", ["settings", "data", "symmetry", "half a file"])
 def test_repetitions_of_another_recipe_are_not_taken_over(tmp_path, real, image_set, monkeypatch, change):
     original, ran = classify.train, []
 
@@ -198,6 +198,9 @@ def test_repetitions_of_another_recipe_are_not_taken_over(tmp_path, real, image_
     elif change == "data":
         images, labels = shapes(60, 7)
         real = image_set("real", images, labels, np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24))
+    elif change == "symmetry":
+        meta = real / "meta.json"
+        meta.write_text(meta.read_text().replace('"both"', '"none"'))
     else:
         state = tmp_path / "state" / "real.json"
         state.write_text(state.read_text()[:-20])
@@ -220,6 +223,30 @@ def test_the_journal_gets_the_means_and_the_file(tmp_path, real):
         "detect/macro_f1": np.mean([s["macro_f1"] for s in result["seeds"]]),
     }
     assert Path(journal.path).name == "real.json"
+
+
+def test_what_is_done_outlives_a_job_that_fails_after_its_last_training(tmp_path, real, monkeypatch):
+    class Full:
+        def final(self, values):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        arm(tmp_path, real, journal=Full())
+    monkeypatch.setattr(classify, "train", None)  # nothing is trained again
+    assert len(arm(tmp_path, real)["seeds"]) == 2
+
+
+def test_colour_images_of_sixteen_bits_go_all_the_way(tmp_path, image_set):
+    """The classes differ in the third channel alone, below and above half of the range, where signed integers end."""
+    labels = np.arange(60) % 2
+    images = np.random.default_rng(0).integers(28000, 37000, (60, 16, 16, 3)).astype(np.uint16)
+    images[..., 2] = np.where(labels, 60000, 5000)[:, None, None]
+    path = image_set("deep", images, labels, np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24))
+    made = image_set("made", images[:24], labels[:24], ["train"] * 24)
+    settings = TINY.model_copy(update={"steps": 30, "learning_rate": 5e-3, "ratios": [1.0]})
+    result = arm(tmp_path, path, [made], settings=settings, best="augmented")
+    assert (result["augmented"], len(result["candidates"])) == (True, 3)
+    assert min(seed["accuracy"] for seed in result["seeds"]) > 0.9
 
 
 def test_good_images_help_a_detector_that_has_few_and_mislabelled_ones_hurt_it(tmp_path, image_set):
@@ -252,6 +279,9 @@ def test_data_sets_that_allow_no_comparison_are_named(tmp_path, image_set):
     assert "datasets.plates.split.test: 0 test images" in refused(tmp_path, none)
     untaught = image_set("untaught", images, labels, np.where(labels == 1, "test", "train"))
     assert "datasets.plates: class `disc` has 0 training images" in refused(tmp_path, untaught)
+    wide = image_set("wide", images[:, :12], labels, ["train", "train", "test", "test"] * 2, symmetry="dihedral")
+    expected = "datasets.plates.symmetry: `dihedral` needs square images, these are 12x16"
+    assert expected in refused(tmp_path, wide)
     single = image_set("single", images, labels * 0, ["train", "test"] * 4, classes=("all",))
     assert "datasets.plates.labels: a detector needs two classes, found 1 (all)" in refused(tmp_path, single)
 

@@ -254,5 +254,7 @@ def test_arms_that_cannot_be_compared_are_refused():
     other["truth"][0] = 3
     with pytest.raises(UserError, match=r"real\+x: its test images are not those"):
         compare([real, other])
+    with pytest.raises(UserError, match=r"real\+x: its test images are not those"):
+        compare([real, x | {"groups": x["groups"][::-1]}])
     with pytest.raises(UserError, match=r"repetitions \[0, 1\], `real` has \[0, 1, 2\]"):
         compare([real, x | {"seeds": x["seeds"][:2]}])

@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.boxes.detector import Marks
 from pipeline.detection.boxes.views import turned
-from pipeline.detection.pool import Pool, check_kind, stored
+from pipeline.detection.pool import Pool, check_kind, check_turns, stored
 from pipeline.settings import UserError
 
 ENDS = ["x0", "y0", "x1", "y1"]
@@ -62,9 +62,10 @@ def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: to
     """What `seen` gives of the training images of the real set, then of every synthetic set.
 
     Raises:
-        UserError: no real training image with a box, or a synthetic set that is empty, without boxes, or of another
-            size, channels, depth or classes of boxes than the real one.
+        UserError: no real training image with a box, images that cannot be turned by a quarter, or a synthetic set
+            that is empty, without boxes, or of another size, channels, depth or classes of boxes than the real one.
     """
+    check_turns(real, dataset)
     _need(real, "train", f"datasets.{dataset}.boxes.path", "training", "learn from")
     pools = [_read(real, seen(real, "train"), real.box_classes, device)]
     for fakes in synthetic:
