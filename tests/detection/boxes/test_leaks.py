@@ -19,6 +19,12 @@ SETTINGS = DetectBoxes(seeds=2, steps=3, batch=4, width=2, ratios=[0.5, 1.0], pi
 ALL = BoxArm("real+all", [Made("x", "synthetic"), Made("y", "blended")])
 
 
+@pytest.fixture(autouse=True)
+def no_picture(monkeypatch):
+    """It shows test images, when all is judged."""
+    monkeypatch.setattr(run.figure, "write", lambda *_: None)
+
+
 @pytest.fixture
 def sets(boxed):
     """A function of a name and a change to images and marks -> (real set, synthetic set)."""
@@ -61,7 +67,6 @@ def events(monkeypatch):
     monkeypatch.setattr(pools, "_read", boxes_read)
     monkeypatch.setattr(BoxPool, "batch", shown)
     monkeypatch.setattr(run, "train", taught)
-    monkeypatch.setattr(run.figure, "write", lambda *_: None)  # draws test images when all is judged
     return noted
 
 

@@ -82,30 +82,26 @@ def test_without_validation_images_nothing_is_chosen_and_that_is_said(tmp_path, 
     assert "steel, real+x: no validation images with boxes to choose by: first ratio" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize(("done", "left"), [(1, [1001, 1000, 1001, 0, 1]), (3, [1001, 0, 1]), (5, [1])])
-def test_a_killed_job_goes_on_and_writes_what_it_would_have_written(tmp_path, real, made, monkeypatch, done, left):
-    """Two ratios with two pilots each, then two repetitions."""
+def test_a_job_killed_again_and_again_writes_what_it_would_have_written(tmp_path, real, made, monkeypatch):
+    """Two ratios with two pilots each, then two repetitions; killed in the second pilot, the fourth, the last."""
     whole = result(tmp_path, SETTINGS, real, [made], WITH)
     trained, train = [], run.train
-
-    def killed(settings, spec, classes, pool, seed, tick, diet):
-        if len(trained) == done:
-            raise Killed
-        trained.append(seed)
-        return train(settings, spec, classes, pool, seed, tick, diet)
-
-    def noted(*words):
-        trained.append(words[4])
-        return train(*words)
-
-    monkeypatch.setattr(run, "train", killed)
     again = tmp_path / "again"
-    with pytest.raises(Killed):
-        result(again, SETTINGS, real, [made], WITH)
-    assert not (again / "real+x.json").exists()
-    monkeypatch.setattr(run, "train", noted)
+    for until in (1, 3, 5, 6):
+
+        def killed(*words, until=until):
+            if len(trained) == until:
+                raise Killed
+            trained.append(words[4])
+            return train(*words)
+
+        monkeypatch.setattr(run, "train", killed)
+        if until < 6:
+            with pytest.raises(Killed):
+                result(again, SETTINGS, real, [made], WITH)
+            assert not (again / "real+x.json").exists()
     assert timeless(result(again, SETTINGS, real, [made], WITH)) == timeless(whole)
-    assert trained[done:] == left
+    assert trained == [1000, 1001, 1000, 1001, 0, 1]
 
 
 def test_other_boxes_or_another_basis_are_another_job(real, boxed):
