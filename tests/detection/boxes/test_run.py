@@ -152,8 +152,8 @@ def test_images_with_right_boxes_help_and_with_wrong_ones_hurt(tmp_path, boxed):
     more, right = scenes(120, seed=7)
     wrong = [(i, "square" if name == "disc" else "disc", *box) for i, name, *box in right]
     good, bad = (boxed(name, more, ["train"] * 120, m) for name, m in (("good", right), ("bad", wrong)))
-    settings = DetectBoxes(seeds=2, steps=150, batch=16, width=8, learning_rate=5e-3, ratios=[3.0])
+    settings = DetectBoxes(seeds=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[3.0])
     arms = [([], REAL), ([good], WITH), ([bad], WITH)]
     alone, helped, hurt = (result(tmp_path, settings, real, sets, arm)["mean"]["map50"] for sets, arm in arms)
-    assert helped > alone + 0.1
+    assert helped > alone + 0.2
     assert hurt < alone
