@@ -49,17 +49,20 @@ def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns
     results = source / "results"
     boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    boxed += " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
-    assert planned(results, boxed)["detect_boxes"] == 1
+    boxed += (
+        " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
+    )
+    assert planned(results, boxed)["detect_boxes"] == 3
     run(results, "detect_all", settings=boxed)
     folder = results / "polycrystals" / "detection" / "boxes"
-    assert len(json.loads((folder / "real.json").read_text())["seeds"]) == 2
-    assert (folder / "real.png").is_file()
+    for arm in ("real", "augmented", "duplicates"):
+        assert len(json.loads((folder / f"{arm}.json").read_text())["seeds"]) == 2
+        assert (folder / f"{arm}.png").is_file()
     assert planned(results, boxed, "detect_all") == {}
     assert planned(results, f"{boxed} detect.steps=7", "detect_all") == {}
-    assert planned(results, f"{boxed} detect.boxes.steps=3", "detect_all") == {"detect_boxes": 1, "detect_all": 1}
+    assert planned(results, f"{boxed} detect.boxes.steps=3", "detect_all") == {"detect_boxes": 3, "detect_all": 1}
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
-    again = {"annotate": 1, "detect_boxes": 1, "detect_all": 1}
+    again = {"annotate": 1, "detect_boxes": 3, "detect_all": 1}
     assert planned(results, boxed, "detect_all") == again
 
 

@@ -16,6 +16,8 @@ from pipeline.detection.pool import Pool, check_kind, stored
 from pipeline.settings import UserError
 
 ENDS = ["x0", "y0", "x1", "y1"]
+# Splits that must have a box: setting to look at, what their images are called, what the box is needed for.
+NEEDED = {"train": ("boxes.path", "training", "learn from"), "test": ("split.test", "test", "be judged by")}
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ def check(real: ImageSet, dataset: str) -> None:
     Raises:
         UserError: no box in the training images, or none in the test images.
     """
-    _need(real, "train", f"datasets.{dataset}.boxes.path", "training", "learn from")
-    _need(real, "test", f"datasets.{dataset}.split.test", "test", "be judged by")
+    for split in NEEDED:
+        _need(real, split, dataset)
 
 
 def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> BoxPool:
@@ -65,7 +67,7 @@ def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: to
         UserError: no real training image with a box, or a synthetic set that is empty, without boxes, or of another
             size, channels, depth or classes of boxes than the real one.
     """
-    _need(real, "train", f"datasets.{dataset}.boxes.path", "training", "learn from")
+    _need(real, "train", dataset)
     pools = [_read(real, seen(real, "train"), real.box_classes, device)]
     for fakes in synthetic:
         _check(fakes, real)
@@ -85,7 +87,7 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
     Raises:
         UserError: none of them has a box, so that no precision could be said.
     """
-    _need(real, "test", f"datasets.{dataset}.split.test", "test", "be judged by")
+    _need(real, "test", dataset)
     return _read(real, seen(real, "test"), real.box_classes, device)
 
 
@@ -94,11 +96,12 @@ def marked(real: ImageSet, split: str) -> pd.DataFrame:
     return real.boxes[real.boxes["id"].isin(real.metadata["id"].iloc[seen(real, split)])]
 
 
-def _need(real: ImageSet, split: str, setting: str, kind: str, what: str) -> None:
+def _need(real: ImageSet, split: str, dataset: str) -> None:
     if not len(marked(real, split)):
+        setting, kind, purpose = NEEDED[split]
         raise UserError(
-            f"{setting}: 0 boxes in the {len(seen(real, split))} {kind} images whose boxes are known, "
-            f"a detector needs at least 1 to {what}"
+            f"datasets.{dataset}.{setting}: 0 boxes in the {len(seen(real, split))} {kind} images whose boxes are "
+            f"known, a detector needs at least 1 to {purpose}"
         )
 
 
