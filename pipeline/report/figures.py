@@ -299,7 +299,7 @@ def class_gains(
             axes.set_xlabel(f"{score} of the class (%)")
         grid[0].set_yticks(range(len(classes)), classes)
         grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=_percents(grid[0].get_xlim()))
-        figure.legend(handles=_class_legend(), loc="outside lower center", ncols=5)
+        figure.legend(handles=_class_legend(), loc="outside upper center", ncols=5)
         return _svg(figure)
 
 

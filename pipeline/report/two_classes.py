@@ -26,8 +26,8 @@ def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
 
     Returns:
         `find` and `spare`, the names of the two classes; `rows` of `arm`, `auroc`, `gain`, `interval` (None for the
-        first), `threshold`, `found`, `false_alarms`, `macro_f1` (None without a threshold); `plot`, `drawn` and
-        `left_out`, how many arms are in the figure and how many with real images are not.
+        first), `threshold`, `found`, `false_alarms`, `macro_f1` (None without a threshold); `plot`; `left_out`, how
+        many arms with real and synthetic images are not in the figure.
     """
     if any(seed.get("auroc") is None for arm in arms for seed in arm["seeds"]):
         return None
@@ -37,10 +37,11 @@ def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     drawn = _drawn(ranked)
     by_name = {arm["arm"]: arm for arm in arms}
     lines = {name: (_curve(by_name[name], truth, find), _at_threshold(by_name[name], find)) for name in drawn}
-    names = {"find": classes[find], "spare": classes[1 - find]}
-    return names | {
+    return {
+        "find": classes[find],
+        "spare": classes[1 - find],
         "rows": [_row(row, by_name[row["arm"]], find) for row in ranked],
-        "plot": images.svg(figures.roc(lines, **names)),
+        "plot": images.svg(figures.roc(lines, classes[find], classes[1 - find])),
         "left_out": sum(row["generative"] and row["n_real"] > 0 for row in ranked) + 1 - len(drawn),
     }
 

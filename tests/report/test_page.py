@@ -40,7 +40,7 @@ def test_the_first_page_answers(pages):
     words = pages.front.words()
     assert "sg2 comes closest to the real images" in words
     assert re.search(r"▲ helps Yes: images of sg2 added to the real ones lift the macro F1 from \d\d\.\d to", words)
-    assert "● cannot tell cgan ; ▼ hurts all generators together ." in words
+    assert "● cannot tell cgan ; ▼ hurts all generators together." in words
     assert "At a glance" not in words  # there is one data set
     assert "code at commit 0123456789ab" in words
     assert "72 training and 24 held-out real images, 3 classes." in words
@@ -267,7 +267,7 @@ def test_of_a_few_shot_set_among_others_the_first_page_folds_all_but_the_answers
     assert tags.count("details") == 1
     assert tags.index("details") < tags.index("table")
     assert "comes closest" in front.words()
-    assert "Of 15 other measures" not in front.words()
+    assert "other measures" not in front.words()
 
 
 def _section(page, name):
@@ -278,13 +278,12 @@ def _section(page, name):
 
 
 def test_two_classes_have_their_curve_their_threshold_and_two_matrices(run):
-    folder, rng = run.root / "steel/detection", np.random.default_rng(5)
+    rng = np.random.default_rng(5)
     for path in run.inputs.detection:
         path.write_text(json.dumps(detection(path.stem, rng, ["bad", "good"], 0.9, 240)), encoding="utf-8")
     words = render(run).steel.words()
     assert "Good or bad: ranking and threshold" in words  # as many of both: the second is the one to find
-    assert re.search(r"real\+cgan \d\d\.\d ± \d\.\d [+−]\d\.\d \S+ to \S+ 62 \(62 to 62\) \d\d \d+ \d\d\.\d ±", words)
-    assert len(list(folder.glob("*.json"))) == 4
+    assert re.search(r"real\+cgan \d\d\.\d ± \d\.\d [+−]\d\.\d \S+ to \S+ 62 \(62 to 62\) \d+ \d+ \d\d\.\d ±", words)
 
 
 def test_confusion_cells_count_what_the_detectors_said(pages):
