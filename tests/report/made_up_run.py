@@ -219,7 +219,7 @@ BOX_ARMS = [  # arm, models, shares of the boxes that are found, ratio
 BOX_CLASSES = ["pit", "a <b> & $c$ {{ d }}"]
 
 
-def box_arm(arm, models, found, ratio, real, rng, seeds=3):
+def box_arm(arm, models, found, ratio, real, rng, seeds=5):
     """One box of each class in each test image, of which so many are found; and a false alarm of each class."""
     tested = real[real["split"] == "test"]
     truth = [(i, k, [4 + 30 * k, 8, 26 + 30 * k, 40]) for i in range(len(tested)) for k in range(2)]

@@ -45,7 +45,7 @@ def test_the_arms_stand_beside_the_one_that_pilots_chose(section):
     assert (pseudo["portion"], first["portion"]) == ("0.5 for each real one", "")
     assert [one["sure"] for one in both["scores"]] == ["▼ ", "▼ "]
     assert section["pair"] == ["augmented", "real+sg2"]
-    assert (section["n_boxes"], section["facts"]["n_test"], section["facts"]["repeats"]) == (80, 40, 3)
+    assert (section["n_boxes"], section["facts"]["n_test"], section["facts"]["repeats"]) == (80, 40, 5)
 
 
 def test_numbers_are_those_that_coco_gives_the_boxes_in_the_files(section, files):
@@ -76,8 +76,8 @@ def test_the_answer_names_the_best_arm_and_what_would_narrow_it(arms):
     assert "mAP50" in first
     assert "F1" not in first
     assert "<b>all generators</b> together" in others
-    assert boxes.cautions(arms, 3) == boxes.cautions([], 5) == []
-    assert "3 times each" in boxes.cautions(arms, 5)[0]
+    assert boxes.cautions(arms, 5) == boxes.cautions([], 5) == []
+    assert "5 times each" in boxes.cautions(arms, 6)[0]
 
 
 def test_the_mean_of_a_curve_is_the_average_precision_in_the_table(arms):

@@ -78,7 +78,7 @@ def test_box_detectors_have_a_section_and_a_sentence(pages):
     assert "Does it help to find defects?" in words
     assert len(pages.steel.pictures(r"Test images with true and found boxes: augmented beside real\+sg2")) == 1
     for page in (pages.front, pages.steel):
-        assert "Do they help to find defects?" in page.words()
+        assert "Do synthetic images help to find defects?" in page.words()
         assert "images of sg2 added to the real ones" in page.words()
     assert "Others, added to the real ones – ● cannot tell cgan.pseudo ; ▼ hurts all generators together." in words
 
