@@ -30,6 +30,7 @@ from pipeline.settings.stages import (
     Tracking,
     gallery_of,
     generate_of,
+    teacher_of,
 )
 
 __all__ = [
@@ -71,4 +72,5 @@ __all__ = [
     "load",
     "model_settings",
     "schema",
+    "teacher_of",
 ]

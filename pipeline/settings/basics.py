@@ -15,6 +15,7 @@ METHOD = {
     "gallery": 1,
     "evaluate": 3,
     "detect": 2,
+    "pseudo_label": 1,
     "detect_boxes": 1,
     "report": 3,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import PLAIN, arms
-from pipeline.detection.boxes.arms import box_arms
+from pipeline.detection.boxes.arms import Made, box_arms
 from pipeline.settings import (
     METHOD,
     STYLED,
@@ -17,6 +17,7 @@ from pipeline.settings import (
     gallery_of,
     generate_of,
     load,
+    teacher_of,
 )
 from pipeline.tracking.tensorboard import check as check_tensorboard
 from pipeline.weights import WEIGHTS, in_cache, place
@@ -49,6 +50,7 @@ BOX_FILES = ["boxes.csv", "boxes.json"]
 BOXES = [f"<results>/{{dataset}}/real/{name}" for name in BOX_FILES]
 RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
+PSEUDO = f"{RUN}/pseudo"
 GALLERY = f"{RUN}/gallery"
 ENVIRONMENT = "../../envs/pyrite.yaml"
 WEIGHTS_FILE = os.path.join(
@@ -63,7 +65,10 @@ def names(arms):
 
 def made_sets(dataset):
     """The synthetic image sets with boxes of a data set."""
-    return []
+    labelled = SETTINGS.detect.boxes.pseudo_labels
+    return [
+        Made(name, "pseudo") for name in SETTINGS.models_of(dataset) if name in labelled
+    ]
 
 
 BOX_ARMS = {name: box_arms(made_sets(name)) for name in BOXED}

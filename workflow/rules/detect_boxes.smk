@@ -28,7 +28,7 @@ rule detect_boxes:
         runtime=720,
     params:
         method=METHOD["detect_boxes"],
-        settings=SETTINGS.detect.boxes.model_dump(),
+        settings=SETTINGS.detect.boxes.model_dump(exclude={"pseudo_labels"}),
         journal=journal("{dataset}/detection/boxes/{box_arm}"),
         state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes/{{box_arm}}.json",
     script:
