@@ -150,8 +150,10 @@ def of_annotations(dataset):
 
 
 def fingerprint(paths):
-    """Changes when a file is added, removed or rewritten; a file name may hold anything."""
-    stats = ((str(file), file.stat()) for file in paths)
+    """Changes when a file is added, removed or rewritten; a file name may hold anything, a link lead nowhere."""
+    stats = (
+        (str(file), file.stat() if file.exists() else file.lstat()) for file in paths
+    )
     lines = "\n".join(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in stats)
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
