@@ -200,7 +200,7 @@ def test_what_is_no_file_is_never_opened(tmp_path):
 
 
 def test_a_file_that_may_not_be_read_is_said(tmp_path, monkeypatch):
-    def denied(*_):
+    def denied(*_, **__):
         raise PermissionError(13, "denied")
 
     path = tmp_path / "a.txt"
@@ -251,6 +251,7 @@ def test_wrong_types_anywhere_in_a_coco_file_make_no_error(reading):
         ("a\0", "has a class whose name has a control character or half a letter"),
         ("\ud800", "has a class whose name has a control character or half a letter"),
     ],
+    ids=["long", "huge", "escape", "nul", "half"],
 )
 def test_a_name_that_no_table_can_hold_is_none(record, name, reason):
     found = record("coco", coco([("x.png", 20, 40)], [(0, name, 4, 2, 6, 15)], categories=(name,)))
