@@ -19,19 +19,29 @@ NOISE = 0.08  # standard deviation on the scale [-1, 1]
 KNOBS = 9
 
 
-class Augmentation:
-    """Changes of one training, drawn from its seed: place for place the same in every arm of that seed."""
+class Dice:
+    """Chance of one training, drawn from its seed: place for place the same in every arm of that seed."""
 
     def __init__(self, seed: int, device: torch.device):
         # On the CPU, so that they are the same whatever trains; only the noise is drawn where it is needed.
         self._knobs = torch.Generator().manual_seed(seed)
         self._noise = torch.Generator(device).manual_seed(seed)
 
+    def thrown(self, images: Tensor, knobs: int) -> tuple[Tensor, Tensor]:
+        """For N images: (N, knobs), uniform in [-1, 1], and standard normal noise of the shape of the images."""
+        values = torch.rand(len(images), knobs, generator=self._knobs) * 2 - 1
+        return values.to(images.device), torch.empty_like(images).normal_(generator=self._noise)
+
+
+class Augmentation:
+    """Changes of the images of one training."""
+
+    def __init__(self, seed: int, device: torch.device):
+        self._dice = Dice(seed, device)
+
     def __call__(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> the same, changed."""
-        knobs = torch.rand(len(images), KNOBS, generator=self._knobs) * 2 - 1
-        noise = torch.empty_like(images).normal_(generator=self._noise)
-        return distorted(images, knobs.to(images.device), noise)
+        return distorted(images, *self._dice.thrown(images, KNOBS))
 
 
 def distorted(images: Tensor, knobs: Tensor, noise: Tensor) -> Tensor:
@@ -51,6 +61,20 @@ def distorted(images: Tensor, knobs: Tensor, noise: Tensor) -> Tensor:
     """
     down, right, turn, zoom, smooth, brighter, contrast, sharper, noisy = knobs.T
     images = _moved(images, down, right, *(torch.where(smooth > 0, knob, 0) for knob in (turn, zoom)))
+    return toned(images, brighter, contrast, sharper, noisy, noise)
+
+
+def toned(images: Tensor, brighter: Tensor, contrast: Tensor, sharper: Tensor, noisy: Tensor, noise: Tensor) -> Tensor:
+    """Each image sharpened or blurred, its contrast, brightness and noise changed; nothing moves.
+
+    Args:
+        images: (N, C, H, W) in [-1, 1].
+        brighter, contrast, sharper, noisy: (N,) in [-1, 1]; all 0 changes nothing, nor does a negative `noisy`.
+        noise: (N, C, H, W), standard normal.
+
+    Returns:
+        (N, C, H, W) in [-1, 1]: what leaves the scale is cut, as a camera does it.
+    """
     brighter, contrast, sharper, noisy = (k[:, None, None, None] for k in (brighter, contrast, sharper, noisy))
     blurred = functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
     images = images + SHARPER * sharper * (images - blurred)

@@ -55,7 +55,7 @@ def train(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int, 
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     augment = Augmentation(seed, device) if diet.augmented else None
     ticked = 0
-    for step, (rows, views) in enumerate(_batches(settings, spec, pool, diet, seed), 1):
+    for step, (rows, views) in enumerate(presented(settings.steps, settings.batch, spec.symmetry, pool, diet, seed), 1):
         rows, views = (torch.from_numpy(a).to(device) for a in (rows, views))
         images = pool.images(rows, views)
         images = augment(images) if augment else images
@@ -73,13 +73,13 @@ def train(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int, 
     return network.eval()
 
 
-def _batches(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int):
-    """(rows of the pool, views) of each step."""
+def presented(
+    steps: int, batch: int, symmetry: str, pool: Pool, diet: Diet, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(batch,) rows of the pool and views of each step, as `order.batches` gives them for a diet."""
     labels, seen = pool.labels.cpu().numpy(), np.concatenate([np.arange(pool.n_real), diet.extra])
     real, extra = labels[: pool.n_real], labels[diet.extra]
-    order = batches(
-        seed, settings.steps, settings.batch, real, extra, diet.ratio, spec.symmetry, balanced=diet.balanced
-    )
+    order = batches(seed, steps, batch, real, extra, diet.ratio, symmetry, balanced=diet.balanced)
     return ((seen[rows], views) for rows, views in order)
 
 

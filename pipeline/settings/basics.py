@@ -16,7 +16,7 @@ METHOD = {
     "evaluate": 3,
     "detect": 2,
     "pseudo_label": 1,
-    "detect_boxes": 1,
+    "detect_boxes": 2,
     "report": 3,
 }
 

@@ -128,7 +128,7 @@ class DetectBoxes(Strict):
     detector: Literal["small", "fasterrcnn", "retinanet", "fcos"] = "small"
     """`small`: written here, trains on a processor in minutes; the others are torchvision's on a ResNet-50, with random
     weights, for a GPU."""
-    seeds: Annotated[int, Field(ge=2)] = 5
+    seeds: Annotated[int, Field(ge=2, le=1000)] = 5
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 2000
     """Optimiser steps of a detector, the same in every arm."""
@@ -140,6 +140,10 @@ class DetectBoxes(Strict):
     """AdamW weight decay."""
     width: Count = 16
     """Of `small`: channels of the first stage of its ResNet-18."""
+    ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0]
+    """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
+    pilots: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Trainings, with seeds of their own, of each arm without synthetic images and of each ratio, to choose by."""
 
 
 class BoxDetection(DetectBoxes):

@@ -46,8 +46,32 @@ def detector(folder: Path, dataset: str, arm, seed: int, settings: Mapping[str, 
     if arm.real and len(arm.models) == 1:
         return addition(folder, dataset, arm.models[0], seed, "detect")
     family = "baseline" if not arm.models else "hybrid" if arm.real else "synthetic only"
-    tags = {"dataset": dataset, "arm": arm.name, "family": family} | git_tags(CHECKOUT)
-    names = {"key": f"{dataset}/detection/{arm.name}", "stage": "detect", "name": arm.name, "experiment": dataset}
+    return _own(folder, dataset, arm.name, family, "detect", settings)
+
+
+def box_detector(folder: Path, dataset: str, arm, seed: int, settings: Mapping[str, Any]):
+    """The journal of a detector of boxes: it adds to the generator's run in the arm of one generator.
+
+    Else it has a run of its own, as it has with blended patches: their generator learned another data set, and its run
+    is beside that one's.
+
+    Args:
+        folder: of the journal.
+        dataset: name in the config.
+        arm: of the comparison (`detection.boxes.arms.BoxArm`).
+        seed: of the generators' training.
+        settings: of the comparison.
+    """
+    blended = "blended" in [one.how for one in arm.made]
+    if len(arm.made) == 1 and not blended:
+        return addition(folder, dataset, arm.made[0].model, seed, "detect_boxes")
+    family = "baseline" if not arm.made else "hybrid" if len(arm.made) > 1 else "blended"
+    return _own(folder, dataset, f"boxes/{arm.name}", family, "detect_boxes", settings)
+
+
+def _own(folder: Path, dataset: str, arm: str, family: str, stage: str, settings: Mapping[str, Any]):
+    tags = {"dataset": dataset, "arm": arm, "family": family} | git_tags(CHECKOUT)
+    names = {"key": f"{dataset}/detection/{arm}", "stage": stage, "name": arm, "experiment": dataset}
     return Journal(folder, **names, params=dict(settings), tags=tags | {"config_hash": digest(settings)})
 
 

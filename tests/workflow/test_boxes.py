@@ -50,17 +50,20 @@ def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns
     results = source / "results"
     boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    boxed += " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
-    assert planned(results, boxed)["detect_boxes"] == 1
+    boxed += (
+        " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
+    )
+    assert planned(results, boxed)["detect_boxes"] == 3
     run(results, "detect_all", settings=boxed)
     folder = results / "polycrystals" / "detection" / "boxes"
-    assert len(json.loads((folder / "real.json").read_text())["seeds"]) == 2
-    assert (folder / "real.png").is_file()
+    for arm in ("real", "augmented", "duplicates"):
+        assert len(json.loads((folder / f"{arm}.json").read_text())["seeds"]) == 2
+        assert (folder / f"{arm}.png").is_file()
     assert planned(results, boxed, "detect_all") == {}
     assert planned(results, f"{boxed} detect.steps=7", "detect_all") == {}
-    assert planned(results, f"{boxed} detect.boxes.steps=3", "detect_all") == {"detect_boxes": 1, "detect_all": 1}
+    assert planned(results, f"{boxed} detect.boxes.steps=3", "detect_all") == {"detect_boxes": 3, "detect_all": 1}
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
-    again = {"annotate": 1, "detect_boxes": 1, "detect_all": 1}
+    again = {"annotate": 1, "detect_boxes": 3, "detect_all": 1}
     assert planned(results, boxed, "detect_all") == again
 
 
@@ -69,13 +72,13 @@ def pseudo(source):
     """Settings of a run that labels the images of one model."""
     settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    settings += " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
+    settings += " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
     return f"{settings} detect.boxes.pseudo_labels=[dcgan]"
 
 
 def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo):
     results = source / "results"
-    jobs = {"prepare": 1, "annotate": 1, "train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 2}
+    jobs = {"prepare": 1, "annotate": 1, "train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 4}
     assert planned(results, pseudo, "detect_all") == jobs | {"detect_all": 1}
     wrong = run(results, settings=pseudo.replace("dcgan", "dgan"), check=False)
     assert "ERROR: detect.boxes.pseudo_labels: `dgan` is no model; did you mean `dcgan`?" in wrong
@@ -94,8 +97,8 @@ def test_labels_are_made_anew_where_detector_boxes_or_images_change_and_nowhere_
     more = pseudo.replace("[dcgan]", "[dcgan,cgan]")
     added = {"train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 1}
     assert planned(results, more, "detect_all") == added | last
-    assert planned(results, f"{pseudo} detect.boxes.seeds=3", "detect_all") == {"detect_boxes": 2} | last
-    anew = {"pseudo_label": 1, "detect_boxes": 2} | last
+    assert planned(results, f"{pseudo} detect.boxes.seeds=3", "detect_all") == {"detect_boxes": 4} | last
+    anew = {"pseudo_label": 1, "detect_boxes": 4} | last
     assert planned(results, f"{pseudo} detect.boxes.steps=3", "detect_all") == anew
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
     assert planned(results, pseudo, "detect_all") == {"annotate": 1} | anew

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import PLAIN, arms
+from pipeline.detection.boxes.arms import PLAIN as PLAIN_BOX_ARMS
 from pipeline.detection.boxes.arms import Made, box_arms
 from pipeline.settings import (
     METHOD,
@@ -72,6 +73,12 @@ def made_sets(dataset):
 
 
 BOX_ARMS = {name: box_arms(made_sets(name)) for name in BOXED}
+
+
+def box_arm(dataset, name):
+    """An arm as its job is given it: in plain values."""
+    arm = BOX_ARMS[dataset][name]
+    return arm._asdict() | {"made": [one._asdict() for one in arm.made]}
 
 
 pathvars:

@@ -7,6 +7,15 @@ rule detect_boxes:
             for one in BOX_ARMS[w.dataset][w.box_arm].made
             for name in IMAGE_SET + BOX_FILES
         ],
+        plain=lambda w: (
+            expand(
+                "<results>/{dataset}/detection/boxes/{box_arm}.json",
+                dataset=w.dataset,
+                box_arm=PLAIN_BOX_ARMS,
+            )
+            if BOX_ARMS[w.dataset][w.box_arm].made
+            else []
+        ),
     output:
         numbers="<results>/{dataset}/detection/boxes/{box_arm}.json",
         picture=report(
@@ -30,6 +39,8 @@ rule detect_boxes:
         method=METHOD["detect_boxes"],
         settings=SETTINGS.detect.boxes.model_dump(exclude={"pseudo_labels"}),
         journal=journal("{dataset}/detection/boxes/{box_arm}"),
+        arm=lambda w: box_arm(w.dataset, w.box_arm),
+        seed=SETTINGS.seeds[0],
         state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes/{{box_arm}}.json",
     script:
         "../scripts/detect_boxes.py"

@@ -1,20 +1,22 @@
 from pathlib import Path
 
-from pipeline.detection.arms import Arm
+from pipeline.detection.boxes.arms import BoxArm, Made
 from pipeline.job import job
 from pipeline.settings import DetectBoxes
-from pipeline.tracking.stages import detector
+from pipeline.tracking.stages import box_detector
 
 with job(snakemake.log[0]):
     from pipeline.detection.boxes.run import run_arm  # after the log is open: torch takes seconds
 
     w, p = snakemake.wildcards, snakemake.params
-    with detector(p.journal, w.dataset, Arm(f"boxes/{w.box_arm}", []), 0, p.settings) as journal:
+    arm = BoxArm(**p.arm | {"made": [Made(**one) for one in p.arm["made"]]})
+    with box_detector(p.journal, w.dataset, arm, p.seed, p.settings) as journal:
         run_arm(
             DetectBoxes(**p.settings),
             real=Path(snakemake.input.real[0]).parent,
             synthetic=list(dict.fromkeys(Path(file).parent for file in snakemake.input.synthetic)),
-            arm=w.box_arm,
+            plain=[Path(file) for file in snakemake.input.plain],
+            arm=arm,
             out=Path(snakemake.output.numbers),
             state=Path(p.state),
             dataset=w.dataset,

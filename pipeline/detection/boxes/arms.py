@@ -22,9 +22,21 @@ class BoxArm(NamedTuple):
     name: str
     made: list[Made]
     """Synthetic sets that are added; none in a plain arm."""
+    augmented: bool = False
+    """Classical augmentation (`augment`); an arm with synthetic sets takes it over from the strongest plain arm."""
+    duplicates: bool = False
+    """Real images once more in the places that synthetic ones take elsewhere."""
 
 
-PLAIN = {BASELINE: BoxArm(BASELINE, [])}
+PLAIN = {
+    arm.name: arm
+    for arm in (
+        BoxArm(BASELINE, []),
+        BoxArm("augmented", [], augmented=True),
+        BoxArm("duplicates", [], duplicates=True),
+    )
+}
+JOINED = ("synthetic", "blended")  # of `real+all`: sets whose boxes are known because they were asked for
 
 
 def box_arms(made: list[Made]) -> dict[str, BoxArm]:
@@ -35,10 +47,13 @@ def box_arms(made: list[Made]) -> dict[str, BoxArm]:
 
     Returns:
         The plain arms; `real+{model}` for each set in which the boxes are those asked for of the model, and
-        `real+{model}.{how}` for each other (a model's name has no dot, so no two arms share a name).
+        `real+{model}.{how}` for each other; `real+all` where two or more sets are not pseudo-labelled. A model's name
+        has no dot, and none is called `all` (`pipeline.detection.arms`), so no two arms share a name.
     """
     added = [BoxArm(f"{BASELINE}+{one.model}{_suffix(one.how)}", [one]) for one in made]
-    return PLAIN | {arm.name: arm for arm in added}
+    joined = [one for one in made if one.how in JOINED]
+    hybrid = [BoxArm(f"{BASELINE}+all", joined)] if len(joined) > 1 else []
+    return PLAIN | {arm.name: arm for arm in (*added, *hybrid)}
 
 
 def _suffix(how: str) -> str:

@@ -9,13 +9,15 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from pipeline.detection.boxes.augment import BoxAugmentation
 from pipeline.detection.boxes.detector import BoxDetector, Found
 from pipeline.detection.boxes.pool import BoxPool
 from pipeline.detection.boxes.registry import DETECTORS
-from pipeline.detection.order import batches
+from pipeline.detection.fit import Diet, presented
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
 
 WARM = 0.1  # of the steps, over which the rate rises: first steps at full rate throw untrained boxes far away
+REAL = Diet(np.arange(0), 0.0)  # real images and nothing else
 STEEPEST = 10.0  # norm of a gradient; a batch of few boxes can have one much larger than the others
 
 
@@ -26,6 +28,7 @@ def train(
     pool: BoxPool,
     seed: int,
     tick: Callable[[int], object] = lambda steps: None,
+    diet: Diet = REAL,
 ) -> BoxDetector:
     """A detector after `settings.steps` AdamW steps; all randomness comes from `seed`.
 
@@ -36,6 +39,8 @@ def train(
         pool: the training images; their device is where training happens.
         seed: of the repetition.
         tick: called with 1 after every step.
+        diet: what of the pool is seen beside its real images, and whether all are augmented. It is not `balanced`: an
+            image may hold boxes of several classes.
 
     Raises:
         UserError: the loss was not finite.
@@ -48,10 +53,12 @@ def train(
             network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, settings.steps))
-        real, extra = np.split(np.zeros(len(pool), np.int64), [pool.images.n_real])  # sampled alike, of whatever class
-        order = batches(seed, settings.steps, settings.batch, real, extra, len(extra) / len(real), spec.symmetry)
+        augment = BoxAugmentation(seed, device) if diet.augmented else None
+        order = presented(settings.steps, settings.batch, spec.symmetry, pool.images, diet, seed)
         for step, (rows, views) in enumerate(order, 1):
-            loss = sum(network.losses(*pool.batch(rows, views)).values())
+            images, marks = pool.batch(rows, views)
+            images, marks = augment(images, marks) if augment else (images, marks)
+            loss = sum(network.losses(images, marks).values())
             if not torch.isfinite(loss):
                 raise UserError(
                     f"detect.boxes.learning_rate: {settings.learning_rate:g}, the loss was not finite at step {step}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -15,6 +16,8 @@ from pipeline.detection.pool import Pool, check_kind, stored
 from pipeline.settings import UserError
 
 ENDS = ["x0", "y0", "x1", "y1"]
+# Splits that must have a box: setting to look at, what their images are called, what the box is needed for.
+NEEDED = {"train": ("boxes.path", "training", "learn from"), "test": ("split.test", "test", "be judged by")}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,16 @@ def seen(images: ImageSet, split: str) -> np.ndarray:
     return rows[images.annotated[rows]]
 
 
+def check(real: ImageSet, dataset: str) -> None:
+    """Looks at the tables of the images and their boxes, at no image.
+
+    Raises:
+        UserError: no box in the training images, or none in the test images.
+    """
+    for split in NEEDED:
+        _need(real, split, dataset)
+
+
 def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> BoxPool:
     """What `seen` gives of the training images of the real set, then of every synthetic set.
 
@@ -57,17 +70,18 @@ def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: to
         UserError: no real training image with a box, or a synthetic set that is empty, without boxes, or of another
             size, channels, depth or classes of boxes than the real one.
     """
-    first = _read(real, seen(real, "train"), real.box_classes, device)
-    if not (first.classes >= 0).any():
-        raise UserError(
-            f"datasets.{dataset}.boxes.path: 0 boxes in the {len(first)} training images whose boxes are known, "
-            "a detector needs at least 1 to learn from"
-        )
-    pools = [first]
+    _need(real, "train", dataset)
+    pools = [_read(real, seen(real, "train"), real.box_classes, device)]
     for fakes in synthetic:
         _check(fakes, real)
         pools.append(_read(fakes, seen(fakes, "train"), real.box_classes, device))
     return _joined(pools)
+
+
+def choosing(real: ImageSet, device: torch.device) -> BoxPool | None:
+    """What `seen` gives of the real validation images; None where none of them has a box."""
+    has = len(marked(real, "val"))
+    return _read(real, seen(real, "val"), real.box_classes, device) if has else None
 
 
 def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
@@ -76,18 +90,22 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
     Raises:
         UserError: none of them has a box, so that no precision could be said.
     """
-    pool = _read(real, seen(real, "test"), real.box_classes, device)
-    if not (pool.classes >= 0).any():
+    _need(real, "test", dataset)
+    return _read(real, seen(real, "test"), real.box_classes, device)
+
+
+def marked(real: ImageSet, split: str) -> pd.DataFrame:
+    """The rows of the set's table of boxes that belong to what `seen` gives of a split."""
+    return real.boxes[real.boxes["id"].isin(real.metadata["id"].iloc[seen(real, split)])]
+
+
+def _need(real: ImageSet, split: str, dataset: str) -> None:
+    if not len(marked(real, split)):
+        setting, kind, purpose = NEEDED[split]
         raise UserError(
-            f"datasets.{dataset}.split.test: 0 boxes in the {len(pool)} test images whose boxes are known, "
-            "a detector needs at least 1 to be judged by"
+            f"datasets.{dataset}.{setting}: 0 boxes in the {len(seen(real, split))} {kind} images whose boxes are "
+            f"known, a detector needs at least 1 to {purpose}"
         )
-    return pool
-
-
-def choosing(real: ImageSet, device: torch.device) -> BoxPool:
-    """What `seen` gives of the real validation images; it may be empty."""
-    return _read(real, seen(real, "val"), real.box_classes, device)
 
 
 def unmarked(images: ImageSet, rows: np.ndarray, device: torch.device) -> BoxPool:

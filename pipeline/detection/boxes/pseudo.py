@@ -16,8 +16,8 @@ from pipeline.data.boxes import SMALLEST
 from pipeline.data.imageset import ImageSet, ImageSetWriter
 from pipeline.detection.boxes.detector import BoxDetector, Found
 from pipeline.detection.boxes.fit import find, train
+from pipeline.detection.boxes.judge import drawn, listed
 from pipeline.detection.boxes.pool import BoxPool, choosing, training, unmarked
-from pipeline.detection.boxes.run import drawn, listed
 from pipeline.detection.boxes.threshold import NOT_CHOSEN, Threshold, thresholds
 from pipeline.detection.ledger import write_json
 from pipeline.detection.pool import check_kind
@@ -25,7 +25,7 @@ from pipeline.job import progress, say
 from pipeline.settings import METHOD, DetectBoxes
 from pipeline.training.device import best_device, memory_limit
 
-TEACHER = 3000  # seed of the detector that labels: of no judged repetition, no pilot and no filter
+TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no pilot
 CHUNK = 1024  # images looked at between two writings
 NUMBERS, PICTURE = "pseudo_labels.json", "pseudo_labels.png"
 KEPT, NOTHING, OTHER = "kept", "nothing sure", "another class"
@@ -130,14 +130,14 @@ def _taught(settings: DetectBoxes, real: ImageSet, dataset: str) -> tuple[Teache
         "settings": settings.model_dump(),
         "seed": TEACHER,
         "n_real": len(pool),
-        "n_validation": len(judges),
+        "n_validation": 0 if judges is None else len(judges),
         "thresholds": [{"class": name} | one._asdict() for name, one in zip(classes, chosen, strict=True)],
     }
     return Teacher(network, limits, classes), facts
 
 
-def _chosen(network: BoxDetector, judges: BoxPool, batch: int, classes: int) -> list[Threshold]:
-    if not (judges.classes >= 0).any():
+def _chosen(network: BoxDetector, judges: BoxPool | None, batch: int, classes: int) -> list[Threshold]:
+    if judges is None:
         return [NOT_CHOSEN] * classes
     return thresholds(drawn(judges), listed(find(network, judges, batch)), classes)
 

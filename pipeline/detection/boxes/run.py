@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,75 +11,77 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.imageset import ImageSet, sha256
-from pipeline.detection.boxes import figure
-from pipeline.detection.boxes.detector import Found
-from pipeline.detection.boxes.fit import find, train
-from pipeline.detection.boxes.pool import BoxPool, judging, seen, training
-from pipeline.detection.boxes.precision import Listed, average_precision
+from pipeline.detection.boxes import choose, figure
+from pipeline.detection.boxes.arms import BoxArm
+from pipeline.detection.boxes.basis import strongest
+from pipeline.detection.boxes.choose import Choice
+from pipeline.detection.boxes.detector import BoxDetector
+from pipeline.detection.boxes.fit import train
+from pipeline.detection.boxes.judge import SCORES, drawn, judged, lists, on_validation
+from pipeline.detection.boxes.pool import BoxPool, check, choosing, judging, marked, seen, training
+from pipeline.detection.fit import Diet
 from pipeline.detection.ledger import Ledger, write_json
 from pipeline.job import progress, say
 from pipeline.settings import METHOD, DetectBoxes
 from pipeline.training.device import best_device, memory_limit
-
-SCORES = ("map50", "map50_95")
 
 
 def run_arm(
     settings: DetectBoxes,
     real: Path,
     synthetic: list[Path],
-    arm: str,
+    plain: list[Path],
+    arm: BoxArm,
     out: Path,
     state: Path,
     dataset: str,
     journal=None,
 ) -> None:
-    """Train and judge `settings.seeds` detectors on the real training images and those of the synthetic sets.
+    """Train and judge `settings.seeds` detectors on what the arm may see.
 
     Every arm takes the same number of optimiser steps. Repetition s has the same initial weights and, place for place,
-    the same real images in every arm (`order.batches`). Only images whose boxes are known are seen. Nothing is chosen
-    by a score: the last weights are judged, once, on the real `test` images, and `val` images are never read.
+    the same real images, turned and augmented alike, in every arm of one augmentation (`order.batches`). An arm with
+    synthetic sets takes the augmentation over from the strongest plain arm (`basis.strongest`); how many of their
+    images it takes is chosen on the `val` images (`choose`). The `test` images are read when all that is chosen, and
+    the last weights are judged by them, once. Only images whose boxes are known are seen.
 
     Args:
         settings: of the detectors.
-        real: image set with boxes; its `train` rows train, its `test` rows judge.
-        synthetic: image sets with boxes, added for training; none for the baseline. The classes of their boxes may be
-            a subset of the real ones.
-        arm: name of the arm, as in `arms.ARMS`.
+        real: image set with boxes; its `train` rows train, its `val` rows choose, its `test` rows judge.
+        synthetic: image sets with boxes, those of `arm.made`. The classes of their boxes may be a subset of the real
+            ones.
+        plain: JSON files of the plain arms, for an arm with synthetic sets.
+        arm: what is trained on.
         out: JSON file to write; the PNG of that name beside it shows what the first repetition found.
-        state: JSON file of the repetitions done so far: a killed job goes on with the others. Removed at the end.
+        state: JSON file of what is done so far: a killed job goes on with the rest. Removed at the end.
         dataset: name of the data set in the config, for messages.
         journal: of the tracking, or None.
 
-    `out` holds `version`, `task`, `dataset`, `arm`, `classes` (of boxes), `steps`, `settings`; `n_real`, `n_synthetic`,
-    `n_test` (images whose boxes are known), `n_background` (test images without a box); `ids` and `groups` of the test
-    images; `truth`, their boxes; `mean` and `spread` (standard deviation over the repetitions) of each of SCORES; and
-    `seeds`, for each repetition its `seed`, `map50`, `map50_95`, `ap50` and `ap50_95` (of each class; null without true
-    boxes), `found` and `seconds`. Boxes are lists of equal length: `image` (place in `ids`), `class`, `box` (x0, y0,
-    x1, y1 in pixels) and `score` (of found ones). What is not judged by is in there too, so that intervals can be
-    drawn later without training again.
+    `out` holds `version`, `task`, `dataset`, `arm`, `models` (of each synthetic set its `model` and how it was `made`;
+    none in a plain arm), `basis` (name of the plain arm taken over, null in a plain arm), `classes` (of boxes),
+    `steps`, `settings`; `augmented`; `ratio` (synthetic images for each real one; 0 in a plain arm), `candidates`,
+    `validation` and `notes` (see `choose.Choice`); `n_real`, `n_synthetic`, `n_test` (images whose boxes are known),
+    `n_background` (test images without a box); `ids` and `groups` of the test images; `truth`, their boxes; `mean` and
+    `spread` (standard deviation over the repetitions) of each of SCORES; and `seeds`, for each repetition its `seed`,
+    `map50`, `map50_95`, `ap50` and `ap50_95` (of each class; null without true boxes), `found` and `seconds`. Boxes are
+    lists of equal length: `image` (place in `ids`), `class`, `box` (x0, y0, x1, y1 in pixels) and `score` (of found
+    ones). What is not judged by is in there too, so that intervals can be drawn later without training again.
 
     Raises:
         UserError: no boxes to learn from or to be judged by, an unsuitable synthetic set, or a training that diverged.
     """
-    device = best_device()
     real_set, sets = ImageSet.open(real), [ImageSet.open(path) for path in synthetic]
-    pool, test = training(real_set, sets, dataset, device), judging(real_set, dataset, device)
-    _name_missing(real_set.box_classes, pool, test, dataset)
-    ledger = Ledger(state, _recipe(settings, arm, [real_set, *sets]))
-    result = {
-        "version": METHOD["detect_boxes"],
-        "task": "boxes",
-        "dataset": dataset,
-        "arm": arm,
-        "classes": real_set.box_classes,
-        "steps": settings.steps,
-        "settings": settings.model_dump(),
-        "n_real": pool.images.n_real,
-        "n_synthetic": len(pool) - pool.images.n_real,
-        **_tested(real_set, test),
-        **_judged(settings, arm, real_set, pool, test, ledger, dataset),
-    }
+    check(real_set, dataset)
+    basis = strongest([json.loads(path.read_text(encoding="utf-8")) for path in plain]) if arm.made else None
+    ledger = Ledger(state, _recipe(settings, arm, basis, [real_set, *sets]))
+    pool = training(real_set, sets, dataset, best_device())
+    choice, test, done = _detectors(settings, arm, basis, real_set, pool, dataset, ledger)
+
+    choice.notes += _absent(real_set, sets)
+    for note in choice.notes:
+        say(f"{dataset}, {arm.name}: {note}")
+    result = _head(settings, arm, basis, dataset, real_set) | _fed(arm, choice, pool)
+    result |= _tested(real_set, test) | _summed(done) | {"seeds": done}
     picture = out.with_suffix(".png")
     figure.write(real_set, result, picture)
     write_json(out, result)
@@ -90,6 +92,73 @@ def run_arm(
         journal.artifact(picture, "detection")
 
 
+def _detectors(
+    settings: DetectBoxes, arm: BoxArm, basis: str | None, real: ImageSet, pool: BoxPool, dataset: str, ledger: Ledger
+) -> tuple[Choice, BoxPool, list[dict[str, Any]]]:
+    """What was chosen, the test images, and every repetition; what the ledger has is not done again."""
+    device, classes = pool.images.stored.device, len(real.box_classes)
+    validation = choosing(real, device)
+    total = choose.trainings(settings, arm, validation is not None)
+    with (
+        memory_limit("detect.boxes.batch", settings.batch),
+        progress(
+            f"{dataset}: detector of boxes, {arm.name}",
+            total * settings.steps,
+            "step",
+            len(ledger.parts) * settings.steps,
+        ) as bar,
+    ):
+        teach = partial(_teach, settings, real, pool, bar.update)
+        attempt = partial(_attempt, teach, validation, classes, settings.batch) if validation is not None else None
+        if basis is None:
+            choice = choose.plain(settings, arm, pool, attempt, ledger)
+        else:
+            choice = choose.choose(settings, basis, pool, attempt, ledger)
+        test = judging(real, dataset, device)  # not before: whatever was chosen, it was not by these
+        repeat = partial(_repetition, teach, choice.diet, test, classes, settings.batch)
+        return choice, test, [ledger.once(f"seed {seed}", partial(repeat, seed)) for seed in range(settings.seeds)]
+
+
+def _teach(settings: DetectBoxes, real: ImageSet, pool: BoxPool, tick, diet: Diet, seed: int) -> BoxDetector:
+    return train(settings, real.spec, len(real.box_classes), pool, seed, tick, diet)
+
+
+def _attempt(teach, validation: BoxPool, classes: int, batch: int, diet: Diet, seed: int) -> dict[str, float]:
+    return on_validation(teach(diet, seed), validation, classes, batch)
+
+
+def _repetition(teach, diet: Diet, test: BoxPool, classes: int, batch: int, seed: int) -> dict[str, Any]:
+    began = time.monotonic()
+    scores = judged(teach(diet, seed), test, classes, batch)
+    return {"seed": seed} | scores | {"seconds": round(time.monotonic() - began, 2)}
+
+
+def _head(settings: DetectBoxes, arm: BoxArm, basis: str | None, dataset: str, real: ImageSet) -> dict[str, Any]:
+    return {
+        "version": METHOD["detect_boxes"],
+        "task": "boxes",
+        "dataset": dataset,
+        "arm": arm.name,
+        "models": [{"model": one.model, "made": one.how} for one in arm.made],
+        "basis": basis,
+        "classes": real.box_classes,
+        "steps": settings.steps,
+        "settings": settings.model_dump(),
+    }
+
+
+def _fed(arm: BoxArm, choice: Choice, pool: BoxPool) -> dict[str, Any]:
+    return {
+        "augmented": choice.diet.augmented,
+        "ratio": choice.diet.ratio if arm.made else 0,
+        "candidates": choice.candidates,
+        "validation": choice.validation,
+        "notes": choice.notes,
+        "n_real": pool.images.n_real,
+        "n_synthetic": len(pool) - pool.images.n_real,
+    }
+
+
 def _tested(real: ImageSet, test: BoxPool) -> dict[str, Any]:
     """What the JSON says of the test images."""
     tested, truth = real.metadata.iloc[seen(real, "test")], drawn(test)
@@ -98,98 +167,39 @@ def _tested(real: ImageSet, test: BoxPool) -> dict[str, Any]:
         "n_background": len(test) - len(np.unique(truth.image)),
         "ids": tested["id"].tolist(),
         "groups": tested["group"].tolist(),
-        "truth": _lists(truth),
+        "truth": lists(truth),
     }
 
 
-def _judged(
-    settings: DetectBoxes, arm: str, real: ImageSet, pool: BoxPool, test: BoxPool, ledger: Ledger, dataset: str
-) -> dict[str, Any]:
-    """The repetitions, those in the ledger not run again, and their mean and spread."""
-    names = [str(seed) for seed in range(settings.seeds)]
-    done = sum(name in ledger.parts for name in names) * settings.steps
-    with (
-        memory_limit("detect.boxes.batch", settings.batch),
-        progress(f"{dataset}: detector of boxes, {arm}", settings.seeds * settings.steps, "step", done) as bar,
-    ):
-        seeds = [
-            ledger.once(name, partial(_repetition, settings, real, pool, test, seed, bar.update))
-            for seed, name in enumerate(names)
-        ]
-    scores = {score: [seed[score] for seed in seeds] for score in SCORES}
+def _summed(done: list[dict[str, Any]]) -> dict[str, Any]:
+    scores = {score: [seed[score] for seed in done] for score in SCORES}
     return {
         "mean": {score: float(np.mean(values)) for score, values in scores.items()},
         "spread": {score: float(np.std(values, ddof=1)) for score, values in scores.items()},
-        "seeds": seeds,
     }
 
 
-def _repetition(
-    settings: DetectBoxes, real: ImageSet, pool: BoxPool, test: BoxPool, seed: int, tick: Callable[[int], object]
-) -> dict[str, Any]:
-    """The part of the JSON that one repetition fills."""
-    began, classes = time.monotonic(), len(real.box_classes)
-    network = train(settings, real.spec, classes, pool, seed, tick)
-    said = listed(find(network, test, settings.batch))
-    precision = average_precision(drawn(test), said, len(test), classes)
-    return {
-        "seed": seed,
-        "map50": float(np.nanmean(precision[:, 0])),
-        "map50_95": float(np.nanmean(precision)),
-        "ap50": [_number(row[0]) for row in precision],
-        "ap50_95": [_number(row.mean()) for row in precision],
-        "found": _lists(said) | {"score": said.score.tolist()},
-        "seconds": round(time.monotonic() - began, 2),
-    }
-
-
-def drawn(pool: BoxPool) -> Listed:
-    """The boxes that people drew into the images of a pool."""
-    image, place = np.nonzero(pool.classes >= 0)
-    return Listed(image, pool.classes[image, place], _rounded(pool.boxes[image, place]), np.empty(0))
-
-
-def listed(found: list[Found]) -> Listed:
-    """What was found in image after image; as the JSON keeps it, so that its scores follow from its boxes."""
-    image = np.repeat(np.arange(len(found)), [len(one.scores) for one in found])
-    classes, boxes, scores = (np.concatenate([part.numpy() for part in parts]) for parts in _columns(found))
-    return Listed(image, classes, _rounded(boxes), scores.astype(float).round(6))
-
-
-def _columns(found: list[Found]):
-    return ([getattr(one, name) for one in found] for name in ("classes", "boxes", "scores"))
-
-
-def _rounded(boxes: np.ndarray) -> np.ndarray:
-    """To a hundredth of a pixel."""
-    return boxes.astype(float).round(2)
-
-
-def _lists(boxes: Listed) -> dict[str, list]:
-    return {"image": boxes.image.tolist(), "class": boxes.klass.tolist(), "box": boxes.box.tolist()}
-
-
-def _name_missing(classes: list[str], pool: BoxPool, test: BoxPool, dataset: str) -> None:
-    for where, there, so in (
-        ("training", pool.classes, "it cannot be found"),
-        ("test", test.classes, "the mean is that of the other classes"),
+def _absent(real: ImageSet, sets: list[ImageSet]) -> list[str]:
+    """Notes on classes of boxes that cannot be found, or not be judged."""
+    notes = []
+    for of, split, where, so in (
+        ([real, *sets], "train", "training", "it cannot be found"),
+        ([real], "test", "test", "the mean is that of the other classes"),
     ):
-        missing = [name for k, name in enumerate(classes) if k not in there]
+        there = {label for images in of for label in marked(images, split)["label"]}
+        missing = [name for name in real.box_classes if name not in there]
         if missing:
-            say(f"{dataset}: no box of {', '.join(missing)} in the {where} images; {so}")
+            notes.append(f"no box of {', '.join(missing)} in the {where} images; {so}")
+    return notes
 
 
-def _recipe(settings: DetectBoxes, arm: str, sets: list[ImageSet]) -> dict[str, Any]:
-    """All that a repetition depends on; their number is not among it."""
+def _recipe(settings: DetectBoxes, arm: BoxArm, basis: str | None, sets: list[ImageSet]) -> dict[str, Any]:
+    """All that a training depends on; the number of repetitions is not among it."""
     return {
         "version": METHOD["detect_boxes"],
-        "arm": arm,
+        "arm": arm.name,
+        "basis": basis,
         "settings": settings.model_dump(exclude={"seeds"}),
         "images": [s.meta["data_hash"] for s in sets],
         "tables": [sha256(s.path / name) for s in sets for name in ("metadata.csv", "boxes.csv", "boxes.json")],
     }
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if np.isnan(value) else float(value)

@@ -1,9 +1,13 @@
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.data import boxstore
 from pipeline.data.imageset import ImageSet
+from pipeline.detection.boxes import run
+from pipeline.detection.boxes.arms import PLAIN, BoxArm, Made
 
 
 @pytest.fixture
@@ -40,3 +44,24 @@ def scenes(n, seed, size=32):
             marks.append((i, "disc" if disc else "square", cx - half, cy - half, cx + half, cy + half))
         images[i, :, :, 0] = np.clip(80 + 90 * shown + 20 * rng.standard_normal((size, size)), 0, 255)
     return images, marks
+
+
+WITH = BoxArm("real+x", [Made("x", "synthetic")])
+
+
+def plain_files(folder, best):
+    """What arms with synthetic sets read of the plain ones; `best` None: they had no validation images."""
+    files = [folder / "plain" / f"{name}.json" for name in PLAIN]
+    files[0].parent.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        scores = [{"map50": 0.9 if file.stem == best else 0.5, "map50_95": 0.3}]
+        file.write_text(json.dumps({"arm": file.stem, "validation": scores if best else None}))
+    return files
+
+
+def result(folder, settings, real, synthetic=(), arm=PLAIN["real"], best="real"):
+    """The JSON of an arm that ran in `folder`."""
+    out, state = folder / f"{arm.name}.json", folder / "state" / f"{arm.name}.json"
+    run.run_arm(settings, real, list(synthetic), plain_files(folder, best), arm, out, state, "steel")
+    assert not state.exists()
+    return json.loads(out.read_text(encoding="utf-8"))

@@ -5,10 +5,12 @@ import torch
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.boxes.detector import FLOOR, MOST
 from pipeline.detection.boxes.fit import find, rate, train
+from pipeline.detection.boxes.judge import drawn, listed
 from pipeline.detection.boxes.pool import judging, training
 from pipeline.detection.boxes.precision import average_precision
 from pipeline.detection.boxes.registry import DETECTORS
-from pipeline.detection.boxes.run import drawn, listed
+from pipeline.detection.boxes.small import Small
+from pipeline.detection.fit import Diet
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
 from tests.detection.boxes.conftest import scenes
 
@@ -37,6 +39,36 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(boxed):
     first, again, other = (train(settings, real.spec, 2, pool, seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["locate.1.weight"], other["locate.1.weight"])
+
+
+def test_arms_of_one_seed_have_the_same_real_images_and_boxes_in_the_same_places_changed_alike(boxed, monkeypatch):
+    real, _, _ = pools(boxed, *scenes(12, seed=2), tests=4, symmetry="both")
+    images, marks = scenes(6, seed=3)
+    pool = training(real, [ImageSet.open(boxed("made", images, ["train"] * 6, marks))], "steel", CPU)
+    learnt, losses = [], Small.losses
+
+    def noted(self, images, marks):
+        learnt[-1].append((images.clone(), marks))
+        return losses(self, images, marks)
+
+    monkeypatch.setattr(Small, "losses", noted)
+    settings = DetectBoxes(steps=4, batch=6, width=2)
+    for extra in (np.arange(0), np.arange(8, 14), np.arange(8)):  # without a generator, with one, duplicates
+        learnt.append([])
+        train(settings, real.spec, 2, pool, 5, diet=Diet(extra, 0.5, augmented=True))
+    assert [len(arm) for arm in learnt] == [4] * 3
+    for arm in learnt[1:]:
+        for (images, marks), (others, known) in zip(learnt[0], arm, strict=True):
+            assert torch.equal(images[:4], others[:4])
+            assert not any(torch.equal(a, b) for a, b in zip(images[4:], others[4:], strict=True))
+            for one, other in zip(marked(marks)[:4], marked(known)[:4], strict=True):
+                assert one == other
+
+
+def marked(marks):
+    """Of each image its boxes and their classes; how many empty places follow depends on the other images."""
+    pairs = zip(marks.boxes, marks.classes, strict=True)
+    return [(boxes[classes >= 0].tolist(), classes[classes >= 0].tolist()) for boxes, classes in pairs]
 
 
 def test_background_alone_in_a_batch_and_a_single_class_are_learnt_from(boxed):

@@ -14,10 +14,10 @@ from pipeline.data.annotate import annotate
 from pipeline.data.imageset import ImageSet
 from pipeline.data.prepare import prepare
 from pipeline.detection.boxes.fit import find, train
+from pipeline.detection.boxes.judge import drawn
+from pipeline.detection.boxes.judge import listed as listed_boxes
 from pipeline.detection.boxes.pool import judging, training
 from pipeline.detection.boxes.precision import Listed, average_precision
-from pipeline.detection.boxes.run import drawn
-from pipeline.detection.boxes.run import listed as listed_boxes
 from pipeline.settings import Dataset, DetectBoxes
 
 

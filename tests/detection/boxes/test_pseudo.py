@@ -1,5 +1,6 @@
 """Labels by a detector: what is kept, what is left out, and what the detector and its thresholds may see."""
 
+import itertools
 import json
 import re
 
@@ -195,7 +196,7 @@ def test_the_detector_reads_training_rows_the_threshold_validation_rows_and_nobo
     monkeypatch.setattr(pseudo, "train", spy)
     pseudo.pseudo_label(QUICK, real, fakes, tmp_path / "pseudo", "steel", "cgan")
     of_real = [event for event in reads.events if event[1] in ("real", "begins", "ends")]
-    assert of_real == [
+    assert [event for event, _ in itertools.groupby(of_real)] == [
         ("boxes", "real", TRAIN),
         ("images", "real", TRAIN),
         ("train", "begins", []),
