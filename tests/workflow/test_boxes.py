@@ -72,7 +72,9 @@ def pseudo(source):
     """Settings of a run that labels the images of one model."""
     settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    settings += " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
+    settings += (
+        " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
+    )
     return f"{settings} detect.boxes.pseudo_labels=[dcgan]"
 
 
