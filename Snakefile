@@ -6,6 +6,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/generate.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/detect.smk"
+include: "workflow/rules/pseudo_label.smk"
 include: "workflow/rules/detect_boxes.smk"
 include: "workflow/rules/report.smk"
 

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.reading import watched
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -18,3 +20,9 @@ def shared_data():
         return path
 
     return find
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Notes which rows of images and boxes are read of every image set that is opened; a `tests.reading.Reads`."""
+    return watched(monkeypatch)

@@ -39,6 +39,14 @@ def config(**changes):
             {"datasets": {"steel": {"source": "x", "models": ["cgn"]}}},
             "datasets.steel.models: `cgn` is no model; did you mean `cgan`?",
         ),
+        (
+            {"detect": {"boxes": {"pseudo_labels": ["cgn"]}}},
+            "detect.boxes.pseudo_labels: `cgn` is no model; did you mean `cgan`?",
+        ),
+        (
+            {"detect": {"boxes": {"pseudo_labels": ["cgan"]}}},
+            "detect.boxes.pseudo_labels: `cgan` is trained on no data set with boxes",
+        ),
         ({"seeds": [1, 1]}, "seeds: [1, 1] names a seed twice"),
         ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
         ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
@@ -111,3 +119,13 @@ def test_every_family_in_the_settings_is_in_the_registry_and_the_other_way_round
 def test_a_switch_may_be_written_without_quotes(written, read):
     """YAML 1.1 takes a bare on and off for booleans."""
     assert load(config(evaluate=yaml.safe_load(f"inception: {written}"))).evaluate.inception == read
+
+
+def test_pseudo_labels_are_for_models_of_data_sets_with_boxes():
+    boxed = {"source": "photos", "size": 64, "boxes": {"format": "voc", "path": "boxes"}}
+    models = {name: {"family": "cgan"} for name in ("a", "b")}
+    detect = {"boxes": {"pseudo_labels": ["b"]}}
+    assert load({"datasets": {"steel": boxed}, "models": models, "detect": detect}).detect.boxes.pseudo_labels == ["b"]
+    plain = {"source": "photos", "size": 64}
+    with pytest.raises(UserError, match="`b` is trained on no data set with boxes"):
+        load({"datasets": {"steel": boxed | {"models": ["a"]}, "cats": plain}, "models": models, "detect": detect})

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import NamedTuple
 
 from pipeline.data import coco, voc, yolo
 from pipeline.data.annotations import Annotation
 from pipeline.data.frame import Rejected
 from pipeline.data.readers import explain
-from pipeline.data.records import Reading, Record
+from pipeline.data.records import Fault, Reading, Record
 
 LARGEST = {"voc": 4 * 2**20, "coco": 256 * 2**20, "yolo": 4 * 2**20}  # bytes: thousands of boxes an image
+
+MOST_BOXES = 10_000  # of an image: detectors make room in every image for as many as the fullest has
+MOST_FAULTS = 100  # said of an image or a file: a file of nonsense has one in each of its millions of lines
 
 
 class ReadTask(NamedTuple):
@@ -23,21 +27,43 @@ class ReadTask(NamedTuple):
 
 def read_file(task: ReadTask) -> Reading:
     """What a file holds, or why nothing is known of it."""
-    path, name = task.annotation
     try:
-        size = os.path.getsize(path)
-        if size > LARGEST[task.format]:
-            raise Rejected(f"has {size} bytes, more than the {LARGEST[task.format]} that a {task.format} file may")
-        match task.format:
-            case "voc":
-                return voc.read(path, name)
-            case "coco":
-                return coco.read(path, name)
-        return yolo.read(path, name, task.names)
+        return _bounded(_read(task))
     except MemoryError:
         return unreadable(task, "needs more memory than an annotation may")
     except Exception as error:
         return unreadable(task, explain(error))
+
+
+def _read(task: ReadTask) -> Reading:
+    path, name = task.annotation
+    facts = os.stat(path)
+    if not stat.S_ISREG(facts.st_mode):
+        raise Rejected("is no file but a pipe, a device or the like")  # reading one may never end
+    if facts.st_size > LARGEST[task.format]:
+        raise Rejected(f"has {facts.st_size} bytes, more than the {LARGEST[task.format]} that a {task.format} file may")
+    match task.format:
+        case "voc":
+            return voc.read(path, name)
+        case "coco":
+            return coco.read(path, name)
+    return yolo.read(path, name, task.names)
+
+
+def _bounded(reading: Reading) -> Reading:
+    return Reading([_few_boxes(r) for r in reading.records], _first(reading.faults), reading.unreadable)
+
+
+def _few_boxes(record: Record) -> Record:
+    if len(record.regions) > MOST_BOXES:
+        reason = f"marks {len(record.regions)} boxes, more than the {MOST_BOXES} that an image may have"
+        return record._replace(regions=[], faults=[], unreadable=reason)
+    return record._replace(faults=_first(record.faults))
+
+
+def _first(faults: list[Fault]) -> list[Fault]:
+    rest = len(faults) - MOST_FAULTS
+    return [*faults[:MOST_FAULTS], Fault(f"{rest} others", "cannot be used either")] if rest > 0 else faults
 
 
 def unreadable(task: ReadTask, reason: str) -> Reading:

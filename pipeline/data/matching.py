@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pipeline.data.frame import Header, Rejected
 from pipeline.data.records import Record
 
+LONGEST = 4096  # characters of a path; each of its ends is compared, so time grows with the square
+
 
 class Names:
     """The images of a source by their names and by the ends of these, with and without suffix."""
@@ -26,6 +28,8 @@ class Names:
         Raises:
             Rejected: no image is called so, or several are.
         """
+        if len(record.image) > LONGEST:
+            raise Rejected(f"names an image in {len(record.image)} characters, more than a path may have")
         name = record.image.replace("\\", "/")
         for wanted in (name, *([] if record.stem else [os.path.splitext(name)[0]])):
             for end in _ends(wanted):

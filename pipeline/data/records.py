@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any, NamedTuple
 
 from pipeline.data.frame import Rejected
+
+LONGEST_NAME = 200  # characters of a class, which stands in every row of its boxes
 
 
 class Region(NamedTuple):
@@ -70,16 +73,22 @@ class Reading(NamedTuple):
 
 
 def number(value: Any, what: str) -> float:
-    """A coordinate, which may be NaN. Raises Rejected where it is none."""
+    """A coordinate, which may be NaN. Raises Rejected where it is none: true and 1_0 are numbers to Python alone."""
     try:
+        if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+            raise ValueError
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise Rejected(f"its {what} is no number") from None
 
 
 def name_of(value: Any) -> str:
-    """A class's name with its white space in order. Raises Rejected where there is none."""
+    """A class's name with its white space in order. Raises Rejected where there is none that tables could hold."""
+    if isinstance(value, str) and len(value) > LONGEST_NAME:
+        raise Rejected(f"has a class whose name has {len(value)} characters, more than {LONGEST_NAME}")
     name = " ".join(value.split()) if isinstance(value, str) else ""
     if not name:
         raise Rejected("has no class")
+    if any(unicodedata.category(letter) in ("Cc", "Cs") for letter in name):
+        raise Rejected("has a class whose name has a control character or half a letter")
     return name

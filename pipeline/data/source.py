@@ -138,6 +138,8 @@ def is_image(path: str) -> bool:
     if os.path.splitext(name)[1].lower() in SUFFIXES:
         return True
     try:
+        if not os.path.isfile(path):  # a pipe would keep its reader waiting for ever
+            return False
         with open(path, "rb") as file:
             return kind(file.read(START)) is not None
     except OSError:

@@ -31,6 +31,7 @@ from pipeline.settings.stages import (
     Tracking,
     gallery_of,
     generate_of,
+    teacher_of,
 )
 
 __all__ = [
@@ -74,4 +75,5 @@ __all__ = [
     "load",
     "model_settings",
     "schema",
+    "teacher_of",
 ]

@@ -15,6 +15,7 @@ METHOD = {
     "gallery": 1,
     "evaluate": 3,
     "detect": 3,
+    "pseudo_label": 1,
     "detect_boxes": 2,
     "report": 4,
 }

@@ -46,12 +46,24 @@ class Settings(Strict):
             for name in d.models or []:
                 if name not in self.models:
                     raise ValueError(f"datasets.{dataset}.models: `{name}` is no model{_nearest(name, self.models)}")
+        self._check_pseudo_labels()
         if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
             raise ValueError(
                 f"generate.truncation: {self.generate.truncation:g} cannot be had, no model has styles; the families "
                 f"that have: {', '.join(sorted(STYLED))}"
             )
         return self
+
+    def _check_pseudo_labels(self) -> None:
+        boxed = {model for name, d in self.datasets.items() if d.boxes for model in self.models_of(name)}
+        for name in self.detect.boxes.pseudo_labels:
+            where = f"detect.boxes.pseudo_labels: `{name}`"
+            if name not in self.models:
+                raise ValueError(f"{where} is no model{_nearest(name, self.models)}")
+            if name not in boxed:
+                raise ValueError(f"{where} is trained on no data set with boxes")
+            if self.models[name].model_dump().get("boxes"):
+                raise ValueError(f"{where} draws images whose boxes are known (models.{name}.boxes); leave it out here")
 
     def models_of(self, dataset: str) -> list[str]:
         """Names of the generators that are trained on a data set, in the order of `models`."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.settings.basics import Count, Fraction, Positive, Strict, Switch
+from pipeline.settings.basics import Count, Fraction, Name, Positive, Strict, Switch
 from pipeline.settings.families import STYLED, WIDE
 
 
@@ -150,10 +150,18 @@ class DetectBoxes(Strict):
     """Trainings, with seeds of their own, of each arm without synthetic images and of each ratio, to choose by."""
 
 
-class Detection(Detect):
-    """What is set under `detect`. The class above is all that a job of classification is given."""
+class BoxDetection(DetectBoxes):
+    """What is set under `detect.boxes`. The class above is all that the job of an arm is given."""
 
-    boxes: DetectBoxes = DetectBoxes()
+    pseudo_labels: list[Name] = []
+    """Models in whose synthetic images a detector of the real training images looks for defects: each gives an arm of
+    its own, with the boxes that were found. Of models whose images have no boxes."""
+
+
+class Detection(Detect):
+    """What is set under `detect`. `Detect` is all that a job of classification is given."""
+
+    boxes: BoxDetection = BoxDetection()
     """Detectors that find defects with boxes."""
 
 
@@ -176,3 +184,10 @@ def gallery_of(gallery: Gallery, family: str) -> Gallery | None:
     cannot = (set() if family in STYLED else {"sweep", "mixing"}) | (set() if family in WIDE else {"strips"})
     drawn = gallery.model_copy(update=dict.fromkeys(cannot))
     return drawn if any((drawn.sweep, drawn.interpolation, drawn.mixing, drawn.strips)) else None
+
+
+def teacher_of(boxes: DetectBoxes) -> DetectBoxes:
+    """The settings as they concern the detector that labels: what it does not depend on is as if it were not set."""
+    return DetectBoxes(
+        **boxes.model_dump(include={"detector", "steps", "batch", "learning_rate", "weight_decay", "width"})
+    )

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -120,6 +121,33 @@ def test_boxes_are_drawn_on_the_upright_picture(tmp_path, inline, source, annota
     for image, box in zip(found.images, found.boxes.itertuples(), strict=True):
         assert bright(image) == (box.x0, box.y0, box.x1, box.y1) == (4, 0, 14, 4)  # rows 4 to 20 are kept
     assert found.boxes["id"].is_unique
+
+
+def test_hostile_annotations_cost_their_own_images_alone(tmp_path, inline, source, annotated):
+    bomb = '<!DOCTYPE b [<!ENTITY a "x"><!ENTITY b "&a;&a;">]><annotation>&b;</annotation>'
+    texts = {"0.xml": voc(("a", 3, 3, 9, 9)), "1.xml": bomb, "2.xml": voc(("a", "nan", 3, "inf", 9))}
+    source({f"{i}.png": dark(i, 16, 16) for i in range(7)}, texts | {"3.xml": voc(("n" * 10**6, 3, 3, 9, 9))})
+    boxes = tmp_path / "boxes"
+    os.mkfifo(boxes / "4.xml")
+    (boxes / "5.xml").symlink_to(tmp_path / "nowhere")
+    (boxes / "6.xml").mkdir()
+    found = annotated()
+    assert found.annotated.tolist() == [True] + [False] * 6
+    said = {(file, done): reason for file, box, done, reason in remarks(tmp_path / "out") if not box}
+    assert {file for file, _ in said} == {f"{i}.png" for i in range(1, 7)}
+    assert "declares XML entities" in said["1.png", "unknown"]
+    assert said["2.png", "unknown"] == said["3.png", "unknown"] == "none of its boxes can be used"
+    assert said["4.png", "unknown"] == "is no file but a pipe, a device or the like"
+    assert said["5.png", "unknown"] == "cannot be read: No such file or directory"
+    assert said["6.png", "unknown"] == "has no annotation"
+    assert (tmp_path / "out" / "boxes_remarks.csv").stat().st_size < 4000
+
+
+def test_half_letters_in_a_coco_file_end_in_no_error(tmp_path, inline, source, annotated):
+    images = [("0.png", 16, 16), ("\ud800.png", 16, 16), ("1.png", 16, 16)]
+    marks = [(0, "a", 4, 2, 6, 9), (1, "a", 4, 2, 6, 9), (2, "\ud800", 4, 2, 6, 9)]
+    source({f"{i}.png": dark(i, 16, 16) for i in range(2)}, {"all.json": coco(images, marks, ("a", "\ud800"))})
+    assert annotated("coco").annotated.tolist() == [True, False]
 
 
 def test_three_formats_give_one_table(tmp_path, inline, source, dataset):

@@ -1,6 +1,7 @@
 """Three formats, one meaning; and files that are none, or mean harm."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -179,3 +180,141 @@ def test_a_file_that_is_too_large_is_not_opened(reading, monkeypatch):
     monkeypatch.setitem(annotation_reader.LARGEST, "yolo", len(text))
     assert reading("yolo", text).records[0].unreadable is None
     assert reading("yolo", text + "\n").records[0].unreadable == "has 14 bytes, more than the 13 that a yolo file may"
+
+
+def test_what_is_no_file_is_never_opened(tmp_path):
+    (tmp_path / "folder.xml").mkdir()
+    (tmp_path / "link.xml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.xml").symlink_to(tmp_path / "loop.xml")
+    (tmp_path / "zero.xml").symlink_to("/dev/zero")  # without an end
+    os.mkfifo(tmp_path / "pipe.xml")  # nobody will ever write into it
+    reasons = {
+        path.name: read_file(ReadTask(Annotation(str(path), path.name), "voc", [])).records[0].unreadable
+        for path in tmp_path.iterdir()
+    }
+    assert reasons.pop("link.xml") == "cannot be read: No such file or directory"
+    assert reasons.pop("loop.xml") == "cannot be read: Too many levels of symbolic links"
+    assert reasons == dict.fromkeys(
+        ("folder.xml", "zero.xml", "pipe.xml"), "is no file but a pipe, a device or the like"
+    )
+
+
+def test_a_file_that_may_not_be_read_is_said(tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "denied")
+
+    path = tmp_path / "a.txt"
+    path.write_text("0 .5 .5 1 1")
+    monkeypatch.setattr("pipeline.data.yolo.open", denied, raising=False)  # a test may run as a user who may do all
+    assert read_file(ReadTask(Annotation(str(path), "a.txt"), "yolo", ["a"])).records[0].unreadable == (
+        "cannot be read: Permission denied"
+    )
+
+
+WRONG = [None, True, 3, 2.5, "x", [], {}, [[1]], {"a": []}, -1, 10**400, "9" * 400, float("nan"), "\ud800", ""]
+
+
+def test_wrong_types_anywhere_in_a_coco_file_make_no_error(reading):
+    """Each value of a right file in turn is replaced by each wrong one: what is said has a bounded length."""
+    right = json.loads(coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)]))
+    places = [(key, None, None) for key in right] + [(key, 0, None) for key in right]
+    places += [(key, 0, field) for key in right for field in right[key][0]]
+    places += [("annotations", 0, ("bbox", i)) for i in range(4)]
+    seen = 0
+    for section, place, field in places:
+        for wrong in WRONG:
+            content = json.loads(json.dumps(right))
+            if place is None:
+                content[section] = wrong
+            elif field is None:
+                content[section][place] = wrong
+            elif isinstance(field, tuple):
+                content[section][place][field[0]][field[1]] = wrong
+            else:
+                content[section][place][field] = wrong
+            found = reading("coco", json.dumps(content))
+            reasons = [found.unreadable or "", *(f.reason + f.box for f in found.faults)]
+            for record in found.records:
+                reasons += [record.unreadable or "", *(fault.reason + fault.box for fault in record.faults)]
+                assert all(isinstance(end, float) for region in record.regions for end in region[1:])
+            assert not any("decoder" in reason or len(reason) > 300 for reason in reasons), (section, field, wrong)
+            seen += any(reasons)
+    assert seen > len(places) * len(WRONG) / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a" * 201, "has a class whose name has 201 characters, more than 200"),
+        ("a" * 10**6, "has a class whose name has 1000000 characters, more than 200"),
+        ("a\x1b[31m", "has a class whose name has a control character or half a letter"),
+        ("a\0", "has a class whose name has a control character or half a letter"),
+        ("\ud800", "has a class whose name has a control character or half a letter"),
+    ],
+    ids=["long", "huge", "escape", "nul", "half"],
+)
+def test_a_name_that_no_table_can_hold_is_none(record, name, reason):
+    found = record("coco", coco([("x.png", 20, 40)], [(0, name, 4, 2, 6, 15)], categories=(name,)))
+    assert (found.regions, [fault.reason for fault in found.faults]) == ([], [reason])
+
+
+def test_letters_of_every_language_are_names(record):
+    for name in ("Lunker-Ø", "裂纹", "\u0628\u200c\u0627", "a" * 200):
+        found = record("coco", coco([("x.png", 20, 40)], [(0, name, 4, 2, 6, 15)], categories=(name,)))
+        assert found.regions[0].label == name
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e400", "9" * 5000])
+def test_numbers_beyond_all_images_come_through_to_be_judged(record, text):
+    (region,) = record("voc", voc(("a", text, 3, 10, 17))).regions
+    assert not np.isfinite(region.x0)
+
+
+def test_what_only_python_calls_a_number_is_none(record):
+    assert record("voc", voc(("a", "1_0", 3, 10, 17))).faults == [("object 1", "its xmin is no number")]
+    content = json.loads(coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)]))
+    content["annotations"][0]["bbox"][0] = True
+    assert record("coco", json.dumps(content)).faults == [("annotation 0", "its x is no number")]
+
+
+def test_a_file_of_nonsense_is_said_in_a_few_words(record):
+    found = record("yolo", "junk\n" * 100_000)
+    assert len(found.faults) == 101
+    assert found.faults[-1] == ("99900 others", "cannot be used either")
+
+
+def test_more_boxes_than_a_picture_can_have_are_none(record, monkeypatch):
+    monkeypatch.setattr(annotation_reader, "MOST_BOXES", 3)
+    lines = [(1, 0.5, 0.5, 0.1 * i, 1) for i in range(1, 5)]
+    assert len(record("yolo", yolo(*lines[:3])).regions) == 3
+    found = record("yolo", yolo(*lines))
+    assert (found.regions, found.unreadable) == ([], "marks 4 boxes, more than the 3 that an image may have")
+
+
+@pytest.mark.parametrize("kind", ["voc", "coco", "yolo"])
+def test_damaged_files_make_no_error(reading, kind):
+    """Bytes of right files changed, left out, doubled: read, or said why not."""
+    rng = np.random.default_rng(0)
+    marks = [("a", 5 + i, 3, 10 + i, 17) for i in range(3)]
+    right = {
+        "voc": voc(*marks, size=(20, 40)),
+        "coco": coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)] * 3),
+        "yolo": yolo(*[(1, 0.5, 0.5, 0.1, 0.1)] * 3),
+    }[kind].encode()
+    for _ in range(300):
+        damaged = bytearray(right)
+        for at in rng.integers(0, len(right), rng.integers(1, 6)):
+            start, end = sorted(rng.integers(0, len(damaged) + 1, 2).tolist())
+            match rng.integers(4):
+                case 0:
+                    damaged[at % len(damaged) : at % len(damaged) + 1] = rng.bytes(1)
+                case 1:
+                    del damaged[start : min(end, start + 8)]
+                case 2:
+                    damaged[start:start] = damaged[start:end]
+                case _:
+                    damaged[start:start] = rng.bytes(4)
+            damaged = damaged or bytearray(b" ")
+        found = reading(kind, bytes(damaged))
+        reasons = [found.unreadable or "", *(record.unreadable or "" for record in found.records)]
+        assert all(len(reason) < 300 for reason in reasons)

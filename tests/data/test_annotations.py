@@ -69,9 +69,14 @@ def test_names_in_every_dress(tmp_path, name, text):
     assert read_names(str(tmp_path / name)) == ["b c", "a"]
 
 
-@pytest.mark.parametrize(
-    "text", ["", "names: 3", "names: {1: a}", "names: [", "names: [a, [b]]", "!!python/object/apply:os.getcwd []"]
-)
+BOMB = "a: &a " + "x" * 10_000 + "\nnames: [" + "*a, " * 100_000 + "*a]"  # a gigabyte, were it spelled out
+
+
+NAMELESS = ["", "names: 3", "names: {1: a}", "names: [", "names: [a, [b]]", "!!python/object/apply:os.getcwd []"]
+NAMELESS += ["names: [" * 10_000, BOMB, "names: [2026-99-99]", "names: [!!timestamp x]", f"names: [{'9' * 5000}]"]
+
+
+@pytest.mark.parametrize("text", NAMELESS, ids=range(len(NAMELESS)))
 def test_a_file_without_names_is_refused(tmp_path, text):
     (tmp_path / "data.yaml").write_text(text)
     with pytest.raises(UserError, match=r"boxes\.names: .*data\.yaml gives no names"):

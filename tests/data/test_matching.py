@@ -54,3 +54,9 @@ def test_images_inside_a_file_have_their_own_names():
     assert source.find(wanted("a/s.tif[1]")) == "s.tif[1]"
     with pytest.raises(Rejected, match="no image"):
         source.find(wanted("s"))
+
+
+def test_a_path_longer_than_any_is_no_name():
+    with pytest.raises(Rejected, match="names an image in 4097 characters, more than a path may have"):
+        names("x.png").find(wanted("a/" * 2047 + "x" * 3))
+    assert names("x.png").find(wanted("a/" * 2045 + "x.png", stem=False)) == "x.png"

@@ -83,3 +83,8 @@ def test_planning_imports_nothing_heavy():
     code = "import sys, pipeline.data.source; print([m for m in ('numpy', 'torch', 'pandas') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_pipe_is_no_image_and_keeps_nobody_waiting(folder):
+    os.mkfifo(folder / "good" / "notes.xml")
+    assert len(listing(str(folder))) == len(NAMES) + 1

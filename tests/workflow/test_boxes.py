@@ -1,6 +1,7 @@
 """The real Snakefile: what a box that was drawn anew runs again, and what not."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -64,6 +65,53 @@ def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
     again = {"annotate": 1, "detect_boxes": 3, "detect_all": 1}
     assert planned(results, boxed, "detect_all") == again
+
+
+@pytest.fixture
+def pseudo(source):
+    """Settings of a run that labels the images of one model."""
+    settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
+    settings += (
+        " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
+    )
+    return f"{settings} detect.boxes.pseudo_labels=[dcgan]"
+
+
+def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo):
+    results = source / "results"
+    jobs = {"prepare": 1, "annotate": 1, "train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 4}
+    assert planned(results, pseudo, "detect_all") == jobs | {"detect_all": 1}
+    wrong = run(results, settings=pseudo.replace("dcgan", "dgan"), check=False)
+    assert "ERROR: detect.boxes.pseudo_labels: `dgan` is no model; did you mean `dcgan`?" in wrong
+
+
+@pytest.mark.slow
+def test_labels_are_made_anew_where_detector_boxes_or_images_change_and_nowhere_else(source, pseudo):
+    results = source / "results"
+    run(results, "detect_all", settings=pseudo)
+    folder = results / "polycrystals" / "dcgan" / "seed-0" / "pseudo"
+    assert json.loads((folder / "pseudo_labels.json").read_text())["model"] == "dcgan"
+    assert (folder / "boxes.csv").is_file()
+    assert (results / "polycrystals" / "detection" / "boxes" / "real+dcgan.pseudo.json").is_file()
+    last = {"detect_all": 1}
+    assert planned(results, pseudo, "detect_all") == {}
+    more = pseudo.replace("[dcgan]", "[dcgan,cgan]")
+    added = {"train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 1}
+    assert planned(results, more, "detect_all") == added | last
+    assert planned(results, f"{pseudo} detect.boxes.seeds=3", "detect_all") == {"detect_boxes": 4} | last
+    anew = {"pseudo_label": 1, "detect_boxes": 4} | last
+    assert planned(results, f"{pseudo} detect.boxes.steps=3", "detect_all") == anew
+    (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
+    assert planned(results, pseudo, "detect_all") == {"annotate": 1} | anew
+
+
+def test_links_to_nowhere_and_pipes_among_annotations_stop_nothing(source):
+    (source / "boxes" / "lost.xml").symlink_to(source / "nowhere.xml")
+    os.mkfifo(source / "boxes" / "pipe.xml")
+    settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
+    assert planned(source / "results", settings, "prepare_all")["annotate"] == 1
 
 
 def test_missing_annotations_are_one_line(tmp_path, source):

@@ -10,7 +10,7 @@ from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import PLAIN, arms
 from pipeline.detection.boxes.arms import PLAIN as PLAIN_BOX_ARMS
-from pipeline.detection.boxes.arms import box_arms
+from pipeline.detection.boxes.arms import Made, box_arms
 from pipeline.settings import (
     METHOD,
     STYLED,
@@ -18,6 +18,7 @@ from pipeline.settings import (
     gallery_of,
     generate_of,
     load,
+    teacher_of,
 )
 from pipeline.tracking.tensorboard import check as check_tensorboard
 from pipeline.weights import WEIGHTS, in_cache, place
@@ -50,6 +51,7 @@ BOX_FILES = ["boxes.csv", "boxes.json"]
 BOXES = [f"<results>/{{dataset}}/real/{name}" for name in BOX_FILES]
 RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
+PSEUDO = f"{RUN}/pseudo"
 GALLERY = f"{RUN}/gallery"
 ENVIRONMENT = "../../envs/pyrite.yaml"
 WEIGHTS_FILE = os.path.join(
@@ -64,7 +66,10 @@ def names(arms):
 
 def made_sets(dataset):
     """The synthetic image sets with boxes of a data set."""
-    return []
+    labelled = SETTINGS.detect.boxes.pseudo_labels
+    return [
+        Made(name, "pseudo") for name in SETTINGS.models_of(dataset) if name in labelled
+    ]
 
 
 BOX_ARMS = {name: box_arms(made_sets(name)) for name in BOXED}
@@ -152,8 +157,10 @@ def of_annotations(dataset):
 
 
 def fingerprint(paths):
-    """Changes when a file is added, removed or rewritten; a file name may hold anything."""
-    stats = ((str(file), file.stat()) for file in paths)
+    """Changes when a file is added, removed or rewritten; a file name may hold anything, a link lead nowhere."""
+    stats = (
+        (str(file), file.stat() if file.exists() else file.lstat()) for file in paths
+    )
     lines = "\n".join(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in stats)
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 

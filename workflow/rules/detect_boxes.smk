@@ -37,7 +37,7 @@ rule detect_boxes:
         runtime=720,
     params:
         method=METHOD["detect_boxes"],
-        settings=SETTINGS.detect.boxes.model_dump(),
+        settings=SETTINGS.detect.boxes.model_dump(exclude={"pseudo_labels"}),
         journal=journal("{dataset}/detection/boxes/{box_arm}"),
         arm=lambda w: box_arm(w.dataset, w.box_arm),
         seed=SETTINGS.seeds[0],

@@ -60,6 +60,9 @@ def choose(settings: DetectBoxes, basis: str, pool: BoxPool, attempt: Try | None
         ledger: of the job.
     """
     extra = np.arange(pool.images.n_real, len(pool))
+    if not len(extra):
+        note = "none of its synthetic images has known boxes, so it learns from real images alone"
+        return Choice(Diet(extra, 0.0, PLAIN[basis].augmented), notes=[note])
     diets = {ratio: Diet(extra, ratio, PLAIN[basis].augmented) for ratio in settings.ratios}
     choice = Choice(diets[settings.ratios[0]])
     if attempt is None:

@@ -63,6 +63,9 @@ def check(real: ImageSet, dataset: str) -> None:
 def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> BoxPool:
     """What `seen` gives of the training images of the real set, then of every synthetic set.
 
+    That may be nothing of a synthetic set none of whose images could be labelled: the arm is then that of the real
+    images, which says all there is to say, where an error would keep the report from all the other arms.
+
     Raises:
         UserError: no real training image with a box, images that cannot be turned by a quarter, or a synthetic set
             that is empty, without boxes, or of another size, channels, depth or classes of boxes than the real one.
@@ -106,6 +109,13 @@ def _need(real: ImageSet, split: str, dataset: str) -> None:
         )
 
 
+def unmarked(images: ImageSet, rows: np.ndarray, device: torch.device) -> BoxPool:
+    """Some images as if they had no boxes, for a detector to look at."""
+    labels = torch.zeros(len(rows), dtype=torch.int64, device=device)
+    pool = Pool(stored(images.images[rows]).to(device), labels, 0)
+    return BoxPool(pool, np.zeros((len(rows), 0, 4), np.float32), np.zeros((len(rows), 0), np.int64))
+
+
 def _check(fakes: ImageSet, real: ImageSet) -> None:
     check_kind(fakes, real)
     unknown = sorted(set(fakes.box_classes) - set(real.box_classes))
@@ -113,8 +123,8 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
         raise UserError(
             f"{fakes.path}: boxes of class `{unknown[0]}`, the real ones have {', '.join(real.box_classes)}"
         )
-    if not len(seen(fakes, "train")):
-        raise UserError(f"{fakes.path}: 0 synthetic training images whose boxes are known, at least 1 is needed")
+    if not fakes.box_classes or not len(fakes.rows("train")):
+        raise UserError(f"{fakes.path}: 0 synthetic training images with boxes, at least 1 is needed")
 
 
 def _read(images: ImageSet, rows: np.ndarray, classes: list[str], device: torch.device) -> BoxPool:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -64,6 +66,13 @@ def test_pilots_that_are_done_are_not_done_again(tmp_path, pool, ledger):
     choice = choose(SETTINGS, "real", pool, scored({1.0: (None, 0.1)}, asked), again)
     assert [c["validation"][1]["map50"] for c in choice.candidates] == [0.4, 0.2, 0.1]
     assert asked[6:] == [(1.0, 1001)]
+
+
+def test_where_nothing_could_be_labelled_there_is_nothing_to_choose(pool, ledger):
+    choice = choose(SETTINGS, "augmented", replace(pool, images=replace(pool.images, n_real=10)), None, ledger)
+    assert (choice.diet.extra.tolist(), choice.diet.ratio, choice.diet.augmented) == ([], 0.0, True)
+    assert (choice.candidates, choice.validation) == ([], None)
+    assert choice.notes == ["none of its synthetic images has known boxes, so it learns from real images alone"]
 
 
 def test_a_single_ratio_needs_no_pilot(pool, ledger):

@@ -68,25 +68,31 @@ def test_what_no_detector_can_learn_from_or_be_judged_by_is_named(boxed):
 
 
 @pytest.mark.parametrize(
-    ("images", "split", "classes", "unknown", "message"),
+    ("images", "split", "classes", "message"),
     [
-        (FOUR[:, :8, :8], "train", ("disc",), (), r"height × width is \(8, 8\), .* \(16, 16\)"),
-        (FOUR.astype(np.uint16), "train", ("disc",), (), "stored type is uint16"),
-        (FOUR, "train", ("crack", "disc"), (), "boxes of class `crack`, the real ones have disc, square"),
-        (FOUR, "train", ("disc",), range(4), "0 synthetic training images whose boxes are known"),
-        (FOUR, "val", ("disc",), (), "0 synthetic training images whose boxes are known"),
+        (FOUR[:, :8, :8], "train", ("disc",), r"height × width is \(8, 8\), .* \(16, 16\)"),
+        (FOUR.astype(np.uint16), "train", ("disc",), "stored type is uint16"),
+        (FOUR, "train", ("crack", "disc"), "boxes of class `crack`, the real ones have disc, square"),
+        (FOUR, "val", ("disc",), "0 synthetic training images with boxes"),
     ],
 )
-def test_an_unsuitable_synthetic_set_is_named(boxed, images, split, classes, unknown, message):
+def test_an_unsuitable_synthetic_set_is_named(boxed, images, split, classes, message):
     mark = (0, "disc", 1, 1, 4, 4)
     real = boxed("real", FOUR, ["train"] * 4, [mark])
-    made = boxed("made", images, [split] * 4, [mark], classes=classes, unknown=unknown)
+    made = boxed("made", images, [split] * 4, [mark], classes=classes)
     with pytest.raises(UserError, match=message):
         learnt(real, made)
+
+
+def test_a_synthetic_set_of_which_nothing_is_known_leaves_the_real_images(boxed):
+    real = boxed("real", FOUR, ["train"] * 4, [(0, "disc", 1, 1, 4, 4)])
+    made = boxed("made", FOUR, ["train"] * 4, [], unknown=range(4))
+    pool = learnt(real, made)
+    assert (len(pool), pool.images.n_real, pool.classes.tolist()) == (4, 4, [[0], [-1], [-1], [-1]])
 
 
 def test_a_synthetic_set_without_boxes_is_named(boxed, image_set):
     real = boxed("real", FOUR, ["train"] * 4, [(0, "disc", 1, 1, 4, 4)])
     made = image_set("made", FOUR, [0] * 4, ["train"] * 4)
-    with pytest.raises(UserError, match="made: 0 synthetic training images whose boxes are known"):
+    with pytest.raises(UserError, match="made: 0 synthetic training images with boxes"):
         learnt(real, made)

@@ -1,0 +1,31 @@
+rule pseudo_label:
+    input:
+        real=REAL,
+        boxes=BOXES,
+        synthetic=SYNTHETIC,
+    output:
+        [f"{PSEUDO}/{name}" for name in IMAGE_SET + BOX_FILES],
+        numbers=f"{PSEUDO}/pseudo_labels.json",
+        picture=report(
+            f"{PSEUDO}/pseudo_labels.png",
+            caption="../report/pseudo_labels.rst",
+            category="{dataset}",
+            labels={"figure": "pseudo-labels", "model": "{model}, seed {seed}"},
+        ),
+    log:
+        "<results>/logs/{dataset}/{model}-s{seed}/pseudo_label.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/{model}-s{seed}/pseudo_label.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        method=METHOD["pseudo_label"],
+        settings=teacher_of(SETTINGS.detect.boxes).model_dump(),
+        journal=journal("{dataset}/{model}/seed-{seed}/pseudo_label"),
+    script:
+        "../scripts/pseudo_label.py"

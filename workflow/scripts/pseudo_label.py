@@ -1,0 +1,20 @@
+from pathlib import Path
+
+from pipeline.job import job
+from pipeline.settings import DetectBoxes
+from pipeline.tracking.stages import addition
+
+with job(snakemake.log[0]):
+    from pipeline.detection.boxes.pseudo import pseudo_label  # after the log is open: torch takes seconds
+
+    w, p = snakemake.wildcards, snakemake.params
+    with addition(p.journal, w.dataset, w.model, int(w.seed), "pseudo_label") as journal:
+        pseudo_label(
+            DetectBoxes(**p.settings),
+            real=Path(snakemake.input.real[0]).parent,
+            synthetic=Path(snakemake.input.synthetic[0]).parent,
+            out=Path(snakemake.output.numbers).parent,
+            dataset=w.dataset,
+            model=w.model,
+            journal=journal,
+        )
