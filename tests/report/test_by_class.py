@@ -37,7 +37,7 @@ def test_the_classes_that_surely_gain_and_lose_most_are_told_with_f1_before_and_
     ]
     assert found["unsure"] == ["a-only"]
     assert found["left_out"] == 0
-    (classes, without, arms), *_ = drawn
+    (classes, without, arms, _), *_ = drawn
     assert (classes, without) == (["c0", "c1", "c2", "c3"], f1)
     assert [panel["arm"] for panel in arms] == ["real+a", "a-only"]
 

@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from pipeline.data.imageset import ImageSet
-from pipeline.detection.boxes.detector import FLOOR, MOST
+from pipeline.detection.boxes.detector import FLOOR
 from pipeline.detection.boxes.fit import find, rate, train
 from pipeline.detection.boxes.judge import drawn, listed
 from pipeline.detection.boxes.pool import judging, training
-from pipeline.detection.boxes.precision import average_precision
+from pipeline.detection.boxes.precision import MOST, average_precision
 from pipeline.detection.boxes.registry import DETECTORS
 from pipeline.detection.boxes.small import Small
 from pipeline.detection.fit import Diet

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pipeline.detection.boxes.detector import FLOOR, MOST, Marks
+from pipeline.detection.boxes.detector import FLOOR, Marks
+from pipeline.detection.boxes.precision import MOST
 from pipeline.detection.boxes.registry import DETECTORS
 from pipeline.settings import DetectBoxes, ImageSpec
 
