@@ -146,14 +146,13 @@ def test_the_picture_shows_test_images(tmp_path, real):
 
 
 @pytest.mark.slow
-def test_images_with_right_boxes_help_and_with_wrong_ones_hurt(tmp_path, boxed):
+def test_synthetic_images_with_right_boxes_help_where_real_ones_are_few(tmp_path, boxed):
     images, marks = scenes(52, seed=6)
     real = boxed("real", images, ["train"] * 4 + ["test"] * 48, marks)
     more, right = scenes(120, seed=7)
-    wrong = [(i, "square" if name == "disc" else "disc", *box) for i, name, *box in right]
-    good, bad = (boxed(name, more, ["train"] * 120, m) for name, m in (("good", right), ("bad", wrong)))
+    made = boxed("made", more, ["train"] * 120, right)
     settings = DetectBoxes(seeds=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[3.0])
-    arms = [([], REAL), ([good], WITH), ([bad], WITH)]
-    alone, helped, hurt = (result(tmp_path, settings, real, sets, arm)["mean"]["map50"] for sets, arm in arms)
+    alone, helped = (
+        result(tmp_path, settings, real, sets, arm)["mean"]["map50"] for sets, arm in (([], REAL), ([made], WITH))
+    )
     assert helped > alone + 0.2
-    assert hurt < alone
