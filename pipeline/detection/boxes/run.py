@@ -25,6 +25,8 @@ from pipeline.job import progress, say
 from pipeline.settings import METHOD, DetectBoxes
 from pipeline.training.device import best_device, memory_limit
 
+SET = ("meta.json", "metadata.csv", "boxes.csv", "boxes.json")
+
 
 def run_arm(
     settings: DetectBoxes,
@@ -85,11 +87,11 @@ def run_arm(
     picture = out.with_suffix(".png")
     figure.write(real_set, result, picture)
     write_json(out, result)
-    ledger.close()
     if journal is not None:
         journal.final({f"detect_boxes/{score}": value for score, value in result["mean"].items()})
         journal.artifact(out, "detection")
         journal.artifact(picture, "detection")
+    ledger.close()  # last of all: the output of a job that fails is thrown away
 
 
 def _detectors(
@@ -200,6 +202,6 @@ def _recipe(settings: DetectBoxes, arm: BoxArm, basis: str | None, sets: list[Im
         "arm": arm.name,
         "basis": basis,
         "settings": settings.model_dump(exclude={"seeds"}),
-        "images": [s.meta["data_hash"] for s in sets],
-        "tables": [sha256(s.path / name) for s in sets for name in ("metadata.csv", "boxes.csv", "boxes.json")],
+        # The description has the hash of the images and the symmetry.
+        "sets": [sha256(s.path / name) for s in sets for name in SET],
     }
