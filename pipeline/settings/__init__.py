@@ -13,6 +13,7 @@ from pipeline.settings.families import (
     StyleGAN2ADA,
     Texture,
     Training,
+    draws_boxes,
     model_settings,
 )
 from pipeline.settings.loading import Settings, load, schema
@@ -66,6 +67,7 @@ __all__ = [
     "Training",
     "UserError",
     "Voronoi",
+    "draws_boxes",
     "gallery_of",
     "generate_of",
     "load",

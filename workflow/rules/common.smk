@@ -9,11 +9,12 @@ from pathlib import Path
 from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import PLAIN, arms
-from pipeline.detection.boxes.arms import box_arms
+from pipeline.detection.boxes.arms import Made, box_arms
 from pipeline.settings import (
     METHOD,
     STYLED,
     UserError,
+    draws_boxes,
     gallery_of,
     generate_of,
     load,
@@ -38,6 +39,8 @@ LABELLED = [
 ]
 BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
 MODELS = list(SETTINGS.models)
+DRAW_BOXES = [name for name, model in SETTINGS.models.items() if draws_boxes(model)]
+DRAW_NONE = [name for name in MODELS if name not in DRAW_BOXES]
 FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
 GALLERIES = {
     name: gallery_of(SETTINGS.gallery, family) for name, family in FAMILIES.items()
@@ -56,6 +59,11 @@ WEIGHTS_FILE = os.path.join(
 )  # in a cache of the user's, anywhere
 
 
+def either(names):
+    """A pattern of any of the names; one that nothing matches where there are none."""
+    return "|".join(map(re.escape, names)) or r"(?!)"
+
+
 def names(arms):
     """A pattern of the names of all data sets' arms."""
     return "|".join(sorted({re.escape(name) for of in arms.values() for name in of}))
@@ -63,7 +71,11 @@ def names(arms):
 
 def made_sets(dataset):
     """The synthetic image sets with boxes of a data set."""
-    return []
+    return [
+        Made(name, "synthetic")
+        for name in SETTINGS.models_of(dataset)
+        if name in DRAW_BOXES
+    ]
 
 
 BOX_ARMS = {name: box_arms(made_sets(name)) for name in BOXED}
