@@ -1,8 +1,8 @@
 """A distribution with boxes that is known in full: on dark noise, squares that are bright all over or striped.
 
 An image of class `one` has one defect, of class `two` two, of class `clean` none. A defect fills its box from edge to
-edge, sub-pixel edges included: `solid` is LEVEL all over, `striped` is LEVEL in every other pair of rows and dark between,
-so that its mean is half as bright. Everything else is noise about GROUND.
+edge, sub-pixel edges included: `solid` is LEVEL all over, `striped` is LEVEL in every other pair of rows and dark
+between. Everything else is noise about GROUND.
 """
 
 from __future__ import annotations
