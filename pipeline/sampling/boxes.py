@@ -19,7 +19,7 @@ def write_boxes(model: Boxed, classes: tuple[str, ...], labels: list[int], drawn
         classes: of boxes, as the model numbers them.
         labels: of the images, as the model numbers its classes; their seeds are in the set.
     """
-    seeds = torch.from_numpy(drawn.metadata["seed"].to_numpy())
+    seeds = torch.tensor(drawn.metadata["seed"].tolist())
     rows = [
         (name, classes[kind], *ends)
         for name, layout in zip(drawn.metadata["id"], model.boxes(torch.tensor(labels), seeds), strict=True)

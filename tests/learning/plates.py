@@ -43,7 +43,7 @@ def boxes(label: str, rng: np.random.Generator) -> list[tuple]:
         width, height = rng.uniform(4, 7, 2)
         x0 = i * SIZE / 2 + rng.uniform(0, SIZE / 2 - width)
         y0 = rng.uniform(0, SIZE / 2)
-        found.append((KINDS[rng.integers(2)], x0, y0, x0 + width, y0 + height))
+        found.append((KINDS[rng.integers(len(KINDS))], x0, y0, x0 + width, y0 + height))
     return found
 
 

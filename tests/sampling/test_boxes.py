@@ -33,7 +33,7 @@ def test_boxes_beside_the_images_are_those_asked_for_of_their_seeds(tmp_path):
     assert drawn.annotated.all()
     assert drawn.metadata["label"].tolist() == ["clean"] * 5 + ["two"] * 5
     labels = torch.tensor([1] * 5 + [0] * 5)  # as the model numbers them
-    asked = model.boxes(labels, torch.from_numpy(drawn.metadata["seed"].to_numpy()))
+    asked = model.boxes(labels, torch.tensor(drawn.metadata["seed"].tolist()))
     for name, layout in zip(drawn.metadata["id"], asked, strict=True):
         own = drawn.boxes[drawn.boxes["id"] == name]
         assert own["label"].tolist() == [plates.KINDS[k] for k in layout.kinds]

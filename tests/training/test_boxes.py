@@ -48,7 +48,7 @@ def layouts(folder):
 def test_masks_are_of_the_images_as_they_are_shown(tmp_path, symmetry, monkeypatch):
     """Solid boxes without noise: an image is its mask, edges between pixels included, flipped or turned."""
     monkeypatch.setattr(plates, "NOISE", 0.0)
-    monkeypatch.setattr(plates, "KINDS", ["solid", "solid"])
+    monkeypatch.setattr(plates, "KINDS", ["solid"])
     images = feed(plates.image_set(tmp_path, 12, symmetry))
     seen = set()
     for step in range(3):
