@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.settings import FAMILY_SETTINGS, UserError, load, schema
+from pipeline.settings import FAMILY_SETTINGS, UserError, draws_boxes, load, schema
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name != "quick.yaml")
@@ -83,6 +83,52 @@ def test_a_data_set_has_the_generators_it_names_or_all_in_the_order_of_the_model
     settings = load({"datasets": {"all": steel, "some": steel | {"models": ["c", "a"]}}, "models": models})
     assert settings.models_of("all") == ["a", "b", "c"]
     assert settings.models_of("some") == ["a", "c"]
+
+
+BOXED = {"a": {"family": "cgan"}, "asked": {"family": "ddpm", "boxes": True}}
+WITH_BOXES = {"source": "photos", "size": 64, "boxes": {"format": "voc", "path": "boxes"}}
+
+
+def test_models_that_draw_boxes_are_for_data_sets_with_boxes():
+    plain = {"source": "photos", "size": 64}
+    settings = load({"datasets": {"plain": plain, "boxed": WITH_BOXES}, "models": BOXED})
+    assert settings.models_of("plain") == ["a"]
+    assert settings.models_of("boxed") == ["a", "asked"]
+    assert [draws_boxes(model) for model in settings.models.values()] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("datasets", "models", "message"),
+    [
+        ({"plain": {}}, BOXED, "models.asked.boxes: true needs a data set with `boxes`, and no data set has any"),
+        (
+            {"boxed": WITH_BOXES, "plain": {"models": ["a", "asked"]}},
+            BOXED,
+            "datasets.plain.models: asked would draw images with boxes (boxes: true), but the data set has no `boxes`",
+        ),
+        (
+            {"boxed": WITH_BOXES, "plain": {}},
+            {"asked": BOXED["asked"]},
+            "datasets.plain: no model is left for it, all draw images with boxes",
+        ),
+        (
+            {"boxed": WITH_BOXES},
+            {"b": {"family": "cgan", "boxes": True}},
+            "models.b.boxes: unknown setting",
+        ),
+    ],
+)
+def test_boxes_asked_for_where_there_are_none(datasets, models, message):
+    datasets = {name: {"source": "photos", "size": 64} | entry for name, entry in datasets.items()}
+    with pytest.raises(UserError) as caught:
+        load({"datasets": datasets, "models": models})
+    assert message in str(caught.value)
+
+
+def test_a_model_without_boxes_is_described_as_before_there_were_any():
+    models = load({"datasets": {"boxed": WITH_BOXES}, "models": BOXED | {"plain": {"family": "ddpm"}}}).models
+    assert "boxes" not in models["plain"].model_dump()
+    assert models["asked"].model_dump()["boxes"] is True
 
 
 def test_an_overlay_reaches_only_the_families_that_have_the_key():

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pipeline.models import ema, ranks
 from pipeline.models.batch import Batch, Part
+from pipeline.models.layouts import Layout
 from pipeline.settings import ImageSpec, Training, UserError
 
 Loss = Callable[[Part], tuple[Tensor, dict[str, Tensor]]]
@@ -232,6 +233,19 @@ class Wide(ABC):
 
         Memory does not grow with the width but for at most some numbers a pixel. The same seed gives the same strip.
         """
+
+
+class Boxed(ABC):
+    """A family that can draw images with boxes: it puts defects where it is asked to. Its models do where their spec
+    has classes of boxes; all of this is of no meaning for the others."""
+
+    @abstractmethod
+    def keep_layouts(self, labels: list[int], layouts: list[Layout]) -> None:
+        """Take over the layouts of the training images and their classes: the only ones that are ever asked for."""
+
+    @abstractmethod
+    def boxes(self, labels: Tensor, seeds: Tensor) -> list[Layout]:
+        """What `sample` asks for with the same arguments: the boxes of its images, in pixels."""
 
 
 def rate_factor(settings: Training, seen: int) -> float:

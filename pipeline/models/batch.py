@@ -49,6 +49,7 @@ class Part(NamedTuple):
     labels: Tensor  # (n,) int64
     draws: Draws
     share: float  # n over the rows that all parts and ranks of this phase have together
+    masks: Tensor | None = None  # (n, classes of boxes, H, W) float32 in [0, 1], for a model that is shown boxes
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -62,10 +63,12 @@ class Batch:
         labels: (n,) int64.
         seed: of the update; the same on all ranks.
         part: rows that go through the networks at once; None is all.
+        masks: (n, classes of boxes, H, W) float32 in [0, 1], how much of each pixel the boxes cover; None for models
+            that are shown no boxes.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, seed: int, part: int | None = None):
-        self.images, self.labels, self.seed = images, labels, seed
+    def __init__(self, images: Tensor, labels: Tensor, seed: int, part: int | None = None, masks: Tensor | None = None):
+        self.images, self.labels, self.seed, self.masks = images, labels, seed, masks
         self.part = part or len(images)
         self.phases = 0
 
@@ -85,4 +88,5 @@ class Batch:
             own = rows[start : start + self.part]
             cut = slice(own.start, own.stop, own.step)
             draws = Draws(seed, self.total, slice(first + own.start, first + own.stop, own.step), self.images.device)
-            yield Part(self.images[cut], self.labels[cut], draws, len(own) * share)
+            masks = None if self.masks is None else self.masks[cut]
+            yield Part(self.images[cut], self.labels[cut], draws, len(own) * share, masks)

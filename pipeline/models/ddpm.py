@@ -16,9 +16,10 @@ from torch import Tensor, nn
 
 from pipeline.models import diffusion, ema
 from pipeline.models.ada import Chance, blit, random_geometry, rotation, scaling, translation
-from pipeline.models.base import GenerativeModel, Wide, slerp
+from pipeline.models.base import Boxed, GenerativeModel, Wide, latents, slerp
 from pipeline.models.batch import Batch, Draws, Part
-from pipeline.models.unet import UNet
+from pipeline.models.layouts import NUMBERS, Layout, coverage
+from pipeline.models.unet import UNet, has_no_class
 from pipeline.models.warp import Warp
 from pipeline.settings import DDPM as DDPMSettings
 from pipeline.settings import ImageSpec, UserError
@@ -29,8 +30,13 @@ WINDOWS = 16  # windows of a strip that go through the network at once
 CLIP = 1.0  # of the gradient's norm
 
 
-class DDPM(GenerativeModel, Wide):
-    """The family `ddpm`."""
+class DDPM(GenerativeModel, Wide, Boxed):
+    """The family `ddpm`.
+
+    A model whose spec has classes of boxes is shown their masks beside the noisy image. What it draws has the layout of
+    a training image of the class, chosen by the last numbers of the latent. Class and boxes are dropped together, so
+    guidance goes from no class and no boxes towards both, and an empty mask with a class is always background.
+    """
 
     def __init__(self, settings: DDPMSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
@@ -39,7 +45,8 @@ class DDPM(GenerativeModel, Wide):
         self.augmentation = Augmentation(settings.augment, spec) if settings.augment else None
         self.network = UNet(settings, spec, Augmentation.LENGTH if self.augmentation else 0)
         self.ema = ema.averaged_copy(self.network)
-        self.latent_length = spec.channels * spec.height * spec.width
+        self.pixels = spec.channels * spec.height * spec.width
+        self.latent_length = self.pixels + (NUMBERS if spec.boxes else 0)
         self.optimizers = {"G": torch.optim.Adam(self.network.parameters(), settings.learning_rate, fused=True)}
         self.abar = diffusion.SCHEDULES[settings.schedule]()  # float64, on the CPU
         self.levels = diffusion.levels(self.abar)
@@ -62,11 +69,16 @@ class DDPM(GenerativeModel, Wide):
         draws = part.draws
         u = (row_numbers(draws) + draws.uniform()) / draws.total  # one time in each stretch: less variance
         t = 1 + (u * diffusion.STEPS).long().clamp(max=diffusion.STEPS - 1)
-        labels = part.labels
-        if len(self.spec.classes) > 1:
-            labels = torch.where(draws.uniform() < self.settings.label_dropout, len(self.spec.classes), labels)
-        images, conditions = self.augmentation(part.images, draws) if self.augmentation else (part.images, None)
-        errors = self._errors(self.compiled(self.network), images, t, labels, draws, conditions)
+        labels, masks = part.labels, part.masks
+        if has_no_class(self.spec):
+            dropped = draws.uniform() < self.settings.label_dropout
+            labels = torch.where(dropped, len(self.spec.classes), labels)
+            masks = masks if masks is None else masks * ~dropped[:, None, None, None]
+        images, conditions = part.images, None
+        if self.augmentation:
+            moved, conditions = self.augmentation(beside(images, masks), draws)
+            images, masks = self._apart(moved)
+        errors = self._errors(self.compiled(self.network), images, t, labels, draws, masks, conditions)
         quarter = (t - 1) * 4 // diffusion.STEPS
         scalars = {f"loss/quarter{i + 1}": 4 * (errors * (quarter == i)).mean() for i in range(4)}
         loss = errors.mean()
@@ -79,6 +91,7 @@ class DDPM(GenerativeModel, Wide):
         t: Tensor,
         labels: Tensor,
         draws: Draws,
+        masks: Tensor | None,
         conditions: Tensor | None = None,
     ) -> Tensor:
         """(n,) weighted mean square errors of the network's predictions at times t (n,)."""
@@ -86,8 +99,14 @@ class DDPM(GenerativeModel, Wide):
         signal, spread = (table[t][:, None, None, None] for table in (self.signal, self.spread))
         target = noise if self.settings.prediction == "epsilon" else diffusion.velocity(images, noise, signal, spread)
         with self.autocast():
-            predicted = network(diffusion.noised(images, noise, signal, spread), t, labels, conditions)
+            noisy = beside(diffusion.noised(images, noise, signal, spread), masks)
+            predicted = network(noisy, t, labels, conditions)
         return self.weight[t] * (predicted - target).square().mean((1, 2, 3))
+
+    def _apart(self, channels: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The inverse of `beside`; masks whose resampling went beyond [0, 1] are cut."""
+        images, masks = channels.split([self.spec.channels, len(self.spec.boxes)], 1)
+        return images, masks.clamp(0, 1) if self.spec.boxes else None
 
     def held_out(self, part: Part) -> dict[str, Tensor]:
         """`loss/held_out`: the loss of the averaged weights at times that are the same at every call."""
@@ -96,24 +115,46 @@ class DDPM(GenerativeModel, Wide):
         for look in range(LOOKS):
             u = (first + look) / LOOKS
             t = 1 + (u * diffusion.STEPS).long()
-            losses.append(self._errors(self.ema, part.images, t, part.labels, part.draws).mean())
+            losses.append(self._errors(self.ema, part.images, t, part.labels, part.draws, part.masks).mean())
         return {"loss/held_out": torch.stack(losses).mean()}
+
+    # ------------------------------------------------------------ boxes
+
+    def keep_layouts(self, labels: list[int], layouts: list[Layout]) -> None:
+        for network in (self.network, self.ema):
+            network.book.write(labels, layouts)
+
+    def boxes(self, labels: Tensor, seeds: Tensor) -> list[Layout]:
+        return self._asked(labels, latents(seeds, self.latent_length))
+
+    def _asked(self, labels: Tensor, latents: Tensor) -> list[Layout]:
+        numbers = latents[:, self.pixels :].cpu()
+        return [self._layout(label, row) for label, row in zip(labels.tolist(), numbers, strict=True)]
+
+    def _layout(self, label: int, numbers: Tensor) -> Layout:
+        spec = self.spec
+        return self.ema.book.ask(label, numbers, spec.symmetry, spec.height, spec.width)
+
+    def _masks(self, layouts: list[Layout]) -> Tensor:
+        return coverage(layouts, len(self.spec.boxes), self.spec.height, self.spec.width).to(self.device)
 
     # ------------------------------------------------------------ drawing
 
     @torch.no_grad()
     def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
         """As the contract says; the ancestral sampler and DDIM with noise draw the rest from each latent's bits."""
-        x = latents.unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
+        x = latents[:, : self.pixels].unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
+        masks = self._masks(self._asked(labels, latents)) if self.spec.boxes else None
         generators = [torch.Generator().manual_seed(seed_of(row)) for row in latents.cpu()]
 
         def normal() -> Tensor:
             return torch.stack([torch.randn(x.shape[1:], generator=g) for g in generators]).to(x.device)
 
-        return self._draw(lambda x, t: self._clean(x, t, labels), x, normal)
+        return self._draw(lambda x, t: self._clean(x, t, labels, masks), x, normal)
 
     def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return slerp(start, end, t)
+        """As the contract says; the layout stays that of the start, for boxes have no way from one to another."""
+        return torch.cat([slerp(start[:, : self.pixels], end[:, : self.pixels], t), start[:, self.pixels :]], 1)
 
     @property
     def grid(self) -> int:
@@ -123,18 +164,24 @@ class DDPM(GenerativeModel, Wide):
     def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:
         """Overlapping denoising (the idea of Bar-Tal et al. 2023): at every step, windows half over one another clean
         the strip, and what they say of a column is averaged, each window counting less towards its edges. The windows
-        move from step to step, so that no column is at an edge twice. The strip is cut from a ring.
+        move from step to step, so that no column is at an edge twice. The strip is cut from a ring. Boxes that are
+        asked for are those of training images of the class, each with its layout, side by side.
         """
         self.eval()
         half = self.spec.width // 2
         ring = half * (-(-width // half) + 2)
         rng = torch.Generator().manual_seed(seed)
         shape = (1, self.spec.channels, self.spec.height, ring)
+        masks = None
+        if self.spec.boxes:
+            numbers = torch.randn(-(-ring // self.spec.width), NUMBERS, generator=rng)
+            tiles = self._masks([self._layout(label, row) for row in numbers])
+            masks = torch.cat(list(tiles), 2)[None, :, :, :ring]
 
         def normal() -> Tensor:
             return torch.randn(shape, generator=rng).to(self.device)
 
-        image = self._draw(lambda x, t: self._clean_ring(x, t, label), normal(), normal)[0, :, :, :width]
+        image = self._draw(lambda x, t: self._clean_ring(x, t, label, masks), normal(), normal)[0, :, :, :width]
         yield from image.cpu().split(self.spec.width, 2)
 
     def _draw(self, clean: diffusion.Denoise, x: Tensor, normal: Callable[[], Tensor]) -> Tensor:
@@ -149,20 +196,22 @@ class DDPM(GenerativeModel, Wide):
             drawn = diffusion.dpm_solver(clean, x, self.abar, times)
         return drawn.clamp(-1, 1)
 
-    def _clean(self, x: Tensor, t: int, labels: Tensor) -> Tensor:
+    def _clean(self, x: Tensor, t: int, labels: Tensor, masks: Tensor | None = None) -> Tensor:
         """x_0 (N, C, H, W) expected behind x_t, within [-1, 1]."""
         times, scale = torch.full_like(labels, t), self.settings.guidance
         with self.autocast():
-            if scale == 1 or len(self.spec.classes) == 1:
-                predicted = self.ema(x, times, labels)
+            if scale == 1 or not has_no_class(self.spec):
+                predicted = self.ema(beside(x, masks), times, labels)
             else:
                 none = torch.full_like(labels, len(self.spec.classes))
-                both = self.ema(x.repeat(2, 1, 1, 1), times.repeat(2), torch.cat([labels, none]))
+                empty = masks if masks is None else torch.zeros_like(masks)
+                seen = torch.cat([beside(x, masks), beside(x, empty)])
+                both = self.ema(seen, times.repeat(2), torch.cat([labels, none]))
                 predicted = diffusion.guided(*both.chunk(2), scale)
         behind = diffusion.PREDICTIONS[self.settings.prediction]
         return behind(x, predicted, self.levels[0][t], self.levels[1][t]).clamp(-1, 1)
 
-    def _clean_ring(self, x: Tensor, t: int, label: int) -> Tensor:
+    def _clean_ring(self, x: Tensor, t: int, label: int, masks: Tensor | None = None) -> Tensor:
         """x_0 of a ring (1, C, H, ring): the mean of what windows say, weighted by a tent over each."""
         ring, half = x.shape[3], self.spec.width // 2
         within = torch.arange(self.spec.width, device=x.device)
@@ -172,7 +221,8 @@ class DDPM(GenerativeModel, Wide):
         for some in starts.split(WINDOWS):
             columns = (some[:, None] + within) % ring  # (windows, W)
             windows = x[0][:, :, columns].permute(2, 0, 1, 3)  # (windows, C, H, W)
-            cleaned = self._clean(windows, t, torch.full_like(some, label)) * tent
+            theirs = masks if masks is None else masks[0][:, :, columns].permute(2, 0, 1, 3)
+            cleaned = self._clean(windows, t, torch.full_like(some, label), theirs) * tent
             total.index_add_(2, columns.flatten(), cleaned.permute(1, 2, 0, 3).flatten(2))
             weight.index_add_(0, columns.flatten(), tent.repeat(len(some)))
         return (total / weight)[None]
@@ -206,6 +256,11 @@ class Augmentation(nn.Module):
         images = torch.where(straight, images, self.warp(images, bent))
         change = (bent @ blitted - self.identity)[:, :2] / self.units
         return images, change.flatten(1)
+
+
+def beside(images: Tensor, masks: Tensor | None) -> Tensor:
+    """(N, C + classes of boxes, H, W): the images, their masks as further channels."""
+    return images if masks is None else torch.cat([images, masks.to(images.dtype)], 1)
 
 
 def row_numbers(draws: Draws) -> Tensor:

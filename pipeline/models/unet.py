@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from pipeline.models.layouts import Book
 from pipeline.settings import DDPM, ImageSpec, UserError
 
 LEAST, MOST = 16, 1024  # sides of images
@@ -90,7 +91,9 @@ class Block(nn.Module):
 class UNet(nn.Module):
     """Prediction of ε or v for noisy images.
 
-    With more than one class, the class of index len(spec.classes) is none: what is predicted whatever the class. With
+    With more than one class, the class of index len(spec.classes) is none: what is predicted whatever the class. A
+    network that is shown boxes has it with one class too, and sees their masks as further channels of the image; it
+    keeps the training images' layouts in its `book`. With
     `conditions`, the network is also given that many numbers an image, which are 0 when it draws.
 
     Raises:
@@ -104,7 +107,7 @@ class UNet(nn.Module):
         self.channels = settings.channels
         width = 4 * settings.channels
         self.time = nn.Sequential(nn.Linear(self.channels, width), nn.SiLU(), nn.Linear(width, width))
-        self.classes = nn.Embedding(len(spec.classes) + 1, width) if len(spec.classes) > 1 else None
+        self.classes = nn.Embedding(len(spec.classes) + 1, width) if has_no_class(spec) else None
         self.conditions = nn.Linear(conditions, width, bias=False) if conditions else None
 
         sizes = [settings.channels * m for m in settings.multipliers]
@@ -114,7 +117,8 @@ class UNet(nn.Module):
         def block(inputs: int, outputs: int, heads: int | None) -> Block:
             return Block(inputs, outputs, width, settings.dropout, heads)
 
-        self.image = nn.Conv2d(spec.channels, sizes[0], 3, padding=1)
+        self.book = Book() if spec.boxes else None
+        self.image = nn.Conv2d(spec.channels + len(spec.boxes), sizes[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()  # a list of blocks a level, the finest first
         self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()  # between two levels
         inputs = sizes[0]
@@ -135,7 +139,7 @@ class UNet(nn.Module):
         """Prediction (N, C, H, W), of the weights' dtype (float32).
 
         Args:
-            x: (N, C, H, W).
+            x: (N, C, H, W), with as many channels more as there are classes of boxes.
             t: (N,) times in 1..1000.
             labels: (N,) int64.
             conditions: (N, conditions); None is zeros.
@@ -170,6 +174,11 @@ class UNet(nn.Module):
         if self.checkpointing and self.training:
             return checkpoint(block, x, embedding, use_reentrant=False)
         return block(x, embedding)
+
+
+def has_no_class(spec: ImageSpec) -> bool:
+    """Whether there is a class that stands for none."""
+    return len(spec.classes) > 1 or bool(spec.boxes)
 
 
 def require_halvings(spec: ImageSpec, family: str, halvings: int) -> None:

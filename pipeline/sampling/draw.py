@@ -14,6 +14,7 @@ import torch
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.job import progress
 from pipeline.models.base import GenerativeModel
+from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.export import export
 from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import Generate, UserError
@@ -46,7 +47,8 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
     Args:
         model: folder `{model}/seed-{seed}` of a trained generator; `{model}` becomes the images' `source`.
         data: the real image set, which gives the classes, their counts and the scale of the values.
-        out: becomes an image set, with `samples.png` and `export/` beside it.
+        out: becomes an image set, with `samples.png` and `export/` beside it, and its boxes and `boxes.png` where the
+            model draws images with boxes.
         journal: a `pipeline.tracking.journal.Journal`.
         threads: CPU threads to compute with; None leaves torch's choice.
 
@@ -64,9 +66,13 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
         rows = {w.name: drawn.images[w.first : w.first + min(w.count, SHOWN)] for w in wanted}
         grids.sheet(rows, columns=SHOWN).save(out / "samples.png")
         export(drawn, out / "export", settings.export)
+        if generator.spec.boxes:
+            labels = [w.model_label for w in wanted for _ in range(w.count)]
+            write_boxes(generator, generator.spec.boxes, labels, drawn)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
-    journal.artifact(out / "samples.png", "synthetic")
+    for name in ("samples.png", *(["boxes.png"] if generator.spec.boxes else [])):
+        journal.artifact(out / name, "synthetic")
 
 
 def _wanted(settings: Generate, generator: GenerativeModel, real: ImageSet) -> list[Wanted]:

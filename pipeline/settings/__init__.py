@@ -13,6 +13,7 @@ from pipeline.settings.families import (
     StyleGAN2ADA,
     Texture,
     Training,
+    draws_boxes,
     model_settings,
 )
 from pipeline.settings.loading import Settings, load, schema
@@ -69,6 +70,7 @@ __all__ = [
     "Training",
     "UserError",
     "Voronoi",
+    "draws_boxes",
     "families",
     "gallery_of",
     "generate_of",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -33,6 +33,13 @@ class ImageSpec(NamedTuple):
     channels: int
     classes: tuple[str, ...]
     symmetry: str = "none"
+    boxes: tuple[str, ...] = ()
+    """Classes of boxes, for a model whose images come with boxes."""
+
+    def described(self) -> dict[str, Any]:
+        """The fields by name, without `boxes` where there are none: descriptions from before there were any stay
+        what they are."""
+        return {name: value for name, value in self._asdict().items() if name != "boxes" or value}
 
 
 class Strict(BaseModel):

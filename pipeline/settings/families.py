@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -214,6 +215,10 @@ class DDPM(Training):
     """Classifier-free guidance; 1 is none, above 1 is more of the class and less variety."""
     checkpoint_activations: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
+    # Said only where it is true, so that models without boxes from before there were any stay what they are.
+    boxes: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Draw images with boxes: the network is shown where the boxes of a training image are, and draws defects where it
+    is asked to. For data sets with boxes."""
 
 
 ModelSettings = Annotated[DCGAN | CGAN | WGANGP | StyleGAN2ADA | DDPM, Field(discriminator="family")]
@@ -224,6 +229,11 @@ FAMILY_SETTINGS = {
 # What a family can beside drawing its images, known without torch so that a run can be planned.
 STYLED = {"stylegan2_ada"}  # its models are a StyledModel
 WIDE = {"stylegan2_ada", "ddpm"}  # its models are Wide
+
+
+def draws_boxes(model: Training) -> bool:
+    """Whether the images of a model come with boxes."""
+    return isinstance(model, DDPM) and model.boxes
 
 
 def model_settings(values: dict[str, Any]) -> Training:

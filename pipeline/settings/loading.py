@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from pipeline.settings.basics import Name, Strict, UserError
 from pipeline.settings.datasets import Dataset
-from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
+from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training, draws_boxes
 from pipeline.settings.shots import LIST, expanded
 from pipeline.settings.stages import Detection, Evaluate, Gallery, Generate, Tracking
 
@@ -46,6 +46,7 @@ class Settings(Strict):
             for name in d.models or []:
                 if name not in self.models:
                     raise ValueError(f"datasets.{dataset}.models: `{name}` is no model{_nearest(name, self.models)}")
+        self._boxes_where_they_are_wanted()
         self._check_pseudo_labels()
         if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
             raise ValueError(
@@ -62,13 +63,29 @@ class Settings(Strict):
                 raise ValueError(f"{where} is no model{_nearest(name, self.models)}")
             if name not in boxed:
                 raise ValueError(f"{where} is trained on no data set with boxes")
-            if self.models[name].model_dump().get("boxes"):
+            if draws_boxes(self.models[name]):
                 raise ValueError(f"{where} draws images whose boxes are known (models.{name}.boxes); leave it out here")
 
     def models_of(self, dataset: str) -> list[str]:
-        """Names of the generators that are trained on a data set, in the order of `models`."""
-        chosen = self.datasets[dataset].models
-        return [name for name in self.models if chosen is None or name in chosen]
+        """Names of the generators that are trained on a data set, in the order of `models`.
+
+        Those that draw boxes are for data sets that have some.
+        """
+        d = self.datasets[dataset]
+        able = [name for name, model in self.models.items() if d.boxes or not draws_boxes(model)]
+        return [name for name in able if d.models is None or name in d.models]
+
+    def _boxes_where_they_are_wanted(self) -> None:
+        boxed = [name for name, model in self.models.items() if draws_boxes(model)]
+        if boxed and not any(d.boxes for d in self.datasets.values()):
+            raise ValueError(f"models.{boxed[0]}.boxes: true needs a data set with `boxes`, and no data set has any")
+        for dataset, d in self.datasets.items():
+            without = "draw images with boxes (boxes: true), but the data set has no `boxes`"
+            unable = [name for name in d.models or [] if name in boxed and not d.boxes]
+            if unable:
+                raise ValueError(f"datasets.{dataset}.models: {', '.join(unable)} would {without}")
+            if not self.models_of(dataset):
+                raise ValueError(f"datasets.{dataset}: no model is left for it, all {without}")
 
 
 def load(config: dict[str, Any]) -> Settings:

@@ -13,19 +13,25 @@ from torch import Tensor
 from pipeline.data.imageset import ImageSet
 from pipeline.models import ranks
 from pipeline.models.batch import Batch, Draws
+from pipeline.models.layouts import coverage
 from pipeline.settings import ImageSpec, UserError
+from pipeline.training.layouts import layouts_of
 from pipeline.training.seeds import derive
 
 RESIDENT = 0.25  # share of the free memory that the training images may take
 
 
-def model_spec(data: ImageSet, classes: list[str] | None) -> ImageSpec:
-    """What a model trained on `classes` (None: all) is told about the images.
+def model_spec(data: ImageSet, classes: list[str] | None, boxes: bool = False) -> ImageSpec:
+    """What a model trained on `classes` (None: all) is told about the images, and with `boxes` about their boxes.
 
     Raises:
-        UserError: an unknown or repeated class, or a symmetry that the shape does not have.
+        UserError: an unknown or repeated class, a symmetry that the shape does not have, or no boxes.
     """
     spec = data.spec
+    if boxes:
+        if not data.box_classes:
+            raise UserError(f"boxes: true needs images with boxes, {data.path} has none")
+        spec = spec._replace(boxes=tuple(data.box_classes))
     for name in classes or []:
         if name not in spec.classes:
             raise UserError(f"classes: `{name}` is not a class of {data.path}; it has {', '.join(spec.classes)}")
@@ -39,12 +45,14 @@ def model_spec(data: ImageSet, classes: list[str] | None) -> ImageSpec:
 def split_rows(data: ImageSet, spec: ImageSpec, split: str) -> tuple[np.ndarray, np.ndarray]:
     """Positions (n,) int64 in the image set of a split's images of the spec's classes, and their labels (n,) int64.
 
-    Labels index `spec.classes`.
+    Labels index `spec.classes`. A spec with boxes leaves out images whose boxes are not known.
     """
     index = {name: i for i, name in enumerate(spec.classes)}
     rows = data.rows(split)
     names = data.metadata["label"].to_numpy()[rows]
     wanted = np.isin(names, list(index))
+    if spec.boxes:
+        wanted &= data.annotated[rows]
     return rows[wanted], np.array([index[name] for name in names[wanted]], dtype=np.int64)
 
 
@@ -52,10 +60,17 @@ def training_rows(data: ImageSet, spec: ImageSpec) -> tuple[np.ndarray, np.ndarr
     """`split_rows` of the training images.
 
     Raises:
-        UserError: no training image of the classes asked for, or none at all.
+        UserError: no training image of the classes asked for, or none at all; for a spec with boxes, none of a class
+            whose boxes are known.
     """
     rows, labels = split_rows(data, spec, "train")
     missing = [name for i, name in enumerate(spec.classes) if i not in labels]
+    if missing and spec.boxes:
+        raise UserError(
+            f"{data.path}: `{'`, `'.join(missing)}` has no training image whose boxes are known (boxes: true); "
+            "name the other classes in the model's `classes`, or say in the data set's `boxes.missing` that images "
+            "without annotation are background"
+        )
     if missing == list(spec.classes) or (missing and len(spec.classes) < len(data.spec.classes)):
         raise UserError(f"{data.path}: `{'`, `'.join(missing)}` has no training image")
     return rows, labels
@@ -74,6 +89,8 @@ class Feed:
         self.batch_size, self.device, self.symmetry = batch, device, spec.symmetry
         self.maximum = float(np.iinfo(data.images.dtype).max)
         size = len(self.rows) * data.images[0].nbytes
+        self.layouts = layouts_of(data, self.rows) if spec.boxes else []
+        self.box_classes = len(spec.boxes)
         source = _Resident if size <= RESIDENT * _free_bytes(device) else _Mapped
         self.source = source(data.images, self.rows, device)
 
@@ -99,8 +116,15 @@ class Feed:
         stored = self.source.take(order)
         self.source.prepare(self.order(seed, step + 1)[own])
         draws = Draws(derive(seed, step, 2), self.batch_size, own, self.device)
-        images = augment(normalise(stored, self.maximum), self.symmetry, draws)
-        return Batch(images, self.labels[torch.from_numpy(order).to(self.device)], derive(seed, step, 1), part)
+        images, masks = normalise(stored, self.maximum), None
+        if self.box_classes:  # flipped as if they were colours of the image
+            masks = coverage([self.layouts[i] for i in order], self.box_classes, *images.shape[2:]).to(self.device)
+            shown = augment(torch.cat([images, masks], 1), self.symmetry, draws)
+            images, masks = shown.split([images.shape[1], self.box_classes], 1)
+        else:
+            images = augment(images, self.symmetry, draws)
+        labels = self.labels[torch.from_numpy(order).to(self.device)]
+        return Batch(images, labels, derive(seed, step, 1), part, masks)
 
     def class_images(self, label: int, count: int) -> Tensor:
         """The first `count` training images of a class, (n, C, H, W) float32 in [-1, 1], unflipped."""

@@ -16,18 +16,20 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 import pipeline.models
 from pipeline.data.imageset import ImageSet
 from pipeline.job import progress, say
 from pipeline.models import ranks
-from pipeline.settings import METHOD, Training, UserError
+from pipeline.settings import METHOD, Training, UserError, draws_boxes
 from pipeline.training import device as devices
 from pipeline.training import sentinels, store
 from pipeline.training.checkpoint import Checkpoints, alone, gather, read
-from pipeline.training.feed import Feed, model_spec, training_rows
+from pipeline.training.feed import Feed, model_spec, split_rows, training_rows
 from pipeline.training.interrupt import STATUS, Interrupt
+from pipeline.training.layouts import layouts_of
 from pipeline.training.log import TrainingLog
 from pipeline.training.seeds import derive
 from pipeline.training.sentinels import Sick
@@ -95,7 +97,7 @@ class Run:
     def __init__(self, settings: Training, data: ImageSet, out: Path, state: Path, seed: int, journal):
         self.settings, self.data, self.out, self.seed, self.journal = settings, data, out, seed, journal
         self.leader = ranks.index() == 0
-        self.spec = model_spec(data, settings.classes)
+        self.spec = model_spec(data, settings.classes, draws_boxes(settings))
         self.device = devices.best_device()
         amp = devices.amp_dtype(settings.precision, self.device)
         if settings.batch % ranks.count():
@@ -104,6 +106,8 @@ class Run:
         self.steps = math.ceil(settings.total_images / settings.batch)
         torch.manual_seed(derive(seed))
         model = pipeline.models.build(settings, self.spec, amp)
+        if self.spec.boxes:
+            model.keep_layouts(self.feed.labels.tolist(), self.feed.layouts)
         self.model = model.to(self.device, memory_format=torch.channels_last)
         try:
             out.mkdir(parents=True, exist_ok=True)
@@ -140,6 +144,9 @@ class Run:
             if self.done:
                 self._say(f"the training is complete already; delete {self.checkpoints.folder} to train anew")
             return
+        shown, there = len(self.feed.rows), len(split_rows(self.data, self.spec._replace(boxes=()), "train")[0])
+        if shown < there:
+            self._say(f"boxes: {there - shown} of {there} training images are left out, their boxes are not known")
         if self.leader:
             self.checkpoints.say_foreign()
         self._by_the_leader(lambda: self.snapshots.begin(-1), self._checkpoint, self._snapshot)
@@ -367,10 +374,13 @@ def _identity(settings: Training, data: ImageSet, spec, seed: int) -> dict[str, 
     digest = hashlib.sha256()
     for array in training_rows(data, spec):
         digest.update(array.tobytes())
+    if spec.boxes:
+        rows = np.concatenate([split_rows(data, spec, split)[0] for split in ("train", "val")])
+        digest.update(repr([[part.tolist() for part in layout] for layout in layouts_of(data, rows)]).encode())
     return {
         "method": METHOD["train"],
         "settings": settings.model_dump(mode="json", exclude=free),
-        "spec": spec._asdict(),
+        "spec": spec.described(),
         "seed": seed,
         "images": data.meta["data_hash"],
         "rows": digest.hexdigest(),

@@ -52,7 +52,7 @@ def save(
     recipe = {
         "version": VERSION,
         "settings": model.settings.model_dump(mode="json"),
-        "spec": model.spec._asdict(),
+        "spec": model.spec.described(),
         "seed": seed,
         "images_seen": best[1] if earlier else images,
         "images_trained": images,
@@ -92,7 +92,7 @@ def load(folder: Path) -> GenerativeModel:
     if family not in FAMILY_SETTINGS:
         raise UserError(f"{folder / RECIPE}: family `{family}` is not one of {', '.join(FAMILY_SETTINGS)}")
     settings = FAMILY_SETTINGS[family].model_validate(recipe["settings"])
-    spec = ImageSpec(**recipe["spec"] | {"classes": tuple(recipe["spec"]["classes"])})
+    spec = ImageSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in recipe["spec"].items()})
     device = best_device()
     model = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
     model.ema.load_state_dict(safetensors.torch.load(payload))

@@ -15,8 +15,10 @@ from pipeline.evaluation.random_networks import RandomNetworks
 from pipeline.models import ranks
 from pipeline.models.base import GenerativeModel
 from pipeline.models.batch import Draws, Part
+from pipeline.models.layouts import coverage
 from pipeline.settings import ImageSpec
 from pipeline.training.feed import normalise, split_rows, stored_tensor
+from pipeline.training.layouts import layouts_of
 from pipeline.training.seeds import derive
 from pipeline.training.snapshots import draw
 from pipeline.training.store import averaged_weights
@@ -43,6 +45,10 @@ class Watch:
         self.device, self.patience = device, patience
         if self.able:
             self.images = normalise(stored_tensor(data.images[rows[order]]), float(np.iinfo(data.images.dtype).max))
+            self.masks = None
+            if spec.boxes:
+                layouts = layouts_of(data, rows[order])
+                self.masks = coverage(layouts, len(spec.boxes), spec.height, spec.width)
             self.networks = RandomNetworks(spec.channels, min(spec.height, spec.width), device)
             vectors = self._vectors(self.images)
             self.centre, self.scale = metrics.block_scale(vectors, self.networks.vector_blocks)
@@ -100,7 +106,8 @@ class Watch:
             for start in range(0, n, batch):
                 rows = slice(start, min(start + batch, n))
                 images, labels = (x[rows].to(self.device) for x in (self.images, self.labels))
-                part = Part(images, labels, Draws(0, n, rows, self.device), len(labels) / n)
+                masks = None if self.masks is None else self.masks[rows].to(self.device)
+                part = Part(images, labels, Draws(0, n, rows, self.device), len(labels) / n, masks)
                 for name, value in model.held_out(part).items():
                     sums[name] = sums.get(name, 0.0) + float(value) * part.share
         return sums

@@ -52,7 +52,8 @@ class DoubleDraws(Draws):
 def double(model, seed=0):
     """The one part of a batch in float64, for a model in float64."""
     part = whole(model, seed, torch.float64)
-    return part._replace(draws=DoubleDraws(seed, len(part), slice(None), part.images.device))
+    draws = DoubleDraws(seed, len(part), slice(None), part.images.device)
+    return Part(part.images, part.labels, draws, part.share)
 
 
 def gradients(model, name, loss, part):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,6 +113,26 @@ def test_links_to_nowhere_and_pipes_among_annotations_stop_nothing(source):
     settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
     assert planned(source / "results", settings, "prepare_all")["annotate"] == 1
+
+
+@pytest.mark.slow
+def test_boxes_are_inputs_of_models_that_draw_boxes_alone(source):
+    results = source / "results"
+    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
+    boxed += " datasets.polycrystals.split.val=0 models.ddpm.boxes=true models.ddpm.total_images=16"
+    folder = results / "polycrystals"
+    asked = str(folder / "ddpm" / "seed-0" / "synthetic" / "boxes.json")
+    plain = str(folder / "dcgan" / "seed-0" / "synthetic" / "meta.json")
+    before = planned(results, boxed, "detect_all")
+    assert before["generate_boxed"] == 1
+    assert before["detect_boxes"] >= 2
+    run(results, asked, plain, settings=boxed)
+    assert json.loads(Path(asked).read_text())["classes"] == ["a"]
+    assert Path(asked).with_name("boxes.png").is_file()
+    assert planned(results, boxed, asked, plain) == {}
+    (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
+    assert planned(results, boxed, asked, plain) == {"annotate": 1, "train": 1, "generate_boxed": 1}
 
 
 def test_missing_annotations_are_one_line(tmp_path, source):

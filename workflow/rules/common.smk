@@ -15,6 +15,7 @@ from pipeline.settings import (
     METHOD,
     STYLED,
     UserError,
+    draws_boxes,
     gallery_of,
     generate_of,
     load,
@@ -40,6 +41,8 @@ LABELLED = [
 ]
 BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
 MODELS = list(SETTINGS.models)
+DRAW_BOXES = [name for name, model in SETTINGS.models.items() if draws_boxes(model)]
+DRAW_NONE = [name for name in MODELS if name not in DRAW_BOXES]
 FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
 GALLERIES = {
     name: gallery_of(SETTINGS.gallery, family) for name, family in FAMILIES.items()
@@ -59,6 +62,11 @@ WEIGHTS_FILE = os.path.join(
 )  # in a cache of the user's, anywhere
 
 
+def either(names):
+    """A pattern of any of the names; one that nothing matches where there are none."""
+    return "|".join(map(re.escape, names)) or r"(?!)"
+
+
 def names(arms):
     """A pattern of the names of all data sets' arms."""
     return "|".join(sorted({re.escape(name) for of in arms.values() for name in of}))
@@ -66,9 +74,10 @@ def names(arms):
 
 def made_sets(dataset):
     """The synthetic image sets with boxes of a data set."""
-    labelled = SETTINGS.detect.boxes.pseudo_labels
+    models, labelled = SETTINGS.models_of(dataset), SETTINGS.detect.boxes.pseudo_labels
     return [
-        Made(name, "pseudo") for name in SETTINGS.models_of(dataset) if name in labelled
+        *(Made(name, "synthetic") for name in models if name in DRAW_BOXES),
+        *(Made(name, "pseudo") for name in models if name in labelled),
     ]
 
 

@@ -15,6 +15,8 @@ rule generate:
         "<results>/logs/{dataset}/{model}-s{seed}/generate.log",
     benchmark:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/generate.tsv"
+    wildcard_constraints:
+        model=either(DRAW_NONE),
     conda:
         ENVIRONMENT
     threads: 8
@@ -30,6 +32,27 @@ rule generate:
         journal=journal("{dataset}/{model}/seed-{seed}/generate"),
     script:
         "../scripts/generate.py"
+
+
+use rule generate as generate_boxed with:
+    output:
+        SYNTHETIC,
+        [f"{RUN}/synthetic/{name}" for name in BOX_FILES],
+        export=directory(f"{RUN}/synthetic/export"),
+        samples=report(
+            f"{RUN}/synthetic/samples.png",
+            caption="../report/samples.rst",
+            category="{dataset}",
+            labels={"figure": "synthetic images", "model": "{model}, seed {seed}"},
+        ),
+        boxes=report(
+            f"{RUN}/synthetic/boxes.png",
+            caption="../report/asked_boxes.rst",
+            category="{dataset}",
+            labels={"figure": "boxes asked for", "model": "{model}, seed {seed}"},
+        ),
+    wildcard_constraints:
+        model=either(DRAW_BOXES),
 
 
 rule gallery:

@@ -1,6 +1,9 @@
 rule train:
     input:
         real=REAL,
+        boxes=lambda w: (
+            expand(BOXES, dataset=w.dataset) if w.model in DRAW_BOXES else []
+        ),
         weights=lambda w: vgg19(w.model),
     output:
         weights=f"{RUN}/model.safetensors",

@@ -1,0 +1,147 @@
+"""Layouts: where the boxes of an image are, the masks that show them to a network, and which layout a drawn image gets.
+
+Boxes are (x0, y0, x1, y1) in pixels, half-open: x along columns, y along rows, the first pixel from 0 to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+NUMBERS = 6  # standard normal numbers that a layout is drawn from
+JITTER = 1 / 16  # of a side: the farthest that boxes are shifted
+
+
+class Layout(NamedTuple):
+    """The boxes of one image; none for background. On the CPU."""
+
+    kinds: Tensor  # (m,) int64, classes of boxes
+    boxes: Tensor  # (m, 4) float64
+
+
+# ---------------------------------------------------------------- masks
+
+
+def coverage(layouts: list[Layout], classes: int, height: int, width: int) -> Tensor:
+    """(N, classes, height, width) float32 in [0, 1]: how much of each pixel the boxes of a class cover.
+
+    Exact for one box, so that edges between pixels are seen. Where boxes of one class overlap, that of the box which
+    covers most of the pixel.
+    """
+    drawn = torch.zeros(len(layouts), classes, height, width)
+    for image, layout in zip(drawn, layouts, strict=True):
+        x0, y0, x1, y1 = layout.boxes.float().unbind(1)
+        covered = _covered(y0, y1, height)[:, :, None] * _covered(x0, x1, width)[:, None, :]  # (m, H, W)
+        for kind in layout.kinds.unique().tolist():
+            image[kind] = covered[layout.kinds == kind].amax(0)
+    return drawn
+
+
+def _covered(low: Tensor, high: Tensor, size: int) -> Tensor:
+    """(m, size) share of each pixel of a row that the stretches from `low` to `high` (m,) cover."""
+    pixel = torch.arange(size)
+    return (torch.minimum(high[:, None], pixel + 1) - torch.maximum(low[:, None], pixel)).clamp(0, 1)
+
+
+# ---------------------------------------------------------------- moves
+
+
+def mirrored(boxes: Tensor, axis: int, size: int) -> Tensor:
+    """Boxes (m, 4) of the image mirrored left-right (axis 0) or up-down (axis 1), `size` pixels along the axis."""
+    moved = boxes.clone()
+    moved[:, axis], moved[:, axis + 2] = size - boxes[:, axis + 2], size - boxes[:, axis]
+    return moved
+
+
+def transposed(boxes: Tensor) -> Tensor:
+    """Boxes (m, 4) of the image whose rows become its columns."""
+    return boxes[:, [1, 0, 3, 2]]
+
+
+def shifted(boxes: Tensor, axis: int, size: int, u: float) -> Tensor:
+    """Boxes (m, 4) shifted together along an axis, u in [0, 1] of the way from the farthest down to the farthest up.
+
+    They stay whole and inside the image. An end on the border stays there, since the defect goes on beyond it; such a
+    box keeps at least half of its length. The farthest is JITTER of the side, less where there is less room.
+    """
+    low, high = boxes[:, axis], boxes[:, axis + 2]
+    first, last = low <= 0, high >= size
+    inside, half = ~first & ~last, (high - low) / 2
+    down = torch.cat([low[inside], low[~first & last], half[first & ~last]])
+    up = torch.cat([(size - high)[inside], (size - high)[first & ~last], half[~first & last]])
+    farthest = boxes.new_tensor([JITTER * size])
+    down, up = torch.cat([down, farthest]).min(), torch.cat([up, farthest]).min()
+    move = u * (down + up) - down
+    moved = boxes.clone()
+    moved[:, axis] = torch.where(first, low, low + move)
+    moved[:, axis + 2] = torch.where(last, high, high + move)
+    return moved
+
+
+FLIPS: dict[str, list[Callable[[Tensor, int, int], Tensor]]] = {
+    "none": [],
+    "horizontal": [lambda boxes, height, width: mirrored(boxes, 0, width)],
+    "vertical": [lambda boxes, height, width: mirrored(boxes, 1, height)],
+    "both": [
+        lambda boxes, height, width: mirrored(boxes, 0, width),
+        lambda boxes, height, width: mirrored(boxes, 1, height),
+    ],
+    "dihedral": [
+        lambda boxes, height, width: mirrored(boxes, 0, width),
+        lambda boxes, height, width: mirrored(boxes, 1, height),
+        lambda boxes, height, width: transposed(boxes),
+    ],
+}
+"""Of each symmetry, moves that make its whole group if each is done or not: those of `pipeline.training.feed`."""
+
+
+# ---------------------------------------------------------------- what a model keeps
+
+
+class Book(nn.Module):
+    """The layouts of the training images, from which those of drawn images are taken.
+
+    It is in the model's weights as one table, so that nothing but the model is needed to draw. Only networks that are
+    shown boxes have one; nothing of it is learnt.
+    """
+
+    COLUMNS = 7  # image, its class, class of the box (-1: an image without boxes), x0, y0, x1, y1
+
+    def __init__(self):
+        super().__init__()
+        self.table = torch.zeros(0, self.COLUMNS, dtype=torch.float64)
+
+    def write(self, labels: list[int], layouts: list[Layout]) -> None:
+        """Fill the book with the layouts of images and their classes."""
+        rows = []
+        for i, (label, layout) in enumerate(zip(labels, layouts, strict=True)):
+            boxes = [[i, label, k, *b] for k, b in zip(layout.kinds.tolist(), layout.boxes.tolist(), strict=True)]
+            rows += boxes or [[i, label, -1, 0, 0, 0, 0]]
+        self.set_extra_state(torch.tensor(rows, dtype=torch.float64).reshape(-1, self.COLUMNS))
+
+    def get_extra_state(self) -> Tensor:
+        return self.table
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.table = state.detach().to("cpu", torch.float64)
+
+    def ask(self, label: int, numbers: Tensor, symmetry: str, height: int, width: int) -> Layout:
+        """The layout of a training image of the class, under an element of the symmetry's group and shifted a little.
+
+        Args:
+            numbers: (NUMBERS,) standard normal: which image, each move or not, how far to shift along either axis.
+        """
+        chances = torch.special.ndtr(numbers.detach().to("cpu", torch.float64)).tolist()
+        images = self.table[self.table[:, 1] == label, 0].unique()
+        image = images[min(int(chances[0] * len(images)), len(images) - 1)]
+        rows = self.table[(self.table[:, 0] == image) & (self.table[:, 2] >= 0)]
+        boxes = rows[:, 3:]
+        for move, chance in zip(FLIPS[symmetry], chances[1:4], strict=False):
+            if chance < 0.5:
+                boxes = move(boxes, height, width)
+        for axis, size in ((0, width), (1, height)):
+            boxes = shifted(boxes, axis, size, chances[4 + axis])
+        return Layout(rows[:, 2].long(), boxes)
