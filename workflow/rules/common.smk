@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import PLAIN, arms
-from pipeline.detection.boxes.arms import box_arms
+from pipeline.detection.boxes.arms import Made, box_arms
 from pipeline.settings import (
     METHOD,
     STYLED,
@@ -24,7 +24,8 @@ from pipeline.weights import WEIGHTS, in_cache, place
 try:
     SETTINGS = load(config)
     for name, dataset in SETTINGS.datasets.items():
-        check_source(dataset, name)
+        if dataset.patches_of is None:
+            check_source(dataset, name)
         if dataset.boxes:
             annotations.files(dataset.boxes, f"datasets.{name}.boxes")
     if SETTINGS.tracking.tensorboard:
@@ -37,6 +38,7 @@ LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
 ]
 BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
+PATCHES = SETTINGS.patch_sets()
 MODELS = list(SETTINGS.models)
 FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
 GALLERIES = {
@@ -56,6 +58,11 @@ WEIGHTS_FILE = os.path.join(
 )  # in a cache of the user's, anywhere
 
 
+def one_of(names):
+    """A pattern of names; where there are none, one that nothing matches."""
+    return "|".join(names) or "(?!)"
+
+
 def names(arms):
     """A pattern of the names of all data sets' arms."""
     return "|".join(sorted({re.escape(name) for of in arms.values() for name in of}))
@@ -63,7 +70,8 @@ def names(arms):
 
 def made_sets(dataset):
     """The synthetic image sets with boxes of a data set."""
-    return []
+    painters = SETTINGS.models_of(PATCHES[dataset]) if dataset in PATCHES else []
+    return [Made(model, "blended") for model in painters]
 
 
 BOX_ARMS = {name: box_arms(made_sets(name)) for name in BOXED}
