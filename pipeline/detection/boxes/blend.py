@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +20,8 @@ from pipeline.job import progress, say
 from pipeline.settings import Blend, Patches, UserError
 from pipeline.training.seeds import derive
 
+CANDIDATES = 8  # patches drawn for a box, of which one is put in
+
 
 class Layout(NamedTuple):
     """The boxes of an image, the largest first: one that lies within another is put in after it."""
@@ -26,6 +29,8 @@ class Layout(NamedTuple):
     labels: list[str]
     boxes: np.ndarray
     """(n, 4) x0, y0, x1, y1 in pixels."""
+    detail: np.ndarray
+    """(n, 2) as `_detail`, of the real defects."""
 
 
 class Material(NamedTuple):
@@ -46,9 +51,13 @@ def blend(settings: Blend, cutting: Patches, real: Path, patches: Path, out: Pat
     """Write an image set with boxes: real training images with synthetic defects, and `samples.png` beside it.
 
     Image i is a training image whose boxes are known, each in its turn. Each of its boxes is filled anew with a patch
-    of its class, drawn at random and turned as the data set's symmetry allows, in the box's size and aspect. An image
-    without boxes gets those of another training image, their places turned likewise. The patch with its margin is put
-    in by `poisson.blended`.
+    of its class, turned as the data set's symmetry allows and stretched to the box's size and aspect. An image without
+    boxes gets those of another training image, their places turned likewise. The patch with its margin is put in by
+    `poisson.blended`.
+
+    A patch does not tell how large its defect is: stretched to another size and aspect it is blurred, or too fine. So
+    `CANDIDATES` are drawn at random for each box, and the one is taken whose detail, once stretched, is most like that
+    of the real defect.
 
     An image with a box of a class of which there is no patch is left out: its own defect would stay half covered.
 
@@ -78,7 +87,7 @@ def blend(settings: Blend, cutting: Patches, real: Path, patches: Path, out: Pat
                 writer[i] = image
                 of = whole.metadata.iloc[host]
                 rows.append((name, of["label"], of["id"], 0, 0, name, "train", seed))
-                boxes += [(name, label, *box) for label, box in zip(*layout, strict=True)]
+                boxes += [(name, label, *box) for label, box in zip(layout.labels, layout.boxes, strict=True)]
                 bar.update()
             same = {k: whole.meta[k] for k in ("classes", "symmetry", "dtype", "scaling", "pixel_size", "unit")}
             writer.finish(pd.DataFrame(rows, columns=[*COLUMNS, "seed"]), same)
@@ -100,7 +109,8 @@ def _material(images: ImageSet, patches: ImageSet, margin: float) -> Material:
     names = patches.metadata["label"].to_numpy()
     of = {label: np.flatnonzero(names == label) for label in images.box_classes if label in names}
     rows = seen(images, "train")
-    layouts = {row: layout for row, layout in _layouts(images, rows).items() if set(layout.labels) <= of.keys()}
+    there = _layouts(images, rows, margin)
+    layouts = {row: layout for row, layout in there.items() if set(layout.labels) <= of.keys()}
     if not any(layout.labels for layout in layouts.values()):
         raise UserError(
             f"{patches.path}: has patches of {', '.join(of) or 'no class of boxes'}; none of the {len(rows)} training "
@@ -119,7 +129,7 @@ def _check_kind(images: ImageSet, patches: ImageSet) -> None:
         raise UserError(f"{patches.path}: patches of {other} do not fit into images of {own}")
 
 
-def _layouts(images: ImageSet, rows: np.ndarray) -> dict[int, Layout]:
+def _layouts(images: ImageSet, rows: np.ndarray, margin: float) -> dict[int, Layout]:
     """Of these images, by row."""
     table = images.boxes
     areas = (table["x1"] - table["x0"]) * (table["y1"] - table["y0"])
@@ -127,8 +137,18 @@ def _layouts(images: ImageSet, rows: np.ndarray) -> dict[int, Layout]:
     found = {}
     for row in rows.tolist():
         own = table[table["id"] == images.metadata["id"][row]]
-        found[row] = Layout(own["label"].tolist(), own[ENDS].to_numpy(float))
+        boxes, image = own[ENDS].to_numpy(float), images.images[row]
+        detail = [_detail(image[_reach(Window(*box), margin, image.shape)]) for box in boxes]
+        found[row] = Layout(own["label"].tolist(), boxes, np.reshape(detail, (len(own), 2)))
     return found
+
+
+def _detail(image: np.ndarray) -> np.ndarray:
+    """(2,) logarithms of the mean square differences of neighbours down and across, of an (H, W, C) in [0, top]."""
+    levels = image.astype(np.float64)
+    squares = [np.square(np.diff(levels, axis=axis)) for axis in (0, 1)]
+    # A quarter is what rounding alone makes; it keeps the logarithm of an even gray finite.
+    return np.log([square.sum() / max(1, square.size) + 0.25 for square in squares])
 
 
 # ---------------------------------------------------------------- one image
@@ -141,43 +161,54 @@ def composed(material: Material, host: int, rng: np.random.Generator) -> tuple[n
     if not layout.labels:
         layout = _borrowed(material, symmetry, rng)
     image = stored.astype(np.float64)
-    for label, box in zip(*layout, strict=True):
-        patch = material.patches.images[rng.choice(material.of[label])]
-        image = put(image, _view(patch, _drawn(symmetry, rng)), Window(*box), material.margin)
+    for label, box, detail in zip(*layout, strict=True):
+        window = Window(*box)
+        reach = _reach(window, material.margin, image.shape)
+        fitted = [
+            fit(_view(material.patches.images[row], _drawn(symmetry, rng)), window, material.margin, reach)
+            for row in rng.choice(material.of[label], CANDIDATES)
+        ]
+        unlike = [np.square(_detail(patch) - detail).sum() for patch in fitted]
+        image = blended(image, fitted[int(np.argmin(unlike))], reach[0].start, reach[1].start)
     top = np.iinfo(stored.dtype).max
     return np.rint(image).clip(0, top).astype(stored.dtype), layout
 
 
-def put(image: np.ndarray, patch: np.ndarray, box: Window, margin: float) -> np.ndarray:
-    """An image with a patch blended in.
+def _reach(box: Window, margin: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of an image (H, W, C) that a box and its margin touch."""
+    wide = box.widened(margin)
+    rows = slice(max(0, math.floor(wide.y0)), min(shape[0], math.ceil(wide.y1)))
+    return rows, slice(max(0, math.floor(wide.x0)), min(shape[1], math.ceil(wide.x1)))
+
+
+def fit(patch: np.ndarray, box: Window, margin: float, reach: tuple[slice, slice]) -> np.ndarray:
+    """A patch, stretched to a box.
 
     Args:
-        image: (H, W, C) float64.
-        patch: (h, w, C) of the same levels; shows a box widened by the margin, stretched to the patch's sides.
-        box: where it goes, in pixels of the image.
+        patch: (h, w, C); shows a box widened by the margin.
+        box: where it goes, in pixels of an image.
         margin: as in `Window.widened`.
+        reach: the rows and columns of that image that are wanted.
 
     Returns:
-        (H, W, C) float64.
+        (rows, columns, C) float64, of the levels of the patch.
     """
-    height, width = image.shape[:2]
-    wide = box.widened(margin)
-    x0, y0 = max(0, int(np.floor(wide.x0))), max(0, int(np.floor(wide.y0)))
-    x1, y1 = min(width, int(np.ceil(wide.x1))), min(height, int(np.ceil(wide.y1)))
-    across, down = patch.shape[1] / (wide.x1 - wide.x0), patch.shape[0] / (wide.y1 - wide.y0)
-    start, end = (x0 - wide.x0) * across, (x1 - wide.x0) * across
-    there = Window(start, (y0 - wide.y0) * down, end, (y1 - wide.y0) * down)
-    fitted = cut(patch.astype(np.float32), there, y1 - y0, x1 - x0)
-    return blended(image, fitted.astype(np.float64), y0, x0)
+    wide, (rows, columns) = box.widened(margin), reach
+    down, across = patch.shape[0] / (wide.y1 - wide.y0), patch.shape[1] / (wide.x1 - wide.x0)
+    x0, x1 = ((x - wide.x0) * across for x in (columns.start, columns.stop))
+    y0, y1 = ((y - wide.y0) * down for y in (rows.start, rows.stop))
+    window = Window(x0, y0, x1, y1)
+    return cut(patch.astype(np.float32), window, rows.stop - rows.start, columns.stop - columns.start).astype(float)
 
 
 def _borrowed(material: Material, symmetry: str, rng: np.random.Generator) -> Layout:
     """The boxes of an image that has some, as they would be in a view of it."""
     donors = [row for row, layout in material.layouts.items() if layout.labels]
-    labels, boxes = material.layouts[int(rng.choice(donors))]
+    labels, boxes, detail = material.layouts[int(rng.choice(donors))]
     height, width = material.images.spec[:2]
-    view = np.array([_drawn(symmetry, rng)], np.uint8)
-    return Layout(labels, turned(boxes[None], view, height, width)[0])
+    view = _drawn(symmetry, rng)
+    boxes = turned(boxes[None], np.array([view], np.uint8), height, width)[0]
+    return Layout(labels, boxes, detail[:, ::-1] if view & TRANSPOSE else detail)
 
 
 def _drawn(symmetry: str, rng: np.random.Generator) -> int:
