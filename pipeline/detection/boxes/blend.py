@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -175,10 +174,18 @@ def composed(material: Material, host: int, rng: np.random.Generator) -> tuple[n
 
 
 def _reach(box: Window, margin: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of an image (H, W, C) that a box and its margin touch."""
+    """Rows and columns of an image (H, W, C) that a box and its margin cover."""
     wide = box.widened(margin)
-    rows = slice(max(0, math.floor(wide.y0)), min(shape[0], math.ceil(wide.y1)))
-    return rows, slice(max(0, math.floor(wide.x0)), min(shape[1], math.ceil(wide.x1)))
+    return _span(wide.y0, wide.y1, shape[0]), _span(wide.x0, wide.x1, shape[1])
+
+
+def _span(start: float, end: float, length: int) -> slice:
+    """The pixels of an axis whose centres lie between two ends; one at least.
+
+    None beyond: the rim decides on the level of all within, and there the patch would have to be guessed.
+    """
+    first = min(max(0, round(start)), length - 1)
+    return slice(first, max(first + 1, min(length, round(end))))
 
 
 def fit(patch: np.ndarray, box: Window, margin: float, reach: tuple[slice, slice]) -> np.ndarray:
