@@ -71,33 +71,34 @@ def blend(settings: Blend, cutting: Patches, real: Path, patches: Path, out: Pat
         UserError: no patch, or patches of other channels or depth; no training image that could be used; a full disk.
     """
     material = _material(ImageSet.open(real), ImageSet.open(patches), cutting.margin)
-    whole, hosts = material.images, list(material.layouts)
-    count = settings.images or len(hosts)
-    height, width, channels = whole.spec[:3]
-    rows, boxes = [], []
     try:
-        with (
-            ImageSetWriter(out, count, height, width, channels, whole.images.dtype.name) as writer,
-            progress("blending", count) as bar,
-        ):
-            for i in range(count):
-                host, name, seed = hosts[i % len(hosts)], f"blended_{i:06d}", derive(settings.seed, i)
-                image, layout = composed(material, host, np.random.default_rng(seed))
-                writer[i] = image
-                of = whole.metadata.iloc[host]
-                rows.append((name, of["label"], of["id"], 0, 0, name, "train", seed))
-                boxes += [(name, label, *box) for label, box in zip(layout.labels, layout.boxes, strict=True)]
-                bar.update()
-            same = {k: whole.meta[k] for k in ("classes", "symmetry", "dtype", "scaling", "pixel_size", "unit")}
-            writer.finish(pd.DataFrame(rows, columns=[*COLUMNS, "seed"]), same)
+        boxes = _write(settings, material, out)
         made = ImageSet.open(out)
-        table = pd.DataFrame(boxes, columns=boxstore.COLUMNS)
-        boxstore.write(out, made.meta["data_hash"], table, whole.box_classes, [])
-        lines = [f"{count} training images with {len(boxes)} defects by {patches.parents[1].name}"]
+        boxstore.write(out, made.meta["data_hash"], boxes, material.images.box_classes, [])
+        lines = [f"{len(made)} training images with {len(boxes)} defects by {patches.parents[1].name}"]
         preview.write(ImageSet.open(out), lines, out / "samples.png", boxes=True)
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
     journal.artifact(out / "samples.png", "blended")
+
+
+def _write(settings: Blend, material: Material, out: Path) -> pd.DataFrame:
+    """Write the image set; its boxes, as `boxstore.Boxes.table`."""
+    real, hosts = material.images, list(material.layouts)
+    count, shape = settings.images or len(hosts), real.spec[:3]
+    rows, boxes = [], []
+    with ImageSetWriter(out, count, *shape, real.images.dtype.name) as writer, progress("blending", count) as bar:
+        for i in range(count):
+            host, name, seed = hosts[i % len(hosts)], f"blended_{i:06d}", derive(settings.seed, i)
+            image, layout = composed(material, host, np.random.default_rng(seed))
+            writer[i] = image
+            of = real.metadata.iloc[host]
+            rows.append((name, of["label"], of["id"], 0, 0, name, "train", seed))
+            boxes += [(name, label, *box) for label, box in zip(layout.labels, layout.boxes, strict=True)]
+            bar.update()
+        same = {k: real.meta[k] for k in ("classes", "symmetry", "dtype", "scaling", "pixel_size", "unit")}
+        writer.finish(pd.DataFrame(rows, columns=[*COLUMNS, "seed"]), same)
+    return pd.DataFrame(boxes, columns=boxstore.COLUMNS)
 
 
 # ---------------------------------------------------------------- what there is
@@ -105,8 +106,9 @@ def blend(settings: Blend, cutting: Patches, real: Path, patches: Path, out: Pat
 
 def _material(images: ImageSet, patches: ImageSet, margin: float) -> Material:
     _check_kind(images, patches)
-    names = patches.metadata["label"].to_numpy()
-    of = {label: np.flatnonzero(names == label) for label in images.box_classes if label in names}
+    drawn = patches.rows("train")
+    names = patches.metadata["label"].to_numpy()[drawn]
+    of = {label: drawn[names == label] for label in images.box_classes if label in names}
     rows = seen(images, "train")
     there = _layouts(images, rows, margin)
     layouts = {row: layout for row, layout in there.items() if set(layout.labels) <= of.keys()}
