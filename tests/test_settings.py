@@ -31,7 +31,7 @@ def config(**changes):
             "models.cgan.batch: Input should be a valid",
         ),
         ({"models": {"cgan": {"family": "cgan", "batch": 1}}}, "greater than or equal to 2; it is 1"),
-        ({"datasets": {"steel": {"size": 64}}}, "datasets.steel.source: this setting has no default"),
+        ({"datasets": {"steel": {"size": 64}}}, "datasets.steel.source: must be given, or `patches_of`"),
         ({"datasets": {"steel": {"source": "x", "size": 48}}}, "datasets.steel.size: 48 cannot be made by any family"),
         ({"datasets": {"steel": {"source": "x", "labels": {"rul": 1}}}}, "datasets.steel.labels.rul: unknown setting"),
         ({"datasets": {"steel": {"source": "x", "scaling": {"low": 2}}}}, "low (2.0) must be below high (1.0)"),

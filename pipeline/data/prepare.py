@@ -33,6 +33,7 @@ SECONDS = 120  # longest time for a task: a damaged file may keep a decoder busy
 TASK_BYTES = 32 * 2**20  # of source pixels in a task of several images
 TASK_IMAGES = 128
 SAMPLE = 4_000_000  # values for percentiles over the set
+LATER = {"boxes", "patches_of", "patches"}  # settings of what is made of the images, none of which they change
 
 
 class Picture(NamedTuple):
@@ -283,5 +284,5 @@ def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[st
         "pixel_size": pixel,
         "unit": settings.unit,
         "sources": len({square.picture.candidate.header.source for square in squares}),
-        "settings": settings.model_dump(mode="json", exclude={"boxes"}),  # they come later, and change no image
+        "settings": settings.model_dump(mode="json", exclude=LATER),
     }

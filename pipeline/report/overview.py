@@ -29,7 +29,7 @@ def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
         | {split: int(((table["label"] == label) & (table["split"] == split)).sum()) for split in SPLITS}
         for label in real.meta["classes"]
     ]
-    source = settings.get("source", "")
+    source = f"patches of {of}" if (of := settings.get("patches_of")) else settings.get("source", "")
     return {
         "source": source if isinstance(source, str) else ", ".join(source),
         "procedural": source == "voronoi",

@@ -1,7 +1,7 @@
 """Every setting: its type, default, bounds and one-line meaning. Imports neither torch nor anything of the package."""
 
 from pipeline.settings.basics import METHOD, ImageSpec, Strict, UserError
-from pipeline.settings.datasets import HDF5, Boxes, Dataset, Labels, Scaling, Split, Voronoi
+from pipeline.settings.datasets import HDF5, Boxes, Dataset, Labels, Patches, Scaling, Split, Voronoi
 from pipeline.settings.families import (
     CGAN,
     DCGAN,
@@ -19,6 +19,7 @@ from pipeline.settings.families import (
 from pipeline.settings.loading import Settings, load, schema
 from pipeline.settings.shots import Family, families
 from pipeline.settings.stages import (
+    Blend,
     Detect,
     DetectBoxes,
     Detection,
@@ -45,6 +46,7 @@ __all__ = [
     "STYLED",
     "WGANGP",
     "WIDE",
+    "Blend",
     "Boxes",
     "Dataset",
     "Detect",
@@ -58,6 +60,7 @@ __all__ = [
     "Interpolation",
     "Labels",
     "Mixing",
+    "Patches",
     "Scaling",
     "Settings",
     "Split",

@@ -10,8 +10,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 METHOD = {
     "prepare": 4,
     "annotate": 1,
+    "cut_patches": 1,
     "train": 2,
     "generate": 1,
+    "blend": 1,
     "gallery": 1,
     "evaluate": 3,
     "detect": 3,

@@ -127,9 +127,23 @@ class Boxes(Strict):
     """A box stays in a prepared image that shows at least this share of what an image of this size can show of it."""
 
 
+class Patches(Strict):
+    """How defects are cut out, for `patches_of`."""
+
+    margin: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """What is cut out with a box on each of its sides, as a fraction of its width and height. There a patch passes into
+    the image that it is put into."""
+    smallest: Positive = 4.0
+    """A box with a side below this, in pixels of the prepared image, is left out: enlarged, it would be a blur."""
+
+
 class Dataset(Strict):
-    source: str | list[str]
-    """A folder, a glob, a list of files, an HDF5 file, or `voronoi` (drawn here)."""
+    source: str | list[str] | None = None
+    """A folder, a glob, a list of files, an HDF5 file, or `voronoi` (drawn here); null only with `patches_of`."""
+    patches_of: Name | None = None
+    """In place of `source`: the defects of this data set, which has boxes, cut out one by one; their classes are those
+    of the boxes. Only `size`, `models` and `patches` may be set beside it, all else is as it is there."""
+    patches: Patches = Patches()
     size: Annotated[int, Field(ge=16, le=1024)] = 128
     """Height and width of a training image in pixels."""
     fit: Literal["resize", "tile"] = "resize"

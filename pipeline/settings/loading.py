@@ -12,8 +12,9 @@ from pydantic import Field, ValidationError, model_validator
 from pipeline.settings.basics import Name, Strict, UserError
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training, draws_boxes
+from pipeline.settings.patches import OWN, check_sources, patch_sets
 from pipeline.settings.shots import LIST, expanded
-from pipeline.settings.stages import Detection, Evaluate, Gallery, Generate, Tracking
+from pipeline.settings.stages import Blend, Detection, Evaluate, Gallery, Generate, Tracking
 
 
 class Settings(Strict):
@@ -25,6 +26,7 @@ class Settings(Strict):
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     models: Annotated[dict[Name, ModelSettings], Field(min_length=1)]
     generate: Generate = Generate()
+    blend: Blend = Blend()
     gallery: Gallery = Gallery()
     evaluate: Evaluate = Evaluate()
     detect: Detection = Detection()
@@ -36,6 +38,7 @@ class Settings(Strict):
                 raise ValueError(f"models.{name}: `{name}` is the name of a folder of the results; choose another")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        check_sources(self.datasets)
         for dataset, d in self.datasets.items():
             if d.size & (d.size - 1) or d.size < 32:
                 raise ValueError(
@@ -87,6 +90,10 @@ class Settings(Strict):
             if not self.models_of(dataset):
                 raise ValueError(f"datasets.{dataset}: no model is left for it, all {without}")
 
+    def patch_sets(self) -> dict[str, str]:
+        """The data set of its patches, by the name of each data set that has one."""
+        return patch_sets(self.datasets)
+
 
 def load(config: dict[str, Any]) -> Settings:
     """Check a raw configuration and fill in every default.
@@ -129,7 +136,7 @@ def schema() -> dict[str, Any]:
 
 def _keys(entries: str, entry: dict) -> set[str]:
     if entries == "datasets":
-        return set(Dataset.model_fields)
+        return OWN if entry.get("patches_of") else set(Dataset.model_fields)
     family = FAMILY_SETTINGS.get(entry.get("family"), Training)
     return set(family.model_fields)
 

@@ -24,6 +24,7 @@ def expanded(datasets: Any) -> Any:
     """Raw data sets by name; one whose `shots` is a list is replaced by one for each entry K of the list.
 
     Its name is `{name}_{K}`; null keeps the name as it is, so that a set that was there before its shots stays itself.
+    So does one whose `patches_of` names such a set: each of its members is of one of the others'.
 
     Raises:
         UserError: an entry that is no number of shots, or one that is there twice; two data sets of one name.
@@ -33,7 +34,7 @@ def expanded(datasets: Any) -> Any:
     made: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, entry in datasets.items():
-        for member, settings in _members(name, entry).items():
+        for member, settings in (_patches(name, entry, datasets) or _members(name, entry)).items():
             if member in made:
                 raise UserError(
                     f"datasets.{origins[member]} and datasets.{name} would both be the data set `{member}`, since a "
@@ -43,8 +44,23 @@ def expanded(datasets: Any) -> Any:
     return made
 
 
+def _patches(name: str, entry: Any, datasets: dict[str, Any]) -> dict[str, Any]:
+    """The members of patches of a data set with a list of shots; none where it is not such."""
+    of = entry.get("patches_of") if isinstance(entry, dict) else None
+    whole = datasets.get(of) if isinstance(of, str) else None
+    if not _is_list(whole):
+        return {}
+    others = _members(of, whole)
+    own = _members(name, entry | {"shots": whole["shots"]})
+    return {member: entry | {"patches_of": other} for member, other in zip(own, others, strict=True)}
+
+
+def _is_list(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("shots"), list)
+
+
 def _members(name: str, entry: Any) -> dict[str, Any]:
-    if not isinstance(entry, dict) or not isinstance(entry.get("shots"), list):
+    if not _is_list(entry):
         return {name: entry}
     try:
         shots = LIST.validate_python(entry["shots"])

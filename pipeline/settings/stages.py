@@ -24,6 +24,16 @@ class Generate(Strict):
     """Format of the image files a user takes away. Float images are always TIFF."""
 
 
+class Blend(Strict):
+    """Training images whose defects are filled anew with synthetic patches, for detectors that find defects with boxes.
+    Of data sets of which another one has the patches (`patches_of`)."""
+
+    images: Count | None = None
+    """Images made with the patches of each generator; null is one of each training image that can be used."""
+    seed: int = 0
+    """Image i is made from a seed derived from this and i."""
+
+
 class Sweep(Strict):
     """The same seeds at several truncations ψ, as a sheet. Of families with styles."""
 

@@ -27,7 +27,8 @@ from pipeline.weights import WEIGHTS, in_cache, place
 try:
     SETTINGS = load(config)
     for name, dataset in SETTINGS.datasets.items():
-        check_source(dataset, name)
+        if dataset.patches_of is None:
+            check_source(dataset, name)
         if dataset.boxes:
             annotations.files(dataset.boxes, f"datasets.{name}.boxes")
     if SETTINGS.tracking.tensorboard:
@@ -40,6 +41,7 @@ LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
 ]
 BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
+PATCHES = SETTINGS.patch_sets()
 MODELS = list(SETTINGS.models)
 DRAW_BOXES = [name for name, model in SETTINGS.models.items() if draws_boxes(model)]
 DRAW_NONE = [name for name in MODELS if name not in DRAW_BOXES]
@@ -69,14 +71,16 @@ def either(names):
 
 def names(arms):
     """A pattern of the names of all data sets' arms."""
-    return "|".join(sorted({re.escape(name) for of in arms.values() for name in of}))
+    return either(sorted({name for of in arms.values() for name in of}))
 
 
 def made_sets(dataset):
     """The synthetic image sets with boxes of a data set."""
     models, labelled = SETTINGS.models_of(dataset), SETTINGS.detect.boxes.pseudo_labels
+    painters = SETTINGS.models_of(PATCHES[dataset]) if dataset in PATCHES else []
     return [
         *(Made(name, "synthetic") for name in models if name in DRAW_BOXES),
+        *(Made(name, "blended") for name in painters),
         *(Made(name, "pseudo") for name in models if name in labelled),
     ]
 

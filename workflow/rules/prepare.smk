@@ -38,6 +38,8 @@ rule prepare:
         "<results>/logs/{dataset}/prepare.log",
     benchmark:
         "<results>/benchmarks/{dataset}/prepare.tsv"
+    wildcard_constraints:
+        dataset=either(name for name in DATASETS if name not in PATCHES.values()),
     conda:
         ENVIRONMENT
     threads: 4
@@ -47,7 +49,7 @@ rule prepare:
     params:
         method=METHOD["prepare"],
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
-            exclude={"voronoi", "boxes", "models"}
+            exclude={"voronoi", "boxes", "models", "patches_of", "patches"}
         ),
         source=lambda w: of_source(SETTINGS.datasets[w.dataset]),
     script:
@@ -80,7 +82,7 @@ rule annotate:
     params:
         method=METHOD["annotate"],
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
-            exclude={"voronoi", "models"}
+            exclude={"voronoi", "models", "patches_of", "patches"}
         ),
         annotations=lambda w: of_annotations(SETTINGS.datasets[w.dataset]),
     script:

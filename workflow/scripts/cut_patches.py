@@ -1,0 +1,12 @@
+from pathlib import Path
+
+from pipeline.data.patches import cut_patches
+from pipeline.job import job
+from pipeline.settings import Dataset
+
+with job(snakemake.log[0]):
+    cut_patches(
+        Dataset(**snakemake.params.settings),
+        images=Path(snakemake.input[0]).parent,
+        out=Path(snakemake.output[0]).parent,
+    )
