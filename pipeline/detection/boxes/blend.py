@@ -49,10 +49,10 @@ class Material(NamedTuple):
 def blend(settings: Blend, cutting: Patches, real: Path, patches: Path, out: Path, journal) -> None:
     """Write an image set with boxes: real training images with synthetic defects, and `samples.png` beside it.
 
-    Image i is a training image whose boxes are known, each in its turn. Each of its boxes is filled anew with a patch
-    of its class, turned as the data set's symmetry allows and stretched to the box's size and aspect. An image without
-    boxes gets those of another training image, their places turned likewise. The patch with its margin is put in by
-    `poisson.blended`.
+    Image i is a training image whose boxes are known, each in its turn, in random order. Each of its boxes is filled
+    anew with a patch of its class, turned as the data set's symmetry allows and stretched to the box's size and aspect.
+    An image without boxes gets those of another training image, their places turned likewise. The patch with its margin
+    is put in by `poisson.blended`.
 
     A patch does not tell how large its defect is: stretched to another size and aspect it is blurred, or too fine. So
     `CANDIDATES` are drawn at random for each box, and the one is taken whose detail, once stretched, is most like that
@@ -84,7 +84,9 @@ def blend(settings: Blend, cutting: Patches, real: Path, patches: Path, out: Pat
 
 def _write(settings: Blend, material: Material, out: Path) -> pd.DataFrame:
     """Write the image set; its boxes, as `boxstore.Boxes.table`."""
-    real, hosts = material.images, list(material.layouts)
+    real = material.images
+    # In an order of their own: the first few would be those of one class, as files are sorted.
+    hosts = np.random.default_rng(derive(settings.seed)).permutation(list(material.layouts)).tolist()
     count, shape = settings.images or len(hosts), real.spec[:3]
     rows, boxes = [], []
     with ImageSetWriter(out, count, *shape, real.images.dtype.name) as writer, progress("blending", count) as bar:

@@ -55,20 +55,24 @@ def test_defects_are_where_their_boxes_say_and_of_their_class(blended, dtype, ch
     images, patches = flat(2, dtype=dtype, channels=channels), spots([200, 10], dtype, channels)
     made = blended(images, ["train"] * 2, marks, patches, ["bright", "dark"])
     assert made.images.dtype == dtype
-    assert made.boxes[["label", "x0", "y0", "x1", "y1"]].values.tolist() == [
-        ["dark", 18, 8, 26, 28], ["bright", 4, 6, 14, 18], ["bright", 8, 12, 24, 20],
-    ]  # fmt: skip
-    assert made.boxes["id"].tolist() == ["blended_000000"] * 2 + ["blended_000001"]
-    assert made.metadata["source"].tolist() == ["real_000000", "real_000001"]
+    source = made.boxes["id"].map(dict(zip(made.metadata["id"], made.metadata["source"], strict=True)))
+    rows = made.boxes.assign(source=source).sort_values("source", kind="stable")
+    assert rows[["source", "label", "x0", "y0", "x1", "y1"]].values.tolist() == [
+        ["real_000000", "dark", 18, 8, 26, 28],
+        ["real_000000", "bright", 4, 6, 14, 18],
+        ["real_000001", "bright", 8, 12, 24, 20],
+    ]
+    assert sorted(made.metadata["source"]) == ["real_000000", "real_000001"]
     assert set(made.metadata["split"]) == {"train"}
     assert made.annotated.all()
-    first, second = made.images.astype(int)
+    both = made.images[made.metadata["source"].argsort()].astype(int)
+    first, second = both
     assert abs(first[8:16, 6:12] - 200).max() <= 3
     assert abs(first[11:25, 20:24] - 10).max() <= 3
     assert abs(second[14:18, 11:21] - 200).max() <= 3
     outside = np.ones((2, 32, 32), bool)
     outside[0, 3:21, 1:17] = outside[0, 3:, 16:28] = outside[1, 10:22, 4:28] = False
-    assert (made.images[outside] == 50).all()
+    assert (both[outside] == 50).all()
 
 
 @pytest.mark.parametrize(
@@ -102,7 +106,8 @@ def test_of_the_patches_the_one_is_taken_that_is_as_fine_as_the_real_defect(blen
     stripes = np.stack([100 + 50 * (c // width % 2) for c in (x, y) for width in (2, 6)])[..., None].astype(np.uint8)
     marks = [(i, "worn", 8, 8, 40, 40) for i in range(4)]
     made = blended(stripes, ["train"] * 4, marks, np.tile(stripes, (10, 1, 1, 1)), ["worn"] * 40)
-    for image, real in zip(made.images[:, 12:36, 12:36, 0].astype(float), stripes[:, 12:36, 12:36, 0], strict=True):
+    order = made.metadata["source"].argsort()
+    for image, real in zip(made.images[order][:, 12:36, 12:36, 0], stripes[:, 12:36, 12:36, 0], strict=True):
         for axis in (0, 1):
             own, other = (np.square(np.diff(a.astype(float), axis=axis)).mean() for a in (image, real))
             assert abs(own - other) < 0.25 * 50**2 / 2
@@ -112,7 +117,9 @@ def test_an_image_without_boxes_gets_those_of_another_in_a_view_that_the_symmetr
     marks = [(1, "bright", 4, 6, 12, 10)]
     made = blended(flat(2), ["train"] * 2, marks, spots([200]), ["bright"], Blend(images=40), symmetry="both")
     ends = made.boxes.set_index("id")[["x0", "y0", "x1", "y1"]].apply(tuple, axis=1)
-    background, own = set(ends.iloc[::2]), set(ends.iloc[1::2])
+    is_own = (made.metadata["source"] == "real_000001").to_numpy()
+    background, own = set(ends[~is_own]), set(ends[is_own])
+    assert is_own.sum() == 20
     assert own == {(4, 6, 12, 10)}
     assert background == {(4, 6, 12, 10), (20, 6, 28, 10), (4, 22, 12, 26), (20, 22, 28, 26)}
     for image, (x0, y0, x1, y1) in zip(made.images, ends, strict=True):
