@@ -72,10 +72,8 @@ def pseudo(source):
     """Settings of a run that labels the images of one model."""
     settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    settings += (
-        " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
-    )
-    return f"{settings} detect.boxes.pseudo_labels=[dcgan]"
+    settings += " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
+    return f"{settings} detect.boxes.pilots=1 detect.boxes.pseudo_labels=[ddpm] all_models.total_images=32"
 
 
 def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo):
