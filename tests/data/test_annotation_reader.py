@@ -278,9 +278,9 @@ def test_what_only_python_calls_a_number_is_none(record):
 
 
 def test_a_file_of_nonsense_is_said_in_a_few_words(record):
-    found = record("yolo", "junk\n" * 100_000)
+    found = record("yolo", "junk\n" * 5000)
     assert len(found.faults) == 101
-    assert found.faults[-1] == ("99900 others", "cannot be used either")
+    assert found.faults[-1] == ("4900 others", "cannot be used either")
 
 
 def test_more_boxes_than_a_picture_can_have_are_none(record, monkeypatch):
@@ -301,7 +301,7 @@ def test_damaged_files_make_no_error(reading, kind):
         "coco": coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)] * 3),
         "yolo": yolo(*[(1, 0.5, 0.5, 0.1, 0.1)] * 3),
     }[kind].encode()
-    for _ in range(300):
+    for _ in range(150):
         damaged = bytearray(right)
         for at in rng.integers(0, len(right), rng.integers(1, 6)):
             start, end = sorted(rng.integers(0, len(damaged) + 1, 2).tolist())

@@ -69,7 +69,7 @@ def test_names_in_every_dress(tmp_path, name, text):
     assert read_names(str(tmp_path / name)) == ["b c", "a"]
 
 
-BOMB = "a: &a " + "x" * 10_000 + "\nnames: [" + "*a, " * 100_000 + "*a]"  # a gigabyte, were it spelled out
+BOMB = "a: &a " + "x" * 100_000 + "\nnames: [" + "*a, " * 10_000 + "*a]"  # a gigabyte, were it spelled out
 
 
 NAMELESS = ["", "names: 3", "names: {1: a}", "names: [", "names: [a, [b]]", "!!python/object/apply:os.getcwd []"]

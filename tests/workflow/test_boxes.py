@@ -73,31 +73,29 @@ def pseudo(source):
     """Settings of a run that labels the images of one model."""
     settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    settings += (
-        " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
-    )
-    return f"{settings} detect.boxes.pseudo_labels=[dcgan]"
+    settings += " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
+    return f"{settings} detect.boxes.pilots=1 detect.boxes.pseudo_labels=[ddpm] all_models.total_images=32"
 
 
 def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo):
     results = source / "results"
     jobs = {"prepare": 1, "annotate": 1, "train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 4}
     assert planned(results, pseudo, "detect_all") == jobs | {"detect_all": 1}
-    wrong = run(results, settings=pseudo.replace("dcgan", "dgan"), check=False)
-    assert "ERROR: detect.boxes.pseudo_labels: `dgan` is no model; did you mean `dcgan`?" in wrong
+    wrong = run(results, settings=pseudo.replace("[ddpm]", "[dpm]"), check=False)
+    assert "ERROR: detect.boxes.pseudo_labels: `dpm` is no model; did you mean `ddpm`?" in wrong
 
 
 @pytest.mark.slow
 def test_labels_are_made_anew_where_detector_boxes_or_images_change_and_nowhere_else(source, pseudo):
     results = source / "results"
     run(results, "detect_all", settings=pseudo)
-    folder = results / "polycrystals" / "dcgan" / "seed-0" / "pseudo"
-    assert json.loads((folder / "pseudo_labels.json").read_text())["model"] == "dcgan"
+    folder = results / "polycrystals" / "ddpm" / "seed-0" / "pseudo"
+    assert json.loads((folder / "pseudo_labels.json").read_text())["model"] == "ddpm"
     assert (folder / "boxes.csv").is_file()
-    assert (results / "polycrystals" / "detection" / "boxes" / "real+dcgan.pseudo.json").is_file()
+    assert (results / "polycrystals" / "detection" / "boxes" / "real+ddpm.pseudo.json").is_file()
     last = {"detect_all": 1}
     assert planned(results, pseudo, "detect_all") == {}
-    more = pseudo.replace("[dcgan]", "[dcgan,cgan]")
+    more = pseudo.replace("[ddpm]", "[ddpm,cgan]")
     added = {"train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 1}
     assert planned(results, more, "detect_all") == added | last
     assert planned(results, f"{pseudo} detect.boxes.seeds=3", "detect_all") == {"detect_boxes": 4} | last
