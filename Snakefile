@@ -22,6 +22,7 @@ localrules:
     generate_all,
     evaluate_all,
     detect_all,
+    detect_boxes_all,
 
 
 rule all:

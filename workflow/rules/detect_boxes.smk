@@ -44,3 +44,8 @@ rule detect_boxes:
         state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes/{{box_arm}}.json",
     script:
         "../scripts/detect_boxes.py"
+
+
+rule detect_boxes_all:
+    input:
+        every_box_arm(),
