@@ -164,12 +164,12 @@ def _factor(height: int, width: int) -> int:
 
 def _recipe(settings: Evaluate, real: ImageSet) -> dict[str, Any]:
     """All that the classifier depends on, as JSON gives it back."""
-    height, width, channels, classes, symmetry = _shrunk_spec(real.spec)
+    spec = _shrunk_spec(real.spec)
     return {
         "version": VERSION,
         "images": real.meta["data_hash"],
         "metadata": sha256(real.path / "metadata.csv"),
-        "spec": [height, width, channels, list(classes), symmetry],
+        "spec": [spec.height, spec.width, spec.channels, list(spec.classes), spec.symmetry],
         "settings": RECIPE | {"steps": _steps(settings, real), "seed": settings.seed},
     }
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter, sha256
-from pipeline.settings import UserError
+from pipeline.settings import ImageSpec, UserError
 
 META = {"classes": ["b", "a"], "symmetry": "none", "dtype": "uint16", "scaling": {}, "pixel_size": None, "unit": "µm"}
 
@@ -27,7 +27,7 @@ def test_what_is_written_is_read(tmp_path):
     opened = ImageSet.open(tmp_path)
     np.testing.assert_array_equal(opened.images, images)
     assert opened.images.dtype == np.uint16
-    assert opened.spec == (6, 7, 1, ("b", "a"), "none")
+    assert opened.spec == ImageSpec(6, 7, 1, ("b", "a"), "none")
     assert opened.labels.tolist() == [1, 0, 1, 0, 1]  # `b` is the first class
     assert opened.rows("test").tolist() == [3]
     assert (opened.metadata["source"] == "NA").all()  # names are no missing numbers

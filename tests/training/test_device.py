@@ -37,7 +37,15 @@ def test_memory_errors():
         raise RuntimeError("shapes differ")
 
 
-def test_first_signal_is_noted_and_handlers_are_put_back():
+@pytest.fixture
+def interruptible():
+    """As a program in front of a terminal; one that was started in the background ignores SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_first_signal_is_noted_and_handlers_are_put_back(interruptible):
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     with Interrupt() as interrupt:
         assert interrupt.signal is None
