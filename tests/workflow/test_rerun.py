@@ -28,7 +28,7 @@ def command(results, *words, settings=""):
 
 def run(results, *words, settings="", check=True):
     done = subprocess.run(
-        command(results, *words, settings=settings), cwd=ROOT, capture_output=True, text=True, timeout=900, check=False
+        command(results, *words, settings=settings), cwd=ROOT, capture_output=True, text=True, timeout=2400, check=False
     )
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
