@@ -231,4 +231,4 @@ def wanting(row: Mapping[str, Any]) -> str:
     if row["spread_images"] is None:
         return "test images"
     seeds = stdtrit(len(row["scores"]) - 1, 0.975) * row["spread_seeds"]
-    return "repetitions (detect.seeds)" if seeds > 1.96 * row["spread_images"] else "test images"
+    return "repetitions (`seeds`)" if seeds > 1.96 * row["spread_images"] else "test images"
