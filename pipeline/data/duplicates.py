@@ -16,7 +16,8 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -244,29 +245,27 @@ def find(
     coarse = Correlator(images.shape[1:], factor(images.shape[1:], COARSE))
     spectra = coarse.spectra(images)
 
-    def search(first: int, several: Spectra, seconds: NDArray[np.int64], view: int) -> list[Likely]:
+    def search(several: Spectra, view: int, pairs: tuple[int, range | NDArray[np.int64]]) -> list[Likely]:
+        first, seconds = pairs
         one, found = spectra.rows(slice(first, first + 1)), []
         for start in range(0, len(seconds), BLOCK):
-            block = seconds[start : start + BLOCK]
+            block = np.asarray(seconds[start : start + BLOCK])
             found += [
                 Likely(height, first, int(block[i]), view) for i, height, *_ in coarse.peaks(one, several.rows(block))
             ]
         return found
 
-    def upright(first: int) -> list[Likely]:
-        return search(first, spectra, np.arange(first + 1, len(images)), 0)
-
-    upright_ones, turned_ones = [], []
+    every = [(first, range(first + 1, len(images))) for first in range(len(images))]
+    upright, turned_ones = [], []
     with ThreadPoolExecutor(workers) as pool:
-        for first, found in enumerate(pool.map(upright, range(len(images)))):
-            upright_ones += found
+        for first, found in enumerate(pool.map(partial(search, spectra, 0), every)):
+            upright += found
             advance(len(images) - 1 - first)
         for view, pairs in turned.candidates(_middling(images)).items():
             several = coarse.spectra(views.seen(images, view))
-            for found in pool.map(lambda pair: search(pair[0], several, pair[1], view), pairs):  # noqa: B023
-                turned_ones += found
-        likely = _few(upright_ones) + _few(turned_ones)
-        return _one_view([pair for pairs in pool.map(Proof(images), likely) for pair in pairs])
+            turned_ones += chain.from_iterable(pool.map(partial(search, several, view), pairs))
+        likely = _few(upright) + _few(turned_ones)
+        return _one_view([pair for found in pool.map(Proof(images), likely) for pair in found])
 
 
 def _middling(images: NDArray[np.int8]) -> NDArray[np.int8]:
