@@ -13,7 +13,8 @@ import pandas as pd
 
 from pipeline.settings import UserError
 
-COLUMNS = ["id", "label", "x0", "y0", "x1", "y1"]
+ENDS = ["x0", "y0", "x1", "y1"]
+COLUMNS = ["id", "label", *ENDS]
 FILES = ("boxes.csv", "boxes.json")
 
 

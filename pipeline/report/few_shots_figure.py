@@ -11,13 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from pipeline.report.figures import BAND, RC, WIDTH, _svg, _unique_legend
+from pipeline.report.figures import BAND, RC, WIDTH, svg, unique_legend
 from pipeline.report.labels import number_of_images
 from pipeline.report.style import REAL, Style, styles
 
 PALE = "#9ca3af"
 COLUMNS = 4
 DODGE = 0.012  # of the axis: intervals at one number of images stand beside one another
+SCORES, GAINS = ("mean", "low", "high"), ("gain", "gain_low", "gain_high")
 
 Lines = Mapping[str, Mapping[str, Any]]
 
@@ -47,8 +48,8 @@ def overview(images: Sequence[float], lines: Lines, score: str) -> str:
             _over_images(axes, images)
         left.set(title="Score", ylabel=f"{score} on the held-out real images (%)")
         right.set(title="Gain over the strongest arm without a generator", ylabel="percentage points")
-        figure.legend(*_unique_legend(left), loc="outside lower center", ncols=6)
-        return _svg(figure)
+        figure.legend(*unique_legend(left), loc="outside lower center", ncols=6)
+        return svg(figure)
 
 
 def panels(images: Sequence[float], lines: Lines, score: str) -> str:
@@ -71,8 +72,8 @@ def panels(images: Sequence[float], lines: Lines, score: str) -> str:
                 if axes is not first:
                     axes.sharey(first)
             _panel(*pair, images, lines, name, look)
-        figure.legend(*_unique_legend(*grid.ravel()), loc="outside lower center", ncols=6)
-        return _svg(figure)
+        figure.legend(*unique_legend(*grid.ravel()), loc="outside lower center", ncols=6)
+        return svg(figure)
 
 
 def _panel(above: Axes, below: Axes, images: Sequence[float], lines: Lines, name: str, look: Style) -> None:
@@ -82,7 +83,7 @@ def _panel(above: Axes, below: Axes, images: Sequence[float], lines: Lines, name
     only = f"{name.split('+', 1)[1]}-only"
     if only in lines:
         above.plot(images, *_percent(lines[only]["mean"]), color=look.color, lw=1, ls=":", label="its images only")
-    _bars(above, images, lines[name], look, None, "")
+    _bars(above, images, lines[name], look, None, SCORES)
     below.axhline(0, color=REAL.color, lw=1.8)
     _bars(below, images, lines[name], look, None)
     above.set_title(name)
@@ -105,10 +106,14 @@ def _curve(axes: Axes, images: Sequence[float], values: Sequence[float], look: S
 
 
 def _bars(
-    axes: Axes, images: Sequence[float], line: Mapping[str, Any], look: Style, label: str | None, what: str = "gain"
+    axes: Axes,
+    images: Sequence[float],
+    line: Mapping[str, Any],
+    look: Style,
+    label: str | None,
+    keys: Sequence[str] = GAINS,
 ) -> None:
     """A curve with the interval of each point, of its scores or its gains."""
-    keys = ("gain", "gain_low", "gain_high") if what else ("mean", "low", "high")
     values, low, high = _percent(*(line[key] for key in keys))
     axes.vlines(images, low, high, color=look.color, lw=1.6)
     axes.plot(images, values, color=look.color, ls=look.line, marker=look.marker, ms=5.5, mew=0, label=label)

@@ -123,7 +123,7 @@ def psd(
         spectrum.set(title="Power at each scale", ylabel="power spectral density (dB)")
         difference.set(title="Difference to the real images", ylabel="dB more (+) or less (−) than real")
         figure.legend(*spectrum.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _lines(axes: Axes, x: np.ndarray, lines: Mapping[str, Sequence[float]]) -> None:
@@ -168,12 +168,12 @@ def microstructure(
             _structure_panel(axes, STRUCTURE[name], curve, floor, models)
         for axes in grid[len(found) :]:
             axes.set_axis_off()
-        legend = _unique_legend(*grid)
+        legend = unique_legend(*grid)
         if len(found) < len(grid):
             grid[-1].legend(*legend, loc="center")
         else:
             figure.legend(*legend, loc="outside lower center", ncols=5)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _structure_panel(
@@ -236,7 +236,7 @@ def training(model: str, tables: Mapping[int, pd.DataFrame]) -> str:
             axes.set_ylabel(SCALARS.get(title, f"{title} (no unit)"), fontsize=8)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
-        return _svg(figure)
+        return svg(figure)
 
 
 def detectors(arms: Sequence[Mapping[str, Any]], score: str) -> str:
@@ -263,7 +263,7 @@ def detectors(arms: Sequence[Mapping[str, Any]], score: str) -> str:
         right.tick_params(axis="y", length=0)
         right.axvline(0, color="#111827", lw=1)
         right.set(title=f"Gain over {arms[0]['arm']}, with its interval", xlabel="percentage points")
-        return _svg(figure)
+        return svg(figure)
 
 
 def class_gains(
@@ -300,7 +300,7 @@ def class_gains(
         grid[0].set_yticks(range(len(classes)), classes)
         grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=_percents(grid[0].get_xlim()))
         figure.legend(handles=_class_legend(), loc="outside upper center", ncols=5)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _class_row(axes: Axes, y: int, without: float, gain: Mapping[str, float]) -> None:
@@ -353,8 +353,8 @@ def precision_recall(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> str
             axes.tick_params(axis="x", labelbottom=True)
             axes.set_xlabel("true boxes found (%)")
         grid[0].set(xlim=(0, 100), ylim=(0, 102), ylabel="precision (%)")
-        figure.legend(*_unique_legend(*grid), loc="outside lower center", ncols=2)
-        return _svg(figure)
+        figure.legend(*unique_legend(*grid), loc="outside lower center", ncols=2)
+        return svg(figure)
 
 
 def roc(lines: Mapping[str, tuple[np.ndarray, tuple[float, float] | None]], find: str, spare: str) -> str:
@@ -382,7 +382,7 @@ def roc(lines: Mapping[str, tuple[np.ndarray, tuple[float, float] | None]], find
         axes.set(xlim=(-1, 101), ylim=(-1, 101), aspect="equal")
         axes.set(xlabel=f"false alarms: {spare} taken for {find} (%)", ylabel=f"{find} found (%)")
         axes.legend(loc="lower right")
-        return _svg(figure)
+        return svg(figure)
 
 
 def positions(rows: Sequence[Mapping[str, Any]], models: Sequence[str]) -> str:
@@ -410,8 +410,8 @@ def positions(rows: Sequence[Mapping[str, Any]], models: Sequence[str]) -> str:
         axes.tick_params(axis="y", length=0)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-        figure.legend(*_unique_legend(axes), loc="outside lower center", ncols=6)
-        return _svg(figure)
+        figure.legend(*unique_legend(axes), loc="outside lower center", ncols=6)
+        return svg(figure)
 
 
 def _position_row(axes: Axes, y: int, row: Mapping[str, Any], looks: Mapping[str, Style]) -> None:
@@ -424,7 +424,7 @@ def _position_row(axes: Axes, y: int, row: Mapping[str, Any], looks: Mapping[str
             axes.plot(value, y + offset, style.marker, color=style.color, ms=6, ls="none", label=name)
 
 
-def _unique_legend(*panels: Axes) -> tuple[list, list]:
+def unique_legend(*panels: Axes) -> tuple[list, list]:
     found = [pair for axes in panels for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
     unique = {label: handle for handle, label in found}
     return list(unique.values()), list(unique)
@@ -473,7 +473,7 @@ def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.array([part.mean() for part in np.array_split(values, parts)]) for values in (x, y))
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()

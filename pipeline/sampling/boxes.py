@@ -9,8 +9,6 @@ from pipeline.data import boxstore, preview
 from pipeline.data.imageset import ImageSet
 from pipeline.models.base import Boxed
 
-ENDS = boxstore.COLUMNS[2:]
-
 
 def write_boxes(model: Boxed, classes: tuple[str, ...], labels: list[int], drawn: ImageSet) -> None:
     """Write `boxes.csv`, `boxes.json` and `boxes.png`, some images with their boxes, into a set that the model drew.
@@ -25,7 +23,7 @@ def write_boxes(model: Boxed, classes: tuple[str, ...], labels: list[int], drawn
         for name, layout in zip(drawn.metadata["id"], model.boxes(torch.tensor(labels), seeds), strict=True)
         for kind, ends in zip(layout.kinds.tolist(), layout.boxes.tolist(), strict=True)
     ]
-    table = pd.DataFrame(rows, columns=boxstore.COLUMNS).astype(dict.fromkeys(ENDS, float))
+    table = pd.DataFrame(rows, columns=boxstore.COLUMNS).astype(dict.fromkeys(boxstore.ENDS, float))
     boxstore.write(drawn.path, drawn.meta["data_hash"], table, list(classes), [])
     lines = [f"{len(table)} boxes that were asked for in {table['id'].nunique()} of {len(drawn)} images"]
     preview.write(ImageSet.open(drawn.path), lines, drawn.path / "boxes.png", boxes=True)

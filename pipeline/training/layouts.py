@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from pipeline.data.boxstore import ENDS
 from pipeline.data.imageset import ImageSet
 from pipeline.models.layouts import Layout
-
-ENDS = ["x0", "y0", "x1", "y1"]
 
 
 def layouts_of(data: ImageSet, rows: np.ndarray) -> list[Layout]:

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data import boxstore, preview
+from pipeline.data.boxstore import ENDS
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.window import Window, cut
 from pipeline.detection.boxes.poisson import blended
-from pipeline.detection.boxes.pool import ENDS, seen
+from pipeline.detection.boxes.pool import seen
 from pipeline.detection.boxes.views import turned
 from pipeline.detection.order import HORIZONTAL, SYMMETRIES, TRANSPOSE, VERTICAL
 from pipeline.job import progress, say

@@ -9,13 +9,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline.data.boxstore import ENDS
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.boxes.detector import Marks
 from pipeline.detection.boxes.views import turned
 from pipeline.detection.pool import Pool, check_kind, check_turns, stored
 from pipeline.settings import UserError
 
-ENDS = ["x0", "y0", "x1", "y1"]
 # Splits that must have a box: setting to look at, what their images are called, what the box is needed for.
 NEEDED = {"train": ("boxes.path", "training", "learn from"), "test": ("split.test", "test", "be judged by")}
 
