@@ -1,8 +1,8 @@
-"""Do synthetic images help the detector: paired differences, honest intervals, and the verdict in words."""
+"""Do synthetic images help the detector: paired differences, honest intervals, and the verdict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,6 @@ from pipeline.detection.basis import strongest
 from pipeline.detection.scores import SCORES, auroc_without, f1
 from pipeline.settings import UserError
 
-NAMES = {"accuracy": "accuracy", "macro_f1": "macro F1", "auroc": "AUROC"}
 NOTHING = dict.fromkeys(("difference", "low", "high", "spread_seeds", "spread_images"))
 
 
@@ -53,7 +52,7 @@ def compare(results: list[dict[str, Any]], metric: str = "macro_f1", level: floa
         `difference`, `low`, `high` (all shares in [-1, 1]; None for the first); `spread_seeds` and `spread_images` (the
         two standard errors); `by_class`: for each class that has test images its name as `class`, the mean `f1`, and
         `difference`, `low`, `high` of F1; `verdict` (`helps`, `hurts`, `cannot tell`; `baseline` for the first, `no
-        generator` for other plain arms); `sentence`.
+        generator` for other plain arms).
 
     Raises:
         UserError: no plain arm, or arms that differ in their repetitions, their test images, or what they build on.
@@ -92,9 +91,8 @@ def _check(result: dict[str, Any], base: dict[str, Any]) -> None:
 
 def _baseline(base: dict[str, Any], metric: str) -> dict[str, Any]:
     row = _row(base, metric)
-    sentence = f"{row['arm']}: {NAMES[metric]} {row['mean']:.3f} over {len(row['scores'])} repetitions"
     classes = [{"class": base["classes"][k], "f1": float(np.mean(_f1(base)[:, k]))} for k in _present(base)]
-    return row | {"against": row["arm"], **NOTHING, "by_class": classes, "verdict": "baseline", "sentence": sentence}
+    return row | {"against": row["arm"], **NOTHING, "by_class": classes, "verdict": "baseline"}
 
 
 def _row(result: dict[str, Any], metric: str) -> dict[str, Any]:
@@ -104,13 +102,12 @@ def _row(result: dict[str, Any], metric: str) -> dict[str, Any]:
 
 
 def _against(result: dict[str, Any], base: dict[str, Any], metric: str, level: float, tests: int) -> dict[str, Any]:
-    row, other = _row(result, metric), _row(base, metric)
+    row = _row(result, metric)
     differences, left_out = (a - b for a, b in zip(judged(result, metric), judged(base, metric), strict=True))
     row |= {"against": base["arm"]} | interval(differences, left_out, 1 - (1 - level) / tests)
     row["by_class"] = _by_class(result, base, 1 - (1 - level) / (tests * len(_present(base))))
     surely = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
     row["verdict"] = surely if result["generative"] else "no generator"
-    row["sentence"] = _sentence(row, other["mean"], metric, level)
     return row
 
 
@@ -198,32 +195,6 @@ def interval(differences: np.ndarray, left_out: np.ndarray, level: float) -> dic
         "spread_seeds": seeds**0.5,
         "spread_images": images**0.5,
     }
-
-
-def _sentence(row: dict[str, Any], base: float, metric: str, level: float) -> str:
-    change = f"{NAMES[metric]} {row['mean']:.3f} against {base:.3f} of {row['against']}"
-    bounds = f"({level:.0%} interval {row['low']:+.3f} to {row['high']:+.3f})"
-    change = f"{change}, a change of {row['difference']:+.3f} {bounds}{_of_class(row)}"
-    if row["verdict"] in ("helps", "hurts"):
-        return f"{row['arm']} {row['verdict']}: {change}"
-    if row["verdict"] == "no generator":
-        return f"{row['arm']}: {change}"
-    change = f"{change[0].upper()}{change[1:]}"
-    return f"{row['arm']}: cannot tell. {change}; more {wanting(row)} would narrow it most"
-
-
-def _of_class(row: dict[str, Any]) -> str:
-    most = most_changed(row["by_class"])
-    if most is None:
-        return ""
-    change = f"F1 {most['difference']:+.3f}, {most['low']:+.3f} to {most['high']:+.3f}"
-    return f"; class {most['class']} {'gains' if most['difference'] > 0 else 'loses'} most ({change})"
-
-
-def most_changed(by_class: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """The class that gains or loses most of those whose interval leaves no doubt that they do; None without any."""
-    sure = [row for row in by_class if row["low"] > 0 or row["high"] < 0]
-    return max(sure, key=lambda row: abs(row["difference"]), default=None)
 
 
 def wanting(row: Mapping[str, Any]) -> str:
