@@ -136,7 +136,7 @@ class DDPM(GenerativeModel, Wide, Boxed):
         return self.ema.book.ask(label, numbers, spec.symmetry, spec.height, spec.width)
 
     def _masks(self, layouts: list[Layout]) -> Tensor:
-        return coverage(layouts, len(self.spec.boxes), self.spec.height, self.spec.width).to(self.device)
+        return coverage(layouts, len(self.spec.boxes), self.spec.height, self.spec.width, self.device)
 
     # ------------------------------------------------------------ drawing
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 NUMBERS = 6  # standard normal numbers that a layout is drawn from
 JITTER = 1 / 16  # of a side: the farthest that boxes are shifted
@@ -25,24 +26,29 @@ class Layout(NamedTuple):
 # ---------------------------------------------------------------- masks
 
 
-def coverage(layouts: list[Layout], classes: int, height: int, width: int) -> Tensor:
-    """(N, classes, height, width) float32 in [0, 1]: how much of each pixel the boxes of a class cover.
+def coverage(
+    layouts: list[Layout], classes: int, height: int, width: int, device: torch.device | None = None
+) -> Tensor:
+    """(N, classes, height, width) float32 in [0, 1] on the device: how much of each pixel the boxes of a class cover.
 
     Exact for one box, so that edges between pixels are seen. Where boxes of one class overlap, that of the box which
     covers most of the pixel.
     """
-    drawn = torch.zeros(len(layouts), classes, height, width)
-    for image, layout in zip(drawn, layouts, strict=True):
-        x0, y0, x1, y1 = layout.boxes.float().unbind(1)
-        covered = _covered(y0, y1, height)[:, :, None] * _covered(x0, x1, width)[:, None, :]  # (m, H, W)
-        for kind in layout.kinds.unique().tolist():
-            image[kind] = covered[layout.kinds == kind].amax(0)
+    # Images with fewer boxes than others are filled up with some from 0 to 0, which cover nothing.
+    kinds = pad_sequence([layout.kinds for layout in layouts]).to(device)
+    boxes = pad_sequence([layout.boxes.float() for layout in layouts]).to(device)
+    drawn = torch.zeros(len(layouts), classes, height, width, device=device)
+    images = torch.arange(len(layouts), device=device)
+    for kind, box in zip(kinds, boxes, strict=True):
+        x0, y0, x1, y1 = box.unbind(1)
+        covered = _covered(y0, y1, height)[:, :, None] * _covered(x0, x1, width)[:, None, :]  # (N, H, W)
+        drawn[images, kind] = drawn[images, kind].maximum(covered)
     return drawn
 
 
 def _covered(low: Tensor, high: Tensor, size: int) -> Tensor:
-    """(m, size) share of each pixel of a row that the stretches from `low` to `high` (m,) cover."""
-    pixel = torch.arange(size)
+    """(N, size) share of each pixel of a row that the stretches from `low` to `high` (N,) cover."""
+    pixel = torch.arange(size, device=low.device)
     return (torch.minimum(high[:, None], pixel + 1) - torch.maximum(low[:, None], pixel)).clamp(0, 1)
 
 

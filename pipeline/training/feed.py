@@ -118,7 +118,7 @@ class Feed:
         draws = Draws(derive(seed, step, 2), self.batch_size, own, self.device)
         images, masks = normalise(stored, self.maximum), None
         if self.box_classes:  # flipped as if they were colours of the image
-            masks = coverage([self.layouts[i] for i in order], self.box_classes, *images.shape[2:]).to(self.device)
+            masks = coverage([self.layouts[i] for i in order], self.box_classes, *images.shape[2:], self.device)
             shown = augment(torch.cat([images, masks], 1), self.symmetry, draws)
             images, masks = shown.split([images.shape[1], self.box_classes], 1)
         else:
