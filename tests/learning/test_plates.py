@@ -8,22 +8,10 @@ from pipeline.settings import DDPM
 from pipeline.training import store
 from pipeline.training.loop import train
 from tests.learning import plates
+from tests.learning.recipes import RECIPES
 from tests.tiny_family import Events
 
-RECIPE = {
-    "batch": 16,
-    "snapshots": 2,
-    "keep": "last",
-    "channels": 16,
-    "multipliers": [1, 2],
-    "blocks": 1,
-    "attention": [8],
-    "dropout": 0,
-    "learning_rate": 2e-3,
-    "rate_warmup": 500,
-    "rate_decay": "cosine",
-    "ema_images": 500,
-}
+RECIPE = RECIPES["ddpm"] | {"total_images": 4000, "batch": 16, "snapshots": 2, "keep": "last"}
 BRIGHT, DARK = plates.LEVEL, plates.GROUND
 
 
@@ -52,7 +40,7 @@ def looks(image, box):
 def test_defects_are_drawn_in_their_boxes(tmp_path):
     """Single boxes of training images lie on the left; half of the layouts that are asked for are flipped."""
     data = plates.image_set(tmp_path / "real", 300)
-    settings = DDPM(family="ddpm", boxes=True, total_images=4000, **RECIPE)
+    settings = DDPM(family="ddpm", boxes=True, **RECIPE)
     train(settings, data, tmp_path / "out", tmp_path / "state", 0, Events(), threads=1)
     model = store.load(tmp_path / "out")
     labels, seeds = torch.arange(120) % 3, torch.arange(120)

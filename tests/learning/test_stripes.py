@@ -9,70 +9,12 @@ from pipeline.settings import FAMILY_SETTINGS
 from pipeline.training import store
 from pipeline.training.loop import train
 from tests.learning import stripes
+from tests.learning.recipes import RECIPES
 from tests.tiny_family import Events
 
 NEAR = 0.25  # a distance of 1 is flat gray, of 2 a wrong orientation
 SMOOTH = 0.3  # deviation of what is no stripe; that of the stripes is 0.5
 VARIED = 0.9  # 1 is one phase for all
-# Sizes and budgets that take half a minute on two cores.
-RECIPES = {
-    "dcgan": {
-        "total_images": 8000,
-        "z_dim": 32,
-        "channels": 128,
-        "learning_rate": 1e-3,
-        "rate_decay": "cosine",
-        "ema_images": 50,
-    },
-    "cgan": {
-        "total_images": 16000,
-        "z_dim": 32,
-        "generator_channels": 32,
-        "discriminator_channels": 32,
-        "generator_rate": 1e-3,
-        "discriminator_rate": 1e-3,
-        "rate_decay": "cosine",
-        "ema_images": 1000,
-    },
-    "wgan_gp": {
-        "total_images": 24000,
-        "z_dim": 32,
-        "channels": 64,
-        "generator_rate": 1e-3,
-        "critic_rate": 1e-3,
-        "critic_steps": 1,
-        "ema_images": 500,
-    },
-    "stylegan2_ada": {
-        "total_images": 8000,
-        "batch": 8,
-        "z_dim": 32,
-        "w_dim": 32,
-        "channel_base": 512,
-        "channel_max": 32,
-        "learning_rate": 0.01,
-        "rate_decay": "cosine",
-        "r1_gamma": 1.0,
-        "r1_every": 4,
-        "path_length_weight": 0,
-        "style_mixing": 0,
-        "noise_strength": 0.05,
-        "ada_target": 0,
-        "ema_images": 1000,
-    },
-    "ddpm": {
-        "total_images": 3000,
-        "channels": 16,
-        "multipliers": [1, 2],
-        "blocks": 1,
-        "attention": [8],
-        "dropout": 0,
-        "learning_rate": 2e-3,
-        "rate_warmup": 500,
-        "rate_decay": "cosine",
-        "ema_images": 500,
-    },
-}
 
 
 def images_of(model, n):
