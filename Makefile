@@ -24,7 +24,7 @@ lint: .venv/.installed
 format: .venv/.installed
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/snakefmt Snakefile workflow
 
-schema: .venv/.installed  ## config/schema.json, from pipeline/settings.py
+schema: .venv/.installed  ## config/schema.json, from pipeline/settings/
 	$(BIN)/python -m pipeline.settings > config/schema.json
 
 bench: .bench/.installed  ## training, sampling and the panel beside other packages

@@ -146,8 +146,10 @@ def test_an_overlay_reaches_only_the_families_that_have_the_key():
 def test_the_configurations_that_ship_are_valid_alone_and_under_the_quick_overlay(path):
     raw, quick = (yaml.safe_load(p.read_text(encoding="utf-8")) for p in (path, ROOT / "config" / "quick.yaml"))
     load(raw)
-    merged = raw | {key: (raw.get(key) or {}) | value for key, value in quick.items()}
+    results = quick.pop("results")
+    merged = raw | {key: (raw.get(key) or {}) | value for key, value in quick.items()} | {"results": results}
     assert {m.total_images for m in load(merged).models.values()} == {512}
+    assert results != load(raw).results
 
 
 def test_the_schema_that_ships_is_the_one_of_the_settings():
