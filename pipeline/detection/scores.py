@@ -54,23 +54,25 @@ def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
     return float(below / (positive * negative))
 
 
-def auroc_without(truth: np.ndarray, scores: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """(G,) AUROC without the images of group g, for all groups at once; NaN where one class would be gone.
+def auroc_without(truth: np.ndarray, scores: np.ndarray, group: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(G + 1,) AUROC without the images of group g, for all groups at once, then with all; NaN where a class is gone.
 
     Args:
         truth: (N,) bool.
-        scores: (N,) any real numbers.
+        scores: (N,) any real numbers, infinite ones too.
         group: (N,) integers in [0, G).
+        weight: (N,) how often each image counts.
     """
-    groups = int(group.max()) + 1
-    above = scores[truth][:, None] - scores[~truth][None]
-    wins = (above > 0) + 0.5 * (above == 0)
+    groups = int(group.max()) + 2
+    up, down = scores[truth][:, None], scores[~truth][None]
+    wins = ((up > down) + 0.5 * (up == down)) * (weight[truth][:, None] * weight[~truth][None])
     ups, downs = group[truth], group[~truth]
     gone = np.bincount(ups, wins.sum(1), groups) + np.bincount(downs, wins.sum(0), groups)
     within = ups[:, None] == downs[None]
     gone -= np.bincount(np.broadcast_to(ups[:, None], wins.shape)[within], wins[within], groups)  # counted twice
-    pairs = (len(ups) - np.bincount(ups, minlength=groups)) * (len(downs) - np.bincount(downs, minlength=groups))
-    return np.divide(wins.sum() - gone, pairs, out=np.full(groups, np.nan), where=pairs > 0)
+    left = (np.sum(weight[side]) - np.bincount(group[side], weight[side], groups) for side in (truth, ~truth))
+    pairs = np.prod(list(left), axis=0)
+    return np.divide(wins.sum() - gone, pairs, out=np.full(groups, np.nan), where=pairs > 1e-9)
 
 
 def mean_roc(truth: np.ndarray, scores: np.ndarray) -> np.ndarray:

@@ -46,17 +46,17 @@ def worth(arm: Judged, plain: Sequence[Judged], images: Sequence[float], level: 
     worth?
 
     Args:
-        arm: its scores (S,) and those without each group of test images (G,).
-        plain: the strongest arm without a generator at each of `images`, judged by the same repetitions and groups.
+        arm: S repetitions, G groups of test images.
+        plain: the strongest arm without a generator at each of `images`, `against` which the arm is held, judged by the
+            same repetitions and groups.
         images: ascending, positive; at least 2.
         level: probability, two-sided.
     """
     x = np.log(images)
     places = np.concatenate([*(np.linspace(*ends, STEPS, endpoint=False) for ends in pairwise(x)), x[-1:]])
     weights = np.stack([np.interp(places, x, one) for one in np.eye(len(x))], axis=1)  # (P, M)
-    scores = arm.scores - weights @ np.stack([p.scores for p in plain])
-    left_out = arm.left_out - weights @ np.stack([p.left_out for p in plain])
-    gains = [interval(*pair, level) for pair in zip(scores, left_out, strict=True)]
+    curve = (weights @ np.stack(column) for column in zip(*plain, strict=True))
+    gains = [interval(arm.less(Judged(*at)), level) for at in zip(*curve, strict=True)]
     perhaps_less = np.flatnonzero([gain["low"] <= 0 for gain in gains])
     perhaps_more = np.flatnonzero([gain["high"] >= 0 for gain in gains])
     low = _end(perhaps_less[:1], places, beyond=0, open_end=0.0, other=images[-1])

@@ -140,7 +140,10 @@ def _images_a_class(inputs: DatasetInputs) -> float:
 
 
 def _classified(inputs: DatasetInputs) -> list[Arm]:
-    return [Arm(row, judged(row, detector.SCORE)) for row in detector.compared(inputs.detection)]
+    return [
+        Arm(row, judged(row, detector.SCORE, against=not row["generative"]))
+        for row in detector.compared(inputs.detection)
+    ]
 
 
 def _classified_test(inputs: DatasetInputs) -> tuple[list[str], list[int], list[str]]:
@@ -188,7 +191,7 @@ def numbers(arm: Arm | None) -> dict[str, float]:
     """Those of DRAWN that an arm has, shares; an interval of a score holds by itself, those of gains together."""
     if arm is None:
         return {}
-    own = interval(*arm.judged, LEVEL)
+    own = interval(arm.judged, LEVEL)
     bounds = {"mean": own["difference"], "low": max(own["low"], 0.0), "high": own["high"]}
     if arm.row["difference"] is None:
         return bounds

@@ -18,7 +18,7 @@ METHOD = {
     "evaluate": 3,
     "detect": 3,
     "pseudo_label": 1,
-    "detect_boxes": 2,
+    "detect_boxes": 3,
     "report": 4,
 }
 

@@ -157,7 +157,7 @@ class DetectBoxes(Strict):
     ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0]
     """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
     pilots: Annotated[int, Field(ge=1, le=1000)] = 2
-    """Trainings, with seeds of their own, of each arm without synthetic images and of each ratio, to choose by."""
+    """Trainings of each ratio to choose by, with seeds of their own. A single ratio needs none."""
 
 
 class BoxDetection(DetectBoxes):

@@ -71,10 +71,12 @@ def test_the_mean_roc_of_a_case_by_hand():
 def test_auroc_without_each_group_is_that_of_the_other_images(two):
     truth, scores = two
     group = np.random.default_rng(3).integers(0, 40, 150)
-    expected = [roc_auc_score(truth[group != g], scores[group != g]) for g in range(40)]
-    np.testing.assert_allclose(auroc_without(truth, scores, group), expected)
-    lone = auroc_without(np.array([True, False, False]), np.array([1.0, 0.0, 2.0]), np.array([0, 1, 2]))
-    np.testing.assert_array_equal(lone, [np.nan, 0, 1])
+    weight = np.random.default_rng(4).uniform(0.2, 3, 150)
+    rest = [group != g for g in range(41)]
+    expected = [roc_auc_score(truth[of], scores[of], sample_weight=weight[of]) for of in rest]
+    np.testing.assert_allclose(auroc_without(truth, scores, group, weight), expected)
+    lone = np.array([True, False, False]), np.array([np.inf, 0.0, np.inf]), np.array([0, 1, 2]), np.ones(3)
+    np.testing.assert_array_equal(auroc_without(*lone), [np.nan, 0.5, 1, 0.75])
 
 
 def test_the_threshold_has_the_best_youden_index_of_scikit_learns_curve(two):

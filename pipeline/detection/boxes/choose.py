@@ -44,8 +44,8 @@ def plain(settings: DetectBoxes, arm: BoxArm, pool: BoxPool, attempt: Try | None
     """
     extra = np.arange(len(pool) if arm.duplicates else 0)
     choice = Choice(Diet(extra, settings.ratios[0] if arm.duplicates else 0.0, arm.augmented))
-    if attempt is not None:
-        choice.validation = _pilots("", settings.pilots, choice.diet, attempt, ledger)
+    if attempt is not None:  # as many as are judged: a weak baseline makes the comparison worthless
+        choice.validation = _pilots("", settings.seeds, choice.diet, attempt, ledger)
     return choice
 
 
@@ -78,9 +78,9 @@ def choose(settings: DetectBoxes, basis: str, pool: BoxPool, attempt: Try | None
 
 def trainings(settings: DetectBoxes, arm: BoxArm, choosing: bool) -> int:
     """How many trainings a job makes; `choosing`: whether there are validation images."""
-    ratios = len(set(settings.ratios)) if arm.made else 1
-    needless = not choosing or (arm.made and ratios == 1)
-    return settings.seeds + (0 if needless else ratios * settings.pilots)
+    ratios = len(set(settings.ratios))
+    pilots = settings.seeds if not arm.made else ratios * settings.pilots if ratios > 1 else 0
+    return settings.seeds + (pilots if choosing else 0)
 
 
 def _pilots(name: str, count: int, diet: Diet, attempt: Try, ledger: Ledger) -> list[dict[str, float]]:

@@ -13,7 +13,7 @@ from pipeline.detection.boxes.augment import BoxAugmentation
 from pipeline.detection.boxes.detector import BoxDetector, Found
 from pipeline.detection.boxes.pool import BoxPool
 from pipeline.detection.boxes.registry import DETECTORS
-from pipeline.detection.fit import Diet, presented
+from pipeline.detection.fit import Diet, presented, reproducible
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
 
 WARM = 0.1  # of the steps, over which the rate rises: first steps at full rate throw untrained boxes far away
@@ -82,18 +82,16 @@ def rate(step: int, steps: int) -> float:
 def find(network: BoxDetector, pool: BoxPool, batch: int) -> list[Found]:
     """What a detector finds in every image of the pool, on the CPU."""
     rows, found = np.arange(len(pool)), []
-    for part in np.split(rows, rows[batch::batch]):
-        images, _ = pool.batch(part, np.zeros(len(part), np.uint8))
-        found += [Found(*(value.cpu() for value in one)) for one in network.detect(images)]
+    with reproducible():
+        for part in np.split(rows, rows[batch::batch]):
+            images, _ = pool.batch(part, np.zeros(len(part), np.uint8))
+            found += [Found(*(value.cpu() for value in one)) for one in network.detect(images)]
     return found
 
 
 @contextmanager
 def _drawing_from(seed: int, device: torch.device) -> Iterator[None]:
-    """Weights, and the samples that torchvision's detectors draw, from a seed; sums in a fixed order."""
-    with (
-        torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
-    ):
+    """Weights, and the samples that torchvision's detectors draw, from a seed."""
+    with reproducible(), torch.random.fork_rng(devices=[torch.cuda.current_device()] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

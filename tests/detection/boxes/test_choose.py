@@ -97,9 +97,9 @@ def test_a_plain_arm_has_pilots_whatever_its_name(boxed, ledger, name, extra, ra
     images, marks = scenes(6, seed=6)
     real = training(ImageSet.open(boxed("real", images, ["train"] * 6, marks)), [], "steel", CPU)
     asked = []
-    choice = plain(SETTINGS, PLAIN[name], real, scored({ratio: (0.4, 0.6)}, asked), ledger)
+    choice = plain(SETTINGS, PLAIN[name], real, scored({ratio: (0.4, 0.6, 0.5, 0.3, 0.2)}, asked), ledger)
     assert (choice.diet.extra.tolist(), choice.diet.ratio, choice.diet.augmented) == (extra, ratio, augmented)
-    assert [score["map50"] for score in choice.validation] == [0.4, 0.6]
+    assert [score["map50"] for score in choice.validation] == [0.4, 0.6, 0.5, 0.3, 0.2]
     assert choice.candidates == []
-    assert trainings(SETTINGS, PLAIN[name], True) == 5 + len(asked)
+    assert trainings(SETTINGS, PLAIN[name], True) == 5 + len(asked) == 10
     assert plain(SETTINGS, PLAIN[name], real, None, ledger).validation is None
