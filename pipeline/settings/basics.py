@@ -19,7 +19,7 @@ METHOD = {
     "detect": 3,
     "pseudo_label": 1,
     "detect_boxes": 2,
-    "report": 4,
+    "report": 5,
 }
 
 
