@@ -40,6 +40,7 @@ LIKELY = 6.0  # height of a peak, in standard deviations of chance, that is wort
 CERTAIN = 14.0  # and that proves one scene; the highest of two scenes, both of parallel scratches, had 13
 LOOKS = 30  # likely matches of one image that are looked at, the highest peaks first
 END = slice(1, -1)  # whitening makes lines of a smooth image's ends, which lie on those of another that is turned
+THIN = 2  # pixels of a side of which the cut of both ends leaves nothing: such images are compared as they are
 BLOCK = 32  # images correlated with one at a time: few enough for a processor's cache
 
 
@@ -261,7 +262,8 @@ def find(
         for first, found in enumerate(pool.map(partial(search, spectra, 0), every)):
             upright += found
             advance(len(images) - 1 - first)
-        for view, pairs in turned.candidates(_middling(images)).items():
+        looked_at = turned.candidates(_middling(images)) if min(images.shape[1:]) > THIN else {}
+        for view, pairs in looked_at.items():
             several = coarse.spectra(views.seen(images, view))
             turned_ones += chain.from_iterable(pool.map(partial(search, several, view), pairs))
         likely = _few(upright) + _few(turned_ones)

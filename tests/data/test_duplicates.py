@@ -157,6 +157,16 @@ def test_strips_are_compared_at_their_own_shape():
     assert duplicates.factor((3, 10**6), duplicates.DETAIL) == 3
 
 
+@pytest.mark.parametrize("height", [1, 2, 3])
+def test_thin_strips_are_compared_as_they_are(height):
+    rng = np.random.default_rng(0)
+    strip = rng.integers(0, 256, (height, 2000), np.uint8)
+    others = rng.integers(0, 256, (2, height, 2000), np.uint8)
+    assert (0, 3, 0, 0, 0) in [(*pair[:4], pair.view) for pair in found(strip, *others, strip)]
+    across = found(*(image.T for image in (strip, *others, strip)))
+    assert (0, 3, 0, 0, 0) in [(*pair[:4], pair.view) for pair in across]
+
+
 def test_chance_is_the_sum_of_squares_over_all_shifts():
     rng = np.random.default_rng(0)
     images = rng.integers(-99, 99, (3, 7, 10)).astype(np.int8)
