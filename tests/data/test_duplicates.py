@@ -1,5 +1,7 @@
 """Images of one scene, and only those."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -165,6 +167,23 @@ def test_thin_strips_are_compared_as_they_are(height):
     assert (0, 3, 0, 0, 0) in [(*pair[:4], pair.view) for pair in found(strip, *others, strip)]
     across = found(*(image.T for image in (strip, *others, strip)))
     assert (0, 3, 0, 0, 0) in [(*pair[:4], pair.view) for pair in across]
+
+
+def test_the_memory_for_a_long_strip_grows_with_its_pixels():
+    strip = np.random.default_rng(0).integers(0, 256, (8, 5000), np.uint8)
+    tracemalloc.start()
+    duplicates.details(strip)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # one number for each pair of its columns would be 100 MB
+
+
+@pytest.mark.parametrize("deviation", [duplicates.FINE, duplicates.BROAD])
+@pytest.mark.parametrize("shape", [(2, 5, 90), (1, duplicates.LONGEST, 3), (2, 3, duplicates.LONGEST + 1)])
+def test_long_and_short_sides_are_smoothed_alike(shape, deviation):
+    images = np.random.default_rng(0).random(shape, np.float32)
+    expected = ndimage.gaussian_filter(images.astype(np.float64), (0, deviation, deviation))
+    np.testing.assert_allclose(duplicates._smooth(images, deviation), expected, atol=2e-6)
 
 
 def test_chance_is_the_sum_of_squares_over_all_shifts():
