@@ -18,7 +18,7 @@ from pipeline.data.annotations import annotations, names_file
 from pipeline.data.boxes import judged, seen
 from pipeline.data.frame import Header, Rejected
 from pipeline.data.imageset import ImageSet
-from pipeline.data.matching import Names
+from pipeline.data.matching import Ambiguous, Names
 from pipeline.data.pool import Failed, Pool
 from pipeline.data.records import Reading, Record, Region
 from pipeline.data.rejections import Rejections
@@ -94,7 +94,7 @@ def _known(
     boxes: Boxes, images: ImageSet, headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
 ) -> Known:
     """The usable boxes of every image of the set that has an annotation, or needs none."""
-    records = _by_image(headers, readings, remarks)
+    records, possible = _by_image(headers, readings, remarks)
     background = boxes.missing == "background" or (boxes.missing == "auto" and boxes.format == "yolo")
     # The images of a lost file are not named: one that lacks an annotation may be one of them.
     background &= not any(reading.unreadable for reading in readings.values())
@@ -105,6 +105,8 @@ def _known(
         try:
             if source in records:
                 known[source] = _usable(_agreed(records[source], remarks), headers[source], boxes, remarks)
+            elif source in possible:  # also where none means background: the file may mark a defect in it
+                raise Rejected(f"has no annotation of its own, but {possible[source]} may mean it")
             elif background:
                 known[source] = []
             else:
@@ -114,9 +116,13 @@ def _known(
     return known
 
 
-def _by_image(headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks) -> dict[str, list[Record]]:
+def _by_image(
+    headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
+) -> tuple[dict[str, list[Record]], dict[str, str]]:
+    """The records of each image, and of each that a record of several images' name may mean, the first such file."""
     names = Names(list(headers.values()))
     found: dict[str, list[Record]] = {}
+    possible: dict[str, str] = {}
     for file, reading in readings.items():
         if reading.unreadable:
             remarks.add(file, "", LEFT_OUT, reading.unreadable)
@@ -127,7 +133,9 @@ def _by_image(headers: dict[str, Header], readings: dict[str, Reading], remarks:
                 found.setdefault(names.find(record), []).append(record)
             except Rejected as reason:
                 remarks.add(record.where, "", LEFT_OUT, str(reason))
-    return found
+                if isinstance(reason, Ambiguous):
+                    possible = dict.fromkeys(reason.sources, record.where) | possible
+    return found, possible
 
 
 def _agreed(records: list[Record], remarks: Remarks) -> Record:

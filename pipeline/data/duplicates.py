@@ -30,6 +30,7 @@ DETAIL = 200  # largest side in pixels (geometric mean of both) at which images 
 MIDDLE = 100  # the same for fingerprints
 COARSE = 50  # and in the search for likely matches; decides the time
 FINE, BROAD = 1.0, 8.0  # standard deviations, in pixels, of the band of details that is compared
+LONGEST = 1000  # pixels of a side that is smoothed by a matrix, which grows with its square
 FLAT = 0.1  # of the mean variance, added to the local one: a flat part stays flat and does not become all noise
 WHITE = 0.01  # of the mean power, added to the smoothed spectrum: what an image has not is not amplified
 SMOOTH = 13.0  # standard deviation, in pixels, of the window on the autocorrelation that smooths the spectrum
@@ -40,6 +41,7 @@ LIKELY = 6.0  # height of a peak, in standard deviations of chance, that is wort
 CERTAIN = 14.0  # and that proves one scene; the highest of two scenes, both of parallel scratches, had 13
 LOOKS = 30  # likely matches of one image that are looked at, the highest peaks first
 END = slice(1, -1)  # whitening makes lines of a smooth image's ends, which lie on those of another that is turned
+THIN = 2  # pixels of a side of which the cut of both ends leaves nothing: such images are compared as they are
 BLOCK = 32  # images correlated with one at a time: few enough for a processor's cache
 
 
@@ -87,9 +89,17 @@ def evened(gray: NDArray) -> NDArray[np.int8]:
 
 
 def _smooth(images: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
-    """As `ndimage.gaussian_filter` along rows and columns, as products of matrices: several times faster."""
-    down, across = (ndimage.gaussian_filter1d(np.eye(n, dtype=np.float32), deviation, axis=0) for n in images.shape[1:])
-    return down @ images @ across.T
+    """As `ndimage.gaussian_filter` along rows and columns; as products of matrices, several times faster."""
+    height, width = images.shape[1:]
+    if max(height, width) > LONGEST:
+        return ndimage.gaussian_filter(images, deviation, axes=(1, 2))
+    return _smoothing(height, deviation) @ images @ _smoothing(width, deviation).T
+
+
+@lru_cache(maxsize=8)
+def _smoothing(side: int, deviation: float) -> NDArray[np.float32]:
+    """(side, side): the matrix whose product with a column of pixels smooths it."""
+    return ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0)
 
 
 def reduced(images: NDArray, k: int) -> NDArray:
@@ -261,7 +271,8 @@ def find(
         for first, found in enumerate(pool.map(partial(search, spectra, 0), every)):
             upright += found
             advance(len(images) - 1 - first)
-        for view, pairs in turned.candidates(_middling(images)).items():
+        looked_at = turned.candidates(_middling(images)) if min(images.shape[1:]) > THIN else {}
+        for view, pairs in looked_at.items():
             several = coarse.spectra(views.seen(images, view))
             turned_ones += chain.from_iterable(pool.map(partial(search, several, view), pairs))
         likely = _few(upright) + _few(turned_ones)

@@ -11,6 +11,16 @@ from pipeline.data.records import Record
 LONGEST = 4096  # characters of a path; each of its ends is compared, so time grows with the square
 
 
+class Ambiguous(Rejected):
+    """A name that several images have: which of them is meant is not known."""
+
+    def __init__(self, sources: set[str]):
+        first, second = sorted(sources)[:2]
+        super().__init__(f"could mean {first} or {second}")
+        self.sources = sources
+        """All that may be meant, two or more."""
+
+
 class Names:
     """The images of a source by their names and by the ends of these, with and without suffix."""
 
@@ -26,7 +36,8 @@ class Names:
         """The image that a record means: the longest end of its path that any image has must be one image's alone.
 
         Raises:
-            Rejected: no image is called so, or several are.
+            Ambiguous: several images are called so.
+            Rejected: none is.
         """
         if len(record.image) > LONGEST:
             raise Rejected(f"names an image in {len(record.image)} characters, more than a path may have")
@@ -37,8 +48,7 @@ class Names:
                 if len(found) == 1:
                     return next(iter(found))
                 if found:
-                    first, second = sorted(found)[:2]
-                    raise Rejected(f"could mean {first} or {second}")
+                    raise Ambiguous(found)
         raise Rejected("no image of the source is called so")
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from pipeline.data import scaling, tiling
+from pipeline.data import scaling, splits, tiling
 from pipeline.data.imageset import ImageSet
 from pipeline.data.survey import Facts, Plan
 from pipeline.settings import Dataset
@@ -33,6 +33,18 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
     fewer = ", ".join(f"{c} {have[c]}" for c in images.meta["classes"] if have[c] < settings.shots)
     lines = [f"few shots: of each class at most {settings.shots} source images train and as many choose"]
     return [*lines, f"fewer than {settings.shots} source images to train, so all of them: {fewer}"] if fewer else lines
+
+
+def divided_groups(groups: list[str], sides: list[str]) -> list[str]:
+    """A warning where images of one group are on several sides, as only the split of the CSV can have them."""
+    divided = splits.divided(groups, sides)
+    if not divided:
+        return []
+    group, several = next(iter(divided.items()))
+    return [
+        f"WARNING: the split of the CSV divides {len(divided)} group(s), so its sides are not independent of one "
+        f"another: images of `{group}` are on {' and '.join(sorted(several))}"
+    ]
 
 
 def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -> list[str]:

@@ -99,6 +99,7 @@ def prepare(
         _write(pool, out, settings, plan, squares, meta)
     images = ImageSet.open(out)
     lines = [notes.headline(images), *notes.few_shots(settings, images)]
+    lines += notes.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
     lines += notes.describe(settings, _facts(squares), plan, len(rejected))
     lines += overlaps.notes(sources, found)
     for line in lines:

@@ -80,7 +80,8 @@ def listing(source: str | list[str]) -> list[Entry]:
 
 def natural(text: str) -> list:
     """Sorting key that puts `image2` before `image10`."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"([0-9]+)", text) if part]
+    parts = re.split(r"([0-9]+)", text)  # at every other place a number
+    return [(0, int(part), "") if i % 2 else (1, 0, part) for i, part in enumerate(parts) if part]
 
 
 def printable(path: str) -> str:

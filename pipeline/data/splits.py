@@ -1,4 +1,4 @@
-"""Divides images into those that train, choose and judge; whole groups stay on one side."""
+"""Divides images into those that train, choose and judge; groups stay whole, but where a given split divides them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def assign(labels: list[str], groups: list[str], given: list[str | None], settin
                 result[i] = side
     _check(labels, groups, result, settings)
     return result
+
+
+def divided(groups: list[str], sides: list[str]) -> dict[str, set[str]]:
+    """The groups with images on several sides, and these sides: only a given split has any."""
+    found: dict[str, set[str]] = {}
+    for group, side in zip(groups, sides, strict=True):
+        found.setdefault(group, set()).add(side)
+    return {group: several for group, several in found.items() if len(several) > 1}
 
 
 def _drawn(

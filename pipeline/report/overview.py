@@ -8,6 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
+from pipeline.data import splits
 from pipeline.data.imageset import ImageSet
 from pipeline.report.labels import number
 
@@ -22,7 +25,7 @@ SCALINGS = {
 
 def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`source`, `procedural`, `facts` (phrases), `shots` (None: all images), `counts` of a class and split, `totals`,
-    `groups`, `overlaps` (a sentence), `rejected`."""
+    `groups` and `overlaps` (sentences), `rejected`."""
     table = real.metadata
     counts = [
         {"label": label}
@@ -38,7 +41,7 @@ def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
         "splits": SPLITS,
         "counts": counts,
         "totals": {split: sum(row[split] for row in counts) for split in SPLITS},
-        "groups": table["group"].nunique(),
+        "groups": _groups(table),
         "overlaps": _overlaps(real.meta.get("near_duplicates")),
         "rejected": _rejected(real.path / "rejected.csv"),
     }
@@ -58,6 +61,14 @@ def _facts(real: ImageSet) -> list[str]:
     if meta.get("symmetry", "none") != "none":
         facts.append(f"augmented by its symmetry ({meta['symmetry']})")
     return facts
+
+
+def _groups(table: pd.DataFrame) -> str:
+    """A sentence on what the split keeps together."""
+    text = f"{table['group'].nunique()} independent sources or groups; "
+    if divided := splits.divided(table["group"].tolist(), table["split"].tolist()):
+        return f"{text}the split that was given divides {len(divided)} of them: its sides are not independent."
+    return f"{text}all images of one stay on one side of the split."
 
 
 def _overlaps(found: Mapping[str, Any] | None) -> str:

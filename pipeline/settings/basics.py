@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
     "prepare": 4,
-    "annotate": 1,
+    "annotate": 2,
     "cut_patches": 1,
     "train": 2,
     "generate": 1,
@@ -19,7 +19,7 @@ METHOD = {
     "detect": 3,
     "pseudo_label": 1,
     "detect_boxes": 3,
-    "report": 4,
+    "report": 5,
 }
 
 

@@ -87,7 +87,7 @@ class Scaling(Strict):
 
 
 class Split(Strict):
-    """Which images may train and which may only judge. Whole sources stay on one side."""
+    """Which images may train and which may only judge. Groups stay whole, but where `column` divides them."""
 
     test: Fraction = 0.2
     """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
@@ -100,9 +100,9 @@ class Split(Strict):
     names: dict[str, Literal["train", "val", "test"]] = {"train": "train", "val": "val", "test": "test"}
     """What the words of that column mean here."""
     group_column: str | None = None
-    """Column of the labels' CSV; rows of one group stay on one side. Null groups by source file."""
+    """Column of the labels' CSV; rows of one group belong together. Null groups by source file."""
     group_pattern: str | None = None
-    """Regular expression on the file name without its extension; images of equal group 1 stay on one side."""
+    """Regular expression on the file name without its extension; images of equal group 1 belong together."""
     near_duplicates: Switch = "auto"
     """Look for images that overlap (copies, altered copies, shifted crops of one scene) and keep them on one side;
     `auto`: among at most 10 000 images, and not among drawn ones. The time grows with the square of their number."""

@@ -282,6 +282,21 @@ def test_what_a_missing_file_means_depends_on_the_format_and_can_be_said(tmp_pat
     assert unsaid.metadata["source"][unsaid.annotated].tolist() == ["1.png", "2.png"]
 
 
+def test_an_image_that_a_file_may_mean_is_no_background(tmp_path, inline, source, annotated):
+    mark = yolo((0, 0.5, 0.5, 0.5, 0.5))
+    places = ["x/0", "y/0", "x/1", "y/1", "x/2", "y/2", "z/3", "z/4"]
+    texts = {"0.txt": mark, "x/1.txt": mark, "1.txt": mark, "z/4.txt": mark}  # 1 has one of its own in x, none in y
+    source({f"{place}.png": dark(i, 20, 20) for i, place in enumerate(places)}, texts)
+    (tmp_path / "boxes" / "2.txt").write_bytes(b"\xff\xfe\xfa")
+    found = annotated("yolo", {"names": ["a"]})
+    assert found.metadata["source"][found.annotated].tolist() == ["x/1.png", "z/3.png", "z/4.png"]
+    assert set(remarks(tmp_path / "out")) == {
+        *[(f"{i}.txt", "", "left out", f"could mean x/{i}.png or y/{i}.png") for i in range(3)],
+        *[(f"{place}.png", "", "unknown", f"has no annotation of its own, but {place[2]}.txt may mean it")
+          for place in ("x/0", "y/0", "y/1", "x/2", "y/2")],
+    }  # fmt: skip
+
+
 def test_a_lost_file_of_many_images_leaves_no_background(tmp_path, inline, source, annotated):
     whole = coco([("1.png", 20, 20), ("2.png", 20, 20)], [(0, "a", 3, 3, 5, 5)])
     source({f"{i}.png": dark(i, 20, 20) for i in range(4)}, {"one.json": whole, "two.json": whole[:90]})

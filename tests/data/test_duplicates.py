@@ -1,5 +1,7 @@
 """Images of one scene, and only those."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -155,6 +157,33 @@ def test_strips_are_compared_at_their_own_shape():
     (pair,) = found(big[:60, :400], big[20:80, 150:550], big[300:360, 300:700])
     assert (pair.first, pair.second, pair.rows, pair.cols) == (0, 1, 20, 150)
     assert duplicates.factor((3, 10**6), duplicates.DETAIL) == 3
+
+
+@pytest.mark.parametrize("height", [1, 2, 3])
+def test_thin_strips_are_compared_as_they_are(height):
+    rng = np.random.default_rng(0)
+    strip = rng.integers(0, 256, (height, 2000), np.uint8)
+    others = rng.integers(0, 256, (2, height, 2000), np.uint8)
+    assert (0, 3, 0, 0, 0) in [(*pair[:4], pair.view) for pair in found(strip, *others, strip)]
+    across = found(*(image.T for image in (strip, *others, strip)))
+    assert (0, 3, 0, 0, 0) in [(*pair[:4], pair.view) for pair in across]
+
+
+def test_the_memory_for_a_long_strip_grows_with_its_pixels():
+    strip = np.random.default_rng(0).integers(0, 256, (8, 5000), np.uint8)
+    tracemalloc.start()
+    duplicates.details(strip)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # one number for each pair of its columns would be 100 MB
+
+
+@pytest.mark.parametrize("deviation", [duplicates.FINE, duplicates.BROAD])
+@pytest.mark.parametrize("shape", [(2, 5, 90), (1, duplicates.LONGEST, 3), (2, 3, duplicates.LONGEST + 1)])
+def test_long_and_short_sides_are_smoothed_alike(shape, deviation):
+    images = np.random.default_rng(0).random(shape, np.float32)
+    expected = ndimage.gaussian_filter(images.astype(np.float64), (0, deviation, deviation))
+    np.testing.assert_allclose(duplicates._smooth(images, deviation), expected, atol=2e-6)
 
 
 def test_chance_is_the_sum_of_squares_over_all_shifts():

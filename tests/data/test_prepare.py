@@ -231,6 +231,20 @@ def test_a_given_split_across_overlapping_crops_is_left_and_said(tmp_path, inlin
     assert "3_a.png and 3_b.png; 3_b.png and 3_c.png; 5_a.png and 5_b.png; ..." in said
 
 
+def test_a_given_split_that_divides_groups_is_left_and_said(tmp_path, inline, folder, dataset, picture, capsys):
+    table = tmp_path / "t.csv"
+    sides = ["train", "test", "test", "test", "val", "train", "train", "train"]  # of groups g0, g0, g1, g1, ...
+    table.write_text("\n".join(["file,group,split", *(f"{i}.png,g{i // 2},{side}" for i, side in enumerate(sides))]))
+    root, labels = folder({f"{i}.png": picture(i) for i in range(8)}), {"csv": [str(table)]}
+    split = {"group_column": "group", "near_duplicates": "off"}
+    prepare(dataset(root, labels=labels, split=split | {"column": "split"}), tmp_path / "given")
+    assert ImageSet.open(tmp_path / "given").metadata["split"].tolist() == sides
+    assert "WARNING: the split of the CSV divides 2 group(s)" in (said := capsys.readouterr().err)
+    assert "images of `g0` are on test and train" in said
+    prepare(dataset(root, labels=labels, split=split), tmp_path / "drawn")
+    assert "WARNING" not in capsys.readouterr().err
+
+
 def test_near_duplicates_are_not_looked_for_where_it_is_off_or_would_take_long(
     tmp_path, inline, crops, dataset, capsys, monkeypatch
 ):

@@ -88,3 +88,11 @@ def test_planning_imports_nothing_heavy():
 def test_a_pipe_is_no_image_and_keeps_nobody_waiting(folder):
     os.mkfifo(folder / "good" / "notes.xml")
     assert len(listing(str(folder))) == len(NAMES) + 1
+
+
+def test_raised_and_foreign_digits_are_letters_among_the_numbers(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for name in ("a10²3.png", "a9²3.png", "1²2.png", "1²10.png", "x٣.png"):
+        (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    names = [e.name for e in listing("*.png")]
+    assert names == ["1²2.png", "1²10.png", "a9²3.png", "a10²3.png", "x٣.png"]

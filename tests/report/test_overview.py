@@ -9,6 +9,20 @@ from pipeline.data.imageset import ImageSet
 from pipeline.report import overview
 
 
+@pytest.mark.parametrize(
+    ("sides", "said"),
+    [
+        (["train", "train", "val", "test"], "all images of one stay on one side of the split"),
+        (["train", "test", "val", "test"], "the split that was given divides 1 of them: its sides are not independent"),
+    ],
+)
+def test_the_page_says_whether_groups_are_whole(sides, said):
+    table = pd.DataFrame({"label": "a", "split": sides, "group": ["g0", "g0", "g1", "g2"]})
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
+    page = overview.dataset(ImageSet(Path("nowhere"), meta, table), {})
+    assert page["groups"] == f"3 independent sources or groups; {said}."
+
+
 @pytest.mark.parametrize(("shots", "said"), [(None, False), (5, True)])
 def test_few_shots_are_said_beside_the_counts_of_each_class(shots, said):
     rows = [("a", "train")] * 3 + [("b", "train")] * 5 + [("a", "test")] * 2
