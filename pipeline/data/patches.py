@@ -103,11 +103,11 @@ def _name(whole: ImageSet, defect: Defect) -> str:
 def _patches(settings: Dataset, whole: ImageSet, defects: list[Defect]):
     """(size, size, C) stored integers of one defect after the other."""
     _, dtype = _kind(whole)
+    top = np.iinfo(dtype).max
     with progress("cutting", len(defects), "patch") as bar:
         for defect in defects:
-            image = whole.images[defect.row] / np.float32(np.iinfo(dtype).max)
             window = defect.box.widened(settings.patches.margin)
-            patch = cut(image, window, settings.size, settings.size)
+            patch = cut(whole.images[defect.row], window, settings.size, settings.size, top)
             yield scaling.quantise(np.clip(patch, 0, 1), dtype)
             bar.update()
 

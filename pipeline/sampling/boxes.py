@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 import torch
+from torch import Tensor
 
 from pipeline.data import boxstore, preview
 from pipeline.data.imageset import ImageSet
 from pipeline.models.base import Boxed
+from pipeline.models.layouts import Layout
+
+PART = 64  # images at a time: a model draws the latents of all that it is asked for, some numbers a pixel
 
 
 def write_boxes(model: Boxed, classes: tuple[str, ...], labels: list[int], drawn: ImageSet) -> None:
@@ -20,10 +26,16 @@ def write_boxes(model: Boxed, classes: tuple[str, ...], labels: list[int], drawn
     seeds = torch.tensor(drawn.metadata["seed"].tolist())
     rows = [
         (name, classes[kind], *ends)
-        for name, layout in zip(drawn.metadata["id"], model.boxes(torch.tensor(labels), seeds), strict=True)
+        for name, layout in zip(drawn.metadata["id"], _asked(model, torch.tensor(labels), seeds), strict=True)
         for kind, ends in zip(layout.kinds.tolist(), layout.boxes.tolist(), strict=True)
     ]
     table = pd.DataFrame(rows, columns=boxstore.COLUMNS).astype(dict.fromkeys(boxstore.ENDS, float))
     boxstore.write(drawn.path, drawn.meta["data_hash"], table, list(classes), [])
     lines = [f"{len(table)} boxes that were asked for in {table['id'].nunique()} of {len(drawn)} images"]
     preview.write(ImageSet.open(drawn.path), lines, drawn.path / "boxes.png", boxes=True)
+
+
+def _asked(model: Boxed, labels: Tensor, seeds: Tensor) -> Iterator[Layout]:
+    """Of one image after the other."""
+    for some, theirs in zip(labels.split(PART), seeds.split(PART), strict=True):
+        yield from model.boxes(some, theirs)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 METHOD = {
     "prepare": 4,
     "annotate": 2,
-    "cut_patches": 1,
+    "cut_patches": 2,
     "train": 2,
     "generate": 1,
     "blend": 1,

@@ -3,10 +3,13 @@
 import json
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.models.layouts import Layout
+from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.draw import generate
 from pipeline.settings import Generate
 from pipeline.training import store
@@ -50,3 +53,34 @@ def test_a_model_without_boxes_writes_none(tmp_path):
     assert ImageSet.open(tmp_path / "out").boxes is None
     assert not list((tmp_path / "out").glob("boxes*"))
     assert "boxes" not in json.loads((folder / "model.json").read_text())["spec"]
+
+
+class Recorder:
+    """Asks for one box an image, at the place that its seed says, and remembers of how many images it was asked."""
+
+    def __init__(self):
+        self.sizes = []
+
+    def boxes(self, labels, seeds):
+        self.sizes.append(len(seeds))
+        x, y = seeds % 20, seeds // 20
+        ends = torch.stack([x, y, x + 2, y + 3], 1)[:, None].double()
+        return [Layout(label[None], box) for label, box in zip(labels, ends, strict=True)]
+
+
+def test_the_boxes_of_many_images_are_asked_for_in_small_parts_and_belong_to_their_images(tmp_path):
+    """The latents of 20 000 images at once would be 5 GB."""
+    names = [f"image_{i:03d}" for i in range(150)]
+    table = dict.fromkeys(COLUMNS, 0) | {"id": names, "label": "all", "split": "train", "seed": range(150)}
+    meta = {"classes": ["all"], "symmetry": "none", "dtype": "uint8", "pixel_size": None, "unit": None}
+    with ImageSetWriter(tmp_path, 150, 32, 32, 1, "uint8") as writer:
+        writer[:] = np.zeros((150, 32, 32, 1), np.uint8)
+        writer.finish(pd.DataFrame(table), meta | {"scaling": {"rule": "dtype", "low": 0.0, "high": 255.0}})
+    model = Recorder()
+    write_boxes(model, ("odd", "even"), [1 - seed % 2 for seed in range(150)], ImageSet.open(tmp_path))
+    boxes = ImageSet.open(tmp_path).boxes
+    assert boxes["id"].tolist() == names
+    assert boxes["label"].tolist() == ["even", "odd"] * 75
+    assert boxes[["x0", "y1"]].values.tolist() == [[seed % 20, seed // 20 + 3] for seed in range(150)]
+    assert sum(model.sizes) == 150
+    assert max(model.sizes) <= 64

@@ -40,6 +40,8 @@ class Material(NamedTuple):
     """Real; only rows of `layouts` are read."""
     layouts: dict[int, Layout]
     """Of each training image that can be used, by its row; one without boxes is background."""
+    donors: np.ndarray
+    """Rows of those with boxes, which background borrows."""
     patches: ImageSet
     """Synthetic."""
     of: dict[str, np.ndarray]
@@ -123,7 +125,8 @@ def _material(images: ImageSet, patches: ImageSet, margin: float) -> Material:
     if len(layouts) < len(rows):
         lacking = ", ".join(label for label in images.box_classes if label not in of)
         say(f"{len(rows) - len(layouts)} of {len(rows)} training images are not used: there is no patch of {lacking}")
-    return Material(images, layouts, patches, of, margin)
+    donors = np.array([row for row, layout in layouts.items() if layout.labels])
+    return Material(images, layouts, donors, patches, of, margin)
 
 
 def _check_kind(images: ImageSet, patches: ImageSet) -> None:
@@ -138,9 +141,10 @@ def _layouts(images: ImageSet, rows: np.ndarray, margin: float) -> dict[int, Lay
     table = images.boxes
     areas = (table["x1"] - table["x0"]) * (table["y1"] - table["y0"])
     table = table.iloc[np.argsort(-areas.to_numpy(), kind="stable")]
+    by_image = dict(iter(table.groupby("id")))
     found = {}
     for row in rows.tolist():
-        own = table[table["id"] == images.metadata["id"][row]]
+        own = by_image.get(images.metadata["id"][row], table[:0])
         boxes, image = own[ENDS].to_numpy(float), images.images[row]
         detail = [_detail(image[_reach(Window(*box), margin, image.shape)]) for box in boxes]
         found[row] = Layout(own["label"].tolist(), boxes, np.reshape(detail, (len(own), 2)))
@@ -210,13 +214,12 @@ def fit(patch: np.ndarray, box: Window, margin: float, reach: tuple[slice, slice
     x0, x1 = ((x - wide.x0) * across for x in (columns.start, columns.stop))
     y0, y1 = ((y - wide.y0) * down for y in (rows.start, rows.stop))
     window = Window(x0, y0, x1, y1)
-    return cut(patch.astype(np.float32), window, rows.stop - rows.start, columns.stop - columns.start).astype(float)
+    return cut(patch, window, rows.stop - rows.start, columns.stop - columns.start).astype(float)
 
 
 def _borrowed(material: Material, symmetry: str, rng: np.random.Generator) -> Layout:
     """The boxes of an image that has some, as they would be in a view of it."""
-    donors = [row for row, layout in material.layouts.items() if layout.labels]
-    labels, boxes, detail = material.layouts[int(rng.choice(donors))]
+    labels, boxes, detail = material.layouts[int(rng.choice(material.donors))]
     height, width = material.images.spec[:2]
     view = _drawn(symmetry, rng)
     boxes = turned(boxes[None], np.array([view], np.uint8), height, width)[0]
