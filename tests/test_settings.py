@@ -163,6 +163,11 @@ def test_every_family_in_the_settings_is_in_the_registry_and_the_other_way_round
     assert set(FAMILIES) == set(FAMILY_SETTINGS)
 
 
+def test_a_model_may_not_take_the_name_of_the_arm_of_all_models():
+    with pytest.raises(UserError, match=r"models\.all: `all` is the name of the detection arm"):
+        load(config(models={"all": {"family": "dcgan"}}))
+
+
 @pytest.mark.parametrize(("written", "read"), [("on", "on"), ("off", "off"), ("auto", "auto"), ('"off"', "off")])
 def test_a_switch_may_be_written_without_quotes(written, read):
     """YAML 1.1 takes a bare on and off for booleans."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pipeline.settings import UserError
-
 BASELINE = "real"
 
 
@@ -45,13 +43,8 @@ def arms(models: list[str]) -> dict[str, Arm]:
 
     Returns:
         The plain arms; `real+<model>` for each model, and `real+all` where there are two or more; `<model>-only`, whose
-        detectors see no real image (a model's name has no hyphen, so no two arms share a name).
-
-    Raises:
-        UserError: a model is called `all`, the name of the arm of all models.
+        detectors see no real image (a model's name has no hyphen and is not `all`, so no two arms share a name).
     """
-    if "all" in models:
-        raise UserError("models.all: `all` is the name of the detection arm that joins all models; choose another")
     added = [Arm(f"{BASELINE}+{model}", [model]) for model in models]
     hybrid = [Arm(f"{BASELINE}+all", list(models))] if len(models) > 1 else []
     only = [Arm(f"{model}-only", [model], real=False) for model in models]

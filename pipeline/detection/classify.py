@@ -57,9 +57,9 @@ def run_arm(
     `out` holds `version`, `task`, `dataset`, `arm`, `classes`, `steps`, `settings`; `generative`; `basis` (name of the
     plain arm taken over, null in a plain arm), `augmented`, `balanced`; `ratio` (null: no real images, or no others),
     `filter`, `keep`, `candidates`, `validation` and `notes` (see `choose.Choice`); `n_real`, `n_synthetic` (different
-    images seen), `n_test`; `truth` and `groups`, class index and group of each test image; and `seeds`, for each
-    repetition its `seed`, `accuracy`, `macro_f1`, `f1` (of each class; null without test images), `confusion` (row =
-    true class), `predicted` (class index of each test image) and `seconds`. With two classes also `log_odds` (of the
+    images there are to see), `n_test`; `truth` and `groups`, class index and group of each test image; and `seeds`, for
+    each repetition its `seed`, `accuracy`, `macro_f1`, `f1` (of each class; null without test images), `confusion` (row
+    = true class), `predicted` (class index of each test image) and `seconds`. With two classes also `log_odds` (of the
     second class, of each test image), `auroc`, and `at_threshold`: the scores at the `log_odds` that are best by
     Youden's index on the val images.
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
 from pipeline.settings import UserError
+from pipeline.training.device import is_memory
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,25 @@ def stored(images: NDArray) -> Tensor:
     """Images (N, H, W, C) of unsigned integers as a `Pool` holds them."""
     images = np.ascontiguousarray(images)
     return torch.from_numpy(images.view(np.int16) if images.dtype == np.uint16 else images)
+
+
+def held(sets: list[Tensor], device: torch.device) -> Tensor:
+    """Images (N, H, W, C) of one or more sets, one after the other on the device.
+
+    Raises:
+        UserError: they do not fit into its memory.
+    """
+    try:
+        return (torch.cat(sets) if len(sets) > 1 else sets[0]).to(device)
+    except (RuntimeError, MemoryError) as error:
+        if not is_memory(error):
+            raise
+        (height, width), count = sets[0].shape[1:3], sum(map(len, sets))
+        raise UserError(
+            f"{count} images of {height} x {width} pixels, {sum(images.nbytes for images in sets) / 2**30:.1f} GiB, do "
+            f"not fit into the memory ({device.type}) of a detector; make them smaller (`size`) or fewer (`limit`, "
+            "`generate.images_per_class`)"
+        ) from error
 
 
 def normalised(images: Tensor) -> Tensor:
@@ -88,21 +108,27 @@ def training(real: ImageSet, synthetic: list[ImageSet], device: torch.device) ->
     """The training rows of the real set, then those of every synthetic set.
 
     Raises:
-        UserError: a synthetic set that is empty, or of another size, channels, depth or classes than the real one.
+        UserError: a synthetic set that is empty, or of another size, channels, depth or classes than the real one; more
+            images than fit into memory.
     """
-    pools = [of_split(real, "train", device)]
+    rows = real.rows("train")
+    images, labels = [stored(real.images[rows])], [real.labels[rows]]
     for fakes in synthetic:
         _check(fakes, real)
         drawn = fakes.rows("train")
-        labels = pd.Categorical(fakes.metadata["label"], categories=real.spec.classes).codes[drawn].astype(np.int64)
-        pools.append(_read(fakes, drawn, labels, device))
-    return Pool(torch.cat([p.stored for p in pools]), torch.cat([p.labels for p in pools]), pools[0].n_real)
+        codes = pd.Categorical(fakes.metadata["label"], categories=real.spec.classes).codes[drawn]
+        images.append(stored(fakes.images[drawn]))
+        labels.append(codes.astype(np.int64))
+    return Pool(held(images, device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
 
 
 def of_split(real: ImageSet, split: str, device: torch.device) -> Pool | None:
     """The real images of `train`, `val` or `test`; None where there are none."""
     rows = real.rows(split)
-    return _read(real, rows, real.labels[rows], device) if len(rows) else None
+    if not len(rows):
+        return None
+    labels = torch.from_numpy(real.labels[rows]).to(device)
+    return Pool(held([stored(real.images[rows])], device), labels, len(rows))
 
 
 def check_kind(fakes: ImageSet, real: ImageSet) -> None:
@@ -123,11 +149,6 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
         raise UserError(f"{fakes.path}: class `{unknown[0]}` is none of the real ones ({', '.join(real.spec.classes)})")
     if not len(fakes.rows("train")):
         raise UserError(f"{fakes.path}: 0 synthetic images, at least 1 is needed")
-
-
-def _read(images: ImageSet, rows: np.ndarray, labels: np.ndarray, device: torch.device) -> Pool:
-    """Reads these rows of the image file and no other."""
-    return Pool(stored(images.images[rows]).to(device), torch.from_numpy(labels).to(device), len(rows))
 
 
 def _mirror_x(images: Tensor) -> Tensor:

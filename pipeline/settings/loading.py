@@ -36,6 +36,8 @@ class Settings(Strict):
         for name in ("real", "detection"):
             if name in self.models:
                 raise ValueError(f"models.{name}: `{name}` is the name of a folder of the results; choose another")
+        if "all" in self.models:
+            raise ValueError("models.all: `all` is the name of the detection arm that joins all models; choose another")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds: {self.seeds} names a seed twice")
         check_sources(self.datasets)

@@ -1,7 +1,4 @@
-import pytest
-
 from pipeline.detection.arms import PLAIN, arms
-from pipeline.settings import UserError
 
 FIVE = ["real", "augmented", "balanced", "augmented+balanced", "duplicates"]
 
@@ -23,8 +20,3 @@ def test_arms_of_two_models():
 def test_one_model_has_no_arm_of_all():
     assert list(arms(["cgan"])) == [*FIVE, "real+cgan", "cgan-only"]
     assert list(arms([])) == FIVE == list(PLAIN)
-
-
-def test_a_model_may_not_take_the_name_of_the_union():
-    with pytest.raises(UserError, match=r"models\.all"):
-        arms(["all", "cgan"])

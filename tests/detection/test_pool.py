@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 import torch
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
-from pipeline.detection.pool import of_split, training
+from pipeline.detection.pool import held, of_split, training
+from pipeline.settings import UserError
 from tests.detection.conftest import shapes
 
 CPU = torch.device("cpu")
@@ -43,3 +45,15 @@ def test_synthetic_labels_go_by_name(image_set):
     pool = training(real, [fakes], CPU)
     assert pool.labels.tolist() == [0, 1, 0, 1, 1, 1, 1]
     assert (pool.n_real, len(pool)) == (4, 7)
+
+
+def test_images_that_do_not_fit_are_counted_in_the_error(monkeypatch):
+    def full(sets):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "cat", full)
+    few, more = torch.zeros(2, 64, 32, 1, dtype=torch.uint8), torch.zeros(3, 64, 32, 1, dtype=torch.uint8)
+    with pytest.raises(
+        UserError, match=r"5 images of 64 x 32 pixels, 0\.0 GiB, do not fit.*`generate.images_per_class`"
+    ):
+        held([few, more], CPU)

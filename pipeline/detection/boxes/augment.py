@@ -11,7 +11,7 @@ from pipeline.detection.augment import SHIFT, Dice, toned
 from pipeline.detection.boxes.detector import Marks
 
 ZOOM = 1.25  # times as large, or as small; defects of one kind differ in size more than textures do
-VISIBLE = 0.5  # of what an image can show of a box, at least, or it is none: as the data set's `boxes.visible`
+VISIBLE = 0.5  # of what an image can show of a box, at least, or it is none: the default of `boxes.visible`
 KNOBS = 8
 
 

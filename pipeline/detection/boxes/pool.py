@@ -13,7 +13,7 @@ from pipeline.data.boxstore import ENDS
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.boxes.detector import Marks
 from pipeline.detection.boxes.views import turned
-from pipeline.detection.pool import Pool, check_kind, check_turns, stored
+from pipeline.detection.pool import Pool, check_kind, check_turns, held, stored
 from pipeline.settings import UserError
 
 # Splits that must have a box: setting to look at, what their images are called, what the box is needed for.
@@ -72,17 +72,15 @@ def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: to
     """
     check_turns(real, dataset)
     _need(real, "train", dataset)
-    pools = [_read(real, seen(real, "train"), real.box_classes, device)]
     for fakes in synthetic:
         _check(fakes, real)
-        pools.append(_read(fakes, seen(fakes, "train"), real.box_classes, device))
-    return _joined(pools)
+    return _read([real, *synthetic], "train", device)
 
 
 def choosing(real: ImageSet, device: torch.device) -> BoxPool | None:
     """What `seen` gives of the real validation images; None where none of them has a box."""
     has = len(marked(real, "val"))
-    return _read(real, seen(real, "val"), real.box_classes, device) if has else None
+    return _read([real], "val", device) if has else None
 
 
 def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
@@ -92,7 +90,7 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
         UserError: none of them has a box, so that no precision could be said.
     """
     _need(real, "test", dataset)
-    return _read(real, seen(real, "test"), real.box_classes, device)
+    return _read([real], "test", device)
 
 
 def marked(real: ImageSet, split: str) -> pd.DataFrame:
@@ -111,8 +109,7 @@ def _need(real: ImageSet, split: str, dataset: str) -> None:
 
 def unmarked(images: ImageSet, rows: np.ndarray, device: torch.device) -> BoxPool:
     """Some images as if they had no boxes, for a detector to look at."""
-    labels = torch.zeros(len(rows), dtype=torch.int64, device=device)
-    pool = Pool(stored(images.images[rows]).to(device), labels, 0)
+    pool = _images([stored(images.images[rows])], device)
     return BoxPool(pool, np.zeros((len(rows), 0, 4), np.float32), np.zeros((len(rows), 0), np.int64))
 
 
@@ -127,25 +124,31 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
         raise UserError(f"{fakes.path}: 0 synthetic training images with boxes, at least 1 is needed")
 
 
-def _read(images: ImageSet, rows: np.ndarray, classes: list[str], device: torch.device) -> BoxPool:
-    """Reads these rows of the image file and no other."""
+def _read(sets: list[ImageSet], split: str, device: torch.device) -> BoxPool:
+    """Of each set what `seen` gives of the split; no other row of an image file is read. The first set is real."""
+    rows = [seen(one, split) for one in sets]
+    tables = [_table(one, of, sets[0].box_classes) for one, of in zip(sets, rows, strict=True)]
+    most = max(classes.shape[1] for _, classes in tables)
+    wider = [((0, 0), (0, most - classes.shape[1])) for _, classes in tables]
+    boxes = [np.pad(of, (*pad, (0, 0))) for (of, _), pad in zip(tables, wider, strict=True)]
+    classes = [np.pad(of, pad, constant_values=-1) for (_, of), pad in zip(tables, wider, strict=True)]
+    images = [stored(one.images[of]) for one, of in zip(sets, rows, strict=True)]
+    return BoxPool(_images(images, device), np.concatenate(boxes), np.concatenate(classes))
+
+
+def _images(sets: list[Tensor], device: torch.device) -> Pool:
+    labels = torch.zeros(sum(map(len, sets)), dtype=torch.int64, device=device)
+    return Pool(held(sets, device), labels, len(sets[0]))
+
+
+def _table(images: ImageSet, rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """`BoxPool.boxes` and `classes` of these rows."""
     ids = images.metadata["id"].iloc[rows]
     table = images.boxes[images.boxes["id"].isin(ids)]
     row = table["id"].map(dict(zip(ids, range(len(ids)), strict=True))).to_numpy(np.int64)
     place = table.groupby("id").cumcount().to_numpy()
     most = int(place.max(initial=-1)) + 1
-    boxes, numbers = np.zeros((len(rows), most, 4), np.float32), np.full((len(rows), most), -1, np.int64)
+    boxes, classes = np.zeros((len(rows), most, 4), np.float32), np.full((len(rows), most), -1, np.int64)
     boxes[row, place] = table[ENDS].to_numpy(np.float32)
-    numbers[row, place] = table["label"].map({name: k for k, name in enumerate(classes)}).to_numpy(np.int64)
-    labels = torch.zeros(len(rows), dtype=torch.int64, device=device)
-    return BoxPool(Pool(stored(images.images[rows]).to(device), labels, len(rows)), boxes, numbers)
-
-
-def _joined(pools: list[BoxPool]) -> BoxPool:
-    most = max(pool.classes.shape[1] for pool in pools)
-    wider = [((0, 0), (0, most - pool.classes.shape[1])) for pool in pools]
-    boxes = [np.pad(pool.boxes, (*pad, (0, 0))) for pool, pad in zip(pools, wider, strict=True)]
-    classes = [np.pad(pool.classes, pad, constant_values=-1) for pool, pad in zip(pools, wider, strict=True)]
-    images = torch.cat([pool.images.stored for pool in pools])
-    labels = torch.cat([pool.images.labels for pool in pools])
-    return BoxPool(Pool(images, labels, len(pools[0])), np.concatenate(boxes), np.concatenate(classes))
+    classes[row, place] = table["label"].map({name: k for k, name in enumerate(names)}).to_numpy(np.int64)
+    return boxes, classes

@@ -22,7 +22,7 @@ from pipeline.detection.boxes.threshold import NOT_CHOSEN, Threshold, thresholds
 from pipeline.detection.ledger import write_json
 from pipeline.detection.pool import check_kind
 from pipeline.job import progress, say
-from pipeline.settings import METHOD, DetectBoxes
+from pipeline.settings import METHOD, DetectBoxes, UserError
 from pipeline.training.device import best_device, memory_limit
 
 TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no pilot
@@ -93,13 +93,16 @@ def pseudo_label(
     `notes`, sentences on what was not as one would expect.
 
     Raises:
-        UserError: no boxes to learn from, images unlike the real ones, or a training that diverged.
+        UserError: no boxes to learn from, images unlike the real ones, a training that diverged, or a full disk.
     """
     real_set, made = ImageSet.open(real), ImageSet.open(synthetic)
     check_kind(made, real_set)
     with memory_limit("detect.boxes.batch", settings.batch):
         teacher, facts = _taught(settings, real_set, dataset)
-        labelled = _label(teacher, settings, made, out, f"{dataset}: labels of {model}")
+        try:
+            labelled = _label(teacher, settings, made, out, f"{dataset}: labels of {model}")
+        except OSError as error:
+            raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
     notes = _notes(facts["thresholds"], labelled, len(made))
     boxes = pd.DataFrame(labelled.rows, columns=boxstore.COLUMNS)
     unknown = [own for own, fate in zip(made.metadata["id"], labelled.fates, strict=True) if fate != KEPT]

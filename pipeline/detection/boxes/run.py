@@ -79,7 +79,7 @@ def run_arm(
     pool = training(real_set, sets, dataset, best_device())
     choice, test, done = _detectors(settings, arm, basis, real_set, pool, dataset, ledger)
 
-    choice.notes += _absent(real_set, sets)
+    choice.notes += [*_absent(real_set, sets), *_seen_by_generators(arm, real_set)]
     for note in choice.notes:
         say(f"{dataset}, {arm.name}: {note}")
     result = _head(settings, arm, basis, dataset, real_set) | _fed(arm, choice, pool)
@@ -193,6 +193,14 @@ def _absent(real: ImageSet, sets: list[ImageSet]) -> list[str]:
         if missing:
             notes.append(f"no box of {', '.join(missing)} in the {where} images; {so}")
     return notes
+
+
+def _seen_by_generators(arm: BoxArm, real: ImageSet) -> list[str]:
+    """A note where generators learnt from images that no detector may see."""
+    more = len(real.rows("train")) - len(seen(real, "train"))
+    if not more or all(one.how != "pseudo" for one in arm.made):
+        return []
+    return [f"its generators also learnt from {more} training images whose boxes are not known, which no detector sees"]
 
 
 def _recipe(settings: DetectBoxes, arm: BoxArm, basis: str | None, sets: list[ImageSet]) -> dict[str, Any]:
