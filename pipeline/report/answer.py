@@ -120,7 +120,7 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
         if name != best and apart(score, dict(r.models)[best]):
             against.setdefault(name, []).append(labels.short(r.extractor, r.metric))
     if not against:
-        return [Markup("None of the {} other measures puts another generator first.").format(len(judged))]
+        return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(judged))]
     opinions = (
         Markup("<b>{}</b> ({})").format(name, listed(list(dict.fromkeys(names)), len(names)))
         for name, names in against.items()

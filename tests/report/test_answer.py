@@ -54,6 +54,13 @@ def test_another_measure_disagrees_only_where_its_intervals_leave_a_gap():
     assert closest(scores, ["a", "b"])[-1] == "Of 2 other measures some put another first: <b>b</b> (recall)."
 
 
+def test_a_measure_that_puts_another_first_in_doubt_is_not_denied():
+    scores = frechet(real=score(1), a=score(2), b=score(8))
+    scores |= {("a", "random", "gram", "all"): score(0.5, 0.3), ("b", "random", "gram", "all"): score(0.4, 0.3)}
+    said = closest(scores, ["a", "b"])[-1]
+    assert said == "None of the 1 other measures puts another generator first beyond doubt."
+
+
 def test_fid_answers_only_where_it_was_measured_on_enough_images():
     def first(n):
         scores = frechet(a=score(2, n=n)) | {("a", "inception", "fid", "all"): score(30, n=n)}
