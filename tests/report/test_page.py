@@ -213,7 +213,7 @@ def test_only_real_images_make_a_page_too(run):
     run.inputs = DatasetInputs(real=run.inputs.real)
     pages = render(run)
     for page in vars(pages).values():
-        assert "No generator was measured" in page.words()
+        assert "Nothing was measured by which a generator could be recommended" in page.words()
         assert "No detector was trained" in page.words()
     assert "Nothing was measured" in pages.steel.words()
     assert [a["href"] for tag, a in pages.steel.elements if tag == "a"] == [
