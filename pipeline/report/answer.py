@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from pipeline.detection.arms import BASELINE
+from pipeline.detection.boxes.arms import Made
 from pipeline.detection.compare import wanting
 from pipeline.report import labels
 from pipeline.report.labels import number, points
@@ -183,7 +184,12 @@ def best_of(arms: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 def made_of(arm: Mapping[str, Any]) -> Markup:
     """The generators of an arm, as a sentence names them."""
     name = arm["arm"].removeprefix(f"{BASELINE}+").removesuffix("-only")
-    return Markup("<b>all generators</b> together") if name == "all" else Markup("<b>{}</b>").format(name)
+    if name != "all":
+        return Markup("<b>{}</b>").format(name)
+    if "models" not in arm:  # of a classifier, whose arm leaves out none
+        return Markup("<b>all generators</b> together")
+    sets = [Made(one["model"], one["made"]).name for one in arm["models"]]
+    return Markup(" + ").join(Markup("<b>{}</b>").format(one) for one in sets) + Markup(" together")
 
 
 def _sentence(best: Mapping[str, Any], base: Mapping[str, Any], score: str, of_class: str) -> Markup:
