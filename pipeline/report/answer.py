@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from pipeline.detection.arms import BASELINE
+from pipeline.detection.boxes.arms import Made
 from pipeline.detection.compare import wanting
 from pipeline.report import labels
 from pipeline.report.labels import number, points
@@ -31,14 +32,29 @@ class Ranking(NamedTuple):
 
 
 def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
-    """A ranking for every measure over all classes that has a direction, the one to answer by first.
+    """A ranking for every measure over all classes that can tell who is closer, the one to answer by first.
 
     FID is asked first where it was measured on enough images; then the Fréchet distance of random features, which sees
-    all that the images show; then whatever there is.
+    all that the images show; then whatever there is. A measure whose goal is the floor's own value ranks nobody
+    without a floor.
     """
-    measures = list(dict.fromkeys((e, m) for name, e, m, c in scores if c == "all" and name in models))
-    rankings = [_rank(scores, models, *measure) for measure in measures]
+    measures = dict.fromkeys((e, m) for name, e, m, c in scores if c == "all" and name in models)
+    rankings = [
+        _rank(scores, models, *measure)
+        for measure in measures
+        if labels.metric(measure[1]).better != "equal" or (FLOOR, *measure, "all") in scores
+    ]
     return sorted(rankings, key=_preference)
+
+
+def closest_alone(scores: Scores, models: Sequence[str]) -> dict[tuple[str, str], str]:
+    """By measure (extractor, metric), the closest of several generators, where a gap parts it from all others."""
+    found = {(r.extractor, r.metric): r.models for r in overall(scores, models)}
+    return {
+        measure: best
+        for measure, ((best, score), *rest) in found.items()
+        if rest and all(apart(score, other) for _, other in rest)
+    }
 
 
 def _rank(scores: Scores, models: Sequence[str], extractor: str, name: str) -> Ranking:
@@ -46,15 +62,18 @@ def _rank(scores: Scores, models: Sequence[str], extractor: str, name: str) -> R
         (model, scores[model, extractor, name, "all"]) for model in models if (model, extractor, name, "all") in scores
     ]
     floor = scores.get((FLOOR, extractor, name, "all"))
-    better = labels.metric(name).better
-    target = floor.value if better == "equal" and floor else 0.0
-    sign = {"lower": 1, "higher": -1, "equal": 1}[better]
-    return Ranking(
-        extractor,
-        name,
-        floor,
-        sorted(found, key=lambda pair: abs(pair[1].value - target) if better == "equal" else sign * pair[1].value),
-    )
+
+    def distance(pair: tuple[str, Score]) -> float:
+        value = pair[1].value
+        match labels.metric(name).better:
+            case "lower":
+                return value
+            case "higher":
+                return -value
+            case "equal":
+                return abs(value - floor.value)
+
+    return Ranking(extractor, name, floor, sorted(found, key=distance))
 
 
 def _preference(ranking: Ranking) -> int:
@@ -68,8 +87,8 @@ def _preference(ranking: Ranking) -> int:
 
 def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Markup]:
     """Sentences on which generator's images are closest to the real ones, the verdict on each, and other opinions."""
-    if not rankings or not rankings[0].models:
-        return [Markup("No generator was measured, so none can be recommended.")]
+    if not rankings:
+        return [Markup("Nothing was measured by which a generator could be recommended.")]
     first = rankings[0]
     (best, score), *rest = first.models
     measure = labels.title(first.extractor, first.metric)
@@ -120,7 +139,7 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
         if name != best and apart(score, dict(r.models)[best]):
             against.setdefault(name, []).append(labels.short(r.extractor, r.metric))
     if not against:
-        return [Markup("None of the {} other measures puts another generator first.").format(len(judged))]
+        return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(judged))]
     opinions = (
         Markup("<b>{}</b> ({})").format(name, listed(list(dict.fromkeys(names)), len(names)))
         for name, names in against.items()
@@ -165,7 +184,12 @@ def best_of(arms: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
 def made_of(arm: Mapping[str, Any]) -> Markup:
     """The generators of an arm, as a sentence names them."""
     name = arm["arm"].removeprefix(f"{BASELINE}+").removesuffix("-only")
-    return Markup("<b>all generators</b> together") if name == "all" else Markup("<b>{}</b>").format(name)
+    if name != "all":
+        return Markup("<b>{}</b>").format(name)
+    if "models" not in arm:  # of a classifier, whose arm leaves out none
+        return Markup("<b>all generators</b> together")
+    sets = [Made(one["model"], one["made"]).name for one in arm["models"]]
+    return Markup(" + ").join(Markup("<b>{}</b>").format(one) for one in sets) + Markup(" together")
 
 
 def _sentence(best: Mapping[str, Any], base: Mapping[str, Any], score: str, of_class: str) -> Markup:

@@ -80,9 +80,10 @@ def _answers(
         if evaluations := [tables.read_json(path) for path in inputs.evaluations_of(model)]:
             verdicts.append(verdict(scores, model, shifts(evaluations)))
     rankings = answer.overall(scores, inputs.models())
+    first = (arms, detector.SCORE_NAME) if arms else (box_arms, boxes.SCORE_NAME)
     return {
         "closest": answer.closest(rankings, verdicts),
-        "glance": glance.line(rankings, arms),
+        "glance": glance.line(rankings, *first),
         "helped": answer.helped(arms, detector.SCORE_NAME),
         "helped_boxes": answer.helped(box_arms, boxes.SCORE_NAME, boxes.CLASS_NAME),
         "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0)

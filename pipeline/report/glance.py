@@ -10,22 +10,24 @@ from pipeline.report.labels import points
 from pipeline.report.verdict import apart
 
 
-def line(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def line(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]], score: str) -> dict[str, Any]:
     """The line of one data set.
 
     Args:
         rankings: of its generators, the one to answer by first.
-        arms: as `detector.compared` gives them; may be empty.
+        arms: as `detector.compared` or `boxes.compared` gives them; may be empty.
+        score: name of the score that they were compared by.
 
     Returns:
-        `closest`, names of the generators that no other is closer than; `without`, macro F1 of the best training
-        without a generator in percent, None without a detector; `gain` of the best arm with one: `made_of`, `text`,
-        `interval`, `verdict`, or None.
+        `closest`, names of the generators that no other is closer than; `without`, the score of the best training
+        without a generator in percent, None without a detector; `score`, its name; `gain` of the best arm with one:
+        `made_of`, `text`, `interval`, `verdict`, or None.
     """
     best = best_of(arms)
     return {
         "closest": _closest(rankings),
         "without": f"{100 * arms[0]['mean']:.1f}" if arms else None,
+        "score": score,
         "gain": _gain(best) if best else None,
     }
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.report import labels, tables
-from pipeline.report.answer import Ranking, overall
+from pipeline.report.answer import closest_alone
 from pipeline.report.tables import Score
-from pipeline.report.verdict import FLOOR, Scores, apart
+from pipeline.report.verdict import FLOOR, Scores
 
 ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "equal": r"$\approx$"}
 SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"}
@@ -72,7 +72,7 @@ def table(scores: Scores, models: Sequence[str], dataset: str) -> str:
         _row(head),
     ]
     measures = dict.fromkeys((extractor, metric) for _, extractor, metric, label in scores if label == "all")
-    best = {(r.extractor, r.metric): _alone(r) for r in overall(scores, models)}
+    best = closest_alone(scores, models)
     for group, title in labels.GROUPS.items():
         mine = [measure for measure in measures if labels.metric(measure[1]).group == group]
         if mine:
@@ -93,12 +93,6 @@ def _measure(scores: Scores, extractor: str, metric: str, names: Sequence[str], 
     cells = [_cell(score, name == best) if score else "--" for name, score in found.items()]
     title = f"{escaped(labels.title(extractor, metric))} {ARROWS[labels.metric(metric).better]}"
     return _row([title, n, *cells])
-
-
-def _alone(ranking: Ranking) -> str | None:
-    """The first of several generators, where a gap parts it from all others."""
-    (best, score), *rest = ranking.models
-    return best if rest and all(apart(score, other) for _, other in rest) else None
 
 
 def _cell(score: Score, bold: bool) -> str:

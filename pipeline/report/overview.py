@@ -76,7 +76,7 @@ def _overlaps(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return ""
     if not found["pairs"]:
-        return "No two source images overlap."
+        return "No two source images of one size overlap; images of different sizes were not compared."
     text = f"{found['images']} of {found['of']} source images overlap another ({found['pairs']} pairs); "
     if found["crossing"]:
         crossing = f"the split that was given leaves {found['crossing']} pairs across its sides"

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.report import labels
+from pipeline.report.answer import closest_alone
 from pipeline.report.labels import number
 from pipeline.report.tables import Score
-from pipeline.report.verdict import COPYING, FLOOR, Scores, apart, off, paired, ratio
+from pipeline.report.verdict import COPYING, FLOOR, Scores, off, paired, ratio
 
 Key = tuple[str, str, str, str]  # model, extractor, metric, class
 AT_FLOOR = "at the floor"
@@ -81,11 +82,11 @@ def table(scores: Scores, models: Sequence[str]) -> dict[str, Any]:
         `columns` (see there); `groups`: a mapping of `title` and `rows` for each group of measures. A row has `title`,
         `direction`, `reading`, `n`, and `cells`, one a column: None, or a `cell` with `best`: the closest generator.
     """
-    found, placed = columns(scores, models), places(scores)
+    found, placed, best = columns(scores, models), places(scores), closest_alone(scores, models)
     groups: dict[str, list[dict[str, Any]]] = {}
     for measure in measures(scores):
         group = labels.GROUPS[labels.metric(measure[1]).group]
-        groups.setdefault(group, []).append(_row(scores, placed, found, models, *measure))
+        groups.setdefault(group, []).append(_row(scores, placed, found, best.get(measure), *measure))
     return {"columns": found, "groups": [{"title": title, "rows": rows} for title, rows in groups.items()]}
 
 
@@ -148,14 +149,14 @@ def _row(
     scores: Scores,
     placed: Mapping[Key, str],
     shown: Sequence[dict[str, str]],
-    models: Sequence[str],
+    best: str | None,
     extractor: str,
     name: str,
 ) -> dict[str, Any]:
     cells = [cell(scores, placed, (column["key"], extractor, name, "all")) for column in shown]
     for column, found in zip(shown, cells, strict=True):
         if found:
-            found["best"] = column["kind"] == "model" and _is_best(scores, column["key"], models, extractor, name)
+            found["best"] = column["key"] == best
     return {
         "title": labels.title(extractor, name),
         "direction": direction(name),
@@ -168,21 +169,6 @@ def _row(
 def _n(cells: Sequence[dict[str, Any] | None]) -> str:
     counts = sorted({found["n"] for found in cells if found})
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-
-
-def _is_best(scores: Scores, model: str, models: Sequence[str], extractor: str, name: str) -> bool:
-    """Whether the generator is the closest by this measure, with a gap to all others."""
-    mine = scores[model, extractor, name, "all"]
-    others = [scores[key] for m in models if m != model and (key := (m, extractor, name, "all")) in scores]
-    floor = scores.get((FLOOR, extractor, name, "all"))
-    better = labels.metric(name).better
-
-    def distance(score: Score) -> float:
-        return {"lower": score.value, "higher": -score.value}.get(
-            better, abs(score.value - (floor.value if floor else 0))
-        )
-
-    return bool(others) and all(apart(mine, other) and distance(mine) < distance(other) for other in others)
 
 
 def _name(kind: str, name: str) -> str:

@@ -2,7 +2,9 @@
 
 import re
 
-from pipeline.report import answer
+import pytest
+
+from pipeline.report import answer, latex, scoreboard
 from pipeline.report.tables import Score
 from pipeline.report.verdict import Verdict, ratio
 
@@ -44,7 +46,7 @@ def test_without_a_floor_nothing_is_called_near():
 
 
 def test_nothing_measured():
-    assert closest({}, ["a"]) == ["No generator was measured, so none can be recommended."]
+    assert closest({}, ["a"]) == ["Nothing was measured by which a generator could be recommended."]
 
 
 def test_another_measure_disagrees_only_where_its_intervals_leave_a_gap():
@@ -52,6 +54,13 @@ def test_another_measure_disagrees_only_where_its_intervals_leave_a_gap():
     scores |= {("a", "random", "recall", "all"): score(0.3, 0.05), ("b", "random", "recall", "all"): score(0.6, 0.05)}
     scores |= {("a", "random", "gram", "all"): score(0.5, 0.3), ("b", "random", "gram", "all"): score(0.4, 0.3)}
     assert closest(scores, ["a", "b"])[-1] == "Of 2 other measures some put another first: <b>b</b> (recall)."
+
+
+def test_a_measure_that_puts_another_first_in_doubt_is_not_denied():
+    scores = frechet(real=score(1), a=score(2), b=score(8))
+    scores |= {("a", "random", "gram", "all"): score(0.5, 0.3), ("b", "random", "gram", "all"): score(0.4, 0.3)}
+    said = closest(scores, ["a", "b"])[-1]
+    assert said == "None of the 1 other measures puts another generator first beyond doubt."
 
 
 def test_fid_answers_only_where_it_was_measured_on_enough_images():
@@ -70,6 +79,32 @@ def test_ssim_is_ranked_by_its_distance_to_the_floor():
     key = ("pixels", "ssim_diversity", "all")
     scores = {("real", *key): score(0.3), ("same", *key): score(0.9), ("near", *key): score(0.25)}
     assert [name for name, _ in answer.overall(scores, ["same", "near"])[0].models] == ["near", "same"]
+
+
+@pytest.mark.parametrize("metric", ["ssim_diversity", "lpips_diversity", "inception_score", "astm_grain_size"])
+def test_a_collapsed_generator_is_not_closest_to_a_floor_that_nobody_measured(metric):
+    key = ("random", metric, "all")
+    scores = {("collapsed", *key): score(0.001, 0.0005), ("varied", *key): score(0.3)}
+    models = ["collapsed", "varied"]
+    assert answer.overall(scores, models) == []
+    assert closest(scores, models) == ["Nothing was measured by which a generator could be recommended."]
+    assert bold(scores, models) == []
+    assert bold(scores | {("real", *key): score(0.31)}, models) == ["varied"]
+
+
+def bold(scores, models):
+    """Generators that the page's table prints bold; the table for a paper prints as many."""
+    groups = scoreboard.table(scores, models)["groups"]
+    columns = scoreboard.columns(scores, models)
+    found = [
+        column["name"]
+        for group in groups
+        for row in group["rows"]
+        for column, cell in zip(columns, row["cells"], strict=True)
+        if cell["best"]
+    ]
+    assert latex.table(scores, models, "steel").count(r"\mathbf") == len(found)
+    return found
 
 
 def test_no_ratio_of_a_measure_whose_floor_is_near_zero():

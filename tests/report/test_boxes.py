@@ -75,7 +75,7 @@ def test_the_answer_names_the_best_arm_and_what_would_narrow_it(arms):
     assert "images of <b>sg2</b> added to the real ones" in first
     assert "mAP50" in first
     assert "F1" not in first
-    assert "<b>all generators</b> together" in others
+    assert "<b>sg2</b> + <b>spots.blended</b> together" in others
     assert boxes.cautions(arms, 5) == boxes.cautions([], 5) == []
     assert "5 times each" in boxes.cautions(arms, 6)[0]
 

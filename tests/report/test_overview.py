@@ -32,3 +32,9 @@ def test_few_shots_are_said_beside_the_counts_of_each_class(shots, said):
     sentence = "few shots: at most 5 source images a class to train, and as many to choose by"
     assert (sentence in page["facts"]) == said
     assert page["counts"][0] == {"label": "a", "train": 3, "val": 0, "test": 2}
+
+
+def test_where_nothing_overlaps_it_is_said_which_images_were_compared():
+    none = {"images": 0, "of": 40, "pairs": 0, "crossing": 0, "leak": 0.0, "leak_at_random": 0.0}
+    said = "No two source images of one size overlap; images of different sizes were not compared."
+    assert overview._overlaps(none) == said

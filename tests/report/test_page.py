@@ -80,7 +80,7 @@ def test_box_detectors_have_a_section_and_a_sentence(pages):
     for page in (pages.front, pages.steel):
         assert "Do synthetic images help to find defects?" in page.words()
         assert "images of sg2 added to the real ones" in page.words()
-    assert "Others, added to the real ones – ● cannot tell cgan.pseudo ; ▼ hurts all generators together." in words
+    assert "Others, added to the real ones – ● cannot tell cgan.pseudo ; ▼ hurts sg2 + spots.blended together." in words
 
 
 def test_galleries_show_what_each_family_can(pages):
@@ -213,7 +213,7 @@ def test_only_real_images_make_a_page_too(run):
     run.inputs = DatasetInputs(real=run.inputs.real)
     pages = render(run)
     for page in vars(pages).values():
-        assert "No generator was measured" in page.words()
+        assert "Nothing was measured by which a generator could be recommended" in page.words()
         assert "No detector was trained" in page.words()
     assert "Nothing was measured" in pages.steel.words()
     assert [a["href"] for tag, a in pages.steel.elements if tag == "a"] == [
@@ -247,11 +247,14 @@ def test_files_that_are_not_there_are_left_out(run):
 def test_several_data_sets_each_have_their_answer(run):
     out = run.root / "report.html"
     other = DatasetInputs(real=run.inputs.real)
+    boxes = DatasetInputs(real=run.inputs.real, box_arms=run.inputs.box_arms)
     settings = run.settings | {"datasets": run.settings["datasets"] | {"grains": {"source": "voronoi"}}}
-    write(out, run.root / "summary.csv", {"steel": run.inputs, "grains": other}, settings)
+    write(out, run.root / "summary.csv", {"steel": run.inputs, "boxes": boxes, "grains": other}, settings)
     page = read(out)
-    assert page.all("section", "id") == ["glance", "set-steel", "set-grains", "files", "settings"]
-    assert re.search(r"steel 72 sg2 \d\d\.\d \+\d+\.\d .*? ▲ helps sg2 grains 72 – – – –", page.words())
+    assert page.all("section", "id") == ["glance", "set-steel", "set-boxes", "set-grains", "files", "settings"]
+    steel = r"steel 72 sg2 \d\d\.\d macro F1 \+\d+\.\d .*? ▲ helps sg2"
+    boxed = r"boxes 72 – \d\d\.\d mAP50 \+\d+\.\d .*? ▲ helps sg2"
+    assert re.search(f"{steel} {boxed} grains 72 – – – –", page.words())
     assert "Procedural images, drawn by this program: a demonstration." in page.words()
     assert read(run.root / "grains/report.html").all("a", "href")[0] == "../report.html"
 

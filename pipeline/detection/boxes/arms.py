@@ -15,6 +15,11 @@ class Made(NamedTuple):
     how: str
     """Where the boxes come from, and the folder of the set within the model's: `synthetic`, `blended` or `pseudo`."""
 
+    @property
+    def name(self) -> str:
+        """What the arm with this set alone is called after `real+`."""
+        return self.model if self.how == "synthetic" else f"{self.model}.{self.how}"
+
 
 class BoxArm(NamedTuple):
     """What the detectors of an arm learn from, beside the real training images."""
@@ -50,11 +55,7 @@ def box_arms(made: list[Made]) -> dict[str, BoxArm]:
         `real+{model}.{how}` for each other; `real+all` where two or more sets are not pseudo-labelled. A model's name
         has no dot, and none is called `all` (`pipeline.detection.arms`), so no two arms share a name.
     """
-    added = [BoxArm(f"{BASELINE}+{one.model}{_suffix(one.how)}", [one]) for one in made]
+    added = [BoxArm(f"{BASELINE}+{one.name}", [one]) for one in made]
     joined = [one for one in made if one.how in JOINED]
     hybrid = [BoxArm(f"{BASELINE}+all", joined)] if len(joined) > 1 else []
     return PLAIN | {arm.name: arm for arm in (*added, *hybrid)}
-
-
-def _suffix(how: str) -> str:
-    return "" if how == "synthetic" else f".{how}"

@@ -9,6 +9,7 @@ import numpy as np
 from pipeline.detection.boxes.precision import MOST, OVERLAPS, Listed
 
 RECALLS = np.linspace(0, 1, 101)
+BLOCK = 1 << 17  # groups × hits that are worked on at once: some 10 MB, however many there are
 
 
 class Matches(NamedTuple):
@@ -115,15 +116,22 @@ def precision_without(matches: Matches, group: np.ndarray, groups: int) -> np.nd
     """
     of_found, of_true = group[matches.image], group[matches.true_image]
     left = len(of_true) - np.bincount(of_true, minlength=groups)
-    return np.stack([_area(hit, of_found, left) for hit in matches.hit.T], 1)
+    return np.stack([_areas(hit, of_found, left) for hit in matches.hit.T], 1)
+
+
+def _areas(hit: np.ndarray, group: np.ndarray, left: np.ndarray) -> np.ndarray:
+    """(G,) areas at one limit, of (n,) found boxes of these groups, where `left` (G,) true boxes remain."""
+    step = max(BLOCK // max(np.count_nonzero(hit), 1), 1)
+    return np.concatenate([_area(hit, group - i, left[i : i + step]) for i in range(0, len(left), step)])
 
 
 def _area(hit: np.ndarray, group: np.ndarray, left: np.ndarray) -> np.ndarray:
-    """(G,) areas at one limit, of (n,) found boxes of these groups, where `left` (G,) true boxes remain."""
+    """As `_areas`, of a block of groups; the numbers of others lie outside of [0, len(left))."""
     at = np.flatnonzero(hit)
     up_to = np.searchsorted(at, np.arange(len(hit)))  # the first hit that does not stand before a found box
-    gone = _counted(group, up_to, (len(left), len(at) + 1))[:, :-1]
-    gone_hits = _counted(group[at], np.arange(len(at)), gone.shape)
+    mine = (group >= 0) & (group < len(left))
+    gone = _counted(group[mine], up_to[mine], (len(left), len(at) + 1))[:, :-1]
+    gone_hits = _counted(group[at][mine[at]], np.flatnonzero(mine[at]), gone.shape)
     stays = group[at] != np.arange(len(left))[:, None]
     hits = np.arange(1, len(at) + 1) - gone_hits
     precision = np.where(stays, hits / np.maximum(at + 1 - gone, 1), 0.0)

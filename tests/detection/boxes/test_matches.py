@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.detection.boxes import matches
 from pipeline.detection.boxes.matches import matched, overlap, precision_without
 from pipeline.detection.boxes.precision import Listed, average_precision
 from tests.detection.boxes.test_precision import FOUND, TRUTH, by_pycocotools, listed
@@ -47,6 +48,16 @@ def test_each_part_of_the_images_has_the_precision_that_coco_gives_it(seed):
         left = np.flatnonzero(group != g)
         theirs = average_precision(kept(truth, left), kept(found, left), len(left), 4)
         assert ours[g] == pytest.approx(theirs, abs=1e-12, nan_ok=True)
+
+
+@pytest.mark.parametrize("block", [1, 100, 300])
+def test_working_through_groups_in_blocks_changes_no_bit(monkeypatch, block):
+    """One group at a time, a few, and a last block that is not full."""
+    truth, found = crowd(4)
+    group = np.random.default_rng(4).integers(0, 12, 30)
+    at_once = without(truth, found, group, 4)
+    monkeypatch.setattr(matches, "BLOCK", block)
+    np.testing.assert_array_equal(without(truth, found, group, 4), at_once)
 
 
 def test_the_whole_is_that_of_pycocotools():
