@@ -152,7 +152,9 @@ def _classified_test(inputs: DatasetInputs) -> tuple[list[str], list[int], list[
 
 
 def _boxed(inputs: DatasetInputs) -> list[Arm]:
-    return [Arm(row, compare_boxes.judged(row)) for row in boxes.compared(inputs.box_arms)]
+    return [
+        Arm(row, compare_boxes.judged(row, against=not row["generative"])) for row in boxes.compared(inputs.box_arms)
+    ]
 
 
 def _boxed_test(inputs: DatasetInputs) -> tuple[list[str], list[str], list[str], dict[str, list]]:
