@@ -69,7 +69,7 @@ def compare(results: list[dict[str, Any]], metric: str = "macro_f1", level: floa
 
     Returns:
         For each arm, the strongest plain one first, then the other plain ones, then the rest in the order given: `arm`,
-        `n_real`, `n_synthetic`, `generative`, `scores` (one a repetition), `mean`; `against` (name of the first arm);
+        `n_real`, `n_synthetic`, `generative`, `scores` (one a repetition), `mean`, `judged`; `against` (the first arm);
         `difference`, `low`, `high` (all shares in [-1, 1]; None for the first); `spread_seeds`, `spread_images` and
         `share_seeds` as in `interval`; `by_class`: for each class that has test images its name as `class`, the mean
         `f1`, and `difference`, `low`, `high` of F1; `verdict` (`helps`, `hurts`, `cannot tell`; `baseline` for the
@@ -111,7 +111,7 @@ def _check(result: dict[str, Any], base: dict[str, Any]) -> None:
 
 
 def _baseline(base: dict[str, Any], metric: str) -> dict[str, Any]:
-    row = _row(base, metric)
+    row = _row(base, metric) | {"judged": judged(base, metric, against=True)}
     classes = [{"class": base["classes"][k], "f1": float(np.mean(_f1(base)[:, k]))} for k in _present(base)]
     return row | {"against": row["arm"], **NOTHING, "by_class": classes, "verdict": "baseline"}
 
@@ -123,9 +123,9 @@ def _row(result: dict[str, Any], metric: str) -> dict[str, Any]:
 
 
 def _against(result: dict[str, Any], base: dict[str, Any], metric: str, level: float, tests: int) -> dict[str, Any]:
-    row = _row(result, metric)
-    gain = judged(result, metric).less(judged(base, metric, against=True))
-    row |= {"against": base["arm"]} | interval(gain, 1 - (1 - level) / tests)
+    row = _row(result, metric) | {"judged": judged(result, metric), "against": base["arm"]}
+    gain = row["judged"].less(judged(base, metric, against=True))
+    row |= interval(gain, 1 - (1 - level) / tests)
     row["by_class"] = _by_class(result, base, 1 - (1 - level) / (tests * len(_present(base))))
     surely = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
     row["verdict"] = surely if result["generative"] else "no generator"

@@ -30,12 +30,28 @@ from pipeline.report.shifts import shifts
 from pipeline.report.verdict import Scores, verdict
 
 
-def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Mapping[str, Any]) -> dict[str, Any]:
+def compared(inputs: DatasetInputs) -> dict[str, list[dict[str, Any]]]:
+    """The arms of each kind of detectors (`few_shots.TASKS`), the strongest without a generator first.
+
+    Raises:
+        UserError: results that cannot be compared.
+    """
+    return {"classification": detector.compared(inputs.detection), "boxes": boxes.compared(inputs.box_arms)}
+
+
+def shown(
+    name: str,
+    inputs: DatasetInputs,
+    compared: Mapping[str, Sequence[Mapping[str, Any]]],
+    numbers: pd.DataFrame,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
     """What the templates need.
 
     Args:
         name: of the data set, in the config.
         inputs: its files.
+        compared: its detectors, as `compared` gives them.
         numbers: rows of `tables.summary` of this data set.
         settings: `Settings.model_dump(mode="json")`.
 
@@ -44,7 +60,7 @@ def shown(name: str, inputs: DatasetInputs, numbers: pd.DataFrame, settings: Map
     """
     real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
     models = inputs.models()
-    arms, box_arms = detector.compared(inputs.detection), boxes.compared(inputs.box_arms)
+    arms, box_arms = compared["classification"], compared["boxes"]
     about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
     folders = {model: [run.folder for run in inputs.of(model)] for model in models}
     return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -12,8 +12,8 @@ import pandas as pd
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.arms import BASELINE
-from pipeline.detection.boxes import compare as compare_boxes
-from pipeline.detection.compare import Judged, interval, judged
+from pipeline.detection.boxes.compare import FIRST
+from pipeline.detection.compare import interval
 from pipeline.detection.worth import Worth, worth
 from pipeline.report import boxes, detector, tables
 from pipeline.report.inputs import DatasetInputs
@@ -24,25 +24,20 @@ DRAWN = ("mean", "low", "high", "gain", "gain_low", "gain_high")
 WITHOUT = "without a generator"
 
 
-class Arm(NamedTuple):
-    """One arm at one number of real images."""
-
-    row: Mapping[str, Any]
-    """What the comparison says of it: `arm`, `generative`, `mean`, `difference`, `low`, `high`, `verdict`."""
-    judged: Judged
+Arm = Mapping[str, Any]
+"""One arm at one number of real images: its result, and what the comparison says of it (`arm`, `generative`, `mean`,
+`difference`, `low`, `high`, `verdict`, `judged`)."""
 
 
 class Task(NamedTuple):
-    """A kind of detector, and where its comparisons are found."""
+    """A kind of detector."""
 
     name: str
     score: str
     """What its score is called, in [0, 1]; `key` is that in a file."""
     key: str
-    arms: Callable[[DatasetInputs], list[Arm]]
-    """The arms of a data set, the strongest without a generator first; empty where no detector was judged."""
-    test: Callable[[DatasetInputs], Any]
-    """Whatever is alike in two data sets just where they are judged by the same test images."""
+    test: Sequence[str]
+    """What is alike in the results of two data sets just where they are judged by the same test images."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ class Curves:
     @property
     def generative(self) -> list[str]:
         """Names of the arms with a generator, each once, in order."""
-        found = [name for point in self.points for name, arm in point.arms.items() if arm.row["generative"]]
+        found = [name for point in self.points for name, arm in point.arms.items() if arm["generative"]]
         return list(dict.fromkeys(found))
 
     @cached_property
@@ -89,18 +84,24 @@ class Curves:
     def _worth(self, point: Point, name: str) -> Worth | None:
         if name not in point.arms:
             return None
-        tests = sum(arm.row["generative"] for arm in point.arms.values())
-        plain = [other.first.judged for other in self.points]
-        return worth(point.arms[name].judged, plain, self.images, 1 - (1 - LEVEL) / tests)
+        tests = sum(arm["generative"] for arm in point.arms.values())
+        plain = [other.first["judged"] for other in self.points]
+        return worth(point.arms[name]["judged"], plain, self.images, 1 - (1 - LEVEL) / tests)
 
 
-def found(datasets: Mapping[str, DatasetInputs], settings: Mapping[str, Any]) -> list[Curves]:
+def found(
+    datasets: Mapping[str, DatasetInputs],
+    compared: Mapping[str, Mapping[str, Sequence[Arm]]],
+    settings: Mapping[str, Any],
+) -> list[Curves]:
     """Curves of every family of which two or more members with different numbers of images were judged.
 
     None where no arm has real and synthetic images.
 
     Args:
         datasets: as in `page.write`.
+        compared: of each data set and by the name of each task its arms, the strongest without a generator first; none
+            where no detector was judged.
         settings: `Settings.model_dump(mode="json")`.
 
     Raises:
@@ -108,20 +109,20 @@ def found(datasets: Mapping[str, DatasetInputs], settings: Mapping[str, Any]) ->
     """
     curves = []
     for family in families(settings.get("datasets", {})):
-        members = {name: datasets[name] for name in family.datasets.values() if name in datasets}
+        members = [name for name in family.datasets.values() if name in datasets]
         for task in TASKS:
-            curves.append(Curves(family.name, task, list(_points(members, task))))
+            arms = {name: compared[name][task.name] for name in members}
+            curves.append(Curves(family.name, task, list(_points(datasets, arms, task))))
     return [of for of in curves if len(of.points) > 1 and any(map(with_real, of.generative))]
 
 
-def _points(members: Mapping[str, DatasetInputs], task: Task) -> Iterable[Point]:
+def _points(datasets: Mapping[str, DatasetInputs], judged: Mapping[str, Sequence[Arm]], task: Task) -> Iterable[Point]:
     """Of members with one number of images, which then are the same images, the first alone."""
     first, reached = None, 0.0
-    for name, inputs in members.items():
-        arms = task.arms(inputs)
-        count = _images_a_class(inputs) if arms else 0.0
+    for name, arms in judged.items():
+        count = _images_a_class(datasets[name]) if arms else 0.0
         if count > reached:
-            said = len(arms[0].judged.scores), task.test(inputs)
+            said = len(arms[0]["scores"]), *(arms[0][key] for key in task.test)
             first = first or (name, said)
             if said != first[1]:
                 raise UserError(
@@ -129,7 +130,7 @@ def _points(members: Mapping[str, DatasetInputs], task: Task) -> Iterable[Point]
                     "though these data sets differ in their shots alone; run both anew"
                 )
             reached = count
-            yield Point(name, count, {arm.row["arm"]: arm for arm in arms})
+            yield Point(name, count, {arm["arm"]: arm for arm in arms})
 
 
 def _images_a_class(inputs: DatasetInputs) -> float:
@@ -139,32 +140,9 @@ def _images_a_class(inputs: DatasetInputs) -> float:
     return float(table.groupby("label")["source"].nunique().mean())
 
 
-def _classified(inputs: DatasetInputs) -> list[Arm]:
-    return [
-        Arm(row, judged(row, detector.SCORE, against=not row["generative"]))
-        for row in detector.compared(inputs.detection)
-    ]
-
-
-def _classified_test(inputs: DatasetInputs) -> tuple[list[str], list[int], list[str]]:
-    body = tables.read_json(next(path for path in inputs.detection if path.is_file()))
-    return body["classes"], body["truth"], body["groups"]
-
-
-def _boxed(inputs: DatasetInputs) -> list[Arm]:
-    return [
-        Arm(row, compare_boxes.judged(row, against=not row["generative"])) for row in boxes.compared(inputs.box_arms)
-    ]
-
-
-def _boxed_test(inputs: DatasetInputs) -> tuple[list[str], list[str], list[str], dict[str, list]]:
-    body = tables.read_json(next(path for path in inputs.box_arms if path.is_file()))
-    return body["classes"], body["ids"], body["groups"], body["truth"]
-
-
 TASKS = (
-    Task("classification", detector.SCORE_NAME, detector.SCORE, _classified, _classified_test),
-    Task("boxes", boxes.SCORE_NAME, compare_boxes.FIRST, _boxed, _boxed_test),
+    Task("classification", detector.SCORE_NAME, detector.SCORE, ("classes", "truth", "groups")),
+    Task("boxes", boxes.SCORE_NAME, FIRST, ("classes", "ids", "groups", "truth")),
 )
 
 
@@ -193,11 +171,11 @@ def numbers(arm: Arm | None) -> dict[str, float]:
     """Those of DRAWN that an arm has, shares; an interval of a score holds by itself, those of gains together."""
     if arm is None:
         return {}
-    own = interval(arm.judged, LEVEL)
+    own = interval(arm["judged"], LEVEL)
     bounds = {"mean": own["difference"], "low": max(own["low"], 0.0), "high": own["high"]}
-    if arm.row["difference"] is None:
+    if arm["difference"] is None:
         return bounds
-    return bounds | {"gain": arm.row["difference"], "gain_low": arm.row["low"], "gain_high": arm.row["high"]}
+    return bounds | {"gain": arm["difference"], "gain_low": arm["low"], "gain_high": arm["high"]}
 
 
 def with_real(name: str) -> bool:
@@ -216,7 +194,7 @@ def _rows(curves: Curves) -> Iterable[dict[str, Any]]:
         for name, arm in point.arms.items():
             known = numbers(arm)
             head = {"dataset": point.dataset, "model": name, "extractor": "detector", "class": "all"}
-            head["n"] = arm.row["n_test"]
+            head["n"] = arm["n_test"]
             yield head | {"metric": curves.task.key} | _three(known["mean"], known["low"], known["high"])
             if "gain" in known:
                 gain = _three(known["gain"], known["gain_low"], known["gain_high"])

@@ -22,10 +22,10 @@ CAPTION = (
 def table(curves: Curves) -> str:
     """A floating table over the width of the page, three lines an arm; it needs the package booktabs."""
     first = curves.points[0].first
-    facts = {"repeats": len(first.judged.scores), "n_test": first.row["n_test"], "task": curves.task.name}
+    facts = {"repeats": len(first["scores"]), "n_test": first["n_test"], "task": curves.task.name}
     caption = CAPTION.format(family=escaped(curves.family), score=curves.task.score, **facts)
     name = re.sub("[^A-Za-z0-9]+", "-", f"{curves.family}-{curves.task.name}")
-    strongest = [f"{100 * point.first.row['mean']:.1f} ({escaped(point.first.row['arm'])})" for point in curves.points]
+    strongest = [f"{100 * point.first['mean']:.1f} ({escaped(point.first['arm'])})" for point in curves.points]
     lines = [
         "\\begin{table*}",
         "\\centering\\small",
@@ -44,13 +44,13 @@ def table(curves: Curves) -> str:
 
 
 def _arm(name: str, arms: Sequence[Arm | None], worths: Sequence[Worth | None]) -> list[str]:
-    scores = ["--" if arm is None else f"{100 * arm.row['mean']:.1f}" for arm in arms]
+    scores = ["--" if arm is None else f"{100 * arm['mean']:.1f}" for arm in arms]
     gains = ["" if arm is None else _gain(arm) for arm in arms]
     return [_row([escaped(name), *scores]), _row(["", *gains]), _row(["", *(like(of) if of else "" for of in worths)])]
 
 
 def _gain(arm: Arm) -> str:
-    gain, low, high = (f"{100 * arm.row[key]:+.1f}" for key in ("difference", "low", "high"))
+    gain, low, high = (f"{100 * arm[key]:+.1f}" for key in ("difference", "low", "high"))
     return f"${gain}_{{\\,{low}}}^{{\\,{high}}}$"
 
 

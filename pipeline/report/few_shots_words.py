@@ -33,8 +33,8 @@ def shown(curves: Curves) -> dict[str, Any]:
         "task": curves.task.name,
         "score": curves.task.score,
         "members": [{"dataset": point.dataset, "images": number(point.images)} for point in curves.points],
-        "repeats": len(first.judged.scores),
-        "n_test": first.row["n_test"],
+        "repeats": len(first["scores"]),
+        "n_test": first["n_test"],
         "sentences": [sentence(name, curves.images, curves.worths[name]) for name in arms],
         "overview": images.svg(few_shots_figure.overview(*figure)) if len(arms) <= len(STYLES) else None,
         "panels": images.svg(few_shots_figure.panels(*figure)),
@@ -43,7 +43,7 @@ def shown(curves: Curves) -> dict[str, Any]:
 
 
 def _first_row(curves: Curves) -> dict[str, Any]:
-    cells = [{"mean": _percent(point.first), "arm": point.first.row["arm"]} for point in curves.points]
+    cells = [{"mean": _percent(point.first), "arm": point.first["arm"]} for point in curves.points]
     return {"name": f"strongest {WITHOUT}", "cells": cells}
 
 
@@ -55,12 +55,12 @@ def _row(curves: Curves, name: str, worths: Sequence[Worth | None]) -> dict[str,
 
 def _cell(arm: Arm, of: Worth) -> dict[str, Any]:
     worth = like(of) if of.unknown else f"like {like(of)}"
-    gain = f"{points(arm.row['difference'])} ({points(arm.row['low'])} to {points(arm.row['high'])})"
-    return {"mean": _percent(arm), "gain": gain, "verdict": verdict(arm.row["verdict"]), "worth": worth}
+    gain = f"{points(arm['difference'])} ({points(arm['low'])} to {points(arm['high'])})"
+    return {"mean": _percent(arm), "gain": gain, "verdict": verdict(arm["verdict"]), "worth": worth}
 
 
 def _percent(arm: Arm) -> str:
-    return f"{100 * arm.row['mean']:.1f}"
+    return f"{100 * arm['mean']:.1f}"
 
 
 def sentence(name: str, images: Sequence[float], worths: Sequence[Worth | None]) -> Markup:

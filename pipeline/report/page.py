@@ -41,7 +41,8 @@ def write(
         UserError: a file that is there and cannot be read.
     """
     evaluations = [path for inputs in datasets.values() for path in inputs.evaluations()]
-    curves = few_shots.found(datasets, settings)
+    compared = {name: dataset.compared(inputs) for name, inputs in datasets.items()}
+    curves = few_shots.found(datasets, compared, settings)
     numbers = tables.write_summary(evaluations, summary_csv, few_shots.rows(curves))
     latex.write(numbers, list(datasets), summary_csv.parent, _papers(curves))
     few = [few_shots_words.shown(of) for of in curves]
@@ -52,7 +53,7 @@ def write(
     found, pages = {}, {name: page_of(out_html, name) for name in datasets}
     papers = {name: summary_csv.parent / name / "table.tex" for name in datasets}
     for name, inputs in datasets.items():
-        found[name] = dataset.shown(name, inputs, numbers[numbers["dataset"] == name], settings)
+        found[name] = dataset.shown(name, inputs, compared[name], numbers[numbers["dataset"] == name], settings)
         pages[name].parent.mkdir(parents=True, exist_ok=True)
         files = {"first": out_html, "summary": summary_csv, "paper": papers[name]}
         files |= {"rejected": inputs.real / "rejected.csv"}

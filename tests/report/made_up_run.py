@@ -212,7 +212,7 @@ def _candidates(skill):
 BOX_ARMS = [  # arm, models, shares of the boxes that are found, ratio
     ("real", [], (0.5, 0.5), 0),
     ("augmented", [], (0.6, 0.6), 0),
-    ("real+sg2", [("sg2", "synthetic")], (1.0, 0.6), 1),
+    ("real+sg2", [("sg2", "synthetic")], (1.0, 0.75), 1),
     ("real+cgan.pseudo", [("cgan", "pseudo")], (0.55, 0.6), 0.5),
     ("real+all", [("sg2", "synthetic"), ("spots", "blended")], (0.1, 0.1), 1),
 ]

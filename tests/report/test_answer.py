@@ -125,7 +125,7 @@ def test_few_seeds_and_few_repetitions_are_said():
 def arm(name, verdict, difference, low, high, n_real=240, by_class=(), **more):
     known = {"arm": name, "generative": True, "verdict": verdict, "mean": 0.8 + difference, "n_real": n_real}
     known |= {"difference": difference, "low": low, "high": high, "by_class": list(by_class)}
-    return known | {"scores": [0.8 + difference] * 3, "spread_seeds": 0.01, "spread_images": 0.02} | more
+    return known | {"scores": [0.8 + difference] * 3, "share_seeds": 0.6} | more
 
 
 def change(name, difference, low, high):

@@ -12,7 +12,7 @@ import pytest
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.compare import compare
 from pipeline.detection.worth import Worth
-from pipeline.report import boxes, console, few_shots, few_shots_figure, few_shots_latex, figures
+from pipeline.report import boxes, console, dataset, few_shots, few_shots_figure, few_shots_latex, figures
 from pipeline.report.few_shots_words import like, sentence
 from pipeline.report.page import write
 from pipeline.settings import UserError
@@ -25,9 +25,13 @@ def family(tmp_path_factory):
     return make_few_shots(tmp_path_factory.mktemp("few"))
 
 
+def curves_of(datasets, settings):
+    return few_shots.found(datasets, {name: dataset.compared(of) for name, of in datasets.items()}, settings)
+
+
 @pytest.fixture(scope="module")
 def curves(family):
-    (found,) = few_shots.found(family.datasets, family.settings)
+    (found,) = curves_of(family.datasets, family.settings)
     return found
 
 
@@ -83,14 +87,14 @@ def test_a_shot_is_a_source_and_not_its_tiles(tmp_path, family):
     table.to_csv(tmp_path / "real/metadata.csv", index=False)
     inputs = dataclasses.replace(family.datasets["steel"], real=tmp_path / "real")
     datasets = family.datasets | {"steel_5": inputs}
-    (found,) = few_shots.found(datasets, family.settings)
+    (found,) = curves_of(datasets, family.settings)
     assert found.images[0] == 2
 
 
 def test_a_set_that_holds_no_more_images_than_one_before_it_is_no_point(family):
     """A class of 20 images gives all it has to 40 shots and to all."""
     datasets = family.datasets | {"steel": family.datasets["steel_20"]}
-    (found,) = few_shots.found(datasets, family.settings)
+    (found,) = curves_of(datasets, family.settings)
     assert found.images == [5, 10, 20]
 
 
@@ -107,7 +111,7 @@ def test_detectors_of_boxes_have_curves_of_their_own(tmp_path, family):
             (tmp_path / f"{name}/{arm}.json").write_text(json.dumps(body))
         files = [tmp_path / f"{name}/{arm}.json" for arm in found]
         datasets[name] = dataclasses.replace(family.datasets[name], detection=[], box_arms=files)
-    (found,) = few_shots.found(datasets, family.settings)
+    (found,) = curves_of(datasets, family.settings)
     assert (found.task.name, found.images) == ("boxes", [5, 20])
     rows = {row["arm"]: row for row in boxes.compared(datasets["steel_5"].box_arms)}
     lines = few_shots.drawn(found)
@@ -121,12 +125,12 @@ def test_detectors_of_boxes_have_curves_of_their_own(tmp_path, family):
 def test_one_judged_member_makes_no_curve(family):
     unjudged = dataclasses.replace(family.datasets["steel"], detection=[])
     one = dict.fromkeys(FEW, unjudged) | {"steel_5": family.datasets["steel_5"]}
-    assert few_shots.found(one, family.settings) == []
-    assert few_shots.found({"steel_5": family.datasets["steel_5"]}, family.settings) == []
-    assert few_shots.found(family.datasets, {}) == []
+    assert curves_of(one, family.settings) == []
+    assert curves_of({"steel_5": family.datasets["steel_5"]}, family.settings) == []
+    assert curves_of(family.datasets, {}) == []
     alone = [path for path in family.datasets["steel"].detection if "+" not in path.name and "-" not in path.name]
     plain = {name: dataclasses.replace(inputs, detection=alone) for name, inputs in family.datasets.items()}
-    assert few_shots.found(plain, family.settings) == []
+    assert curves_of(plain, family.settings) == []
 
 
 def test_members_judged_by_other_test_images_are_refused(tmp_path):
@@ -135,13 +139,13 @@ def test_members_judged_by_other_test_images_are_refused(tmp_path):
         body = json.loads(path.read_text())
         path.write_text(json.dumps(body | {"groups": body["groups"][::-1]}))
     with pytest.raises(UserError, match=r"classification in steel_5 and steel_20: not judged by the same test images"):
-        few_shots.found(run.datasets, run.settings)
+        curves_of(run.datasets, run.settings)
 
 
 def test_an_arm_that_one_member_lacks_has_a_gap(tmp_path):
     run = make_few_shots(tmp_path)
     (tmp_path / "steel_10/detection/real+sg2.json").unlink()
-    (found,) = few_shots.found(run.datasets, run.settings)
+    (found,) = curves_of(run.datasets, run.settings)
     assert [of is None for of in found.worths["real+sg2"]] == [False, True, False, False]
     assert np.isnan(few_shots.drawn(found)["real+sg2"]["mean"][1])
     assert " at 10 " not in sentence("real+sg2", found.images, found.worths["real+sg2"])

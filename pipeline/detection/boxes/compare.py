@@ -43,10 +43,11 @@ def compare(results: list[dict[str, Any]], level: float = 0.95) -> list[dict[str
     Returns:
         For each arm, the strongest plain one first, then the other plain ones, then the rest in the order given: `arm`,
         `n_real`, `n_synthetic`, `generative`, `against` (name of the first arm); of mAP50 `scores` (one a repetition),
-        `mean`, `difference`, `low`, `high` (shares in [-1, 1]; None for the first), `spread_seeds`, `spread_images` and
-        `share_seeds` as in `detection.compare.interval`; `map50_95`, the same of that; `by_class`: for each class with
-        true boxes its name as `class`, the mean `ap50`, and its `difference`, `low`, `high`; `verdict` on mAP50
-        (`helps`, `hurts`, `cannot tell`; `baseline` for the first, `no generator` for other plain arms).
+        `mean`, `judged`, `difference`, `low`, `high` (shares in [-1, 1]; None for the first), `spread_seeds`,
+        `spread_images` and `share_seeds` as in `detection.compare.interval`; `map50_95`, the same of that; `by_class`:
+        for each class with true boxes its name as `class`, the mean `ap50`, and its `difference`, `low`, `high`;
+        `verdict` on mAP50 (`helps`, `hurts`, `cannot tell`; `baseline` for the first, `no generator` for other plain
+        arms).
 
     Raises:
         UserError: no plain arm, or arms that differ in their repetitions, their test images, or what they build on.
@@ -112,11 +113,6 @@ def _with_imagined(found: np.ndarray, true: np.ndarray, against: bool) -> np.nda
     return np.concatenate([every[:-1], np.stack(rows), every[-1:]])
 
 
-def judged(result: dict[str, Any], against: bool = False) -> Judged:
-    """The mAP50 of an arm's JSON file (`run.run_arm`), with what chance it holds; `against` as in `precision`."""
-    return _means(precision(result, against))[FIRST]
-
-
 def _means(of: Precision) -> dict[str, Judged]:
     """mAP50 and mAP50-95."""
     scores, whole, left_out = map(mean_precision, of)
@@ -147,7 +143,7 @@ def _against(
 ) -> dict[str, Any]:
     ours, theirs = _means(mine), _means(first)
     change = {key: interval(ours[key].less(theirs[key]), 1 - (1 - level) / tests) for key in ours}
-    row = _row(result, mine) | {"against": base["arm"]} | change[FIRST]
+    row = _row(result, mine) | {"judged": ours[FIRST], "against": base["arm"]} | change[FIRST]
     row[EXACT] |= change[EXACT]
     row["by_class"] = _by_class(base, mine, first, level, tests)
     surely = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
@@ -155,7 +151,7 @@ def _against(
 
 
 def _baseline(base: dict[str, Any], first: Precision) -> dict[str, Any]:
-    row = _row(base, first) | {"against": base["arm"], "verdict": "baseline"} | NOTHING
+    row = _row(base, first) | {"judged": _means(first)[FIRST], "against": base["arm"], "verdict": "baseline"} | NOTHING
     row[EXACT] |= NOTHING
     ap50 = first.scores[..., 0].mean(0)
     return row | {"by_class": [{"class": base["classes"][k], "ap50": float(ap50[k])} for k in _present(base)]}
