@@ -59,6 +59,8 @@ def write(images: ImageSet, notes: list[str], path: Path, boxes: bool = False) -
 
 def _counts(images: ImageSet, label: str) -> str:
     own = images.metadata[images.metadata["label"] == label]
+    if "seed" in own:  # drawn by a model
+        return f"{label}: {len(own)} images"
     sides = Counter(own["split"])
     listed = ", ".join(f"{sides[side]} {side}" for side in ("train", "val", "test") if sides[side])
     sources = own["source"].nunique()
