@@ -42,15 +42,15 @@ def sets(boxed):
 def events(monkeypatch):
     """In order: ("images" or "boxes", set, rows), ("taught", seed), ("shown", pool, rows, whether a training asks)."""
     noted, teaching, opened = [], [], {}
-    read, look, train = pools._read, BoxPool.batch, run.train
+    read, look, train = pools._table, BoxPool.batch, run.train
 
     def images(self):
         whole = np.load(self.path / "images.npy", mmap_mode="r")
         return opened.setdefault(self.path, Spied(whole, self.path.name, noted))
 
-    def boxes_read(images, rows, classes, device):
+    def boxes_read(images, rows, names):
         noted.append(("boxes", images.path.name, rows.tolist()))
-        return read(images, rows, classes, device)
+        return read(images, rows, names)
 
     def shown(self, rows, views):
         noted.append(("shown", id(self), rows.tolist(), bool(teaching)))
@@ -64,7 +64,7 @@ def events(monkeypatch):
         return network
 
     monkeypatch.setattr(ImageSet, "images", property(images))
-    monkeypatch.setattr(pools, "_read", boxes_read)
+    monkeypatch.setattr(pools, "_table", boxes_read)
     monkeypatch.setattr(BoxPool, "batch", shown)
     monkeypatch.setattr(run, "train", taught)
     return noted
@@ -91,12 +91,12 @@ def test_no_training_reads_val_or_test_rows_and_test_rows_are_read_after_every_c
     assert max(max(event[2]) for event in asked) < 8 + 6 * len(arm.made)
     # The pilots are done when the test rows are read; then come the judged repetitions and nothing else.
     order = [e[1] if e[0] == "taught" else "test" for e in events if e[0] == "taught" or e[2:] == (TEST,)]
-    assert order[: order.index("test")] == [1000] * (2 if arm.made else 1)
+    assert order[: order.index("test")] == ([1000, 1000] if arm.made else [1000, 1001])
     assert [seed for seed in order[order.index("test") :] if seed != "test"] == [0, 1]
     # Of the rest, each validation image is looked at once a pilot and each test image once a repetition.
     judges = [event for event in events if event[0] == "shown" and not event[3]]
     looks = {pool: np.bincount(np.concatenate([e[2] for e in judges if e[1] == pool])) for _, pool, *_ in judges}
-    assert [counts.tolist() for counts in looks.values()] == [[2 if arm.made else 1] * 3, [2] * 4]
+    assert [counts.tolist() for counts in looks.values()] == [[2] * 3, [2] * 4]
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def test_other_test_images_and_boxes_change_no_choice_and_no_detector(tmp_path, 
 
 def test_other_val_images_and_boxes_train_the_same_detectors(tmp_path, sets, weights):
     results = [result(tmp_path, SETTINGS, sets(name, altered(rows))[0]) for name, rows in (("one", []), ("other", VAL))]
-    assert all(torch.equal(a, b) for a, b in zip(weights[:3], weights[3:], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(weights[:4], weights[4:], strict=True))
     first, second = ([seed["found"] for seed in found["seeds"]] for found in results)
     assert first == second
 
@@ -148,7 +148,7 @@ def test_other_training_boxes_do_train_other_detectors(tmp_path, sets, weights):
     """Else the two tests above would say nothing."""
     for name, rows in (("one", []), ("other", TRAIN)):
         result(tmp_path, SETTINGS, sets(name, altered(rows))[0])
-    assert not any(torch.equal(a, b) for a, b in zip(weights[:3], weights[3:], strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(weights[:4], weights[4:], strict=True))
 
 
 def test_an_arm_opens_its_own_sets_and_the_plain_arms_results_and_nothing_else(tmp_path, sets):
