@@ -85,8 +85,9 @@ def compare(results: list[dict[str, Any]], metric: str = "macro_f1", level: floa
         _check(result, base)
     plain = [found.pop(name) for name in PLAIN if name in found]
     tests = max(len(found), 1)
-    others = [_against(result, base, metric, level, tests) for result in (*plain, *found.values())]
-    return [_baseline(base, metric), *others]
+    reference = _baseline(base, metric)
+    others = (*plain, *found.values())
+    return [reference, *(_against(result, base, reference["judged"], metric, level, tests) for result in others)]
 
 
 def _check(result: dict[str, Any], base: dict[str, Any]) -> None:
@@ -122,10 +123,11 @@ def _row(result: dict[str, Any], metric: str) -> dict[str, Any]:
     return counts | {"scores": scores, "mean": float(np.mean(scores))}
 
 
-def _against(result: dict[str, Any], base: dict[str, Any], metric: str, level: float, tests: int) -> dict[str, Any]:
+def _against(
+    result: dict[str, Any], base: dict[str, Any], reference: Judged, metric: str, level: float, tests: int
+) -> dict[str, Any]:
     row = _row(result, metric) | {"judged": judged(result, metric), "against": base["arm"]}
-    gain = row["judged"].less(judged(base, metric, against=True))
-    row |= interval(gain, 1 - (1 - level) / tests)
+    row |= interval(row["judged"].less(reference), 1 - (1 - level) / tests)
     row["by_class"] = _by_class(result, base, 1 - (1 - level) / (tests * len(_present(base))))
     surely = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
     row["verdict"] = surely if result["generative"] else "no generator"
