@@ -9,6 +9,7 @@ include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/pseudo_label.smk"
 include: "workflow/rules/detect_boxes.smk"
+include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
 
 

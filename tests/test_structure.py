@@ -57,6 +57,14 @@ def test_only_the_syncer_imports_mlflow_and_nothing_imports_snakemake(path):
         assert "mlflow" not in names
 
 
+def test_the_report_computes_no_gain_and_no_verdict_of_detectors():
+    """It lays out what `comparison.json` holds, and draws curves and boxes of the arms' own files."""
+    files = (ROOT / "pipeline/report").glob("*.py")
+    seen = {name for path in files for name in imports(path) if name.startswith("pipeline.detection")}
+    drawn = {"pipeline.detection.scores", "pipeline.detection.boxes", "pipeline.detection.boxes.matches"}
+    assert seen == {"pipeline.detection", "pipeline.detection.arms", "pipeline.detection.records"} | drawn
+
+
 def test_metrics_know_no_data_set():
     seen = set(imports(ROOT / "pipeline" / "evaluation" / "metrics.py"))
     assert not {name for name in seen if name.startswith("pipeline.data") or name == "torch"}

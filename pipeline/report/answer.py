@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pipeline.detection.arms import BASELINE
-from pipeline.detection.boxes.arms import Made
-from pipeline.detection.compare import wanting
+from pipeline.detection.records import Arm, ClassEstimate, Estimate
 from pipeline.report import labels
 from pipeline.report.labels import number, points
 from pipeline.report.tables import Score
@@ -147,11 +145,11 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
     return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
 
 
-def helped(arms: Sequence[Mapping[str, Any]], score: str, of_class: str = "F1") -> list[Markup]:
+def helped(arms: Sequence[Arm], score: str, of_class: str = "F1") -> list[Markup]:
     """Whether synthetic images help the detector: one sentence on the best of them, one on the other arms.
 
     Args:
-        arms: as `detection.compare.compare` gives them, the strongest without a generator first.
+        arms: of one task, the baseline first (`records.Comparison.of`).
         score: name of the score.
         of_class: name of the score of one class.
 
@@ -161,8 +159,8 @@ def helped(arms: Sequence[Mapping[str, Any]], score: str, of_class: str = "F1") 
     best = best_of(arms)
     if best is None:
         return []
-    others = [arm for arm in arms if arm["generative"] and arm is not best]
-    rest = [_by_verdict([arm for arm in others if bool(arm["n_real"]) == real]) for real in (True, False)]
+    others = [arm for arm in arms if arm.generative and arm is not best]
+    rest = [_by_verdict([arm for arm in others if arm.real == real]) for real in (True, False)]
     starts = (Markup("Others, added to the real ones – "), Markup("Synthetic images alone, without real ones – "))
     return [
         _sentence(best, arms[0], score, of_class),
@@ -170,72 +168,71 @@ def helped(arms: Sequence[Mapping[str, Any]], score: str, of_class: str = "F1") 
     ]
 
 
-def best_of(arms: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+def best_of(arms: Sequence[Arm]) -> Arm | None:
     """The arm with a generator that speaks best for synthetic images; None without any.
 
     One that surely helps before one that may, and this before one that surely hurts; then the largest gain. Arms
     without real images only where there are no others. All intervals hold at once, so none is the worse for the choice.
     """
-    generative = [arm for arm in arms if arm["generative"]]
-    asked = [arm for arm in generative if arm["n_real"]] or generative
-    return max(asked, key=lambda arm: (-ORDER.index(arm["verdict"]), arm["difference"]), default=None)
+    generative = [arm for arm in arms if arm.generative]
+    asked = [arm for arm in generative if arm.real] or generative
+    return max(asked, key=lambda arm: (-ORDER.index(arm.verdict), arm.gain), default=None)
 
 
-def made_of(arm: Mapping[str, Any]) -> Markup:
+def made_of(arm: Arm) -> Markup:
     """The generators of an arm, as a sentence names them."""
-    name = arm["arm"].removeprefix(f"{BASELINE}+").removesuffix("-only")
-    if name != "all":
-        return Markup("<b>{}</b>").format(name)
-    if "models" not in arm:  # of a classifier, whose arm leaves out none
-        return Markup("<b>all generators</b> together")
-    sets = [Made(one["model"], one["made"]).name for one in arm["models"]]
-    return Markup(" + ").join(Markup("<b>{}</b>").format(one) for one in sets) + Markup(" together")
+    sets = [of.model if of.made == "synthetic" else f"{of.model}.{of.made}" for of in arm.synthetic]
+    names = Markup(" + ").join(Markup("<b>{}</b>").format(one) for one in sets)
+    return names if len(sets) == 1 else names + Markup(" together")
 
 
-def _sentence(best: Mapping[str, Any], base: Mapping[str, Any], score: str, of_class: str) -> Markup:
+def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
     words = {
         "helps": "Yes: images of {} {} lift the {} from {:.1f} to {:.1f} %, by {} points (95 % interval {} to {}){}",
         "hurts": "No: they make it worse; even those of {} {} lower the {} from {:.1f} to {:.1f} %, by {} points (95 %"
         " interval {} to {}){}",
         "cannot tell": "Nobody can say yet: with images of {} {}, the best of them, the {} goes from {:.1f} to"
         " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
-    }[best["verdict"]]
-    added = "added to the real ones" if best["n_real"] else "in place of the real ones"
-    means, gain = (100 * base["mean"], 100 * best["mean"]), map(points, _gain(best))
-    text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best["by_class"], of_class))
-    return Markup("{} {}{}.").format(verdict(best["verdict"]), text, _narrower(best))
+    }[best.verdict]
+    added = "added to the real ones" if best.real else "in place of the real ones"
+    means, gain = (100 * base.score, 100 * best.score), map(points, _gain(best))
+    text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best.by_class, of_class))
+    return Markup("{} {}{}.").format(verdict(best.verdict), text, _narrower(best))
 
 
-def _narrower(best: Mapping[str, Any]) -> str:
-    return f"; more {wanting(best)} would narrow this most" if best["verdict"] == "cannot tell" else ""
+def _narrower(best: Arm) -> str:
+    if best.verdict != "cannot tell":
+        return ""
+    what = {"repetitions": "repetitions (`seeds`)"}.get(best.scarcer, best.scarcer)
+    return f"; more {what} would narrow this most"
 
 
-def _gain(row: Mapping[str, Any]) -> tuple[float, float, float]:
-    return row["difference"], row["low"], row["high"]
+def _gain(of: Estimate | ClassEstimate) -> tuple[float, float, float]:
+    return of.gain, of.low, of.high
 
 
-def _classes(by_class: Sequence[Mapping[str, Any]], score: str) -> Markup:
+def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
     found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
     if not found:
         return Markup("; of no single class is the change beyond doubt")
     text = Markup("<b>{}</b> {} most ({} {} points, {} to {})")
     return Markup("; ") + Markup(", ").join(
-        text.format(row["class"], word, score, *map(points, _gain(row))) for word, row in found
+        text.format(row.name, word, score, *map(points, _gain(row))) for word, row in found
     )
 
 
-def surely_changed(by_class: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any] | None]:
+def surely_changed(by_class: Sequence[ClassEstimate]) -> dict[str, ClassEstimate | None]:
     """The class that `gains` most and the one that `loses` most, where their intervals leave no doubt that they do."""
-    gains, losses = ([row for row in by_class if row["low"] > 0], [row for row in by_class if row["high"] < 0])
+    gains, losses = ([row for row in by_class if row.low > 0], [row for row in by_class if row.high < 0])
     return {
-        "gains": max(gains, key=lambda row: row["difference"], default=None),
-        "loses": min(losses, key=lambda row: row["difference"], default=None),
+        "gains": max(gains, key=lambda row: row.gain, default=None),
+        "loses": min(losses, key=lambda row: row.gain, default=None),
     }
 
 
-def _by_verdict(arms: Sequence[Mapping[str, Any]]) -> Markup:
+def _by_verdict(arms: Sequence[Arm]) -> Markup:
     """Generators of one verdict together: what is sure comes first."""
-    found = {text: [made_of(arm) for arm in arms if arm["verdict"] == text] for text in ORDER}
+    found = {text: [made_of(arm) for arm in arms if arm.verdict == text] for text in ORDER}
     parts = [Markup("{} {}").format(verdict(text), _joined(names)) for text, names in found.items() if names]
     return Markup("; ").join(parts) + Markup("." if parts else "")
 
@@ -246,7 +243,7 @@ def verdict(text: str) -> Markup:
     return Markup('<span class="verdict {}">{}</span>').format(kind, words)
 
 
-def cautions(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]], repeats: int) -> list[str]:
+def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm]) -> list[str]:
     """What keeps these answers from being certain."""
     found = []
     if rankings and rankings[0].models:
@@ -266,9 +263,18 @@ def cautions(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]], rep
         found.append(
             f"FID was measured on {min(fids)} images; below {FID_IMAGES} it is mostly bias. Trust KID before it."
         )
-    if arms and 0 < repeats < FEW_REPEATS:
-        found.append(f"The detectors were trained {repeats} times each; below {FEW_REPEATS} the intervals are rough.")
-    return found
+    return [*found, *_few_repetitions(arms)]
+
+
+def _few_repetitions(arms: Sequence[Arm]) -> list[str]:
+    """A sentence for each kind of detectors."""
+    kinds = {"classification": "The detectors", "boxes": "The detectors of boxes"}
+    repeats = {arm.task: len(arm.repetitions) for arm in arms}
+    return [
+        f"{kinds[task]} were trained {n} times each; below {FEW_REPEATS} the intervals are rough."
+        for task, n in repeats.items()
+        if n < FEW_REPEATS
+    ]
 
 
 def _list(names: Sequence[str]) -> Markup:

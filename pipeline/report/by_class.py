@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup
 
+from pipeline.detection.records import Arm, ClassEstimate
 from pipeline.report import figures, images
 from pipeline.report.answer import surely_changed
 from pipeline.report.labels import points
@@ -14,26 +15,25 @@ from pipeline.report.labels import points
 DRAWN = 20  # classes; of more the figure cannot be read: those that change most are drawn
 
 
-def shown(arms: Sequence[Mapping[str, Any]], score: str = "f1", name: str = "F1") -> dict[str, Any] | None:
+def shown(arms: Sequence[Arm], name: str = "F1") -> dict[str, Any] | None:
     """What the template draws, None without arms with generators.
 
     Args:
-        arms: as `detector.compared` gives them, the strongest without a generator first.
-        score: of a class, its key in `by_class`.
-        name: of the score, for the reader.
+        arms: of one kind of detectors, the baseline first.
+        name: of the score of a class, for the reader.
 
     Returns:
         `plot`; `changes`, a sentence for each arm in which a class surely changes; `unsure`, the names of the other
         arms; `left_out`, how many classes are not drawn.
     """
-    generative = [arm for arm in arms if arm["generative"]]
+    generative = [arm for arm in arms if arm.generative]
     if not generative:
         return None
-    without = arms[0]["by_class"]
+    without = arms[0].by_class
     drawn = _most_moved(generative, len(without))
-    rows = [_panel(arm, drawn) for arm in generative]
-    plot = figures.class_gains([without[k]["class"] for k in drawn], [without[k][score] for k in drawn], rows, name)
-    changes = {arm["arm"]: _changes(arm, without, score, name) for arm in generative}
+    gains = {arm.arm: [arm.by_class[k] for k in drawn] for arm in generative}
+    plot = figures.class_gains([without[k].name for k in drawn], [without[k].score for k in drawn], gains, name)
+    changes = {arm.arm: _changes(arm, without, name) for arm in generative}
     return {
         "plot": images.svg(plot),
         "changes": [text for text in changes.values() if text],
@@ -42,27 +42,23 @@ def shown(arms: Sequence[Mapping[str, Any]], score: str = "f1", name: str = "F1"
     }
 
 
-def _most_moved(arms: Sequence[Mapping[str, Any]], classes: int) -> list[int]:
-    """Ascending positions of the DRAWN classes whose F1 differs most in any arm."""
-    moved = [max(abs(arm["by_class"][k]["difference"]) for arm in arms) for k in range(classes)]
+def _most_moved(arms: Sequence[Arm], classes: int) -> list[int]:
+    """Ascending positions of the DRAWN classes whose score differs most in any arm."""
+    moved = [max(abs(arm.by_class[k].gain) for arm in arms) for k in range(classes)]
     return sorted(sorted(range(classes), key=lambda k: -moved[k])[:DRAWN])
 
 
-def _panel(arm: Mapping[str, Any], drawn: Sequence[int]) -> dict[str, Any]:
-    return {"arm": arm["arm"], "gains": [arm["by_class"][k] for k in drawn]}
-
-
-def _changes(arm: Mapping[str, Any], without: Sequence[Mapping[str, Any]], score: str, name: str) -> Markup:
+def _changes(arm: Arm, without: Sequence[ClassEstimate], name: str) -> Markup:
     """`real+cgan: pits loses most, F1 from 54.2 to 20.1 % (−34.1 points, …)`; empty where no class surely changes."""
-    before = {row["class"]: row[score] for row in without}
+    before = {row.name: row.score for row in without}
     text = Markup("<b>{}</b> {} most, {} from {:.0f} to {:.0f} % ({} points, {} to {})")
     found = [
-        text.format(row["class"], word, name, 100 * before[row["class"]], 100 * row[score], *_gain(row))
-        for word, row in surely_changed(arm["by_class"]).items()
+        text.format(row.name, word, name, 100 * before[row.name], 100 * row.score, *_gain(row))
+        for word, row in surely_changed(arm.by_class).items()
         if row is not None
     ]
-    return Markup("{}: ").format(arm["arm"]) + Markup("; ").join(found) + Markup(".") if found else Markup("")
+    return Markup("{}: ").format(arm.arm) + Markup("; ").join(found) + Markup(".") if found else Markup("")
 
 
-def _gain(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(points(row[key]) for key in ("difference", "low", "high"))
+def _gain(row: ClassEstimate) -> tuple[str, ...]:
+    return tuple(map(points, (row.gain, row.low, row.high)))

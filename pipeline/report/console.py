@@ -1,14 +1,16 @@
-"""What a run ends with on the console: a small table, and where the report is."""
+"""What a run ends with on the console: the distances, the detectors' verdicts in words, and where the report is."""
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pandas as pd
+from markupsafe import Markup
 
-from pipeline.report import labels
+from pipeline.detection import records
+from pipeline.detection.records import Arm
+from pipeline.report import answer, labels
 
 NAMES = {"real": "held-out real"}
 
@@ -24,26 +26,44 @@ def measures(summary: pd.DataFrame) -> pd.DataFrame:
     return table[order].rename(columns=NAMES)
 
 
-def detectors(folder: Path) -> pd.DataFrame:
-    """Mean scores of each training arm of a data set, over its repetitions."""
-    rows = {}
-    for path in sorted(folder.glob("*.json"), key=lambda p: (p.stem != "real", p.stem)):
-        seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"]
-        scores = pd.DataFrame(seeds)[["accuracy", "macro_f1"]].mean()
-        rows[path.stem] = {"accuracy": scores["accuracy"], "macro F1": scores["macro_f1"], "repetitions": len(seeds)}
+def detectors(arms: list[Arm]) -> pd.DataFrame:
+    """Of each arm of one kind of detectors the score, the gain in points with its interval, and the verdict."""
+    rows = {
+        arm.arm: {
+            f"{labels.DETECTORS[arm.task].score}, %": f"{100 * arm.score:.1f}",
+            "gain": "" if arm.gain is None else labels.points(arm.gain),
+            "interval": "" if arm.gain is None else f"{labels.points(arm.low)} to {labels.points(arm.high)}",
+            "verdict": arm.verdict,
+        }
+        for arm in arms
+    }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def main(results: Path) -> None:
     summary = pd.read_csv(results / "summary.csv")
-    for dataset, rows in summary.groupby("dataset", sort=False):
-        print(f"\n{dataset}: distance to the training images (held-out real = as good as it gets)")
-        print(measures(rows).rename_axis(index=None, columns=None).to_string(float_format="{:.3g}".format))
-        print(f"\n{dataset}: detector trained without synthetic images, with them, and on them only")
-        print(detectors(results / dataset / "detection").to_string(float_format="{:.3f}".format))
+    datasets = summary["dataset"].unique()
+    for dataset in datasets:
+        rows = summary[summary["dataset"] == dataset]
+        if (rows["extractor"] != "detector").any():
+            print(f"\n{dataset}: distance to the training images (held-out real = as good as it gets)")
+            print(measures(rows).rename_axis(index=None, columns=None).to_string(float_format="{:.3g}".format))
+    for dataset in datasets:
+        path = results / dataset / "detection" / "comparison.json"
+        if path.is_file():
+            _say_detectors(dataset, records.read(path))
     print(f"\nThe report: {(results / 'report.html').absolute()}")
-    for dataset in summary["dataset"].unique():
+    for dataset in datasets:
         print(f"All of {dataset}: {(results / dataset / 'report.html').absolute()}")
+
+
+def _say_detectors(dataset: str, comparison: records.Comparison) -> None:
+    for task, (kind, score, of_class) in labels.DETECTORS.items():
+        if arms := comparison.of(task):
+            print(f"\n{dataset}: {kind} trained without synthetic images, with them, and on them only")
+            print(detectors(arms).to_string())
+            for sentence in answer.helped(arms, score, of_class):
+                print(Markup(sentence).striptags())
 
 
 if __name__ == "__main__":

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from pipeline.data.imageset import ImageSet
+from pipeline.detection.records import Arm, Comparison
 from pipeline.report import (
     answer,
     beside,
@@ -30,19 +33,10 @@ from pipeline.report.shifts import shifts
 from pipeline.report.verdict import Scores, verdict
 
 
-def compared(inputs: DatasetInputs) -> dict[str, list[dict[str, Any]]]:
-    """The arms of each kind of detectors (`few_shots.TASKS`), the strongest without a generator first.
-
-    Raises:
-        UserError: results that cannot be compared.
-    """
-    return {"classification": detector.compared(inputs.detection), "boxes": boxes.compared(inputs.box_arms)}
-
-
 def shown(
     name: str,
     inputs: DatasetInputs,
-    compared: Mapping[str, Sequence[Mapping[str, Any]]],
+    comparison: Comparison,
     numbers: pd.DataFrame,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
@@ -51,7 +45,7 @@ def shown(
     Args:
         name: of the data set, in the config.
         inputs: its files.
-        compared: its detectors, as `compared` gives them.
+        comparison: of its detectors, without arms where there are none.
         numbers: rows of `tables.summary` of this data set.
         settings: `Settings.model_dump(mode="json")`.
 
@@ -60,7 +54,7 @@ def shown(
     """
     real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
     models = inputs.models()
-    arms, box_arms = compared["classification"], compared["boxes"]
+    arms, box_arms = comparison.of("classification"), comparison.of("boxes")
     about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
     folders = {model: [run.folder for run in inputs.of(model)] for model in models}
     return (
@@ -74,8 +68,8 @@ def shown(
             "galleries": gallery.shown([inputs.of(model)[0] for model in models]),
             "training": _training(inputs),
             "films": [film for run in inputs.runs if (film := _film(run))],
-            "detector": detector.shown(arms),
-            "boxes": boxes.shown(box_arms, real),
+            "detector": detector.shown(arms, _by_arm(inputs.detection)),
+            "boxes": boxes.shown(box_arms, _by_arm(inputs.box_arms), real),
             "timings": _timings(inputs.benchmarks),
         }
         | _answers(scores, inputs, arms, box_arms)
@@ -84,11 +78,17 @@ def shown(
     )
 
 
+def _by_arm(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Contents of the arms' files."""
+    results = [tables.read_json(path) for path in paths if path.is_file()]
+    return {result["arm"]: result for result in results}
+
+
 def _answers(
     scores: Scores,
     inputs: DatasetInputs,
-    arms: Sequence[Mapping[str, Any]],
-    box_arms: Sequence[Mapping[str, Any]],
+    arms: Sequence[Arm],
+    box_arms: Sequence[Arm],
 ) -> dict[str, Any]:
     """The sentences of both pages."""
     verdicts = []
@@ -96,20 +96,22 @@ def _answers(
         if evaluations := [tables.read_json(path) for path in inputs.evaluations_of(model)]:
             verdicts.append(verdict(scores, model, shifts(evaluations)))
     rankings = answer.overall(scores, inputs.models())
-    first = (arms, detector.SCORE_NAME) if arms else (box_arms, boxes.SCORE_NAME)
+    first = (arms, "classification") if arms else (box_arms, "boxes")
     return {
         "closest": answer.closest(rankings, verdicts),
-        "glance": glance.line(rankings, *first),
-        "helped": answer.helped(arms, detector.SCORE_NAME),
-        "helped_boxes": answer.helped(box_arms, boxes.SCORE_NAME, boxes.CLASS_NAME),
-        "cautions": answer.cautions(rankings, arms, len(arms[0]["seeds"]) if arms else 0)
-        + boxes.cautions(box_arms, answer.FEW_REPEATS),
+        "glance": glance.line(rankings, first[0], labels.DETECTORS[first[1]].score),
+        "helped": _helped(arms, "classification"),
+        "helped_boxes": _helped(box_arms, "boxes"),
+        "cautions": answer.cautions(rankings, [*arms, *box_arms]),
     }
 
 
-def _numbers(
-    scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, Any]], real: ImageSet
-) -> dict[str, Any]:
+def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:
+    words = labels.DETECTORS[task]
+    return answer.helped(arms, words.score, words.of_class)
+
+
+def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: ImageSet) -> dict[str, Any]:
     positions = scoreboard.positions(scores, models)
     return {
         "headline": headline.headline(scores, models, arms),

@@ -2,85 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from pipeline.detection.arms import PLAIN
-from pipeline.detection.compare import compare
-from pipeline.report import by_class, chosen, figures, images, two_classes
+from pipeline.detection.records import Arm
+from pipeline.report import by_class, chosen, figures, images, labels, two_classes
 from pipeline.report.answer import best_of, verdict
 from pipeline.report.labels import learns_from, points, spread
-from pipeline.report.tables import read_json
-from pipeline.settings import METHOD
 
 MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions are listed instead
 LISTED = 10
-SCORE, SCORE_NAME = "macro_f1", "macro F1"  # what the verdicts are about: every class counts the same
 
 
-def compared(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """The arms' results with what `compare` says of their SCORE: the strongest arm without a generator first.
+def shown(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the template draws, None without arms.
 
-    Results of another method than today's are passed over. Empty where there are none of arms without a generator.
+    Args:
+        arms: the classifiers, the baseline first.
+        results: of each arm by its name, the content of its file (`classify.run_arm`).
     """
-    found = [read_json(path) for path in paths if path.is_file()]
-    results = {result["arm"]: result for result in found if result["version"] == METHOD["detect"]}
-    if not PLAIN.keys() & results.keys():
-        return []
-    return [results[row["arm"]] | row for row in compare(list(results.values()), SCORE)]
-
-
-def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """What the template draws, None without arms."""
     if not arms:
         return None
-    first = arms[0]
+    first, result = arms[0], results[arms[0].arm]
     return {
         "arms": [_arm(arm) for arm in arms],
-        "classes": first["classes"],
-        "steps": first["steps"],
-        "repeats": len(first["seeds"]),
-        "n_test": first["n_test"],
-        "chance": f"{100 / len(first['classes']):.1f}",
-        "plot": images.svg(figures.detectors(arms, SCORE_NAME)),
+        "classes": result["classes"],
+        "steps": result["steps"],
+        "repeats": len(first.repetitions),
+        "n_test": first.n_test,
+        "chance": f"{100 / len(result['classes']):.1f}",
+        "plot": images.svg(figures.detectors(arms, labels.DETECTORS["classification"].score)),
         "notes": chosen.notes(arms),
         "chosen": chosen.shown(arms),
         "by_class": by_class.shown(arms),
-        "two": two_classes.shown(arms),
-        "confusions": _confusions(arms),
+        "two": two_classes.shown(arms, results),
+        "confusions": _confusions(arms, results),
     }
 
 
-def _arm(arm: Mapping[str, Any]) -> dict[str, Any]:
-    has_gain = arm["difference"] is not None
+def _arm(arm: Arm) -> dict[str, Any]:
     return {
-        "arm": arm["arm"],
-        "made_of": learns_from(arm["arm"]),
-        "n_real": arm["n_real"],
-        "n_synthetic": arm["n_synthetic"],
-        "portion": chosen.portion(arm["ratio"], arm["filter"], arm["keep"]),
-        "accuracy": spread([seed["accuracy"] for seed in arm["seeds"]]),
-        "macro_f1": spread([seed["macro_f1"] for seed in arm["seeds"]]),
-        "gain": points(arm["difference"]) if has_gain else None,
-        "interval": f"{points(arm['low'])} to {points(arm['high'])}" if has_gain else None,
-        "verdict": verdict(arm["verdict"]) if arm["generative"] else None,
+        "arm": arm.arm,
+        "made_of": learns_from(arm),
+        "n_real": arm.n_real,
+        "n_synthetic": arm.n_synthetic,
+        "portion": chosen.portion(arm.chosen.ratio, arm.chosen.filter, arm.chosen.keep),
+        "accuracy": spread(arm.other("accuracy").repetitions),
+        "macro_f1": spread(arm.repetitions),
+        "gain": None if arm.gain is None else points(arm.gain),
+        "interval": None if arm.gain is None else f"{points(arm.low)} to {points(arm.high)}",
+        "verdict": verdict(arm.verdict) if arm.generative else None,
     }
 
 
-def _confusions(arms: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """`first`: of the strongest arm without a generator and of the best with one; `others`."""
+def _confusions(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """`first`: of the baseline and of the best arm with a generator; `others`."""
     best = best_of(arms)
-    first = [arms[0], *([best] if best else [])]
-    others = [arm for arm in arms if all(arm is not other for other in first)]
-    return {"first": [_matrix(arm) for arm in first], "others": [_matrix(arm) for arm in others]}
+    first = [arms[0].arm, *([best.arm] if best else [])]
+    others = [arm.arm for arm in arms if arm.arm not in first]
+    return {"first": [_matrix(results[name]) for name in first], "others": [_matrix(results[name]) for name in others]}
 
 
-def _matrix(arm: Mapping[str, Any]) -> dict[str, Any]:
-    counts = np.sum([seed["confusion"] for seed in arm["seeds"]], axis=0)
-    return {"arm": arm["arm"]} | _mixed_up(counts, arm["classes"])
+def _matrix(result: Mapping[str, Any]) -> dict[str, Any]:
+    counts = np.sum([seed["confusion"] for seed in result["seeds"]], axis=0)
+    return {"arm": result["arm"]} | _mixed_up(counts, result["classes"])
 
 
 def _mixed_up(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

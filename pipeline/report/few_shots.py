@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from pipeline.data.imageset import ImageSet
-from pipeline.detection.arms import BASELINE
-from pipeline.detection.boxes.compare import FIRST
-from pipeline.detection.compare import interval
-from pipeline.detection.worth import Worth, worth
-from pipeline.report import boxes, detector, tables
-from pipeline.report.inputs import DatasetInputs
-from pipeline.settings import UserError, families
+from pipeline.detection.records import Arm, Comparison, LabelEfficiency
+from pipeline.report import labels
 
-LEVEL = 0.95
-DRAWN = ("mean", "low", "high", "gain", "gain_low", "gain_high")
+DRAWN = ("score", "score_low", "score_high", "gain", "low", "high")
 WITHOUT = "without a generator"
-
-
-Arm = Mapping[str, Any]
-"""One arm at one number of real images: its result, and what the comparison says of it (`arm`, `generative`, `mean`,
-`difference`, `low`, `high`, `verdict`, `judged`)."""
-
-
-class Task(NamedTuple):
-    """A kind of detector."""
-
-    name: str
-    score: str
-    """What its score is called, in [0, 1]; `key` is that in a file."""
-    key: str
-    test: Sequence[str]
-    """What is alike in the results of two data sets just where they are judged by the same test images."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +23,7 @@ class Point:
     images: float
     """Real training images a class: of classes that have not equally many, their mean."""
     arms: Mapping[str, Arm]
-    """The strongest one without a generator first."""
+    """The baseline first."""
 
     @property
     def first(self) -> Arm:
@@ -60,150 +35,87 @@ class Curves:
     """What detectors of one kind reach in the data sets of one family, by ascending number of images."""
 
     family: str
-    task: Task
+    task: str
     points: Sequence[Point]
+
+    @property
+    def score(self) -> str:
+        """Name of the score."""
+        return labels.DETECTORS[self.task].score
 
     @property
     def images(self) -> list[float]:
         return [point.images for point in self.points]
 
     @property
-    def generative(self) -> list[str]:
-        """Names of the arms with a generator, each once, in order."""
-        found = [name for point in self.points for name, arm in point.arms.items() if arm["generative"]]
-        return list(dict.fromkeys(found))
+    def every(self) -> dict[str, Arm]:
+        """All arms by their name, each once, in order."""
+        found: dict[str, Arm] = {}
+        for point in self.points:
+            for name, arm in point.arms.items():
+                found.setdefault(name, arm)
+        return found
 
-    @cached_property
-    def worths(self) -> dict[str, list[Worth | None]]:
-        """Of each arm with a generator, at each point; None where it was not judged.
+    @property
+    def generative(self) -> dict[str, Arm]:
+        """Arms with a generator by their name, each once, in order."""
+        return {name: arm for name, arm in self.every.items() if arm.generative}
 
-        At each number of images the intervals of all arms hold together, as those of the gains do (Bonferroni).
-        """
-        return {name: [self._worth(point, name) for point in self.points] for name in self.generative}
-
-    def _worth(self, point: Point, name: str) -> Worth | None:
-        if name not in point.arms:
-            return None
-        tests = sum(arm["generative"] for arm in point.arms.values())
-        plain = [other.first["judged"] for other in self.points]
-        return worth(point.arms[name]["judged"], plain, self.images, 1 - (1 - LEVEL) / tests)
+    @property
+    def efficiencies(self) -> dict[str, list[LabelEfficiency | None]]:
+        """Of each arm with a generator, at each point; None where it was not judged."""
+        return {
+            name: [point.arms[name].label_efficiency if name in point.arms else None for point in self.points]
+            for name in self.generative
+        }
 
 
-def found(
-    datasets: Mapping[str, DatasetInputs],
-    compared: Mapping[str, Mapping[str, Sequence[Arm]]],
-    settings: Mapping[str, Any],
-) -> list[Curves]:
+def found(comparisons: Mapping[str, Comparison]) -> list[Curves]:
     """Curves of every family of which two or more members with different numbers of images were judged.
 
     None where no arm has real and synthetic images.
 
     Args:
-        datasets: as in `page.write`.
-        compared: of each data set and by the name of each task its arms, the strongest without a generator first; none
-            where no detector was judged.
-        settings: `Settings.model_dump(mode="json")`.
-
-    Raises:
-        UserError: members that were not judged by the same test images, or not as often.
+        comparisons: of each data set that has detectors.
     """
+    families = list(dict.fromkeys(of.family for of in comparisons.values() if of.family is not None))
     curves = []
-    for family in families(settings.get("datasets", {})):
-        members = [name for name in family.datasets.values() if name in datasets]
-        for task in TASKS:
-            arms = {name: compared[name][task.name] for name in members}
-            curves.append(Curves(family.name, task, list(_points(datasets, arms, task))))
-    return [of for of in curves if len(of.points) > 1 and any(map(with_real, of.generative))]
+    for family in families:
+        members = sorted((of for of in comparisons.values() if of.family == family), key=lambda of: of.images_per_class)
+        curves += [Curves(family, task, _points(members, task)) for task in labels.DETECTORS]
+    return [of for of in curves if len(of.points) > 1 and any(arm.real for arm in of.generative.values())]
 
 
-def _points(datasets: Mapping[str, DatasetInputs], judged: Mapping[str, Sequence[Arm]], task: Task) -> Iterable[Point]:
+def _points(members: Sequence[Comparison], task: str) -> list[Point]:
     """Of members with one number of images, which then are the same images, the first alone."""
-    first, reached = None, 0.0
-    for name, arms in judged.items():
-        count = _images_a_class(datasets[name]) if arms else 0.0
-        if count > reached:
-            said = len(arms[0]["scores"]), *(arms[0][key] for key in task.test)
-            first = first or (name, said)
-            if said != first[1]:
-                raise UserError(
-                    f"detectors of {task.name} in {first[0]} and {name}: not judged by the same test images as often, "
-                    "though these data sets differ in their shots alone; run both anew"
-                )
-            reached = count
-            yield Point(name, count, {arm["arm"]: arm for arm in arms})
-
-
-def _images_a_class(inputs: DatasetInputs) -> float:
-    """Source images that train, whatever the number of their tiles; mean over the classes."""
-    table = ImageSet.open(inputs.real).metadata
-    table = table[table["split"] == "train"]
-    return float(table.groupby("label")["source"].nunique().mean())
-
-
-TASKS = (
-    Task("classification", detector.SCORE_NAME, detector.SCORE, ("classes", "truth", "groups")),
-    Task("boxes", boxes.SCORE_NAME, FIRST, ("classes", "ids", "groups", "truth")),
-)
+    points: dict[float, Point] = {}
+    for of in members:
+        if arms := of.of(task):
+            point = Point(of.dataset, of.images_per_class, {arm.arm: arm for arm in arms})
+            points.setdefault(of.images_per_class, point)
+    return list(points.values())
 
 
 def drawn(curves: Curves) -> dict[str, dict[str, Any]]:
     """A line for each arm, WITHOUT first, then the plain arms, then the others.
 
-    Each has `kind` (`without`, `plain`, `generator`, `only`), and lists as long as there are points: `mean`, `low`,
-    `high`; those with a generator also `gain`, `gain_low`, `gain_high`. NaN where an arm was not judged.
+    Each has `kind` (`without`, `plain`, `generator`, `only`), `models` (names of its generators), and lists as long as
+    there are points, of DRAWN; NaN where an arm was not judged, and the gain of an arm without a generator.
     """
-    every = list(dict.fromkeys(name for point in curves.points for name in point.arms))
-    plain = [name for name in every if name not in curves.generative]
-    lines = {WITHOUT: _line([point.first for point in curves.points], "without")}
-    lines |= {name: _line([point.arms.get(name) for point in curves.points], "plain") for name in plain}
-    for name in curves.generative:
-        kind = "generator" if with_real(name) else "only"
-        lines[name] = _line([point.arms.get(name) for point in curves.points], kind)
+    lines = {WITHOUT: _line([point.first for point in curves.points], "without", [])}
+    for generative in (False, True):
+        for name, arm in curves.every.items():
+            if arm.generative == generative:
+                kind = ("generator" if arm.real else "only") if generative else "plain"
+                models = [of.model for of in arm.synthetic]
+                lines[name] = _line([point.arms.get(name) for point in curves.points], kind, models)
     return lines
 
 
-def _line(arms: Sequence[Arm | None], kind: str) -> dict[str, Any]:
-    known = [numbers(arm) for arm in arms]
-    return {"kind": kind} | {key: [of.get(key, np.nan) for of in known] for key in DRAWN}
+def _line(arms: Sequence[Arm | None], kind: str, models: Sequence[str]) -> dict[str, Any]:
+    return {"kind": kind, "models": models} | {key: [_number(arm, key) for arm in arms] for key in DRAWN}
 
 
-def numbers(arm: Arm | None) -> dict[str, float]:
-    """Those of DRAWN that an arm has, shares; an interval of a score holds by itself, those of gains together."""
-    if arm is None:
-        return {}
-    own = interval(arm["judged"], LEVEL)
-    bounds = {"mean": own["difference"], "low": max(own["low"], 0.0), "high": own["high"]}
-    if arm["difference"] is None:
-        return bounds
-    return bounds | {"gain": arm["difference"], "gain_low": arm["low"], "gain_high": arm["high"]}
-
-
-def with_real(name: str) -> bool:
-    """Whether an arm with a generator sees real images too."""
-    return name.startswith(f"{BASELINE}+")
-
-
-def rows(curves: Iterable[Curves]) -> pd.DataFrame:
-    """For `summary.csv`: score, gain and worth of every arm in its data set; ends that are open are empty."""
-    found = [row for one in curves for row in _rows(one)]
-    return pd.DataFrame(found, columns=tables.COLUMNS).astype({"seed": "Int64", "n": "Int64"})
-
-
-def _rows(curves: Curves) -> Iterable[dict[str, Any]]:
-    for i, point in enumerate(curves.points):
-        for name, arm in point.arms.items():
-            known = numbers(arm)
-            head = {"dataset": point.dataset, "model": name, "extractor": "detector", "class": "all"}
-            head["n"] = arm["n_test"]
-            yield head | {"metric": curves.task.key} | _three(known["mean"], known["low"], known["high"])
-            if "gain" in known:
-                gain = _three(known["gain"], known["gain_low"], known["gain_high"])
-                yield head | {"metric": f"{curves.task.key}_gain"} | gain
-            if name in curves.worths:
-                of = curves.worths[name][i]
-                ends = (np.nan if end == 0 or np.isinf(end) else end for end in (of.at, of.low, of.high))
-                yield head | {"metric": f"{curves.task.key}_worth_images_a_class"} | _three(*ends)
-
-
-def _three(value: float, low: float, high: float) -> dict[str, float]:
-    return {"value": value, "low": low, "high": high}
+def _number(arm: Arm | None, key: str) -> float:
+    value = None if arm is None else getattr(arm, key)
+    return np.nan if value is None else value

@@ -18,7 +18,7 @@ from pipeline.report.style import REAL, Style, styles
 PALE = "#9ca3af"
 COLUMNS = 4
 DODGE = 0.012  # of the axis: intervals at one number of images stand beside one another
-SCORES, GAINS = ("mean", "low", "high"), ("gain", "gain_low", "gain_high")
+SCORES, GAINS = ("score", "score_low", "score_high"), ("gain", "low", "high")
 
 Lines = Mapping[str, Mapping[str, Any]]
 
@@ -42,7 +42,7 @@ def overview(images: Sequence[float], lines: Lines, score: str) -> str:
         right.axhline(0, color=REAL.color, lw=1.8)
         for i, (name, look) in enumerate(looks.items()):
             moved = _moved(images, i, len(looks))
-            _curve(left, images, lines[name]["mean"], look, name)
+            _curve(left, images, lines[name]["score"], look, name)
             _bars(right, moved, lines[name], look, name)
         for axes in (left, right):
             _over_images(axes, images)
@@ -79,10 +79,11 @@ def panels(images: Sequence[float], lines: Lines, score: str) -> str:
 def _panel(above: Axes, below: Axes, images: Sequence[float], lines: Lines, name: str, look: Style) -> None:
     _plain(above, images, lines)
     first = next(iter(lines.values()))
-    above.fill_between(images, *_percent(first["low"], first["high"]), color=BAND, lw=0)
-    only = f"{name.split('+', 1)[1]}-only"
-    if only in lines:
-        above.plot(images, *_percent(lines[only]["mean"]), color=look.color, lw=1, ls=":", label="its images only")
+    above.fill_between(images, *_percent(first["score_low"], first["score_high"]), color=BAND, lw=0)
+    own = lines[name]["models"]
+    only = next((other for other in _of(lines, "only") if lines[other]["models"] == own), None)
+    if only is not None:
+        above.plot(images, *_percent(lines[only]["score"]), color=look.color, lw=1, ls=":", label="its images only")
     _bars(above, images, lines[name], look, None, SCORES)
     below.axhline(0, color=REAL.color, lw=1.8)
     _bars(below, images, lines[name], look, None)
@@ -96,9 +97,9 @@ def _panel(above: Axes, below: Axes, images: Sequence[float], lines: Lines, name
 def _plain(axes: Axes, images: Sequence[float], lines: Lines) -> None:
     """The arms without a generator: the strongest in black, the others pale."""
     for name in _of(lines, "plain"):
-        axes.plot(images, *_percent(lines[name]["mean"]), color=PALE, lw=0.8, label="every arm without a generator")
+        axes.plot(images, *_percent(lines[name]["score"]), color=PALE, lw=0.8, label="every arm without a generator")
     (name,) = _of(lines, "without")
-    _curve(axes, images, lines[name]["mean"], REAL, f"strongest {name}")
+    _curve(axes, images, lines[name]["score"], REAL, f"strongest {name}")
 
 
 def _curve(axes: Axes, images: Sequence[float], values: Sequence[float], look: Style, label: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pipeline.detection.worth import Worth
-from pipeline.report.few_shots import WITHOUT, Arm, Curves
+from pipeline.detection.records import Arm
+from pipeline.report.few_shots import WITHOUT, Curves
 from pipeline.report.few_shots_words import like
 from pipeline.report.labels import number_of_images
 from pipeline.report.latex import escaped
@@ -22,10 +22,10 @@ CAPTION = (
 def table(curves: Curves) -> str:
     """A floating table over the width of the page, three lines an arm; it needs the package booktabs."""
     first = curves.points[0].first
-    facts = {"repeats": len(first["scores"]), "n_test": first["n_test"], "task": curves.task.name}
-    caption = CAPTION.format(family=escaped(curves.family), score=curves.task.score, **facts)
-    name = re.sub("[^A-Za-z0-9]+", "-", f"{curves.family}-{curves.task.name}")
-    strongest = [f"{100 * point.first['mean']:.1f} ({escaped(point.first['arm'])})" for point in curves.points]
+    facts = {"repeats": len(first.repetitions), "n_test": first.n_test, "task": curves.task}
+    caption = CAPTION.format(family=escaped(curves.family), score=curves.score, **facts)
+    name = re.sub("[^A-Za-z0-9]+", "-", f"{curves.family}-{curves.task}")
+    strongest = [f"{100 * point.first.score:.1f} ({escaped(point.first.arm)})" for point in curves.points]
     lines = [
         "\\begin{table*}",
         "\\centering\\small",
@@ -38,19 +38,23 @@ def table(curves: Curves) -> str:
         _row([f"strongest {WITHOUT}", *strongest]),
         "\\midrule",
     ]
-    for name, worths in curves.worths.items():
-        lines += _arm(name, [point.arms.get(name) for point in curves.points], worths)
+    for name in curves.generative:
+        lines += _arm(name, [point.arms.get(name) for point in curves.points])
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table*}", ""])
 
 
-def _arm(name: str, arms: Sequence[Arm | None], worths: Sequence[Worth | None]) -> list[str]:
-    scores = ["--" if arm is None else f"{100 * arm['mean']:.1f}" for arm in arms]
-    gains = ["" if arm is None else _gain(arm) for arm in arms]
-    return [_row([escaped(name), *scores]), _row(["", *gains]), _row(["", *(like(of) if of else "" for of in worths)])]
+def _arm(name: str, arms: Sequence[Arm | None]) -> list[str]:
+    scores = ["--" if arm is None else f"{100 * arm.score:.1f}" for arm in arms]
+    gains = ["" if arm is None else gain(arm) for arm in arms]
+    worths = ["" if arm is None else like(arm.label_efficiency) for arm in arms]
+    return [_row([escaped(name), *scores]), _row(["", *gains]), _row(["", *worths])]
 
 
-def _gain(arm: Arm) -> str:
-    gain, low, high = (f"{100 * arm[key]:+.1f}" for key in ("difference", "low", "high"))
+def gain(arm: Arm) -> str:
+    """In points, with its interval as sub- and superscript; empty for the baseline."""
+    if arm.gain is None:
+        return ""
+    gain, low, high = (f"{100 * share:+.1f}" for share in (arm.gain, arm.low, arm.high))
     return f"${gain}_{{\\,{low}}}^{{\\,{high}}}$"
 
 

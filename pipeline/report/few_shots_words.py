@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from markupsafe import Markup
 
-from pipeline.detection.worth import Worth
+from pipeline.detection.records import Arm, LabelEfficiency
 from pipeline.report import few_shots_figure, images
 from pipeline.report.answer import verdict
-from pipeline.report.few_shots import WITHOUT, Arm, Curves, drawn, with_real
+from pipeline.report.few_shots import WITHOUT, Curves, drawn
 from pipeline.report.labels import number_of_images as number
 from pipeline.report.labels import points
 from pipeline.report.style import STYLES
@@ -25,45 +24,45 @@ def shown(curves: Curves) -> dict[str, Any]:
         and `panels` (data URIs; the first None with more generators than colours), `rows` of
         the table: `name` and `cells`, one a member, None where the arm was not judged.
     """
-    arms = [name for name in curves.generative if with_real(name)]
+    arms = [name for name, arm in curves.generative.items() if arm.real]
     first = curves.points[0].first
-    figure = (curves.images, drawn(curves), curves.task.score)
+    figure = (curves.images, drawn(curves), curves.score)
     return {
         "family": curves.family,
-        "task": curves.task.name,
-        "score": curves.task.score,
+        "task": curves.task,
+        "score": curves.score,
         "members": [{"dataset": point.dataset, "images": number(point.images)} for point in curves.points],
-        "repeats": len(first["scores"]),
-        "n_test": first["n_test"],
-        "sentences": [sentence(name, curves.images, curves.worths[name]) for name in arms],
+        "repeats": len(first.repetitions),
+        "n_test": first.n_test,
+        "sentences": [sentence(name, curves.images, curves.efficiencies[name]) for name in arms],
         "overview": images.svg(few_shots_figure.overview(*figure)) if len(arms) <= len(STYLES) else None,
         "panels": images.svg(few_shots_figure.panels(*figure)),
-        "rows": [_first_row(curves), *(_row(curves, name, of) for name, of in curves.worths.items())],
+        "rows": [_first_row(curves), *(_row(curves, name) for name in curves.generative)],
     }
 
 
 def _first_row(curves: Curves) -> dict[str, Any]:
-    cells = [{"mean": _percent(point.first), "arm": point.first["arm"]} for point in curves.points]
+    cells = [{"mean": _percent(point.first), "arm": point.first.arm} for point in curves.points]
     return {"name": f"strongest {WITHOUT}", "cells": cells}
 
 
-def _row(curves: Curves, name: str, worths: Sequence[Worth | None]) -> dict[str, Any]:
+def _row(curves: Curves, name: str) -> dict[str, Any]:
     arms = [point.arms.get(name) for point in curves.points]
-    cells = [None if of is None else _cell(arm, of) for arm, of in zip(arms, worths, strict=True)]
-    return {"name": name, "cells": cells}
+    return {"name": name, "cells": [None if arm is None else _cell(arm) for arm in arms]}
 
 
-def _cell(arm: Arm, of: Worth) -> dict[str, Any]:
+def _cell(arm: Arm) -> dict[str, Any]:
+    of = arm.label_efficiency
     worth = like(of) if of.unknown else f"like {like(of)}"
-    gain = f"{points(arm['difference'])} ({points(arm['low'])} to {points(arm['high'])})"
-    return {"mean": _percent(arm), "gain": gain, "verdict": verdict(arm["verdict"]), "worth": worth}
+    gain = f"{points(arm.gain)} ({points(arm.low)} to {points(arm.high)})"
+    return {"mean": _percent(arm), "gain": gain, "verdict": verdict(arm.verdict), "worth": worth}
 
 
 def _percent(arm: Arm) -> str:
-    return f"{100 * arm['mean']:.1f}"
+    return f"{100 * arm.score:.1f}"
 
 
-def sentence(name: str, images: Sequence[float], worths: Sequence[Worth | None]) -> Markup:
+def sentence(name: str, images: Sequence[float], worths: Sequence[LabelEfficiency | None]) -> Markup:
     """`real+ddpm at 10 real images a class scores like 17 (12 to 31) without a generator; at 20 like more than 40.`"""
     asked = [(number(n), of) for n, of in zip(images, worths, strict=True) if of is not None]
     told = [(n, like(of)) for n, of in asked if not of.unknown]
@@ -81,16 +80,18 @@ def listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def like(of: Worth) -> str:
+def like(of: LabelEfficiency) -> str:
     """Number of images in words, with its interval: `17 (12 to 31)`, `more than 40 (at least 22)`."""
-    fewer, more = f"fewer than {number(of.first)}", f"more than {number(of.last)}"
+    fewer, more = f"fewer than {number(of.fewest)}", f"more than {number(of.most)}"
     if of.unknown:
         return f"cannot tell ({fewer} to {more})"
-    low, high = number(of.low) if of.low else fewer, number(of.high) if np.isfinite(of.high) else more
-    if np.isnan(of.at):
-        return f"{low} to {high} (the curve is level there)"
-    if of.at == 0:
-        return fewer if of.high <= of.first else f"{fewer} (at most {high})"
-    if np.isinf(of.at):
-        return more if of.low >= of.last else f"{more} (at least {low})"
-    return f"{number(of.at)} ({low} to {high})"
+    low, high = fewer if of.low is None else number(of.low), more if of.high is None else number(of.high)
+    if of.worth is not None:
+        return f"{number(of.worth)} ({low} to {high})"
+    match of.beyond:
+        case "fewer":
+            return fewer if of.high is not None and of.high <= of.fewest else f"{fewer} (at most {high})"
+        case "more":
+            return more if of.low is not None and of.low >= of.most else f"{more} (at least {low})"
+        case None:
+            return f"{low} to {high} (the curve is level there)"

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from pipeline.detection.records import Arm, ClassEstimate
 from pipeline.report.style import REAL, Style, styles
 
 # Names are text, never formulas (`$`); glyphs are paths, so a figure looks the same on every machine.
@@ -239,43 +240,41 @@ def training(model: str, tables: Mapping[int, pd.DataFrame]) -> str:
         return svg(figure)
 
 
-def detectors(arms: Sequence[Mapping[str, Any]], score: str) -> str:
-    """Scores of every repetition, and the paired difference to the first arm with its interval.
+def detectors(arms: Sequence[Arm], score: str) -> str:
+    """Scores of every repetition, and the paired gain over the baseline with its interval.
 
     Args:
-        arms: a mapping for each arm, the baseline first: `arm`, `scores` (one a seed, in [0, 1]), `mean`, and, but for
-            the baseline, `difference`, `low`, `high` (in the same unit).
+        arms: of one kind of detectors, the baseline first.
         score: name of the score, for the axis.
 
     Returns:
         SVG text.
     """
-    looks = {arms[0]["arm"]: REAL} | styles(arm["arm"] for arm in arms[1:])
+    looks = {arms[0].arm: REAL} | styles(arm.arm for arm in arms[1:])
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(WIDTH, 1.15 + 0.42 * len(arms)), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
         for y, arm in enumerate(arms):
-            _detector_row(left, right, y, arm, looks[arm["arm"]])
-        left.set_yticks(range(len(arms)), [arm["arm"] for arm in arms])
+            _detector_row(left, right, y, arm, looks[arm.arm])
+        left.set_yticks(range(len(arms)), [arm.arm for arm in arms])
         left.set_ylim(len(arms) - 0.5, -0.5)
         left.tick_params(axis="y", labelsize=9.5, length=0)
         left.set(title="Each repetition, and their mean (bar)", xlabel=f"{score} on the held-out real images (%)")
         right.tick_params(axis="y", length=0)
         right.axvline(0, color="#111827", lw=1)
-        right.set(title=f"Gain over {arms[0]['arm']}, with its interval", xlabel="percentage points")
+        right.set(title=f"Gain over {arms[0].arm}, with its interval", xlabel="percentage points")
         return svg(figure)
 
 
 def class_gains(
-    classes: Sequence[str], without: Sequence[float], arms: Sequence[Mapping[str, Any]], score: str = "F1"
+    classes: Sequence[str], without: Sequence[float], arms: Mapping[str, Sequence[ClassEstimate]], score: str = "F1"
 ) -> str:
     """A score of each class with and without synthetic images, a panel for each arm.
 
     Args:
         classes: (K,) names.
-        without: (K,) score in [0, 1] of the strongest arm without a generator.
-        arms: a mapping for each arm with generators: its name as `arm`, and `gains`: for each class `difference`,
-            `low`, `high` to `without`.
+        without: (K,) score in [0, 1] of the baseline.
+        arms: of each arm with generators by its name, the (K,) classes.
         score: name of the score, for the axis.
 
     Returns:
@@ -287,10 +286,10 @@ def class_gains(
         height = 0.75 + rows * (0.62 + 0.27 * len(classes))
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for axes, arm in zip(grid, arms, strict=False):
-            for y, (base, gain) in enumerate(zip(without, arm["gains"], strict=True)):
+        for axes, (name, gains) in zip(grid, arms.items(), strict=False):
+            for y, (base, gain) in enumerate(zip(without, gains, strict=True)):
                 _class_row(axes, y, base, gain)
-            axes.set_title(arm["arm"], fontsize=9)
+            axes.set_title(name, fontsize=9)
             axes.tick_params(axis="y", length=0)
         for axes in grid[len(arms) :]:
             axes.set_visible(False)
@@ -303,11 +302,11 @@ def class_gains(
         return svg(figure)
 
 
-def _class_row(axes: Axes, y: int, without: float, gain: Mapping[str, float]) -> None:
-    look = GAINS["gains" if gain["low"] > 0 else "loses" if gain["high"] < 0 else "unsure"]
-    ends = [min(max(100 * (without + gain[end]), 0), 100) for end in ("low", "high")]
+def _class_row(axes: Axes, y: int, without: float, gain: ClassEstimate) -> None:
+    look = GAINS["gains" if gain.low > 0 else "loses" if gain.high < 0 else "unsure"]
+    ends = [min(max(100 * (without + end), 0), 100) for end in (gain.low, gain.high)]
     axes.plot(ends, [y, y], color=look.color, lw=1.6, solid_capstyle="butt")
-    axes.plot(100 * (without + gain["difference"]), y, look.marker, color=look.color, ms=6, mew=0)
+    axes.plot(100 * (without + gain.gain), y, look.marker, color=look.color, ms=6, mew=0)
     axes.plot([100 * without] * 2, [y - 0.33, y + 0.33], color=REAL.color, lw=1.8)
 
 
@@ -430,13 +429,13 @@ def unique_legend(*panels: Axes) -> tuple[list, list]:
     return list(unique.values()), list(unique)
 
 
-def _detector_row(left: Axes, right: Axes, y: int, arm: Mapping[str, Any], style: Style) -> None:
-    scores = 100 * np.asarray(arm["scores"], float)
+def _detector_row(left: Axes, right: Axes, y: int, arm: Arm, style: Style) -> None:
+    scores = 100 * np.asarray(arm.repetitions, float)
     left.plot(scores, np.full(len(scores), y), style.marker, color=style.color, ms=5, alpha=0.75, ls="none")
-    left.plot([100 * arm["mean"]] * 2, [y - 0.28, y + 0.28], color=style.color, lw=2.4)
-    if arm.get("difference") is not None:
-        right.plot([100 * arm["low"], 100 * arm["high"]], [y, y], color=style.color, lw=2)
-        right.plot(100 * arm["difference"], y, style.marker, color=style.color, ms=7, ls="none")
+    left.plot([100 * arm.score] * 2, [y - 0.28, y + 0.28], color=style.color, lw=2.4)
+    if arm.gain is not None:
+        right.plot([100 * arm.low, 100 * arm.high], [y, y], color=style.color, lw=2)
+        right.plot(100 * arm.gain, y, style.marker, color=style.color, ms=7, ls="none")
 
 
 def _panels(tables) -> dict[str, list[str]]:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from pipeline.detection.records import Arm
 from pipeline.report.answer import Ranking, best_of, made_of, verdict
 from pipeline.report.labels import points
 from pipeline.report.verdict import apart
 
 
-def line(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]], score: str) -> dict[str, Any]:
+def line(rankings: Sequence[Ranking], arms: Sequence[Arm], score: str) -> dict[str, Any]:
     """The line of one data set.
 
     Args:
         rankings: of its generators, the one to answer by first.
-        arms: as `detector.compared` or `boxes.compared` gives them; may be empty.
+        arms: of one task, the baseline first; may be empty.
         score: name of the score that they were compared by.
 
     Returns:
@@ -26,7 +27,7 @@ def line(rankings: Sequence[Ranking], arms: Sequence[Mapping[str, Any]], score: 
     best = best_of(arms)
     return {
         "closest": _closest(rankings),
-        "without": f"{100 * arms[0]['mean']:.1f}" if arms else None,
+        "without": f"{100 * arms[0].score:.1f}" if arms else None,
         "score": score,
         "gain": _gain(best) if best else None,
     }
@@ -39,7 +40,6 @@ def _closest(rankings: Sequence[Ranking]) -> list[str]:
     return [best, *(model for model, other in rest if not apart(score, other))]
 
 
-def _gain(best: Mapping[str, Any]) -> dict[str, Any]:
-    interval = f"{points(best['low'])} to {points(best['high'])}"
-    words = {"made_of": made_of(best), "verdict": verdict(best["verdict"])}
-    return words | {"text": points(best["difference"]), "interval": interval}
+def _gain(best: Arm) -> dict[str, Any]:
+    words = {"made_of": made_of(best), "verdict": verdict(best.verdict)}
+    return words | {"text": points(best.gain), "interval": f"{points(best.low)} to {points(best.high)}"}

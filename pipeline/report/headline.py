@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.detection.arms import BASELINE
+from pipeline.detection.records import Arm, Images
 from pipeline.report import labels
 from pipeline.report.answer import overall, verdict
 from pipeline.report.labels import points
@@ -24,13 +24,13 @@ SLOTS = (
 )
 
 
-def headline(scores: Scores, models: Sequence[str], arms: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def headline(scores: Scores, models: Sequence[str], arms: Sequence[Arm]) -> dict[str, Any]:
     """Floor, generators (the closest first) and ceilings, a line each.
 
     Args:
         scores: of one data set.
         models: in the order of the config.
-        arms: the detector's, as `detector.compared` gives them; may be empty.
+        arms: of one kind of detectors, the baseline first; may be empty.
 
     Returns:
         `columns` of `title`, `seen_by` (the features) and `direction`; `rows` of `kind`, `name`, `note`, `cells` (one a
@@ -62,7 +62,7 @@ def _row(
     placed: Mapping[Key, str],
     column: Mapping[str, str],
     chosen: Sequence[tuple[str, str]],
-    arms: Sequence[Mapping[str, Any]],
+    arms: Sequence[Arm],
 ) -> dict[str, Any]:
     cells = [cell(scores, placed, (column["key"], *measure, "all")) for measure in chosen]
     likeness = [
@@ -70,10 +70,11 @@ def _row(
     ]
     counted = [place for place in likeness if place]
     at_floor = f"{counted.count(AT_FLOOR)} of {len(counted)}" if counted else None
-    gain = next((_gain(arm) for arm in arms[1:] if arm["arm"] == f"{BASELINE}+{column['key']}"), None)
+    alone = [Images(column["key"], "synthetic")]
+    gain = next((_gain(arm) for arm in arms if arm.real and arm.synthetic == alone), None)
     return {**column, "cells": cells, "at_floor": at_floor, "gain": gain if column["kind"] == "model" else None}
 
 
-def _gain(arm: Mapping[str, Any]) -> dict[str, Any]:
-    interval = f"{points(arm['low'])} to {points(arm['high'])}"
-    return {"text": points(arm["difference"]), "interval": interval, "verdict": verdict(arm["verdict"])}
+def _gain(arm: Arm) -> dict[str, Any]:
+    interval = f"{points(arm.low)} to {points(arm.high)}"
+    return {"text": points(arm.gain), "interval": interval, "verdict": verdict(arm.verdict)}

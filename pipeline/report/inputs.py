@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.detection import records
 from pipeline.detection.arms import arms
+from pipeline.detection.records import Comparison
 from pipeline.settings import Settings
 
 
@@ -37,6 +39,8 @@ class DatasetInputs:
     """A JSON file for each training arm of the detector, the arm `real` among them."""
     box_arms: Sequence[Path] = ()
     """A JSON file for each training arm of the detectors of boxes."""
+    comparison: Path | None = None
+    """`comparison.json` of all these arms."""
     benchmarks: Mapping[str, Path] = field(default_factory=dict)
     """Snakemake's benchmark file of each stage, by what the reader knows the stage as (`train cgan, seed 0`)."""
 
@@ -51,6 +55,14 @@ class DatasetInputs:
     def evaluations_of(self, model: str) -> list[Path]:
         """Those evaluations of a generator that are there."""
         return _there(run.evaluation for run in self.of(model))
+
+    def compared(self) -> Comparison | None:
+        """The comparison of the detectors; None where there is none.
+
+        Raises:
+            UserError: a file that is there and is no comparison.
+        """
+        return records.read(self.comparison) if self.comparison is not None and self.comparison.is_file() else None
 
     def evaluations(self) -> list[Path]:
         """All that are there, that of the real images first."""
@@ -77,6 +89,7 @@ def collect(results: Path, settings: Settings, box_arms: Sequence[Path] = ()) ->
             runs=[_run(results / dataset, m, s) for m in settings.models_of(dataset) for s in settings.seeds],
             detection=[results / dataset / "detection" / f"{arm}.json" for arm in arms(settings.models_of(dataset))],
             box_arms=(mine := _below(results / dataset / "detection" / "boxes", box_arms)),
+            comparison=results / dataset / "detection" / "comparison.json",
             benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, mine),
         )
         for dataset in settings.datasets

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from pipeline.detection.records import Arm
+
 Better = Literal["lower", "higher", "equal"]
 Group = Literal["distance", "structure", "variety", "copies"]
 
@@ -293,6 +295,19 @@ def spread(shares: Sequence[float]) -> str:
     return f"{100 * np.mean(shares):.1f} ± {100 * np.std(shares, ddof=1 if len(shares) > 1 else 0):.1f}"
 
 
+class DetectorWords(NamedTuple):
+    """What a kind of detectors and its scores are called."""
+
+    kind: str
+    score: str
+    """What the verdicts are about: every class counts the same."""
+    of_class: str
+
+
+DETECTORS = {
+    "classification": DetectorWords("classifiers", "macro F1", "F1"),
+    "boxes": DetectorWords("detectors of boxes", "mAP50", "AP50"),
+}
 PLAIN = {  # arms of the detector without a generator
     "real": "real images as they are",
     "augmented": "shifted, turned, lit otherwise",
@@ -302,10 +317,10 @@ PLAIN = {  # arms of the detector without a generator
 }
 
 
-def learns_from(arm: str) -> str:
+def learns_from(arm: Arm) -> str:
     """What the detectors of an arm see, in a few words."""
-    if arm in PLAIN:
-        return PLAIN[arm]
-    if arm.endswith("-only"):
+    if not arm.generative:
+        return PLAIN[arm.arm]
+    if not arm.real:
         return "synthetic images alone"
-    return "real images and all generators'" if arm.endswith("+all") else "real and synthetic images"
+    return "real and synthetic images" if len(arm.synthetic) == 1 else "real images and several generators'"

@@ -14,7 +14,8 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from pipeline.report import dataset, few_shots, few_shots_latex, few_shots_words, latex, tables
+from pipeline.detection.records import Comparison
+from pipeline.report import dataset, detectors_latex, few_shots, few_shots_latex, few_shots_words, latex, tables
 from pipeline.report.inputs import DatasetInputs
 
 
@@ -41,10 +42,10 @@ def write(
         UserError: a file that is there and cannot be read.
     """
     evaluations = [path for inputs in datasets.values() for path in inputs.evaluations()]
-    compared = {name: dataset.compared(inputs) for name, inputs in datasets.items()}
-    curves = few_shots.found(datasets, compared, settings)
-    numbers = tables.write_summary(evaluations, summary_csv, few_shots.rows(curves))
-    latex.write(numbers, list(datasets), summary_csv.parent, _papers(curves))
+    compared = {name: inputs.compared() or Comparison(name, []) for name, inputs in datasets.items()}
+    curves = few_shots.found(compared)
+    numbers = tables.write_summary(evaluations, summary_csv, compared.values())
+    latex.write(numbers, list(datasets), summary_csv.parent, _papers(compared, curves))
     few = [few_shots_words.shown(of) for of in curves]
     shared = {
         "facts": _facts(datasets, commit, date or datetime.now(UTC)),
@@ -71,12 +72,11 @@ def _of(name: str, few: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [shown for shown in few if name in [member["dataset"] for member in shown["members"]]]
 
 
-def _papers(curves: Sequence[few_shots.Curves]) -> dict[str, str]:
-    """LaTeX tables of the families, by the data set with most images, whose own table they follow."""
-    found: dict[str, str] = {}
+def _papers(compared: Mapping[str, Comparison], curves: Sequence[few_shots.Curves]) -> dict[str, str]:
+    """LaTeX tables of the detectors of each data set; those of a family follow at the data set with most images."""
+    found = {name: detectors_latex.table(comparison) for name, comparison in compared.items()}
     for of in curves:
-        name = of.points[-1].dataset
-        found[name] = found.get(name, "") + few_shots_latex.table(of)
+        found[of.points[-1].dataset] += few_shots_latex.table(of)
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.detection.records import Arm, Comparison
 from pipeline.settings import UserError
 
-COLUMNS = ["dataset", "model", "seed", "extractor", "metric", "class", "value", "low", "high", "n"]
+MEASURED = ["dataset", "model", "seed", "extractor", "metric", "class", "value", "low", "high", "n"]
+COLUMNS = [*MEASURED, "verdict"]
 NUMBERS = ["value", "low", "high"]
+CLASS_SCORES = {"classification": "f1", "boxes": "ap50"}
 
 
 @dataclass(frozen=True)
@@ -36,24 +39,51 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
         evaluations: `evaluation.json` files of generators and of the real images (whose `seed` is null).
 
     Returns:
-        Table with COLUMNS; `seed` and `n` are nullable integers, a number that is not finite is missing.
+        Table with MEASURED; `seed` and `n` are nullable integers, a number that is not finite is missing.
 
     Raises:
         UserError: a file that is not an evaluation.
     """
     rows = [row for path in evaluations for row in _rows(path)]
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=MEASURED)
     table = table.astype({"seed": "Int64", "n": "Int64"} | dict.fromkeys(NUMBERS, float))
     return table.replace([np.inf, -np.inf], np.nan)
 
 
-def write_summary(evaluations: Iterable[Path], out_csv: Path, more: pd.DataFrame) -> pd.DataFrame:
-    """Write `summary`, and more rows like it, whole or not at all; returns `summary` alone."""
+def write_summary(evaluations: Iterable[Path], out_csv: Path, comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """Write `summary`, and after it `detectors`, whole or not at all; returns `summary` alone."""
     table = summary(evaluations)
     part = out_csv.with_name(out_csv.name + ".part")
-    pd.concat([table, more]).to_csv(part, index=False, encoding="utf-8")
+    pd.concat([table, detectors(comparisons)]).to_csv(part, index=False, encoding="utf-8")
     os.replace(part, out_csv)
     return table
+
+
+def detectors(comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """One row a number of the detectors: of each arm and metric the score, its gain over the baseline with the verdict,
+    the same of each class, and the label efficiency. Ends that are open are empty."""
+    rows = [row for of in comparisons for arm in of.arms for row in _detector_rows(of.dataset, arm)]
+    return pd.DataFrame(rows, columns=COLUMNS).astype({"seed": "Int64", "n": "Int64"} | dict.fromkeys(NUMBERS, float))
+
+
+def _detector_rows(dataset: str, arm: Arm) -> Iterator[dict[str, Any]]:
+    head = {"dataset": dataset, "model": arm.arm, "extractor": "detector", "class": "all", "n": arm.n_test}
+    for of in (arm, *arm.secondary):
+        yield head | {"metric": of.metric} | _three(of.score, of.score_low, of.score_high)
+        if of.gain is not None:
+            verdict = {"verdict": arm.verdict if of is arm else None}
+            yield head | {"metric": f"{of.metric}_gain"} | _three(of.gain, of.low, of.high) | verdict
+    for of in arm.by_class:
+        one = head | {"class": of.name, "n": None}
+        yield one | {"metric": CLASS_SCORES[arm.task]} | _three(of.score, None, None)
+        if of.gain is not None:
+            yield one | {"metric": f"{CLASS_SCORES[arm.task]}_gain"} | _three(of.gain, of.low, of.high)
+    if (of := arm.label_efficiency) is not None:
+        yield head | {"metric": f"{arm.metric}_worth_images_a_class"} | _three(of.worth, of.low, of.high)
+
+
+def _three(value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:
+    return {"value": value, "low": low, "high": high}
 
 
 def scores(table: pd.DataFrame) -> dict[tuple[str, str, str, str], Score]:
@@ -107,7 +137,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         head = {key: body[key] for key in ("dataset", "model", "seed")}
         # Evaluations of the real images name the model in each row: held-out images, and the ceilings.
         return [
-            head | {k: v for k, v in row.items() if k == "model"} | {k: row[k] for k in COLUMNS[3:]}
+            head | {k: v for k, v in row.items() if k == "model"} | {k: row[k] for k in MEASURED[3:]}
             for row in body["metrics"]
         ]
     except (KeyError, TypeError) as error:

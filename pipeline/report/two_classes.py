@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.detection.compare import compare
+from pipeline.detection.records import Arm
 from pipeline.detection.scores import mean_roc
 from pipeline.report import figures, images
 from pipeline.report.labels import points, spread
@@ -16,41 +16,41 @@ from pipeline.report.labels import points, spread
 LINES = 6  # arms in the figure
 
 
-def shown(arms: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def shown(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     """What the template draws, None where there are not two classes that both have test images.
 
     The class to find is the one with fewer test images, as defects are.
 
     Args:
-        arms: as `detector.compared` gives them, the strongest without a generator first.
+        arms: the classifiers, the baseline first.
+        results: of each arm by its name, the content of its file (`classify.run_arm`).
 
     Returns:
         `find` and `spare`, the names of the two classes; `rows` of `arm`, `auroc`, `gain`, `interval` (None for the
         first), `threshold`, `found`, `false_alarms`, `macro_f1` (None without a threshold); `plot`; `left_out`, how
         many arms with real and synthetic images are not in the figure.
     """
-    if any(seed.get("auroc") is None for arm in arms for seed in arm["seeds"]):
+    if not any(of.metric == "auroc" for of in arms[0].secondary):
         return None
-    classes, truth = arms[0]["classes"], np.asarray(arms[0]["truth"])
+    first = results[arms[0].arm]
+    classes, truth = first["classes"], np.asarray(first["truth"])
     find = int(2 * truth.sum() <= len(truth))
-    ranked = compare(list(arms), "auroc")
-    drawn = _drawn(ranked)
-    by_name = {arm["arm"]: arm for arm in arms}
-    lines = {name: (_curve(by_name[name], truth, find), _at_threshold(by_name[name], find)) for name in drawn}
+    drawn = _drawn(arms)
+    lines = {name: (_curve(results[name], truth, find), _at_threshold(results[name], find)) for name in drawn}
     return {
         "find": classes[find],
         "spare": classes[1 - find],
-        "rows": [_row(row, by_name[row["arm"]], find) for row in ranked],
+        "rows": [_row(arm, results[arm.arm], find) for arm in arms],
         "plot": images.svg(figures.roc(lines, classes[find], classes[1 - find])),
-        "left_out": sum(row["generative"] and row["n_real"] > 0 for row in ranked) + 1 - len(drawn),
+        "left_out": sum(arm.generative and arm.real for arm in arms) + 1 - len(drawn),
     }
 
 
-def _drawn(ranked: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The strongest arm without a generator, and of those with real and synthetic images the best by AUROC."""
-    mixed = [row for row in ranked if row["generative"] and row["n_real"]]
-    best = sorted(mixed, key=lambda row: -row["mean"])[: LINES - 1]
-    return [ranked[0]["arm"], *(row["arm"] for row in mixed if row in best)]
+def _drawn(arms: Sequence[Arm]) -> list[str]:
+    """The baseline, and of the arms with real and synthetic images the best by AUROC."""
+    mixed = [arm for arm in arms if arm.generative and arm.real]
+    best = sorted(mixed, key=lambda arm: -arm.other("auroc").score)[: LINES - 1]
+    return [arms[0].arm, *(arm.arm for arm in mixed if arm in best)]
 
 
 def _curve(arm: Mapping[str, Any], truth: np.ndarray, find: int) -> np.ndarray:
@@ -67,14 +67,14 @@ def _at_threshold(arm: Mapping[str, Any], find: int) -> tuple[float, float] | No
     return float(shares[:, 1 - find, find].mean()), float(shares[:, find, find].mean())
 
 
-def _row(row: Mapping[str, Any], arm: Mapping[str, Any], find: int) -> dict[str, Any]:
-    has_gain = row["difference"] is not None
+def _row(arm: Arm, result: Mapping[str, Any], find: int) -> dict[str, Any]:
+    auroc = arm.other("auroc")
     return {
-        "arm": row["arm"],
-        "auroc": spread(row["scores"]),
-        "gain": points(row["difference"]) if has_gain else None,
-        "interval": f"{points(row['low'])} to {points(row['high'])}" if has_gain else None,
-    } | _scores_at_threshold(arm, find)
+        "arm": arm.arm,
+        "auroc": spread(auroc.repetitions),
+        "gain": None if auroc.gain is None else points(auroc.gain),
+        "interval": None if auroc.gain is None else f"{points(auroc.low)} to {points(auroc.high)}",
+    } | _scores_at_threshold(result, find)
 
 
 def _scores_at_threshold(arm: Mapping[str, Any], find: int) -> dict[str, str | None]:

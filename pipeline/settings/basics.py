@@ -19,6 +19,7 @@ METHOD = {
     "detect": 3,
     "pseudo_label": 1,
     "detect_boxes": 3,
+    "compare": 1,
     "report": 5,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +43,9 @@ def detector(folder: Path, dataset: str, arm, seed: int, settings: Mapping[str, 
         seed: of the generators' training.
         settings: of the comparison.
     """
-    if arm.real and len(arm.models) == 1:
-        return addition(folder, dataset, arm.models[0], seed, "detect")
+    model = _sole(arm.real, [(model, "synthetic") for model in arm.models])
+    if model is not None:
+        return addition(folder, dataset, model, seed, "detect")
     family = "baseline" if not arm.models else "hybrid" if arm.real else "synthetic only"
     return _own(folder, dataset, arm.name, family, "detect", settings)
 
@@ -62,11 +63,38 @@ def box_detector(folder: Path, dataset: str, arm, seed: int, settings: Mapping[s
         seed: of the generators' training.
         settings: of the comparison.
     """
-    blended = "blended" in [one.how for one in arm.made]
-    if len(arm.made) == 1 and not blended:
-        return addition(folder, dataset, arm.made[0].model, seed, "detect_boxes")
+    model = _sole(True, arm.made)
+    if model is not None:
+        return addition(folder, dataset, model, seed, "detect_boxes")
     family = "baseline" if not arm.made else "hybrid" if len(arm.made) > 1 else "blended"
     return _own(folder, dataset, f"boxes/{arm.name}", family, "detect_boxes", settings)
+
+
+def compared(
+    folder: Path, dataset: str, task: str, arm: str, real: bool, models: Sequence[tuple[str, str]], seed: int
+) -> Journal:
+    """The journal of an arm's comparison, which adds to the run that the scores of its detectors are in.
+
+    Args:
+        folder: of the journal.
+        dataset: name in the config.
+        task: `classification` or `boxes`.
+        arm: its name.
+        real: whether its detectors saw real images.
+        models: each of its generators, and how their images were made.
+        seed: of the generators' training.
+    """
+    stage = {"classification": "compare", "boxes": "compare_boxes"}[task]
+    model = _sole(real, models)
+    if model is not None:
+        return addition(folder, dataset, model, seed, stage)
+    name = arm if task == "classification" else f"boxes/{arm}"
+    return Journal(folder, key=f"{dataset}/detection/{name}", stage=stage, name=name, experiment=dataset, attach=True)
+
+
+def _sole(real: bool, models: Sequence[tuple[str, str]]) -> str | None:
+    """The generator whose run holds the scores of an arm: the only one, added to real images that it has learnt."""
+    return models[0][0] if real and len(models) == 1 and models[0][1] != "blended" else None
 
 
 def _own(folder: Path, dataset: str, arm: str, family: str, stage: str, settings: Mapping[str, Any]):

@@ -1,6 +1,7 @@
 """A small made-up run, written as the stages write theirs."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +11,10 @@ from scipy.ndimage import gaussian_filter
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score
 
 from pipeline.data.imageset import ImageSetWriter
+from pipeline.detection import comparison
 from pipeline.detection.arms import PLAIN
+from pipeline.detection.comparison import ArmFile, Member
+from pipeline.detection.records import Images
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.settings import METHOD
 
@@ -189,6 +193,7 @@ def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
     generative = arm not in PLAIN
     head = {"version": METHOD["detect"], "task": "classification", "dataset": "steel", "arm": arm}
     head |= {"classes": classes, "steps": 1500, "generative": generative, "basis": "real" if generative else None}
+    head |= {"augmented": "augmented" in arm, "balanced": "balanced" in arm}
     head |= {"ratio": 1.0, "filter": "confidence", "keep": 0.5} if generative else NO_IMAGES
     pilots = [{"macro_f1": skill, "loss": 1 - skill}] * seeds
     head |= {"candidates": _candidates(skill) if generative else [], "validation": pilots, "notes": []}
@@ -234,6 +239,7 @@ def box_arm(arm, models, found, ratio, real, rng, seeds=5):
     candidates = [{"ratio": r, "validation": scores} for r in (0.5, 1.0)] if models else []
     head = {"version": METHOD["detect_boxes"], "task": "boxes", "dataset": "steel", "arm": arm, "classes": BOX_CLASSES}
     head |= {"models": [{"model": model, "made": made} for model, made in models], "ratio": ratio, "settings": {}}
+    head |= {"augmented": bool(models) or arm == "augmented"}
     head |= {"basis": "augmented" if models else None, "candidates": candidates, "validation": scores}
     head |= {
         "notes": ["a note on boxes"] if models else [],
@@ -257,6 +263,28 @@ def write_box_arms(folder, real, rng):
     for arm, *of in BOX_ARMS:
         (folder / f"{arm}.json").write_text(json.dumps(box_arm(arm, *of, real, rng)))
     return [folder / f"{arm}.json" for arm, *_ in BOX_ARMS]
+
+
+def planned(path, models):
+    """The arm of a file, as it is planned where the run has these models."""
+    body = json.loads(path.read_text(encoding="utf-8"))
+    if body["task"] == "boxes":
+        return ArmFile(path, True, [Images(of["model"], of["made"]) for of in body["models"]])
+    names = [] if body["arm"] in PLAIN else [m for m in models if m in body["arm"]] or list(models)
+    return ArmFile(path, not body["arm"].endswith("-only"), [Images(name, "synthetic") for name in names])
+
+
+def member_of(name, inputs, models):
+    arms = {"classification": inputs.detection, "boxes": inputs.box_arms}
+    return Member(name, inputs.real, {task: [planned(path, models) for path in of] for task, of in arms.items()})
+
+
+def compare(name, inputs, models=("cgan", "sg2"), family=None, members=None):
+    """Write `comparison.json` beside the arms; returns inputs that name it."""
+    members = members or [member_of(name, inputs, models)]
+    out = inputs.real.parent / "detection/comparison.json"
+    comparison.write(members, name, family, out)
+    return replace(inputs, comparison=out)
 
 
 def make_run(root):
@@ -304,6 +332,7 @@ def make_run(root):
         box_arms=boxes,
         benchmarks={"prepare": root / "prepare.tsv", "train cgan, seed 0": root / "train.tsv", "gone": root / "no.tsv"},
     )
+    inputs = compare("steel", inputs)
     settings = {
         "seeds": [0, 1],
         "datasets": {"steel": {"source": "data/<neu>", "size": SIZE}},
@@ -344,8 +373,14 @@ def make_few_shots(root, models=("cgan", "sg2"), skill=None, names=FEW):
                 body |= {"generative": False, "basis": None, "validation": chosen}
             (folder / f"{arm}.json").write_text(json.dumps(body), encoding="utf-8")
         datasets[name] = DatasetInputs(root / f"{name}/real", detection=[folder / f"{arm}.json" for arm in arms])
+    datasets = compare_family(datasets, models)
     entries = {name: {"source": "data", "size": SIZE, "shots": FEW[name]} for name in names}
     return SimpleNamespace(datasets=datasets, settings={"datasets": entries}, root=root)
+
+
+def compare_family(datasets, models=("cgan", "sg2")):
+    members = [member_of(name, inputs, models) for name, inputs in datasets.items()]
+    return {name: compare(name, inputs, family="steel", members=members) for name, inputs in datasets.items()}
 
 
 def few_shot_skill(arm, n):

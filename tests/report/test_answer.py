@@ -7,6 +7,7 @@ import pytest
 from pipeline.report import answer, latex, scoreboard
 from pipeline.report.tables import Score
 from pipeline.report.verdict import Verdict, ratio
+from tests.report.arms import arm, change, plain
 
 
 def score(value, half=0.1, n=60, seeds=1):
@@ -71,7 +72,7 @@ def test_fid_answers_only_where_it_was_measured_on_enough_images():
     assert first(2047).extractor == "random"
     assert first(2048).extractor == "inception"
     assert "FID was measured on 500 images; below 2048" in " ".join(
-        answer.cautions(answer.overall({("a", "inception", "fid", "all"): score(30, n=500)}, ["a"]), [], 0)
+        answer.cautions(answer.overall({("a", "inception", "fid", "all"): score(30, n=500)}, ["a"]), [])
     )
 
 
@@ -115,25 +116,17 @@ def test_no_ratio_of_a_measure_whose_floor_is_near_zero():
 
 def test_few_seeds_and_few_repetitions_are_said():
     rankings = answer.overall(frechet(a=score(2, seeds=1), b=score(3, seeds=3)), ["a", "b"])
-    text = " ".join(answer.cautions(rankings, [{"arm": "real"}], 3))
+    boxes = plain("real", task="boxes", repetitions=[0.5] * 4)
+    text = " ".join(answer.cautions(rankings, [plain("real", repetitions=[0.5] * 3), boxes]))
     assert "trained once" in text
     assert "on 60 images" in text
-    assert "3 times each" in text
-    assert answer.cautions(answer.overall({}, []), [], 0) == []
+    assert "The detectors were trained 3 times each" in text
+    assert "The detectors of boxes were trained 4 times each" in text
+    assert answer.cautions(answer.overall({}, []), [plain("real")]) == []
 
 
-def arm(name, verdict, difference, low, high, n_real=240, by_class=(), **more):
-    known = {"arm": name, "generative": True, "verdict": verdict, "mean": 0.8 + difference, "n_real": n_real}
-    known |= {"difference": difference, "low": low, "high": high, "by_class": list(by_class)}
-    return known | {"scores": [0.8 + difference] * 3, "share_seeds": 0.6} | more
-
-
-def change(name, difference, low, high):
-    return {"class": name, "difference": difference, "low": low, "high": high}
-
-
-BASE = {"arm": "augmented", "mean": 0.8, "generative": False, "verdict": "baseline", "n_real": 240, "by_class": []}
-PLAIN = arm("real", "no generator", 0.3, 0.2, 0.4, generative=False)
+BASE = plain("augmented")
+PLAIN = plain("real", verdict="no generator", gain=0.3, low=0.2, high=0.4)
 
 
 def helped(*arms):
@@ -150,15 +143,15 @@ def test_one_sentence_says_that_they_help_by_how_much_and_for_which_classes():
     first, others, alone = helped(
         arm("real+cgan", "helps", 0.02, 0.01, 0.03),
         arm("real+sg2", "helps", 0.05, 0.01, 0.09, by_class=classes),
-        arm("real+all", "cannot tell", 0.06, -0.01, 0.13),
-        arm("cgan-only", "hurts", -0.3, -0.5, -0.1, n_real=0),
+        arm("real+all", "cannot tell", 0.06, -0.01, 0.13, models=["cgan", "sg2"]),
+        arm("cgan-only", "hurts", -0.3, -0.5, -0.1, real=False),
     )
     assert first == (
         "▲ helps Yes: images of sg2 added to the real ones lift the macro F1 from 80.0 to 85.0 %, by +5.0 points (95 %"
         " interval +1.0 to +9.0); pits gains most (F1 +20.0 points, +10.0 to +30.0), rolls loses most (F1 −5.0 points,"
         " −8.0 to −2.0)."
     )
-    assert others == "Others, added to the real ones – ▲ helps cgan; ● cannot tell all generators together."
+    assert others == "Others, added to the real ones – ▲ helps cgan; ● cannot tell cgan + sg2 together."
     assert alone == "Synthetic images alone, without real ones – ▼ hurts cgan."
 
 
@@ -177,7 +170,7 @@ def test_while_one_arm_may_help_it_is_not_said_that_they_hurt():
 
 def test_they_hurt_where_all_that_are_added_hurt_whatever_they_do_alone():
     first, alone = helped(
-        arm("real+sg2", "hurts", -0.05, -0.09, -0.01), arm("sg2-only", "cannot tell", 0.02, -0.3, 0.3, n_real=0)
+        arm("real+sg2", "hurts", -0.05, -0.09, -0.01), arm("sg2-only", "cannot tell", 0.02, -0.3, 0.3, real=False)
     )
     assert first.startswith(
         "▼ hurts No: they make it worse; even those of sg2 added to the real ones lower the macro F1 from 80.0 to 75.0"

@@ -10,7 +10,8 @@ from pipeline.data.imageset import ImageSet
 from pipeline.detection.boxes import figure
 from pipeline.detection.boxes.precision import Listed, average_precision
 from pipeline.report import answer, boxes, figures
-from tests.report.made_up_run import BOX_CLASSES, write_box_arms, write_set
+from pipeline.report.inputs import DatasetInputs
+from tests.report.made_up_run import BOX_CLASSES, compare, write_box_arms, write_set
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +22,16 @@ def files(tmp_path_factory):
     return write_box_arms(folder / "arms", pd.read_csv(folder / "real/metadata.csv"), np.random.default_rng(1))
 
 
+def compared(files):
+    """Records of the arms, and the contents of their files."""
+    inputs = compare("steel", DatasetInputs(files[0].parents[1] / "real", box_arms=files))
+    results = [json.loads(path.read_text()) for path in files]
+    return inputs.compared().of("boxes"), {of["arm"]: of for of in results}
+
+
 @pytest.fixture(scope="module")
 def arms(files):
-    return boxes.compared(files)
+    return compared(files)[0]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +39,7 @@ def section(arms, files):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("detectors", "class_gains", "precision_recall"):
             patch.setattr(figures, name, lambda *numbers: "<svg/>")
-        return boxes.shown(arms, ImageSet.open(files[0].parents[1] / "real"))
+        return boxes.shown(*compared(files), ImageSet.open(files[0].parents[1] / "real"))
 
 
 def test_the_arms_stand_beside_the_one_that_pilots_chose(section):
@@ -71,41 +79,34 @@ def test_what_was_chosen_is_shown_with_its_candidates(section):
 
 
 def test_the_answer_names_the_best_arm_and_what_would_narrow_it(arms):
-    first, others = map(str, answer.helped(arms, boxes.SCORE_NAME, boxes.CLASS_NAME))
+    first, others = map(str, answer.helped(arms, "mAP50", "AP50"))
     assert "images of <b>sg2</b> added to the real ones" in first
     assert "mAP50" in first
     assert "F1" not in first
     assert "<b>sg2</b> + <b>spots.blended</b> together" in others
-    assert boxes.cautions(arms, 5) == boxes.cautions([], 5) == []
-    assert "5 times each" in boxes.cautions(arms, 6)[0]
 
 
-def test_the_mean_of_a_curve_is_the_average_precision_in_the_table(arms):
-    panels, left_out = boxes._curves([arms[0], arms[2]])
+def test_the_mean_of_a_curve_is_the_average_precision_in_the_table(arms, files):
+    results = compared(files)[1]
+    panels, left_out = boxes._curves([results[arms[0].arm], results[arms[2].arm]])
     assert (list(panels), left_out) == (BOX_CLASSES, 0)
     for arm in (arms[0], arms[2]):
-        means = [lines[arm["arm"]].mean() for lines in panels.values()]
-        assert means == pytest.approx([row["ap50"] for row in arm["by_class"]], abs=1e-12)
+        means = [lines[arm.arm].mean() for lines in panels.values()]
+        assert means == pytest.approx([row.score for row in arm.by_class], abs=1e-12)
 
 
-def test_results_of_another_method_and_without_a_plain_arm_are_passed_over(files, tmp_path):
-    old = json.loads(files[0].read_text()) | {"version": 0}
-    (tmp_path / "real.json").write_text(json.dumps(old))
-    assert boxes.compared([tmp_path / "real.json", files[2]]) == []
-    assert boxes.compared([tmp_path / "gone.json"]) == []
-    assert boxes.shown([], None) is None
-
-
-def test_plain_arms_alone_make_a_section(files, undrawn):
-    section = boxes.shown(boxes.compared(files[:1]), ImageSet.open(files[0].parents[1] / "real"))
+def test_plain_arms_alone_make_a_section_and_none_make_none(files, undrawn):
+    section = boxes.shown(*compared(files[:1]), ImageSet.open(files[0].parents[1] / "real"))
     assert (section["pair"], section["by_class"]) == (["real"], None)
-    assert answer.helped(boxes.compared(files[:1]), "mAP50") == []
+    assert answer.helped(compared(files[:1])[0], "mAP50") == []
+    assert boxes.shown([], {}, None) is None
 
 
-def test_test_images_are_shown_evenly_and_names_are_no_formulas(arms, files):
+def test_test_images_are_shown_evenly_and_names_are_no_formulas(files):
+    results = compared(files)[1]
     assert figure.spread(20, 6) == [0, 3, 7, 11, 15, 19]
     assert figure.spread(2, 6) == [0, 1]
-    drawn = figure.beside(ImageSet.open(files[0].parents[1] / "real"), [arms[0], arms[2]])
+    drawn = figure.beside(ImageSet.open(files[0].parents[1] / "real"), [results["augmented"], results["real+sg2"]])
     axes = [ax for ax in drawn.axes if ax.images]
     assert [ax.get_title() for ax in axes] == ["augmented", "real+sg2"] * 6
     (legend,) = drawn.legends

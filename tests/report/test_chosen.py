@@ -2,22 +2,19 @@
 
 from pipeline.detection import arms
 from pipeline.detection.filters import FILTERS
+from pipeline.detection.records import Candidate, Chosen
 from pipeline.report import chosen, labels
+from tests.report.arms import arm, plain
 
 
-def arm(name, pilots=None, candidates=(), ratio=None, sieve=None, keep=None, n_real=100, notes=()):
-    pilots = pilots and [{"macro_f1": score, "loss": loss} for score, loss in pilots]
-    found = {"arm": name, "generative": name not in arms.PLAIN, "validation": pilots, "n_real": n_real}
-    return found | {"candidates": list(candidates), "ratio": ratio, "filter": sieve, "keep": keep, "notes": list(notes)}
+def chose(name, pilots=None, candidates=(), ratio=None, sieve=None, keep=None, real=True, notes=()):
+    validation = pilots and [{"macro_f1": score, "loss": loss} for score, loss in pilots]
+    chosen = Chosen(False, False, ratio, sieve, keep, list(candidates), validation, list(notes))
+    return plain(name, chosen=chosen) if name in arms.PLAIN else arm(name, chosen=chosen, real=real)
 
 
 def candidate(ratio, sieve, keep, *scores):
-    return {
-        "ratio": ratio,
-        "filter": sieve,
-        "keep": keep,
-        "validation": [{"macro_f1": score, "loss": 1.0} for score in scores],
-    }
+    return Candidate(ratio, sieve, keep, [{"macro_f1": score, "loss": 1.0} for score in scores])
 
 
 def test_each_candidate_has_its_mean_and_the_chosen_one_is_marked():
@@ -27,11 +24,11 @@ def test_each_candidate_has_its_mean_and_the_chosen_one_is_marked():
     alone = [candidate(None, None, 1.0, 0.3, 0.3), candidate(None, "nearest", 0.25, 0.2, 0.2)]
     found = chosen.shown(
         [
-            arm("augmented", [(0.80, 0.4), (0.90, 0.2)]),
-            arm("real", [(0.70, 0.5), (0.70, 0.5)]),
-            arm("real+a", candidates=tried, ratio=0.5, sieve="confidence", keep=0.25),
-            arm("real+b", candidates=fewer, ratio=0.5, keep=1.0),
-            arm("a-only", candidates=alone, keep=1.0, n_real=0),
+            chose("augmented", [(0.80, 0.4), (0.90, 0.2)]),
+            chose("real", [(0.70, 0.5), (0.70, 0.5)]),
+            chose("real+a", candidates=tried, ratio=0.5, sieve="confidence", keep=0.25),
+            chose("real+b", candidates=fewer, ratio=0.5, keep=1.0),
+            chose("a-only", candidates=alone, keep=1.0, real=False),
         ]
     )
     strongest, real = found["plain"]
@@ -51,11 +48,13 @@ def test_each_candidate_has_its_mean_and_the_chosen_one_is_marked():
 
 
 def test_where_nothing_was_chosen_nothing_is_shown():
-    assert chosen.shown([arm("augmented"), arm("real"), arm("real+a", ratio=1.0, keep=1.0)]) is None
+    assert chosen.shown([chose("augmented"), chose("real"), chose("real+a", ratio=1.0, keep=1.0)]) is None
 
 
 def test_a_note_of_several_arms_is_said_once():
-    said = chosen.notes([arm("real"), arm("real+a", notes=["x left out"]), arm("a-only", notes=["x left out", "no y"])])
+    said = chosen.notes(
+        [chose("real"), chose("real+a", notes=["x left out"]), chose("a-only", notes=["x left out", "no y"])]
+    )
     assert said == ["real+a, a-only: x left out.", "a-only: no y."]
 
 

@@ -1,11 +1,12 @@
 """The table a run ends with."""
 
-import json
-
 import pandas as pd
 
+from pipeline.detection import records
+from pipeline.detection.records import Comparison
 from pipeline.report import console
-from pipeline.report.tables import COLUMNS
+from pipeline.report.tables import MEASURED
+from tests.report.arms import arm, plain
 
 
 def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, capsys):
@@ -16,19 +17,19 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
         ["steel", "cgan", 0, "random", "kid", "crazing", 77.0, 1.5, 2.5, 40],
         ["steel", "real", None, "random", "kid", "all", 0.1, 0.0, 0.2, 40],
     ]
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "summary.csv", index=False)
-    folder = tmp_path / "steel" / "detection"
-    folder.mkdir(parents=True)
-    for arm, scores in (("real", [0.5, 0.7]), ("real+cgan", [0.9, 0.8])):
-        seeds = [{"accuracy": score, "macro_f1": score} for score in scores]
-        (folder / f"{arm}.json").write_text(json.dumps({"seeds": seeds}), encoding="utf-8")
+    pd.DataFrame(rows, columns=MEASURED).to_csv(tmp_path / "summary.csv", index=False)
+    arms = [plain("balanced"), arm("real+cgan", "helps", 0.05, 0.01, 0.09)]
+    (tmp_path / "steel/detection").mkdir(parents=True)
+    (tmp_path / "steel/detection/comparison.json").write_text(records.text(Comparison("steel", arms)))
 
     table = console.measures(pd.read_csv(tmp_path / "summary.csv"))
     assert list(table) == ["held-out real", "cgan", "noise"]
     assert table.to_numpy().tolist() == [[0.1, 1.5, 9.0]]
     console.main(tmp_path)
     printed = capsys.readouterr().out
-    assert "0.600" in printed
-    assert "0.850" in printed
+    assert "▲ helps Yes: images of cgan added to the real ones lift the macro F1 from 80.0 to 85.0 %" in printed
+    assert [line.split() for line in printed.splitlines() if line.startswith("real+cgan")] == [
+        ["real+cgan", "85.0", "+5.0", "+1.0", "to", "+9.0", "helps"]
+    ]
     assert str(tmp_path / "report.html") in printed
     assert f"All of steel: {tmp_path / 'steel' / 'report.html'}" in printed

@@ -24,7 +24,7 @@ def test_summary_has_a_row_for_every_number_of_every_file(tmp_path):
         evaluation(tmp_path / "a.json", "real", None, real),
         evaluation(tmp_path / "b.json", "sg2", 3, [row(2, 1.5, 2.5)]),
     ]
-    table = tables.write_summary(files, tmp_path / "summary.csv", tables.summary([]))
+    table = tables.write_summary(files, tmp_path / "summary.csv", [])
     written = pd.read_csv(tmp_path / "summary.csv", dtype={"seed": "Int64"})
     assert list(written.columns) == [
         "dataset",
@@ -37,6 +37,7 @@ def test_summary_has_a_row_for_every_number_of_every_file(tmp_path):
         "low",
         "high",
         "n",
+        "verdict",
     ]
     assert written["model"].tolist() == table["model"].tolist() == ["real", "noise", "sg2"]
     assert written["value"].tolist() == [1, 90, 2]
@@ -73,11 +74,11 @@ def test_a_file_that_is_no_evaluation_is_named(tmp_path, text):
 
 
 def test_no_evaluation_gives_an_empty_table_with_its_columns(tmp_path):
-    table = tables.write_summary([], tmp_path / "summary.csv", tables.summary([]))
+    table = tables.write_summary([], tmp_path / "summary.csv", [])
     assert table.empty
     assert (
         tmp_path / "summary.csv"
-    ).read_text().strip() == "dataset,model,seed,extractor,metric,class,value,low,high,n"
+    ).read_text().strip() == "dataset,model,seed,extractor,metric,class,value,low,high,n,verdict"
 
 
 def test_timings_of_repeated_short_and_missing_jobs(tmp_path):

@@ -62,9 +62,11 @@ def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns
         assert (folder / f"{arm}.png").is_file()
     assert planned(results, boxed, "detect_all") == {}
     assert planned(results, f"{boxed} detect.steps=7", "detect_all") == {}
-    assert planned(results, f"{boxed} detect.boxes.steps=3", "detect_all") == {"detect_boxes": 3, "detect_all": 1}
+    assert planned(results, f"{boxed} detect.boxes.steps=3", "detect_all") == {
+        "detect_boxes": 3, "compare_detectors": 1, "detect_all": 1,
+    }  # fmt: skip
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
-    again = {"annotate": 1, "detect_boxes": 3, "detect_all": 1}
+    again = {"annotate": 1, "detect_boxes": 3, "compare_detectors": 1, "detect_all": 1}
     assert planned(results, boxed, "detect_all") == again
 
 
@@ -80,7 +82,7 @@ def pseudo(source):
 def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo):
     results = source / "results"
     jobs = {"prepare": 1, "annotate": 1, "train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 4}
-    assert planned(results, pseudo, "detect_all") == jobs | {"detect_all": 1}
+    assert planned(results, pseudo, "detect_all") == jobs | {"compare_detectors": 1, "detect_all": 1}
     wrong = run(results, settings=pseudo.replace("[ddpm]", "[dpm]"), check=False)
     assert "ERROR: detect.boxes.pseudo_labels: `dpm` is no model; did you mean `ddpm`?" in wrong
 
@@ -93,7 +95,7 @@ def test_labels_are_made_anew_where_detector_boxes_or_images_change_and_nowhere_
     assert json.loads((folder / "pseudo_labels.json").read_text())["model"] == "ddpm"
     assert (folder / "boxes.csv").is_file()
     assert (results / "polycrystals" / "detection" / "boxes" / "real+ddpm.pseudo.json").is_file()
-    last = {"detect_all": 1}
+    last = {"compare_detectors": 1, "detect_all": 1}
     assert planned(results, pseudo, "detect_all") == {}
     more = pseudo.replace("[ddpm]", "[ddpm,cgan]")
     added = {"train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 1}

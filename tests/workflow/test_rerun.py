@@ -96,18 +96,25 @@ def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
         ("evaluate.domain=0", {"evaluate_real": 1, "evaluate": 5, "write_report": 1}),
         (
             "models.cgan.generator_rate=0.0003",
-            {"train": 1, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 3, "write_report": 1},
+            {"train": 1, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 3, "compare_detectors": 1}
+            | {"write_report": 1},
         ),
-        ("detect.steps=11", {"detect": 16, "write_report": 1}),
-        ("generate.images_per_class=13", {"generate": 5, "evaluate": 5, "detect": 11, "write_report": 1}),
+        ("detect.steps=11", {"detect": 16, "compare_detectors": 1, "write_report": 1}),
+        (
+            "generate.images_per_class=13",
+            {"generate": 5, "evaluate": 5, "detect": 11, "compare_detectors": 1, "write_report": 1},
+        ),
         ("tracking.experiment=other", {}),
-        ("generate.truncation=0.7", {"generate": 1, "evaluate": 1, "detect": 3, "write_report": 1}),
+        (
+            "generate.truncation=0.7",
+            {"generate": 1, "evaluate": 1, "detect": 3, "compare_detectors": 1, "write_report": 1},
+        ),
         ("gallery.interpolation.fps=5", {"gallery": 5, "write_report": 1}),
         ("gallery.strips.width=100", {"gallery": 2, "write_report": 1}),
         (
             "datasets.polycrystals.shots=[5,null]",
             {"draw_voronoi": 1, "prepare": 1, "train": 5, "generate": 5, "gallery": 5}
-            | {"evaluate_real": 1, "evaluate": 5, "detect": 16, "write_report": 1},
+            | {"evaluate_real": 1, "evaluate": 5, "detect": 16, "compare_detectors": 2, "write_report": 1},
         ),
         ("seeds=[0,1]", {"train": 5, "generate": 5, "gallery": 5, "evaluate": 5, "write_report": 1}),
     ],
@@ -120,7 +127,8 @@ def test_shots_are_data_sets_of_their_own_generators_included(tmp_path):
     families = len(FAMILY_SETTINGS)
     assert planned(tmp_path / "results", "datasets.polycrystals.shots=[5,10]") == {
         "draw_voronoi": 2, "prepare": 2, "train": 2 * families, "generate": 2 * families, "gallery": 2 * families,
-        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * len(arms(list(FAMILY_SETTINGS))), "write_report": 1,
+        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * len(arms(list(FAMILY_SETTINGS))),
+        "compare_detectors": 2, "write_report": 1,
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from pipeline.settings import (
     STYLED,
     UserError,
     draws_boxes,
+    families,
     gallery_of,
     generate_of,
     load,
@@ -86,6 +87,49 @@ def made_sets(dataset):
 
 
 BOX_ARMS = {name: box_arms(made_sets(name)) for name in BOXED}
+COMPARED = [name for name in DATASETS if name in LABELLED or name in BOXED]
+FAMILIES_OF_SHOTS = families(SETTINGS.model_dump(mode="json")["datasets"])
+FAMILY_OF = {
+    name: family.name
+    for family in FAMILIES_OF_SHOTS
+    for name in family.datasets.values()
+}
+
+
+def judged_alike(dataset):
+    """The data sets that differ from this one in their shots alone, itself among them."""
+    return next(
+        (
+            list(family.datasets.values())
+            for family in FAMILIES_OF_SHOTS
+            if dataset in family.datasets.values()
+        ),
+        [dataset],
+    )
+
+
+def planned_arms(dataset):
+    """By task, the arms of a data set in plain values; files are below the data set's folder."""
+    boxes = BOX_ARMS[dataset].values() if dataset in BOXED else []
+    classifiers = ARMS[dataset].values() if dataset in LABELLED else []
+    return {
+        "classification": [
+            {
+                "file": f"detection/{arm.name}.json",
+                "real": arm.real,
+                "synthetic": [[model, "synthetic"] for model in arm.models],
+            }
+            for arm in classifiers
+        ],
+        "boxes": [
+            {
+                "file": f"detection/boxes/{arm.name}.json",
+                "real": True,
+                "synthetic": [list(one) for one in arm.made],
+            }
+            for arm in boxes
+        ],
+    }
 
 
 def box_arm(dataset, name):
@@ -141,6 +185,11 @@ def every_arm(pattern):
         for dataset in LABELLED
         for file in expand(pattern, dataset=dataset, arm=ARMS[dataset])
     ]
+
+
+def every_comparison():
+    """Of the data sets that have classes or boxes."""
+    return expand("<results>/{dataset}/detection/comparison.json", dataset=COMPARED)
 
 
 def every_box_set():

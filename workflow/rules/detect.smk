@@ -45,3 +45,4 @@ rule detect_all:
     input:
         every_arm("<results>/{dataset}/detection/{arm}.json"),
         every_box_arm(),
+        every_comparison(),

@@ -10,6 +10,7 @@ rule write_report:
         evaluations=every_run(f"{RUN}/evaluation.json"),
         detection=every_arm("<results>/{dataset}/detection/{arm}.json"),
         boxes=every_box_arm(),
+        comparisons=every_comparison(),
     output:
         page=report(
             "<results>/report.html", caption="../report/page.rst", category="summary"

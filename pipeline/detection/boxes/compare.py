@@ -8,8 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pipeline.detection.boxes.basis import strongest
-from pipeline.detection.boxes.matches import matched, precision_without
-from pipeline.detection.boxes.precision import Listed
+from pipeline.detection.boxes.matches import matches_of, precision_without
 from pipeline.detection.compare import IMAGINED, NOTHING, Judged, interval
 from pipeline.settings import UserError
 
@@ -119,16 +118,9 @@ def _means(of: Precision) -> dict[str, Judged]:
     return {key: Judged(scores[key], float(whole[key]), left_out[key]) for key in scores}
 
 
-def matches_of(result: dict[str, Any]):
-    """The matched boxes of each repetition, a list of the classes."""
-    truth = _listed(result["truth"])
-    for seed in result["seeds"]:
-        yield matched(truth, _listed(seed["found"]), len(result["classes"]))
-
-
-def _listed(boxes: dict[str, list]) -> Listed:
-    image, klass = (np.asarray(boxes[name], np.int64) for name in ("image", "class"))
-    return Listed(image, klass, np.reshape(boxes["box"], (-1, 4)).astype(float), np.asarray(boxes.get("score", [])))
+def judged(result: dict[str, Any], metric: str = FIRST, against: bool = False) -> Judged:
+    """Of an arm's JSON file (`run.run_arm`); `metric` is FIRST or EXACT, `against` as in `precision`."""
+    return _means(precision(result, against))[metric]
 
 
 def mean_precision(precision: np.ndarray) -> dict[str, np.ndarray]:
@@ -144,15 +136,16 @@ def _against(
     ours, theirs = _means(mine), _means(first)
     change = {key: interval(ours[key].less(theirs[key]), 1 - (1 - level) / tests) for key in ours}
     row = _row(result, mine) | {"judged": ours[FIRST], "against": base["arm"]} | change[FIRST]
-    row[EXACT] |= change[EXACT]
+    row[EXACT] |= change[EXACT] | {"judged": ours[EXACT]}
     row["by_class"] = _by_class(base, mine, first, level, tests)
     surely = "helps" if row["low"] > 0 else "hurts" if row["high"] < 0 else "cannot tell"
     return row | {"verdict": surely if row["generative"] else "no generator"}
 
 
 def _baseline(base: dict[str, Any], first: Precision) -> dict[str, Any]:
-    row = _row(base, first) | {"judged": _means(first)[FIRST], "against": base["arm"], "verdict": "baseline"} | NOTHING
-    row[EXACT] |= NOTHING
+    means = _means(first)
+    row = _row(base, first) | {"judged": means[FIRST], "against": base["arm"], "verdict": "baseline"} | NOTHING
+    row[EXACT] |= NOTHING | {"judged": means[EXACT]}
     ap50 = first.scores[..., 0].mean(0)
     return row | {"by_class": [{"class": base["classes"][k], "ap50": float(ap50[k])} for k in _present(base)]}
 

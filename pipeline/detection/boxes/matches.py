@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,6 +50,18 @@ def matched(truth: Listed, found: Listed, classes: int) -> list[Matches]:
         of = of[np.argsort(-found.score[of], kind="stable")]
         matches.append(Matches(hit[of], found.image[of], truth.image[truth.klass == k]))
     return matches
+
+
+def matches_of(result: dict[str, Any]) -> Iterator[list[Matches]]:
+    """The matched boxes of each repetition, a list of the classes."""
+    truth = _listed(result["truth"])
+    for seed in result["seeds"]:
+        yield matched(truth, _listed(seed["found"]), len(result["classes"]))
+
+
+def _listed(boxes: dict[str, list]) -> Listed:
+    image, klass = (np.asarray(boxes[name], np.int64) for name in ("image", "class"))
+    return Listed(image, klass, np.reshape(boxes["box"], (-1, 4)).astype(float), np.asarray(boxes.get("score", [])))
 
 
 def _place_in_run(*columns: np.ndarray) -> np.ndarray:

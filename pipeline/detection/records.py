@@ -1,0 +1,206 @@
+"""The comparison of detectors as data: what `comparison.json` holds, with its one reader and its one writer.
+
+Imported by the report: computes nothing, imports no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
+from pipeline.settings import UserError
+
+VERSION = 1
+
+Verdict = Literal["helps", "hurts", "cannot tell", "baseline", "no generator"]
+Share = float | None
+"""In [-1, 1]; None where there is no such number: the baseline has no gain."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score of an arm, and its gain over the baseline of its task."""
+
+    metric: str
+    """`macro_f1`, `accuracy` or `auroc` of classifiers; `map50` or `map50_95` of detectors of boxes."""
+    score: float
+    """In [0, 1]; mean over the repetitions."""
+    score_low: float
+    """95 % interval of the score by itself, for chance in the repetitions and in the test images."""
+    score_high: float
+    repetitions: list[float]
+    """The score of each."""
+    gain: Share
+    """Mean paired difference to the baseline."""
+    low: Share
+    """Interval of the gain, which holds for all arms with generators of the task at once (Bonferroni)."""
+    high: Share
+    error_repetitions: Share
+    """Standard error of the gain from the repetitions alone."""
+    error_images: Share
+    """Standard error of the gain from the test images alone; None with a single group of them."""
+    share_repetitions: Share
+    """Part of the interval's width, in [0, 1], that comes from the repetitions; the rest comes from the test images."""
+
+
+@dataclass(frozen=True)
+class ClassEstimate:
+    """The score of one class; its interval holds for all classes and all arms with generators of the task at once."""
+
+    name: str
+    score: float
+    gain: Share
+    low: Share
+    high: Share
+
+
+@dataclass(frozen=True)
+class Images:
+    """A synthetic image set of an arm."""
+
+    model: str
+    made: Literal["synthetic", "blended", "pseudo"]
+    """Drawn by the model; its patches blended into real images; drawn by the model, with boxes of a detector."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """How many synthetic images, and which, that validation images chose from."""
+
+    ratio: float | None
+    """Synthetic images for each real one in a batch; None: no real images."""
+    filter: str | None
+    keep: float | None
+    validation: list[dict[str, float]]
+    """Scores on the validation set, one a pilot training."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """How the detectors of an arm were trained, and what chose it."""
+
+    augmented: bool
+    balanced: bool
+    ratio: float | None
+    filter: str | None
+    """Which synthetic images were kept: `confidence`, `nearest`, or None for all."""
+    keep: float | None
+    """Fraction of the synthetic images of each class that was used; None without any."""
+    candidates: list[Candidate]
+    """Empty where there was nothing to choose."""
+    validation: list[dict[str, float]] | None
+    """Scores on the validation set of what was chosen, one a pilot training; None without validation images."""
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class LabelEfficiency:
+    """How many real images a class score, without a generator, what an arm scores with it."""
+
+    images: float
+    """Real images a class that the arm itself learnt from."""
+    worth: float | None
+    """Real images a class at which the curve of the baselines has the arm's score; None: see `beyond`."""
+    low: float | None
+    """Ends of its interval; None where it is open: fewer than `fewest`, more than `most`."""
+    high: float | None
+    fewest: float
+    """Real images a class of the smallest and the largest data set of the family."""
+    most: float
+    beyond: Literal["fewer", "more"] | None
+    """Of `worth` None: fewer than `fewest`, more than `most`, or (None) the curve is level from `low` to `high`."""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether fewer images than were measured are as possible as more."""
+        return self.low is None and self.high is None
+
+
+@dataclass(frozen=True)
+class Arm(Estimate):
+    """What the detectors of an arm learnt from, what they score, and what that says of the synthetic images."""
+
+    task: Literal["classification", "boxes"]
+    arm: str
+    """Its name, that of its file too."""
+    baseline: str
+    """Name of the arm that it is compared with."""
+    real: bool
+    """Whether its detectors saw real training images."""
+    synthetic: list[Images]
+    """Empty in an arm without a generator."""
+    n_real: int
+    n_synthetic: int
+    """Different images there were to see."""
+    n_test: int
+    n_groups: int
+    """Groups of test images that stand or fall together."""
+    verdict: Verdict
+    secondary: list[Estimate]
+    """Other scores of the same detectors, which no verdict is about."""
+    by_class: list[ClassEstimate]
+    chosen: Chosen
+    label_efficiency: LabelEfficiency | None = None
+    """In a family of few-shot data sets, of arms with generators."""
+
+    @property
+    def generative(self) -> bool:
+        return bool(self.synthetic)
+
+    @property
+    def scarcer(self) -> Literal["repetitions", "test images"]:
+        """Which of the two sources of chance makes the interval wide."""
+        return "repetitions" if (self.share_repetitions or 0) > 0.5 else "test images"
+
+    def other(self, metric: str) -> Estimate:
+        """One of `secondary`. Raises StopIteration where it was not measured."""
+        return next(one for one in self.secondary if one.metric == metric)
+
+
+@with_config(ConfigDict(extra="forbid"))
+@dataclass(frozen=True)
+class Comparison:
+    """Every arm of both tasks of one data set: of each task the baseline first, then the other arms without a
+    generator, then those with generators."""
+
+    dataset: str
+    arms: list[Arm]
+    family: str | None = None
+    """Name of the family of few-shot data sets that it belongs to."""
+    images_per_class: float | None = None
+    """Real training images a class, mean over the classes."""
+    level: float = 0.95
+    version: int = field(default=VERSION)
+
+    def of(self, task: str) -> list[Arm]:
+        """The arms of one task, the baseline first; empty where it was not compared."""
+        return [arm for arm in self.arms if arm.task == task]
+
+
+_FILE = TypeAdapter(Comparison)
+
+
+def read(path: Path) -> Comparison:
+    """Raises UserError where the file cannot be read or is no comparison."""
+    try:
+        return _FILE.validate_json(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"{path}: not a comparison of detectors: {where or 'the file'}: {first['msg']}") from None
+
+
+def text(comparison: Comparison) -> str:
+    """As the file holds it."""
+    return _FILE.dump_json(comparison, indent=1).decode() + "\n"
+
+
+def baseline(arms: Sequence[Arm]) -> Arm | None:
+    """The arm that the others of its task are compared with; None without arms."""
+    return next((arm for arm in arms if arm.verdict == "baseline"), None)

@@ -1,0 +1,49 @@
+"""The detectors of a data set as a table for a paper, to follow that of the measures in `table.tex`."""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.detection.records import Arm, Comparison
+from pipeline.report.few_shots_latex import gain
+from pipeline.report.labels import DETECTORS
+from pipeline.report.latex import escaped
+
+CAPTION = (
+    "{dataset}: {score} of {task} in \\%, mean of {repeats} repetitions on the same {n_test} real test images"
+    " ({n_groups} groups), and the paired gain over {baseline}, the strongest training without a generator, in points"
+    " (95\\,\\% interval for repetitions and test images, of all generators together)."
+)
+
+
+def table(comparison: Comparison) -> str:
+    """A floating table for each kind of detectors; empty without any. It needs the package booktabs."""
+    return "".join(_table(comparison.dataset, arms) for task in DETECTORS if (arms := comparison.of(task)))
+
+
+def _table(dataset: str, arms: list[Arm]) -> str:
+    first = arms[0]
+    facts = {"score": DETECTORS[first.task].score, "task": first.task, "repeats": len(first.repetitions)}
+    facts |= {"n_test": first.n_test, "n_groups": first.n_groups, "baseline": escaped(first.arm)}
+    label = re.sub("[^A-Za-z0-9]+", "-", f"{dataset}-{first.task}")
+    lines = [
+        "\\begin{table}",
+        "\\centering\\small",
+        f"\\caption{{{CAPTION.format(dataset=escaped(dataset), **facts)}}}",
+        f"\\label{{tab:detectors-{label}}}",
+        "\\begin{tabular}{lrrrrl}",
+        "\\toprule",
+        "trained on & real & synthetic & score & gain & verdict \\\\",
+        "\\midrule",
+        *(_row(arm) for arm in arms),
+        "\\bottomrule",
+        "\\end{tabular}",
+        "\\end{table}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(arm: Arm) -> str:
+    cells = [escaped(arm.arm), str(arm.n_real), str(arm.n_synthetic), f"{100 * arm.score:.1f}", gain(arm)]
+    return " & ".join([*cells, arm.verdict if arm.generative or arm.verdict == "baseline" else ""]) + " \\\\"

@@ -1,0 +1,54 @@
+"""Arms of a comparison, made up."""
+
+from dataclasses import replace
+
+from pipeline.detection.records import Arm, Chosen, ClassEstimate, Estimate, Images
+
+CHOSEN = Chosen(False, False, None, None, None, [], None, [])
+PLAIN = Arm(
+    metric="macro_f1",
+    score=0.8,
+    score_low=0.75,
+    score_high=0.85,
+    repetitions=[0.8] * 5,
+    gain=None,
+    low=None,
+    high=None,
+    error_repetitions=None,
+    error_images=None,
+    share_repetitions=None,
+    task="classification",
+    arm="augmented",
+    baseline="augmented",
+    real=True,
+    synthetic=[],
+    n_real=240,
+    n_synthetic=0,
+    n_test=120,
+    n_groups=60,
+    verdict="baseline",
+    secondary=[],
+    by_class=[],
+    chosen=CHOSEN,
+)
+
+
+def plain(name="augmented", **more):
+    return replace(PLAIN, arm=name, **more)
+
+
+def arm(name, verdict="cannot tell", gain=0.0, low=-0.1, high=0.1, models=None, **more):
+    """An arm of real images and those of a model, unless it is said otherwise; scores follow from the gain."""
+    models = [name.removeprefix("real+").removesuffix("-only")] if models is None else models
+    score = PLAIN.score + gain
+    known = {"score": score, "repetitions": [score] * 5, "share_repetitions": 0.6}
+    known |= {"synthetic": [Images(model, "synthetic") for model in models], "verdict": verdict}
+    return replace(PLAIN, arm=name, gain=gain, low=low, high=high, **known | more)
+
+
+def change(name, gain=None, low=None, high=None, score=0.5):
+    return ClassEstimate(name, score, gain, low, high)
+
+
+def other(metric, score):
+    return Estimate(metric, score, score, score, [score] * 5, None, None, None, None, None, None)

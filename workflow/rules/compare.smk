@@ -1,0 +1,33 @@
+rule compare_detectors:
+    input:
+        real=lambda w: [
+            f"<results>/{name}/real/{file}"
+            for name in judged_alike(w.dataset)
+            for file in IMAGE_SET
+        ],
+        arms=lambda w: [
+            f"<results>/{name}/{arm['file']}"
+            for name in judged_alike(w.dataset)
+            for arms in planned_arms(name).values()
+            for arm in arms
+        ],
+    output:
+        "<results>/{dataset}/detection/comparison.json",
+    log:
+        "<results>/logs/{dataset}/detection/comparison.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/comparison.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        method=METHOD["compare"],
+        members=lambda w: {name: planned_arms(name) for name in judged_alike(w.dataset)},
+        family=lambda w: FAMILY_OF.get(w.dataset),
+        journal=journal("{dataset}/detection/comparison"),
+        seed=SETTINGS.seeds[0],
+    script:
+        "../scripts/compare_detectors.py"

@@ -1,0 +1,9 @@
+from pathlib import Path
+
+from pipeline.detection.comparison import member, record, write
+from pipeline.job import job
+
+with job(snakemake.log[0]):
+    w, p, out = snakemake.wildcards, snakemake.params, Path(snakemake.output[0])
+    members = [member(out.parents[2], name, arms) for name, arms in p.members.items()]
+    record(write(members, w.dataset, p.family, out), Path(p.journal), p.seed)
