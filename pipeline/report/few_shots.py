@@ -193,8 +193,8 @@ def _rows(curves: Curves) -> Iterable[dict[str, Any]]:
     for i, point in enumerate(curves.points):
         for name, arm in point.arms.items():
             known = numbers(arm)
-            head = {"dataset": point.dataset, "model": name, "extractor": "detector", "class": "all"}
-            head["n"] = arm["n_test"]
+            head = {"dataset": point.dataset, "kind": "detector", "model": name, "extractor": "detector"}
+            head |= {"scope": "set", "class": "", "n": arm["n_test"]}
             yield head | {"metric": curves.task.key} | _three(known["mean"], known["low"], known["high"])
             if "gain" in known:
                 gain = _three(known["gain"], known["gain_low"], known["gain_high"])

@@ -24,7 +24,7 @@ def table(curves: Curves) -> str:
     first = curves.points[0].first
     facts = {"repeats": len(first["scores"]), "n_test": first["n_test"], "task": curves.task.name}
     caption = CAPTION.format(family=escaped(curves.family), score=curves.task.score, **facts)
-    name = re.sub("[^A-Za-z0-9]+", "-", f"{curves.family}-{curves.task.name}")
+    name = re.sub("[^A-Za-z0-9_]+", "-", f"{curves.family}-{curves.task.name}")
     strongest = [f"{100 * point.first['mean']:.1f} ({escaped(point.first['arm'])})" for point in curves.points]
     lines = [
         "\\begin{table*}",

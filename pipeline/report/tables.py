@@ -7,15 +7,29 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from pipeline.settings import UserError
 
-COLUMNS = ["dataset", "model", "seed", "extractor", "metric", "class", "value", "low", "high", "n"]
+COLUMNS = ["dataset", "kind", "model", "seed", "extractor", "metric", "scope", "class", "value", "low", "high", "n"]
+OF_A_ROW = ["extractor", "metric", "class", "value", "low", "high", "n"]  # of an evaluation
 NUMBERS = ["value", "low", "high"]
+TEXTS = ["dataset", "kind", "model", "extractor", "metric", "scope", "class"]
+
+
+class Reference(NamedTuple):
+    """Images that no generator drew, as a key: equal to no generator's name, whatever that is."""
+
+    kind: str
+    """`floor` or `ceiling`."""
+    name: str
+
+
+FLOOR = Reference("floor", "real")  # the held-out real images
+Judged = str | Reference  # whose images a number is of: a generator's by its name
 
 
 @dataclass(frozen=True)
@@ -36,7 +50,9 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
         evaluations: `evaluation.json` files of generators and of the real images (whose `seed` is null).
 
     Returns:
-        Table with COLUMNS; `seed` and `n` are nullable integers, a number that is not finite is missing.
+        Table with COLUMNS; `seed` and `n` are nullable integers, a number that is not finite is missing. `kind` is
+        `generator`, `floor` or `ceiling` (and `detector` in the rows of others); `scope` is `set` for a number over all
+        classes, whose `class` is empty, and `class` for that of one.
 
     Raises:
         UserError: a file that is not an evaluation.
@@ -45,6 +61,13 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=COLUMNS)
     table = table.astype({"seed": "Int64", "n": "Int64"} | dict.fromkeys(NUMBERS, float))
     return table.replace([np.inf, -np.inf], np.nan)
+
+
+def read(summary_csv: Path) -> pd.DataFrame:
+    """The table of a `summary.csv`; every text as it stands, also a class called `NA`."""
+    missing = {name: [""] for name in ("seed", "n", *NUMBERS)}
+    types = dict.fromkeys(TEXTS, str) | {"seed": "Int64", "n": "Int64"}
+    return pd.read_csv(summary_csv, dtype=types, keep_default_na=False, na_values=missing)
 
 
 def write_summary(evaluations: Iterable[Path], out_csv: Path, more: pd.DataFrame) -> pd.DataFrame:
@@ -56,19 +79,21 @@ def write_summary(evaluations: Iterable[Path], out_csv: Path, more: pd.DataFrame
     return table
 
 
-def scores(table: pd.DataFrame) -> dict[tuple[str, str, str, str], Score]:
+def scores(table: pd.DataFrame) -> dict[tuple[Judged, str, str, str | None], Score]:
     """Mean over the training seeds of every number of one data set.
 
     Args:
         table: rows of `summary` of one data set.
 
     Returns:
-        (model, extractor, metric, class) → Score. The interval reaches from the lowest lower end to the highest upper
-        end of the seeds' intervals, so it holds both the spread within and that between seeds.
+        (whose, extractor, metric, class) → Score: a generator's name or a `Reference`; None for all classes. The
+        interval reaches from the lowest lower end to the highest upper end of the seeds' intervals, so it holds both
+        the spread within and that between seeds.
     """
-    keys = ["model", "extractor", "metric", "class"]
+    keys = ["kind", "model", "extractor", "metric", "scope", "class"]
     found = {}
-    for key, rows in table.dropna(subset=["value"]).groupby(keys, sort=False, dropna=False):
+    for (kind, model, *measure, scope, label), rows in table.dropna(subset=["value"]).groupby(keys, sort=False):
+        key = (model if kind == "generator" else Reference(kind, model), *measure, None if scope == "set" else label)
         low, high = rows["low"].fillna(rows["value"]).min(), rows["high"].fillna(rows["value"]).max()
         n = int(rows["n"].min()) if rows["n"].notna().any() else 0
         found[key] = Score(float(rows["value"].mean()), float(low), float(high), n, len(rows))
@@ -105,10 +130,18 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     body = read_json(path)
     try:
         head = {key: body[key] for key in ("dataset", "model", "seed")}
-        # Evaluations of the real images name the model in each row: held-out images, and the ceilings.
-        return [
-            head | {k: v for k, v in row.items() if k == "model"} | {k: row[k] for k in COLUMNS[3:]}
-            for row in body["metrics"]
-        ]
+        return [head | _whose(head, row) | {k: row[k] for k in OF_A_ROW} | _scope(row) for row in body["metrics"]]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not an evaluation, {error} is missing") from None
+
+
+def _whose(head: dict[str, Any], row: dict[str, Any]) -> dict[str, str]:
+    """Evaluations of the real images, which alone have no seed, name the images in each row: held-out ones, noise."""
+    if head["seed"] is not None:
+        return {"kind": "generator"}
+    model = row.get("model", head["model"])
+    return {"kind": "floor" if model == FLOOR.name else "ceiling", "model": model}
+
+
+def _scope(row: dict[str, Any]) -> dict[str, str]:
+    return {"scope": "set", "class": ""} if row["class"] is None else {"scope": "class"}

@@ -15,11 +15,11 @@ METHOD = {
     "generate": 1,
     "blend": 1,
     "gallery": 1,
-    "evaluate": 3,
+    "evaluate": 4,
     "detect": 3,
     "pseudo_label": 1,
     "detect_boxes": 3,
-    "report": 5,
+    "report": 6,
 }
 
 

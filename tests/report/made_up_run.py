@@ -73,7 +73,7 @@ def metric_rows(model, part, classes, scale=1.0):
     rows = []
     for extractor, metric, floor, noise, n in MEASURES:
         value = scale * (floor + part * (noise - floor))
-        row = {"model": model, "extractor": extractor, "metric": metric, "class": "all", "n": n}
+        row = {"model": model, "extractor": extractor, "metric": metric, "class": None, "n": n}
         rows.append(row | {"value": value, "low": value * 0.95, "high": value * 1.05})
     for i, label in enumerate(classes):
         value = 0.001 * (i + 1) + part

@@ -4,17 +4,17 @@ import json
 
 import pandas as pd
 
-from pipeline.report import console
+from pipeline.report import console, tables
 from pipeline.report.tables import COLUMNS
 
 
 def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, capsys):
     rows = [
-        ["steel", "noise", None, "random", "kid", "all", 9.0, 8.0, 10.0, 40],
-        ["steel", "cgan", 0, "random", "kid", "all", 1.0, 0.5, 1.5, 40],
-        ["steel", "cgan", 1, "random", "kid", "all", 2.0, 1.5, 2.5, 40],
-        ["steel", "cgan", 0, "random", "kid", "crazing", 77.0, 1.5, 2.5, 40],
-        ["steel", "real", None, "random", "kid", "all", 0.1, 0.0, 0.2, 40],
+        ["steel", "ceiling", "noise", None, "random", "kid", "set", "", 9.0, 8.0, 10.0, 40],
+        ["steel", "generator", "noise", 0, "random", "kid", "set", "", 1.0, 0.5, 1.5, 40],
+        ["steel", "generator", "noise", 1, "random", "kid", "set", "", 2.0, 1.5, 2.5, 40],
+        ["steel", "generator", "noise", 0, "random", "kid", "class", "all", 77.0, 1.5, 2.5, 40],
+        ["steel", "floor", "real", None, "random", "kid", "set", "", 0.1, 0.0, 0.2, 40],
     ]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "summary.csv", index=False)
     folder = tmp_path / "steel" / "detection"
@@ -23,8 +23,8 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
         seeds = [{"accuracy": score, "macro_f1": score} for score in scores]
         (folder / f"{arm}.json").write_text(json.dumps({"seeds": seeds}), encoding="utf-8")
 
-    table = console.measures(pd.read_csv(tmp_path / "summary.csv"))
-    assert list(table) == ["held-out real", "cgan", "noise"]
+    table = console.measures(tables.read(tmp_path / "summary.csv"))
+    assert list(table) == ["held-out real", "noise", "noise (ceiling)"]
     assert table.to_numpy().tolist() == [[0.1, 1.5, 9.0]]
     console.main(tmp_path)
     printed = capsys.readouterr().out
