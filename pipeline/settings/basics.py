@@ -17,7 +17,7 @@ METHOD = {
     "gallery": 1,
     "evaluate": 4,
     "detect": 3,
-    "pseudo_label": 1,
+    "pseudo_label": 2,
     "detect_boxes": 3,
     "report": 6,
 }
