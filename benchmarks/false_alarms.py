@@ -77,7 +77,7 @@ def alarms(whole: ImageSet, rows: list[NDArray[np.int64]], folder: Path) -> dict
     panel.evaluate_real(SETTINGS, folder / "real", folder / "floor.json", "real")
     panel.evaluate(SETTINGS, folder / "real", folder / "new", folder / "new.json", "real", "new", 0, null_journal())
     pairs = verdict.paired(tables.scores(tables.summary([folder / "floor.json", folder / "new.json"])), "new")
-    everything = pairs.pop("all")
+    everything = pairs.pop(None)
     single = sum(len(asked) for asked in pairs.values())
     classes = [f"{measure} of {label}" for label, asked in pairs.items() for measure in verdict.off(asked, single)]
     return {"all": list(verdict.off(everything, len(everything))), "class": classes, "asked": len(everything)}

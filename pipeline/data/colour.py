@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
+# Of red, green, blue: ITU-R BT.601, the weights of JPEG, Pillow, OpenCV and MATLAB, so that images that were made gray
+# elsewhere are as gray as those that are made gray here.
+LUMA = (0.299, 0.587, 0.114)
 
 
 def has_colour(pixels: np.ndarray, low: float, high: float) -> bool:
@@ -28,7 +30,14 @@ def to_gray(pixels: np.ndarray) -> np.ndarray:
     red, green, blue = (pixels[..., i] for i in range(3))
     if np.array_equal(red, green) and np.array_equal(green, blue):
         return pixels[..., :1]
-    return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[..., None]
+    return luminance(pixels)[..., None]
+
+
+def luminance(pixels: np.ndarray) -> np.ndarray:
+    """(..., 1) or (..., 3) -> (...), gray values in the images' own unit: LUMA of red, green and blue."""
+    if pixels.shape[-1] == 1:
+        return pixels[..., 0]
+    return LUMA[0] * pixels[..., 0] + LUMA[1] * pixels[..., 1] + LUMA[2] * pixels[..., 2]
 
 
 def to_rgb(pixels: np.ndarray) -> np.ndarray:

@@ -19,6 +19,8 @@ COLUMNS = 8
 MARGIN = 16
 GAP = 6
 LINE = 20
+# Of matplotlib: names of classes and files are text in every figure, never formulas (`$`).
+PLAIN_TEXT = {"text.parse_math": False}
 # Okabe & Ito (2008): told apart on gray, with colour-blind eyes too.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2")
 LARGEST_CLASSES = 40  # shown; a sheet of more is not looked at

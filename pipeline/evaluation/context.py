@@ -14,7 +14,7 @@ from pipeline.evaluation.lpips import Lpips
 from pipeline.evaluation.sample import Sample
 from pipeline.settings import Evaluate, UserError
 
-ALL = "all"  # the class of a number over all classes
+ALL = None  # the class of a number over all classes: no class has this name, whatever the classes are called
 WHOLES = 10  # random subsets that a value at equal n is averaged over, where a set is larger than n
 # Images of each set below which a metric is left out: half of them must still hold the neighbours, or a covariance;
 # of those for a distance's extrapolation a quarter.
@@ -68,7 +68,7 @@ def scaled(candidate: Sample, reference: Sample, extractor: str) -> tuple[NDArra
     return (x - centre) / scale, (y - centre) / scale
 
 
-def row(extractor: str, metric: str, label: str, found: Estimate, n: int) -> dict[str, Any]:
+def row(extractor: str, metric: str, label: str | None, found: Estimate, n: int) -> dict[str, Any]:
     row = {"extractor": extractor, "metric": metric, "class": label}
     return row | {name: float(value) for name, value in found._asdict().items()} | {"n": int(n)}
 

@@ -82,7 +82,7 @@ def _inception_score(candidate: Sample, context: Context, draws: Draws) -> Estim
     return found._replace(low=max(found.low, 1.0))  # the least it can be
 
 
-def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label: str, n: int) -> Iterator[dict]:
+def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label: str | None, n: int) -> Iterator[dict]:
     """Precision, recall, density and coverage."""
     found = estimate(lambda a, b: np.array(list(metrics.prdc(a, b).values())), x, y, draws)
     for position, name in enumerate(("precision", "recall", "density", "coverage")):
@@ -91,7 +91,7 @@ def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label:
         yield row(extractor, name, label, Estimate(value, max(low, 0.0), min(high, limit)), n)
 
 
-def _kid(x: NDArray, y: NDArray, labels: Labels, context: Context, extractor: str, label: str, n: int) -> dict:
+def _kid(x: NDArray, y: NDArray, labels: Labels, context: Context, extractor: str, label: str | None, n: int) -> dict:
     """Mean and spread over random subsets (Binkowski et al. 2018), at most half of a set so that they differ."""
     size = min(context.settings.subset_size, n // 2)
     pairs = draw_subsets(*labels, size, context.settings.subsets, context.settings.seed)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from pipeline.data.preview import PLAIN_TEXT
 from pipeline.evaluation import twins
 from pipeline.evaluation.metrics import nearest
 from pipeline.evaluation.sample import Sample
@@ -21,6 +23,7 @@ BLANK = 0.85  # gray where a training image shows nothing of what the other does
 GAP = 0.16  # room for the label over an image, in sides of an image
 
 
+@matplotlib.rc_context(PLAIN_TEXT)
 def plot_psd(path: Path, curve: dict[str, Any], lines: dict[str, list[float]]) -> None:
     """Mean power spectra over the band of the real training images.
 
@@ -36,8 +39,7 @@ def plot_psd(path: Path, curve: dict[str, Any], lines: dict[str, list[float]]) -
     axes.fill_between(frequency, *band, color="0.82", linewidth=0, label="90 % of the real training images")
     axes.plot(frequency, curve["reference"], color=REAL, linewidth=2.2, label="real training images, mean")
     for (name, line), (colour, dashes) in zip(lines.items(), LINES, strict=False):
-        shown = {"real": "real held-out images"}.get(name, name)
-        axes.plot(frequency, line, color=colour, linestyle=dashes, linewidth=1.8, label=shown)
+        axes.plot(frequency, line, color=colour, linestyle=dashes, linewidth=1.8, label=name)
     axes.set_xscale("log")
     unit = curve["unit"]
     axes.set_xlabel("spatial frequency (cycles per pixel)" if unit == "1/px" else f"spatial frequency ({unit})")
@@ -48,11 +50,13 @@ def plot_psd(path: Path, curve: dict[str, Any], lines: dict[str, list[float]]) -
     figure.savefig(path)
 
 
+@matplotlib.rc_context(PLAIN_TEXT)
 def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rng: np.random.Generator) -> None:
     """Real images of each class; judged images of it; the training image most like each of these (random features)."""
     columns = _columns(candidate, rng)
     position, _ = nearest(candidate.vectors("random")[columns], reference.vectors("random"))
     real = [_one_of_class(reference, candidate.labels[c], rng) for c in columns]
+    several = len({*candidate.labels, *reference.labels}) > 1
     rows = [
         ("real", reference.pixels(np.array(real)), candidate.labels[columns]),
         (name, candidate.pixels(columns), candidate.labels[columns]),
@@ -66,7 +70,7 @@ def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rn
         for across, (image, label) in enumerate(zip(images, labels, strict=True)):
             place = (across * 1.04, across * 1.04 + 1, down * side + 1, down * side)
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=place)
-            axes.text(place[0] + 0.5, place[3] - 0.03, label if label != "all" else "", fontsize=7.5, ha="center")
+            axes.text(place[0] + 0.5, place[3] - 0.03, label if several else "", fontsize=7.5, ha="center")
     axes.set(xlim=(0, 1.04 * len(columns) - 0.04), ylim=(2 * side + 1, -GAP), xticks=[])
     axes.set_yticks([side * down + 0.5 for down in range(3)], [title for title, *_ in rows], rotation=90, va="center")
     axes.tick_params(length=0)
@@ -74,6 +78,7 @@ def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rn
     figure.savefig(path)
 
 
+@matplotlib.rc_context(PLAIN_TEXT)
 def plot_closest(path: Path, pairs: list[dict[str, Any]], candidate: Sample, reference: Sample, name: str) -> None:
     """Pairs of an image and the training image closest to it, which is shown as it lies on the other.
 

@@ -14,18 +14,11 @@ from skimage.filters import threshold_otsu
 
 Array = NDArray[np.float64]
 Phase = NDArray[np.bool_]
-LUMINANCE = (0.2125, 0.7154, 0.0721)  # of red, green, blue: ITU-R BT.709, as scikit-image has it
 SINGLE = 1 << 16  # pixels of an image up to which single precision tells neighbouring whole numbers of pairs apart
 SMALLEST_GRAIN = 9  # pixels; a smaller region is noise as often as a grain
 
 
 # ---------------------------------------------------------------- the cut
-
-
-def luminance(images: ArrayLike) -> NDArray:
-    """(n, H, W) gray values of images (n, H, W, C), in the images' own unit; of colours their luminance (BT.709)."""
-    images = np.asarray(images)
-    return images[..., 0] if images.shape[3] == 1 else images @ np.array(LUMINANCE)
 
 
 def otsu(counts: ArrayLike) -> float:

@@ -21,6 +21,8 @@ from pipeline.evaluation.sample import Sample
 from pipeline.job import say
 from pipeline.settings import METHOD, Evaluate, UserError
 
+HELDOUT = "real held-out images"  # as the figures call them
+
 # ---------------------------------------------------------------- what the workflow calls
 
 
@@ -106,7 +108,8 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
 
     folder = figures or out.parent
     folder.mkdir(parents=True, exist_ok=True)
-    plot_psd(folder / "psd.png", first["psd"], {name: c["psd"]["sample"] for name, c in curves.items()})
+    lines = {HELDOUT if name == "real" else name: c["psd"]["sample"] for name, c in curves.items()}
+    plot_psd(folder / "psd.png", first["psd"], lines)
     shown = "held-out" if heldout is not None else "noise"
     plot_samples(folder / "samples.png", next(iter(candidates.values())), reference, shown, context.rng(9))
     if heldout is not None:
@@ -126,8 +129,8 @@ def measure(
         usual: those of the held-out images; None where there are none.
 
     Returns:
-        Rows {"model", "extractor", "metric", "class", "value", "low", "high", "n"} and notes. Distances are 0 for equal
-        sets; the reader compares them with the floor.
+        Rows {"model", "extractor", "metric", "class", "value", "low", "high", "n"}, and notes. `class` is None for a
+        number over all classes. Distances are 0 for equal sets; the reader compares them with the floor.
     """
     n = context.equal_n(candidate)
     spaces = [name for name in COMPARED if name in context.extractors]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.colour import luminance
 from pipeline.data.imageset import ImageSet
 from pipeline.data.units import MILLIMETRES
 from pipeline.evaluation import microstructure
@@ -95,7 +96,7 @@ def threshold(images: NDArray, rows: NDArray[np.int64]) -> float:
     top = np.iinfo(images.dtype).max
     counts = np.zeros(top + 1, np.int64)
     for row in rows:
-        gray = np.rint(microstructure.luminance(images[row][None])).astype(np.int64)
+        gray = np.rint(luminance(images[row][None])).astype(np.int64)
         counts += np.bincount(gray.ravel(), minlength=top + 1)
     return microstructure.otsu(counts) / top
 
@@ -125,7 +126,7 @@ def part(found: Features, block: str) -> Array:
 def _statistics(images: NDArray, description: str, cut: float) -> Features:
     level = cut * np.iinfo(images.dtype).max
     size = max(1, PIXELS_A_BATCH // images[0].size)
-    found = [_blocks(microstructure.luminance(b) > level) for b in batches(images, description, size)]
+    found = [_blocks(luminance(b) > level) for b in batches(images, description, size)]
     vectors = np.concatenate([np.concatenate(blocks, axis=1) for blocks in found]).astype(np.float32)
     return without_grams(vectors, tuple(b.shape[1] for b in found[0]))
 

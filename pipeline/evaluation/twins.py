@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.data import duplicates, fingerprints, views
+from pipeline.data.colour import luminance
 from pipeline.data.duplicates import CERTAIN, Correlator
-from pipeline.evaluation.microstructure import luminance
 
 SIDE = 64  # largest side in pixels (geometric mean of both) at which images are compared; larger ones are reduced
 END = slice(1, -1)  # whitening makes a line of an image's end, which would lie on that of any other

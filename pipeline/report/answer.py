@@ -10,8 +10,8 @@ from markupsafe import Markup
 from pipeline.detection.records import Arm, ClassEstimate, Estimate
 from pipeline.report import labels
 from pipeline.report.labels import number, points
-from pipeline.report.tables import Score
-from pipeline.report.verdict import FLOOR, Scores, Verdict, apart, listed, ratio
+from pipeline.report.tables import FLOOR, Score
+from pipeline.report.verdict import Scores, Verdict, apart, listed, ratio
 
 FID_IMAGES = 2048  # fewer than Inception has features: FID is mostly bias
 FEW_REPEATS = 5
@@ -36,11 +36,11 @@ def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
     all that the images show; then whatever there is. A measure whose goal is the floor's own value ranks nobody
     without a floor.
     """
-    measures = dict.fromkeys((e, m) for name, e, m, c in scores if c == "all" and name in models)
+    measures = dict.fromkeys((e, m) for name, e, m, c in scores if c is None and name in models)
     rankings = [
         _rank(scores, models, *measure)
         for measure in measures
-        if labels.metric(measure[1]).better != "equal" or (FLOOR, *measure, "all") in scores
+        if labels.metric(measure[1]).better != "equal" or (FLOOR, *measure, None) in scores
     ]
     return sorted(rankings, key=_preference)
 
@@ -57,9 +57,9 @@ def closest_alone(scores: Scores, models: Sequence[str]) -> dict[tuple[str, str]
 
 def _rank(scores: Scores, models: Sequence[str], extractor: str, name: str) -> Ranking:
     found = [
-        (model, scores[model, extractor, name, "all"]) for model in models if (model, extractor, name, "all") in scores
+        (model, scores[model, extractor, name, None]) for model in models if (model, extractor, name, None) in scores
     ]
-    floor = scores.get((FLOOR, extractor, name, "all"))
+    floor = scores.get((FLOOR, extractor, name, None))
 
     def distance(pair: tuple[str, Score]) -> float:
         value = pair[1].value

@@ -10,20 +10,22 @@ from markupsafe import Markup
 
 from pipeline.detection import records
 from pipeline.detection.records import Arm
-from pipeline.report import answer, labels
+from pipeline.report import answer, labels, tables
 
-NAMES = {"real": "held-out real"}
+ORDER = ("floor", "generator", "ceiling")
 
 
 def measures(summary: pd.DataFrame) -> pd.DataFrame:
     """The numbers over all classes of one data set, mean of the seeds: a row a measure, a column a set of images."""
-    rows = summary[(summary["class"] == "all") & (summary["extractor"] != "detector")]
+    rows = summary[(summary["scope"] == "set") & (summary["kind"] != "detector")]
     rows = rows.assign(measure=[labels.title(e, m) for e, m in zip(rows["extractor"], rows["metric"], strict=True)])
-    table = rows.pivot_table("value", "measure", "model", "mean", sort=False)
-    ends = [name for name in ("noise", "blurred noise") if name in table]
-    middle = [name for name in table if name not in ("real", *ends)]
-    order = [name for name in ("real", *middle, *ends) if name in table]
-    return table[order].rename(columns=NAMES)
+    table = rows.pivot_table("value", "measure", ["kind", "model"], "mean", sort=False)
+    table = table[sorted(table, key=lambda of: ORDER.index(of[0]))]
+    return table.set_axis([_name(*of) for of in table], axis="columns")
+
+
+def _name(kind: str, model: str) -> str:
+    return {"floor": "held-out real", "generator": model, "ceiling": f"{model} (ceiling)"}[kind]
 
 
 def detectors(arms: list[Arm]) -> pd.DataFrame:
@@ -41,11 +43,11 @@ def detectors(arms: list[Arm]) -> pd.DataFrame:
 
 
 def main(results: Path) -> None:
-    summary = pd.read_csv(results / "summary.csv")
+    summary = tables.read(results / "summary.csv")
     datasets = summary["dataset"].unique()
     for dataset in datasets:
         rows = summary[summary["dataset"] == dataset]
-        if (rows["extractor"] != "detector").any():
+        if (rows["kind"] != "detector").any():
             print(f"\n{dataset}: distance to the training images (held-out real = as good as it gets)")
             print(measures(rows).rename_axis(index=None, columns=None).to_string(float_format="{:.3g}".format))
     for dataset in datasets:

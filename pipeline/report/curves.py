@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.report import figures, images
-from pipeline.report.tables import read_json
-from pipeline.report.verdict import FLOOR
+from pipeline.report.tables import FLOOR, read_json
 
 
 def notes(evaluations: Sequence[Path]) -> list[str]:
@@ -22,7 +21,7 @@ def notes(evaluations: Sequence[Path]) -> list[str]:
         for note in body.get("notes", []):
             start, _, rest = note.partition(": ")
             # One file holds the floor and the ceilings; there a note begins with the one that it concerns.
-            name, text = (start, rest) if body["model"] == FLOOR and start in names else (body["model"], note)
+            name, text = (start, rest) if body["seed"] is None and start in names else (body["model"], note)
             concerned = found.setdefault(text, [])
             if name not in concerned:
                 concerned.append(name)
@@ -71,7 +70,7 @@ def _curve(
     first, floor = None, None
     if real is not None:
         first = real.get("curves", {}).get(name)
-        if first and any(row.get("model", FLOOR) == FLOOR for row in real["metrics"]):
+        if first and any(row.get("model", FLOOR.name) == FLOOR.name for row in real["metrics"]):
             floor = first["sample"]
     lines = {}
     for model, bodies in models.items():

@@ -24,7 +24,7 @@ def table(curves: Curves) -> str:
     first = curves.points[0].first
     facts = {"repeats": len(first.repetitions), "n_test": first.n_test, "task": curves.task}
     caption = CAPTION.format(family=escaped(curves.family), score=curves.score, **facts)
-    name = re.sub("[^A-Za-z0-9]+", "-", f"{curves.family}-{curves.task}")
+    name = re.sub("[^A-Za-z0-9_]+", "-", f"{curves.family}-{curves.task}")
     strongest = [f"{100 * point.first.score:.1f} ({escaped(point.first.arm)})" for point in curves.points]
     lines = [
         "\\begin{table*}",

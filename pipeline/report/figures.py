@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
+from pipeline.data.preview import PLAIN_TEXT
 from pipeline.detection.records import Arm, ClassEstimate
 from pipeline.report.style import REAL, Style, styles
 
-# Names are text, never formulas (`$`); glyphs are paths, so a figure looks the same on every machine.
-RC = {
+RC = PLAIN_TEXT | {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -35,10 +35,9 @@ RC = {
     "grid.linewidth": 0.6,
     "legend.frameon": False,
     "lines.linewidth": 1.7,
-    "text.parse_math": False,
     "xtick.color": "#4b5563",
     "ytick.color": "#4b5563",
-    "svg.fonttype": "path",
+    "svg.fonttype": "path",  # glyphs are paths, so a figure looks the same on every machine
     "svg.hashsalt": "pyrite",  # the same numbers give the same bytes
 }
 

@@ -60,13 +60,13 @@ def _column(extractor: str, name: str) -> dict[str, str]:
 def _row(
     scores: Scores,
     placed: Mapping[Key, str],
-    column: Mapping[str, str],
+    column: Mapping[str, Any],
     chosen: Sequence[tuple[str, str]],
     arms: Sequence[Arm],
 ) -> dict[str, Any]:
-    cells = [cell(scores, placed, (column["key"], *measure, "all")) for measure in chosen]
+    cells = [cell(scores, placed, (column["key"], *measure, None)) for measure in chosen]
     likeness = [
-        placed.get((column["key"], *measure, "all")) for measure in measures(scores) if measure[1] not in COPYING
+        placed.get((column["key"], *measure, None)) for measure in measures(scores) if measure[1] not in COPYING
     ]
     counted = [place for place in likeness if place]
     at_floor = f"{counted.count(AT_FLOOR)} of {len(counted)}" if counted else None

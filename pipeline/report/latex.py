@@ -11,18 +11,19 @@ import pandas as pd
 
 from pipeline.report import labels, tables
 from pipeline.report.answer import closest_alone
-from pipeline.report.tables import Score
-from pipeline.report.verdict import FLOOR, Scores
+from pipeline.report.tables import FLOOR, Judged, Reference, Score
+from pipeline.report.verdict import Scores
 
 ARROWS = {"lower": r"$\downarrow$", "higher": r"$\uparrow$", "equal": r"$\approx$"}
 SPECIAL = {character: f"\\{character}" for character in "&%$#_{}"}
 SPECIAL |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 SPECIAL |= {"<": r"\textless{}", ">": r"\textgreater{}", "∞": r"$\infty$"}
 CAPTION = (
-    "{dataset}: synthetic images compared with the real training images, $n$ with $n$. Real: held-out real images, the"
-    " noise floor; noise and blurred noise: images without any skill. Sub- and superscripts: 95\\,\\% interval"
-    " (of several training seeds the lowest and the highest end). $\\downarrow$, $\\uparrow$: lower, higher is closer;"
-    " $\\approx$: like the floor is best. Bold: the closest generator, where its interval leaves a gap to those of all"
+    "{dataset}: synthetic images compared with the real training images, $n$ with $n$. \\emph{{real}}: held-out real"
+    " images, the noise floor; \\emph{{noise}} and \\emph{{blurred noise}}: images without any skill. Sub- and"
+    " superscripts: 95\\,\\% interval (of several training seeds the lowest and the highest end). $\\downarrow$,"
+    " $\\uparrow$: lower, higher is closer; $\\approx$: like the floor is best. Bold: the closest generator, where its"
+    " interval leaves a gap to those of all"
     " others. Random features are those of fixed random networks; their Fréchet distance is not FID."
 )
 
@@ -37,7 +38,7 @@ def write(numbers: pd.DataFrame, datasets: Sequence[str], folder: Path, more: Ma
     """
     for dataset in datasets:
         mine = numbers[numbers["dataset"] == dataset]
-        models = list(dict.fromkeys(mine.loc[mine["seed"].notna(), "model"]))
+        models = list(dict.fromkeys(mine.loc[mine["kind"] == "generator", "model"]))
         out = folder / dataset / "table.tex"
         out.parent.mkdir(exist_ok=True)
         part = out.with_name(out.name + ".part")
@@ -54,24 +55,24 @@ def table(scores: Scores, models: Sequence[str], dataset: str) -> str:
         models: the generators among them, in the order of the columns.
         dataset: its name.
     """
-    there = dict.fromkeys(name for name, *_, label in scores if label == "all")
-    ceilings = [name for name in there if name != FLOOR and name not in models]
+    there = dict.fromkeys(name for name, *_, label in scores if label is None)
+    ceilings = [of for of in there if isinstance(of, Reference) and of != FLOOR]
     names = [name for name in (FLOOR, *models, *ceilings) if name in there]
     if not names:
         return f"% {dataset}: nothing was measured\n"
     columns = len(names) + 2
-    head = ["", "$n$", *(escaped(name) for name in names)]
+    head = ["", "$n$", *map(_head, names)]
     lines = [
         "% needs \\usepackage{booktabs}",
         "\\begin{table*}",
         "\\centering\\small",
         f"\\caption{{{CAPTION.format(dataset=escaped(dataset))}}}",
-        f"\\label{{tab:{re.sub('[^A-Za-z0-9]+', '-', dataset)}}}",
+        f"\\label{{tab:{re.sub('[^A-Za-z0-9_]+', '-', dataset)}}}",
         f"\\begin{{tabular}}{{l{'r' * (columns - 1)}}}",
         "\\toprule",
         _row(head),
     ]
-    measures = dict.fromkeys((extractor, metric) for _, extractor, metric, label in scores if label == "all")
+    measures = dict.fromkeys((extractor, metric) for _, extractor, metric, label in scores if label is None)
     best = closest_alone(scores, models)
     for group, title in labels.GROUPS.items():
         mine = [measure for measure in measures if labels.metric(measure[1]).group == group]
@@ -86,8 +87,12 @@ def escaped(text: str) -> str:
     return re.sub("[" + re.escape("".join(SPECIAL)) + "]", lambda found: SPECIAL[found[0]], text)
 
 
-def _measure(scores: Scores, extractor: str, metric: str, names: Sequence[str], best: str | None) -> str:
-    found = {name: scores.get((name, extractor, metric, "all")) for name in names}
+def _head(of: Judged) -> str:
+    return escaped(of) if isinstance(of, str) else f"\\emph{{{escaped(of.name)}}}"
+
+
+def _measure(scores: Scores, extractor: str, metric: str, names: Sequence[Judged], best: str | None) -> str:
+    found = {name: scores.get((name, extractor, metric, None)) for name in names}
     counts = sorted({score.n for score in found.values() if score})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}--{counts[-1]}"
     cells = [_cell(score, name == best) if score else "--" for name, score in found.items()]

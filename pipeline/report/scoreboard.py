@@ -8,35 +8,35 @@ from typing import Any
 from pipeline.report import labels
 from pipeline.report.answer import closest_alone
 from pipeline.report.labels import number
-from pipeline.report.tables import Score
-from pipeline.report.verdict import COPYING, FLOOR, Scores, off, paired, ratio
+from pipeline.report.tables import FLOOR, Judged, Reference, Score
+from pipeline.report.verdict import COPYING, Scores, off, paired, ratio
 
-Key = tuple[str, str, str, str]  # model, extractor, metric, class
+Key = tuple[Judged, str, str, str | None]  # of `tables.scores`
 AT_FLOOR = "at the floor"
 NO_COPIES = "no sign of copies"  # as far from the training images as the floor, or farther
 
 
-def measures(scores: Scores, label: str = "all") -> list[tuple[str, str]]:
-    """(extractor, metric) of all numbers of a class: by group, then in order of appearance."""
+def measures(scores: Scores, label: str | None = None) -> list[tuple[str, str]]:
+    """(extractor, metric) of all numbers of a class (None: of all classes): by group, then in order of appearance."""
     found = dict.fromkeys((extractor, name) for _, extractor, name, c in scores if c == label)
     groups = list(labels.GROUPS)
     return sorted(found, key=lambda measure: groups.index(labels.metric(measure[1]).group))
 
 
-def columns(scores: Scores, models: Sequence[str]) -> list[dict[str, str]]:
+def columns(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
     """Floor, generators, ceilings: those with a number. `kind`, `key` (their name in `scores`), `name`, `note`."""
-    kinds = {FLOOR: "floor"} | dict.fromkeys(models, "model") | dict.fromkeys(ceilings(scores, models), "ceiling")
+    kinds = {FLOOR: "floor"} | dict.fromkeys(models, "model") | dict.fromkeys(ceilings(scores), "ceiling")
     there = {key[0] for key in scores}
     return [
-        {"kind": kind, "key": key, "name": _name(kind, key), "note": _note(scores, kind, key)}
+        {"kind": kind, "key": key, "name": _name(key), "note": _note(scores, key)}
         for key, kind in kinds.items()
         if key in there
     ]
 
 
-def ceilings(scores: Scores, models: Sequence[str]) -> list[str]:
-    """Names of the images without any skill: noise, blurred noise."""
-    return [name for name in dict.fromkeys(key[0] for key in scores) if name != FLOOR and name not in models]
+def ceilings(scores: Scores) -> list[Reference]:
+    """The images without any skill: noise, blurred noise."""
+    return [of for of in dict.fromkeys(key[0] for key in scores) if isinstance(of, Reference) and of != FLOOR]
 
 
 def direction(name: str) -> str:
@@ -50,7 +50,7 @@ def places(scores: Scores) -> dict[Key, str]:
     for model in dict.fromkeys(key[0] for key in scores if key[0] != FLOOR):
         classes = paired(scores, model)
         for label, pairs in classes.items():
-            asked = sum(len(others) for c, others in classes.items() if (c == "all") == (label == "all"))
+            asked = sum(len(others) for c, others in classes.items() if (c is None) == (label is None))
             wrong = off(pairs, asked)
             for (extractor, name), pair in pairs.items():
                 fine = NO_COPIES if name in COPYING else AT_FLOOR
@@ -97,7 +97,6 @@ def by_class(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> l
     """
     tables, placed = [], places(scores)
     shown = [column for column in columns(scores, models) if column["kind"] != "ceiling"]
-    classes = [c for c in classes if c != "all"]
     for measure in dict.fromkeys(m for c in classes for m in measures(scores, c)):
         rows = []
         for label in classes:
@@ -113,11 +112,12 @@ def every(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> dict
     """Every number, a row for each measure and class.
 
     Returns:
-        `columns` (see there), `rows` of `group`, `measure`, `extractor`, `label`, `n` and `cells`, one a column, and
-        `filters`: for `group`, `extractor` and `label` the values to choose from, where there are several.
+        `columns` (see there), `rows` of `group`, `measure`, `extractor`, `label` (None: all classes), `n` and `cells`,
+        one a column, and `filters`: for `group`, `extractor` and `label` the values to choose from, where there are
+        several.
     """
     found, placed, rows = columns(scores, models), places(scores), []
-    for label in ["all", *(c for c in classes if c != "all")]:
+    for label in [None, *classes]:
         for extractor, name in measures(scores, label):
             cells = [cell(scores, placed, (column["key"], extractor, name, label)) for column in found]
             metric = labels.metric(name)
@@ -131,16 +131,16 @@ def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
     """For `figures.positions`: the measures that have a ratio to the floor, of each generator and ceiling."""
     rows = []
     for extractor, name in measures(scores):
-        floor = scores.get((FLOOR, extractor, name, "all"))
-        found = {model: scores.get((model, extractor, name, "all")) for model in models}
+        floor = scores.get((FLOOR, extractor, name, None))
+        found = {model: scores.get((model, extractor, name, None)) for model in models}
         ratios = {
             model: tuple(max(end / floor.value, 0.01) for end in (score.value, score.low, score.high))
             for model, score in found.items()
             if score and ratio(score, floor, name) is not None
         }
         if ratios:
-            noise = {c: scores[key] for c in ceilings(scores, models) if (key := (c, extractor, name, "all")) in scores}
-            noise = {c: ratio(score, floor, name) for c, score in noise.items()}
+            noise = {of.name: scores.get((of, extractor, name, None)) for of in ceilings(scores)}
+            noise = {c: ratio(score, floor, name) for c, score in noise.items() if score}
             rows.append({"label": labels.title(extractor, name), "models": ratios, "ceilings": noise})
     return rows
 
@@ -148,12 +148,12 @@ def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
 def _row(
     scores: Scores,
     placed: Mapping[Key, str],
-    shown: Sequence[dict[str, str]],
+    shown: Sequence[dict[str, Any]],
     best: str | None,
     extractor: str,
     name: str,
 ) -> dict[str, Any]:
-    cells = [cell(scores, placed, (column["key"], extractor, name, "all")) for column in shown]
+    cells = [cell(scores, placed, (column["key"], extractor, name, None)) for column in shown]
     for column, found in zip(shown, cells, strict=True):
         if found:
             found["best"] = column["key"] == best
@@ -171,12 +171,14 @@ def _n(cells: Sequence[dict[str, Any] | None]) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
 
 
-def _name(kind: str, name: str) -> str:
-    return "Real, held out" if kind == "floor" else name[:1].upper() + name[1:] if kind == "ceiling" else name
+def _name(key: Judged) -> str:
+    if isinstance(key, str):
+        return key
+    return "Real, held out" if key == FLOOR else key.name.capitalize()
 
 
-def _note(scores: Scores, kind: str, name: str) -> str:
-    if kind != "model":
-        return {"floor": "the floor", "ceiling": "a ceiling"}[kind]
-    seeds = max(score.seeds for key, score in scores.items() if key[0] == name)
+def _note(scores: Scores, of: Judged) -> str:
+    if isinstance(of, Reference):
+        return {"floor": "the floor", "ceiling": "a ceiling"}[of.kind]
+    seeds = max(score.seeds for key, score in scores.items() if key[0] == of)
     return f"mean of {seeds} seeds" if seeds > 1 else "one seed"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,10 +15,24 @@ import pandas as pd
 from pipeline.detection.records import Arm, Comparison
 from pipeline.settings import UserError
 
-MEASURED = ["dataset", "model", "seed", "extractor", "metric", "class", "value", "low", "high", "n"]
+MEASURED = ["dataset", "kind", "model", "seed", "extractor", "metric", "scope", "class", "value", "low", "high", "n"]
 COLUMNS = [*MEASURED, "verdict"]
+OF_A_ROW = ["extractor", "metric", "class", "value", "low", "high", "n"]  # of an evaluation
 NUMBERS = ["value", "low", "high"]
 CLASS_SCORES = {"classification": "f1", "boxes": "ap50"}
+TEXTS = ["dataset", "kind", "model", "extractor", "metric", "scope", "class", "verdict"]
+
+
+class Reference(NamedTuple):
+    """Images that no generator drew, as a key: equal to no generator's name, whatever that is."""
+
+    kind: str
+    """`floor` or `ceiling`."""
+    name: str
+
+
+FLOOR = Reference("floor", "real")  # the held-out real images
+Judged = str | Reference  # whose images a number is of: a generator's by its name
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,9 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
         evaluations: `evaluation.json` files of generators and of the real images (whose `seed` is null).
 
     Returns:
-        Table with MEASURED; `seed` and `n` are nullable integers, a number that is not finite is missing.
+        Table with MEASURED; `seed` and `n` are nullable integers, a number that is not finite is missing. `kind` is
+        `generator`, `floor` or `ceiling` (and `detector` in the rows of others); `scope` is `set` for a number over all
+        classes, whose `class` is empty, and `class` for that of one.
 
     Raises:
         UserError: a file that is not an evaluation.
@@ -48,6 +64,13 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=MEASURED)
     table = table.astype({"seed": "Int64", "n": "Int64"} | dict.fromkeys(NUMBERS, float))
     return table.replace([np.inf, -np.inf], np.nan)
+
+
+def read(summary_csv: Path) -> pd.DataFrame:
+    """The table of a `summary.csv`; every text as it stands, also a class called `NA`."""
+    missing = {name: [""] for name in ("seed", "n", *NUMBERS)}
+    types = dict.fromkeys(TEXTS, str) | {"seed": "Int64", "n": "Int64"}
+    return pd.read_csv(summary_csv, dtype=types, keep_default_na=False, na_values=missing)
 
 
 def write_summary(evaluations: Iterable[Path], out_csv: Path, comparisons: Iterable[Comparison]) -> pd.DataFrame:
@@ -67,14 +90,15 @@ def detectors(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
 
 def _detector_rows(dataset: str, arm: Arm) -> Iterator[dict[str, Any]]:
-    head = {"dataset": dataset, "model": arm.arm, "extractor": "detector", "class": "all", "n": arm.n_test}
+    head = {"dataset": dataset, "kind": "detector", "model": arm.arm, "extractor": "detector"}
+    head |= {"scope": "set", "class": "", "n": arm.n_test}
     for of in (arm, *arm.secondary):
         yield head | {"metric": of.metric} | _three(of.score, of.score_low, of.score_high)
         if of.gain is not None:
             verdict = {"verdict": arm.verdict if of is arm else None}
             yield head | {"metric": f"{of.metric}_gain"} | _three(of.gain, of.low, of.high) | verdict
     for of in arm.by_class:
-        one = head | {"class": of.name, "n": None}
+        one = head | {"scope": "class", "class": of.name, "n": None}
         yield one | {"metric": CLASS_SCORES[arm.task]} | _three(of.score, None, None)
         if of.gain is not None:
             yield one | {"metric": f"{CLASS_SCORES[arm.task]}_gain"} | _three(of.gain, of.low, of.high)
@@ -86,19 +110,21 @@ def _three(value: float | None, low: float | None, high: float | None) -> dict[s
     return {"value": value, "low": low, "high": high}
 
 
-def scores(table: pd.DataFrame) -> dict[tuple[str, str, str, str], Score]:
+def scores(table: pd.DataFrame) -> dict[tuple[Judged, str, str, str | None], Score]:
     """Mean over the training seeds of every number of one data set.
 
     Args:
         table: rows of `summary` of one data set.
 
     Returns:
-        (model, extractor, metric, class) → Score. The interval reaches from the lowest lower end to the highest upper
-        end of the seeds' intervals, so it holds both the spread within and that between seeds.
+        (whose, extractor, metric, class) → Score: a generator's name or a `Reference`; None for all classes. The
+        interval reaches from the lowest lower end to the highest upper end of the seeds' intervals, so it holds both
+        the spread within and that between seeds.
     """
-    keys = ["model", "extractor", "metric", "class"]
+    keys = ["kind", "model", "extractor", "metric", "scope", "class"]
     found = {}
-    for key, rows in table.dropna(subset=["value"]).groupby(keys, sort=False, dropna=False):
+    for (kind, model, *measure, scope, label), rows in table.dropna(subset=["value"]).groupby(keys, sort=False):
+        key = (model if kind == "generator" else Reference(kind, model), *measure, None if scope == "set" else label)
         low, high = rows["low"].fillna(rows["value"]).min(), rows["high"].fillna(rows["value"]).max()
         n = int(rows["n"].min()) if rows["n"].notna().any() else 0
         found[key] = Score(float(rows["value"].mean()), float(low), float(high), n, len(rows))
@@ -135,10 +161,18 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     body = read_json(path)
     try:
         head = {key: body[key] for key in ("dataset", "model", "seed")}
-        # Evaluations of the real images name the model in each row: held-out images, and the ceilings.
-        return [
-            head | {k: v for k, v in row.items() if k == "model"} | {k: row[k] for k in MEASURED[3:]}
-            for row in body["metrics"]
-        ]
+        return [head | _whose(head, row) | {k: row[k] for k in OF_A_ROW} | _scope(row) for row in body["metrics"]]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not an evaluation, {error} is missing") from None
+
+
+def _whose(head: dict[str, Any], row: dict[str, Any]) -> dict[str, str]:
+    """Evaluations of the real images, which alone have no seed, name the images in each row: held-out ones, noise."""
+    if head["seed"] is not None:
+        return {"kind": "generator"}
+    model = row.get("model", head["model"])
+    return {"kind": "floor" if model == FLOOR.name else "ceiling", "model": model}
+
+
+def _scope(row: dict[str, Any]) -> dict[str, str]:
+    return {"scope": "set", "class": ""} if row["class"] is None else {"scope": "class"}

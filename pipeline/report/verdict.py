@@ -15,14 +15,13 @@ from scipy.stats import norm
 
 from pipeline.report import labels
 from pipeline.report.labels import Better, number, question, short
-from pipeline.report.tables import Score
+from pipeline.report.tables import FLOOR, Judged, Score
 
-FLOOR = "real"  # the `model` of the held-out real images
 ALARM = 0.05  # chance that perfect images are called off by any measure
 NEAR = 0.9  # of the held-out images' distance to the training images: nearer than chance makes new images
 LISTED = 3  # things named in a clause; more would hide the worst
 
-Scores = Mapping[tuple[str, str, str, str], Score]
+Scores = Mapping[tuple[Judged, str, str, str | None], Score]  # the keys of `tables.scores`
 # Measures (extractor, metric) of one class that were taken of the generator and of the floor.
 Pairs = Mapping[tuple[str, str], tuple[Score, Score]]
 
@@ -86,9 +85,9 @@ def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
     return score.value / floor.value
 
 
-def paired(scores: Scores, model: str) -> dict[str, dict[tuple[str, str], tuple[Score, Score]]]:
-    """By class, `all` among them: the measures of a generator that were also taken of the floor, both scores."""
-    classes: dict[str, dict[tuple[str, str], tuple[Score, Score]]] = {}
+def paired(scores: Scores, model: Judged) -> dict[str | None, dict[tuple[str, str], tuple[Score, Score]]]:
+    """By class, None for all classes: the measures of a generator that were also taken of the floor, both scores."""
+    classes: dict[str | None, dict[tuple[str, str], tuple[Score, Score]]] = {}
     for (name, extractor, metric, label), score in scores.items():
         floor = scores.get((FLOOR, extractor, metric, label))
         if name == model and floor is not None:
@@ -124,7 +123,7 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
     if not any(key[0] == model for key in scores):
         return Verdict(model, {"within": "nothing was measured"})
     classes = paired(scores, model)
-    pairs = classes.pop("all", {})
+    pairs = classes.pop(None, {})
     if not pairs:
         return Verdict(model, {"within": "nothing can be said, for no real images were held out to compare with"})
     wrong = off(pairs, len(pairs))
@@ -180,7 +179,7 @@ def _variety(wrong: Pairs) -> str:
 
 def _missing_classes(scores: Scores, classes: Mapping[str, Pairs]) -> str:
     """Those that the floor was measured for, and the generator was not."""
-    real = dict.fromkeys(label for name, _, _, label in scores if name == FLOOR and label != "all")
+    real = dict.fromkeys(label for name, _, _, label in scores if name == FLOOR and label is not None)
     missing = [label for label in real if label not in classes]
     return f"no images of {listed(missing, LISTED)}, or too few" if missing else ""
 

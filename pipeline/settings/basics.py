@@ -15,12 +15,12 @@ METHOD = {
     "generate": 1,
     "blend": 1,
     "gallery": 1,
-    "evaluate": 3,
+    "evaluate": 4,
     "detect": 3,
-    "pseudo_label": 1,
+    "pseudo_label": 2,
     "detect_boxes": 3,
     "compare": 1,
-    "report": 5,
+    "report": 6,
 }
 
 

@@ -1,6 +1,8 @@
 """Gray or colour."""
 
 import numpy as np
+import pytest
+from PIL import Image
 
 from pipeline.data import colour
 
@@ -30,3 +32,18 @@ def test_luma():
 def test_inks():
     inks = np.array([[[0, 0, 0, 0], [255, 0, 0, 0], [0, 0, 0, 255], [0, 128, 255, 0]]], np.uint8)
     assert colour.cmyk_to_rgb(inks).tolist() == [[[255, 255, 255], [0, 255, 255], [0, 0, 0], [255, 127, 0]]]
+
+
+def test_luminance_of_gray_and_of_colours():
+    gray = np.array([[[[7], [9]]]], np.uint16)
+    assert (colour.luminance(gray) == [[[7, 9]]]).all()
+    assert (colour.luminance(gray / 10.0) == [[[0.7, 0.9]]]).all()
+    colours = np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [80, 80, 80]]]], np.uint8)
+    assert colour.luminance(colours)[0, 0] == pytest.approx([76.245, 149.685, 29.07, 80])
+
+
+def test_luminance_is_that_of_pillow():
+    """Which rounds."""
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    np.testing.assert_allclose(colour.luminance(rgb), np.asarray(Image.fromarray(rgb).convert("L")), atol=0.51)
+    np.testing.assert_array_equal(colour.to_gray(rgb)[..., 0], colour.luminance(rgb[None])[0])

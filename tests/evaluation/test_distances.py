@@ -15,7 +15,7 @@ from pipeline.evaluation.intervals import draw
 from pipeline.evaluation.sample import Sample
 from pipeline.settings import Evaluate
 from pipeline.weights import WEIGHTS
-from tests.evaluation.conftest import label_list
+from tests.evaluation.conftest import CLASSES, label_list
 
 SETTINGS = Evaluate(subsets=20, subset_size=30)
 VARIETY = ("precision", "recall", "density", "coverage")
@@ -92,7 +92,20 @@ def test_classes_with_too_few_images_or_none_are_named_with_the_number_needed():
     for label, n in (("fine", 15), ("middle", 0)):
         expected = f"kid, precision, recall, density, coverage (random) of class {label}: left out, needs 20 images of"
         assert f"{expected} each set, there are {n}" in notes
-    assert {label for _, label in rows} == {"all", "coarse"}
+    assert {label for _, label in rows} == {None, "coarse"}
+
+
+def test_whatever_the_classes_are_called_their_numbers_are_their_own():
+    """Also `all`, once the name that the numbers over all classes had."""
+    plain = np.array(label_list(90))
+    names = dict(zip(sorted(CLASSES), ("$\\frac{a$", "all", "real"), strict=True))  # in the order of the alphabet too
+    hostile = [names[label] for label in plain]
+    x, y = clouds(plain, 1), clouds(plain, 2)
+    expected, _ = judged(sample(x, plain), sample(y, plain))
+    rows, _ = judged(sample(x, hostile), sample(y, hostile))
+    assert len(rows) == 7 + 3 * 5
+    same = {(m, label): expected[m, {name: of for of, name in names.items()}.get(label)] for m, label in rows}
+    assert rows == {key: row | {"class": key[1]} for key, row in same.items()}
 
 
 # ---------------------------------------------------------------- over all classes
@@ -101,8 +114,8 @@ def test_classes_with_too_few_images_or_none_are_named_with_the_number_needed():
 def test_the_extrapolated_distance_needs_twice_as_many_images():
     labels = label_list(NEEDED["frechet_inf"] - 1)
     rows, notes = judged(sample(clouds(labels, 1), labels), sample(clouds(labels, 2), labels))
-    assert ("frechet", "all") in rows
-    assert ("frechet_inf", "all") not in rows
+    assert ("frechet", None) in rows
+    assert ("frechet_inf", None) not in rows
     assert "frechet_inf (random): left out, needs 40 images of each set, there are 39" in notes
 
 
@@ -110,8 +123,8 @@ def test_the_extrapolated_distance_of_equal_distributions_has_zero_in_its_interv
     labels = label_list(240)
     x, y = sample(clouds(labels, 1, 20), labels), sample(clouds(labels, 2, 20), labels)
     rows, _ = judged(x, y)
-    assert rows["frechet_inf", "all"]["low"] < 0 < rows["frechet_inf", "all"]["high"]
-    assert rows["frechet", "all"]["low"] > 0
+    assert rows["frechet_inf", None]["low"] < 0 < rows["frechet_inf", None]["high"]
+    assert rows["frechet", None]["low"] > 0
     again, _ = judged(x, y)
     assert again == rows
 
@@ -121,7 +134,7 @@ def test_images_that_are_all_alike_give_numbers():
     labels = label_list(60)
     rows, _ = judged(sample(np.full((60, WIDTH), 3.0), labels), sample(clouds(labels, 2), labels))
     assert all(np.isfinite([r["value"], r["low"], r["high"]]).all() for r in rows.values())
-    assert rows["recall", "all"]["value"] == 0
+    assert rows["recall", None]["value"] == 0
 
 
 # ---------------------------------------------------------------- Inception's score
@@ -167,10 +180,10 @@ def test_the_inception_score_is_that_of_the_networks_own_probabilities(weights):
     mean = probabilities.mean(axis=0)
     expected = np.exp((probabilities * np.log(probabilities / mean)).sum(axis=1).mean())
     assert expected > 2
-    found = rows["inception_score", "all"]
+    found = rows["inception_score", None]
     assert found["value"] == pytest.approx(expected, rel=1e-4)
     assert (found["n"], found["extractor"]) == (45, "inception")
-    assert {"fid", "fid_inf", "kid", *VARIETY} <= {metric for metric, label in rows if label == "all"}
+    assert {"fid", "fid_inf", "kid", *VARIETY} <= {metric for metric, label in rows if label is None}
     assert any(note.startswith("fid, inception_score: with 45 images they are mostly bias") for note in notes)
 
 

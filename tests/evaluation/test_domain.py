@@ -242,7 +242,7 @@ def floor(real, tmp_path_factory):
     return json.loads(out.read_text())
 
 
-def rows(record, model, extractor="domain", label="all"):
+def rows(record, model, extractor="domain", label=None):
     return {
         r["metric"]: r
         for r in record["metrics"]

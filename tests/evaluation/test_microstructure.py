@@ -71,14 +71,6 @@ def test_otsu_is_the_cut_of_least_variance_within():
     assert microstructure.otsu(np.bincount(values)) == cuts[np.argmin(within)]
 
 
-def test_luminance_of_gray_and_of_colours():
-    gray = np.array([[[[7], [9]]]], np.uint16)
-    assert (microstructure.luminance(gray) == [[[7, 9]]]).all()
-    assert (microstructure.luminance(gray / 10.0) == [[[0.7, 0.9]]]).all()
-    colours = np.array([[[[255, 0, 0], [0, 255, 0], [0, 0, 255], [80, 80, 80]]]], np.uint8)
-    assert microstructure.luminance(colours)[0, 0] == pytest.approx([54.1875, 182.427, 18.3855, 80])
-
-
 # ---------------------------------------------------------------- two-point correlation
 
 

@@ -81,7 +81,7 @@ def judge(steel, images, rows, name):
 
 
 def flagged(scores, name):
-    pairs = paired(scores, name)["all"]
+    pairs = paired(scores, name)[None]
     return {metric for _, metric in off(pairs, len(pairs))}, {metric for _, metric in pairs}
 
 

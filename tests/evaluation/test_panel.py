@@ -36,7 +36,7 @@ def judge(real, made, out, settings=SETTINGS):
     return SimpleNamespace(record=record, journal=journal, rows=by_metric(record))
 
 
-def by_metric(record, model=None, label="all"):
+def by_metric(record, model=None, label=None):
     rows = [r for r in record["metrics"] if r["class"] == label and model in (None, r["model"])]
     return {r["metric"]: r for r in rows}
 
@@ -76,8 +76,8 @@ def test_held_out_images_are_far_below_noise(floor):
 def test_every_comparison_is_of_the_same_number_of_images(floor, good):
     for record in (floor.record, good.record):
         rows = [r for r in record["metrics"] if r["metric"] in ("frechet", "frechet_inf", "gram", "psd", "recall")]
-        assert {r["n"] for r in rows if r["class"] == "all"} == {66}
-        assert {r["n"] for r in record["metrics"] if r["metric"] == "kid" and r["class"] == "all"} == {30}
+        assert {r["n"] for r in rows if r["class"] is None} == {66}
+        assert {r["n"] for r in record["metrics"] if r["metric"] == "kid" and r["class"] is None} == {30}
         fine = {r["metric"]: r["n"] for r in record["metrics"] if r["class"] == "fine"}
         assert fine == {"kid": 11, "precision": 22, "recall": 22, "density": 22, "coverage": 22}  # 11: half of 22
 
@@ -93,7 +93,7 @@ def test_the_record_is_whole(floor, good):
             record["metrics"]
         )
     assert (good.record["seed"], good.record["n_sample"], good.record["notes"]) == (3, 150, [])
-    assert {r["class"] for r in good.record["metrics"]} == {"all", "coarse", "fine", "middle"}
+    assert {r["class"] for r in good.record["metrics"]} == {None, "coarse", "fine", "middle"}
 
 
 def test_curves_are_in_the_users_unit_and_lie_in_the_band(good):

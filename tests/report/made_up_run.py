@@ -77,7 +77,7 @@ def metric_rows(model, part, classes, scale=1.0):
     rows = []
     for extractor, metric, floor, noise, n in MEASURES:
         value = scale * (floor + part * (noise - floor))
-        row = {"model": model, "extractor": extractor, "metric": metric, "class": "all", "n": n}
+        row = {"model": model, "extractor": extractor, "metric": metric, "class": None, "n": n}
         rows.append(row | {"value": value, "low": value * 0.95, "high": value * 1.05})
     for i, label in enumerate(classes):
         value = 0.001 * (i + 1) + part
@@ -270,7 +270,8 @@ def planned(path, models):
     body = json.loads(path.read_text(encoding="utf-8"))
     if body["task"] == "boxes":
         return ArmFile(path, True, [Images(of["model"], of["made"]) for of in body["models"]])
-    names = [] if body["arm"] in PLAIN else [m for m in models if m in body["arm"]] or list(models)
+    alone = [model for model in models if body["arm"] in (f"real+{model}", f"{model}-only")]
+    names = [] if body["arm"] in PLAIN else alone or list(models)
     return ArmFile(path, not body["arm"].endswith("-only"), [Images(name, "synthetic") for name in names])
 
 

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from pipeline.report import answer, latex, scoreboard
-from pipeline.report.tables import Score
+from pipeline.report.tables import FLOOR, Reference, Score
 from pipeline.report.verdict import Verdict, ratio
 from tests.report.arms import arm, change, plain
 
@@ -15,7 +15,8 @@ def score(value, half=0.1, n=60, seeds=1):
 
 
 def frechet(**models):
-    return {(name, "random", "frechet", "all"): s for name, s in models.items()}
+    references = {"real": FLOOR, "noise": Reference("ceiling", "noise")}
+    return {(references.get(name, name), "random", "frechet", None): s for name, s in models.items()}
 
 
 def closest(scores, models):
@@ -52,45 +53,45 @@ def test_nothing_measured():
 
 def test_another_measure_disagrees_only_where_its_intervals_leave_a_gap():
     scores = frechet(real=score(1), a=score(2), b=score(8))
-    scores |= {("a", "random", "recall", "all"): score(0.3, 0.05), ("b", "random", "recall", "all"): score(0.6, 0.05)}
-    scores |= {("a", "random", "gram", "all"): score(0.5, 0.3), ("b", "random", "gram", "all"): score(0.4, 0.3)}
+    scores |= {("a", "random", "recall", None): score(0.3, 0.05), ("b", "random", "recall", None): score(0.6, 0.05)}
+    scores |= {("a", "random", "gram", None): score(0.5, 0.3), ("b", "random", "gram", None): score(0.4, 0.3)}
     assert closest(scores, ["a", "b"])[-1] == "Of 2 other measures some put another first: <b>b</b> (recall)."
 
 
 def test_a_measure_that_puts_another_first_in_doubt_is_not_denied():
     scores = frechet(real=score(1), a=score(2), b=score(8))
-    scores |= {("a", "random", "gram", "all"): score(0.5, 0.3), ("b", "random", "gram", "all"): score(0.4, 0.3)}
+    scores |= {("a", "random", "gram", None): score(0.5, 0.3), ("b", "random", "gram", None): score(0.4, 0.3)}
     said = closest(scores, ["a", "b"])[-1]
     assert said == "None of the 1 other measures puts another generator first beyond doubt."
 
 
 def test_fid_answers_only_where_it_was_measured_on_enough_images():
     def first(n):
-        scores = frechet(a=score(2, n=n)) | {("a", "inception", "fid", "all"): score(30, n=n)}
+        scores = frechet(a=score(2, n=n)) | {("a", "inception", "fid", None): score(30, n=n)}
         return answer.overall(scores, ["a"])[0]
 
     assert first(2047).extractor == "random"
     assert first(2048).extractor == "inception"
     assert "FID was measured on 500 images; below 2048" in " ".join(
-        answer.cautions(answer.overall({("a", "inception", "fid", "all"): score(30, n=500)}, ["a"]), [])
+        answer.cautions(answer.overall({("a", "inception", "fid", None): score(30, n=500)}, ["a"]), [])
     )
 
 
 def test_ssim_is_ranked_by_its_distance_to_the_floor():
-    key = ("pixels", "ssim_diversity", "all")
-    scores = {("real", *key): score(0.3), ("same", *key): score(0.9), ("near", *key): score(0.25)}
+    key = ("pixels", "ssim_diversity", None)
+    scores = {(FLOOR, *key): score(0.3), ("same", *key): score(0.9), ("near", *key): score(0.25)}
     assert [name for name, _ in answer.overall(scores, ["same", "near"])[0].models] == ["near", "same"]
 
 
 @pytest.mark.parametrize("metric", ["ssim_diversity", "lpips_diversity", "inception_score", "astm_grain_size"])
 def test_a_collapsed_generator_is_not_closest_to_a_floor_that_nobody_measured(metric):
-    key = ("random", metric, "all")
+    key = ("random", metric, None)
     scores = {("collapsed", *key): score(0.001, 0.0005), ("varied", *key): score(0.3)}
     models = ["collapsed", "varied"]
     assert answer.overall(scores, models) == []
     assert closest(scores, models) == ["Nothing was measured by which a generator could be recommended."]
     assert bold(scores, models) == []
-    assert bold(scores | {("real", *key): score(0.31)}, models) == ["varied"]
+    assert bold(scores | {(FLOOR, *key): score(0.31)}, models) == ["varied"]
 
 
 def bold(scores, models):

@@ -4,26 +4,26 @@ import pandas as pd
 
 from pipeline.detection import records
 from pipeline.detection.records import Comparison
-from pipeline.report import console
+from pipeline.report import console, tables
 from pipeline.report.tables import MEASURED
 from tests.report.arms import arm, plain
 
 
 def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, capsys):
     rows = [
-        ["steel", "noise", None, "random", "kid", "all", 9.0, 8.0, 10.0, 40],
-        ["steel", "cgan", 0, "random", "kid", "all", 1.0, 0.5, 1.5, 40],
-        ["steel", "cgan", 1, "random", "kid", "all", 2.0, 1.5, 2.5, 40],
-        ["steel", "cgan", 0, "random", "kid", "crazing", 77.0, 1.5, 2.5, 40],
-        ["steel", "real", None, "random", "kid", "all", 0.1, 0.0, 0.2, 40],
+        ["steel", "ceiling", "noise", None, "random", "kid", "set", "", 9.0, 8.0, 10.0, 40],
+        ["steel", "generator", "noise", 0, "random", "kid", "set", "", 1.0, 0.5, 1.5, 40],
+        ["steel", "generator", "noise", 1, "random", "kid", "set", "", 2.0, 1.5, 2.5, 40],
+        ["steel", "generator", "noise", 0, "random", "kid", "class", "all", 77.0, 1.5, 2.5, 40],
+        ["steel", "floor", "real", None, "random", "kid", "set", "", 0.1, 0.0, 0.2, 40],
     ]
     pd.DataFrame(rows, columns=MEASURED).to_csv(tmp_path / "summary.csv", index=False)
     arms = [plain("balanced"), arm("real+cgan", "helps", 0.05, 0.01, 0.09)]
     (tmp_path / "steel/detection").mkdir(parents=True)
     (tmp_path / "steel/detection/comparison.json").write_text(records.text(Comparison("steel", arms)))
 
-    table = console.measures(pd.read_csv(tmp_path / "summary.csv"))
-    assert list(table) == ["held-out real", "cgan", "noise"]
+    table = console.measures(tables.read(tmp_path / "summary.csv"))
+    assert list(table) == ["held-out real", "noise", "noise (ceiling)"]
     assert table.to_numpy().tolist() == [[0.1, 1.5, 9.0]]
     console.main(tmp_path)
     printed = capsys.readouterr().out

@@ -10,7 +10,13 @@ from tests.report.made_up_run import phase_curves, psd_curve
 
 
 def write(path, model, notes, names=("real",), curve=None):
-    body = {"model": model, "notes": notes, "metrics": [{"model": name} for name in names], "curves": {}}
+    body = {
+        "model": model,
+        "seed": None if model == "real" else 0,
+        "notes": notes,
+        "metrics": [{"model": name} for name in names],
+        "curves": {},
+    }
     path.write_text(json.dumps(body | ({"curves": curve} if curve else {})), encoding="utf-8")
     return path
 

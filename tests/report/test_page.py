@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pipeline.data.imageset import ImageSet
-from pipeline.report import figures, images
+from pipeline.report import figures, images, tables
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.page import write
 from tests.report.made_up_run import HOSTILE, compare, detection, metric_rows, write_evaluation, write_set
@@ -140,16 +140,16 @@ def test_hostile_names_are_text_and_nothing_else(pages):
 
 
 def test_every_number_of_the_summary_stands_in_the_table_to_sort(pages, whole_run):
-    summary = pd.read_csv(whole_run.root / "summary.csv")
-    summary = summary[summary["extractor"] != "detector"]
-    means = summary.groupby(["model", "extractor", "metric", "class"])["value"].mean()
+    summary = tables.read(whole_run.root / "summary.csv")
+    summary = summary[summary["kind"] != "detector"]
+    means = summary.groupby(["kind", "model", "extractor", "metric", "scope", "class"])["value"].mean()
     elements = pages.steel.elements
     start = next(i for i, (_, a) in enumerate(elements) if a.get("id") == "every-number")
     table = elements[start : next(i for i, (tag, _) in enumerate(elements) if i > start and tag == "section")]
     cells = [a["data-value"] for tag, a in table if tag == "td" and "data-value" in a]
     assert sorted(float(value) for value in cells if value) == pytest.approx(sorted(means))
     rows = [a["data-label"] for tag, a in table if tag == "tr" and "data-label" in a]
-    assert len(rows) == len(summary.drop_duplicates(["extractor", "metric", "class"]))
+    assert len(rows) == len(summary.drop_duplicates(["extractor", "metric", "scope", "class"]))
 
 
 def test_the_closest_pairs_of_all_seeds_are_shown_the_closest_first(pages, whole_run):

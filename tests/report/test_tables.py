@@ -14,7 +14,7 @@ def evaluation(path, model, seed, rows):
 
 
 def row(value, low, high, n=50, **more):
-    base = {"extractor": "random", "metric": "frechet", "class": "all", "value": value, "low": low, "high": high}
+    base = {"extractor": "random", "metric": "frechet", "class": None, "value": value, "low": low, "high": high}
     return base | {"n": n} | more
 
 
@@ -26,19 +26,9 @@ def test_summary_has_a_row_for_every_number_of_every_file(tmp_path):
     ]
     table = tables.write_summary(files, tmp_path / "summary.csv", [])
     written = pd.read_csv(tmp_path / "summary.csv", dtype={"seed": "Int64"})
-    assert list(written.columns) == [
-        "dataset",
-        "model",
-        "seed",
-        "extractor",
-        "metric",
-        "class",
-        "value",
-        "low",
-        "high",
-        "n",
-        "verdict",
-    ]
+    assert list(written.columns) == tables.COLUMNS
+    assert written["kind"].tolist() == ["floor", "ceiling", "generator"]
+    assert written["scope"].tolist() == ["set"] * 3
     assert written["model"].tolist() == table["model"].tolist() == ["real", "noise", "sg2"]
     assert written["value"].tolist() == [1, 90, 2]
     assert written["seed"].isna().tolist() == [True, True, False]
@@ -51,7 +41,7 @@ def test_scores_are_the_mean_over_seeds_with_an_interval_that_holds_all_seeds(tm
         evaluation(tmp_path / "0.json", "sg2", 0, [row(2.0, 1.5, 2.2, 60)]),
         evaluation(tmp_path / "1.json", "sg2", 1, [row(5.0, 4.0, 7.0, 40)]),
     ]
-    score = tables.scores(tables.summary(files))["sg2", "random", "frechet", "all"]
+    score = tables.scores(tables.summary(files))["sg2", "random", "frechet", None]
     assert score == tables.Score(value=3.5, low=1.5, high=7.0, n=40, seeds=2)
 
 
@@ -60,7 +50,7 @@ def test_a_number_that_is_not_finite_is_missing_and_not_averaged(tmp_path):
         evaluation(tmp_path / "0.json", "sg2", 0, [row(math.nan, math.nan, math.nan)]),
         evaluation(tmp_path / "1.json", "sg2", 1, [row(5.0, 4.0, 7.0)]),
     ]
-    assert tables.scores(tables.summary(files))["sg2", "random", "frechet", "all"].seeds == 1
+    assert tables.scores(tables.summary(files))["sg2", "random", "frechet", None].seeds == 1
 
 
 @pytest.mark.parametrize(
@@ -78,7 +68,7 @@ def test_no_evaluation_gives_an_empty_table_with_its_columns(tmp_path):
     assert table.empty
     assert (
         tmp_path / "summary.csv"
-    ).read_text().strip() == "dataset,model,seed,extractor,metric,class,value,low,high,n,verdict"
+    ).read_text().strip() == "dataset,kind,model,seed,extractor,metric,scope,class,value,low,high,n,verdict"
 
 
 def test_timings_of_repeated_short_and_missing_jobs(tmp_path):

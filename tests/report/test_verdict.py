@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from pipeline.report import verdict as verdicts
-from pipeline.report.tables import Score
+from pipeline.report.tables import FLOOR, Score
 from pipeline.report.verdict import Verdict, apart, stretching, verdict, worse
 
 QUESTIONS = ("within", "distance", "structure", "variety", "class", "copies")
@@ -15,18 +15,18 @@ def score(value, half=0.1, n=60, seeds=1):
     return Score(value, value - half, value + half, n, seeds)
 
 
-FLOOR = {
-    ("random", "frechet", "all"): score(2.0),
-    ("random", "kid", "all"): score(0.0),
-    ("random", "recall", "all"): score(0.9),
-    ("random", "precision", "all"): score(0.9),
-    ("pixels", "psd", "all"): score(0.4),
-    ("pixels", "two_point", "all"): score(0.1, 0.05),
-    ("pixels", "chords_bright", "all"): score(0.1, 0.05),
-    ("pixels", "chords_dark", "all"): score(0.1, 0.05),
-    ("pixels", "ssim_diversity", "all"): score(0.3),
-    ("random", "nearest", "all"): score(1.0),
-    ("pixels", "copied", "all"): score(0.0, 0.0),
+REAL = {
+    ("random", "frechet", None): score(2.0),
+    ("random", "kid", None): score(0.0),
+    ("random", "recall", None): score(0.9),
+    ("random", "precision", None): score(0.9),
+    ("pixels", "psd", None): score(0.4),
+    ("pixels", "two_point", None): score(0.1, 0.05),
+    ("pixels", "chords_bright", None): score(0.1, 0.05),
+    ("pixels", "chords_dark", None): score(0.1, 0.05),
+    ("pixels", "ssim_diversity", None): score(0.3),
+    ("random", "nearest", None): score(1.0),
+    ("pixels", "copied", None): score(0.0, 0.0),
     ("random", "recall", "crazing"): score(0.9),
     ("random", "recall", "scratches"): score(0.78),
 }
@@ -34,11 +34,11 @@ FLOOR = {
 
 def judged(directions=None, **changed):
     """Verdict on images like the floor but for some numbers; a name with `__` has its class behind it."""
-    scores = {("real", *key): value for key, value in FLOOR.items()} | {("a", *key): v for key, v in FLOOR.items()}
+    scores = {(FLOOR, *key): value for key, value in REAL.items()} | {("a", *key): v for key, v in REAL.items()}
     for name, value in changed.items():
         metric, _, label = name.partition("__")
-        extractor = next(e for e, m, _ in FLOOR if m == metric)
-        scores["a", extractor, metric, label or "all"] = value
+        extractor = next(e for e, m, _ in REAL if m == metric)
+        scores["a", extractor, metric, label or None] = value
     return verdict(scores, "a", directions or {})
 
 
@@ -84,9 +84,9 @@ def test_repeating_and_strange_images():
 
 
 def test_smooth_images_are_like_everything_which_is_no_sign_of_copies_or_of_repetition():
-    near = {("real", "pixels", "ssim_nearest", "all"): score(0.4), ("a", "pixels", "ssim_nearest", "all"): score(0.9)}
-    scores = {(name, *key): value for name in ("real", "a") for key, value in FLOOR.items()} | near
-    pairs, psd = ("a", "pixels", "ssim_diversity", "all"), ("a", "pixels", "psd", "all")
+    near = {(FLOOR, "pixels", "ssim_nearest", None): score(0.4), ("a", "pixels", "ssim_nearest", None): score(0.9)}
+    scores = {(name, *key): value for name in (FLOOR, "a") for key, value in REAL.items()} | near
+    pairs, psd = ("a", "pixels", "ssim_diversity", None), ("a", "pixels", "psd", None)
     assert verdict(scores, "a", {}).clauses["copies"] == "may copy (likeness to the training images 0.90 against 0.40)"
     smooth = verdict(scores | {pairs: score(0.6), psd: score(3)}, "a", {})
     assert smooth.clauses["copies"] == "no sign of copies"
@@ -94,7 +94,7 @@ def test_smooth_images_are_like_everything_which_is_no_sign_of_copies_or_of_repe
 
 
 def test_a_class_without_images_is_named():
-    scores = {(name, *key): value for name in ("real", "a") for key, value in FLOOR.items()}
+    scores = {(name, *key): value for name in (FLOOR, "a") for key, value in REAL.items()}
     del scores["a", "random", "recall", "scratches"]
     assert verdict(scores, "a", {}).clauses["class"] == "no images of scratches, or too few"
 
@@ -108,7 +108,7 @@ def test_images_far_from_the_training_images_are_no_copies_and_a_little_nearer_i
 
 
 def test_without_a_floor_nothing_is_said():
-    scores = {("a", *key): value for key, value in FLOOR.items()}
+    scores = {("a", *key): value for key, value in REAL.items()}
     assert verdict(scores, "a", {}).clauses == {
         "within": "nothing can be said, for no real images were held out to compare with"
     }

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from pipeline.data.imageset import ImageSet
-from pipeline.data.preview import COLOURS
+from pipeline.data.preview import COLOURS, PLAIN_TEXT
 
 COLUMNS, ROWS = 4, 3
 SHOWN = 0.3  # lowest score of a found box in the picture; those below would cover it
@@ -55,7 +55,7 @@ def beside(real: ImageSet, results: Sequence[dict[str, Any]]) -> Figure:
         real: the image set.
         results: one or two, of the same test images.
     """
-    with matplotlib.rc_context({"text.parse_math": False}):  # names are text, never formulas (`$`)
+    with matplotlib.rc_context(PLAIN_TEXT):
         return _beside(real, results)
 
 

@@ -39,15 +39,12 @@ def matched(truth: Listed, found: Listed, classes: int) -> list[Matches]:
     Returns:
         K of them.
     """
-    order = np.lexsort((-found.score, found.klass, found.image))
-    rank = _place_in_run(found.image[order], found.klass[order])
-    order, rank = order[rank < MOST], rank[rank < MOST]
-    found = Listed(*(column[order] for column in found))
+    rank = _ranks(found)
     hit = _hits(truth, found, rank, classes)
     matches = []
     for k in range(classes):
-        of = np.flatnonzero(found.klass == k)
-        of = of[np.argsort(-found.score[of], kind="stable")]
+        of = np.flatnonzero((found.klass == k) & (rank < MOST))
+        of = of[np.lexsort((rank[of], found.image[of], -found.score[of]))]
         matches.append(Matches(hit[of], found.image[of], truth.image[truth.klass == k]))
     return matches
 
@@ -62,6 +59,20 @@ def matches_of(result: dict[str, Any]) -> Iterator[list[Matches]]:
 def _listed(boxes: dict[str, list]) -> Listed:
     image, klass = (np.asarray(boxes[name], np.int64) for name in ("image", "class"))
     return Listed(image, klass, np.reshape(boxes["box"], (-1, 4)).astype(float), np.asarray(boxes.get("score", [])))
+
+
+def hits(truth: Listed, found: Listed, classes: int) -> np.ndarray:
+    """(n, 10) bool in the order of `found`: whether each found box meets a true one, as `matched` has it, at each of
+    OVERLAPS; none beyond the surest MOST does."""
+    return _hits(truth, found, _ranks(found), classes)
+
+
+def _ranks(found: Listed) -> np.ndarray:
+    """(n,) place of a found box among those of its image and class: the surest first, equal ones as they stand."""
+    order = np.lexsort((-found.score, found.klass, found.image))
+    ranks = np.empty(len(order), int)
+    ranks[order] = _place_in_run(found.image[order], found.klass[order])
+    return ranks
 
 
 def _place_in_run(*columns: np.ndarray) -> np.ndarray:
@@ -80,7 +91,7 @@ def _hits(truth: Listed, found: Listed, rank: np.ndarray, classes: int) -> np.nd
     place[place == len(places)] = 0
     has_truth = np.isin(found.image * classes + found.klass, places)
     hit = np.zeros((len(rank), len(OVERLAPS)), bool)
-    for r in range(rank.max(initial=-1) + 1):
+    for r in range(min(rank.max(initial=-1) + 1, MOST)):
         rows = np.flatnonzero(has_truth & (rank == r))
         at = place[rows]
         common = np.where(free[at], overlap(found.box[rows, None], box[at])[:, None], -1.0)

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.detection.boxes.matches import hits
 from pipeline.detection.boxes.precision import Listed
 
-OVERLAP = 0.5  # intersection over union at which a found box is a drawn one, as in mAP50
 FEW = 10  # drawn boxes: a class with fewer takes the threshold of all classes together
 FIXED = 0.7  # where nothing can be chosen by (Liu et al. 2021, section 4)
 
@@ -46,7 +46,7 @@ def thresholds(truth: Listed, found: Listed, classes: int) -> list[Threshold]:
         found: boxes found in them.
         classes: K.
     """
-    right = hits(truth, found)
+    right = hits(truth, found, classes)[:, 0]  # an overlap of one half is enough, as for the AP50
     together = _best(found.score, right, len(truth.klass), "all")
     counts = np.bincount(truth.klass, minlength=classes)
     own = [found.klass == k for k in range(classes)]
@@ -54,29 +54,6 @@ def thresholds(truth: Listed, found: Listed, classes: int) -> list[Threshold]:
         _best(found.score[own[k]], right[own[k]], int(counts[k]), "class") if counts[k] >= FEW else together
         for k in range(classes)
     ]
-
-
-def hits(truth: Listed, found: Listed) -> np.ndarray:
-    """Which found boxes are right: the surest first, each takes of the drawn boxes of its image and class that none
-    took before the one that it overlaps most, if by OVERLAP at least (as COCO does).
-
-    Returns:
-        (n,) bool, in the order of `found`.
-    """
-    right, taken = np.zeros(len(found.klass), bool), np.zeros(len(truth.klass), bool)
-    for one in np.argsort(-found.score, kind="stable"):
-        free = np.flatnonzero((truth.image == found.image[one]) & (truth.klass == found.klass[one]) & ~taken)
-        overlaps = _overlaps(found.box[one], truth.box[free])
-        if len(free) and overlaps.max() >= OVERLAP:
-            taken[free[overlaps.argmax()]] = right[one] = True
-    return right
-
-
-def _overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """(n,) intersection over union of one box with others."""
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    common = (high - low).clip(min=0).prod(1)
-    return common / ((box[2:] - box[:2]).prod() + (others[:, 2:] - others[:, :2]).prod(1) - common)
 
 
 def _best(scores: np.ndarray, right: np.ndarray, drawn: int, by: str) -> Threshold:

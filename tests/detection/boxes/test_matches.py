@@ -1,10 +1,15 @@
 """Against faster-coco-eval and pycocotools, on all images and on what is left of them, and by hand."""
 
+import contextlib
+import io
+
 import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from pipeline.detection.boxes import matches
-from pipeline.detection.boxes.matches import matched, overlap, precision_without
+from pipeline.detection.boxes.matches import hits, matched, overlap, precision_without
 from pipeline.detection.boxes.precision import Listed, average_precision
 from tests.detection.boxes.test_precision import FOUND, TRUTH, by_pycocotools, listed
 
@@ -94,3 +99,70 @@ def test_overlap_by_hand():
     boxes = np.array([[0, 0, 10, 10.0]])
     others = np.array([[5, 5, 15, 15.0], [10, 0, 20, 10], [2, 2, 4, 6], [0, 0, 10, 10]])
     assert overlap(boxes, others) == pytest.approx([25 / 175, 0, 8 / 100, 1])
+
+
+# ---------------------------------------------------------------- which found box meets which true one
+
+
+def test_the_surest_takes_the_box_it_overlaps_most_and_leaves_the_others_the_rest():
+    truth = listed((0, 0, 0, 0, 10, 10), (0, 0, 2, 0, 12, 10), (1, 0, 0, 0, 10, 10))
+    said = listed(
+        (0, 0, 1, 0, 10, 10, 0.5),  # the second box, 8/11, and the first, 9/10: which the surer one has
+        (0, 0, 0, 0, 10, 9, 0.9),  # the first
+        (0, 0, 0, 0, 10, 10, 0.4),  # nothing is left
+        (1, 1, 0, 0, 10, 10, 0.8),  # of another class
+        (1, 0, 0, 0, 10, 5, 0.7),  # half of it is enough
+        (2, 0, 0, 0, 10, 10, 0.6),  # of another image
+    )
+    assert hits(truth, said, 2)[:, 0].tolist() == [True, True, False, False, True, False]
+
+
+def test_of_two_true_boxes_that_it_overlaps_equally_a_found_box_takes_the_last():
+    truth = listed((0, 0, 0, 0, 10, 10), (0, 0, 2, 0, 12, 10))
+    both, second, first = (0, 0, 1, 0, 11, 10), (0, 0, 4, 0, 14, 10), (0, 0, -2, 0, 8, 10)
+    # 9/11 with either; the others 8/12 with one and 6/14 with the other, which is too little.
+    assert hits(truth, listed((*both, 0.9), (*second, 0.5)), 1)[:, 0].tolist() == [True, False]
+    assert hits(truth, listed((*both, 0.9), (*first, 0.5)), 1)[:, 0].tolist() == [True, True]
+    for found in (listed((*both, 0.9), (*second, 0.5)), listed((*both, 0.9), (*first, 0.5))):
+        np.testing.assert_array_equal(hits(truth, found, 1), by_pycocotools_box_by_box(truth, found, 1))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_which_boxes_are_right_is_what_pycocotools_matches_ties_and_all(seed):
+    """Boxes on a coarse grid, of few sizes and few scores: every kind of tie occurs many times."""
+    rng = np.random.default_rng(seed)
+
+    def boxes(n):
+        low = 2 * rng.integers(0, 8, (n, 2))
+        box = np.hstack([low, low + 4 * rng.integers(1, 4, (n, 2))]).astype(float)
+        return rng.integers(0, 12, n), rng.integers(0, 3, n), box
+
+    truth = Listed(*boxes(150), np.empty(0))
+    found = Listed(*boxes(900), rng.integers(1, 6, 900) / 5)
+    ours = hits(truth, found, 3)
+    assert 0.05 < ours[:, 0].mean() < 0.5
+    np.testing.assert_array_equal(ours, by_pycocotools_box_by_box(truth, found, 12))
+
+
+def by_pycocotools_box_by_box(truth, found, images):
+    """(n, 10) bool: whether it matched each found box."""
+
+    def marks(boxes):
+        places = np.hstack([boxes.box[:, :2], boxes.box[:, 2:] - boxes.box[:, :2]]).tolist()
+        rows = zip(boxes.image.tolist(), boxes.klass.tolist(), places, strict=True)
+        return [{"id": i, "image_id": m, "category_id": k, "bbox": b} for i, (m, k, b) in enumerate(rows, 1)]
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        known = COCO()
+        annotations = [mark | {"area": 1.0, "iscrowd": 0} for mark in marks(truth)]
+        known.dataset = {"info": {}, "images": [{"id": i} for i in range(images)], "annotations": annotations}
+        known.dataset["categories"] = [{"id": k} for k in range(3)]
+        known.createIndex()
+        scored = [mark | {"score": s} for mark, s in zip(marks(found), found.score.tolist(), strict=True)]
+        judge = COCOeval(known, known.loadRes(scored), "bbox")
+        judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
+        judge.evaluate()
+    met = np.zeros((len(found.klass), 10), bool)
+    for one in filter(None, judge.evalImgs):
+        met[np.array(one["dtIds"], int) - 1] = (one["dtMatches"] > 0).T
+    return met

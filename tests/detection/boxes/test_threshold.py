@@ -1,15 +1,11 @@
-"""By hand, by counting anew at every score, and against pycocotools."""
-
-import contextlib
-import io
+"""By hand, and by counting anew at every score."""
 
 import numpy as np
 import pytest
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
+from pipeline.detection.boxes.matches import hits
 from pipeline.detection.boxes.precision import Listed
-from pipeline.detection.boxes.threshold import FEW, Threshold, hits, thresholds
+from pipeline.detection.boxes.threshold import FEW, Threshold, thresholds
 from tests.detection.boxes.test_precision import listed
 
 
@@ -22,19 +18,6 @@ def found(scores, right, klass=0):
     """A found box in each image, right or far off."""
     places = [(0, 0, 10, 10) if fine else (30, 30, 40, 40) for fine in right]
     return [(i, klass, *place, score) for i, (score, place) in enumerate(zip(scores, places, strict=True))]
-
-
-def test_the_surest_takes_the_box_it_overlaps_most_and_leaves_the_others_the_rest():
-    truth = listed((0, 0, 0, 0, 10, 10), (0, 0, 2, 0, 12, 10), (1, 0, 0, 0, 10, 10))
-    said = listed(
-        (0, 0, 1, 0, 10, 10, 0.5),  # the second box, 8/11, and the first, 9/10: which the surer one has
-        (0, 0, 0, 0, 10, 9, 0.9),  # the first
-        (0, 0, 0, 0, 10, 10, 0.4),  # nothing is left
-        (1, 1, 0, 0, 10, 10, 0.8),  # of another class
-        (1, 0, 0, 0, 10, 5, 0.7),  # half of it is enough
-        (2, 0, 0, 0, 10, 10, 0.6),  # of another image
-    )
-    assert hits(truth, said).tolist() == [True, True, False, False, True, False]
 
 
 def test_the_threshold_has_the_largest_f1_by_hand():
@@ -81,30 +64,6 @@ def crowd(request):
     return truth, Listed(truth.image[again], truth.klass[again], near, rng.permutation(700) / 700)
 
 
-def test_what_is_right_is_what_pycocotools_matches(crowd):
-    truth, said = crowd
-
-    def marks(boxes):
-        places = np.hstack([boxes.box[:, :2], boxes.box[:, 2:] - boxes.box[:, :2]]).tolist()
-        rows = zip(boxes.image.tolist(), boxes.klass.tolist(), places, strict=True)
-        return [{"id": i, "image_id": m, "category_id": k, "bbox": b} for i, (m, k, b) in enumerate(rows, 1)]
-
-    with contextlib.redirect_stdout(io.StringIO()):
-        known = COCO()
-        annotations = [mark | {"area": 1.0, "iscrowd": 0} for mark in marks(truth)]
-        known.dataset = {"info": {}, "images": [{"id": i} for i in range(20)], "annotations": annotations}
-        known.dataset["categories"] = [{"id": k} for k in range(3)]
-        known.createIndex()
-        scored = [mark | {"score": s} for mark, s in zip(marks(said), said.score.tolist(), strict=True)]
-        judge = COCOeval(known, known.loadRes(scored), "bbox")
-        judge.params.maxDets, judge.params.areaRng, judge.params.areaRngLbl = [700], [[0, 1e10]], ["all"]
-        judge.evaluate()
-    matched = {}
-    for one in filter(None, judge.evalImgs):
-        matched |= dict(zip(one["dtIds"], one["dtMatches"][0] > 0, strict=True))
-    assert hits(truth, said).tolist() == [bool(matched[i]) for i in range(1, 701)]
-
-
 def test_no_other_score_has_a_larger_f1(crowd):
     truth, said = crowd
     for klass, chosen in enumerate(thresholds(truth, said, 3)):
@@ -112,7 +71,7 @@ def test_no_other_score_has_a_larger_f1(crowd):
 
         def f1(limit, own=own, drawn_boxes=drawn_boxes):
             kept = own & (said.score >= limit)
-            right = hits(truth, Listed(*(part[kept] for part in said))).sum()
+            right = hits(truth, Listed(*(part[kept] for part in said)), 3)[:, 0].sum()
             return 2 * right / (kept.sum() + drawn_boxes)
 
         assert chosen.by == "class"

@@ -1,0 +1,125 @@
+"""Names of classes and models are the user's: whatever they are, no number passes for another's."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.report import console, figures, headline, latex, scoreboard, tables
+from pipeline.report.inputs import DatasetInputs, RunInputs
+from pipeline.report.page import write
+from pipeline.report.tables import FLOOR, Reference
+from pipeline.report.verdict import verdict
+from tests.report.made_up_run import compare, detection, write_set
+from tests.report.reading import read
+
+CLASSES = ["all", "noise", "real", "floor", "mean", "NA", "set", "all classes", "$\\frac{a$", "real+all", ""]
+MODELS = ["real", "noise", "floor", "ceiling", "duplicates", "augmented", "real_only", "NA"]
+REFERENCES = [FLOOR, Reference("ceiling", "noise"), Reference("ceiling", "blurred noise")]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Evaluations in which every number is another one, and `expected`: whose it is, by the keys of `scores`."""
+    root, numbers, expected = tmp_path_factory.mktemp("hostile"), itertools.count(1), {}
+
+    def row(whose, metric, label):
+        expected[whose, "random", metric, label] = value = float(next(numbers))
+        name = whose if isinstance(whose, str) else whose.name
+        found = {"model": name, "extractor": "random", "metric": metric, "class": label, "n": 30}
+        return found | {"value": value, "low": value - 0.1, "high": value + 0.1}
+
+    def evaluation(path, model, seed, judged):
+        asked = [("frechet", None), ("kid", None), *(("kid", label) for label in CLASSES)]
+        body = {"dataset": "steel", "model": model, "seed": seed, "n_sample": 30, "n_reference": 30, "notes": []}
+        body["metrics"] = [row(whose, metric, label) for whose in judged for metric, label in asked]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(body), encoding="utf-8")
+        return path
+
+    floor = evaluation(root / "steel/real/evaluation.json", "real", None, REFERENCES)
+    runs = [RunInputs(m, 0, root / m, None, evaluation(root / m / "evaluation.json", m, 0, [m])) for m in MODELS]
+    inputs = DatasetInputs(root / "steel/real", floor, runs)
+    return inputs, expected, root
+
+
+@pytest.fixture(scope="module")
+def scores(made):
+    return tables.scores(tables.summary(made[0].evaluations()))
+
+
+def test_every_number_keeps_its_place(made, scores):
+    assert {key: score.value for key, score in scores.items()} == made[1]
+    assert all(score.seeds == 1 for score in scores.values())  # none was averaged with another
+
+
+def test_they_survive_the_file(made, tmp_path):
+    table = tables.summary(made[0].evaluations())
+    tables.write_summary(made[0].evaluations(), tmp_path / "summary.csv", [])
+    read = tables.read(tmp_path / "summary.csv")[tables.MEASURED]
+    assert read.equals(table.astype(read.dtypes))
+
+
+def test_the_tables_of_the_page_show_each_where_it_belongs(made, scores):
+    columns = scoreboard.columns(scores, MODELS)
+    assert [column["key"] for column in columns] == [FLOOR, *MODELS, *REFERENCES[1:]]
+    assert [column["kind"] for column in columns] == ["floor"] + ["model"] * len(MODELS) + ["ceiling"] * 2
+    every = scoreboard.every(scores, MODELS, CLASSES)["rows"]
+    shown = {(row["measure"], row["label"]): [cell["value"] for cell in row["cells"]] for row in every}
+    assert len(shown) == len(every) == 2 + len(CLASSES)
+    for label in [None, *CLASSES]:
+        expected = [made[1][column["key"], "random", "kid", label] for column in columns]
+        assert shown["Kernel distance", label] == expected
+    (by_class,) = scoreboard.by_class(scores, MODELS, CLASSES)
+    assert [row["label"] for row in by_class["rows"]] == CLASSES
+
+
+def test_the_first_table_is_of_the_whole_set(made, scores):
+    rows = headline.headline(scores, MODELS, [])["rows"]
+    shown = {row["key"]: row["cells"][0]["value"] for row in rows}
+    assert shown == {key: made[1][key, "random", "frechet", None] for key in [*REFERENCES, *MODELS]}
+
+
+def test_verdicts_ask_each_class_by_its_name(scores):
+    clauses = verdict(scores, "noise", {}).clauses
+    assert "class" in clauses
+    assert "no images of" not in clauses["class"]
+    less = {key: score for key, score in scores.items() if key[0] != "noise" or key[3] != "all"}
+    assert "no images of all, or too few" in verdict(less, "noise", {}).clauses["class"]
+
+
+def test_the_table_for_a_paper_sets_references_apart(scores):
+    head = next(line for line in latex.table(scores, MODELS, "steel").splitlines() if line.startswith(" & $n$"))
+    assert r"\emph{real} & real & noise &" in head
+    assert r"NA & \emph{noise} & \emph{blurred noise} \\" in head
+    assert r"\label{tab:a_b}" in latex.table(scores, MODELS, "a_b")
+    assert r"\label{tab:a__b}" in latex.table(scores, MODELS, "a__b")
+
+
+def test_the_console_does_too(made):
+    table = console.measures(tables.summary(made[0].evaluations()))
+    assert list(table) == ["held-out real", *MODELS, "noise (ceiling)", "blurred noise (ceiling)"]
+    assert table.loc["Fréchet distance (random features)", "noise"] == made[1]["noise", "random", "frechet", None]
+
+
+def test_a_page_of_them_is_drawn_and_can_be_filtered(made, monkeypatch):
+    inputs, _, root = made
+    write_set(inputs.real, np.random.default_rng(0), CLASSES, {"train": 1}, "a.tif")
+    (root / "steel/detection").mkdir()
+    arms = ["real", "augmented", "duplicates", "real+real", "real+duplicates", "real+all", "real-only"]
+    for i, arm in enumerate(arms):
+        body = detection(arm, np.random.default_rng(i), CLASSES, 0.9 - i / 20, 10)
+        (root / f"steel/detection/{arm}.json").write_text(json.dumps(body), encoding="utf-8")
+    drawn = [root / f"steel/detection/{arm}.json" for arm in arms]
+    given = compare("steel", DatasetInputs(inputs.real, inputs.evaluation, inputs.runs, detection=drawn), MODELS)
+    settings = {"seeds": [0], "datasets": {"steel": {}}, "models": {}}
+    monkeypatch.setattr(figures, "svg", lambda figure: "<svg/>")  # drawing takes most of a page's time
+    write(root / "report.html", root / "summary.csv", {"steel": given}, settings)
+    page = read(root / "steel/report.html")
+    values = [a["data-label"] for tag, a in page.elements if tag == "tr" and "data-label" in a]
+    assert sorted(values) == sorted(["set", "set", *(f"class {label}" for label in CLASSES)])
+    choices = page.all("option", "value")
+    assert set(values) <= set(choices)
+    assert len(choices) == len(set(choices))
+    assert "real+duplicates" in page.words()
