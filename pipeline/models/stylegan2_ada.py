@@ -33,11 +33,14 @@ def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
 class StyleGAN2ADA(StyledModel, Wide):
     """The family `stylegan2_ada`."""
 
+    compiling_pays = True
     texture: Texture | None  # read at the first update; no part of the state
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        if settings.compile and settings.checkpoint_activations:  # torch 2.15's compiler fails on such a network
+        if (
+            settings.compile == "on" and settings.checkpoint_activations
+        ):  # torch 2.15's compiler fails on such a network
             raise UserError("checkpoint_activations: true cannot be had together with compile: true; choose one")
         self.generator = Generator(settings, spec)
         self.discriminator = Discriminator(settings, spec)

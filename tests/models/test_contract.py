@@ -179,6 +179,17 @@ def test_images_need_not_be_square(family, height, width):
     assert model.sample(torch.tensor([0, 1]), torch.tensor([3, 4])).shape == (2, 1, height, width)
 
 
+def test_no_operation_over_many_tensors_is_asked_of_a_device_without(family, monkeypatch):
+    """As Apple's MPS, which has none of torch's; where they are not asked for, torch does without."""
+    monkeypatch.setattr(torch.utils._foreach_utils, "_device_has_foreach_support", lambda device: False)
+    assert all(torch.isfinite(value) for value in train(make(family), 1)[0].values())
+
+
+def test_optimisers_are_fused_where_each_device_that_we_choose_can(family):
+    if any(optimizer.defaults["fused"] for optimizer in make(family).optimizers.values()):
+        assert {"cpu", "cuda", "mps"} <= set(torch.utils._foreach_utils._get_fused_kernels_supported_devices())
+
+
 def test_averaged_weights_lag_behind(family):
     model = make(family, ema_images=4.0, ema_rampup=1.0)
     names = model.ema.state_dict().keys()

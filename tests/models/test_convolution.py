@@ -10,12 +10,17 @@ from pipeline.models.convolution import convolve, convolve_doubling
 
 # Sizes, strides and paddings that the networks have; each is no square and has a bias or not.
 CASES = {
-    "same": (lambda x, w, b: convolve(x, w, b, padding=1), lambda x, w, b: F.conv2d(x, w, b, padding=1), (4, 6)),
-    "halved": (lambda x, w, b: convolve(x, w, b, stride=2), lambda x, w, b: F.conv2d(x, w, b, stride=2), (5, 9)),
+    "same": (lambda x, w, b: convolve(x, w, b, padding=1), lambda x, w, b: F.conv2d(x, w, b, padding=1), (3, 4)),
+    "halved": (lambda x, w, b: convolve(x, w, b, stride=2), lambda x, w, b: F.conv2d(x, w, b, stride=2), (3, 5)),
+    "point": (
+        lambda x, w, b: convolve(x, w[:, :, 1:2, :1], b),
+        lambda x, w, b: F.conv2d(x, w[:, :, 1:2, :1], b),
+        (2, 3),
+    ),
     "doubled": (
         lambda x, w, b: convolve_doubling(x, w),
         lambda x, w, b: F.conv_transpose2d(x, w.transpose(0, 1), stride=2),
-        (4, 2),
+        (3, 2),
     ),
 }
 cases = pytest.mark.parametrize(("ours", "plain", "size"), CASES.values(), ids=CASES)
@@ -54,10 +59,24 @@ def test_few_pixels_are_a_product_of_matrices_and_many_a_convolution(ours, plain
     """Both, in any order of memory, to the same result, which is in the order of memory of the images."""
     x, w, b = numbers(size, torch.float32, layout)
     product = ours(x, w, b)
-    monkeypatch.setattr(convolution, "FEW", 0)
+    monkeypatch.setattr(convolution, "as_product", lambda *_: False)
     monkeypatch.setattr(F, "linear", None)
     torch.testing.assert_close(product, ours(x, w, b), rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(product, plain(x, w, b), rtol=1e-5, atol=1e-5)
+
+
+def test_what_is_a_product_depends_on_the_size_of_one_image():
+    cpu, card = torch.device("cpu"), torch.device("cuda")
+    assert [convolution.as_product(cpu, pixels, 3) for pixels in (16, 64, 65, 256)] == [True, True, False, False]
+    assert convolution.as_product(cpu, 10**4, 1)
+    assert not convolution.as_product(card, 16, 1)
+
+
+def test_features_of_one_channel_stay_channels_last():
+    images = torch.randn(2, 1, 16, 16).to(memory_format=torch.channels_last)
+    features = convolve(images, torch.randn(8, 1, 1, 1))
+    assert features.is_contiguous(memory_format=torch.channels_last)
+    assert not features.is_contiguous()
 
 
 @cases
