@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import panel, peers
+from benchmarks import panel, peers, stylegan_speed
 
 
 @pytest.mark.parametrize("target", [1.0, 17.0, 4096.0])
@@ -108,3 +108,38 @@ def test_peers_that_are_not_here_are_left_out_with_how_to_install_them(monkeypat
     lines = [line for line, _ in panel.table(SMALL)]
     assert len(lines) == 4
     assert all("left out, not installed: `pip install -e '.[dev]'`" in line for line in lines)
+
+
+def test_the_floor_counts_the_convolutions_of_networks_worked_out_by_hand(monkeypatch):
+    """At 16 pixels and widths 32, 16, 8 from 4 pixels on: G begins with one and has two a doubling, D two a halving and
+    one that sees one channel more."""
+    monkeypatch.setitem(stylegan_speed.BATCH, 16, 2)
+    monkeypatch.setattr(stylegan_speed, "CHANNEL_BASE", 128)
+    floor = stylegan_speed.Floor(16, None)
+    assert floor.shapes == {
+        "G": [(32, 32, 4), (32, 16, 4), (16, 16, 8), (16, 8, 8), (8, 8, 16)],
+        "D": [(8, 8, 16), (8, 16, 8), (16, 16, 8), (16, 32, 4), (33, 32, 4)],
+    }
+    products = {net: sum(i * o * s * s for i, o, s in layers) for net, layers in floor.shapes.items()}
+    # D: real and fake each way, fake on to G. R1: each pass twice, every 16th; path length the same on half, every 4th.
+    passes = {"D": 8 + 6 / 16, "G": 4 + 6 / 8}
+    expected = sum(passes[net] * products[net] for net in products) * 2 * 9 * 2 / 1e9
+    assert floor.gflop() == pytest.approx(expected)
+    assert floor.seconds() > 0
+
+
+def test_an_update_of_each_kind_weighs_what_a_training_has_of_it(monkeypatch):
+    """Of 16 updates four measure the path length and one of these R1 too."""
+    clock = [0.0]
+    monkeypatch.setattr(time, "process_time", lambda: clock[0])
+
+    class Known(stylegan_speed.Side):
+        batch = 8
+
+        def update(self, number):
+            clock[0] += {0: 100.0, 4: 10.0, 1: 1.0}[number]
+
+        def draw(self):
+            raise AssertionError
+
+    assert stylegan_speed.rate(Known()) == pytest.approx(8 * 16 / (12 * 1 + 3 * 10 + 100))

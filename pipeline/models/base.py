@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
@@ -15,6 +17,8 @@ from pipeline.models.layouts import Layout
 from pipeline.settings import ImageSpec, Training, UserError
 
 Loss = Callable[[Part], tuple[Tensor, dict[str, Tensor]]]
+
+LONG = 500_000  # images of a training that is worth some minutes of compilation
 
 
 class GenerativeModel(ABC, nn.Module):
@@ -32,6 +36,7 @@ class GenerativeModel(ABC, nn.Module):
     ema: nn.Module
     optimizers: dict[str, torch.optim.Optimizer]
     latent_length: int  # numbers that an image is drawn from
+    compiling_pays = False  # on a graphics card, in a long training
     images_seen: Tensor  # () int64 buffer
 
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):
@@ -105,9 +110,9 @@ class GenerativeModel(ABC, nn.Module):
         if clip is not None:
             scaler.unscale_(optimizer)
         if clip is not None or not scaler.is_enabled():
-            norm = nn.utils.get_total_norm(gradients, foreach=True)
+            norm = nn.utils.get_total_norm(gradients)
             if clip is not None:
-                nn.utils.clip_grads_with_norm_(self._parameters_of(name), clip, norm, foreach=True)
+                nn.utils.clip_grads_with_norm_(self._parameters_of(name), clip, norm)
             if not scaler.is_enabled():
                 sums[f"gradient/{name}"] = norm
         self._set_rate(optimizer)
@@ -123,7 +128,7 @@ class GenerativeModel(ABC, nn.Module):
 
     def compiled(self, module: nn.Module) -> Callable:
         """The module, compiled where the settings ask for it. Not for what is differentiated twice."""
-        if not self.settings.compile:
+        if not self.compiles:
             return module
         if id(module) not in self._compiled:
             self._compiled[id(module)] = torch.compile(module)
@@ -131,6 +136,14 @@ class GenerativeModel(ABC, nn.Module):
 
     def autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, dtype=self.amp or torch.float32, enabled=self.amp is not None)
+
+    @property
+    def compiles(self) -> bool:
+        """What the setting `compile` comes to: `auto` never asks for what the machine or the network cannot do."""
+        if self.settings.compile != "auto":
+            return self.settings.compile == "on"
+        gains = self.device.type == "cuda" and self.compiling_pays and self.settings.total_images >= LONG
+        return gains and not getattr(self.settings, "checkpoint_activations", False) and _has_compiler()
 
     @property
     def device(self) -> torch.device:
@@ -204,6 +217,11 @@ class GenerativeModel(ABC, nn.Module):
             _load_optimizer(optimizer, slots)
         scale = {k: type(v)(flat[f"scaler.{k}"]) for k, v in self.scaler.state_dict().items()}
         self.scaler.load_state_dict(scale)
+
+
+def _has_compiler() -> bool:
+    """Whether torch.compile has what it takes on a CUDA card: Triton, and a C compiler for what starts its kernels."""
+    return importlib.util.find_spec("triton") is not None and any(map(shutil.which, ("cc", "gcc", "clang")))
 
 
 class StyledModel(GenerativeModel):

@@ -38,6 +38,8 @@ class DDPM(GenerativeModel, Wide, Boxed):
     guidance goes from no class and no boxes towards both, and an empty mask with a class is always background.
     """
 
+    compiling_pays = True
+
     def __init__(self, settings: DDPMSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
         if settings.guidance != 1 and settings.label_dropout == 0:

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from pipeline.models import ranks
+from pipeline.models.convolution import convolve
 
 SQRT2 = math.sqrt(2)
-CLAMP = 256.0  # bound of activations in half precision (Karras et al. 2020b, appendix D)
+CLAMP = 256.0  # bound of activations in float16 (Karras et al. 2020b, appendix D)
 
 
 def precision(x: Tensor, half: bool = False) -> torch.autocast:
@@ -24,9 +25,9 @@ def precision(x: Tensor, half: bool = False) -> torch.autocast:
 
 
 def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2; in half precision its result is bounded too."""
+    """Leaky ReLU of slope 0.2; in float16, whose numbers end at 65 504, its result is bounded too."""
     x = F.leaky_relu(x, 0.2)
-    return x if x.dtype in (torch.float32, torch.float64) else x.clamp(-CLAMP, CLAMP)
+    return F.hardtanh(x, -CLAMP, CLAMP) if x.dtype == torch.float16 else x
 
 
 def normalise(x: Tensor) -> Tensor:
@@ -120,7 +121,7 @@ class EqualisedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         bias = None if self.bias is None else self.bias * self.gain
-        return F.conv2d(x, self.weight * self.weight_gain, bias, stride=self.stride, padding=self.padding)
+        return convolve(x, self.weight * self.weight_gain, bias, self.stride, self.padding)
 
 
 class BatchNorm(nn.Module):

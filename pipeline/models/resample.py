@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.models.layers import precision
+
 
 class _Filter(nn.Module):
     """Holds the separable filter of unit sum as one (1, 1, 4, 4) kernel; exact in bfloat16."""
@@ -14,9 +16,6 @@ class _Filter(nn.Module):
         super().__init__()
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
         self.register_buffer("kernel", (gain * torch.outer(taps, taps))[None, None], persistent=False)
-
-    def per_channel(self, channels: int) -> Tensor:
-        return self.kernel.expand(channels, 1, 4, 4)
 
 
 class Blur(_Filter):
@@ -27,7 +26,7 @@ class Blur(_Filter):
         self.padding = padding
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.per_channel(x.shape[1]), padding=self.padding, groups=x.shape[1])
+        return _Blur.apply(x, self.kernel, self.padding)
 
 
 class Upsample(_Filter):
@@ -37,7 +36,7 @@ class Upsample(_Filter):
         super().__init__(gain=4.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv_transpose2d(x, self.per_channel(x.shape[1]), stride=2, padding=1, groups=x.shape[1])
+        return _Double.apply(x, self.kernel)
 
 
 class Downsample(_Filter):
@@ -47,4 +46,55 @@ class Downsample(_Filter):
         super().__init__(gain=1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.conv2d(x, self.per_channel(x.shape[1]), stride=2, padding=1, groups=x.shape[1])
+        return _Halve.apply(x, self.kernel)
+
+
+# A filter is linear in the image and its kernel is constant, so its derivative is its adjoint, another filter. torch's
+# own derivative of a grouped convolution also computes that of the kernel, channel by channel, when it is taken twice.
+
+
+class _Blur(torch.autograd.Function):
+    """The kernel is symmetric: the adjoint is the filter of the other padding."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, kernel: Tensor, padding: int) -> Tensor:
+        ctx.save_for_backward(kernel)
+        ctx.padding = padding
+        return _per_channel(F.conv2d, x, kernel, padding=padding)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        return _Blur.apply(gradient, *ctx.saved_tensors, 3 - ctx.padding), None, None
+
+
+class _Halve(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x: Tensor, kernel: Tensor) -> Tensor:
+        ctx.save_for_backward(kernel)
+        return _per_channel(F.conv2d, x, kernel, stride=2, padding=1)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        return _Double.apply(gradient, *ctx.saved_tensors), None
+
+
+class _Double(torch.autograd.Function):
+    """The adjoint of `_Halve`."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, kernel: Tensor) -> Tensor:
+        ctx.save_for_backward(kernel)
+        # On CPUs torch's transposed depthwise convolution is 10 to 100 times slower in bfloat16 than in float32.
+        fast = x.float() if x.device.type == "cpu" and x.dtype == torch.bfloat16 else x
+        return _per_channel(F.conv_transpose2d, fast, kernel, stride=2, padding=1).to(x.dtype)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        return _Halve.apply(gradient, *ctx.saved_tensors), None
+
+
+def _per_channel(convolve, x: Tensor, kernel: Tensor, **geometry: int) -> Tensor:
+    """`convolve` with one kernel (1, 1, 4, 4) for every channel of x, in the precision of x."""
+    channels = x.shape[1]
+    with precision(x):
+        return convolve(x, kernel.to(x.dtype).expand(channels, 1, 4, 4), groups=channels, **geometry)

@@ -33,11 +33,14 @@ def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
 class StyleGAN2ADA(StyledModel, Wide):
     """The family `stylegan2_ada`."""
 
+    compiling_pays = True
     texture: Texture | None  # read at the first update; no part of the state
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        if settings.compile and settings.checkpoint_activations:  # torch 2.15's compiler fails on such a network
+        if (
+            settings.compile == "on" and settings.checkpoint_activations
+        ):  # torch 2.15's compiler fails on such a network
             raise UserError("checkpoint_activations: true cannot be had together with compile: true; choose one")
         self.generator = Generator(settings, spec)
         self.discriminator = Discriminator(settings, spec)
@@ -113,16 +116,19 @@ class StyleGAN2ADA(StyledModel, Wide):
         synthesis = self.compiled(self.generator.synthesis)
         return synthesis(self._mixed(part, track=True), self._noise(part.draws), self.settings.checkpoint_activations)
 
-    def _logits(self, images: Tensor, part: Part) -> Tensor:
-        """Of augmented images, where no second derivative is wanted."""
+    def _logits(self, part: Part, *sets: Tensor) -> tuple[Tensor, ...]:
+        """Of sets of images, augmented, where no second derivative is wanted; the discriminator takes all of
+        them at once, and reads its weights but once."""
+        images = torch.cat([self._augment(images, part.draws) for images in sets])
         discriminator = self.compiled(self.discriminator)
-        return discriminator(self._augment(images, part.draws), part.labels, self.settings.checkpoint_activations)
+        labels, recompute = part.labels.repeat(len(sets)), self.settings.checkpoint_activations
+        return discriminator(images, labels, recompute, len(sets)).chunk(len(sets))
 
     def _discriminator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             with torch.no_grad():
                 fake = self._fake(part)
-            real_logits, fake_logits = self._logits(part.images, part), self._logits(fake, part)
+            real_logits, fake_logits = self._logits(part, part.images, fake)
         if self.augmentation is not None:
             self.augmentation.observe(real_logits)
         loss = losses.logistic_discriminator(real_logits, fake_logits)
@@ -141,7 +147,7 @@ class StyleGAN2ADA(StyledModel, Wide):
     def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             fake = self._fake(part)
-            adversarial = losses.logistic_generator(self._logits(fake, part))
+            adversarial = losses.logistic_generator(*self._logits(part, fake))
             terms = self._texture_terms(fake, part)
         loss = adversarial + sum(weight * term for weight, term in terms.values())
         return loss, {"loss/G": adversarial} | {f"texture/{name}": term for name, (_, term) in terms.items()}
@@ -158,8 +164,9 @@ class StyleGAN2ADA(StyledModel, Wide):
 
     def _path_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         """SG2, eq. 4, on half a batch; `path_mean` is the running mean length a, of the penalties before."""
-        ws = self._mixed(part)
-        images = self.generator.synthesis(ws, self._noise(part.draws))
+        with self.autocast():
+            ws = self._mixed(part)
+            images = self.generator.synthesis(ws, self._noise(part.draws))
         lengths = losses.path_lengths(images, ws, part.draws.normal(*images.shape[1:]))
         penalty = (lengths - self.path_mean).square().mean()
         scalars = {"path/penalty": penalty, "path/length": lengths.mean()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+import torch
 from torch import Tensor, nn
 
 from pipeline.models.base import start_grid
@@ -29,6 +30,8 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with precision(x, self.low_precision):
+            # A block in float32 may follow one in half precision.
+            x = x if self.low_precision else x.to(self.same.weight.dtype)
             y = activate(self.same(x))
             return activate(self.down(self.blur(y))) + self.skip(self.downsample(x))
 
@@ -53,14 +56,17 @@ class Discriminator(nn.Module):
         self.embedding = nn.Embedding(len(spec.classes), last)
         self.mapping = perceptron(last, last, settings.mapping_layers)
 
-    def forward(self, images: Tensor, labels: Tensor, recompute: bool = False) -> Tensor:
-        """`recompute` keeps no activations for the backward pass, which computes them again."""
+    def forward(self, images: Tensor, labels: Tensor, recompute: bool = False, sets: int = 1) -> Tensor:
+        """`recompute` keeps no activations for the backward pass, which computes them again. The images are `sets` of
+        equal size, one after another, that do not see one another."""
         with precision(images, half=True):
             x = activate(self.image(images))
         for block in self.blocks:
             x = recomputing(block)(x) if recompute else block(x)
         with precision(x):
-            x = activate(self.mix(minibatch_std(x.to(self.dense.weight.dtype), labels)))
+            x = x.to(self.dense.weight.dtype)
+            pairs = zip(x.chunk(sets), labels.chunk(sets), strict=True)
+            x = activate(self.mix(torch.cat([minibatch_std(*pair) for pair in pairs])))
             features = self.features(activate(self.dense(x.flatten(1))))
             # Projection (Miyato & Koyama 2018) on a mapped class (ADA, appendix C).
             return (features * self.classes(labels)).sum(1) / features.shape[1] ** 0.5

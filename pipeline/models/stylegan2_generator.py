@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from pipeline.models import ranks
 from pipeline.models.base import start_grid
+from pipeline.models.convolution import convolve, convolve_doubling
 from pipeline.models.layers import SQRT2, EqualisedLinear, activate, normalise, precision
 from pipeline.models.resample import Blur, Upsample
 from pipeline.settings import ImageSpec
@@ -83,8 +84,8 @@ class ScaledConv(nn.Module):
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
         """x (N, inputs, H, W) and what `scaled` returned to (N, outputs, H or 2H, W or 2W)."""
         if self.blur is None:
-            return F.conv2d(x, weight, padding=self.padding)
-        return self.blur(F.conv_transpose2d(x, weight.transpose(0, 1), stride=2))
+            return convolve(x, weight, padding=self.padding)
+        return self.blur(convolve_doubling(x, weight))
 
 
 def over_columns(style: Tensor) -> Tensor:
@@ -103,19 +104,25 @@ class ModulatedConv(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, gain: float = 1.0) -> Tensor:
         """x (N, inputs, H, W) and w (N, k, w_dim) to `gain` times the result, (N, outputs, H or 2H, W or 2W)."""
-        weight = self.conv.scaled()
+        x, scale = self.unscaled(x, w, gain)
+        return x if scale is None else x * scale
+
+    def unscaled(self, x: Tensor, w: Tensor, gain: float = 1.0) -> tuple[Tensor, Tensor | None]:
+        """What `forward` returns as two factors, the second (N, outputs, 1, k), or None without demodulation."""
+        weight = self.conv.weight
         with precision(x):
-            style = self.affine(w)
-            scale = None
+            style, scale = self.affine(w), None
             if self.demodulate:
                 # A common factor of an image's styles drops out; the largest kept at 1 cannot overflow float16.
                 style = style / style.detach().abs().amax((1, 2), keepdim=True).clamp(min=1e-8)
+            style = style * self.conv.gain  # of the weights, which are many more
+            if self.demodulate:
                 power = style.square() @ weight.square().sum((2, 3)).mT  # (N, k, outputs)
                 scale = over_columns(gain * (power + 1e-8).rsqrt())
             if self.up and w.shape[1] > 1:  # a column of x becomes two, and has the mean of their styles
                 style = style.unflatten(1, (-1, 2)).mean(2)
         x = self.conv(x * over_columns(style).to(x.dtype), weight)
-        return x if scale is None else x * scale.to(x.dtype)
+        return x, scale if scale is None else scale.to(x.dtype)
 
 
 class ModulatedLayer(nn.Module):
@@ -130,9 +137,8 @@ class ModulatedLayer(nn.Module):
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """noise: (N, 1, H, W) standard normal, of the result's size; None of a layer without."""
         # Every term carries the gain √2 of the activation: lrelu(√2 x) = √2 lrelu(x).
-        x = self.conv(x, w, gain=SQRT2)
-        if noise is not None:
-            x = x + (noise * (self.strength * SQRT2)).to(x.dtype)
+        x, scale = self.conv.unscaled(x, w, gain=SQRT2)
+        x = x * scale if noise is None else torch.addcmul((noise * (self.strength * SQRT2)).to(x.dtype), x, scale)
         return activate(x + (self.bias * SQRT2)[:, None, None].to(x.dtype))
 
 

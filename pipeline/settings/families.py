@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline.settings.basics import Count, Fraction, Positive, Strict
+from pipeline.settings.basics import Count, Fraction, Positive, Strict, Switch
 
 
 class Training(Strict):
@@ -22,8 +22,9 @@ class Training(Strict):
     added up; batch statistics are those of a part."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """`auto`: bf16 where the hardware gains by it."""
-    compile: bool = False
-    """Compile the networks (torch.compile) where no second derivative is taken; needs a C++ compiler on CPUs."""
+    compile: Switch = "auto"
+    """Compile the networks (torch.compile) where no second derivative is taken; needs a C++ compiler on CPUs. `auto`:
+    `stylegan2_ada` and `ddpm` on a CUDA card, from 500 000 images on, where there is a C compiler."""
     rate_decay: Literal["none", "cosine"] = "none"
     """How learning rates fall over the training."""
     rate_warmup: Annotated[int, Field(ge=0)] = 0

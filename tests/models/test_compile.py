@@ -1,5 +1,6 @@
-"""Compiled networks have the gradients of the uncompiled ones in float64."""
+"""Compiled networks have the gradients of the uncompiled ones in float64; what is compiled."""
 
+import importlib.util
 import shutil
 
 import pytest
@@ -42,3 +43,34 @@ def test_compiled_gradients_are_those_of_float64(family, monkeypatch):
             if single is not None:
                 scale = double.abs().max().item()
                 torch.testing.assert_close(single.double(), double, rtol=1e-3, atol=1e-3 * scale + 1e-8)
+
+
+CUDA = torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("changes", "device", "tools", "compiled"),
+    [
+        ({"compile": "on"}, torch.device("cpu"), False, True),
+        ({"compile": True}, torch.device("cpu"), False, True),
+        ({"compile": False, "total_images": 10**6}, CUDA, True, False),
+        ({"total_images": 10**6}, CUDA, True, True),
+        ({"total_images": 499_999}, CUDA, True, False),  # too short
+        ({"total_images": 10**6}, CUDA, False, False),  # without a compiler it trains as ever
+        ({"total_images": 10**6}, torch.device("cpu"), True, False),
+        ({"total_images": 10**6, "checkpoint_activations": True}, CUDA, True, False),  # cannot be compiled
+    ],
+)
+def test_what_is_compiled(changes, device, tools, compiled, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/cc" if tools else None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: object() if tools else None)
+    monkeypatch.setattr(models.FAMILIES["stylegan2_ada"], "device", device)
+    model = models.build(tiny_settings("stylegan2_ada", **changes), spec())
+    assert model.compiles is compiled
+
+
+def test_small_networks_are_not_compiled_unasked(monkeypatch):
+    monkeypatch.setattr(models.base, "_has_compiler", lambda: True)
+    for family, worth in {"dcgan": False, "cgan": False, "wgan_gp": False, "stylegan2_ada": True, "ddpm": True}.items():
+        monkeypatch.setattr(models.FAMILIES[family], "device", CUDA)
+        assert models.build(tiny_settings(family, total_images=10**6), spec()).compiles is worth
