@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import panel, peers
+from benchmarks import batch_statistics, panel, peers
+from pipeline.models import ema
 
 
 @pytest.mark.parametrize("target", [1.0, 17.0, 4096.0])
@@ -108,3 +109,16 @@ def test_peers_that_are_not_here_are_left_out_with_how_to_install_them(monkeypat
     lines = [line for line, _ in panel.table(SMALL)]
     assert len(lines) == 4
     assert all("left out, not installed: `pip install -e '.[dev]'`" in line for line in lines)
+
+
+# ---------------------------------------------------------------- batch statistics
+
+
+def test_every_row_of_the_batch_statistics_is_measured(monkeypatch, capsys):
+    options = ["--updates", "1", "--per-class", "3", "--images", "64", "128"]
+    monkeypatch.setattr("sys.argv", ["batch_statistics", *options])
+    monkeypatch.setattr(ema, "MEASURED", ema.MEASURED)  # put back afterwards
+    batch_statistics.main()
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[1].strip() for row in rows] == ["real", *["dcgan"] * 3, *["cgan"] * 3]
+    assert all(np.isfinite([float(row[3]), float(row[4])]).all() for row in rows)

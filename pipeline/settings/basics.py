@@ -11,7 +11,7 @@ METHOD = {
     "prepare": 4,
     "annotate": 2,
     "cut_patches": 2,
-    "train": 2,
+    "train": 3,
     "generate": 1,
     "blend": 1,
     "gallery": 1,

@@ -107,6 +107,7 @@ class Run:
         self.steps = math.ceil(settings.total_images / settings.batch)
         torch.manual_seed(derive(seed))
         model = pipeline.models.build(settings, self.spec, amp)
+        model.keep_labels(self.feed.labels)
         if self.spec.boxes:
             model.keep_layouts(self.feed.labels.tolist(), self.feed.layouts)
         self.model = model.to(self.device, memory_format=torch.channels_last)
