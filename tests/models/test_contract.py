@@ -95,10 +95,26 @@ def test_batch_statistics_are_those_of_what_the_averaged_network_draws(family):
         norm.register_forward_hook(lambda module, inputs, output: seen.append(output.detach()))
     if not norms:
         return
-    model.sample(torch.arange(2048).remainder(8).clamp(max=1), torch.arange(5000, 7048))
+    model.sample(torch.arange(1024).remainder(8).clamp(max=1), torch.arange(5000, 6024))
     for output in seen:
         torch.testing.assert_close(output.mean((0, 2, 3)), torch.zeros(output.shape[1]), rtol=0, atol=0.15)
         torch.testing.assert_close(output.var((0, 2, 3)), torch.ones(output.shape[1]), rtol=0, atol=0.2)
+
+
+def test_statistics_are_measured_once_after_an_update(family, monkeypatch):
+    """However often is drawn; anew after another update, and by who goes on from a state, with the same result."""
+    counted, measure = [], ema.measure
+    monkeypatch.setattr(ema, "measure", lambda *args: counted.append(measure(*args)))
+    model, again = make(family), make(family, seed=9)
+    once = bool(ema.normalisations(model.ema))
+    for update in (1, 2):
+        train(model, 1)
+        for _ in range(2):
+            drawn = model.sample(torch.tensor([1]), torch.tensor([3]))
+        assert len(counted) == update * once
+    again.load_state({name: tensor.clone() for name, tensor in model.state().items()})
+    assert torch.equal(again.sample(torch.tensor([1]), torch.tensor([3])), drawn)
+    assert len(counted) == 3 * once
 
 
 def test_statistics_of_a_trained_model_stay_what_was_saved(family):
