@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import panel, peers, stylegan_speed
+from benchmarks import batch_statistics, panel, peers, stylegan_speed
+from pipeline.models import ema
 
 
 @pytest.mark.parametrize("target", [1.0, 17.0, 4096.0])
@@ -143,3 +144,16 @@ def test_an_update_of_each_kind_weighs_what_a_training_has_of_it(monkeypatch):
             raise AssertionError
 
     assert stylegan_speed.rate(Known()) == pytest.approx(8 * 16 / (12 * 1 + 3 * 10 + 100))
+
+
+# ---------------------------------------------------------------- batch statistics
+
+
+def test_every_row_of_the_batch_statistics_is_measured(monkeypatch, capsys):
+    options = ["--updates", "1", "--per-class", "3", "--images", "64", "128"]
+    monkeypatch.setattr("sys.argv", ["batch_statistics", *options])
+    monkeypatch.setattr(ema, "MEASURED", ema.MEASURED)  # put back afterwards
+    batch_statistics.main()
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[1].strip() for row in rows] == ["real", *["dcgan"] * 3, *["cgan"] * 3]
+    assert all(np.isfinite([float(row[3]), float(row[4])]).all() for row in rows)

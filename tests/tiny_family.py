@@ -19,6 +19,7 @@ import pipeline.models
 from pipeline import settings as pyrite_settings
 from pipeline.data.imageset import ImageSetWriter
 from pipeline.models.base import GenerativeModel, slerp
+from pipeline.training import loop
 from pipeline.training.loop import train
 
 
@@ -150,6 +151,7 @@ def forked(data: Path, folder: Path, settings: pyrite_settings.Training, moment:
 
 def _train(data: Path, folder: Path, settings: pyrite_settings.Training, moment: str) -> None:
     register()
+    loop.RARE = 0
     if moment:
         _die(moment, 6)
     train(settings, data, folder / "out", folder / "state", 0, Events(), checkpoint_seconds=0.0, threads=1)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.training.device import upload
+
 # Largest changes. Moderate on purpose: a texture must stay what its label says.
 SHIFT = 1 / 8  # of the side
 TURN = math.radians(10)
@@ -30,7 +32,7 @@ class Dice:
     def thrown(self, images: Tensor, knobs: int) -> tuple[Tensor, Tensor]:
         """For N images: (N, knobs), uniform in [-1, 1], and standard normal noise of the shape of the images."""
         values = torch.rand(len(images), knobs, generator=self._knobs) * 2 - 1
-        return values.to(images.device), torch.empty_like(images).normal_(generator=self._noise)
+        return upload(values, images.device), torch.empty_like(images).normal_(generator=self._noise)
 
 
 class Augmentation:

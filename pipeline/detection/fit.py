@@ -56,11 +56,11 @@ def train(settings: Detect, spec: ImageSpec, pool: Pool, diet: Diet, seed: int, 
     augment = Augmentation(seed, device) if diet.augmented else None
     ticked = 0
     for step, (rows, views) in enumerate(presented(settings.steps, settings.batch, spec.symmetry, pool, diet, seed), 1):
-        rows, views = (torch.from_numpy(a).to(device) for a in (rows, views))
-        images = pool.images(rows, views)
+        at = pool.at(rows, views)
+        images = pool.turned(at)
         images = augment(images) if augment else images
         with _autocast(device):
-            loss = functional.cross_entropy(network(images), pool.labels[rows])
+            loss = functional.cross_entropy(network(images), pool.labels[at.rows])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

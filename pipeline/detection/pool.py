@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,15 @@ from torch import Tensor
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
 from pipeline.settings import UserError
-from pipeline.training.device import is_memory
+from pipeline.training.device import is_memory, upload
+
+
+class At(NamedTuple):
+    """Images of a pool and how they are turned, on its device."""
+
+    rows: Tensor  # (n,) int64
+    views: Tensor  # (n,) int64, the bits of `order`
+    bits: int  # those that occur, known without asking the device
 
 
 @dataclass(frozen=True)
@@ -31,14 +40,22 @@ class Pool:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def images(self, rows: Tensor, views: Tensor | None = None) -> Tensor:
-        """(n, C, H, W) float32 in [-1, 1], channels-last; image i turned by the bits of views[i] (see `order`)."""
-        images = self.stored[rows].permute(0, 3, 1, 2)
-        if views is not None:
-            for bit, turn in ((HORIZONTAL, _mirror_x), (VERTICAL, _mirror_y), (TRANSPOSE, _transpose)):
-                chosen = (views & bit).bool()[:, None, None, None]
-                if chosen.any():
-                    images = torch.where(chosen, turn(images), images)
+    def at(self, rows: NDArray, views: NDArray) -> At:
+        """(n,) rows and views (see `order`) on the pool's device, in one upload that nothing waits for."""
+        places = upload(torch.from_numpy(np.stack([rows, views.astype(np.int64)])), self.stored.device)
+        return At(*places, int(np.bitwise_or.reduce(views, initial=0)))
+
+    def images(self, rows: Tensor) -> Tensor:
+        """(n, C, H, W) float32 in [-1, 1], channels-last."""
+        return normalised(self.stored[rows].permute(0, 3, 1, 2))
+
+    def turned(self, at: At) -> Tensor:
+        """`images`, each turned by the bits of its view."""
+        images = self.stored[at.rows].permute(0, 3, 1, 2)
+        for bit, turn in ((HORIZONTAL, _mirror_x), (VERTICAL, _mirror_y), (TRANSPOSE, _transpose)):
+            if at.bits & bit:
+                chosen = (at.views & bit).bool()[:, None, None, None]
+                images = torch.where(chosen, turn(images), images)
         return normalised(images)
 
 

@@ -27,7 +27,7 @@ class GenerativeModel(ABC, nn.Module):
     A family sets in its `__init__`: the networks; `ema`, the module that holds all that `decode` needs; and
     `optimizers`, a dict of torch optimisers by name. Everything an update changes beside weights (ADA probability,
     path-length mean) is a registered buffer, so `state` covers it; the count of updates, which decides on the host what
-    an update computes, is in the state too.
+    an update computes, is in the state too. Batch normalisation is that of `layers`: `settle` measures it.
 
     `amp` is the dtype of autocast, or None for float32. All randomness of an update comes from the parts' `draws` or,
     for layers that take none, from the global generator, seeded by the loop before each update.
@@ -45,6 +45,8 @@ class GenerativeModel(ABC, nn.Module):
         self.updates = 0  # made before the one at work
         self.pace = 1.0  # factor of every learning rate; the loop lowers it after a sickness
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
+        self.shown = torch.arange(len(spec.classes))  # (n,) labels, on the CPU; see `keep_labels`
+        self._settled = False  # whether the statistics in `ema` are those of its weights
         self._scaler: torch.amp.GradScaler | None = None
         self._compiled: dict[int, Callable] = {}
 
@@ -121,7 +123,7 @@ class GenerativeModel(ABC, nn.Module):
         return sums
 
     def average(self, live: nn.Module) -> None:
-        """Move `ema` towards the network it averages: once an update."""
+        """Move `ema` towards the network it averages: once an update. Batch statistics are left to `settle`."""
         n = self.settings.batch
         keep = ema.decay(n, (self.updates + 1) * n, self.settings.ema_images, self.settings.ema_rampup)
         ema.update(self.ema, live, keep)
@@ -171,6 +173,7 @@ class GenerativeModel(ABC, nn.Module):
         self.train()
         self.ema.eval()
         scalars = self.train_step(batch)
+        self._settled = False
         self.updates += 1
         self.images_seen += batch.total
         return scalars
@@ -184,14 +187,51 @@ class GenerativeModel(ABC, nn.Module):
             labels: (N,) int64.
             seeds: (N,) int64, non-negative.
         """
+        return self.draw(labels, latents(seeds, self.latent_length))
+
+    @torch.no_grad()
+    def draw(self, labels: Tensor, latents: Tensor) -> Tensor:
+        """What `sample` gives for the seeds of these latents (N, latent_length), whatever device they are on."""
+        self.settle()
+        return self.decode(labels.to(self.device), latents.to(self.device))
+
+    def keep_labels(self, labels: Tensor) -> None:
+        """Take over the labels (n,) int64 of the training images; without them all classes are equally frequent."""
+        self.shown = labels.cpu()
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Go into evaluation mode, with the batch statistics of the averaged weights in `ema`.
+
+        Where they are not yet known, they are measured on images of its own, of fixed seeds and of classes as frequent
+        as among the training images. Whoever reads `ema` calls this first; `sample` does.
+        """
         self.eval()
-        return self.decode(labels.to(self.device), latents(seeds, self.latent_length).to(self.device))
+        norms = [] if self._settled else ema.normalisations(self.ema)
+        if norms:
+            size = self.settings.batch_per_device or self.settings.batch
+            count = -(-ema.MEASURED // size) * size
+            places = torch.randperm(count, generator=torch.Generator().manual_seed(0)) * len(self.shown) // count
+            labels = self.shown[places].to(self.device).split(size)
+            numbers = (latents(seeds, self.latent_length).to(self.device) for seeds in torch.arange(count).split(size))
+            with ranks.alone():  # one rank looks, and waits for no other
+                ema.measure(norms, map(self.decode, labels, numbers))
+        self._settled = True
+
+    def load_average(self, weights: dict[str, Tensor]) -> None:
+        """Take over the state of another model's settled `ema`.
+
+        Raises:
+            RuntimeError: names or shapes that are not this model's.
+        """
+        self.ema.load_state_dict(weights)
+        self._settled = True
 
     def get_extra_state(self) -> Tensor:
         return torch.tensor(self.updates)
 
     def set_extra_state(self, state: Tensor) -> None:
-        self.updates = int(state)
+        self.updates, self._settled = int(state), False
 
     def state(self) -> dict[str, Tensor]:
         """Everything the next update depends on, as tensors by flat names (safetensors holds nothing else)."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator
+from functools import cache
 
 import torch
 from torch import Tensor, nn
@@ -147,10 +148,13 @@ class DDPM(GenerativeModel, Wide, Boxed):
         """As the contract says; the ancestral sampler and DDIM with noise draw the rest from each latent's bits."""
         x = latents[:, : self.pixels].unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
         masks = self._masks(self._asked(labels, latents)) if self.spec.boxes else None
-        generators = [torch.Generator().manual_seed(seed_of(row)) for row in latents.cpu()]
+
+        @cache  # asked for by few samplers
+        def generators() -> list[torch.Generator]:
+            return [torch.Generator().manual_seed(seed_of(row)) for row in latents.cpu()]
 
         def normal() -> Tensor:
-            return torch.stack([torch.randn(x.shape[1:], generator=g) for g in generators]).to(x.device)
+            return torch.stack([torch.randn(x.shape[1:], generator=g) for g in generators()]).to(x.device)
 
         return self._draw(lambda x, t: self._clean(x, t, labels, masks), x, normal)
 

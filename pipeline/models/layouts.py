@@ -34,12 +34,21 @@ def coverage(
     Exact for one box, so that edges between pixels are seen. Where boxes of one class overlap, that of the box which
     covers most of the pixel.
     """
-    # Images with fewer boxes than others are filled up with some from 0 to 0, which cover nothing.
-    kinds = pad_sequence([layout.kinds for layout in layouts]).to(device)
-    boxes = pad_sequence([layout.boxes.float() for layout in layouts]).to(device)
-    drawn = torch.zeros(len(layouts), classes, height, width, device=device)
-    images = torch.arange(len(layouts), device=device)
-    for kind, box in zip(kinds, boxes, strict=True):
+    return covered(*(part.to(device) for part in padded(layouts)), classes, height, width)
+
+
+def padded(layouts: list[Layout]) -> tuple[Tensor, Tensor]:
+    """Kinds (N, M) int64 and boxes (N, M, 4) float32; images with fewer boxes than M are filled up with some of class 0
+    from 0 to 0, which cover nothing."""
+    kinds = pad_sequence([layout.kinds for layout in layouts], batch_first=True)
+    return kinds, pad_sequence([layout.boxes.float() for layout in layouts], batch_first=True)
+
+
+def covered(kinds: Tensor, boxes: Tensor, classes: int, height: int, width: int) -> Tensor:
+    """`coverage` of what `padded` gives, on its device."""
+    drawn = torch.zeros(len(kinds), classes, height, width, device=boxes.device)
+    images = torch.arange(len(kinds), device=boxes.device)
+    for kind, box in zip(kinds.unbind(1), boxes.unbind(1), strict=True):
         x0, y0, x1, y1 = box.unbind(1)
         covered = _covered(y0, y1, height)[:, :, None] * _covered(x0, x1, width)[:, None, :]  # (N, H, W)
         drawn[images, kind] = drawn[images, kind].maximum(covered)

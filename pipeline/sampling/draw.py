@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from pipeline.sampling.export import export
 from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import Generate, UserError
 from pipeline.training import grids, sentinels, store
+from pipeline.training.ahead import ahead
 from pipeline.training.device import memory_limit, use_threads
 from pipeline.training.seeds import derive
 
@@ -65,7 +67,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
         drawn = ImageSet.open(out)
         rows = {w.name: drawn.images[w.first : w.first + min(w.count, SHOWN)] for w in wanted}
         grids.sheet(rows, columns=SHOWN).save(out / "samples.png")
-        export(drawn, out / "export", settings.export)
+        export(drawn, out / "export", settings.export, torch.get_num_threads())
         if generator.spec.boxes:
             labels = [w.model_label for w in wanted for _ in range(w.count)]
             write_boxes(generator, generator.spec.boxes, labels, drawn)
@@ -106,8 +108,7 @@ def _write(
     ):
         for w in wanted:
             judged = []
-            for rows, images in _batches(settings, generator, w):
-                writer[rows] = quantised(images, dtype)
+            for images in ahead(partial(_keep, writer, dtype), _batches(settings, generator, w)):
                 judged += list(images[: JUDGED - len(judged)])
                 bar.update(len(images))
             _judge(w, torch.stack(judged), real, updates)
@@ -118,11 +119,16 @@ def _batches(settings: Generate, generator: GenerativeModel, w: Wanted) -> Itera
     """Rows of the synthetic set and their images (n, C, H, W) in [-1, 1]."""
     seeds = torch.tensor(w.seeds(settings.seed))
     start = w.first
-    for part in seeds.split(settings.batch):
-        labels = torch.full_like(part, w.model_label)
-        images = draw_truncated(generator, labels, part, settings.truncation, settings.batch)
-        yield slice(start, start + len(part)), images
-        start += len(part)
+    labels = torch.full_like(seeds, w.model_label)
+    for images in draw_truncated(generator, labels, seeds, settings.truncation, settings.batch):
+        yield slice(start, start + len(images)), images
+        start += len(images)
+
+
+def _keep(writer: ImageSetWriter, dtype: np.dtype, drawn: tuple[slice, torch.Tensor]) -> torch.Tensor:
+    rows, images = drawn
+    writer[rows] = quantised(images, dtype)
+    return images
 
 
 def quantised(images: torch.Tensor, dtype: np.dtype) -> np.ndarray:

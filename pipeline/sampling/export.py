@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
+import pandas as pd
 import tifffile
 
 from pipeline.data.imageset import ImageSet
@@ -19,7 +22,7 @@ from pipeline.job import progress
 PNG = (np.uint8, np.uint16)  # what the format holds
 
 
-def export(images: ImageSet, folder: Path, wish: str) -> None:
+def export(images: ImageSet, folder: Path, wish: str, threads: int = 1) -> None:
     """Write `{class}/{id}.tif` (or `.png`) for every image, and `metadata.csv` with the file of each.
 
     A class's folder and a file carry its name, with `_` for what file systems or shells trip over. TIFFs are
@@ -27,6 +30,7 @@ def export(images: ImageSet, folder: Path, wish: str) -> None:
 
     Args:
         wish: `tiff` or `png`; PNG holds uint8 and uint16 only, all else becomes TIFF.
+        threads: that compress and write.
 
     Raises:
         OSError: the folder cannot be written.
@@ -34,23 +38,33 @@ def export(images: ImageSet, folder: Path, wish: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     png = wish == "png" and np.dtype(images.meta["dtype"]) in PNG
     table = images.metadata.copy()
-    folders = safe_names(images.meta["classes"])
-    table.insert(0, "file", "")
-    with progress("export", len(images)) as bar:
-        for i, row in enumerate(table.itertuples(index=False)):
-            number = row.id.rpartition("_")[2]
-            label = folders[row.label]
-            path = folder / label / f"{label}_{number}{'.png' if png else '.tif'}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = restore(images.images[i], images.meta)
-            pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
-            if png:
-                path.write_bytes(imagecodecs.png_encode(pixels))
-            else:
-                _write_tiff(path, pixels, images.meta)
-            table.loc[i, "file"] = f"{label}/{path.name}"
-            bar.update()
+    table.insert(0, "file", _files(table, images.meta["classes"], ".png" if png else ".tif"))
+    for name in {Path(file).parent for file in table["file"]}:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    with progress("export", len(images)) as bar, ThreadPoolExecutor(threads) as pool:
+        try:
+            for _ in pool.map(partial(_write, images), range(len(images)), [folder / name for name in table["file"]]):
+                bar.update()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error the rest is not tried
     table.to_csv(folder / "metadata.csv", index=False, encoding="utf-8")
+
+
+def _files(table: pd.DataFrame, classes: list[str], suffix: str) -> list[str]:
+    """`{class}/{class}_{number}` of each image."""
+    labels = table["label"].map(safe_names(classes))
+    return [
+        f"{label}/{label}_{name.rpartition('_')[2]}{suffix}" for label, name in zip(labels, table["id"], strict=True)
+    ]
+
+
+def _write(images: ImageSet, index: int, path: Path) -> None:
+    pixels = restore(images.images[index], images.meta)
+    pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels
+    if path.suffix == ".png":
+        path.write_bytes(imagecodecs.png_encode(pixels))
+    else:
+        tifffile.imwrite(path, pixels, compression="zlib", **tiff_options(images.meta, pixels.ndim))
 
 
 def safe_names(names: list[str]) -> dict[str, str]:
@@ -72,7 +86,3 @@ def tiff_options(meta: dict[str, Any], dimensions: int) -> dict[str, Any]:
         per_centimetre = 10 / (meta["pixel_size"] * MILLIMETRES[meta["unit"]])
         options |= {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}
     return options
-
-
-def _write_tiff(path: Path, pixels: np.ndarray, meta: dict[str, Any]) -> None:
-    tifffile.imwrite(path, pixels, compression="zlib", **tiff_options(meta, pixels.ndim))

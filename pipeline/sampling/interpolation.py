@@ -20,7 +20,7 @@ def walk(model: GenerativeModel, labels: Tensor, first: Tensor, last: Tensor, fr
         frames: at least 2.
         space: `w`, a line between styles where the model has them; else, and for `z`, the model's `blend` of latents.
     """
-    model.eval()
+    model.settle()
     labels = labels.to(model.device)
     start, end = (latents(seeds, model.latent_length).to(model.device) for seeds in (first, last))
     in_styles = space == "w" and isinstance(model, StyledModel)

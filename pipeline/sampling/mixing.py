@@ -20,7 +20,7 @@ def mixing_grid(model: StyledModel, label: int, rows: Tensor, columns: Tensor, b
     Args:
         rows, columns: (R,) and (K,) int64 seeds on the CPU.
     """
-    model.eval()
+    model.settle()
     seeds = torch.cat([rows, columns])
     labels = torch.full_like(seeds, label).to(model.device)
     z = latents(seeds, model.latent_length).to(model.device)

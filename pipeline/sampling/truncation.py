@@ -5,18 +5,20 @@ Karras et al. 2019, appendix B, with a mean for each class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from pipeline.models.base import GenerativeModel, StyledModel, latents
+from pipeline.models.base import GenerativeModel, StyledModel
 from pipeline.sampling.abilities import styled
-from pipeline.training.snapshots import draw
+from pipeline.training.snapshots import with_latents
 
 
-def draw_truncated(model: GenerativeModel, labels: Tensor, seeds: Tensor, truncation: float, batch: int) -> Tensor:
-    """Images (N, C, H, W) float32 in [-1, 1] on the CPU, drawn `batch` at a time; at truncation 1 those of `sample`.
+def draw_truncated(
+    model: GenerativeModel, labels: Tensor, seeds: Tensor, truncation: float, batch: int
+) -> Iterator[Tensor]:
+    """Images (n, C, H, W) float32 in [-1, 1] on the CPU, `batch` at a time; at truncation 1 those of `sample`.
 
     Args:
         labels, seeds: (N,) int64 on the CPU.
@@ -24,20 +26,20 @@ def draw_truncated(model: GenerativeModel, labels: Tensor, seeds: Tensor, trunca
     Raises:
         UserError: a truncation below 1 of a model without styles.
     """
+    parts = with_latents(model, labels, seeds, batch)
     if truncation == 1:
-        return draw(model, labels, seeds, batch)
+        return (model.draw(some, z).cpu() for some, z in parts)
     able = styled(model, f"generate.truncation: {truncation:g}")
-    parts = zip(labels.split(batch), seeds.split(batch), strict=True)
-    return torch.cat([_sample(able, some, theirs, truncation) for some, theirs in parts])
+    return (_truncated(able, some, z, truncation) for some, z in parts)
 
 
 def sweep(model: StyledModel, labels: Tensor, seeds: Tensor, truncations: Sequence[float], batch: int) -> Tensor:
     """Images (N, T, C, H, W) of N seeds at T truncations, on the CPU."""
-    return torch.stack([draw_truncated(model, labels, seeds, t, batch) for t in truncations], 1)
+    return torch.stack([torch.cat([*draw_truncated(model, labels, seeds, t, batch)]) for t in truncations], 1)
 
 
 @torch.no_grad()
-def _sample(model: StyledModel, labels: Tensor, seeds: Tensor, truncation: float) -> Tensor:
-    model.eval()
-    z = latents(seeds, model.latent_length).to(model.device)
+def _truncated(model: StyledModel, labels: Tensor, latents: Tensor, truncation: float) -> Tensor:
+    model.settle()
+    z = latents.to(model.device)
     return model.render(model.styles(labels.to(model.device), z, truncation), z).cpu()

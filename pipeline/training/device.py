@@ -47,6 +47,11 @@ def use_threads(threads: int | None) -> None:
         torch.set_num_threads(max(1, threads))
 
 
+def upload(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on the device; a CUDA card copies it in its turn, and nothing waits until it has."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 @contextmanager
 def memory_limit(setting: str, batch: int) -> Iterator[None]:
     """Turn an out-of-memory error of the block into a UserError that names `setting` and a smaller value."""

@@ -13,8 +13,9 @@ from torch import Tensor
 from pipeline.data.imageset import ImageSet
 from pipeline.models import ranks
 from pipeline.models.batch import Batch, Draws
-from pipeline.models.layouts import coverage
+from pipeline.models.layouts import covered, padded
 from pipeline.settings import ImageSpec, UserError
+from pipeline.training.device import upload
 from pipeline.training.layouts import layouts_of
 from pipeline.training.seeds import derive
 
@@ -91,6 +92,9 @@ class Feed:
         size = len(self.rows) * data.images[0].nbytes
         self.layouts = layouts_of(data, self.rows) if spec.boxes else []
         self.box_classes = len(spec.boxes)
+        if spec.boxes:
+            self.box_counts = np.array([len(layout.kinds) for layout in self.layouts])
+            self.kinds, self.boxes = (part.to(device) for part in padded(self.layouts))
         source = _Resident if size <= RESIDENT * _free_bytes(device) else _Mapped
         self.source = source(data.images, self.rows, device)
 
@@ -113,23 +117,25 @@ class Feed:
         n = self.batch_size // ranks.count()
         own = slice(ranks.index() * n, (ranks.index() + 1) * n)
         order = self.order(seed, step)[own]
-        stored = self.source.take(order)
+        places = upload(torch.from_numpy(order), self.device)
+        stored = self.source.take(order, places)
         self.source.prepare(self.order(seed, step + 1)[own])
         draws = Draws(derive(seed, step, 2), self.batch_size, own, self.device)
         images, masks = normalise(stored, self.maximum), None
         if self.box_classes:  # flipped as if they were colours of the image
-            masks = coverage([self.layouts[i] for i in order], self.box_classes, *images.shape[2:], self.device)
+            most = self.box_counts[order].max()
+            marks = (part[places, :most] for part in (self.kinds, self.boxes))
+            masks = covered(*marks, self.box_classes, *images.shape[2:])
             shown = augment(torch.cat([images, masks], 1), self.symmetry, draws)
             images, masks = shown.split([images.shape[1], self.box_classes], 1)
         else:
             images = augment(images, self.symmetry, draws)
-        labels = self.labels[torch.from_numpy(order).to(self.device)]
-        return Batch(images, labels, derive(seed, step, 1), part, masks)
+        return Batch(images, self.labels[places], derive(seed, step, 1), part, masks)
 
     def class_images(self, label: int, count: int) -> Tensor:
         """The first `count` training images of a class, (n, C, H, W) float32 in [-1, 1], unflipped."""
         positions = np.flatnonzero(self.labels.cpu().numpy() == label)[:count]
-        return normalise(self.source.take(positions), self.maximum)
+        return normalise(self.source.take(positions, torch.from_numpy(positions).to(self.device)), self.maximum)
 
 
 def normalise(stored: Tensor, maximum: float) -> Tensor:
@@ -181,8 +187,9 @@ class _Resident:
     def __init__(self, images: np.ndarray, rows: np.ndarray, device: torch.device):
         self.images = stored_tensor(np.ascontiguousarray(images[rows])).to(device)
 
-    def take(self, order: np.ndarray) -> Tensor:
-        return self.images[torch.from_numpy(order).to(self.images.device)]
+    def take(self, order: np.ndarray, places: Tensor) -> Tensor:
+        """Images by their positions; `places` are the same on the device."""
+        return self.images[places]
 
     def prepare(self, order: np.ndarray) -> None:
         """Nothing to read ahead."""
@@ -196,10 +203,9 @@ class _Mapped:
         self.reader = ThreadPoolExecutor(1)
         self.ahead: tuple[np.ndarray, Future] | None = None
 
-    def take(self, order: np.ndarray) -> Tensor:
-        if self.ahead and np.array_equal(self.ahead[0], order):
-            return self.ahead[1].result().to(self.device)
-        return self._read(order).to(self.device)
+    def take(self, order: np.ndarray, places: Tensor) -> Tensor:
+        ready = self.ahead and np.array_equal(self.ahead[0], order)
+        return upload(self.ahead[1].result() if ready else self._read(order), self.device)
 
     def prepare(self, order: np.ndarray) -> None:
         self.ahead = (order, self.reader.submit(self._read, order))

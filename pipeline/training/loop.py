@@ -42,6 +42,7 @@ SLOWER = 0.5  # factor of the learning rates at each
 HEALTHY = 0.1  # share of the training after which samples must look like something
 # Settings that may change between a checkpoint and what goes on from it.
 BUDGET = {"total_images", "snapshots", "patience", "keep", "batch_per_device", "compile"}
+RARE = 50  # times as long as a checkpoint takes, nothing between snapshots asks for the next one
 STOP = 2  # what a rank that was told to stop tells the others
 BEST = "best."  # prefix of the best snapshot's weights in a checkpoint
 
@@ -68,7 +69,7 @@ def train(
         state: folder of resumable checkpoints, outside what a failed job loses.
         seed: everything random follows from it; on a CPU, with the same number of threads, to the last bit.
         journal: a `pipeline.tracking.journal.Journal`.
-        checkpoint_seconds: time between checkpoints.
+        checkpoint_seconds: time between checkpoints; longer where they would take more than a fiftieth of it.
         threads: CPU threads to compute with; None leaves torch's choice.
 
     Raises:
@@ -106,6 +107,7 @@ class Run:
         self.steps = math.ceil(settings.total_images / settings.batch)
         torch.manual_seed(derive(seed))
         model = pipeline.models.build(settings, self.spec, amp)
+        model.keep_labels(self.feed.labels)
         if self.spec.boxes:
             model.keep_layouts(self.feed.labels.tolist(), self.feed.layouts)
         self.model = model.to(self.device, memory_format=torch.channels_last)
@@ -122,6 +124,7 @@ class Run:
         self.step = self.attempt = 0
         self.seconds, self.started = 0.0, time.monotonic()
         self.saved = -math.inf  # moment of the last checkpoint
+        self.stopped = 0.0  # seconds that it took
 
     @property
     def images(self) -> int:
@@ -167,7 +170,7 @@ class Run:
                 if self.step in self.row_steps:
                     scalars = self._row(looked)
                     bar.set_postfix({k: f"{v:.3g}" for k, v in scalars.items() if _shown(k)}, refresh=False)
-                late = self.leader and time.monotonic() - self.saved >= checkpoint_seconds
+                late = self.leader and time.monotonic() - self.saved >= max(checkpoint_seconds, RARE * self.stopped)
                 flag = ranks.agree(STOP if interrupt.signal else int(late))
                 if self.step in self.snapshot_steps:
                     self._by_the_leader(self._snapshot, self._checkpoint)
@@ -298,6 +301,7 @@ class Run:
             Sick: the state is not finite; the older checkpoints stay.
             UserError: the very first one cannot be written.
         """
+        began = time.monotonic()
         state = gather(self.model)
         sentinels.check_state(state)
         state |= {BEST + name: tensor for name, tensor in self.watch.weights.items()}
@@ -311,6 +315,7 @@ class Run:
                 raise UserError(text) from error
             say(f"{text}; the last one stays: {self.checkpoints.kept[-1].name}")
         self.saved = time.monotonic()
+        self.stopped = self.saved - began
 
     def _restore(self, good: bool = False) -> bool:
         path = ranks.share(self.checkpoints.newest(self.steps, good) if self.leader else None)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from pipeline.models.base import GenerativeModel
+from pipeline.models.base import GenerativeModel, latents
 from pipeline.training import grids
+from pipeline.training.ahead import ahead
 from pipeline.training.checkpoint import write_whole
 from pipeline.training.seeds import derive
 
@@ -24,8 +26,13 @@ def draw(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> T
         labels: (N,) int64 on the CPU.
         seeds: (N,) int64 on the CPU.
     """
-    parts = zip(labels.split(batch), seeds.split(batch), strict=True)
-    return torch.cat([model.sample(some, theirs).cpu() for some, theirs in parts])
+    return torch.cat([model.draw(some, z).cpu() for some, z in with_latents(model, labels, seeds, batch)])
+
+
+def with_latents(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Labels and latents, `batch` at a time; the next ones are drawn on the CPU while these are made use of."""
+    numbers = ahead(lambda some: latents(some, model.latent_length), seeds.split(batch))
+    return zip(labels.split(batch), numbers, strict=True)
 
 
 def draw_classes(model: GenerativeModel, batch: int) -> dict[str, Tensor]:

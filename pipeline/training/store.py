@@ -95,7 +95,7 @@ def load(folder: Path) -> GenerativeModel:
     spec = ImageSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in recipe["spec"].items()})
     device = best_device()
     model = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
-    model.ema.load_state_dict(safetensors.torch.load(payload))
+    model.load_average(safetensors.torch.load(payload))
     model.images_seen.fill_(recipe["images_seen"])
     return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
 
@@ -130,6 +130,7 @@ def parameters(model: GenerativeModel) -> dict[str, int]:
 
 def averaged_weights(model: GenerativeModel) -> dict[str, Tensor]:
     """A copy of the module that images are drawn from, on the CPU, row-major."""
+    model.settle()
     return {
         name: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
         for name, tensor in model.ema.state_dict().items()

@@ -99,7 +99,7 @@ class Watch:
 
     @torch.no_grad()
     def _scalars(self, model: GenerativeModel, batch: int) -> dict[str, float]:
-        model.eval()
+        model.settle()
         sums: dict[str, float] = {}
         n = len(self.labels)
         with ranks.alone():

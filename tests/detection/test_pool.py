@@ -15,7 +15,7 @@ def test_views_turn_each_image_by_its_own_bits(image_set):
     images = np.random.default_rng(0).integers(0, 256, (8, 16, 16, 3), dtype=np.uint8)
     path = image_set("real", images, [0, 1] * 4, ["train"] * 8)
     pool = training(ImageSet.open(path), [], CPU)
-    got = pool.images(torch.arange(8), torch.arange(8, dtype=torch.uint8))
+    got = pool.turned(pool.at(np.arange(8), np.arange(8, dtype=np.uint8)))
     for view in range(8):
         expected = images[view].astype(np.float32).transpose(2, 0, 1) / 127.5 - 1
         expected = expected[:, :, ::-1] if view & HORIZONTAL else expected
@@ -23,7 +23,7 @@ def test_views_turn_each_image_by_its_own_bits(image_set):
         expected = expected.swapaxes(1, 2) if view & TRANSPOSE else expected
         np.testing.assert_allclose(got[view].numpy(), expected, atol=1e-6)
     # The eight views of one image are eight different images: no two bits do the same.
-    same = pool.images(torch.zeros(8, dtype=torch.int64), torch.arange(8, dtype=torch.uint8))
+    same = pool.turned(pool.at(np.zeros(8, np.int64), np.arange(8, dtype=np.uint8)))
     assert len({image.numpy().tobytes() for image in same}) == 8
     assert got.is_contiguous(memory_format=torch.channels_last)
 

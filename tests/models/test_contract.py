@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from pipeline import models
+from pipeline.models import ema
 from pipeline.models.batch import Batch
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, UserError
 from tests.models.tiny import batch, spec, tiny_settings
@@ -78,6 +80,54 @@ def test_image_depends_on_its_own_seed_and_label_alone(family):
         alone = model.sample(labels[i : i + 1], seeds[i : i + 1])
         torch.testing.assert_close(alone[0], together[i], rtol=0, atol=1e-5)
     assert torch.equal(together, model.sample(labels, seeds))
+
+
+def test_batch_statistics_are_those_of_what_the_averaged_network_draws(family):
+    """Far from its start, the live network's statistics are not those of the average, which moves slowly. What comes
+    out of a normalisation over fresh images has mean 0 and variance 1, whatever the shares of the classes."""
+    model = make(family, spec(classes=2), batch=32, ema_images=200, ema_rampup=1.0)
+    assert not [layer for layer in model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
+    model.keep_labels(torch.tensor([0, 1, 1, 1, 1, 1, 1, 1]))
+    train(model, 3)
+    model.sample(torch.tensor([0]), torch.tensor([0]))
+    norms, seen = ema.normalisations(model.ema), []
+    for norm in norms:
+        norm.register_forward_hook(lambda module, inputs, output: seen.append(output.detach()))
+    if not norms:
+        return
+    model.sample(torch.arange(1024).remainder(8).clamp(max=1), torch.arange(5000, 6024))
+    for output in seen:
+        torch.testing.assert_close(output.mean((0, 2, 3)), torch.zeros(output.shape[1]), rtol=0, atol=0.15)
+        torch.testing.assert_close(output.var((0, 2, 3)), torch.ones(output.shape[1]), rtol=0, atol=0.2)
+
+
+def test_statistics_are_measured_once_after_an_update(family, monkeypatch):
+    """However often is drawn; anew after another update, and by who goes on from a state, with the same result."""
+    counted, measure = [], ema.measure
+    monkeypatch.setattr(ema, "measure", lambda *args: counted.append(measure(*args)))
+    model, again = make(family), make(family, seed=9)
+    once = bool(ema.normalisations(model.ema))
+    for update in (1, 2):
+        train(model, 1)
+        for _ in range(2):
+            drawn = model.sample(torch.tensor([1]), torch.tensor([3]))
+        assert len(counted) == update * once
+    again.load_state({name: tensor.clone() for name, tensor in model.state().items()})
+    assert torch.equal(again.sample(torch.tensor([1]), torch.tensor([3])), drawn)
+    assert len(counted) == 3 * once
+
+
+def test_statistics_of_a_trained_model_stay_what_was_saved(family):
+    """Not measured anew by whoever loads the weights, on another machine or in another precision."""
+    model = make(family)
+    train(model, 2)
+    model.settle()
+    weights = {name: value.clone() for name, value in model.ema.state_dict().items()}
+    drawn = model.sample(torch.tensor([1]), torch.tensor([3]))
+    loaded = make(family, seed=5, batch=16)
+    loaded.load_average(weights)
+    assert torch.equal(loaded.sample(torch.tensor([1]), torch.tensor([3])), drawn)
+    assert all(torch.equal(value, weights[name]) for name, value in loaded.ema.state_dict().items())
 
 
 def test_state_restores_the_next_updates_bit_by_bit(family):

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from pipeline.models import build, diffusion
+from pipeline.models import build, ddpm, diffusion
 from pipeline.models.base import latents
 from pipeline.models.batch import Batch, Draws, Part
 from pipeline.models.ddpm import Augmentation, seed_of
@@ -96,6 +96,18 @@ def test_noise_of_the_stochastic_samplers_comes_from_the_bits_of_the_latent():
     assert seed_of(z) == seed_of(z.clone())
     assert seed_of(z) != seed_of(other)
     assert 0 <= seed_of(z) < 2**63
+
+
+def test_latents_are_hashed_for_samplers_that_draw_more_noise_alone(monkeypatch):
+    hashed = []
+    monkeypatch.setattr(ddpm, "seed_of", lambda latent: hashed.append(latent) or 1)
+    for of, count in (
+        ({"sampler": "dpm++"}, 0),
+        ({"sampler": "ddim", "eta": 0.0}, 0),
+        ({"sampler": "ddim", "eta": 1.0}, 2),
+    ):
+        tiny(**of, sampling_steps=3).sample(torch.tensor([0, 1]), torch.tensor([0, 1]))
+        assert len(hashed) == count
 
 
 def test_guidance_moves_images_from_no_class_through_the_class_and_beyond():

@@ -1,5 +1,7 @@
 """Synthetic image sets: their number, their seeds, their likeness to the real set in form."""
 
+import errno
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,10 +101,21 @@ def test_model_of_another_size_is_refused(tmp_path):
 
 def test_black_images_are_refused_and_leave_no_image_set(tmp_path, monkeypatch):
     data, folder = trained(tmp_path)
-    monkeypatch.setattr(Tiny, "sample", lambda self, labels, seeds: torch.full((len(labels), 1, 16, 16), -1.0))
+    monkeypatch.setattr(Tiny, "decode", lambda self, labels, latents: torch.full((len(labels), 1, 16, 16), -1.0))
     with pytest.raises(UserError, match="all images of `dark` are constant"):
         make(data, folder, tmp_path / "out")
     assert not (tmp_path / "out" / "meta.json").exists()
+
+
+@pytest.mark.parametrize("where", ["pipeline.data.imageset.ImageSetWriter.__setitem__", "tifffile.imwrite"])
+def test_a_full_disk_in_a_thread_that_writes_is_named(tmp_path, monkeypatch, where):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    data, folder = trained(tmp_path)
+    monkeypatch.setattr(where, full)
+    with pytest.raises(UserError, match=r"out: cannot be written \(No space left on device\)"):
+        make(data, folder, tmp_path / "out", batch=2)
 
 
 def test_export_lists_every_file(tmp_path):

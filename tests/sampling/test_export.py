@@ -1,5 +1,7 @@
 """Exported files: type, range of values, names, pixel size; read back by another library where there is one."""
 
+import errno
+
 import imagecodecs
 import numpy as np
 import pandas as pd
@@ -87,3 +89,28 @@ def test_files_of_an_earlier_export_are_gone(tmp_path):
     (tmp_path / "export" / "old" / "x.tif").touch()
     export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255), tmp_path / "export", "tiff")
     assert not (tmp_path / "export" / "old").exists()
+
+
+@pytest.mark.parametrize("wish", ["tiff", "png"])
+def test_threads_write_the_same_files(tmp_path, wish):
+    images = image_set(tmp_path / "set", RAMP16, "uint16", 0, 65535, [f"c{i}" for i in range(9)])
+    for threads in (1, 4):
+        export(images, tmp_path / str(threads), wish, threads)
+    one, four = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")} for n in "14")
+    assert one == four
+    assert len(one) == 10
+
+
+def test_a_full_disk_ends_the_export_at_once(tmp_path, monkeypatch):
+    tried = []
+
+    def full(path, pixels, **options):
+        tried.append(path)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tifffile, "imwrite", full)
+    images = image_set(tmp_path / "set", RAMP8, "uint8", 0, 255, [f"c{i}" for i in range(200)])
+    with pytest.raises(OSError, match="No space left on device"):
+        export(images, tmp_path / "export", "tiff", 2)
+    assert len(tried) < 200
+    assert not (tmp_path / "export" / "metadata.csv").exists()

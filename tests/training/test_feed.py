@@ -9,7 +9,9 @@ from pipeline.models.batch import Draws
 from pipeline.settings import UserError
 from pipeline.training import feed as feeds
 from pipeline.training.feed import Feed, augment, model_spec, normalise
+from tests.learning import plates
 from tests.tiny_family import image_set
+from tests.uploads import META, Uploads
 
 CPU = torch.device("cpu")
 
@@ -98,3 +100,27 @@ def test_class_without_training_images_is_named(tmp_path):
     assert set(Feed(data, model_spec(data, None), 2, CPU).labels.tolist()) == {0}
     with pytest.raises(UserError, match="`bright` has no training image"):
         Feed(data, model_spec(data, ["bright"]), 2, CPU)
+
+
+class Undrawn:
+    """`Draws` on the device `meta`, which has no random numbers."""
+
+    def __init__(self, seed, total, rows, device):
+        self.rows = range(total)[rows]
+
+    def uniform(self, *shape):
+        return torch.empty(len(self.rows), *shape, device=META)
+
+
+@pytest.mark.parametrize(("boxes", "resident", "uploads"), [(False, 1.0, 1), (True, 1.0, 1), (True, 0.0, 2)])
+def test_a_step_uploads_the_order_once_and_waits_for_nothing(tmp_path, monkeypatch, boxes, resident, uploads):
+    """The images too where they do not fit on the device; boxes never."""
+    monkeypatch.setattr(feeds, "RESIDENT", resident)
+    monkeypatch.setattr(feeds, "Draws", Undrawn)
+    data = ImageSet.open(plates.image_set(tmp_path / "real", 12))
+    feed = Feed(data, model_spec(data, None, boxes), 4, META)
+    with Uploads() as uploaded:
+        batch = feed.batch(0, 0)
+    assert uploaded.count == uploads
+    assert batch.images.shape == (4, 1, 16, 16)
+    assert (batch.masks is not None) == boxes

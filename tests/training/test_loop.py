@@ -16,7 +16,7 @@ from PIL import Image
 
 import pipeline.models
 from pipeline.settings import UserError
-from pipeline.training import store
+from pipeline.training import loop, store
 from pipeline.training.checkpoint import alone
 from pipeline.training.loop import train
 from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set
@@ -26,6 +26,7 @@ from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set
 def family(monkeypatch):
     monkeypatch.setitem(pipeline.models.FAMILIES, "tiny", Tiny)
     monkeypatch.setitem(store.FAMILY_SETTINGS, "tiny", TinySettings)
+    monkeypatch.setattr(loop, "RARE", 0)  # checkpoint_seconds=0 is a checkpoint after every update
 
 
 @pytest.fixture
@@ -90,6 +91,31 @@ def test_looking_more_often_changes_nothing(data, tmp_path):
     run(data, tmp_path / "a", snapshots=1)
     run(data, tmp_path / "b", snapshots=15, checkpoint_seconds=0)
     assert weights(tmp_path / "a") == weights(tmp_path / "b")
+
+
+@pytest.mark.parametrize(("cost", "between"), [(0.5, 60), (3, 150)])
+def test_checkpoints_take_no_more_than_a_fiftieth_of_the_time(data, tmp_path, monkeypatch, cost, between):
+    """Updates of 5 s on a clock of our own: every 60 s while that is rare enough, else after 50 times what one took."""
+    clock, written = [0.0], []
+    step, write = loop.Run._step, loop.Checkpoints.write
+
+    def slow(self):
+        step(self)
+        clock[0] += 5
+
+    def dear(self, *args):
+        write(self, *args)
+        clock[0] += cost
+        written.append(clock[0])
+
+    monkeypatch.setattr(loop, "RARE", 50)
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(loop.Run, "_step", slow)
+    monkeypatch.setattr(loop.Checkpoints, "write", dear)
+    run(data, tmp_path, total_images=4 * 150, snapshots=1, checkpoint_seconds=60.0)
+    rests = np.diff(written)[:-1] - cost  # the last one is that of the last update
+    assert rests.tolist() == [between] * (len(written) - 2)
+    assert len(written) == 749 // between + 2
 
 
 def test_raised_budget_goes_on_to_the_same_weights(data, tmp_path):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import torch
 
 from pipeline.data import boxstore, preview
 from pipeline.data.boxstore import ENDS
@@ -222,7 +223,7 @@ def _borrowed(material: Material, symmetry: str, rng: np.random.Generator) -> La
     labels, boxes, detail = material.layouts[int(rng.choice(material.donors))]
     height, width = material.images.spec[:2]
     view = _drawn(symmetry, rng)
-    boxes = turned(boxes[None], np.array([view], np.uint8), height, width)[0]
+    boxes = turned(torch.from_numpy(boxes[None]), torch.tensor([view]), height, width)[0].numpy()
     return Layout(labels, boxes, detail[:, ::-1] if view & TRANSPOSE else detail)
 
 

@@ -13,7 +13,7 @@ from pipeline.detection.boxes.augment import BoxAugmentation
 from pipeline.detection.boxes.detector import BoxDetector, Found
 from pipeline.detection.boxes.pool import BoxPool
 from pipeline.detection.boxes.registry import DETECTORS
-from pipeline.detection.fit import Diet, presented, reproducible
+from pipeline.detection.fit import CHECK, Diet, presented, reproducible
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
 
 WARM = 0.1  # of the steps, over which the rate rises: first steps at full rate throw untrained boxes far away
@@ -59,7 +59,7 @@ def train(
             images, marks = pool.batch(rows, views)
             images, marks = augment(images, marks) if augment else (images, marks)
             loss = sum(network.losses(images, marks).values())
-            if not torch.isfinite(loss):
+            if (step % CHECK == 0 or step == settings.steps) and not torch.isfinite(loss):
                 raise UserError(
                     f"detect.boxes.learning_rate: {settings.learning_rate:g}, the loss was not finite at step {step}; "
                     "lower it"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -36,12 +37,21 @@ class BoxPool:
 
     def batch(self, rows: np.ndarray, views: np.ndarray) -> tuple[Tensor, Marks]:
         """(n, C, H, W) images in [-1, 1] and their boxes, image i turned by the bits of views[i] (see `order`)."""
-        device = self.images.stored.device
-        at = (torch.from_numpy(a).to(device) for a in (rows, views))
-        most = int((self.classes[rows] >= 0).sum(1).max())
-        boxes = turned(self.boxes[rows, :most], views, *self.images.stored.shape[1:3])
-        marks = Marks(*(torch.from_numpy(a).to(device) for a in (boxes, self.classes[rows, :most])))
-        return self.images.images(*at), marks
+        at = self.images.at(rows, views)
+        most = int(self._counts[rows].max())
+        boxes, classes = (part[at.rows, :most] for part in self._marks)
+        boxes = turned(boxes, at.views, *self.images.stored.shape[1:3])
+        return self.images.turned(at), Marks(boxes, classes)
+
+    @cached_property
+    def _marks(self) -> Marks:
+        """Of all images, on the device."""
+        return Marks(*(torch.from_numpy(part).to(self.images.stored.device) for part in (self.boxes, self.classes)))
+
+    @cached_property
+    def _counts(self) -> np.ndarray:
+        """(N,) boxes of each image."""
+        return (self.classes >= 0).sum(1)
 
 
 def seen(images: ImageSet, split: str) -> np.ndarray:

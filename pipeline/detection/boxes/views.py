@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import numpy as np
+import torch
+from torch import Tensor
 
 from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
 
 ENDS = ((HORIZONTAL, [2, 1, 0, 3], 0), (VERTICAL, [0, 3, 2, 1], 1))  # bit, x0 y0 x1 y1 in their new order, axis
 
 
-def turned(boxes: np.ndarray, views: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The boxes of images that `Pool.images` turns: mirrored left-right, then top-bottom, then rows and columns
+def turned(boxes: Tensor, views: Tensor, height: int, width: int) -> Tensor:
+    """The boxes of images that `Pool.turned` turns: mirrored left-right, then top-bottom, then rows and columns
     swapped.
 
     Args:
         boxes: (N, M, 4) x0, y0, x1, y1 in pixels of the images as they are stored.
-        views: (N,) uint8, the bits of `order`.
+        views: (N,) integers, the bits of `order`.
         height: of the images, pixels.
         width: of the images, pixels; equal to the height where TRANSPOSE occurs.
 
@@ -23,11 +24,11 @@ def turned(boxes: np.ndarray, views: np.ndarray, height: int, width: int) -> np.
         (N, M, 4) in pixels of the turned images, again with x0 < x1 and y0 < y1.
     """
     for bit, order, axis in ENDS:
-        mirrored = boxes[..., order].copy()
+        mirrored = boxes[..., order]
         mirrored[..., [axis, axis + 2]] = (width, height)[axis] - mirrored[..., [axis, axis + 2]]
-        boxes = np.where(_has(views, bit), mirrored, boxes)
-    return np.where(_has(views, TRANSPOSE), boxes[..., [1, 0, 3, 2]], boxes)
+        boxes = torch.where(_has(views, bit), mirrored, boxes)
+    return torch.where(_has(views, TRANSPOSE), boxes[..., [1, 0, 3, 2]], boxes)
 
 
-def _has(views: np.ndarray, bit: int) -> np.ndarray:
+def _has(views: Tensor, bit: int) -> Tensor:
     return ((views & bit) > 0)[:, None, None]

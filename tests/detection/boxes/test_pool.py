@@ -3,8 +3,10 @@ import pytest
 import torch
 
 from pipeline.data.imageset import ImageSet
+from pipeline.detection.boxes.augment import BoxAugmentation
 from pipeline.detection.boxes.pool import judging, training
 from pipeline.settings import UserError
+from tests.uploads import META, Uploads
 
 CPU = torch.device("cpu")
 FOUR = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones((1, 16, 16, 1), np.uint8)  # image i is i all over
@@ -29,6 +31,20 @@ def test_boxes_belong_to_their_images_and_classes(boxed):
     assert marked.classes.tolist() == [[0, -1], [1, 0]]
     _, marked = pool.batch(np.array([1, 2]), np.zeros(2, np.uint8))
     assert marked.boxes.shape == (2, 0, 4), "background alone"
+
+
+def test_a_batch_of_boxes_is_one_upload(boxed):
+    """Images, boxes and classes are on the device already, and nothing asks it which turns occur."""
+    marks = [(3, "square", 1, 2, 5, 6), (0, "disc", 0, 0, 2, 2), (3, "disc", 7, 7, 9, 12.5)]
+    pool = training(ImageSet.open(boxed("real", FOUR, ["train"] * 4, marks)), [], "steel", META)
+    rows, views = np.array([0, 3, 1]), np.array([0, 7, 2], np.uint8)
+    pool.batch(rows, views)
+    with Uploads() as uploads:
+        images, marked = pool.batch(rows, views)
+    assert (uploads.count, images.shape, marked.boxes.shape) == (1, (3, 1, 16, 16), (3, 2, 4))
+    with Uploads() as uploads:
+        BoxAugmentation(0, CPU)(images, marked)
+    assert uploads.count == 1
 
 
 def test_an_image_whose_boxes_are_not_known_is_never_seen(boxed):

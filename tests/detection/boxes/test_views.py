@@ -21,8 +21,8 @@ BY_HAND = {  # bits: 1 left-right, 2 top-bottom, 4 rows and columns swapped, in 
 
 @pytest.mark.parametrize(("view", "expected"), BY_HAND.items())
 def test_every_view_by_hand(view, expected):
-    boxes = np.float32([[BOX]])
-    assert turned(boxes, np.uint8([view]), 10, 10).tolist() == [[expected]]
+    boxes = torch.tensor([[BOX]])
+    assert turned(boxes, torch.tensor([view]), 10, 10).tolist() == [[expected]]
 
 
 @pytest.mark.parametrize("view", range(8))
@@ -30,12 +30,12 @@ def test_a_box_stays_around_what_it_was_drawn_around(view):
     stored = torch.zeros(1, 10, 10, 1, dtype=torch.uint8)
     stored[0, 2:7, 1:4] = 255
     pool = Pool(stored, torch.zeros(1, dtype=torch.int64), 1)
-    image = pool.images(torch.tensor([0]), torch.tensor([view], dtype=torch.uint8))[0, 0]
+    image = pool.turned(pool.at(np.array([0]), np.array([view], np.uint8)))[0, 0]
     y, x = np.nonzero(image.numpy() > 0)
     found = [x.min(), y.min(), x.max() + 1, y.max() + 1]
-    assert turned(np.float32([[BOX]]), np.uint8([view]), 10, 10).tolist() == [[found]]
+    assert turned(torch.tensor([[BOX]]), torch.tensor([view]), 10, 10).tolist() == [[found]]
 
 
 def test_flips_of_an_oblong_image_and_of_several_images_at_once():
-    boxes = np.float32([[BOX], [BOX]])
-    assert turned(boxes, np.uint8([1, 2]), 8, 20).tolist() == [[[16, 2, 19, 7]], [[1, 1, 4, 6]]]
+    boxes = torch.tensor([[BOX], [BOX]])
+    assert turned(boxes, torch.tensor([1, 2]), 8, 20).tolist() == [[[16, 2, 19, 7]], [[1, 1, 4, 6]]]
