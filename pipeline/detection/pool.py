@@ -12,8 +12,8 @@ from torch import Tensor
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
+from pipeline.device import is_memory
 from pipeline.settings import UserError
-from pipeline.training.device import is_memory
 
 
 @dataclass(frozen=True)

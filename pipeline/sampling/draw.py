@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.device import memory_limit, say_device, use_threads
 from pipeline.job import progress
 from pipeline.models.base import GenerativeModel
 from pipeline.sampling.boxes import write_boxes
@@ -19,7 +20,6 @@ from pipeline.sampling.export import export
 from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import Generate, UserError
 from pipeline.training import grids, sentinels, store
-from pipeline.training.device import memory_limit, use_threads
 from pipeline.training.seeds import derive
 
 SHOWN = 10  # images of a class in samples.png
@@ -58,6 +58,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
     """
     use_threads(threads)
     real, generator = ImageSet.open(data), store.load(model)
+    say_device(f"draw {model.parent.name}", generator.device, generator.decode_amp)
     wanted = _wanted(settings, generator, real)
     try:
         with memory_limit("generate.batch", settings.batch):

@@ -6,8 +6,8 @@ import signal
 import pytest
 import torch
 
+from pipeline.device import amp_dtype, memory_limit
 from pipeline.settings import UserError
-from pipeline.training.device import amp_dtype, memory_limit
 from pipeline.training.interrupt import Interrupt
 
 CPU = torch.device("cpu")
