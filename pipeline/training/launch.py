@@ -21,7 +21,9 @@ from pipeline.device import device
 from pipeline.job import say
 from pipeline.settings import UserError
 
-MEETING = 120.0  # seconds within which all processes must be there, and the whole training end where one has died
+MEETING = 120.0  # seconds within which all processes must be there
+GRACE = 120.0  # seconds that rank 0 has to notice that another has died
+ENDING = 5.0  # seconds between the last word of a process that dies and its status
 LOOK = 0.1  # seconds between looks for them
 FIRST = "first"  # in the store: rank and last words of the first that failed
 
@@ -119,7 +121,9 @@ class Crew:
 
     def why(self) -> str | None:
         """Which rank ended before its time and what it said last; None where all are at work."""
-        connection.wait([other.sentinel for other in self.others], timeout=1)
+        limit = time.monotonic() + ENDING
+        while time.monotonic() < limit and all(other.exitcode is None for other in self.others):
+            time.sleep(LOOK)
         ends = {rank: other.exitcode for rank, other in enumerate(self.others, 1) if other.exitcode}
         killed = {rank: code for rank, code in ends.items() if code < 0}
         for rank, code in killed.items():
@@ -147,7 +151,7 @@ class Crew:
             if not alive:
                 return
             connection.wait(alive)
-        if not self.over.wait(MEETING):
+        if not self.over.wait(GRACE):
             say(f"ERROR: {self.why()}")
             os._exit(1)
 
