@@ -21,7 +21,7 @@ from pipeline.device import device
 from pipeline.job import say
 from pipeline.settings import UserError
 
-MEETING = 120.0  # seconds within which all processes must be there
+MEETING = 300.0  # seconds within which all must be there; reading torch from a slow disk takes one or two minutes
 GRACE = 120.0  # seconds that rank 0 has to notice that another has died
 ENDING = 5.0  # seconds between the last word of a process that dies and its status
 LOOK = 0.1  # seconds between looks for them
@@ -218,10 +218,9 @@ def _met(processes: int) -> dist.Store:
 
 
 def _join(rank: int, processes: int, local_rank: int, store: dist.Store) -> None:
-    backend = "gloo"
-    if device().type == "cuda":
+    if torch.cuda.is_available():  # before anything else is asked of CUDA, which would be asked of card 0
         torch.cuda.set_device(card_of(local_rank, torch.cuda.device_count()))
-        backend = "cpu:gloo,cuda:nccl"
+    backend = "cpu:gloo,cuda:nccl" if device().type == "cuda" else "gloo"
     dist.init_process_group(backend, store=store, rank=rank, world_size=processes)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -194,6 +195,29 @@ def test_ranks_of_another_program_that_do_not_meet_are_said(monkeypatch):
         monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=r"not all of 2 processes \(WORLD_SIZE\) were at 127.0.0.1:1 \(MASTER_ADDR"):
         launch(1, end, journal=Events())
+
+
+def say_total(journal):
+    print(
+        f"rank {ranks.index()} of {ranks.count()}: {ranks.total(torch.tensor(ranks.index() + 1)).item()}", type(journal)
+    )
+
+
+@pytest.mark.slow
+def test_processes_that_another_program_starts_join_each_other():
+    code = "from pipeline.training.launch import launch; from tests.training.test_launch import say_total as f; "
+    command = [sys.executable, "-c", code + "launch(1, f, journal='j')"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = os.environ | {"WORLD_SIZE": "2", "LOCAL_RANK": "3", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = [
+        subprocess.Popen(command, cwd=ROOT, env=shared | {"RANK": rank}, stdout=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate(timeout=200)[0] for process in started]
+    assert said[0] == "rank 0 of 2: 3 <class 'str'>\n"
+    assert said[1] == "rank 1 of 2: 3 <class 'pipeline.training.launch.Forgetful'>\n"
 
 
 def test_one_process_starts_no_other():
