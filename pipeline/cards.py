@@ -111,7 +111,8 @@ def _check(found: dict[str, int], each: int, cards: int) -> None:
             f"--set-resources train:gpu={len(found)} is the most"
         )
     if each > max(found.values()):
-        raise UserError(f"gpu: {each} slots of one card wanted, a card has {max(found.values())} (jobs_per_gpu)")
+        most = f"a card has {max(found.values())} (jobs_per_gpu, and its memory)"
+        raise UserError(f"gpu: {each} slots of one card wanted, {most}")
 
 
 def _wait(found: dict[str, int], each: int, cards: int, held: ExitStack) -> list[str]:

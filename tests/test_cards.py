@@ -113,7 +113,7 @@ def test_jobs_of_a_scheduler_have_cards_of_their_own(hold):
             3,
             r"gpu: 3 processes want a card each, here are 2 \(CUDA_VISIBLE_DEVICES=0,1\); --set-resources train:gpu=2",
         ),
-        (2, 1, r"gpu: 2 slots of one card wanted, a card has 1 \(jobs_per_gpu\)"),
+        (2, 1, r"gpu: 2 slots of one card wanted, a card has 1 \(jobs_per_gpu"),
     ],
 )
 def test_more_than_there_are_is_an_error_and_no_endless_wait(monkeypatch, slots, count, message):

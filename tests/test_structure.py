@@ -59,6 +59,12 @@ def test_only_the_syncer_imports_mlflow_and_nothing_imports_snakemake(path):
         assert "mlflow" not in names
 
 
+def test_one_module_chooses_the_device():
+    """So that PYRITE_DEVICE reaches every job; a check of the card itself and its sharing among ranks may ask too."""
+    asking = {str(p.relative_to(ROOT / "pipeline")) for p in MODULES if ".is_available()" in p.read_text("utf-8")}
+    assert {name for name in asking if not name.startswith("gpu_check")} == {"device.py", "training/launch.py"}
+
+
 def test_metrics_know_no_data_set():
     seen = set(imports(ROOT / "pipeline" / "evaluation" / "metrics.py"))
     assert not {name for name in seen if name.startswith("pipeline.data") or name == "torch"}
