@@ -2,8 +2,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
 URI ?=
-# Networks this small gain little from a second core, and leave a GPU mostly idle: a core each, as many at once as there are.
-SIDE_BY_SIDE := --resources gpu=99 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
+# Networks this small gain little from a second core, and leave a GPU mostly idle: a core each, as many at once as there are,
+# and of these four on a card that has the memory; the others wait.
+SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 # A test file at a time on every core, a thread each; as fast as the longest file allows.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
 .PHONY: demo test test-slow lint format schema bench gpu-check ui

@@ -20,13 +20,13 @@ from torch import Tensor
 
 from pipeline import models
 from pipeline.data.voronoi import KINDS, draw
+from pipeline.device import use_threads
 from pipeline.evaluation import metrics
 from pipeline.evaluation.random_networks import RandomNetworks
 from pipeline.models import ema
 from pipeline.models.base import GenerativeModel
 from pipeline.models.batch import Batch
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Voronoi
-from pipeline.training.device import use_threads
 
 SIZE, BATCH = 32, 64
 SPEC = ImageSpec(SIZE, SIZE, 1, KINDS)

@@ -36,11 +36,11 @@ from torchvision.models import inception_v3
 from benchmarks.peers import busy, duel, seconds
 from benchmarks.throughput import cpu
 from pipeline.data.imageset import ImageSetWriter
+from pipeline.device import use_threads
 from pipeline.evaluation import distances, features, metrics, panel, structure
 from pipeline.evaluation.inception import inception_features
 from pipeline.settings import Evaluate
 from pipeline.tracking.journal import null_journal
-from pipeline.training.device import use_threads
 
 SCALES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0)  # of the noise of each class, pixels
 WEIGHTS_FILE = "inception-2015-12-05.pt"  # as clean-fid names it

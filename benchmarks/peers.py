@@ -32,10 +32,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.throughput import cpu
+from pipeline.device import use_threads
 from pipeline.models import build
 from pipeline.models.batch import Batch
 from pipeline.settings import DDPM, ImageSpec, StyleGAN2ADA, Training
-from pipeline.training.device import use_threads
 
 CHANNELS = 3  # theirs has no gray images
 POOL = 128  # images that batches are drawn from

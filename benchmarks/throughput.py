@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 import yaml
 
+from pipeline.device import amp_dtype, use_threads
 from pipeline.models import build
 from pipeline.models.batch import Batch
 from pipeline.settings import ImageSpec, Training, load
 from pipeline.training import store
-from pipeline.training.device import amp_dtype, use_threads
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")

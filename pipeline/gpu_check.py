@@ -20,10 +20,10 @@ import pandas as pd
 import torch
 
 from pipeline.data.imageset import ImageSet, ImageSetWriter
+from pipeline.device import best_device
 from pipeline.models import FAMILIES
 from pipeline.settings import FAMILY_SETTINGS, Training, UserError
 from pipeline.training import grids, sentinels, store
-from pipeline.training.device import best_device
 from pipeline.training.launch import Forgetful
 from pipeline.training.loop import train
 from pipeline.training.snapshots import draw_classes

@@ -13,16 +13,18 @@ MODULES = sorted((ROOT / "pipeline").rglob("*.py"))
 MAY_IMPORT = {
     "settings": set(),
     "job": set(),
+    "cards": set(),
+    "device": {"cards"},
     "weights": set(),
     "data": set(),
     "models": {"weights"},
     "tracking": set(),
-    "training": {"models", "data", "tracking", "evaluation", "weights"},
-    "sampling": {"models", "data", "training", "tracking"},
-    "evaluation": {"data", "detection", "tracking", "weights"},
-    "detection": {"data", "tracking", "training"},
+    "training": {"models", "data", "device", "tracking", "evaluation", "weights"},
+    "sampling": {"models", "data", "device", "training", "tracking"},
+    "evaluation": {"data", "detection", "device", "tracking", "weights"},
+    "detection": {"data", "device", "tracking", "training"},
     "report": {"data", "detection", "evaluation", "tracking", "training"},
-    "gpu_check": {"data", "models", "training", "sampling"},
+    "gpu_check": {"data", "device", "models", "training", "sampling"},
 }
 
 
@@ -65,6 +67,12 @@ def test_the_report_computes_no_gain_and_no_verdict_of_detectors():
     assert seen == {"pipeline.detection", "pipeline.detection.arms", "pipeline.detection.records"} | drawn
 
 
+def test_one_module_chooses_the_device():
+    """So that PYRITE_DEVICE reaches every job; a check of the card itself and its sharing among ranks may ask too."""
+    asking = {str(p.relative_to(ROOT / "pipeline")) for p in MODULES if ".is_available()" in p.read_text("utf-8")}
+    assert {name for name in asking if not name.startswith("gpu_check")} == {"device.py", "training/launch.py"}
+
+
 def test_metrics_know_no_data_set():
     seen = set(imports(ROOT / "pipeline" / "evaluation" / "metrics.py"))
     assert not {name for name in seen if name.startswith("pipeline.data") or name == "torch"}
@@ -74,6 +82,7 @@ def test_metrics_know_no_data_set():
     "module",
     [
         "pipeline.settings",
+        "pipeline.cards",
         "pipeline.data.source",
         "pipeline.detection.arms",
         "pipeline.detection.boxes.arms",

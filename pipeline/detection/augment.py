@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.training.device import upload
+from pipeline.device import upload
 
 # Largest changes. Moderate on purpose: a texture must stay what its label says.
 SHIFT = 1 / 8  # of the side

@@ -19,9 +19,9 @@ from pipeline.detection.fit import Diet, reproducible, train
 from pipeline.detection.judge import judged
 from pipeline.detection.ledger import Ledger, write_json
 from pipeline.detection.pool import Pool, check, of_split, training
+from pipeline.device import amp_dtype, best_device, memory_limit, say_device
 from pipeline.job import progress, say
 from pipeline.settings import METHOD, Detect, ImageSpec, UserError
-from pipeline.training.device import best_device, memory_limit
 
 
 def run_arm(
@@ -72,6 +72,7 @@ def run_arm(
     basis = strongest([json.loads(path.read_text(encoding="utf-8")) for path in plain]) if arm.models else None
     ledger = Ledger(state, _recipe(settings, arm, basis, [real_set, *sets]))
     pool = training(real_set, sets, best_device())
+    say_device(f"{dataset}: detector, {arm.name}", pool.labels.device, amp_dtype("auto", pool.labels.device))
     choice, done = _detectors(settings, arm, basis, real_set, pool, dataset, ledger)
 
     rows = real_set.rows("test")

@@ -15,8 +15,8 @@ from pipeline.detection.augment import Augmentation
 from pipeline.detection.order import batches
 from pipeline.detection.pool import Pool
 from pipeline.detection.resnet import body, resnet18
+from pipeline.device import amp_dtype
 from pipeline.settings import Detect, ImageSpec
-from pipeline.training.device import amp_dtype
 
 CHECK = 50  # steps between looks at the loss; each makes an accelerator wait
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.order import HORIZONTAL, TRANSPOSE, VERTICAL
+from pipeline.device import is_memory, upload
 from pipeline.settings import UserError
-from pipeline.training.device import is_memory, upload
 
 
 class At(NamedTuple):

@@ -19,7 +19,8 @@ from pipeline.data.imageset import ImageSet, sha256
 from pipeline.detection import fit
 from pipeline.detection.pool import Pool, normalised, stored
 from pipeline.detection.resnet import body, resnet18
-from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, device, without_grams
+from pipeline.device import device
+from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, without_grams
 from pipeline.job import progress, say
 from pipeline.settings import Detect, Evaluate, ImageSpec, UserError
 

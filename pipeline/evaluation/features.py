@@ -9,7 +9,6 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pipeline.data.imageset import ImageSet
@@ -108,7 +107,3 @@ def batches(images: NDArray, description: str, size: int) -> Iterator[NDArray]:
             batch = np.asarray(images[start : start + size])
             yield batch
             bar.update(len(batch))
-
-
-def device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.evaluation.features import Extractor, Features, batches, device, without_grams
+from pipeline.device import device
+from pipeline.evaluation.features import Extractor, Features, batches, without_grams
 from pipeline.settings import Evaluate
 from pipeline.weights import fetch, in_cache, place, verified
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.data.imageset import ImageSet
+from pipeline.device import device, say_device
 from pipeline.evaluation import ceilings, distances, domain, lpips, phases, structure
 from pipeline.evaluation.context import ALL, WHOLES, Context
 from pipeline.evaluation.copies import Alike, alike, closest, copies, nearest_of_some
@@ -55,6 +56,7 @@ def evaluate(
     """
     real, made = ImageSet.open(data), ImageSet.open(synthetic)
     _check(real, made)
+    say_device(f"evaluate {dataset}, {model}", device())
     context = _context(settings, real, made.meta["classes"])
     candidate = Sample.of_set(made, np.arange(len(made)), context.extractors)
     judged = [candidate] if context.heldout is None else [candidate, context.heldout]
@@ -83,6 +85,7 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     Args and errors as `evaluate`.
     """
     real = ImageSet.open(data)
+    say_device(f"evaluate {dataset}, real", device())
     context = _context(settings, real, real.meta["classes"])
     reference, heldout = context.reference, context.heldout
     n = len(heldout) if heldout is not None else min(len(reference), 500)

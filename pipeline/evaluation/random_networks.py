@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.evaluation.features import PIXELS_A_BATCH, Features, batches, device
+from pipeline.device import device
+from pipeline.evaluation.features import PIXELS_A_BATCH, Features, batches
 
 NETWORKS = 4
 CHANNELS = (8, 16, 16, 16, 16, 16)  # of its layers; a layer is left out where the image would be smaller than 8 pixels

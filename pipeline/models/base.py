@@ -42,6 +42,7 @@ class GenerativeModel(ABC, nn.Module):
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__()
         self.settings, self.spec, self.amp = settings, spec, amp
+        self.decode_amp: torch.dtype | None = None  # dtype of autocast in `decode`
         self.updates = 0  # made before the one at work
         self.pace = 1.0  # factor of every learning rate; the loop lowers it after a sickness
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))

@@ -43,6 +43,7 @@ class DDPM(GenerativeModel, Wide, Boxed):
 
     def __init__(self, settings: DDPMSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
+        self.decode_amp = amp
         if settings.guidance != 1 and settings.label_dropout == 0:
             raise UserError(f"guidance: {settings.guidance} needs label_dropout above 0, or no image is without class")
         self.augmentation = Augmentation(settings.augment, spec) if settings.augment else None

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.device import memory_limit, say_device, use_threads
 from pipeline.job import progress
 from pipeline.models.base import GenerativeModel
 from pipeline.sampling.boxes import write_boxes
@@ -21,7 +22,6 @@ from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import Generate, UserError
 from pipeline.training import grids, sentinels, store
 from pipeline.training.ahead import ahead
-from pipeline.training.device import memory_limit, use_threads
 from pipeline.training.seeds import derive
 
 SHOWN = 10  # images of a class in samples.png
@@ -60,6 +60,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
     """
     use_threads(threads)
     real, generator = ImageSet.open(data), store.load(model)
+    say_device(f"draw {model.parent.name}", generator.device, generator.decode_amp)
     wanted = _wanted(settings, generator, real)
     try:
         with memory_limit("generate.batch", settings.batch):

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.device import memory_limit, say_device, use_threads
 from pipeline.job import progress
 from pipeline.models.base import GenerativeModel
 from pipeline.sampling import film, strips
@@ -20,7 +21,6 @@ from pipeline.sampling.mixing import mixing_grid
 from pipeline.sampling.truncation import sweep
 from pipeline.settings import METHOD, Gallery, Interpolation, Mixing, Strips, Sweep, UserError
 from pipeline.training import grids, store
-from pipeline.training.device import memory_limit, use_threads
 from pipeline.training.seeds import derive
 
 CLASSES = 4  # drawn where the settings name none
@@ -69,6 +69,7 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
     """
     use_threads(threads)
     sitter = Sitter(store.load(model), settings, store.read_recipe(model)["data"])
+    say_device(f"gallery of {model.parent.name}", sitter.model.device, sitter.model.decode_amp)
     parts = {
         "truncation": (_sweep, settings.sweep),
         "interpolation": (_interpolation, settings.interpolation),

@@ -1,6 +1,6 @@
 """Every setting: its type, default, bounds and one-line meaning. Imports neither torch nor anything of the package."""
 
-from pipeline.settings.basics import METHOD, ImageSpec, Strict, UserError
+from pipeline.settings.basics import DEVICES, METHOD, ImageSpec, Strict, UserError
 from pipeline.settings.datasets import HDF5, Boxes, Dataset, Labels, Patches, Scaling, Split, Voronoi
 from pipeline.settings.families import (
     CGAN,
@@ -40,6 +40,7 @@ __all__ = [
     "CGAN",
     "DCGAN",
     "DDPM",
+    "DEVICES",
     "FAMILY_SETTINGS",
     "HDF5",
     "METHOD",

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from pipeline.settings.basics import Name, Strict, UserError
+from pipeline.settings.basics import Count, Device, Name, Strict, UserError
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training, draws_boxes
 from pipeline.settings.patches import OWN, check_sources, patch_sets
@@ -22,6 +22,12 @@ class Settings(Strict):
     """Folder of everything that is made."""
     seeds: Annotated[list[int], Field(min_length=1)] = [0]
     """One generator is trained for each."""
+    device: Device = "auto"
+    """Where jobs compute: `auto` is an NVIDIA card that can be used, else the CPU; `mps` is Apple's, which nobody has
+    tried yet. The environment variable PYRITE_DEVICE overrides it. Changing it does nothing again."""
+    jobs_per_gpu: Count = 1
+    """Slots of each card: jobs that may share it. The resource `gpu` counts slots. A card has at most one for each 1.5
+    GiB of its memory. The environment variable PYRITE_JOBS_PER_GPU overrides it."""
     tracking: Tracking = Tracking()
     datasets: Annotated[dict[Name, Dataset], Field(min_length=1)]
     models: Annotated[dict[Name, ModelSettings], Field(min_length=1)]

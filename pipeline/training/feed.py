@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from pipeline.data.imageset import ImageSet
+from pipeline.device import upload
 from pipeline.models import ranks
 from pipeline.models.batch import Batch, Draws
 from pipeline.models.layouts import covered, padded
 from pipeline.settings import ImageSpec, UserError
-from pipeline.training.device import upload
 from pipeline.training.layouts import layouts_of
 from pipeline.training.seeds import derive
 

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 
 import pipeline.models
+from pipeline import device as devices
 from pipeline.data.imageset import ImageSet
 from pipeline.job import progress, say
 from pipeline.models import ranks
 from pipeline.settings import METHOD, Training, UserError, draws_boxes
-from pipeline.training import device as devices
 from pipeline.training import sentinels, store
 from pipeline.training.checkpoint import Checkpoints, alone, gather, read
 from pipeline.training.feed import Feed, model_spec, split_rows, training_rows
@@ -70,13 +70,13 @@ def train(
         seed: everything random follows from it; on a CPU, with the same number of threads, to the last bit.
         journal: a `pipeline.tracking.journal.Journal`.
         checkpoint_seconds: time between checkpoints; longer where they would take more than a fiftieth of it.
-        threads: CPU threads to compute with; None leaves torch's choice.
+        threads: CPU threads to compute with, of all ranks together; None leaves torch's choice.
 
     Raises:
         UserError: impossible settings, a sick training, too little memory, an unwritable folder.
         SystemExit: status 75 after SIGTERM or SIGINT, with a checkpoint written.
     """
-    devices.use_threads(threads)
+    devices.use_threads(threads and threads // ranks.count())
     with ExitStack() as stack:
         if ranks.index() == 0:
             stack.enter_context(alone(state))
@@ -125,6 +125,7 @@ class Run:
         self.seconds, self.started = 0.0, time.monotonic()
         self.saved = -math.inf  # moment of the last checkpoint
         self.stopped = 0.0  # seconds that it took
+        self.tried = False  # whether an update has shown how much memory it takes
 
     @property
     def images(self) -> int:
@@ -142,6 +143,8 @@ class Run:
     def begin(self) -> None:
         """Go on from the last checkpoint, or start with one: a folder that cannot be written is known at once."""
         self.journal.params(self._facts())
+        if self.leader:
+            devices.say_device(f"train {self.settings.family}", self.device, self.model.amp)
         if self._restore():
             self._say(f"{self.settings.family}: goes on from {self.images} images")
             if self.done:
@@ -232,24 +235,34 @@ class Run:
         stream = derive(self.seed, self.attempt)
         torch.manual_seed(derive(stream, self.step, 0, ranks.index()))
         batch = self.feed.batch(stream, self.step, self.settings.batch_per_device)
+        scalars, problem = None, ""
         try:
             scalars = self.model.update(batch)
         except (RuntimeError, MemoryError) as error:
             if not devices.is_memory(error):
                 raise
-            scalars = None
+            problem = str(error).partition("\n")[0]
         if scalars is None:  # outside the handler, so that the failed update's memory is free again
-            raise UserError(self._too_much(len(batch.images), batch.part))
+            raise UserError(self._too_much(len(batch.images), batch.part, problem))
+        if not self.tried:
+            self._say(f"an update of {batch.part} images at once took {devices.memory(self.device)}")
+            self.tried = True
         self.log.add(scalars)
         self.step += 1
 
-    def _too_much(self, share: int, part: int) -> str:
-        """What to say when an update does not fit into memory: tries smaller parts until one does."""
-        message = f"{part} images at once do not fit into memory"
-        while (part := part // 2) >= 1:
-            if devices.fits(lambda: self.model.update(self.feed.batch(self.seed, self.step, part))):
-                return f"batch_per_device: {message} (batch is {share} on this device); {part} do fit"
-        return f"batch_per_device: {message}, nor does a single one: make the images (size) or the networks smaller"
+    def _too_much(self, share: int, part: int, problem: str) -> str:
+        """What to say when an update does not fit into memory: tries smaller parts until one does.
+
+        This rank tries by itself: the others are in the midst of theirs.
+        """
+        message = f"batch_per_device: {part} images at once do not fit into memory"
+        with ranks.alone():
+            while (part := part // 2) >= 1:
+                if devices.fits(lambda: self.model.update(self.feed.batch(self.seed, self.step, part))):
+                    memory = devices.memory(self.device)
+                    return f"{message} (batch is {share} on this device); {part} do fit, with {memory} ({problem})"
+        mend = "make the images (size) or the networks smaller"
+        return f"{message}, nor does a single one: {mend} ({problem})"
 
     def _row(self, looked: dict[str, float]) -> dict[str, float]:
         scalars = self.log.row(self.images, self.elapsed, looked)
@@ -348,7 +361,8 @@ class Run:
 
     def _facts(self) -> dict[str, Any]:
         counts = {f"parameters/{name}": n for name, n in store.parameters(self.model).items()}
-        facts = {"device": store.device_name(self.device), "precision_used": store.precision_name(self.model.amp)}
+        facts = {"device": devices.device_name(self.device)}
+        facts["precision_used"] = devices.precision_name(self.model.amp)
         facts |= {"training_images": len(self.feed.rows), "cpus": os.cpu_count(), "processes": ranks.count()}
         return facts | counts
 

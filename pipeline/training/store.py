@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 import pipeline.models
+from pipeline.device import amp_dtype, best_device, device_name, precision_name
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, UserError
 from pipeline.training.checkpoint import write_whole
-from pipeline.training.device import amp_dtype, best_device
 
 VERSION = 1
 WEIGHTS, RECIPE, LAST = "model.safetensors", "model.json", "last.safetensors"
@@ -135,14 +135,6 @@ def averaged_weights(model: GenerativeModel) -> dict[str, Tensor]:
         name: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)
         for name, tensor in model.ema.state_dict().items()
     }
-
-
-def precision_name(amp: torch.dtype | None) -> str:
-    return {None: "fp32", torch.bfloat16: "bf16", torch.float16: "fp16"}[amp]
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} ({platform.machine()})"
 
 
 def versions() -> dict[str, str]:

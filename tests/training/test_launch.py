@@ -1,8 +1,14 @@
 """Two processes train as one would with the same batch."""
 
 import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import safetensors.torch
 import torch
@@ -12,13 +18,15 @@ import yaml
 from pipeline.data.imageset import ImageSet
 from pipeline.models import FAMILIES, build, ranks
 from pipeline.settings import UserError, load
+from pipeline.training import launch as launching
 from pipeline.training import store
 from pipeline.training.launch import launch
 from pipeline.training.loop import train
 from pipeline.training.seeds import derive
 from tests.tiny_family import Events, image_set
 
-QUICK = Path(__file__).resolve().parents[2] / "config" / "quick.yaml"
+ROOT = Path(__file__).resolve().parents[2]
+QUICK = ROOT / "config" / "quick.yaml"
 
 
 def small(family, **changes):
@@ -57,18 +65,45 @@ def test_two_processes_equal_one_with_the_same_batch(tmp_path):
         assert apart < 0.02 * moved, family
 
 
-def fail(journal, **options):
+def end(journal, how):
+    """Rank 1 ends by itself, rank 0 goes on with it."""
     if ranks.index() == 1:
-        os._exit(3)
+        how()
     for _ in range(3):
         ranks.agree(0)
 
 
+def exits():
+    os._exit(3)
+
+
+def is_killed():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def raises():
+    raise ValueError("no room\nfor this")
+
+
 @pytest.mark.slow
-def test_a_process_that_dies_is_said():
-    with pytest.raises(UserError, match="1 of 2 processes of this training ended before their time"):
-        launch(2, fail, journal=Events())
+@pytest.mark.parametrize(("how", "last"), [(is_killed, "killed by SIGKILL"), (raises, "ValueError: no room$")])
+def test_a_process_that_dies_is_named_with_its_last_words(how, last):
+    with pytest.raises(UserError, match=f"rank 1 of 2 processes ended before its time: {last}"):
+        launch(2, end, journal=Events(), how=how)
     assert not dist.is_initialized()
+
+
+class Unreadable:
+    """What a spawned process cannot even be given."""
+
+    def __reduce__(self):
+        return exits, ()
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_before_all_have_met_is_no_endless_wait():
+    with pytest.raises(UserError, match="rank 1 of 2 processes ended before its time: status 3"):
+        launch(2, end, journal=Events(), how=Unreadable())
 
 
 def refuse(journal):
@@ -80,6 +115,109 @@ def refuse(journal):
 def test_what_rank_0_raises_is_raised():
     with pytest.raises(UserError, match="batch: no"):
         launch(2, refuse, journal=Events())
+
+
+def err(journal):
+    if ranks.index() == 0:
+        raise RuntimeError("of rank 0 itself")
+    ranks.agree(0)
+
+
+@pytest.mark.slow
+def test_no_other_rank_is_blamed_for_what_rank_0_does():
+    with pytest.raises(RuntimeError, match="of rank 0 itself"):
+        launch(2, err, journal=Events())
+
+
+STUCK = """
+from pathlib import Path
+from pipeline.training import launch
+from tests.training.test_launch import stick
+launch.GRACE = 1
+launch.launch(3, stick, journal=None, note=Path({note!r}))
+"""
+
+
+def stick(journal, note):
+    """Rank 1 dies; the others never hear of it."""
+    if ranks.index() == 1:
+        os._exit(3)
+    if ranks.index() == 2:
+        note.write_text(str(os.getpid()))
+    time.sleep(100)
+
+
+@pytest.mark.slow
+def test_a_training_that_waits_for_the_dead_is_ended_with_all_its_processes(tmp_path):
+    note = tmp_path / "pid"
+    code = STUCK.format(note=str(note))
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=200
+    )
+    assert done.returncode == 1
+    assert "ERROR: rank 1 of 3 processes ended before its time: status 3" in done.stderr
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(int(note.read_text())) and psutil.Process(int(note.read_text())).status() != "zombie":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_the_main_module_has_its_file_back_after_a_start():
+    main = sys.modules["__main__"]
+    before = getattr(main, "__file__", None)
+    with launching._nameless_main():
+        assert not hasattr(main, "__file__")
+    assert getattr(main, "__file__", None) == before
+
+
+def test_a_process_has_the_card_of_its_number_or_the_only_one_it_is_shown():
+    assert [launching.card_of(k, 4) for k in range(4)] == [0, 1, 2, 3]
+    assert launching.card_of(3, 1) == 0  # as schedulers show a task its own card alone
+    with pytest.raises(UserError, match="LOCAL_RANK: 2 has no card, CUDA shows 2; start 2 processes a node"):
+        launching.card_of(2, 2)
+
+
+def test_more_processes_than_cards_are_refused(monkeypatch):
+    monkeypatch.setattr(launching, "device", lambda: torch.device("cuda"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    launching.check_cards(2)
+    with pytest.raises(UserError, match=r"gpu: 3 processes want a card each, CUDA shows 2; .* train:gpu=2"):
+        launch(3, end, journal=Events())
+    monkeypatch.setattr(launching, "device", lambda: torch.device("mps"))
+    with pytest.raises(UserError, match="gpu: 2 processes cannot share one `mps` device"):
+        launch(2, end, journal=Events())
+
+
+def test_ranks_of_another_program_that_do_not_meet_are_said(monkeypatch):
+    monkeypatch.setattr(launching, "MEETING", 1)
+    address = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in address.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=r"not all of 2 processes \(WORLD_SIZE\) were at 127.0.0.1:1 \(MASTER_ADDR"):
+        launch(1, end, journal=Events())
+
+
+def say_total(journal):
+    print(
+        f"rank {ranks.index()} of {ranks.count()}: {ranks.total(torch.tensor(ranks.index() + 1)).item()}", type(journal)
+    )
+
+
+@pytest.mark.slow
+def test_processes_that_another_program_starts_join_each_other():
+    code = "from pipeline.training.launch import launch; from tests.training.test_launch import say_total as f; "
+    command = [sys.executable, "-c", code + "launch(1, f, journal='j')"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = os.environ | {"WORLD_SIZE": "2", "LOCAL_RANK": "3", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    started = [
+        subprocess.Popen(command, cwd=ROOT, env=shared | {"RANK": rank}, stdout=subprocess.PIPE, text=True)
+        for rank in ("0", "1")
+    ]
+    said = [process.communicate(timeout=200)[0] for process in started]
+    assert said[0] == "rank 0 of 2: 3 <class 'str'>\n"
+    assert said[1] == "rank 1 of 2: 3 <class 'pipeline.training.launch.Forgetful'>\n"
 
 
 def test_one_process_starts_no_other():

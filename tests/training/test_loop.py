@@ -4,6 +4,7 @@ import csv
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import threading
@@ -12,13 +13,16 @@ import time
 import numpy as np
 import pytest
 import torch
+import torch.distributed as dist
 from PIL import Image
 
 import pipeline.models
+from pipeline.data.imageset import ImageSet
+from pipeline.models import ranks
 from pipeline.settings import UserError
 from pipeline.training import loop, store
 from pipeline.training.checkpoint import alone
-from pipeline.training.loop import train
+from pipeline.training.loop import Run, train
 from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set
 
 
@@ -372,9 +376,36 @@ def test_too_little_memory_names_a_part_that_fits(data, tmp_path, monkeypatch):
         return loss(self, part) if len(part) <= 3 else torch.empty(2**62, dtype=torch.uint8)
 
     monkeypatch.setattr(Tiny, "_loss", greedy)
-    with pytest.raises(UserError, match=r"batch_per_device: 12 images at once .* \(batch is 12 .*\); 3 do fit"):
+    with pytest.raises(
+        UserError, match=r"batch_per_device: 12 images at once .* \(batch is 12 .*\); 3 do fit, with .* GiB \(.*memory"
+    ):
         run(data, tmp_path, batch=12)
     run(data, tmp_path, batch=12, batch_per_device=3)
+
+
+def test_a_rank_without_memory_waits_for_no_other_while_it_tries(data, tmp_path, monkeypatch):
+    training = Run(TinySettings(batch=12), ImageSet.open(data), tmp_path / "out", tmp_path / "state", 0, Events())
+    loss, apart = Tiny._loss, []
+
+    def greedy(self, part):
+        apart.append((len(part), ranks.count()))
+        return loss(self, part) if len(part) <= 3 else torch.empty(2**62, dtype=torch.uint8)
+
+    monkeypatch.setattr(Tiny, "_loss", greedy)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)  # any collective would fail: there is no other rank
+    with pytest.raises(UserError, match=r"batch_per_device: 6 images at once .* \(batch is 6 .*\); 3 do fit"):
+        training._step()
+    assert apart[0] == (6, 2)
+    assert set(apart[1:]) == {(3, 1)}
+
+
+def test_the_console_names_device_precision_and_the_memory_of_an_update_once(data, tmp_path, capsys):
+    run(data, tmp_path, precision="bf16")
+    said = capsys.readouterr().err
+    assert re.search(r"^train tiny: computes on cpu \(.*\), bf16", said, flags=re.MULTILINE)
+    assert len(re.findall(r"an update of 4 images at once took .* of .* GiB\n", said)) == 1
 
 
 def test_damaged_model_is_refused(data, tmp_path):

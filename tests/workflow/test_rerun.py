@@ -105,6 +105,7 @@ def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
             {"generate": 5, "evaluate": 5, "detect": 11, "compare_detectors": 1, "write_report": 1},
         ),
         ("tracking.experiment=other", {}),
+        ("device=cpu jobs_per_gpu=3", {}),
         (
             "generate.truncation=0.7",
             {"generate": 1, "evaluate": 1, "detect": 3, "compare_detectors": 1, "write_report": 1},
@@ -149,10 +150,12 @@ def test_few_shot_sets_share_their_test_images_and_a_longer_list_adds_to_them(tm
 
 @pytest.mark.slow
 def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_path):
+    """Two processes began it, and one ends it."""
     results = tmp_path / "results"
     target = f"{results}/polycrystals/cgan/seed-0/model.safetensors"
     state = results / "state" / "polycrystals" / "cgan" / "seed-0"
     endless = command(results, target, settings="models.cgan.total_images=100000000")
+    endless[1:1] = ["--resources", "gpu=2", "--set-resources", "train:gpu=2"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(endless, cwd=ROOT, start_new_session=True, **quiet) as first:
         try:
@@ -163,6 +166,8 @@ def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_pat
                 time.sleep(0.2)
         finally:
             os.killpg(first.pid, signal.SIGKILL)
+    log = results / "logs" / "polycrystals" / "cgan-s0" / "train.log"
+    assert "2 processes train together, all on the CPU" in log.read_text(encoding="utf-8")
     reached = 16 * steps_kept(state)
     printed = run(results, target, settings=f"models.cgan.total_images={reached + 64}")
     assert f"goes on from {reached} images" in printed

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline import cards
 from pipeline.data import annotations
 from pipeline.data.source import check_source, files
 from pipeline.detection.arms import PLAIN, arms
@@ -27,6 +28,8 @@ from pipeline.weights import WEIGHTS, in_cache, place
 
 try:
     SETTINGS = load(config)
+    # Not through `params`: what a machine has makes nothing anew.
+    os.environ.update(cards.environment(SETTINGS.device, SETTINGS.jobs_per_gpu))
     for name, dataset in SETTINGS.datasets.items():
         if dataset.patches_of is None:
             check_source(dataset, name)

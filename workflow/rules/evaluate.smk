@@ -18,6 +18,7 @@ rule evaluate_real:
         ENVIRONMENT
     threads: 4
     resources:
+        gpu=1,
         mem_mb=6000,
         runtime=120,
     params:
@@ -55,6 +56,7 @@ rule evaluate:
         ENVIRONMENT
     threads: 4
     resources:
+        gpu=1,
         mem_mb=6000,
         runtime=120,
     params:

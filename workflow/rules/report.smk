@@ -36,6 +36,8 @@ rule write_report:
         runtime=30,
     params:
         method=METHOD["report"],
-        config=SETTINGS.model_dump(mode="json", exclude={"tracking"}),
+        config=SETTINGS.model_dump(
+            mode="json", exclude={"tracking", "device", "jobs_per_gpu"}
+        ),
     script:
         "../scripts/write_report.py"

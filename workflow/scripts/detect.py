@@ -1,11 +1,12 @@
 from pathlib import Path
 
+from pipeline.cards import claimed
 from pipeline.detection.arms import Arm
 from pipeline.job import job
 from pipeline.settings import Detect
 from pipeline.tracking.stages import detector
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
     from pipeline.detection.classify import run_arm  # after the log is open: torch takes seconds
 
     w, p = snakemake.wildcards, snakemake.params

@@ -1,11 +1,12 @@
 from pathlib import Path
 
+from pipeline.cards import claimed
 from pipeline.detection.boxes.arms import BoxArm, Made
 from pipeline.job import job
 from pipeline.settings import DetectBoxes
 from pipeline.tracking.stages import box_detector
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
     from pipeline.detection.boxes.run import run_arm  # after the log is open: torch takes seconds
 
     w, p = snakemake.wildcards, snakemake.params

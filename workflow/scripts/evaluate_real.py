@@ -1,9 +1,10 @@
 from pathlib import Path
 
+from pipeline.cards import claimed
 from pipeline.job import job
 from pipeline.settings import Evaluate
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
     from pipeline.evaluation.panel import evaluate_real  # after the log is open: torch takes seconds
 
     evaluate_real(

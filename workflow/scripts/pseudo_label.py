@@ -1,10 +1,11 @@
 from pathlib import Path
 
+from pipeline.cards import claimed
 from pipeline.job import job
 from pipeline.settings import DetectBoxes
 from pipeline.tracking.stages import addition
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
     from pipeline.detection.boxes.pseudo import pseudo_label  # after the log is open: torch takes seconds
 
     w, p = snakemake.wildcards, snakemake.params

@@ -1,11 +1,12 @@
 from pathlib import Path
 
+from pipeline.cards import claimed
 from pipeline.data.imageset import ImageSet
 from pipeline.job import job
 from pipeline.settings import model_settings
 from pipeline.tracking.stages import training
 
-with job(snakemake.log[0]):
+with job(snakemake.log[0]), claimed(snakemake.resources.gpu, cards=snakemake.resources.gpu):
     from pipeline.training.launch import launch  # after the log is open: torch takes seconds
     from pipeline.training.loop import train
 

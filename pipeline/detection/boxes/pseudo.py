@@ -21,9 +21,9 @@ from pipeline.detection.boxes.pool import BoxPool, choosing, training, unmarked
 from pipeline.detection.boxes.threshold import NOT_CHOSEN, Threshold, thresholds
 from pipeline.detection.ledger import write_json
 from pipeline.detection.pool import check_kind
+from pipeline.device import best_device, memory_limit, say_device
 from pipeline.job import progress, say
 from pipeline.settings import METHOD, DetectBoxes, UserError
-from pipeline.training.device import best_device, memory_limit
 
 TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no pilot
 CHUNK = 1024  # images looked at between two writings
@@ -121,6 +121,7 @@ def pseudo_label(
 def _taught(settings: DetectBoxes, real: ImageSet, dataset: str) -> tuple[Teacher, dict[str, Any]]:
     """The detector, and what the JSON says of it."""
     device, classes = best_device(), real.box_classes
+    say_device(f"{dataset}: detector that labels", device)
     pool = training(real, [], dataset, device)
     with progress(f"{dataset}: detector that labels", settings.steps, "step") as bar:
         network = train(settings, real.spec, len(classes), pool, TEACHER, bar.update)

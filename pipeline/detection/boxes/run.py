@@ -21,9 +21,9 @@ from pipeline.detection.boxes.judge import SCORES, drawn, judged, lists, on_vali
 from pipeline.detection.boxes.pool import BoxPool, check, choosing, judging, marked, seen, training
 from pipeline.detection.fit import Diet
 from pipeline.detection.ledger import Ledger, write_json
+from pipeline.device import best_device, memory_limit, say_device
 from pipeline.job import progress, say
 from pipeline.settings import METHOD, DetectBoxes
-from pipeline.training.device import best_device, memory_limit
 
 SET = ("meta.json", "metadata.csv", "boxes.csv", "boxes.json")
 
@@ -77,6 +77,7 @@ def run_arm(
     basis = strongest([json.loads(path.read_text(encoding="utf-8")) for path in plain]) if arm.made else None
     ledger = Ledger(state, _recipe(settings, arm, basis, [real_set, *sets]))
     pool = training(real_set, sets, dataset, best_device())
+    say_device(f"{dataset}: detector of boxes, {arm.name}", pool.images.stored.device)
     choice, test, done = _detectors(settings, arm, basis, real_set, pool, dataset, ledger)
 
     choice.notes += [*_absent(real_set, sets), *_seen_by_generators(arm, real_set)]
