@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
+
+from pipeline.files import whole
 
 
 class Rejections:
@@ -22,10 +23,8 @@ class Rejections:
 
     def write(self, path: Path) -> None:
         """`rejected.csv`: columns file, reason; only these two names where nothing was rejected."""
-        part = path.with_name(path.name + ".part")
-        with open(part, "w", encoding="utf-8", newline="") as file:
+        with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("file", "reason"), *sorted(self.rows)])
-        os.replace(part, path)
 
     def summary(self, most: int = 3) -> str:
         """The first few, for a message."""

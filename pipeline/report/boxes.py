@@ -14,10 +14,10 @@ from pipeline.data.imageset import ImageSet
 from pipeline.detection.boxes import figure
 from pipeline.detection.boxes.compare import EXACT, FIRST, compare, matches_of
 from pipeline.detection.boxes.matches import curve
+from pipeline.files import read_json
 from pipeline.report import by_class, chosen, figures, images, labels
 from pipeline.report.answer import best_of, verdict
 from pipeline.report.labels import points, spread
-from pipeline.report.tables import read_json
 from pipeline.settings import METHOD
 
 SCORE_NAME, CLASS_SCORE, CLASS_NAME = "mAP50", "ap50", "AP50"  # what the verdicts are about
@@ -34,7 +34,7 @@ def compared(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
     Results of another method than today's are passed over. Empty where there are none of plain arms.
     """
-    found = [read_json(path) for path in paths if path.is_file()]
+    found = [read_json(path, "arm", "version", "models", "seeds") for path in paths if path.is_file()]
     results = {result["arm"]: result for result in found if result["version"] == METHOD["detect_boxes"]}
     if all(result["models"] for result in results.values()):
         return []

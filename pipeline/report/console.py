@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import pandas as pd
 
+from pipeline.files import read_json
 from pipeline.report import labels
 
 NAMES = {"real": "held-out real"}
@@ -28,7 +28,7 @@ def detectors(folder: Path) -> pd.DataFrame:
     """Mean scores of each training arm of a data set, over its repetitions."""
     rows = {}
     for path in sorted(folder.glob("*.json"), key=lambda p: (p.stem != "real", p.stem)):
-        seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"]
+        seeds = read_json(path, "seeds")["seeds"]
         scores = pd.DataFrame(seeds)[["accuracy", "macro_f1"]].mean()
         rows[path.stem] = {"accuracy": scores["accuracy"], "macro F1": scores["macro_f1"], "repetitions": len(seeds)}
     return pd.DataFrame.from_dict(rows, orient="index")

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.files import read_json
 from pipeline.report import figures, images
-from pipeline.report.tables import read_json
 from pipeline.report.verdict import FLOOR
 
 

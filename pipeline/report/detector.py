@@ -10,10 +10,10 @@ import numpy as np
 
 from pipeline.detection.arms import PLAIN
 from pipeline.detection.compare import compare
+from pipeline.files import read_json
 from pipeline.report import by_class, chosen, figures, images, two_classes
 from pipeline.report.answer import best_of, verdict
 from pipeline.report.labels import learns_from, points, spread
-from pipeline.report.tables import read_json
 from pipeline.settings import METHOD
 
 MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions are listed instead
@@ -26,7 +26,7 @@ def compared(paths: Iterable[Path]) -> list[dict[str, Any]]:
 
     Results of another method than today's are passed over. Empty where there are none of arms without a generator.
     """
-    found = [read_json(path) for path in paths if path.is_file()]
+    found = [read_json(path, "arm", "version", "seeds") for path in paths if path.is_file()]
     results = {result["arm"]: result for result in found if result["version"] == METHOD["detect"]}
     if not PLAIN.keys() & results.keys():
         return []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.files import read_json, whole
 from pipeline.settings import UserError
 
 COLUMNS = ["dataset", "model", "seed", "extractor", "metric", "class", "value", "low", "high", "n"]
@@ -50,9 +49,8 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
 def write_summary(evaluations: Iterable[Path], out_csv: Path, more: pd.DataFrame) -> pd.DataFrame:
     """Write `summary`, and more rows like it, whole or not at all; returns `summary` alone."""
     table = summary(evaluations)
-    part = out_csv.with_name(out_csv.name + ".part")
-    pd.concat([table, more]).to_csv(part, index=False, encoding="utf-8")
-    os.replace(part, out_csv)
+    with whole(out_csv) as part:
+        pd.concat([table, more]).to_csv(part, index=False, encoding="utf-8")
     return table
 
 
@@ -88,17 +86,6 @@ def timings(benchmarks: Mapping[str, Path]) -> list[dict[str, Any]]:
             seconds, memory = (None if np.isnan(means[name]) else float(means[name]) for name in ("s", "max_rss"))
             rows.append({"stage": stage, "seconds": seconds, "megabytes": memory})
     return rows
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Raises UserError where the file is not a JSON object."""
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(body, dict):
-        raise UserError(f"{path}: holds no JSON object")
-    return body
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
