@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 from pipeline.data import common, hdf5, tiff
 from pipeline.data.frame import Frame, Header, Rejected
 from pipeline.data.magic import START, kind
+from pipeline.data.regular import check_regular, unread
 from pipeline.settings import Dataset
+
+POINTERS = {"Git LFS": b"version https://git-lfs.github.com/", "git-annex": b"/annex/objects/"}
 
 
 def headers(path: str, name: str, settings: Dataset) -> list[Header]:
@@ -17,15 +19,13 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     Raises:
         Rejected: the file as a whole cannot be used.
     """
-    match _kind(path):
-        case "tiff":
-            read = tiff.headers
-        case "hdf5":
-            read = hdf5.headers
-        case _:
-            read = common.headers
     try:
-        return read(path, name, settings)
+        match _kind(path):
+            case "tiff":
+                return tiff.headers(path, name, settings)
+            case "hdf5":
+                return hdf5.headers(path, name, settings)
+        return common.headers(path, name, settings)
     except Rejected:
         raise
     except Exception as error:
@@ -61,6 +61,7 @@ def _frames(wanted: list[Header], settings: Dataset) -> Iterator[Frame | Rejecte
 
 
 def _kind(path: str) -> str:
+    check_regular(path)
     with open(path, "rb") as file:
         start = file.read(START)
     if not start:
@@ -72,6 +73,9 @@ def _kind(path: str) -> str:
 
 
 def _guess(start: bytes) -> str:
+    for program, head in POINTERS.items():
+        if start.startswith(head):
+            return f" (it is a pointer of {program}, whose content was not fetched)"
     text = start[:64].decode("ascii", "replace")
     return " (it looks like text)" if all(c.isprintable() or c.isspace() for c in text) else ""
 
@@ -83,7 +87,7 @@ def explain(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "needs more memory than an image may (see max_pixels)"
     if isinstance(error, OSError) and error.errno:
-        return f"cannot be read: {os.strerror(error.errno)}"
+        return unread(error)
     text = " ".join(str(error).split())
     if "truncated" in text.lower():
         return f"is truncated ({text[:120]})"

@@ -137,8 +137,8 @@ def test_hostile_annotations_cost_their_own_images_alone(tmp_path, inline, sourc
     assert {file for file, _ in said} == {f"{i}.png" for i in range(1, 7)}
     assert "declares XML entities" in said["1.png", "unknown"]
     assert said["2.png", "unknown"] == said["3.png", "unknown"] == "none of its boxes can be used"
-    assert said["4.png", "unknown"] == "is no file but a pipe, a device or the like"
-    assert said["5.png", "unknown"] == "cannot be read: No such file or directory"
+    assert said["4.png", "unknown"] == "is a pipe, not a file"
+    assert "which is not there" in said["5.png", "unknown"]
     assert said["6.png", "unknown"] == "has no annotation"
     assert (tmp_path / "out" / "boxes_remarks.csv").stat().st_size < 4000
 
