@@ -26,11 +26,11 @@ class ReadTask(NamedTuple):
 
 
 def read_file(task: ReadTask) -> Reading:
-    """What a file holds, or why nothing is known of it."""
+    """What a file holds, or why nothing is known of it. Raises MemoryError where more may help."""
     try:
         return _bounded(_read(task))
     except MemoryError:
-        return unreadable(task, "needs more memory than an annotation may")
+        raise
     except Exception as error:
         return unreadable(task, explain(error))
 

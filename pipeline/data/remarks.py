@@ -23,6 +23,9 @@ class Remarks:
         """Note what was `done` with a box of the image or annotation `file`; `box` is empty where it was all of it."""
         self.rows.append((file, box, done, reason))
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def write(self, path: Path) -> None:
         """`boxes_remarks.csv`: columns file, box, done, reason; only these names where all was well."""
         with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
