@@ -68,9 +68,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"it cannot be read ({error.strerror})"
     mark = getattr(error, "problem_mark", None)  # of YAML
-    return (
-        f"it is damaged in line {mark.line + 1}, column {mark.column + 1}" if mark else "it is no text that can be read"
-    )
+    return f"it is damaged in line {mark.line + 1}, column {mark.column + 1}" if mark else "it cannot be understood"
 
 
 def _of_yaml(text: str) -> list:
