@@ -170,7 +170,7 @@ def _meta(path: Path) -> dict[str, Any]:
     sides, classes = [meta[key] for key in SHAPE], meta["classes"]
     if not all(type(side) is int and side > 0 for side in sides):
         raise UserError(f"{path}: damaged, {', '.join(SHAPE)} are {sides}; {AGAIN}")
-    if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise UserError(f"{path}: damaged, classes are {classes!r}, which is no list of names; {AGAIN}")
     return meta
 

@@ -35,7 +35,7 @@ class Ledger:
             return {}
         try:
             earlier = read_json(self.path, "recipe", "parts")
-        except UserError as error:
-            say(f"{error}; the job begins anew")
+        except UserError:
+            say(f"{self.path}: unreadable, the job begins anew")
             return {}
         return earlier["parts"] if earlier["recipe"] == self.recipe else {}

@@ -85,6 +85,8 @@ def test_a_shot_is_a_source_and_not_its_tiles(tmp_path, family):
     table = ImageSet.open(tmp_path / "real").metadata
     table["label"] = ["a"] * 12 + ["b"] * 4
     table.to_csv(tmp_path / "real/metadata.csv", index=False)
+    meta = json.loads((tmp_path / "real/meta.json").read_text())
+    (tmp_path / "real/meta.json").write_text(json.dumps(meta | {"classes": ["a", "b"]}))
     inputs = dataclasses.replace(family.datasets["steel"], real=tmp_path / "real")
     datasets = family.datasets | {"steel_5": inputs}
     (found,) = curves_of(datasets, family.settings)
