@@ -68,15 +68,15 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         placed = _placed(settings, images, headers, known, remarks)
         _other_classes(images, known, remarks)
         classes = _classes(settings.boxes, placed, len(readings), remarks)
-    remarks.write(folder / "boxes_remarks.csv")
-    table = pd.DataFrame(placed.rows, columns=boxstore.COLUMNS)
-    sources = images.metadata["source"]
-    unknown = images.metadata["id"][~sources.isin(list(known))].tolist()
-    boxstore.write(folder, images.meta["data_hash"], table, classes, unknown, settings=settings.boxes.model_dump())
-    lines = [*_headline(images, table, unknown), *_edges(settings.boxes, placed), *remarks.counted()]
-    for line in lines:
-        say(line)
-    preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
+        remarks.write(folder / "boxes_remarks.csv")
+        table = pd.DataFrame(placed.rows, columns=boxstore.COLUMNS)
+        sources = images.metadata["source"]
+        unknown = images.metadata["id"][~sources.isin(list(known))].tolist()
+        boxstore.write(folder, images.meta["data_hash"], table, classes, unknown, settings=settings.boxes.model_dump())
+        lines = [*_headline(images, table, unknown), *_edges(settings.boxes, placed), *remarks.counted()]
+        for line in lines:
+            say(line)
+        preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
 
 
 def _read(pool: Pool, boxes: Boxes) -> dict[str, Reading]:

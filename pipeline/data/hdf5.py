@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import h5py
 import numpy as np
+from h5py.h5z import filter_avail
 
 from pipeline.data.frame import Frame, Header, Rejected, check_claim
 from pipeline.data.source import natural, printable
@@ -234,8 +235,18 @@ def _check(data: h5py.Dataset, shape: tuple[int, int, int], count: int, path: st
     check_claim(settings, shape[0], shape[1], count, bits, os.path.getsize(path))
     if data.id.get_storage_size() == 0 and not data.is_virtual:
         raise Rejected(f"`{data.name}` was declared but never filled")
+    if lacking := _lacking(data):
+        raise Rejected(f"is compressed with {lacking}, for which HDF5 has no plugin here (HDF5_PLUGIN_PATH)")
     if data.chunks and np.prod(data.chunks, dtype=float) * data.dtype.itemsize > 4 * settings.max_pixels:
         raise Rejected(f"`{data.name}` is stored in chunks of {data.chunks}, too large to be read in parts")
+
+
+def _lacking(data: h5py.Dataset) -> str:
+    """The filters that it takes to read a data set and that are not installed; bitshuffle of detectors, for one."""
+    recipe = data.id.get_create_plist()
+    filters = [recipe.get_filter(i) for i in range(recipe.get_nfilters())]
+    missing = [f"{name.decode(errors='replace')} ({code})" for code, _, _, name in filters if not filter_avail(code)]
+    return " and ".join(missing)
 
 
 def _arranged(pixels: np.ndarray, header: Header, shape: tuple[int, ...], options: HDF5) -> np.ndarray:

@@ -88,25 +88,23 @@ def prepare(
     table = labels.read_table(settings)
     entries = listing(place)
     rejected = Rejections()
-    with (
-        surviving(rejected, (kept or out) / "rejected.csv"),
-        Pool(workers, SECONDS, WORKERS * memory) as pool,
-    ):
-        there = candidates.find(pool, entries, settings, table, rejected)
-        skipped = overlaps.reason_to_skip(settings, [c.label for c in there])
-        pictures = _look(pool, there, settings, rejected, details=skipped is None)
-        while True:
-            _check_usable(pictures, len(entries), rejected)
-            choices = _decide(settings, pictures, skipped, workers, earlier)
-            lost = _write(pool, out, settings, choices)
-            if not lost:
-                break
-            for source, reason in lost.items():
-                rejected.add(source, f"could be read at first, but not again: {reason}")
-            pictures = [p for p in pictures if p.candidate.header.source not in lost]
+    with surviving(rejected, (kept or out) / "rejected.csv"):
+        with Pool(workers, SECONDS, WORKERS * memory) as pool:
+            there = candidates.find(pool, entries, settings, table, rejected)
+            skipped = overlaps.reason_to_skip(settings, [c.label for c in there])
+            pictures = _look(pool, there, settings, rejected, details=skipped is None)
+            while True:
+                _check_usable(pictures, len(entries), rejected)
+                choices = _decide(settings, pictures, skipped, workers, earlier)
+                lost = _write(pool, out, settings, choices)
+                if not lost:
+                    break
+                for source, reason in lost.items():
+                    rejected.add(source, f"could be read at first, but not again: {reason}")
+                pictures = [p for p in pictures if p.candidate.header.source not in lost]
         rejected.write(out / "rejected.csv")
-    overlaps.write(out / "near_duplicates.csv", choices.sources, choices.found)
-    _tell(settings, out, choices, rejected)
+        overlaps.write(out / "near_duplicates.csv", choices.sources, choices.found)
+        _tell(settings, out, choices, rejected)
 
 
 def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> None:

@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.data import readers
+from pipeline.data import hdf5, readers
 from pipeline.data.frame import Rejected
 from pipeline.settings import Dataset
 
@@ -205,6 +205,14 @@ def test_images_that_share_chunks_are_decoded_together_and_a_damaged_one_costs_i
     found = list(readers.frames(readers.headers(str(path), "f.h5", settings), settings))
     assert [i for i, frame in enumerate(found) if isinstance(frame, Rejected)] == [3, 4, 5]
     np.testing.assert_array_equal([found[i].pixels for i in (0, 1, 2, 6, 7, 8)], stack[[0, 1, 2, 6, 7, 8]])
+
+
+def test_a_filter_that_is_not_installed_is_named_and_not_taken_for_damage(tmp_path, stack, monkeypatch):
+    with h5py.File(tmp_path / "a", "w") as file:
+        file.create_dataset("images", data=stack, compression="gzip", shuffle=True)
+    monkeypatch.setattr(hdf5, "filter_avail", lambda code: code != h5py.h5z.FILTER_DEFLATE)
+    with pytest.raises(Rejected, match=r"is compressed with deflate \(1\), for which HDF5 has no plugin here"):
+        read(tmp_path / "a")
 
 
 def test_real_files(shared_data):
