@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -36,8 +36,9 @@ def job(log: str | os.PathLike) -> Iterator[None]:
             say(f"ERROR: {error}")
             sys.exit(1)
         except Exception as error:
-            traceback.print_exc()
             say(f"ERROR: {type(error).__name__}: {error} (traceback in {log})")
+            with suppress(OSError):
+                traceback.print_exc()
             sys.exit(1)
 
 
@@ -45,7 +46,8 @@ def say(line: str) -> None:
     """Print a line where a person sees it, and in the job's log."""
     tqdm.write(line, file=_console)
     if _console is not sys.stderr:
-        print(line, file=sys.stderr, flush=True)
+        with suppress(OSError):  # the log's disk is full, which the person hears on the console
+            print(line, file=sys.stderr, flush=True)
 
 
 def progress(description: str, total: int, unit: str = "image", initial: int = 0, silent: bool = False) -> tqdm:

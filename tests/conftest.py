@@ -1,5 +1,8 @@
 """What all tests share."""
 
+import resource
+import signal
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,3 +29,21 @@ def shared_data():
 def reads(monkeypatch):
     """Notes which rows of images and boxes are read of every image set that is opened; a `tests.reading.Reads`."""
     return watched(monkeypatch)
+
+
+@pytest.fixture
+def full_disk():
+    """A context in which no file of this process grows beyond so many bytes: to a writer, a disk that is full."""
+
+    @contextmanager
+    def limited(most):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+            signal.signal(signal.SIGXFSZ, ignored)
+
+    return limited

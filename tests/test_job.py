@@ -16,6 +16,22 @@ with job({log!r}):
 
 
 @pytest.mark.parametrize(
+    ("body", "console"),
+    [
+        ("print('more')", "ERROR: OSError: [Errno 27] File too large (traceback in {log})\n"),
+        ("raise UserError('results/x.npy: cannot be written')", "ERROR: results/x.npy: cannot be written\n"),
+    ],
+)
+def test_a_log_that_cannot_grow_hides_no_failure_from_the_console(tmp_path, body, console):
+    log = str(tmp_path / "job.log")
+    no_more = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (5, 5)); "
+    command = [sys.executable, "-c", SCRIPT.format(log=log, body=no_more + body)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert console.format(log=log) in done.stderr
+
+
+@pytest.mark.parametrize(
     ("body", "status", "console"),
     [
         ("pass", 0, ""),

@@ -21,15 +21,15 @@ from pipeline.data.imageset import ImageSet
 from pipeline.data.matching import Ambiguous, Names
 from pipeline.data.pool import Failed, Pool
 from pipeline.data.records import Reading, Record, Region
-from pipeline.data.rejections import Rejections
+from pipeline.data.rejections import Rejections, surviving
 from pipeline.data.remarks import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Remarks
 from pipeline.data.source import listing
 from pipeline.data.tiling import Box
 from pipeline.job import progress, say
 from pipeline.settings import Boxes, Dataset, UserError
 
-SECONDS = 120  # longest time for a file
-MEMORY = 4 * 2**30  # bytes of address space for reading a file
+SECONDS = 120  # of the processor for a file
+READERS = 0.7  # of the memory; this process needs the rest for the boxes of all files
 
 Known = dict[str, list[Region]]  # of each image of the source whose boxes are known, in its pixels
 
@@ -45,33 +45,38 @@ class Placed(NamedTuple):
     """Parts of boxes too small to count."""
 
 
-def annotate(settings: Dataset, folder: Path, workers: int = 1) -> None:
+def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 4e9, kept: Path | None = None) -> None:
     """Write `boxes.csv` and `boxes.json` into the image set in `folder`, beside them what was noticed.
 
     That is `boxes_remarks.csv` and `boxes.png`.
+
+    Args:
+        memory: bytes that all processes together may use.
+        kept: folder where `boxes_remarks.csv` is left when this fails; None is that of the set.
 
     Raises:
         UserError: no annotations, none that gives a box, a class that is asked for without a box.
     """
     images = ImageSet.open(folder)
     remarks = Remarks()
-    with Pool(workers, SECONDS, MEMORY) as pool:
+    with Pool(workers, SECONDS, READERS * memory) as pool:
         listed = candidates.listed(pool, listing(settings.source), settings, Rejections())
         readings = _read(pool, settings.boxes)
     headers = {header.source: header for _, some in listed for header in some}
-    known = _known(settings.boxes, images, headers, readings, remarks)
-    placed = _placed(settings, images, headers, known, remarks)
-    _other_classes(images, known, remarks)
-    remarks.write(folder / "boxes_remarks.csv")
-    classes = _classes(settings.boxes, placed, len(readings), remarks)
-    table = pd.DataFrame(placed.rows, columns=boxstore.COLUMNS)
-    sources = images.metadata["source"]
-    unknown = images.metadata["id"][~sources.isin(list(known))].tolist()
-    boxstore.write(folder, images.meta["data_hash"], table, classes, unknown, settings=settings.boxes.model_dump())
-    lines = [*_headline(images, table, unknown), *_edges(settings.boxes, placed), *remarks.counted()]
-    for line in lines:
-        say(line)
-    preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
+    with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
+        known = _known(settings.boxes, images, headers, readings, remarks)
+        placed = _placed(settings, images, headers, known, remarks)
+        _other_classes(images, known, remarks)
+        classes = _classes(settings.boxes, placed, len(readings), remarks)
+        remarks.write(folder / "boxes_remarks.csv")
+        table = pd.DataFrame(placed.rows, columns=boxstore.COLUMNS)
+        sources = images.metadata["source"]
+        unknown = images.metadata["id"][~sources.isin(list(known))].tolist()
+        boxstore.write(folder, images.meta["data_hash"], table, classes, unknown, settings=settings.boxes.model_dump())
+        lines = [*_headline(images, table, unknown), *_edges(settings.boxes, placed), *remarks.counted()]
+        for line in lines:
+            say(line)
+        preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
 
 
 def _read(pool: Pool, boxes: Boxes) -> dict[str, Reading]:

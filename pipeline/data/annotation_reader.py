@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from typing import NamedTuple
 
 from pipeline.data import coco, voc, yolo
@@ -11,6 +10,7 @@ from pipeline.data.annotations import Annotation
 from pipeline.data.frame import Rejected
 from pipeline.data.readers import explain
 from pipeline.data.records import Fault, Reading, Record
+from pipeline.data.regular import check_regular
 
 LARGEST = {"voc": 4 * 2**20, "coco": 256 * 2**20, "yolo": 4 * 2**20}  # bytes: thousands of boxes an image
 
@@ -26,20 +26,18 @@ class ReadTask(NamedTuple):
 
 
 def read_file(task: ReadTask) -> Reading:
-    """What a file holds, or why nothing is known of it."""
+    """What a file holds, or why nothing is known of it. Raises MemoryError where more may help."""
     try:
         return _bounded(_read(task))
     except MemoryError:
-        return unreadable(task, "needs more memory than an annotation may")
+        raise
     except Exception as error:
         return unreadable(task, explain(error))
 
 
 def _read(task: ReadTask) -> Reading:
     path, name = task.annotation
-    facts = os.stat(path)
-    if not stat.S_ISREG(facts.st_mode):
-        raise Rejected("is no file but a pipe, a device or the like")  # reading one may never end
+    facts = check_regular(path)
     if facts.st_size > LARGEST[task.format]:
         raise Rejected(f"has {facts.st_size} bytes, more than the {LARGEST[task.format]} that a {task.format} file may")
     match task.format:

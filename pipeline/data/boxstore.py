@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from pipeline.files import read_json, sha256, whole, write_json
 from pipeline.settings import UserError
 
 ENDS = ["x0", "y0", "x1", "y1"]
 COLUMNS = ["id", "label", *ENDS]
-FILES = ("boxes.csv", "boxes.json")
 
 
 class Boxes(NamedTuple):
@@ -36,12 +33,10 @@ def write(folder: Path, images: str, table: pd.DataFrame, classes: list[str], un
         unknown: ids of the images whose boxes are not known.
         facts: anything else worth keeping in `boxes.json`.
     """
-    part = folder / "boxes.csv.part"
-    table.to_csv(part, index=False, columns=COLUMNS, float_format="%.9g", encoding="utf-8")
-    seal = {"images": images, "boxes": _sha256(part), "classes": classes, "unknown": unknown} | facts
-    (folder / "boxes.json.part").write_text(json.dumps(seal, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    for name in FILES:
-        os.replace(folder / f"{name}.part", folder / name)
+    with whole(folder / "boxes.csv") as part:
+        table.to_csv(part, index=False, columns=COLUMNS, float_format="%.9g", encoding="utf-8")
+    seal = {"images": images, "boxes": sha256(folder / "boxes.csv"), "classes": classes, "unknown": unknown} | facts
+    write_json(folder / "boxes.json", seal, indent=1)
 
 
 def read(folder: Path, images: str, ids: pd.Series) -> Boxes | None:
@@ -52,15 +47,11 @@ def read(folder: Path, images: str, ids: pd.Series) -> Boxes | None:
     """
     if not (folder / "boxes.json").is_file():
         return None
-    seal = json.loads((folder / "boxes.json").read_text(encoding="utf-8"))
+    seal = read_json(folder / "boxes.json", "images", "boxes", "classes", "unknown")
     if seal["images"] != images:
         raise UserError(f"{folder}: boxes.csv belongs to other images than images.npy; prepare the boxes again")
-    if not (folder / "boxes.csv").is_file() or _sha256(folder / "boxes.csv") != seal["boxes"]:
+    if not (folder / "boxes.csv").is_file() or sha256(folder / "boxes.csv") != seal["boxes"]:
         raise UserError(f"{folder}: boxes.csv is missing or was altered; prepare the boxes again")
     table = pd.read_csv(folder / "boxes.csv", dtype={"id": str, "label": str}, keep_default_na=False)
     numbers = table[COLUMNS[2:]].astype(float)
     return Boxes(table.assign(**numbers), seal["classes"], ~ids.isin(seal["unknown"]).to_numpy())
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

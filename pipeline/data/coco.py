@@ -51,8 +51,12 @@ def _sections(path: str) -> list[list[dict]]:
     try:
         with open(path, "rb") as file:
             content = json.load(file)
-    except (ValueError, RecursionError) as error:
-        raise Rejected(f"is no JSON ({str(error)[:120]})") from None
+    except json.JSONDecodeError as error:
+        raise Rejected(f"is no JSON: line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise Rejected("is no JSON: it is no text in UTF-8") from None
+    except (ValueError, RecursionError):  # numbers of thousands of digits, brackets in thousands
+        raise Rejected("is no JSON that can be read: its numbers or brackets are without end") from None
     sections = []
     for key in ("images", "annotations", "categories"):
         section = content.get(key) if isinstance(content, dict) else None

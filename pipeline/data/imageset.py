@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +15,14 @@ import pandas as pd
 
 from pipeline.data import boxstore
 from pipeline.data.boxstore import Boxes
+from pipeline.files import AGAIN, read_json, sha256, sync, writing
 from pipeline.settings import ImageSpec, UserError
 
 COLUMNS = ["id", "label", "source", "row", "col", "group", "split"]  # of metadata.csv; synthetic sets add `seed`
 FILES = ("images.npy", "metadata.csv", "meta.json")
+SHAPE = ("height", "width", "channels")  # of an image, in meta.json
+SPLITS = {"train", "val", "test"}
+_digests: dict[tuple[int, ...], str] = {}  # of files that this process has read whole, by `_state`
 
 
 @dataclass(frozen=True)
@@ -37,24 +41,29 @@ class ImageSet:
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> ImageSet:
-        """Raises UserError where a file is missing, or does not agree with the others."""
+        """Raises UserError where a file is missing or damaged, or does not agree with the others."""
         path = Path(path)
         for name in FILES:
             if not (path / name).is_file():
                 raise UserError(f"{path}: not an image set, {name} is missing")
-        meta = json.loads((path / "meta.json").read_text(encoding="utf-8"))
-        text = {"id": str, "label": str, "source": str, "group": str, "split": str}
-        metadata = pd.read_csv(path / "metadata.csv", dtype=text, keep_default_na=False)
-        opened = cls(path, meta, metadata)
-        expected = (len(metadata), meta["height"], meta["width"], meta["channels"])
-        if opened.images.shape != expected:
-            raise UserError(f"{path}: images.npy is {opened.images.shape}, metadata.csv and meta.json say {expected}")
-        return opened
+        meta = _meta(path / "meta.json")
+        metadata = _table(path / "metadata.csv", meta["classes"])
+        shape, expected = _mapped(path / "images.npy").shape, (len(metadata), *(meta[key] for key in SHAPE))
+        if shape != expected:
+            raise UserError(f"{path}: images.npy is {shape}, metadata.csv and meta.json say {expected}")
+        return cls(path, meta, metadata)
 
     @cached_property
     def images(self) -> np.ndarray:
-        """(N, H, W, C) uint8 or uint16, memory-mapped, read only."""
-        return np.load(self.path / "images.npy", mmap_mode="r", allow_pickle=False)
+        """(N, H, W, C) uint8 or uint16, memory-mapped, read only. The first use in a process reads the file whole.
+
+        Raises:
+            UserError: the file is not the one that was written: its SHA-256 is not `data_hash`.
+        """
+        path = self.path / "images.npy"
+        if _digest(path) != self.meta["data_hash"]:
+            raise UserError(f"{path}: damaged, its SHA-256 is not the one in meta.json; {AGAIN}")
+        return _mapped(path)
 
     @cached_property
     def _boxes(self) -> Boxes | None:
@@ -108,13 +117,14 @@ class ImageSetWriter:
         self.path.mkdir(parents=True, exist_ok=True)
         self.shape, self.dtype = (n, height, width, channels), np.dtype(dtype)
         # Written, not memory-mapped: pages of a map count as this process's memory until the disk has them.
-        self._file = open(self.path / "images.npy.part", "wb")  # noqa: SIM115 (closed by __exit__)
-        header = {"descr": self.dtype.str, "fortran_order": False, "shape": self.shape}
-        np.lib.format.write_array_header_1_0(self._file, header)
-        self._start = self._file.tell()
-        self._file.truncate(self._start + int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize)
+        with writing(self.path / "images.npy"):
+            self._file = open(self.path / "images.npy.part", "wb")  # noqa: SIM115 (closed by __exit__)
 
     def __enter__(self) -> ImageSetWriter:
+        header = {"descr": self.dtype.str, "fortran_order": False, "shape": self.shape}
+        with writing(self.path / "images.npy"):
+            np.lib.format.write_array_header_1_0(self._file, header)
+        self._start = self._file.tell()
         return self
 
     def __setitem__(self, rows: int | slice, images: np.ndarray) -> None:
@@ -124,28 +134,79 @@ class ImageSetWriter:
         images = np.asarray(images).reshape(-1, *self.shape[1:])
         if step != 1 or not 0 <= first <= last <= n or len(images) != last - first or images.dtype != self.dtype:
             raise ValueError(f"{images.dtype} {images.shape} does not fit rows {rows} of {self.dtype} {self.shape}")
-        self._file.seek(self._start + first * int(np.prod(self.shape[1:])) * self.dtype.itemsize)
-        self._file.write(np.ascontiguousarray(images).data)
+        with writing(self.path / "images.npy"):
+            self._file.seek(self._start + first * int(np.prod(self.shape[1:])) * self.dtype.itemsize)
+            self._file.write(np.ascontiguousarray(images).data)
 
     def finish(self, metadata: pd.DataFrame, meta: dict[str, Any]) -> None:
         """Write the table and the description, then give all three files their names."""
         _, height, width, channels = self.shape
-        self._file.close()
-        digest = sha256(self.path / "images.npy.part")
-        meta = {"height": height, "width": width, "channels": channels} | meta | {"data_hash": digest}
-        metadata.to_csv(self.path / "metadata.csv.part", index=False, encoding="utf-8")
+        images, table, description = (self.path / f"{name}.part" for name in FILES)
+        with writing(self.path / "images.npy"):
+            self._file.truncate(self._start + int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize)
+            self._file.close()
+            sync(images)
+        meta = {"height": height, "width": width, "channels": channels} | meta | {"data_hash": _digest(images)}
         text = json.dumps(meta, indent=2, ensure_ascii=False, sort_keys=True)
-        (self.path / "meta.json.part").write_text(text + "\n", encoding="utf-8")
-        for name in FILES:
-            os.replace(self.path / f"{name}.part", self.path / name)
+        with writing(self.path / "metadata.csv"):
+            metadata.to_csv(table, index=False, encoding="utf-8")
+            sync(table)
+        with writing(self.path / "meta.json"):
+            description.write_text(text + "\n", encoding="utf-8")
+            sync(description)
+            for name in FILES:
+                os.replace(self.path / f"{name}.part", self.path / name)
+            sync(self.path)
 
     def __exit__(self, kind, error, traceback) -> None:
-        self._file.close()
+        with suppress(OSError):  # what a full disk did not take before, it does not take now
+            self._file.close()
         for name in FILES:
             (self.path / f"{name}.part").unlink(missing_ok=True)
 
 
-def sha256(path: str | os.PathLike) -> str:
-    """Hexadecimal SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _meta(path: Path) -> dict[str, Any]:
+    meta = read_json(path, *SHAPE, "classes", "symmetry", "dtype", "data_hash")
+    sides, classes = [meta[key] for key in SHAPE], meta["classes"]
+    if not all(type(side) is int and side > 0 for side in sides):
+        raise UserError(f"{path}: damaged, {', '.join(SHAPE)} are {sides}; {AGAIN}")
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise UserError(f"{path}: damaged, classes are {classes!r}, which is no list of names; {AGAIN}")
+    return meta
+
+
+def _table(path: Path, classes: list[str]) -> pd.DataFrame:
+    types = {"id": str, "label": str, "source": str, "row": int, "col": int, "group": str, "split": str}
+    try:
+        table = pd.read_csv(path, dtype=types, keep_default_na=False)
+        table[COLUMNS]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{path}: damaged ({' '.join(str(error).split())[:200]}); {AGAIN}") from None
+    for column, known in (("label", classes), ("split", SPLITS)):
+        if not (good := table[column].isin(known)).all():
+            line = int(np.argmin(good))
+            raise UserError(f"{path}: damaged, row {line} has the {column} `{table[column].iloc[line]}`; {AGAIN}")
+    if (twice := table["id"].duplicated()).any():
+        raise UserError(f"{path}: damaged, several rows have the id `{table['id'][twice].iloc[0]}`; {AGAIN}")
+    return table
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception:  # numpy reads the head of the file as Python, which fails in many ways
+        raise UserError(f"{path}: damaged, it is no array of images that is whole; {AGAIN}") from None
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, read once in a process as long as it stays as it is."""
+    state = _state(path)
+    if state not in _digests:
+        _digests[state] = sha256(path)
+    return _digests[state]
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Stays when the file gets another name; changes when it is written."""
+    facts = os.stat(path)
+    return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns

@@ -87,8 +87,12 @@ def _rows(path: str, settings: Dataset, columns: dict[str, str]) -> list[Row]:
                     there = ", ".join(reader.fieldnames or ["nothing"])
                     raise UserError(f"{setting}: {path} has no column `{column}`; it has {there}")
             return [_row(line, path, reader.line_num, settings, columns) for line in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"labels.csv: {path} cannot be read ({error})") from error
+    except OSError as error:
+        raise UserError(f"labels.csv: {path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"labels.csv: {path} is no text in UTF-8") from error
+    except csv.Error as error:
+        raise UserError(f"labels.csv: {path} is no table ({error})") from error
 
 
 def _row(line: dict[str, str], path: str, number: int, settings: Dataset, columns: dict[str, str]) -> Row:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +14,7 @@ from pipeline.data.duplicates import Pair
 from pipeline.data.pairs import remembered
 from pipeline.data.source import VORONOI
 from pipeline.data.survey import Facts
+from pipeline.files import whole
 from pipeline.job import progress
 from pipeline.settings import Dataset
 
@@ -144,12 +144,10 @@ def write(path: Path, sources: Sources, found: Overlaps) -> None:
 
     Pixel (r, c) of `other`, seen in `view`, shows what pixel (r + rows, c + cols) of `file` does; in source pixels.
     """
-    part = path.with_name(path.name + ".part")
-    with open(part, "w", encoding="utf-8", newline="") as file:
+    with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
         for pair in found.pairs:
             i, j = pair.first, pair.second
             shift = [pair.rows, pair.cols, list(views.VIEWS)[pair.view], f"{pair.correlation:.3f}"]
             table.writerow([sources.names[i], sources.names[j], *shift, sources.sides[i], sources.sides[j]])
-    os.replace(part, path)

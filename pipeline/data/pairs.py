@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.duplicates import Pair
+from pipeline.files import write_json
 from pipeline.settings import METHOD
 
 
@@ -31,10 +31,7 @@ def remembered(folder: Path | None, images: NDArray[np.int8], search: Callable[[
         return [Pair(*fields) for fields in json.loads(path.read_text(encoding="utf-8"))]
     except (OSError, ValueError, TypeError):
         pairs = search()
-    folder.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")  # several jobs may search at once
-    part.write_text(json.dumps(pairs), encoding="utf-8")
-    os.replace(part, path)
+    write_json(path, pairs)
     return pairs
 
 

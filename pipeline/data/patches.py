@@ -15,7 +15,7 @@ import pandas as pd
 
 from pipeline.data import notes, preview, scaling
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.data.rejections import Rejections
+from pipeline.data.rejections import Rejections, surviving
 from pipeline.data.window import Window, cut
 from pipeline.job import progress, say
 from pipeline.settings import Dataset, UserError
@@ -32,7 +32,7 @@ class Defect(NamedTuple):
     box: Window
 
 
-def cut_patches(settings: Dataset, images: Path, out: Path) -> None:
+def cut_patches(settings: Dataset, images: Path, out: Path, kept: Path | None = None) -> None:
     """Write the patches of an image set with boxes into the folder `out`, as an image set.
 
     Beside it `rejected.csv` lists the boxes that are no patches, and `preview.png` shows some that are. A patch is
@@ -41,18 +41,20 @@ def cut_patches(settings: Dataset, images: Path, out: Path) -> None:
     Args:
         settings: `size` and `patches` are used.
         images: the prepared image set of `settings.patches_of`, with its boxes.
+        kept: folder where `rejected.csv` is left when this fails; None is `out`.
 
     Raises:
         UserError: no training image has a box that could be cut out.
     """
     whole = ImageSet.open(images)
     rejected = Rejections()
-    defects = _learnable(whole, _large_enough(settings, whole, rejected), rejected)
-    if not defects:
-        raise UserError(
-            f"datasets.{settings.patches_of}.boxes: 0 of {len(whole.boxes)} can be patches to train on, at least 1 "
-            f"must: {rejected.summary()}"
-        )
+    with surviving(rejected, (kept or out) / "rejected.csv"):
+        defects = _learnable(whole, _large_enough(settings, whole, rejected), rejected)
+        if not defects:
+            raise UserError(
+                f"datasets.{settings.patches_of}.boxes: 0 of {len(whole.boxes)} can be patches to train on, at least 1 "
+                f"must: {rejected.summary()}"
+            )
     classes = [label for label in whole.box_classes if any(d.label == label for d in defects)]
     out.mkdir(parents=True, exist_ok=True)
     rejected.write(out / "rejected.csv")

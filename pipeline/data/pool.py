@@ -14,31 +14,62 @@ from typing import Any, NamedTuple
 ROOT = Path(__file__).resolve().parents[2]  # where `pipeline` is found, installed or not
 
 
+TOO_LARGE = "needs more memory than its job may use (`mem_mb` of the rule)"
+LEAST = 768 * 2**20  # bytes of address space of a process: a third is gone before it reads anything
+ENOUGH = 3  # parts of a task that failed: those behind them are not tried
+
+
 class Failed(NamedTuple):
     """A task that gave no result."""
 
     reason: str
+    again: bool = False
+    """Whether it may succeed where it has more memory."""
 
 
 class Pool:
-    """`workers` processes, started when first needed; a context manager.
+    """At most `workers` processes, started when first needed; a context manager.
 
     Fresh interpreters and not forks: a fork of a process with threads may deadlock, and its address space, which is
     limited here, would hold all of the parent's.
 
     Args:
-        seconds: longest time a task may take; the kernel ends the process then, even inside a decoder.
-        memory: bytes of address space a process may have.
+        seconds: processor time a task may take, whatever else the machine does; the kernel ends the process then, even
+            inside a decoder.
+        memory: bytes of address space that all processes together may have; there are fewer where they would have too
+            little each.
     """
 
-    def __init__(self, workers: int, seconds: float, memory: int):
-        self._workers = [_Worker(seconds, memory) for _ in range(max(1, workers))]
+    def __init__(self, workers: int, seconds: float, memory: float):
+        self._seconds, self._memory = seconds, int(memory)
+        workers = max(1, min(workers, self._memory // LEAST))
+        self._workers = [_Worker(seconds, self._memory // workers) for _ in range(workers)]
 
-    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
+    def map(
+        self,
+        function: Callable[[Any], Any],
+        tasks: Iterable[Any],
+        divide: Callable[[Any], list[Any]] = lambda task: [task],
+    ) -> Iterator[tuple[Any, Any]]:
         """(task, result or `Failed`) of each task, in the order they finish; results are not gathered.
 
-        `function` is a module's own and `tasks` can be pickled. An exception of `function` is raised here.
+        A task whose process failed comes as its parts, each done again by itself, in a process that has all the memory.
+
+        Args:
+            function: a module's own. Its exceptions are raised here, but for MemoryError.
+            tasks: what can be pickled.
+            divide: gives the parts of a task, of which one may have made the others fail.
         """
+        lost = []
+        for task, result in self._side_by_side(function, tasks):
+            if isinstance(result, Failed) and (result.again or len(divide(task)) > 1):
+                lost.append(task)
+            else:
+                yield task, result
+        if lost:
+            yield from self._alone(function, map(divide, lost))
+
+    def _side_by_side(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
         waiting = iter(tasks)
         idle = list(self._workers)
         busy: dict[Connection, tuple[_Worker, Any]] = {}
@@ -49,6 +80,22 @@ class Pool:
                 yield from self._finished(busy, idle)
         while busy:
             yield from self._finished(busy, idle)
+
+    def _alone(self, function: Callable[[Any], Any], tasks: Iterable[list[Any]]) -> Iterator[tuple[Any, Any]]:
+        for worker in self._workers:  # for their memory
+            worker.stop()
+        with _Worker(self._seconds, self._memory) as worker:
+            for parts in tasks:
+                failed: list[Failed] = []
+                for part in parts:
+                    if len(failed) == ENOUGH:
+                        reason = f"was not tried, for {ENOUGH} others of its file failed: {failed[-1].reason}"
+                        yield part, Failed(reason)
+                        continue
+                    worker.send(function, part)
+                    result = worker.receive()
+                    failed += [result] if isinstance(result, Failed) else []
+                    yield part, result
 
     def _finished(self, busy: dict, idle: list) -> Iterator[tuple[Any, Any]]:
         for connection in wait(list(busy)):
@@ -71,6 +118,12 @@ class _Worker:
         self.process: subprocess.Popen | None = None
         self.connection: Connection | None = None
 
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.stop()
+
     def send(self, function: Callable, task: Any) -> Connection:
         if self.process is None:
             self._start()
@@ -88,9 +141,11 @@ class _Worker:
         except (EOFError, ConnectionResetError):
             status = self.process.wait()
             self.stop()
-            if status == -signal.SIGALRM:
-                return Failed(f"took longer than {self.seconds:g} s to decode")
-            return Failed(f"crashed its decoder (exit status {status})")
+            if status == -signal.SIGPROF:
+                return Failed(f"took more than {self.seconds:g} s of processor time to decode")
+            return Failed(f"crashed its decoder (exit status {status})", again=True)
+        if isinstance(result, MemoryError):
+            return Failed(TOO_LARGE, again=True)
         if not fine:
             raise result
         return result

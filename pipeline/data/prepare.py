@@ -1,7 +1,8 @@
 """Makes an image set of a source: two passes over the files, one to look, one to write.
 
 Memory: each worker process holds one decoded image with its squares and the squares of the images before it in its
-task (32 MB of source pixels at most, unless one image has more); this process holds one answer of a worker, the facts
+task (32 MB of source pixels at most, unless one image has more); an image that needs more than a worker's share is
+done again alone. This process holds one answer of a worker, the facts
 of every image (about 1 kB each), and 4 million sampled values where percentiles are asked for. Nothing grows with the
 pixels of the set. Measured: 200 strips of 6144 x 1024, 16 bit, into 32 000 tiles of 256 (4.2 GB) with percentiles:
 275 MB here, 170 MB in each worker. The search for near-duplicates adds 40 kB an image here, 120 kB while it compares.
@@ -22,14 +23,15 @@ from pipeline.data.frame import Header
 from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.overlaps import Overlaps, Sources
 from pipeline.data.pool import Failed, Pool
-from pipeline.data.rejections import Rejections
+from pipeline.data.rejections import Rejections, surviving
 from pipeline.data.source import VORONOI, check_patterns, listing
 from pipeline.data.survey import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
 from pipeline.data.tiling import Box
 from pipeline.job import progress, say
 from pipeline.settings import Dataset, UserError
 
-SECONDS = 120  # longest time for a task: a damaged file may keep a decoder busy for ever
+SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
+WORKERS = 0.7  # of the memory; this process needs the rest for the squares of an image and the facts of all
 TASK_BYTES = 32 * 2**20  # of source pixels in a task of several images
 TASK_IMAGES = 128
 SAMPLE = 4_000_000  # values for percentiles over the set
@@ -60,6 +62,8 @@ def prepare(
     source: str | list[str] | None = None,
     workers: int = 1,
     earlier: Path | None = None,
+    memory: float = 8e9,
+    kept: Path | None = None,
 ) -> None:
     """Write the image set of a data set into the folder `out`, beside it what was noticed.
 
@@ -71,6 +75,8 @@ def prepare(
         source: read this in place of `settings.source`.
         workers: processes that decode.
         earlier: folder where jobs leave the near-duplicates they found for those after them; None searches always.
+        memory: bytes that all processes together may use.
+        kept: folder where `rejected.csv` is left when this fails; None is `out`.
 
     Raises:
         UserError: nothing to read, nothing usable, a class too small, an impossible setting.
@@ -82,26 +88,40 @@ def prepare(
     table = labels.read_table(settings)
     entries = listing(place)
     rejected = Rejections()
-    with Pool(workers, SECONDS, memory=2**30 + 16 * settings.max_pixels) as pool:
-        there = candidates.find(pool, entries, settings, table, rejected)
-        skipped = overlaps.reason_to_skip(settings, [c.label for c in there])
-        pictures = _look(pool, there, settings, rejected, details=skipped is None)
+    with surviving(rejected, (kept or out) / "rejected.csv"):
+        with Pool(workers, SECONDS, WORKERS * memory) as pool:
+            there = candidates.find(pool, entries, settings, table, rejected)
+            skipped = overlaps.reason_to_skip(settings, [c.label for c in there])
+            pictures = _look(pool, there, settings, rejected, details=skipped is None)
+            while True:
+                _check_usable(pictures, len(entries), rejected)
+                choices = _decide(settings, pictures, skipped, workers, earlier)
+                lost = _write(pool, out, settings, choices)
+                if not lost:
+                    break
+                for source, reason in lost.items():
+                    rejected.add(source, f"could be read at first, but not again: {reason}")
+                pictures = [p for p in pictures if p.candidate.header.source not in lost]
         rejected.write(out / "rejected.csv")
-        if not pictures:
-            raise UserError(f"source: none of {len(entries)} file(s) can be used: {rejected.summary()}")
-        found = overlaps.find([p.facts for p in pictures], skipped, workers, earlier)
-        squares = _squares(settings, pictures, found)
-        plan = _plan(settings, pictures, squares)
-        sources = _sources(pictures, squares)
-        overlaps.write(out / "near_duplicates.csv", sources, found)
-        classes = labels.classes(settings, {s.picture.candidate.label for s in squares})
-        meta = _meta(settings, plan, squares, classes) | {"near_duplicates": overlaps.summary(sources, found)}
-        _write(pool, out, settings, plan, squares, meta)
-    images = ImageSet.open(out)
+        overlaps.write(out / "near_duplicates.csv", choices.sources, choices.found)
+        _tell(settings, out, choices, rejected)
+
+
+def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> None:
+    """Say why most were rejected, if so. Raises UserError where all were."""
+    if len(rejected) > len(pictures):
+        for line in rejected.counted():
+            say(line)
+    if not pictures:
+        raise UserError(f"source: none of {files} file(s) can be used: {rejected.summary()}")
+
+
+def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) -> None:
+    images, squares = ImageSet.open(out), choices.squares
     lines = [notes.headline(images), *notes.few_shots(settings, images)]
     lines += notes.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
-    lines += notes.describe(settings, _facts(squares), plan, len(rejected))
-    lines += overlaps.notes(sources, found)
+    lines += notes.describe(settings, _facts(squares), choices.plan, len(rejected))
+    lines += overlaps.notes(choices.sources, choices.found)
     for line in lines:
         say(line)
     if rejected:
@@ -135,7 +155,7 @@ def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejec
         while turn := _next_turn(order, seen, facts, limit):
             runs = _runs(sorted(turn), [c.header for c in found])
             tasks = (LookTask(run, [found[i].header for i in run], settings, picks, details) for run in runs)
-            for task, results in pool.map(look, tasks):
+            for task, results in pool.map(look, tasks, LookTask.singly):
                 bar.update(len(task.rows))
                 for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):
                     if isinstance(result, Facts):
@@ -180,6 +200,28 @@ def _each(results: list | Failed, count: int) -> list:
 
 
 # ---------------------------------------------------------------- what is decided between the passes
+
+
+class Choices(NamedTuple):
+    """What the set will be."""
+
+    squares: list[Square]
+    plan: Plan
+    found: Overlaps
+    sources: Sources
+    meta: dict[str, Any]
+
+
+def _decide(
+    settings: Dataset, pictures: list[Picture], skipped: str | None, workers: int, earlier: Path | None
+) -> Choices:
+    found = overlaps.find([p.facts for p in pictures], skipped, workers, earlier)
+    squares = _squares(settings, pictures, found)
+    plan = _plan(settings, pictures, squares)
+    sources = _sources(pictures, squares)
+    classes = labels.classes(settings, {s.picture.candidate.label for s in squares})
+    meta = _meta(settings, plan, squares, classes) | {"near_duplicates": overlaps.summary(sources, found)}
+    return Choices(squares, plan, found, sources, meta)
 
 
 def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> Plan:
@@ -229,18 +271,24 @@ def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
 # ---------------------------------------------------------------- the second pass
 
 
-def _write(pool: Pool, out: Path, settings: Dataset, plan: Plan, squares: list[Square], meta: dict[str, Any]) -> None:
+def _write(pool: Pool, out: Path, settings: Dataset, choices: Choices) -> dict[str, str]:
+    """Write the set, unless an image of the source fails: then why, by its name."""
+    squares, plan, meta = choices.squares, choices.plan, choices.meta
     n, size = len(squares), settings.size
     lows, highs = np.empty(n), np.empty(n)
+    lost: dict[str, str] = {}
     tasks = _draw_tasks(settings, plan, squares)
     with ImageSetWriter(out, n, size, size, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
-        for task, results in pool.map(draw, tasks):
+        for task, results in pool.map(draw, tasks, DrawTask.singly):
             for drawing, drawn in zip(task.drawings, _each(results, len(task.drawings)), strict=True):
                 if isinstance(drawn, str):
-                    raise UserError(f"{drawing.header.path}: was fine a moment ago, but now {drawn}")
+                    lost[drawing.header.source] = drawn
+                    continue
                 writer[drawn.rows[0] : drawn.rows[-1] + 1] = drawn.images
                 lows[drawn.rows], highs[drawn.rows] = drawn.low, drawn.high
                 bar.update(len(drawn.rows))
+        if lost:
+            return lost
         own = settings.scaling.rule == "image_percentile"
         table = _metadata(squares)
         if own:
@@ -249,6 +297,7 @@ def _write(pool: Pool, out: Path, settings: Dataset, plan: Plan, squares: list[S
             ends = {"low": float(np.median(lows[train])), "high": float(np.median(highs[train]))}
             meta = meta | {"scaling": meta["scaling"] | ends}
         writer.finish(table, meta)
+    return lost
 
 
 def _draw_tasks(settings: Dataset, plan: Plan, squares: list[Square]) -> Iterator[DrawTask]:

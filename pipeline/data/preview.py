@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.data.imageset import ImageSet
+from pipeline.files import whole
 
 THUMB = 112  # pixels
 COLUMNS = 8
@@ -54,9 +55,8 @@ def write(images: ImageSet, notes: list[str], path: Path, boxes: bool = False) -
                 _frame(thumb, images, row, colours)
             sheet.paste(thumb, (MARGIN + column * (THUMB + GAP), y + LINE + 2))
         y += THUMB + LINE + 14
-    part = path.with_name(path.name + ".part")
-    sheet.save(part, format="PNG")
-    os.replace(part, path)
+    with whole(path) as part:
+        sheet.save(part, format="PNG")
 
 
 def _counts(images: ImageSet, label: str) -> str:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import os
+import re
+import sys
 from collections.abc import Iterator
+
+from PIL import UnidentifiedImageError
 
 from pipeline.data import common, hdf5, tiff
 from pipeline.data.frame import Frame, Header, Rejected
 from pipeline.data.magic import START, kind
+from pipeline.data.regular import check_regular, unread
 from pipeline.settings import Dataset
+
+LACKS_MEMORY = re.compile(r"allocat|(out of|insufficient|not enough) memory", re.IGNORECASE)
+DECODERS = {"h5py", "imagecodecs", "PIL", "tifffile", "zlib"}
+POINTERS = {"Git LFS": b"version https://git-lfs.github.com/", "git-annex": b"/annex/objects/"}
 
 
 def headers(path: str, name: str, settings: Dataset) -> list[Header]:
@@ -16,33 +24,38 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
 
     Raises:
         Rejected: the file as a whole cannot be used.
+        MemoryError: it may be usable, with more memory.
     """
-    match _kind(path):
-        case "tiff":
-            read = tiff.headers
-        case "hdf5":
-            read = hdf5.headers
-        case _:
-            read = common.headers
     try:
-        return read(path, name, settings)
-    except Rejected:
+        match _kind(path):
+            case "tiff":
+                return tiff.headers(path, name, settings)
+            case "hdf5":
+                return hdf5.headers(path, name, settings)
+        return common.headers(path, name, settings)
+    except (Rejected, MemoryError):
         raise
     except Exception as error:
-        raise Rejected(explain(error)) from error
+        raise _judged(error, name) from error
 
 
 def frames(wanted: list[Header], settings: Dataset) -> Iterator[Frame | Rejected]:
-    """Decode images of one file lazily, in the order asked for; what cannot be decoded comes as its `Rejected`."""
+    """Decode images of one file lazily, in the order asked for; what cannot be decoded comes as its `Rejected`.
+
+    Raises:
+        MemoryError: the next image, and those after it, may be decoded with more memory.
+    """
     done = 0
     while done < len(wanted):  # a reader that fails on an image is opened again for those behind it
         try:
             for frame in _frames(wanted[done:], settings):
                 done += 1
                 yield _native(frame)
+        except MemoryError:
+            raise
         except Exception as error:
+            yield _judged(error, wanted[done].source)
             done += 1
-            yield Rejected(explain(error))
 
 
 def _native(frame: Frame | Rejected) -> Frame | Rejected:
@@ -61,6 +74,7 @@ def _frames(wanted: list[Header], settings: Dataset) -> Iterator[Frame | Rejecte
 
 
 def _kind(path: str) -> str:
+    check_regular(path)
     with open(path, "rb") as file:
         start = file.read(START)
     if not start:
@@ -72,19 +86,37 @@ def _kind(path: str) -> str:
 
 
 def _guess(start: bytes) -> str:
+    for program, head in POINTERS.items():
+        if start.startswith(head):
+            return f" (it is a pointer of {program}, whose content was not fetched)"
     text = start[:64].decode("ascii", "replace")
     return " (it looks like text)" if all(c.isprintable() or c.isspace() for c in text) else ""
 
 
-def explain(error: BaseException) -> str:
-    """A decoder's complaint as a reason a user can read."""
+def _judged(error: Exception, name: str) -> Rejected:
+    """The reason that a decoder's complaint gives; what it said itself is for the log.
+
+    Raises:
+        MemoryError: that is what it complains of.
+    """
+    if isinstance(error, Rejected):
+        return error
+    if LACKS_MEMORY.search(str(error)):
+        raise MemoryError from error
+    print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+    return Rejected(explain(error))
+
+
+def explain(error: Exception) -> str:
+    """A decoder's complaint as a reason a user can read: in its own words where these are about the file."""
     if isinstance(error, Rejected):
         return str(error)
-    if isinstance(error, MemoryError):
-        return "needs more memory than an image may (see max_pixels)"
     if isinstance(error, OSError) and error.errno:
-        return f"cannot be read: {os.strerror(error.errno)}"
+        return unread(error)
     text = " ".join(str(error).split())
     if "truncated" in text.lower():
-        return f"is truncated ({text[:120]})"
-    return f"is damaged: its decoder says {type(error).__name__}: {text[:120]}"
+        return "is truncated"
+    plain = isinstance(error, OSError) or type(error).__module__.partition(".")[0] in DECODERS
+    if not plain or isinstance(error, UnidentifiedImageError):  # Python's words, about its own affairs
+        return "is damaged: its decoder can make no sense of it"
+    return f"is damaged: its decoder says {text[:120]}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
+
+from pipeline.files import whole
 
 LEFT_OUT = "left out"  # this box, or a file that belongs to no image
 CLIPPED = "clipped"  # this box, at the edge of its image
@@ -22,12 +23,13 @@ class Remarks:
         """Note what was `done` with a box of the image or annotation `file`; `box` is empty where it was all of it."""
         self.rows.append((file, box, done, reason))
 
+    def __len__(self) -> int:
+        return len(self.rows)
+
     def write(self, path: Path) -> None:
         """`boxes_remarks.csv`: columns file, box, done, reason; only these names where all was well."""
-        part = path.with_name(path.name + ".part")
-        with open(part, "w", encoding="utf-8", newline="") as file:
+        with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([("file", "box", "done", "reason"), *sorted(self.rows)])
-        os.replace(part, path)
 
     def counted(self, most: int = 10) -> list[str]:
         """How often each thing was done for each reason, the most frequent first."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -62,6 +63,22 @@ def files(settings: Dataset) -> list[Path]:
     return [Path(entry.path) for entry in listing(settings.source)]
 
 
+def fingerprint(paths: Iterable[Path]) -> str:
+    """Changes when a file is added, removed or rewritten; a name may hold anything, and stand for anything."""
+    lines = "\n".join(f"{path} {_stamp(path)}" for path in paths)
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+
+def _stamp(path: Path) -> str:
+    for look in (os.stat, os.lstat):  # a link that leads nowhere may be rewritten all the same
+        try:
+            facts = look(path)
+        except OSError:
+            continue
+        return f"{facts.st_size} {facts.st_mtime_ns}"
+    return "unreadable"
+
+
 def listing(source: str | list[str]) -> list[Entry]:
     """Every file of a source, each once, in natural order. Raises UserError where an item is missing or empty."""
     items = named_items(source, "source")
@@ -100,13 +117,17 @@ def named_items(source: str | list[str], where: str) -> list[str]:
 def walk(item: str, where: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
     """(path, root) of every file that an item of the setting `where` means; in a folder or a glob, those `wanted`.
 
+    Among them is what its reader will reject: folders that cannot be listed, links that lead nowhere, pipes.
+
     Raises:
-        UserError: there is no such file or folder.
+        UserError: there is no such name.
     """
     if os.path.isfile(item):  # also where its name has the characters of a glob
         yield item, os.path.dirname(item) or "."
     elif os.path.isdir(item):
         yield from ((path, item) for path in _below(item, wanted))
+    elif os.path.lexists(item):
+        yield item, os.path.dirname(item) or "."
     elif glob.has_magic(item):
         root = _static_part(item)
         for path in sorted(glob.glob(item, recursive=True)):
@@ -119,9 +140,13 @@ def walk(item: str, where: str, wanted: Callable[[str], bool]) -> Iterator[tuple
 
 
 def _below(folder: str, wanted: Callable[[str], bool]) -> Iterator[str]:
-    """Files in a folder and the folders in it, links followed, hidden files (`.DS_Store`, `._a.tif`) left out."""
-    seen = set()
-    for top, folders, names in os.walk(folder, followlinks=True):
+    """Files in a folder and the folders in it, links followed, hidden files (`.DS_Store`, `._a.tif`) left out.
+
+    A folder that cannot be listed comes as itself.
+    """
+    seen: set[str] = set()
+    closed: list[OSError] = []
+    for top, folders, names in os.walk(folder, followlinks=True, onerror=closed.append):
         real = os.path.realpath(top)
         if real in seen:
             folders.clear()
@@ -129,6 +154,7 @@ def _below(folder: str, wanted: Callable[[str], bool]) -> Iterator[str]:
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (os.path.join(top, name) for name in sorted(names) if wanted(os.path.join(top, name)))
+    yield from (error.filename for error in closed)
 
 
 def is_image(path: str) -> bool:

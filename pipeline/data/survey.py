@@ -49,6 +49,11 @@ class LookTask(NamedTuple):
     details: bool
     """Whether near-duplicates will be looked for."""
 
+    def singly(self) -> list[LookTask]:
+        """A task for each image."""
+        pairs = zip(self.rows, self.headers, strict=True)
+        return [self._replace(rows=[row], headers=[header]) for row, header in pairs]
+
 
 class ListTask(NamedTuple):
     entry: Entry
@@ -64,15 +69,15 @@ def list_file(task: ListTask) -> list[Header] | str:
 
 
 def look(task: LookTask) -> list[Facts | str]:
-    """Facts of each image of one file, or the reason why it cannot be used."""
+    """Facts of each image of one file, or the reason why it cannot be used. Raises MemoryError."""
     results: list[Facts | str] = []
     for header, frame in zip(task.headers, readers.frames(task.headers, task.settings), strict=True):
         try:
             if isinstance(frame, Rejected):
                 raise frame
             results.append(_facts(header, frame, task))
-        except (Rejected, MemoryError) as reason:
-            results.append(readers.explain(reason))
+        except Rejected as reason:
+            results.append(str(reason))
     return results
 
 
@@ -173,6 +178,10 @@ class DrawTask(NamedTuple):
     settings: Dataset
     plan: Plan
 
+    def singly(self) -> list[DrawTask]:
+        """A task for each image."""
+        return [self._replace(drawings=[drawing]) for drawing in self.drawings]
+
 
 class Drawn(NamedTuple):
     rows: list[int]
@@ -184,7 +193,10 @@ class Drawn(NamedTuple):
 
 
 def draw(task: DrawTask) -> list[Drawn | str]:
-    """The second pass: cut, scale and resample the squares of images of one file; or the reason why it failed."""
+    """The second pass: cut, scale and resample the squares of images of one file; or the reason why it failed.
+
+    Raises MemoryError.
+    """
     frames = readers.frames([d.header for d in task.drawings], task.settings)
     results: list[Drawn | str] = []
     for drawing, frame in zip(task.drawings, frames, strict=True):
@@ -192,8 +204,8 @@ def draw(task: DrawTask) -> list[Drawn | str]:
             if isinstance(frame, Rejected):
                 raise frame
             results.append(_drawn(drawing, frame, task.settings, task.plan))
-        except (Rejected, MemoryError) as reason:
-            results.append(readers.explain(reason))
+        except Rejected as reason:
+            results.append(str(reason))
     return results
 
 

@@ -28,7 +28,8 @@ def read(path: str, name: str) -> Reading:
     except DefusedXmlException:
         raise Rejected("declares XML entities (a bomb, or a way to other files), which no annotation needs") from None
     except ElementTree.ParseError as error:
-        raise Rejected(f"is no XML ({error})") from None
+        line, column = error.position
+        raise Rejected(f"is no XML: line {line}, column {column}") from None
     if root.tag != "annotation":
         raise Rejected(f"is no Pascal VOC annotation: it begins with <{root.tag[:40]}>")
     regions, faults = [], []

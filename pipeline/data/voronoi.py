@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 from scipy.spatial import cKDTree
 
+from pipeline.files import whole
 from pipeline.settings import Voronoi
 
 KINDS = ("intact", "pores", "scratch", "coarse")  # their order seeds the images: never sort or change it
@@ -25,8 +25,7 @@ def write(settings: Voronoi, size: int, path: Path) -> None:
     Image i of a class depends on the seed, the class and i alone. The file appears whole or not at all.
     """
     count = settings.images_per_class
-    part = Path(f"{path}.part")
-    with h5py.File(part, "w") as file:
+    with whole(path) as part, h5py.File(part, "w") as file:
         shape = (count * len(settings.classes), size, size)
         images = file.create_dataset("images", shape, np.uint8, chunks=(min(64, count), size, size), compression="gzip")
         labels = [kind for kind in settings.classes for _ in range(count)]
@@ -34,7 +33,6 @@ def write(settings: Voronoi, size: int, path: Path) -> None:
         file.attrs["settings"] = settings.model_dump_json()
         for place, kind in enumerate(settings.classes):
             images[place * count : (place + 1) * count] = [draw(settings, size, kind, i) for i in range(count)]
-    os.replace(part, path)
 
 
 def draw(settings: Voronoi, size: int, kind: str, index: int) -> np.ndarray:

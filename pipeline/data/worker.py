@@ -10,7 +10,7 @@ from multiprocessing.connection import Connection
 
 
 def main(fd: int, seconds: float, memory: int) -> None:
-    """Serve tasks; SIGALRM's default action ends the process, whatever code it is in."""
+    """Serve tasks; SIGPROF's default action ends the process, whatever code it is in."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer; it closes the connection
     with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
@@ -22,13 +22,16 @@ def main(fd: int, seconds: float, memory: int) -> None:
                 function, task = connection.recv()
             except EOFError:
                 return
-            signal.setitimer(signal.ITIMER_REAL, seconds)
+            signal.setitimer(signal.ITIMER_PROF, seconds)
             try:
                 answer = (True, function(task))
             except Exception as error:
                 answer = (False, error)
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            connection.send(answer)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            try:
+                connection.send(answer)
+            except MemoryError as error:  # nothing of it was sent
+                connection.send((False, error))
 
 
 if __name__ == "__main__":

@@ -59,9 +59,16 @@ def read_names(path: str) -> list[str]:
         names = _of_yaml(text) if path.endswith((".yaml", ".yml")) else text.rstrip().splitlines()
         return [name_of(name) for name in names]
     except Exception as error:  # a damaged date or number in it ends the parser in many ways
-        raise UserError(
-            f"boxes.names: {path} gives no names of classes: {' '.join(str(error).split())[:300]}"
-        ) from None
+        raise UserError(f"boxes.names: {path} gives no names of classes: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, Rejected):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"it cannot be read ({error.strerror})"
+    mark = getattr(error, "problem_mark", None)  # of YAML
+    return f"it is damaged in line {mark.line + 1}, column {mark.column + 1}" if mark else "it cannot be understood"
 
 
 def _of_yaml(text: str) -> list:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -11,15 +10,16 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pipeline.data.imageset import ImageSet, sha256
+from pipeline.data.imageset import ImageSet
 from pipeline.detection.arms import PLAIN, Arm
 from pipeline.detection.basis import strongest
 from pipeline.detection.choose import Choice, choose, finite, pilots, trainings
 from pipeline.detection.fit import Diet, reproducible, train
 from pipeline.detection.judge import judged
-from pipeline.detection.ledger import Ledger, write_json
+from pipeline.detection.ledger import Ledger
 from pipeline.detection.pool import Pool, check, of_split, training
 from pipeline.device import amp_dtype, best_device, memory_limit, say_device
+from pipeline.files import read_json, sha256, write_json
 from pipeline.job import progress, say
 from pipeline.settings import METHOD, Detect, ImageSpec, UserError
 
@@ -69,7 +69,7 @@ def run_arm(
     """
     real_set, sets = ImageSet.open(real), [ImageSet.open(path) for path in synthetic]
     check(real_set, dataset)
-    basis = strongest([json.loads(path.read_text(encoding="utf-8")) for path in plain]) if arm.models else None
+    basis = strongest([read_json(path, "arm", "validation") for path in plain]) if arm.models else None
     ledger = Ledger(state, _recipe(settings, arm, basis, [real_set, *sets]))
     pool = training(real_set, sets, best_device())
     say_device(f"{dataset}: detector, {arm.name}", pool.labels.device, amp_dtype("auto", pool.labels.device))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +26,7 @@ from pipeline.detection.records import (
     text,
 )
 from pipeline.detection.worth import Worth, worth
+from pipeline.files import read_json, write_whole
 from pipeline.settings import UserError
 from pipeline.tracking.stages import compared
 
@@ -129,10 +129,7 @@ def write(members: Sequence[Member], dataset: str, family: str | None, out: Path
     images = {member.dataset: images_per_class(member.real) for member in members}
     arms = [arm for task in mine.arms for arm in _arms(task, mine, members, images)]
     comparison = Comparison(dataset, arms, family, images[dataset], LEVEL)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f"{out.name}.part")
-    part.write_text(text(comparison), encoding="utf-8")
-    part.replace(out)
+    write_whole(out, text(comparison).encode())
     return comparison
 
 
@@ -164,7 +161,7 @@ def images_per_class(real: Path) -> float:
 
 def _arms(name: str, mine: Member, members: Sequence[Member], images: Mapping[str, float]) -> list[Arm]:
     task = TASKS[name]
-    results = {of.path: _read(of.path) for of in mine.arms[name]}
+    results = {of.path: read_json(of.path, "arm", "seeds") for of in mine.arms[name]}
     if not results:
         return []
     planned = {results[of.path]["arm"]: of for of in mine.arms[name]}
@@ -251,7 +248,7 @@ def _curve(
     task, numbers, baselines = TASKS[name], [], []
     first: tuple[str, Result] | None = None
     for member in sorted(members, key=lambda of: images[of.dataset]):
-        results = [_read(of.path) for of in member.arms.get(name, ()) if not of.synthetic]
+        results = [read_json(of.path, "arm", "seeds") for of in member.arms.get(name, ()) if not of.synthetic]
         if not results or (numbers and images[member.dataset] <= numbers[-1]):
             continue
         best = task.baseline(results)
@@ -284,10 +281,3 @@ def _efficiency(arm: Judged, curve: tuple[list[float], list[Judged]], images: fl
         most=found.last,
         beyond=beyond,
     )
-
-
-def _read(path: Path) -> Result:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pipeline.files import read_json, write_json
 from pipeline.job import say
+from pipeline.settings import UserError
 
 
 class Ledger:
@@ -34,16 +34,8 @@ class Ledger:
         if not self.path.is_file():
             return {}
         try:
-            earlier = json.loads(self.path.read_text(encoding="utf-8"))
-        except ValueError:
+            earlier = read_json(self.path, "recipe", "parts")
+        except UserError:
             say(f"{self.path}: unreadable, the job begins anew")
             return {}
-        return earlier["parts"] if earlier.get("recipe") == self.recipe else {}
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(json.dumps(content, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+        return earlier["parts"] if earlier["recipe"] == self.recipe else {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.data.imageset import ImageSet, sha256
+from pipeline.data.imageset import ImageSet
 from pipeline.detection import fit
 from pipeline.detection.pool import Pool, normalised, stored
 from pipeline.detection.resnet import body, resnet18
 from pipeline.device import device
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, without_grams
+from pipeline.files import sha256, write_whole
 from pipeline.job import progress, say
 from pipeline.settings import Detect, Evaluate, ImageSpec, UserError
 
@@ -197,14 +197,11 @@ def _read(path: Path, recipe: dict[str, Any]) -> dict[str, Tensor] | None:
 
 def _write(path: Path, recipe: dict[str, Any], weights: dict[str, Tensor]) -> None:
     """Whole or not at all; a folder that cannot be written costs a training each time, never the numbers."""
-    part = path.with_name(f".{path.stem}.{os.getpid()}.safetensors")  # two jobs may write at once
     meta = {"pyrite": json.dumps(recipe | {"sha256": _digest(weights)})}
     try:
-        part.write_bytes(safetensors.torch.save(weights, meta))
-        os.replace(part, path)
+        write_whole(path, safetensors.torch.save(weights, meta))
     except OSError as error:
         say(f"{path}: not kept ({error.strerror})")
-        part.unlink(missing_ok=True)
 
 
 def _digest(weights: dict[str, Tensor]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.imageset import ImageSet
+from pipeline.files import whole
 from pipeline.job import progress, say
 from pipeline.settings import UserError
 
@@ -92,13 +92,11 @@ def _read(path: Path, key: str, n: int) -> Features | None:
 
 
 def _write(path: Path, key: str, found: Features) -> None:
-    part = path.with_name(f".{path.stem}.{os.getpid()}.npz")  # two jobs may write at once, each the same
     try:
-        np.savez(part, key=np.array(key), **found._asdict())
-        os.replace(part, path)
+        with whole(path) as part, open(part, "wb") as file:
+            np.savez(file, key=np.array(key), **found._asdict())
     except OSError as error:
         say(f"{path}: not kept ({error.strerror})")
-        part.unlink(missing_ok=True)
 
 
 def batches(images: NDArray, description: str, size: int) -> Iterator[NDArray]:

@@ -14,6 +14,7 @@ from pipeline.data.preview import PLAIN_TEXT
 from pipeline.evaluation import twins
 from pipeline.evaluation.metrics import nearest
 from pipeline.evaluation.sample import Sample
+from pipeline.files import whole
 
 REAL = "#000000"
 LINES = [("#D55E00", "-"), ("#0072B2", (0, (5, 2))), ("#009E73", (0, (1, 1.5)))]
@@ -47,7 +48,8 @@ def plot_psd(path: Path, curve: dict[str, Any], lines: dict[str, list[float]]) -
     axes.set_title("Coarse structure on the left, fine detail and noise on the right", fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=9)
-    figure.savefig(path)
+    with whole(path) as part:
+        figure.savefig(part, format="png")
 
 
 @matplotlib.rc_context(PLAIN_TEXT)
@@ -75,7 +77,8 @@ def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rn
     axes.set_yticks([side * down + 0.5 for down in range(3)], [title for title, *_ in rows], rotation=90, va="center")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    figure.savefig(path)
+    with whole(path) as part:
+        figure.savefig(part, format="png")
 
 
 @matplotlib.rc_context(PLAIN_TEXT)
@@ -101,7 +104,8 @@ def plot_closest(path: Path, pairs: list[dict[str, Any]], candidate: Sample, ref
         right.imshow(np.full_like(made, BLANK), interpolation="nearest")
         right.imshow(twins.laid(real, pair["view"], *pair["shift"]), interpolation="nearest")
         left.set_title(_closeness(pair), fontsize=7.5, loc="left")
-    figure.savefig(path)
+    with whole(path) as part:
+        figure.savefig(part, format="png")
 
 
 def _unit(image: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from pipeline.evaluation.extractors import COMPARED, extractors
 from pipeline.evaluation.figures import plot_closest, plot_psd, plot_samples
 from pipeline.evaluation.intervals import draw
 from pipeline.evaluation.sample import Sample
+from pipeline.files import write_json
 from pipeline.job import say
 from pipeline.settings import METHOD, Evaluate, UserError
 
@@ -234,10 +233,6 @@ def _key(row: dict[str, Any]) -> str:
 
 
 def _write(out: Path, record: dict[str, Any]) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"version": METHOD["evaluate"]} | record, indent=1, ensure_ascii=False, allow_nan=False)
-    part = out.with_name(f"{out.name}.part")
-    part.write_text(text + "\n", encoding="utf-8")
-    os.replace(part, out)
+    write_json(out, {"version": METHOD["evaluate"]} | record, indent=1)
     for note in record["notes"]:
         say(f"{record['dataset']}/{record['model']}: {note}")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pipeline.data.imageset import ImageSet
+from pipeline.files import read_json
 from pipeline.report import images
 from pipeline.report.inputs import DatasetInputs, RunInputs
-from pipeline.report.tables import read_json
 
 CLASSES_SHOWN = 12  # more would hide what comes below
 STRIP_IMAGES = 12  # of a line of the strip

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.files import read_json
 from pipeline.report import figures, images
-from pipeline.report.tables import FLOOR, read_json
+from pipeline.report.tables import FLOOR
 
 
 def notes(evaluations: Sequence[Path]) -> list[str]:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from pipeline.data.imageset import ImageSet
 from pipeline.detection.records import Arm, Comparison
+from pipeline.files import read_json
 from pipeline.report import (
     answer,
     beside,
@@ -80,7 +81,7 @@ def shown(
 
 def _by_arm(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
     """Contents of the arms' files."""
-    results = [tables.read_json(path) for path in paths if path.is_file()]
+    results = [read_json(path, "arm", "seeds") for path in paths if path.is_file()]
     return {result["arm"]: result for result in results}
 
 
@@ -93,7 +94,7 @@ def _answers(
     """The sentences of both pages."""
     verdicts = []
     for model in inputs.models():
-        if evaluations := [tables.read_json(path) for path in inputs.evaluations_of(model)]:
+        if evaluations := [read_json(path, "metrics") for path in inputs.evaluations_of(model)]:
             verdicts.append(verdict(scores, model, shifts(evaluations)))
     rankings = answer.overall(scores, inputs.models())
     first = (arms, "classification") if arms else (box_arms, "boxes")

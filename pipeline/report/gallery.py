@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pipeline.files import read_json
 from pipeline.report import images
 from pipeline.report.inputs import RunInputs
 
@@ -61,7 +61,7 @@ def shown(runs: Sequence[RunInputs]) -> list[dict[str, Any]]:
 
 def _facts(run: RunInputs) -> dict[str, Any]:
     path = run.folder / "gallery" / "gallery.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def _figure(run: RunInputs, name: str, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from pipeline.files import write_whole
 from pipeline.report import labels, tables
 from pipeline.report.answer import closest_alone
 from pipeline.report.tables import FLOOR, Judged, Reference, Score
@@ -40,11 +40,8 @@ def write(numbers: pd.DataFrame, datasets: Sequence[str], folder: Path, more: Ma
         mine = numbers[numbers["dataset"] == dataset]
         models = list(dict.fromkeys(mine.loc[mine["kind"] == "generator", "model"]))
         out = folder / dataset / "table.tex"
-        out.parent.mkdir(exist_ok=True)
-        part = out.with_name(out.name + ".part")
         text = table(tables.scores(mine), models, dataset) + more.get(dataset, "")
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, out)
+        write_whole(out, text.encode())
 
 
 def table(scores: Scores, models: Sequence[str], dataset: str) -> str:

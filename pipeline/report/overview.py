@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pandas as pd
 
 from pipeline.data import splits
 from pipeline.data.imageset import ImageSet
+from pipeline.files import read_json
 from pipeline.report.labels import number
 
 SPLITS = {"train": "training", "val": "validation", "test": "held out"}
@@ -124,7 +124,7 @@ def generators(
 
 
 def _seen(recipe: Path) -> int | None:
-    return json.loads(recipe.read_bytes()).get("images_seen") if recipe.is_file() else None
+    return read_json(recipe).get("images_seen") if recipe.is_file() else None
 
 
 def _number(n: int | None) -> str:

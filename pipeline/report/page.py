@@ -15,6 +15,7 @@ import yaml
 from markupsafe import Markup
 
 from pipeline.detection.records import Comparison
+from pipeline.files import write_whole
 from pipeline.report import dataset, detectors_latex, few_shots, few_shots_latex, few_shots_words, latex, tables
 from pipeline.report.inputs import DatasetInputs
 
@@ -92,9 +93,7 @@ def _links(page: Path, files: Mapping[str, Path]) -> dict[str, str]:
 
 def _render(template: str, out: Path, context: Mapping[str, Any]) -> None:
     html = _environment().get_template(template).render(context)
-    part = out.with_name(out.name + ".part")
-    part.write_text(html, encoding="utf-8", errors="replace")  # file names may hold bytes that are no text
-    os.replace(part, out)
+    write_whole(out, html.encode("utf-8", "replace"))  # file names may hold bytes that are no text
 
 
 def _environment() -> jinja2.Environment:

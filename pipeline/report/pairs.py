@@ -11,10 +11,10 @@ import numpy as np
 from pipeline.data import views
 from pipeline.data.imageset import ImageSet
 from pipeline.evaluation import twins
+from pipeline.files import read_json
 from pipeline.report import images
 from pipeline.report.inputs import DatasetInputs
 from pipeline.report.labels import number
-from pipeline.report.tables import read_json
 
 SHOWN = 10  # pairs of a generator, over all its seeds
 SIDE = 128  # pixels

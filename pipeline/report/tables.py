@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.detection.records import Arm, Comparison
+from pipeline.files import read_json, whole
 from pipeline.settings import UserError
 
 MEASURED = ["dataset", "kind", "model", "seed", "extractor", "metric", "scope", "class", "value", "low", "high", "n"]
@@ -76,9 +75,8 @@ def read(summary_csv: Path) -> pd.DataFrame:
 def write_summary(evaluations: Iterable[Path], out_csv: Path, comparisons: Iterable[Comparison]) -> pd.DataFrame:
     """Write `summary`, and after it `detectors`, whole or not at all; returns `summary` alone."""
     table = summary(evaluations)
-    part = out_csv.with_name(out_csv.name + ".part")
-    pd.concat([table, detectors(comparisons)]).to_csv(part, index=False, encoding="utf-8")
-    os.replace(part, out_csv)
+    with whole(out_csv) as part:
+        pd.concat([table, detectors(comparisons)]).to_csv(part, index=False, encoding="utf-8")
     return table
 
 
@@ -144,17 +142,6 @@ def timings(benchmarks: Mapping[str, Path]) -> list[dict[str, Any]]:
             seconds, memory = (None if np.isnan(means[name]) else float(means[name]) for name in ("s", "max_rss"))
             rows.append({"stage": stage, "seconds": seconds, "megabytes": memory})
     return rows
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Raises UserError where the file is not a JSON object."""
-    try:
-        body = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(body, dict):
-        raise UserError(f"{path}: holds no JSON object")
-    return body
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 EVENTS = "events.jsonl"
+HEAD = {"key", "stage", "name", "experiment", "attach", "attempt", "supersedes", "ts"}  # of the first line
 THUMBNAIL = 256  # pixels; the MLflow page shows this copy
 
 
@@ -251,11 +252,14 @@ class Past(NamedTuple):
             return None
         points, reached = [], {}
         for _, event in read_events(path):
-            names = {"metrics": event.get("d", ()), "image": (event.get("key"),)}.get(event["t"], ())
+            names = {"metrics": event.get("d"), "image": [event.get("key")]}.get(event["t"])
+            images = event.get("images")
+            if not isinstance(names, (dict, list)) or type(images) is not int:
+                continue  # no point, or one that is damaged
             for name in names:
-                points.append(event["images"])
+                points.append(images)
                 mark = (event["t"], name)
-                reached[mark] = max(reached.get(mark, -1), event["images"])
+                reached[mark] = max(reached.get(mark, -1), images)
         return cls(head, min(points, default=-1), reached)
 
 
@@ -272,9 +276,9 @@ def read_events(path: str | os.PathLike, offset: int = 0) -> Iterator[tuple[int,
                 return
             try:
                 event = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(event, dict) and "t" in event:
+            if isinstance(event, dict) and isinstance(event.get("t"), str):
                 yield offset, event
 
 
@@ -284,7 +288,7 @@ def head_of(path: str | os.PathLike) -> dict[str, Any] | None:
         _, event = next(read_events(path), (0, {}))
     except OSError:
         return None
-    return event if event.get("t") == "start" else None
+    return event if event.get("t") == "start" and event.keys() >= HEAD else None
 
 
 def git_tags(root: str | os.PathLike) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from pipeline.files import write_whole
 from pipeline.job import say
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import UserError
@@ -149,29 +149,6 @@ def _lock(file: IO, folder: Path) -> None:
     except BlockingIOError:
         say(f"{folder}: another process trains here; waiting for it to end")
         fcntl.flock(file, fcntl.LOCK_EX)
-
-
-def write_whole(path: Path, payload: bytes) -> None:
-    """Write a file so that it exists whole, on the disk, or not at all.
-
-    Raises:
-        OSError: nothing is left but what was there before.
-    """
-    part = path.with_name(path.name + ".part")
-    try:
-        with open(part, "wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def gather(model: GenerativeModel) -> dict[str, Tensor]:

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.files import write_whole
 from pipeline.models import ranks
-from pipeline.training.checkpoint import write_whole
 
 
 class TrainingLog:

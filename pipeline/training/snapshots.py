@@ -9,10 +9,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from pipeline.files import write_whole
 from pipeline.models.base import GenerativeModel, latents
 from pipeline.training import grids
 from pipeline.training.ahead import ahead
-from pipeline.training.checkpoint import write_whole
 from pipeline.training.seeds import derive
 
 COLUMNS = 8  # images of a class in a grid; more where there is one class

@@ -16,9 +16,10 @@ from torch import Tensor
 
 import pipeline.models
 from pipeline.device import amp_dtype, best_device, device_name, precision_name
+from pipeline.files import read_json, write_whole
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, UserError
-from pipeline.training.checkpoint import write_whole
+from pipeline.settings.families import ModelSettings
 
 VERSION = 1
 WEIGHTS, RECIPE, LAST = "model.safetensors", "model.json", "last.safetensors"
@@ -88,16 +89,23 @@ def load(folder: Path) -> GenerativeModel:
     payload = (folder / WEIGHTS).read_bytes()
     if hashlib.sha256(payload).hexdigest() != recipe["sha256"]:
         raise UserError(f"{folder / WEIGHTS}: damaged, its SHA-256 is not the one in {RECIPE}")
-    family = recipe["settings"]["family"]
-    if family not in FAMILY_SETTINGS:
-        raise UserError(f"{folder / RECIPE}: family `{family}` is not one of {', '.join(FAMILY_SETTINGS)}")
-    settings = FAMILY_SETTINGS[family].model_validate(recipe["settings"])
-    spec = ImageSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in recipe["spec"].items()})
+    settings, spec = _described(folder / RECIPE, recipe)
     device = best_device()
     model = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
     model.load_average(safetensors.torch.load(payload))
     model.images_seen.fill_(recipe["images_seen"])
     return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def _described(path: Path, recipe: dict[str, Any]) -> tuple[ModelSettings, ImageSpec]:
+    try:
+        family = recipe["settings"]["family"]
+        if family not in FAMILY_SETTINGS:
+            raise UserError(f"{path}: family `{family}` is not one of {', '.join(FAMILY_SETTINGS)}")
+        settings = FAMILY_SETTINGS[family].model_validate(recipe["settings"])
+        return settings, ImageSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in recipe["spec"].items()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: damaged, it describes no model ({' '.join(str(error).split())[:200]})") from None
 
 
 def read_recipe(folder: Path) -> dict[str, Any]:
@@ -109,11 +117,7 @@ def read_recipe(folder: Path) -> dict[str, Any]:
     for name in (WEIGHTS, RECIPE):
         if not (folder / name).is_file():
             raise UserError(f"{folder}: not a trained model, {name} is missing")
-    try:
-        recipe = json.loads((folder / RECIPE).read_text(encoding="utf-8"))
-        recipe["sha256"], recipe["settings"]["family"], recipe["spec"]["classes"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{folder / RECIPE}: damaged ({error!r})") from None
+    recipe = read_json(folder / RECIPE, "version", "settings", "spec", "sha256", "images_seen", "data")
     if recipe["version"] != VERSION:
         raise UserError(f"{folder / RECIPE}: version {recipe['version']}, this program reads {VERSION}")
     return recipe

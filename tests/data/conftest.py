@@ -16,7 +16,7 @@ class Inline:
     def __init__(self, *_, **__):
         pass
 
-    def map(self, function, tasks):
+    def map(self, function, tasks, divide=None):
         for task in tasks:
             yield task, function(task)
 

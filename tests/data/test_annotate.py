@@ -137,8 +137,8 @@ def test_hostile_annotations_cost_their_own_images_alone(tmp_path, inline, sourc
     assert {file for file, _ in said} == {f"{i}.png" for i in range(1, 7)}
     assert "declares XML entities" in said["1.png", "unknown"]
     assert said["2.png", "unknown"] == said["3.png", "unknown"] == "none of its boxes can be used"
-    assert said["4.png", "unknown"] == "is no file but a pipe, a device or the like"
-    assert said["5.png", "unknown"] == "cannot be read: No such file or directory"
+    assert said["4.png", "unknown"] == "is a pipe, not a file"
+    assert "which is not there" in said["5.png", "unknown"]
     assert said["6.png", "unknown"] == "has no annotation"
     assert (tmp_path / "out" / "boxes_remarks.csv").stat().st_size < 4000
 
@@ -208,7 +208,7 @@ def troubled(source):
 
 EXPECTED = {
     ("a/bomb.png", "", "unknown", "declares XML entities (a bomb, or a way to other files), which no annotation needs"),
-    ("a/cut.png", "", "unknown", "is no XML (no element found: line 1, column 20)"),
+    ("a/cut.png", "", "unknown", "is no XML: line 1, column 20"),
     ("a/differ.png", "", "unknown", "is annotated twice, and not alike: v1/differ.xml and v2/differ.xml"),
     ("a/missing.png", "", "unknown", "has no annotation"),
     ("a/nan.png", "a [nan, 2, 9, 9]", "left out", "has a coordinate that is not finite (NaN or infinity)"),
@@ -221,7 +221,7 @@ EXPECTED = {
     ("a/size.png", "", "unknown", "its boxes were drawn on 40 x 20 pixels, but the upright picture has 20 x 20"),
     ("a/twice.png", "a [2, 2, 10, 10]", "left out", "is the same as another of its image"),
     ("a/unwanted.png", "z [2, 2, 10, 10]", "left out", "is of a class that boxes.classes does not name"),
-    ("a/zero.png", "", "unknown", "is no XML (no element found: line 1, column 0)"),
+    ("a/zero.png", "", "unknown", "is no XML: line 1, column 0"),
     ("nobody.xml", "", "left out", "no image of the source is called so"),
     ("v2/double.xml", "", "left out", "says the same as v1/double.xml"),
 }

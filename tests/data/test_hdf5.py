@@ -4,7 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pipeline.data import readers
+from pipeline.data import hdf5, readers
 from pipeline.data.frame import Rejected
 from pipeline.settings import Dataset
 
@@ -102,6 +102,117 @@ def test_claims_are_judged_before_reading(tmp_path):
         file.create_dataset("images", (3, 64, 64), "u1", chunks=(1, 64, 64))
     with pytest.raises(Rejected, match="never filled"):
         read(tmp_path / "empty")
+
+
+@pytest.fixture
+def leaving(tmp_path, stack, picture):
+    """A file that leads to others in every way that HDF5 knows, and to itself."""
+    other = write(tmp_path / "other.h5", images=stack[..., 0], labels=[1, 2, 3, 4, 5])
+    (tmp_path / "secret").write_bytes(bytes(range(32)) * 40)
+    own = stack[..., 0]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["own"] = own
+        file["link"] = h5py.ExternalLink(str(other), "/images")
+        file["whole"] = h5py.ExternalLink(str(other), "/")
+        file["labels"] = h5py.ExternalLink(str(other), "/labels")
+        file["soft to link"] = h5py.SoftLink("/link")
+        file["soft to own"] = h5py.SoftLink("soft to soft")
+        file["soft to soft"] = h5py.SoftLink("/own")
+        file["loop"] = h5py.SoftLink("/loop")
+        file["nowhere"] = h5py.SoftLink("/not there")
+        file.create_dataset("storage", (5, 16, 16), "u1", external=[(str(tmp_path / "secret"), 0, 1280)])
+        file["group/link"] = h5py.ExternalLink(str(other), "/images")
+        for name, source in (
+            ("view", h5py.VirtualSource(str(other), "images", own.shape)),
+            ("own view", h5py.VirtualSource(file["own"])),
+            ("view of storage", h5py.VirtualSource(file["storage"])),
+            ("view of link", h5py.VirtualSource(".", "link", own.shape)),
+        ):
+            layout = h5py.VirtualLayout(source.shape, own.dtype)
+            layout[:] = source
+            file.create_virtual_dataset(name, layout)
+        layout = h5py.VirtualLayout(own.shape, own.dtype)
+        layout[:] = h5py.VirtualSource(file["own view"])
+        file.create_virtual_dataset("view of view", layout)
+    return tmp_path / "a.h5"
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        ("link", r"`link` is a link to another file \(.*other\.h5\), and only this file is read"),
+        ("soft to link", r"`/link` is a link to another file"),
+        ("whole/images", "is a link to another file"),
+        ("whole", "is a link to another file"),
+        ("storage", r"`/storage` has its pixels in another file \(.*secret\), and only this file is read"),
+        ("view", r"`/view` is a view of another file \(.*other\.h5\), and only this file is read"),
+        ("view of storage", "`/storage` has its pixels in another file"),
+        ("view of link", "is a link to another file"),
+        ("view of view", "which has no pixels of its own"),
+        ("group", r"holds no images \(but 1 link\(s\) to other files, which are not read\)"),
+        ("loop", "holds no `loop`"),
+        ("nowhere", "holds no `nowhere`"),
+        ("own/deeper", "holds no `own/deeper`"),
+    ],
+)
+def test_nothing_outside_the_file_is_read(leaving, images, reason):
+    with pytest.raises(Rejected, match=reason):
+        read(leaving, images=images)
+
+
+def test_what_stays_inside_the_file_is_read(leaving, stack):
+    for name in ("own", "/own", "soft to own", "own view"):
+        np.testing.assert_array_equal(np.stack(read(leaving, images=name)[1]), stack[..., 0])
+    with pytest.raises(Rejected, match="is a link to another file"):
+        read(leaving, images="own", rule="hdf5")
+    with pytest.raises(Rejected, match="is a link to another file"):
+        read(leaving, images="own", rule="hdf5", labels="whole/labels")
+
+
+@pytest.mark.parametrize("how", ["storage", "view", "link"])
+def test_unnamed_images_outside_the_file_are_not_read_either(tmp_path, leaving, how):
+    with h5py.File(leaving) as source, h5py.File(tmp_path / "b.h5", "w") as file:
+        if how == "link":
+            file["images"] = h5py.ExternalLink(str(leaving), "own")
+        else:
+            source.copy(how, file, "images")
+    with pytest.raises(Rejected, match=r"another file|other files"):
+        read(tmp_path / "b.h5")
+
+
+def test_a_file_that_is_changed_between_looking_and_reading_leads_nowhere_either(leaving):
+    settings = Dataset.model_validate({"source": "x", "hdf5": {"images": "own"}})
+    headers = readers.headers(str(leaving), "f.h5", settings)
+    with h5py.File(leaving, "a") as file:
+        del file["own"]
+        file["own"] = h5py.ExternalLink(str(leaving.parent / "other.h5"), "/images")
+    assert "is a link to another file" in str(next(readers.frames(headers, settings)))
+
+
+def test_images_that_share_chunks_are_decoded_together_and_a_damaged_one_costs_its_own_alone(tmp_path, monkeypatch):
+    stack = np.random.default_rng(3).integers(0, 255, (9, 16, 16), np.uint8)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        chunk = file.create_dataset("images", data=stack, chunks=(3, 16, 16), compression="gzip").id.get_chunk_info(1)
+    reads, read_it = [], h5py.Dataset.__getitem__
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda self, rows: reads.append(rows) or read_it(self, rows))
+    np.testing.assert_array_equal(np.stack(read(path)[1]), stack)
+    assert len(reads) == 1
+    whole = bytearray(path.read_bytes())
+    whole[chunk.byte_offset + 20 : chunk.byte_offset + 60] = bytes(40)
+    path.write_bytes(whole)
+    settings = Dataset.model_validate({"source": "x"})
+    found = list(readers.frames(readers.headers(str(path), "f.h5", settings), settings))
+    assert [i for i, frame in enumerate(found) if isinstance(frame, Rejected)] == [3, 4, 5]
+    np.testing.assert_array_equal([found[i].pixels for i in (0, 1, 2, 6, 7, 8)], stack[[0, 1, 2, 6, 7, 8]])
+
+
+def test_a_filter_that_is_not_installed_is_named_and_not_taken_for_damage(tmp_path, stack, monkeypatch):
+    with h5py.File(tmp_path / "a", "w") as file:
+        file.create_dataset("images", data=stack, compression="gzip", shuffle=True)
+    monkeypatch.setattr(hdf5, "filter_avail", lambda code: code != h5py.h5z.FILTER_DEFLATE)
+    with pytest.raises(Rejected, match=r"is compressed with deflate \(1\), for which HDF5 has no plugin here"):
+        read(tmp_path / "a")
 
 
 def test_real_files(shared_data):

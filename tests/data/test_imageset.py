@@ -1,12 +1,14 @@
 """The store."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter, sha256
+from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.files import sha256
 from pipeline.settings import ImageSpec, UserError
 
 META = {"classes": ["b", "a"], "symmetry": "none", "dtype": "uint16", "scaling": {}, "pixel_size": None, "unit": "µm"}
@@ -62,3 +64,75 @@ def test_parts_that_disagree_are_named(tmp_path):
     (tmp_path / "meta.json").write_text(json.dumps(meta | {"channels": 1}))
     with pytest.raises(UserError, match=r"\(2, 4, 4, 3\).*\(2, 4, 4, 1\)"):
         ImageSet.open(tmp_path)
+
+
+@pytest.fixture
+def written(tmp_path):
+    images = np.random.default_rng(1).integers(0, 255, (4, 8, 8, 1), np.uint8)
+    with ImageSetWriter(tmp_path, 4, 8, 8, 1, "uint8") as writer:
+        writer[0:4] = images
+        writer.finish(metadata(4), META)
+    return tmp_path
+
+
+@pytest.mark.parametrize("place", [0, 9, 60, 128, 200, -1])
+@pytest.mark.parametrize("what", ["flipped", "cut", "longer"])
+def test_any_damage_to_the_images_is_named_on_their_first_use(written, place, what):
+    path = written / "images.npy"
+    whole = path.read_bytes()
+    at = place % len(whole)
+    flipped = whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :]
+    path.write_bytes({"flipped": flipped, "cut": whole[:at], "longer": whole[:at] + b"\0" + whole[at:]}[what])
+    with pytest.raises(UserError, match=r"images\.npy"):
+        ImageSet.open(written).images  # noqa: B018
+
+
+def test_images_are_read_whole_once_in_a_process_and_again_when_they_change(written, monkeypatch):
+    seen = []
+    monkeypatch.setattr("pipeline.data.imageset.sha256", lambda path: seen.append(path) or sha256(path))
+    os.utime(written / "images.npy", ns=(1, 1))  # the process that wrote it knows it
+    for _ in range(3):
+        ImageSet.open(written).images.sum()
+    assert len(seen) == 1
+    ImageSet.open(written).metadata["label"].tolist()
+    os.utime(written / "images.npy", ns=(1, 2))
+    assert len(seen) == 1
+    ImageSet.open(written).images.sum()
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "said"),
+    [
+        ("meta.json", '"height": 8', '"height": "8"', r"height, width, channels are \['8', 8, 1\]"),
+        ("meta.json", '"height"', '"hight"', "`height` is missing"),
+        ("meta.json", "}", "", "no JSON"),
+        ("meta.json", "µ", "\udcff", "no JSON"),
+        ("meta.json", '"b"', "1", "no list of names"),
+        ("metadata.csv", "r2,a,", "r2,c,", "row 2 has the label `c`"),
+        ("metadata.csv", "001,test", "001,tost", "row 3 has the split `tost`"),
+        ("metadata.csv", "r3,", "r2,", "several rows have the id `r2`"),
+        ("metadata.csv", "group,", "", "damaged"),
+        ("metadata.csv", "r2,a,NA,0,", "r2,a,NA,zero,", "damaged"),
+        ("metadata.csv", "r2", "\udcff", "damaged"),
+    ],
+)
+def test_a_damaged_description_is_named_with_what_is_wrong(written, name, old, new, said):
+    text = (written / name).read_text(encoding="utf-8")
+    assert old in text
+    (written / name).write_bytes(text.replace(old, new).encode(errors="surrogateescape"))
+    with pytest.raises(UserError, match=rf"{name}: damaged.*{said}|{name}: {said}"):
+        ImageSet.open(written)
+
+
+def test_a_full_disk_names_the_file_and_leaves_none(tmp_path, full_disk):
+    def written(rows):
+        with ImageSetWriter(tmp_path, 40, 64, 64, 1, "uint8") as writer:
+            for i in range(rows):
+                writer[i] = np.zeros((64, 64, 1), np.uint8)
+            writer.finish(metadata(40), META)
+
+    for rows in (0, 1, 40):
+        with pytest.raises(UserError, match=r"images\.npy: cannot be written \(File too large\)"), full_disk(2**16):
+            written(rows)
+    assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,7 @@
 """From files to an image set."""
 
 import csv
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,8 +11,10 @@ from PIL import Image
 from pipeline.data import overlaps, scaling
 from pipeline.data import prepare as module
 from pipeline.data.imageset import ImageSet
+from pipeline.data.pool import Failed
 from pipeline.data.prepare import prepare
 from pipeline.settings import UserError
+from tests.data.conftest import Inline
 
 
 def rejected(out):
@@ -284,6 +287,55 @@ def test_the_same_set_in_several_processes_and_in_this_one(tmp_path, folder, dat
 
 
 NEU = {"rule": "filename", "csv": ["splits/train.csv", "splits/val.csv"]}
+
+
+def failing(monkeypatch, *bad):
+    """The second pass fails for images of these names, as where a process is ended."""
+
+    class Pool(Inline):
+        def map(self, function, tasks, divide=None):
+            for task in tasks:
+                for part in divide(task) if function is module.draw else [task]:
+                    ended = function is module.draw and part.drawings[0].header.source in bad
+                    yield part, Failed("took more than 120 s of processor time to decode") if ended else function(part)
+
+    monkeypatch.setattr(module, "Pool", Pool)
+
+
+def test_an_image_that_fails_in_the_second_pass_is_rejected_and_the_rest_is_what_it_would_be_without_it(
+    tmp_path, folder, picture, dataset, monkeypatch
+):
+    content = {f"{i}.png": picture(i) for i in range(9)}
+    scaling = {"rule": "percentile"}
+    failing(monkeypatch, "3.png", "7.png")
+    prepare(dataset(folder(content), scaling=scaling), tmp_path / "out")
+    assert rejected(tmp_path / "out") == dict.fromkeys(
+        ("3.png", "7.png"),
+        "could be read at first, but not again: took more than 120 s of processor time to decode",
+    )
+    for name in ("3.png", "7.png"):
+        (Path(folder({})) / name).unlink()
+    prepare(dataset(folder({}), scaling=scaling), tmp_path / "without")
+    for name in ("images.npy", "metadata.csv", "meta.json", "near_duplicates.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+
+
+def test_a_source_that_fails_whole_stops_with_the_reasons_and_leaves_the_list(
+    tmp_path, folder, picture, dataset, monkeypatch, capsys
+):
+    content = {f"{i}.png": picture(i) for i in range(5)} | {f"{i}.jpg": b"" for i in range(4)}
+    failing(monkeypatch, *content)
+    kept = tmp_path / "logs"
+    with pytest.raises(UserError, match=rf"none of 9 file\(s\) can be used.* all 9 lines are in {kept}/rejected\.csv"):
+        prepare(dataset(folder(content)), tmp_path / "out", kept=kept)
+    assert len(rejected(kept)) == 9
+    said = capsys.readouterr().err
+    assert "4 rejected: is empty (zero bytes) (0.jpg, 1.jpg, 2.jpg, ...)" in said
+    assert "5 rejected: could be read at first" in said
+    assert not list((tmp_path / "out").iterdir())
+    monkeypatch.setattr(module, "Pool", Inline)
+    prepare(dataset(folder(content)), tmp_path / "out", kept=kept)
+    assert not (kept / "rejected.csv").exists()  # of a failure that is past
 
 
 def test_steel(tmp_path, inline, shared_data, dataset):

@@ -195,7 +195,7 @@ def test_an_arm_opens_its_own_images_and_the_plain_arms_results_and_nothing_else
     for synthetic, plain in (([fakes], True), ([], False)):
         OPENED = []
         arm(tmp_path, real, synthetic)
-        seen = {path.removeprefix(f"{tmp_path}/") for path in OPENED if path.startswith(str(tmp_path))}
+        seen = {path.removeprefix(f"{tmp_path}/") for path in OPENED if path.startswith(f"{tmp_path}/")}
         OPENED = None
         folders = {path.split("/")[0] for path in seen if "/" in path}
         # `plain` is written by the test itself, and read where there are generators.

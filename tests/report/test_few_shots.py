@@ -89,6 +89,8 @@ def test_a_shot_is_a_source_and_not_its_tiles(tmp_path):
     table = ImageSet.open(tmp_path / "real").metadata
     table["label"] = ["a"] * 12 + ["b"] * 4
     table.to_csv(tmp_path / "real/metadata.csv", index=False)
+    meta = json.loads((tmp_path / "real/meta.json").read_text())
+    (tmp_path / "real/meta.json").write_text(json.dumps(meta | {"classes": ["a", "b"]}))
     assert comparison.images_per_class(tmp_path / "real") == 2
 
 

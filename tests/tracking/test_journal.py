@@ -76,6 +76,35 @@ def test_a_torn_line_costs_itself_alone(tmp_path):
     assert [e["t"] for e in events(tmp_path)] == ["start", "metrics", "resume", "metrics", "end"]
 
 
+DAMAGED = [
+    "{", "[]", "7", "\0\0\0", "[" * 10**5, '{"t": 7}', '{"t": "metrics"}', '{"t": "metrics", "images": 64}',
+    '{"t": "metrics", "images": "many", "d": {"x": 1}}', '{"t": "metrics", "images": 96, "d": 7}',
+    '{"t": "image", "images": null}', '{"t": ["metrics"]}',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", DAMAGED)
+def test_a_damaged_line_costs_itself_alone_and_the_attempt_goes_on(tmp_path, capsys, line):
+    with Journal(tmp_path, **JOB) as journal:
+        journal.metrics({"x": 1.0}, images=32)
+    with open(tmp_path / EVENTS, "a") as file:
+        file.write(line + "\n")
+    attempt = events(tmp_path, "start")[0]["attempt"]
+    with Journal(tmp_path, **JOB, resume=True) as journal:
+        journal.metrics({"x": 2.0}, images=128)
+    assert [event["d"]["x"] for event in events(tmp_path, "metrics") if "ts" in event] == [1.0, 2.0]
+    assert events(tmp_path, "start")[0]["attempt"] == attempt
+    assert "was lost" not in capsys.readouterr().err
+
+
+def test_a_journal_without_a_whole_head_is_begun_anew(tmp_path, capsys):
+    (tmp_path / EVENTS).write_text('{"t": "start", "ts": 1}\n')
+    with Journal(tmp_path, **JOB, resume=True) as journal:
+        journal.metrics({"x": 2.0}, images=128)
+    assert points(tmp_path, "x") == [(128, 2.0)]
+    assert "was lost" not in capsys.readouterr().err
+
+
 def test_a_write_cut_short_by_a_full_disk_costs_itself_alone(tmp_path, monkeypatch, capsys):
     write, full = os.write, []
     journal = Journal(tmp_path, **JOB)

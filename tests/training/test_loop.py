@@ -410,6 +410,19 @@ def test_the_console_names_device_precision_and_the_memory_of_an_update_once(dat
 
 def test_damaged_model_is_refused(data, tmp_path):
     run(data, tmp_path)
+    path = tmp_path / "out" / "model.json"
+    whole = path.read_text()
+    for old, new in (
+        ("{", ""),
+        ('"sha256"', '"sha"'),
+        ('"family"', '"fam"'),
+        ('"classes"', '"kinds"'),
+        ('"batch"', '"b"'),
+    ):
+        path.write_text(whole.replace(old, new))
+        with pytest.raises(UserError, match=r"model\.json: damaged"):
+            store.load(tmp_path / "out")
+    path.write_text(whole)
     path = tmp_path / "out" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match="damaged"):

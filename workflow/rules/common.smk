@@ -1,5 +1,4 @@
 import fcntl
-import hashlib
 import os
 import re
 import subprocess
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from pipeline import cards
 from pipeline.data import annotations
-from pipeline.data.source import check_source, files
+from pipeline.data.source import check_source, files, fingerprint
 from pipeline.detection.arms import PLAIN, arms
 from pipeline.detection.boxes.arms import PLAIN as PLAIN_BOX_ARMS
 from pipeline.detection.boxes.arms import Made, box_arms
@@ -219,15 +218,6 @@ def of_source(dataset):
 
 def of_annotations(dataset):
     return fingerprint(map(Path, annotations.files(dataset.boxes)))
-
-
-def fingerprint(paths):
-    """Changes when a file is added, removed or rewritten; a file name may hold anything, a link lead nowhere."""
-    stats = (
-        (str(file), file.stat() if file.exists() else file.lstat()) for file in paths
-    )
-    lines = "\n".join(f"{name} {s.st_size} {s.st_mtime_ns}" for name, s in stats)
-    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
 
 def journal(place):

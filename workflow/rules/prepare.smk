@@ -44,7 +44,7 @@ rule prepare:
         ENVIRONMENT
     threads: 4
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
         runtime=120,
     params:
         method=METHOD["prepare"],

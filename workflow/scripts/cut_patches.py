@@ -9,4 +9,5 @@ with job(snakemake.log[0]):
         Dataset(**snakemake.params.settings),
         images=Path(snakemake.input[0]).parent,
         out=Path(snakemake.output[0]).parent,
+        kept=Path(snakemake.log[0]).parent,
     )

@@ -13,4 +13,6 @@ with job(snakemake.log[0]):
         source=list(snakemake.input) or None,
         workers=snakemake.threads,
         earlier=results / "state" / "near_duplicates",
+        memory=snakemake.resources.mem_mb * 1e6,
+        kept=Path(snakemake.log[0]).parent,
     )

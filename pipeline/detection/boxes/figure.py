@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from matplotlib.patches import Rectangle
 
 from pipeline.data.imageset import ImageSet
 from pipeline.data.preview import COLOURS, PLAIN_TEXT
+from pipeline.files import whole
 
 COLUMNS, ROWS = 4, 3
 SHOWN = 0.3  # lowest score of a found box in the picture; those below would cover it
@@ -39,10 +39,8 @@ def write(real: ImageSet, result: dict[str, Any], path: Path) -> None:
         f"and found by the detector (thick, dashed, with their score; {SHOWN:g} and above)",
         fontsize=10,
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    figure.savefig(part, format="png", dpi=DPI)
-    os.replace(part, path)
+    with whole(path) as part:
+        figure.savefig(part, format="png", dpi=DPI)
 
 
 def beside(real: ImageSet, results: Sequence[dict[str, Any]]) -> Figure:

@@ -19,9 +19,9 @@ from pipeline.detection.boxes.fit import find, train
 from pipeline.detection.boxes.judge import drawn, listed
 from pipeline.detection.boxes.pool import BoxPool, choosing, training, unmarked
 from pipeline.detection.boxes.threshold import NOT_CHOSEN, Threshold, thresholds
-from pipeline.detection.ledger import write_json
 from pipeline.detection.pool import check_kind
 from pipeline.device import best_device, memory_limit, say_device
+from pipeline.files import write_json
 from pipeline.job import progress, say
 from pipeline.settings import METHOD, DetectBoxes, UserError
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from functools import partial
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.imageset import ImageSet, sha256
+from pipeline.data.imageset import ImageSet
 from pipeline.detection.boxes import choose, figure
 from pipeline.detection.boxes.arms import BoxArm
 from pipeline.detection.boxes.basis import strongest
@@ -20,8 +19,9 @@ from pipeline.detection.boxes.fit import train
 from pipeline.detection.boxes.judge import SCORES, drawn, judged, lists, on_validation
 from pipeline.detection.boxes.pool import BoxPool, check, choosing, judging, marked, seen, training
 from pipeline.detection.fit import Diet
-from pipeline.detection.ledger import Ledger, write_json
+from pipeline.detection.ledger import Ledger
 from pipeline.device import best_device, memory_limit, say_device
+from pipeline.files import read_json, sha256, write_json
 from pipeline.job import progress, say
 from pipeline.settings import METHOD, DetectBoxes
 
@@ -74,7 +74,7 @@ def run_arm(
     """
     real_set, sets = ImageSet.open(real), [ImageSet.open(path) for path in synthetic]
     check(real_set, dataset)
-    basis = strongest([json.loads(path.read_text(encoding="utf-8")) for path in plain]) if arm.made else None
+    basis = strongest([read_json(path, "arm", "validation") for path in plain]) if arm.made else None
     ledger = Ledger(state, _recipe(settings, arm, basis, [real_set, *sets]))
     pool = training(real_set, sets, dataset, best_device())
     say_device(f"{dataset}: detector of boxes, {arm.name}", pool.images.stored.device)

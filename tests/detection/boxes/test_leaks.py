@@ -156,7 +156,7 @@ def test_an_arm_opens_its_own_sets_and_the_plain_arms_results_and_nothing_else(t
     for synthetic, arm in (([made], WITH), ([], PLAIN["real"])):
         leaks.OPENED = []
         result(tmp_path, SETTINGS, real, synthetic, arm)
-        seen = {path.removeprefix(f"{tmp_path}/") for path in leaks.OPENED if path.startswith(str(tmp_path))}
+        seen = {path.removeprefix(f"{tmp_path}/") for path in leaks.OPENED if path.startswith(f"{tmp_path}/")}
         leaks.OPENED = None
         # `plain` is written by the test itself, and read where there are synthetic sets.
         assert {path.split("/")[0] for path in seen if "/" in path} == {"real", "state", "plain"} | {
