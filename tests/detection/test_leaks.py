@@ -9,7 +9,7 @@ import torch
 from pipeline.data.imageset import ImageSet
 from pipeline.detection import classify
 from pipeline.detection.arms import PLAIN
-from pipeline.detection.pool import Pool
+from pipeline.detection.pool import At, Pool
 from tests.detection.conftest import shapes
 from tests.detection.test_classify import ONLY, TINY, WITH, arm
 
@@ -49,15 +49,19 @@ class Spy:
 def events(monkeypatch):
     """In order: ("read", set, rows of its file), ("taught", seed), ("shown", pool, rows, whether a training asks)."""
     noted, teaching, opened = [], [], {}
-    look, train = Pool.images, classify.train
+    train = classify.train
 
     def images(self):
         whole = np.load(self.path / "images.npy", mmap_mode="r")
         return opened.setdefault(self.path, Spy(whole, self.path.name, noted))
 
-    def shown(self, rows, views=None):
-        noted.append(("shown", id(self), rows.tolist(), bool(teaching)))
-        return look(self, rows, views)
+    def noting(look):
+        def shown(self, asked):
+            rows = asked.rows if isinstance(asked, At) else asked
+            noted.append(("shown", id(self), rows.tolist(), bool(teaching)))
+            return look(self, asked)
+
+        return shown
 
     def taught(settings, spec, pool, diet, seed, tick):
         noted.append(("taught", seed))
@@ -67,7 +71,8 @@ def events(monkeypatch):
         return network
 
     monkeypatch.setattr(ImageSet, "images", property(images))
-    monkeypatch.setattr(Pool, "images", shown)
+    monkeypatch.setattr(Pool, "images", noting(Pool.images))
+    monkeypatch.setattr(Pool, "turned", noting(Pool.turned))
     monkeypatch.setattr(classify, "train", taught)
     return noted
 
