@@ -59,8 +59,8 @@ def taken(count):
 
 def test_memory_is_that_of_all_processes_together():
     with Pool(4, seconds=60, memory=2**32) as pool:
-        assert list(pool._side_by_side(taken, [2**31])) == [(2**31, Failed(TOO_LARGE, again=True))]
-        assert list(pool.map(taken, [2**31])) == [(2**31, 2**31)]  # done again by itself
+        assert list(pool._side_by_side(taken, [2**30])) == [(2**30, Failed(TOO_LARGE, again=True))]
+        assert list(pool.map(taken, [2**30])) == [(2**30, 2**30)]  # done again by itself
         assert list(pool.map(taken, [2**33])) == [(2**33, Failed(TOO_LARGE, again=True))]
     assert len(bytearray(2**10)) == 2**10
 
