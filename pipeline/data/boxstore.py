@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipeline.data import csvfile
 from pipeline.settings import UserError
 
 ENDS = ["x0", "y0", "x1", "y1"]
@@ -37,7 +38,7 @@ def write(folder: Path, images: str, table: pd.DataFrame, classes: list[str], un
         facts: anything else worth keeping in `boxes.json`.
     """
     part = folder / "boxes.csv.part"
-    table.to_csv(part, index=False, columns=COLUMNS, float_format="%.9g", encoding="utf-8")
+    csvfile.write(table, part, columns=COLUMNS, float_format="%.9g")
     seal = {"images": images, "boxes": _sha256(part), "classes": classes, "unknown": unknown} | facts
     (folder / "boxes.json.part").write_text(json.dumps(seal, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     for name in FILES:

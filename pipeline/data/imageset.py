@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.data import boxstore
+from pipeline.data import boxstore, csvfile
 from pipeline.data.boxstore import Boxes
 from pipeline.settings import ImageSpec, UserError
 
@@ -133,7 +133,7 @@ class ImageSetWriter:
         self._file.close()
         digest = sha256(self.path / "images.npy.part")
         meta = {"height": height, "width": width, "channels": channels} | meta | {"data_hash": digest}
-        metadata.to_csv(self.path / "metadata.csv.part", index=False, encoding="utf-8")
+        csvfile.write(metadata, self.path / "metadata.csv.part")
         text = json.dumps(meta, indent=2, ensure_ascii=False, sort_keys=True)
         (self.path / "meta.json.part").write_text(text + "\n", encoding="utf-8")
         for name in FILES:

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from pipeline.data.preview import PLAIN_TEXT
+from pipeline.data.texts import PLAIN_TEXT
 from pipeline.report.style import REAL, Style, styles
 
 RC = PLAIN_TEXT | {

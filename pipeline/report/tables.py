@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipeline.data import csvfile
 from pipeline.settings import UserError
 
 COLUMNS = ["dataset", "kind", "model", "seed", "extractor", "metric", "scope", "class", "value", "low", "high", "n"]
@@ -74,7 +75,7 @@ def write_summary(evaluations: Iterable[Path], out_csv: Path, more: pd.DataFrame
     """Write `summary`, and more rows like it, whole or not at all; returns `summary` alone."""
     table = summary(evaluations)
     part = out_csv.with_name(out_csv.name + ".part")
-    pd.concat([table, more]).to_csv(part, index=False, encoding="utf-8")
+    csvfile.write(pd.concat([table, more]), part)
     os.replace(part, out_csv)
     return table
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,15 @@ import imagecodecs
 import numpy as np
 import tifffile
 
+from pipeline.data import csvfile
 from pipeline.data.imageset import ImageSet
 from pipeline.data.scaling import restore
 from pipeline.data.units import MILLIMETRES
 from pipeline.job import progress
 
 PNG = (np.uint8, np.uint16)  # what the format holds
+TABLE = "metadata.csv"
+LONGEST = 80  # bytes of a name; file systems take 255, of which encrypted ones leave 143
 
 
 def export(images: ImageSet, folder: Path, wish: str) -> None:
@@ -50,18 +54,22 @@ def export(images: ImageSet, folder: Path, wish: str) -> None:
                 _write_tiff(path, pixels, images.meta)
             table.loc[i, "file"] = f"{label}/{path.name}"
             bar.update()
-    table.to_csv(folder / "metadata.csv", index=False, encoding="utf-8")
+    csvfile.write(table, folder / TABLE)
 
 
 def safe_names(names: list[str]) -> dict[str, str]:
-    """A folder name for each class: letters, digits, `.`, `-` and `_`, none twice (also where case is ignored)."""
+    """A folder or file name for each class: letters, digits, `.`, `-` and `_`, none twice (also where case is ignored,
+    or how an accent is written), none that is taken by the export itself, and of LONGEST bytes and a number at most."""
     safe: dict[str, str] = {}
+    taken = {TABLE}
     for name in names:
-        stem = re.sub(r"[^\w.-]", "_", name).strip(".") or "_"
+        stem = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", name)).strip(".")
+        stem = stem.encode()[:LONGEST].decode(errors="ignore") or "_"
         free, number = stem, 2
-        while free.casefold() in {s.casefold() for s in safe.values()}:
+        while free.casefold() in taken:
             free, number = f"{stem}_{number}", number + 1
         safe[name] = free
+        taken.add(free.casefold())
     return safe
 
 

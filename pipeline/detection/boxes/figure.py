@@ -16,7 +16,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from pipeline.data.imageset import ImageSet
-from pipeline.data.preview import COLOURS, PLAIN_TEXT
+from pipeline.data.preview import COLOURS
+from pipeline.data.texts import PLAIN_TEXT
 
 COLUMNS, ROWS = 4, 3
 SHOWN = 0.3  # lowest score of a found box in the picture; those below would cover it
