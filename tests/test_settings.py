@@ -47,7 +47,7 @@ def config(**changes):
             {"detect": {"boxes": {"pseudo_labels": ["cgan"]}}},
             "detect.boxes.pseudo_labels: `cgan` is trained on no data set with boxes",
         ),
-        ({"seeds": [1, 1]}, "seeds: [1, 1] names a seed twice"),
+        ({"seeds": [1, 1]}, "seeds: [1, 1] names 1 twice"),
         ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
         ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
         ({"set": {"models.cgan={batch": "3}"}}, "Snakemake reads `a: b` as a mapping"),

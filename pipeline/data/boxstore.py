@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipeline.data import csvfile
 from pipeline.files import read_json, sha256, whole, write_json
 from pipeline.settings import UserError
 
@@ -34,7 +35,7 @@ def write(folder: Path, images: str, table: pd.DataFrame, classes: list[str], un
         facts: anything else worth keeping in `boxes.json`.
     """
     with whole(folder / "boxes.csv") as part:
-        table.to_csv(part, index=False, columns=COLUMNS, float_format="%.9g", encoding="utf-8")
+        csvfile.write(table, part, columns=COLUMNS, float_format="%.9g")
     seal = {"images": images, "boxes": sha256(folder / "boxes.csv"), "classes": classes, "unknown": unknown} | facts
     write_json(folder / "boxes.json", seal, indent=1)
 

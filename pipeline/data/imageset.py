@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.data import boxstore
+from pipeline.data import boxstore, csvfile
 from pipeline.data.boxstore import Boxes
 from pipeline.files import AGAIN, read_json, sha256, sync, writing
 from pipeline.settings import ImageSpec, UserError
@@ -149,7 +149,7 @@ class ImageSetWriter:
         meta = {"height": height, "width": width, "channels": channels} | meta | {"data_hash": _digest(images)}
         text = json.dumps(meta, indent=2, ensure_ascii=False, sort_keys=True)
         with writing(self.path / "metadata.csv"):
-            metadata.to_csv(table, index=False, encoding="utf-8")
+            csvfile.write(metadata, table)
             sync(table)
         with writing(self.path / "meta.json"):
             description.write_text(text + "\n", encoding="utf-8")

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.data.imageset import ImageSet
+from pipeline.data.texts import one_line
 from pipeline.files import whole
 
 THUMB = 112  # pixels
@@ -20,8 +21,6 @@ COLUMNS = 8
 MARGIN = 16
 GAP = 6
 LINE = 20
-# Of matplotlib: names of classes and files are text in every figure, never formulas (`$`).
-PLAIN_TEXT = {"text.parse_math": False}
 # Okabe & Ito (2008): told apart on gray, with colour-blind eyes too.
 COLOURS = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2")
 LARGEST_CLASSES = 40  # shown; a sheet of more is not looked at
@@ -41,14 +40,14 @@ def write(images: ImageSet, notes: list[str], path: Path, boxes: bool = False) -
     draw = ImageDraw.Draw(sheet)
     y = MARGIN
     for i, line in enumerate(lines):
-        draw.text((MARGIN, y), line, fill="black", font=_font(15 if i == 0 else 13, bold=i == 0))
+        draw.text((MARGIN, y), one_line(line), fill="black", font=_font(15 if i == 0 else 13, bold=i == 0))
         y += LINE
     if boxes:
         _legend(draw, colours, y)
         y += LINE
     y += 10
     for label in classes:
-        draw.text((MARGIN, y), _counts(images, label), fill="black", font=_font(14, bold=True))
+        draw.text((MARGIN, y), one_line(_counts(images, label)), fill="black", font=_font(14, bold=True))
         for column, row in enumerate(_chosen(images, label, boxes)):
             thumb = _thumb(images.images[row])
             if boxes:
@@ -100,7 +99,8 @@ def _frame(thumb: Image.Image, images: ImageSet, row: int, colours: dict[str, st
 def _legend(draw: ImageDraw.ImageDraw, colours: dict[str, str], y: int) -> None:
     """The classes of boxes in one line, as far as it reaches."""
     x = MARGIN
-    for label, colour in colours.items():
+    for name, colour in colours.items():
+        label = one_line(name)
         draw.rectangle((x, y + 4, x + 11, y + 13), fill=colour, outline="black")
         draw.text((x + 17, y), label, fill="black", font=_font(13))
         x += 17 + int(draw.textlength(label, font=_font(13))) + 16

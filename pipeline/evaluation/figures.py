@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pipeline.data.preview import PLAIN_TEXT
+from pipeline.data.texts import PLAIN_TEXT, shortened
 from pipeline.evaluation import twins
 from pipeline.evaluation.metrics import nearest
 from pipeline.evaluation.sample import Sample
@@ -21,6 +21,7 @@ LINES = [("#D55E00", "-"), ("#0072B2", (0, (5, 2))), ("#009E73", (0, (1, 1.5)))]
 COLUMNS = 8
 PAIRS = 5  # pairs in a row
 BLANK = 0.85  # gray where a training image shows nothing of what the other does
+LETTERS = 22  # of a label over an image
 GAP = 0.16  # room for the label over an image, in sides of an image
 
 
@@ -72,7 +73,9 @@ def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rn
         for across, (image, label) in enumerate(zip(images, labels, strict=True)):
             place = (across * 1.04, across * 1.04 + 1, down * side + 1, down * side)
             axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest", extent=place)
-            axes.text(place[0] + 0.5, place[3] - 0.03, label if several else "", fontsize=7.5, ha="center")
+            axes.text(
+                place[0] + 0.5, place[3] - 0.03, shortened(label, LETTERS) if several else "", fontsize=7.5, ha="center"
+            )
     axes.set(xlim=(0, 1.04 * len(columns) - 0.04), ylim=(2 * side + 1, -GAP), xticks=[])
     axes.set_yticks([side * down + 0.5 for down in range(3)], [title for title, *_ in rows], rotation=90, va="center")
     axes.tick_params(length=0)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from pipeline.data.preview import PLAIN_TEXT
+from pipeline.data.texts import PLAIN_TEXT, shortened
 from pipeline.detection.records import Arm, ClassEstimate
 from pipeline.report.style import REAL, Style, styles
 
@@ -82,6 +82,7 @@ GAINS = {  # of a class: what its interval leaves no doubt of
     "loses": Style("#D55E00", "-", "v"),
     "unsure": Style("#6b7280", "-", "o"),
 }
+LETTERS = 30  # of the name of a class: a longer one would take the room of what is drawn
 POINTS = 250  # of a drawn curve: more cannot be seen, and make the page heavy
 
 
@@ -295,7 +296,7 @@ def class_gains(
         for axes in grid[max(len(arms) - columns, 0) : len(arms)]:  # nothing is drawn below these
             axes.tick_params(axis="x", labelbottom=True)
             axes.set_xlabel(f"{score} of the class (%)")
-        grid[0].set_yticks(range(len(classes)), classes)
+        grid[0].set_yticks(range(len(classes)), [shortened(name, LETTERS) for name in classes])
         grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=_percents(grid[0].get_xlim()))
         figure.legend(handles=_class_legend(), loc="outside upper center", ncols=5)
         return svg(figure)
@@ -344,7 +345,7 @@ def precision_recall(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> str
                 style = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4, "mew": 0}
                 recall = np.linspace(0, 100, len(line))
                 axes.plot(recall, 100 * np.asarray(line), **style, markevery=every, label=arm)
-            axes.set_title(name, fontsize=9)
+            axes.set_title(shortened(name, LETTERS), fontsize=9)
         for axes in grid[len(panels) :]:
             axes.set_visible(False)
         for axes in grid[max(len(panels) - columns, 0) : len(panels)]:  # nothing is drawn below these

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipeline.data import csvfile
 from pipeline.detection.records import Arm, Comparison
 from pipeline.files import read_json, whole
 from pipeline.settings import UserError
@@ -76,7 +77,7 @@ def write_summary(evaluations: Iterable[Path], out_csv: Path, comparisons: Itera
     """Write `summary`, and after it `detectors`, whole or not at all; returns `summary` alone."""
     table = summary(evaluations)
     with whole(out_csv) as part:
-        pd.concat([table, detectors(comparisons)]).to_csv(part, index=False, encoding="utf-8")
+        csvfile.write(pd.concat([table, detectors(comparisons)]), part)
     return table
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,15 @@ import numpy as np
 import pandas as pd
 import tifffile
 
+from pipeline.data import csvfile
 from pipeline.data.imageset import ImageSet
 from pipeline.data.scaling import restore
 from pipeline.data.units import MILLIMETRES
 from pipeline.job import progress
 
 PNG = (np.uint8, np.uint16)  # what the format holds
+TABLE = "metadata.csv"
+LONGEST = 80  # bytes of a name; file systems take 255, of which encrypted ones leave 143
 
 
 def export(images: ImageSet, folder: Path, wish: str, threads: int = 1) -> None:
@@ -47,7 +51,7 @@ def export(images: ImageSet, folder: Path, wish: str, threads: int = 1) -> None:
                 bar.update()
         finally:
             pool.shutdown(cancel_futures=True)  # after an error the rest is not tried
-    table.to_csv(folder / "metadata.csv", index=False, encoding="utf-8")
+    csvfile.write(table, folder / TABLE)
 
 
 def _files(table: pd.DataFrame, classes: list[str], suffix: str) -> list[str]:
@@ -68,14 +72,18 @@ def _write(images: ImageSet, index: int, path: Path) -> None:
 
 
 def safe_names(names: list[str]) -> dict[str, str]:
-    """A folder name for each class: letters, digits, `.`, `-` and `_`, none twice (also where case is ignored)."""
+    """A folder or file name for each class: letters, digits, `.`, `-` and `_`, none twice (also where case is ignored,
+    or how an accent is written), none that is taken by the export itself, and of LONGEST bytes and a number at most."""
     safe: dict[str, str] = {}
+    taken = {TABLE}
     for name in names:
-        stem = re.sub(r"[^\w.-]", "_", name).strip(".") or "_"
+        stem = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", name)).strip(".")
+        stem = stem.encode()[:LONGEST].decode(errors="ignore") or "_"
         free, number = stem, 2
-        while free.casefold() in {s.casefold() for s in safe.values()}:
+        while free.casefold() in taken:
             free, number = f"{stem}_{number}", number + 1
         safe[name] = free
+        taken.add(free.casefold())
     return safe
 
 

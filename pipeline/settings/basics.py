@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
@@ -46,14 +47,39 @@ class ImageSpec(NamedTuple):
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=())
+    """No unknown keys; no number that is none (`.nan`) or has no end (`.inf`), wherever it stands."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=(), allow_inf_nan=False
+    )
 
 
+def _folder(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must name a folder, it is empty; `.` is the current one")
+    if bad := sorted({c for c in text if c in "{}<>" or not c.isprintable()}):
+        raise ValueError(f"`{text}` holds {', '.join(map(repr, bad))}, which Snakemake takes for patterns of its own")
+    return re.sub("//+", "/", text).rstrip("/") or "/"
+
+
+def distinct(values: list[Any]) -> list[Any]:
+    if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
+        raise ValueError(f"{values} names {twice[0]} twice")
+    return values
+
+
+MOST = 2**31 - 1  # the largest whole number; all libraries take it
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0, le=MOST)]
+Count = Annotated[int, Field(ge=1, le=MOST)]
+Several = Annotated[int, Field(ge=2, le=MOST)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Positive = Annotated[float, Field(gt=0)]
 # Names become file names, wildcards and MLflow keys.
-Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
+Folder = Annotated[str, AfterValidator(_folder)]
+# Of images or of boxes.
+Classes = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1), AfterValidator(distinct)]
 # YAML reads a bare `on` and `off` as true and false.
 Switch = Annotated[
     Literal["auto", "on", "off"],

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from pipeline.settings.basics import Count, Fraction, Name, Positive, Strict, Switch
+from pipeline.settings.basics import Classes, Count, Fraction, Name, Positive, Seed, Strict, Switch, Whole, distinct
 
 
 class Voronoi(Strict):
@@ -14,7 +14,9 @@ class Voronoi(Strict):
 
     images_per_class: Count = 300
     """Images drawn for each class."""
-    classes: list[Literal["intact", "pores", "scratch", "coarse"]] = ["intact", "pores", "scratch", "coarse"]
+    classes: Annotated[
+        list[Literal["intact", "pores", "scratch", "coarse"]], Field(min_length=1), AfterValidator(distinct)
+    ] = ["intact", "pores", "scratch", "coarse"]
     """Classes drawn; `coarse` holds one abnormally large grain."""
     grain_size: Positive = 11.0
     """Mean grain diameter."""
@@ -26,7 +28,7 @@ class Voronoi(Strict):
     """Spread of the grains' gray values."""
     noise: Fraction = 0.02
     """Standard deviation of the added detector noise."""
-    seed: int = 0
+    seed: Seed = 0
     """Same seed, same images."""
 
 
@@ -56,7 +58,7 @@ class Labels(Strict):
     """Column of the CSV that holds the file name, relative to the source."""
     class_column: str = "class"
     """Column of the CSV that holds the class."""
-    classes: list[str] | None = None
+    classes: Classes | None = None
     """The classes to use, in this order; null takes all that occur. An image of another class is rejected."""
 
 
@@ -89,11 +91,11 @@ class Scaling(Strict):
 class Split(Strict):
     """Which images may train and which may only judge. Groups stay whole, but where `column` divides them."""
 
-    test: Fraction = 0.2
+    test: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
-    val: Fraction = 0.1
+    val: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Fraction of each class's remaining images held out for choosing; ignored where the CSV names them."""
-    seed: int = 0
+    seed: Seed = 0
     """Same seed, same split."""
     column: str | None = None
     """Column of the labels' CSV that names each image's split."""
@@ -118,7 +120,7 @@ class Boxes(Strict):
     names: str | list[str] | None = None
     """For `yolo`: names of the classes in the order of their numbers, or the data.yaml, classes.txt or obj.names that
     holds them; null looks for one in the folder of the annotations and in the two above it."""
-    classes: list[str] | None = None
+    classes: Classes | None = None
     """The classes of boxes to use, in this order; null takes all that occur. A box of another class is left out."""
     missing: Literal["auto", "unknown", "background"] = "auto"
     """What an image without annotation is: `background` (looked at, and nothing found) or `unknown` (a detector neither
@@ -154,9 +156,9 @@ class Dataset(Strict):
     """For `tile`: smallest overlap of neighbouring tiles, as a fraction of their side."""
     channels: Literal["auto", "gray", "rgb"] = "auto"
     """`auto`: gray unless an image has colour."""
-    pages: Literal["all"] | Annotated[int, Field(ge=0)] = 0
+    pages: Literal["all"] | Whole = 0
     """Pages of a multi-page TIFF: one of them, counted from 0, or `all`."""
-    crop_bottom: Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, lt=1)] = 0
+    crop_bottom: Whole | Annotated[float, Field(gt=0, lt=1)] = 0
     """Rows to cut off at the bottom (an instrument's information bar): pixels, or a fraction of the height."""
     limit: Count | None = None
     """At most this many source images a class, drawn by the split's seed."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from pipeline.settings.basics import Count, Fraction, Positive, Strict, Switch
+from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
 
 class Training(Strict):
@@ -15,7 +15,7 @@ class Training(Strict):
 
     total_images: Count = 200_000
     """Real images shown in all; the one budget."""
-    batch: Annotated[int, Field(ge=2)] = 32
+    batch: Several = 32
     """Images an update, over all devices."""
     batch_per_device: Count | None = None
     """Images that go through the networks at once on a device; null is all of its share. Gradients of the parts are
@@ -27,7 +27,7 @@ class Training(Strict):
     `stylegan2_ada` and `ddpm` on a CUDA card, from 500 000 images on, where there is a C compiler."""
     rate_decay: Literal["none", "cosine"] = "none"
     """How learning rates fall over the training."""
-    rate_warmup: Annotated[int, Field(ge=0)] = 0
+    rate_warmup: Whole = 0
     """Images over which learning rates rise from zero."""
     ema_images: Positive = 10_000
     """Half-life, in images, of the averaged weights that images are drawn from."""
@@ -39,7 +39,7 @@ class Training(Strict):
     """Which weights become the model: those of the snapshot with the lowest held-out KID, or the last."""
     patience: Count | None = None
     """Stop after this many snapshots without a better held-out loss (of a family that has one) or KID; null never."""
-    classes: list[str] | None = None
+    classes: Classes | None = None
     """Train on these classes only; null is all."""
 
 
@@ -47,7 +47,7 @@ class DCGAN(Training):
     """Deep convolutional GAN (Radford et al. 2016): batch normalisation, binary cross-entropy."""
 
     family: Literal["dcgan"]
-    batch: Annotated[int, Field(ge=2)] = 128
+    batch: Several = 128
     """Images an update, over all devices."""
     z_dim: Count = 100
     """Length of the latent vector."""
@@ -91,7 +91,7 @@ class WGANGP(Training):
     """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017)."""
 
     family: Literal["wgan_gp"]
-    batch: Annotated[int, Field(ge=2)] = 64
+    batch: Several = 64
     """Images an update, over all devices."""
     rate_decay: Literal["none", "cosine"] = "cosine"
     """How learning rates fall over the training."""
@@ -122,7 +122,7 @@ class Texture(Strict):
     """Weight of the mean Gram matrices of the same features."""
     fft: Annotated[float, Field(ge=0)] = 0.05
     """Weight of the mean magnitude spectra."""
-    weights: str = "~/.cache/pyrite"
+    weights: Folder = "~/.cache/pyrite"
     """Folder of downloaded weights; can be filled by hand."""
 
 
@@ -148,7 +148,7 @@ class StyleGAN2ADA(Training):
     """`weights`: weight demodulation (StyleGAN2); `adain`: adaptive instance normalisation (StyleGAN), an ablation."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.0
     """Weight of the noise inputs before training; 0 in the paper. 0.3 makes textures varied within a short training."""
-    noise_resolution: Annotated[int, Field(ge=4)] | None = None
+    noise_resolution: Annotated[int, Field(ge=4, le=MOST)] | None = None
     """Shorter side of the finest features that noise enters; null: all, as in the paper. With 8 it arranges a texture,
     but cannot stand in for its details."""
     learning_rate: Positive = 0.0025
@@ -177,7 +177,7 @@ class DDPM(Training):
     """Denoising diffusion (Ho et al. 2020; Nichol & Dhariwal 2021) with a fast sampler (Lu et al. 2022)."""
 
     family: Literal["ddpm"]
-    rate_warmup: Annotated[int, Field(ge=0)] = 10_000
+    rate_warmup: Whole = 10_000
     """Images over which learning rates rise from zero."""
     patience: Count | None = 6
     """Stop after this many snapshots without a better held-out loss or KID; null never. Small sets are copied after

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
 import shlex
 from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from pipeline.settings.basics import Count, Device, Name, Strict, UserError
+from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training, draws_boxes
 from pipeline.settings.patches import OWN, check_sources, patch_sets
 from pipeline.settings.shots import LIST, expanded
 from pipeline.settings.stages import Blend, Detection, Evaluate, Gallery, Generate, Tracking
 
+FOLDERS = ("benchmarks", "journal", "logs", "mlflow", "state", "tensorboard")  # of the results, beside the data sets
+
+
+def _at_home(folder: str) -> str:
+    found = os.path.expanduser(folder)
+    if found.startswith("~"):
+        raise ValueError(f"`{folder}` is in a home that is not there; write `./{folder}` for a folder of this name")
+    return found
+
 
 class Settings(Strict):
-    results: str = "results"
+    results: Annotated[Folder, AfterValidator(_at_home)] = "results"
     """Folder of everything that is made."""
-    seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)] = [0]
     """One generator is trained for each."""
     device: Device = "auto"
     """Where jobs compute: `auto` is an NVIDIA card that can be used, else the CPU; `mps` is Apple's, which nobody has
@@ -44,8 +55,9 @@ class Settings(Strict):
                 raise ValueError(f"models.{name}: `{name}` is the name of a folder of the results; choose another")
         if "all" in self.models:
             raise ValueError("models.all: `all` is the name of the detection arm that joins all models; choose another")
-        if len(set(self.seeds)) < len(self.seeds):
-            raise ValueError(f"seeds: {self.seeds} names a seed twice")
+        for name in FOLDERS:
+            if name in self.datasets:
+                raise ValueError(f"datasets.{name}: `{name}` is the name of a folder of the results; choose another")
         check_sources(self.datasets)
         for dataset, d in self.datasets.items():
             if d.size & (d.size - 1) or d.size < 32:
@@ -113,13 +125,13 @@ def load(config: dict[str, Any]) -> Settings:
     Raises:
         UserError: an unknown key (with the nearest valid one), a wrong type or an impossible value.
     """
-    config = _copy(config)
-    for path, value in _overrides(config.pop("set", None) or ""):
+    config = _copy(_mapping("configuration", config))
+    for path, value in _overrides(config.pop("set", None)):
         _assign(config, path, value)
     for key, entries in (("all_datasets", "datasets"), ("all_models", "models")):
-        overlay = config.pop(key, None) or {}
+        overlay = _mapping(key, config.pop(key, None))
         _check_overlay(key, entries, overlay)
-        for entry in (config.get(entries) or {}).values():
+        for entry in _mapping(entries, config.get(entries)).values():
             if isinstance(entry, dict):
                 _merge(entry, {k: v for k, v in overlay.items() if k in _keys(entries, entry)})
     if "datasets" in config:
@@ -145,8 +157,9 @@ def schema() -> dict[str, Any]:
 def _keys(entries: str, entry: dict) -> set[str]:
     if entries == "datasets":
         return OWN if entry.get("patches_of") else set(Dataset.model_fields)
-    family = FAMILY_SETTINGS.get(entry.get("family"), Training)
-    return set(family.model_fields)
+    family = entry.get("family")
+    known = isinstance(family, str) and family in FAMILY_SETTINGS
+    return set((FAMILY_SETTINGS[family] if known else Training).model_fields)
 
 
 def _check_overlay(key: str, entries: str, overlay: dict) -> None:
@@ -157,10 +170,19 @@ def _check_overlay(key: str, entries: str, overlay: dict) -> None:
         raise UserError(f"{key}.{unknown}: unknown setting{_nearest(unknown, known)}")
 
 
-def _copy(value: Any) -> Any:
+def _mapping(name: str, value: Any) -> dict:
+    if not isinstance(value, dict | None):
+        raise UserError(f"{name}: must be settings by their names (`name: value`), it is {_shown(value)}")
+    return value or {}
+
+
+def _copy(value: Any, *path: str) -> Any:
+    """Keys as text; no text holds what neither a file name nor a file may hold."""
     if isinstance(value, dict):
-        return {str(k): _copy(v) for k, v in value.items()}
-    return [_copy(v) for v in value] if isinstance(value, list) else value
+        return {_copy(str(k), *path): _copy(v, *path, str(k)) for k, v in value.items()}
+    if isinstance(value, str) and re.search("[\0\ud800-\udfff]", value):
+        raise UserError(f"{'.'.join(path) or 'configuration'}: {_shown(value)} holds what is no character of a text")
+    return [_copy(v, *path) for v in value] if isinstance(value, list) else value
 
 
 def _merge(base: dict, overlay: dict) -> None:
@@ -172,16 +194,22 @@ def _merge(base: dict, overlay: dict) -> None:
 
 
 def _overrides(text: Any) -> list[tuple[list[str], Any]]:
+    if text is None:
+        return []
     if not isinstance(text, str):
         raise UserError(f"set: {text!r} is not text; Snakemake reads `a: b` as a mapping, write dotted names instead")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UserError(f"set: `{text}` cannot be divided into settings ({error})") from None
     pairs = []
-    for word in shlex.split(text):
+    for word in words:
         path, equals, value = word.partition("=")
-        if not equals or not path:
+        if not equals or not all(path.split(".")):
             raise UserError(f"set: `{word}` is not of the form key.key=value")
         try:
-            pairs.append((path.split("."), yaml.safe_load(value)))
-        except yaml.YAMLError:
+            pairs.append((path.split("."), _copy(yaml.safe_load(value), path)))
+        except (yaml.YAMLError, ValueError):  # such as a date in a 13th month
             raise UserError(f"set: the value of `{path}` is not YAML: {value}") from None
     return pairs
 
@@ -208,12 +236,28 @@ def _explain(error: dict) -> str:
         case "union_tag_invalid":
             tag = error["ctx"]["tag"]
             return f"{name}.family: `{tag}` is not one of {', '.join(FAMILY_SETTINGS)}{_nearest(tag, FAMILY_SETTINGS)}"
-        case "string_pattern_mismatch" if where[-1:] == ["[key]"]:
-            return f"{'.'.join(where[:-1])}: a name is letters, digits and _, and begins with a letter"
+        case "string_pattern_mismatch" | "string_too_long" if where[-1:] == ["[key]"]:
+            return f"{'.'.join(where[:-1])}: a name is 1 to 80 letters, digits and _, and begins with a letter"
         case "value_error":
             message = str(error["ctx"]["error"])
             return f"{name}: {message}" if where else message
-    return f"{name}: {error['msg']}; it is {error['input']!r}"
+    return f"{name}: {error['msg']}; it is {_shown(error['input'])}{_way_out(error)}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+def _way_out(error: dict) -> str:
+    """Where YAML takes what looks like one thing for another."""
+    value = error["input"]
+    match error["type"]:
+        case "int_parsing" if isinstance(value, str) and re.fullmatch(r"[1-9](\.\d*)?[eE]\+?\d{1,2}", value):
+            return f", which YAML takes for text; write {int(float(value))}"
+        case "string_type" if isinstance(value, int | float):
+            return f", which YAML takes for a number; write it in quotes ('{value}')"
+    return ""
 
 
 def _nearest(word: str, known) -> str:

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from pipeline.settings.basics import Count, Fraction, Name, Positive, Strict, Switch
+from pipeline.settings.basics import (
+    MOST,
+    Classes,
+    Count,
+    Folder,
+    Fraction,
+    Name,
+    Positive,
+    Seed,
+    Several,
+    Strict,
+    Switch,
+    Whole,
+    distinct,
+)
 from pipeline.settings.families import STYLED, WIDE
 
 
 class Generate(Strict):
     images_per_class: Count | None = None
     """Images drawn for each class; null is as many as the class has training images."""
-    seed: int = 0
+    seed: Seed = 0
     """Image i of a class is drawn from a seed derived from this, the class and i."""
     batch: Count = 64
     """Images drawn at a time; changes nothing but speed and memory."""
@@ -30,7 +44,7 @@ class Blend(Strict):
 
     images: Count | None = None
     """Images made with the patches of each generator; null is one of each training image that can be used."""
-    seed: int = 0
+    seed: Seed = 0
     """Image i is made from a seed derived from this and i."""
 
 
@@ -46,7 +60,7 @@ class Sweep(Strict):
 class Interpolation(Strict):
     """A film from one image to another and back, as frames, GIF and MP4. Of every family."""
 
-    frames: Annotated[int, Field(ge=2)] = 8
+    frames: Several = 8
     """Images from the one to the other, both among them."""
     space: Literal["w", "z"] = "w"
     """`w`: in a line between the styles, in families that have them; elsewhere, and with `z`, on the great circle
@@ -69,7 +83,7 @@ class Mixing(Strict):
 class Strips(Strict):
     """Wide images without seams, as files in the type of the source. Of families that draw any width."""
 
-    width: Annotated[int, Field(ge=16)] = 512
+    width: Annotated[int, Field(ge=16, le=MOST)] = 512
     """Pixels; a strip is as high as the training images. Memory does not grow with it."""
     count: Count = 1
     """Strips of each class."""
@@ -78,9 +92,9 @@ class Strips(Strict):
 class Gallery(Strict):
     """What is drawn of each model beside its synthetic set, as far as its family can; null leaves a part out."""
 
-    classes: list[str] | None = None
+    classes: Classes | None = None
     """Classes to draw; null is the first four. A class that a model does not know is left out."""
-    seed: int = 0
+    seed: Seed = 0
     """Same seed, same gallery. With that of `generate` the images are the first of the synthetic set."""
     batch: Count = 32
     """Images drawn at a time; changes nothing but speed and memory."""
@@ -96,17 +110,17 @@ class Evaluate(Strict):
     lpips: Switch = "auto"
     """Variety by LPIPS on AlexNet: `auto` where both files of weights are in the cache, `on` fetches them (244 MB),
     `off` omits it."""
-    weights: str = "~/.cache/pyrite"
+    weights: Folder = "~/.cache/pyrite"
     """Folder of downloaded weights; can be filled by hand."""
-    domain: Annotated[int, Field(ge=0)] = 100
+    domain: Whole = 100
     """Training steps, of 16 images each, of the small classifier of the real classes in whose features sets are
     compared too; fewer where it would see each training image more than 3 times, which is how it learns them by heart.
     0 leaves it out."""
-    subsets: Annotated[int, Field(ge=2)] = 50
+    subsets: Several = 50
     """Random subsets for the spread of KID, and half-samples for the intervals of the other distances."""
-    subset_size: Annotated[int, Field(ge=10)] = 100
+    subset_size: Annotated[int, Field(ge=10, le=MOST)] = 100
     """Images in such a subset of KID, at most half as many as there are."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of every random choice of the evaluation."""
 
 
@@ -115,7 +129,7 @@ class Detect(Strict):
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 1500
     """Optimiser steps of a detector, the same in every arm."""
-    batch: Annotated[int, Field(ge=2)] = 64
+    batch: Several = 64
     """Images a step."""
     learning_rate: Positive = 1e-3
     """Peak AdamW step; cosine decay to zero."""
@@ -123,12 +137,18 @@ class Detect(Strict):
     """AdamW weight decay."""
     width: Count = 64
     """Channels of ResNet-18's first stage; 64 in the paper."""
-    ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0, 2.0]
+    ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0, 2.0]
     """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
-    keep: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1)] = [1.0, 0.5]
+    keep: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(distinct)] = [
+        1.0,
+        0.5,
+    ]
     """Shares of each class's synthetic images to use: the best by each of `filters`. Chosen on validation images;
     without them all are used."""
-    filters: Annotated[list[Literal["confidence", "nearest"]], Field(min_length=1)] = ["confidence", "nearest"]
+    filters: Annotated[list[Literal["confidence", "nearest"]], Field(min_length=1), AfterValidator(distinct)] = [
+        "confidence",
+        "nearest",
+    ]
     """What the best are, to a detector of the real training images: `confidence`, it is surest of the class asked for;
     `nearest`, they look to it most like training images of that class. Chosen like `keep`, for shares below 1."""
     pilots: Annotated[int, Field(ge=1, le=1000)] = 2
@@ -146,7 +166,7 @@ class DetectBoxes(Strict):
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 2000
     """Optimiser steps of a detector, the same in every arm."""
-    batch: Annotated[int, Field(ge=2)] = 16
+    batch: Several = 16
     """Images a step."""
     learning_rate: Positive = 2e-3
     """Peak AdamW step; rises over the first tenth of the steps, then cosine decay to zero. 1e-4 suits torchvision's."""
@@ -154,7 +174,7 @@ class DetectBoxes(Strict):
     """AdamW weight decay."""
     width: Count = 16
     """Of `small`: channels of the first stage of its ResNet-18."""
-    ratios: Annotated[list[Positive], Field(min_length=1)] = [0.5, 1.0]
+    ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0]
     """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
     pilots: Annotated[int, Field(ge=1, le=1000)] = 2
     """Trainings of each ratio to choose by, with seeds of their own. A single ratio needs none."""
@@ -163,7 +183,7 @@ class DetectBoxes(Strict):
 class BoxDetection(DetectBoxes):
     """What is set under `detect.boxes`. The class above is all that the job of an arm is given."""
 
-    pseudo_labels: list[Name] = []
+    pseudo_labels: Annotated[list[Name], AfterValidator(distinct)] = []
     """Models in whose synthetic images a detector of the real training images looks for defects: each gives an arm of
     its own, with the boxes that were found. Of models whose images have no boxes."""
 
@@ -178,7 +198,7 @@ class Detection(Detect):
 class Tracking(Strict):
     uri: str | None = None
     """MLflow tracking URI; null is a SQLite file under the results."""
-    experiment: str = "pyrite"
+    experiment: Annotated[str, Field(min_length=1)] = "pyrite"
     """Prefix of the MLflow experiments, one a data set."""
     tensorboard: bool = False
     """Write TensorBoard's event files too, under the results; needs `pip install 'pyrite[tensorboard]'`."""

@@ -34,7 +34,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 EVENTS = "events.jsonl"
-HEAD = {"key", "stage", "name", "experiment", "attach", "attempt", "supersedes", "ts"}  # of the first line
+HEAD = dict.fromkeys(("key", "stage", "name", "experiment", "attempt", "host"), str)  # of a `start`
+HEAD |= {"attach": bool, "supersedes": list, "pid": int, "ts": int}
 THUMBNAIL = 256  # pixels; the MLflow page shows this copy
 
 
@@ -252,21 +253,26 @@ class Past(NamedTuple):
             return None
         points, reached = [], {}
         for _, event in read_events(path):
-            names = {"metrics": event.get("d"), "image": [event.get("key")]}.get(event["t"])
-            images = event.get("images")
-            if not isinstance(names, (dict, list)) or type(images) is not int:
-                continue  # no point, or one that is damaged
-            for name in names:
-                points.append(images)
+            for name in _curves(event):
+                points.append(event["images"])
                 mark = (event["t"], name)
-                reached[mark] = max(reached.get(mark, -1), images)
+                reached[mark] = max(reached.get(mark, -1), event["images"])
         return cls(head, min(points, default=-1), reached)
+
+
+def _curves(event: dict[str, Any]) -> list[str]:
+    """Names of the curves that an event has a point of."""
+    names = {"metrics": event.get("d"), "image": [event.get("key")]}.get(event["t"])
+    if not isinstance(names, dict | list) or not isinstance(event.get("images"), int):
+        return []
+    return [name for name in names if isinstance(name, str)]
 
 
 def read_events(path: str | os.PathLike, offset: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
     """The events of a journal from a byte offset on, each with the offset that follows it.
 
-    A line torn by a kill is passed over; a last line still being written is left for the next reader.
+    A line torn by a kill, or without a kind, is passed over; a last line still being written is left for the
+    next reader. What else an event holds is for its reader to check: files may be altered.
     """
     with open(path, "rb") as file:
         file.seek(offset)
@@ -278,17 +284,18 @@ def read_events(path: str | os.PathLike, offset: int = 0) -> Iterator[tuple[int,
                 event = json.loads(line)
             except (ValueError, RecursionError):
                 continue
-            if isinstance(event, dict) and isinstance(event.get("t"), str):
+            if isinstance(event, dict) and isinstance(event.get("t"), str) and isinstance(event.get("ts", 0), int):
                 yield offset, event
 
 
 def head_of(path: str | os.PathLike) -> dict[str, Any] | None:
-    """The `start` event of a journal, or None."""
+    """The `start` event of a journal, or None where there is none that is whole."""
     try:
         _, event = next(read_events(path), (0, {}))
     except OSError:
         return None
-    return event if event.get("t") == "start" and event.keys() >= HEAD else None
+    whole = event.get("t") == "start" and all(isinstance(event.get(name), kind) for name, kind in HEAD.items())
+    return event if whole else None
 
 
 def git_tags(root: str | os.PathLike) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline.tracking.address import without_password
 from pipeline.tracking.backlog import Entry
 from pipeline.tracking.journal import read_events
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow takes no more at a time
 REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")  # what MLflow will never accept
 REFUSED = "mlflow_refused.jsonl"
+ENDS = ("FINISHED", "FAILED", "KILLED")
 
 
 @dataclass
@@ -76,7 +78,7 @@ class Replay:
                 self.handlers[event["t"]](event)
             except self.store.Error as error:
                 self._refuse(event, error)
-            except (KeyError, TypeError, ValueError) as error:
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 self._note(event, f"not understood: {error!r}")
             if len(self.metrics) >= BATCH["metrics"]:
                 self._flush()
@@ -95,7 +97,7 @@ class Replay:
         if self.attached:
             self._tags(event)
         else:
-            self._send("params", [self.store.entities.Param(_name(k), v) for k, v in event["d"].items()])
+            self._send("params", [self.store.entities.Param(_name(k), str(v)) for k, v in event["d"].items()])
 
     def _tags(self, event: dict[str, Any]) -> None:
         tags = event["d"]
@@ -103,11 +105,11 @@ class Replay:
             tags = {f"{self.stage}.{k}": v for k, v in tags.items()}
         elif "git_commit" in tags:
             tags = tags | {"mlflow.source.git.commit": tags["git_commit"]}
-        self._send("tags", [self.store.entities.RunTag(_name(k), v) for k, v in tags.items()])
+        self._send("tags", [self.store.entities.RunTag(_name(k), str(v)) for k, v in tags.items()])
 
     def _metrics(self, event: dict[str, Any]) -> None:
-        at, step = event["ts"], event["images"]
-        self.metrics += [self.store.entities.Metric(_name(k), v, at, step) for k, v in event["d"].items()]
+        at, step = event["ts"], int(event["images"])
+        self.metrics += [self.store.entities.Metric(_name(k), float(v), at, step) for k, v in event["d"].items()]
 
     def _final(self, event: dict[str, Any]) -> None:
         self._metrics(event | {"images": 0})
@@ -135,6 +137,8 @@ class Replay:
         self.store.add_dataset(self.state.run, event, "training" if self.stage == "train" else self.stage)
 
     def _end(self, event: dict[str, Any]) -> None:
+        if event["status"] not in ENDS:
+            raise ValueError(f"status is none of {', '.join(ENDS)}")
         self.status = event["status"]
         if event["error"]:
             self.store.client.log_text(self.state.run, event["error"], f"error_{self.stage}.txt")
@@ -177,7 +181,7 @@ class Replay:
         """What MLflow will never take must not hold up the rest; anything else is tried again."""
         if error.error_code not in REFUSALS:
             raise error
-        self._note(event, str(error))
+        self._note(event, without_password(str(error), self.store.uri))
 
     def _note(self, event: dict[str, Any], reason: str) -> None:
         self.outcome.refused += 1

@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipeline.tracking.address import divided, shown, without_password
 from pipeline.tracking.backlog import Entry, alive, backlog
 from pipeline.tracking.journal import digest, head_of
 from pipeline.tracking.replay import Outcome, Replay
@@ -69,18 +70,21 @@ class Store:
     """
 
     def __init__(self, uri: str, artifacts: Path, prefix: str):
-        self.uri, self.artifacts, self.prefix = uri, artifacts, prefix
+        self.uri, user, password = divided(uri)
+        self.artifacts, self.prefix = artifacts, prefix
         self._experiments: dict[str, str] = {}
         probe(uri)
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        if user is not None:
+            os.environ |= {"MLFLOW_TRACKING_USERNAME": user, "MLFLOW_TRACKING_PASSWORD": password or ""}
         import mlflow
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self.entities, self.Error = mlflow.entities, mlflow.exceptions.MlflowException
-        mlflow.set_tracking_uri(uri)  # proxied artifacts are resolved through the global one
-        with _created_once(uri):
-            self.client = mlflow.MlflowClient(uri)
+        mlflow.set_tracking_uri(self.uri)  # proxied artifacts are resolved through the global one
+        with _created_once(self.uri):
+            self.client = mlflow.MlflowClient(self.uri)
 
     def experiment(self, name: str) -> str:
         """The id of an experiment, made if need be."""
@@ -174,11 +178,17 @@ def identity(uri: str, prefix: str) -> str:
 
 
 def probe(uri: str) -> None:
-    """Raise `Unavailable` in at most 5 s where nothing answers; MLflow itself would try for minutes, or an hour."""
-    parts = urlsplit(uri)
+    """Raise `Unavailable` in at most 5 s where nothing answers; MLflow itself would try for minutes, or an hour. And
+    where it is a folder, which MLflow does not take any more."""
     try:
+        parts = urlsplit(divided(uri).uri)
+        if parts.scheme in ("", "file") and not os.environ.get("MLFLOW_ALLOW_FILE_STORE"):
+            raise Unavailable(
+                "MLflow has given up stores of plain files; write `sqlite:///path/to/mlflow.db`, or set the variable "
+                "MLFLOW_ALLOW_FILE_STORE=true of the environment"
+            )
         if parts.scheme in ("http", "https"):
-            urllib.request.urlopen(uri.rstrip("/") + "/health", timeout=5).close()
+            urllib.request.urlopen(parts.geturl().rstrip("/") + "/health", timeout=5).close()
         elif parts.hostname:
             port = parts.port or PORTS.get(parts.scheme.partition("+")[0])
             if port:
@@ -273,7 +283,7 @@ class Syncer:
                     self._sync(entry, outcome)
                 except Exception as error:
                     probe(self.uri)
-                    outcome.failed.append(f"{entry.folder}: {_line(error)}")
+                    outcome.failed.append(f"{entry.folder}: {_line(error, self.uri)}")
             self._publish(entries)
         return outcome
 
@@ -322,8 +332,8 @@ class Syncer:
                 self._views[experiment] = value
 
 
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:300]
+def _line(error: Exception, uri: str) -> str:
+    return without_password(f"{type(error).__name__}: {error}".splitlines()[0], uri)[:300]
 
 
 # ---------------------------------------------------------------- commands
@@ -338,7 +348,9 @@ def once(uri: str | None, results: Path, prefix: str = PREFIX, view: View | None
     try:
         outcome = Syncer(uri, results, prefix).sync()
     except Exception as error:
-        print(f"tracking: {shown(store_uri(uri, results))} cannot be used now, nothing is lost: {_line(error)}")
+        print(
+            f"tracking: {shown(store_uri(uri, results))} cannot be used now, nothing is lost: {_line(error, uri or '')}"
+        )
         return 1
     print(f"tracking: {outcome}")
     return 1 if outcome.failed else 0
@@ -356,7 +368,7 @@ def follow(uri: str | None, results: Path, parent: int, prefix: str = PREFIX, vi
                 syncer = syncer or Syncer(uri, results, prefix)
                 trouble = "; ".join(syncer.sync(wait=0).failed[:1])
             except Exception as error:
-                syncer, trouble = None, _line(error)
+                syncer, trouble = None, _line(error, uri or "")
             if trouble and trouble != said:
                 print(f"tracking: will try again: {trouble}", flush=True)
             said, pause = trouble, min(60.0, 2 * pause) if trouble else POLL
@@ -368,12 +380,6 @@ def follow(uri: str | None, results: Path, parent: int, prefix: str = PREFIX, vi
     if any(entry.pending for entry in backlog(journals, store)):
         return once(uri, results, prefix)
     return 0
-
-
-def shown(uri: str) -> str:
-    """An address without its password."""
-    password = urlsplit(uri).password
-    return uri.replace(f":{password}@", ":***@") if password else uri
 
 
 def main() -> int:

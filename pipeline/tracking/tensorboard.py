@@ -149,12 +149,13 @@ class Encoder:
     def __call__(self, event: dict[str, Any]) -> None:
         """Nothing for an event that TensorBoard has no place for (files, data sets) or that is broken."""
         try:
-            values = list(self.handlers.get(event["t"], lambda _: ())(event))
-        except (KeyError, TypeError, ValueError, OSError):
+            values, images = list(self.handlers.get(event["t"], lambda _: ())(event)), int(event.get("images", 0))
+            at = event["ts"] / 1000
+        except (AttributeError, KeyError, TypeError, ValueError, OSError):
             return
         if values:
             summary = self.summary.Summary(value=values)
-            self._write(wall_time=event["ts"] / 1000, step=event.get("images", 0), summary=summary)
+            self._write(wall_time=at, step=images, summary=summary)
 
     def _scalars(self, event: dict[str, Any], group: str = "") -> Iterator[Any]:
         for name, value in event["d"].items():

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 from pipeline.settings import UserError
+from pipeline.tracking.address import divided
 from pipeline.tracking.sync import ENVIRONMENT, PREFIX, Syncer, Unavailable, probe, store_uri
 from pipeline.tracking.views import addresses
 
@@ -40,7 +41,7 @@ def show(results: Path, uri: str | None = None, prefix: str = PREFIX) -> None:
     print(f"tracking: {syncer.sync()}")
     pages = syncer.pages()
     if uri and uri.startswith(("http://", "https://")):
-        print(listing(uri.rstrip("/"), pages))
+        print(listing(divided(uri).uri.rstrip("/"), pages))
         return
     port = free_port()
     server = start(store_uri(uri, results), results, port)

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from pipeline.data.texts import one_line
+
 GAP = 2  # pixels between images
 TEXT = 14  # height of the letters
 LABEL = 170  # widest column of labels
@@ -128,7 +130,7 @@ def _tile(width: int) -> int:
 
 
 def _shorten(name: str, font: ImageFont.FreeTypeFont) -> str:
-    short = name
+    short = one_line(name[:LABEL])
     while font.getlength(short) > LABEL:
         short = short.rstrip("…")[:-1] + "…"
     return short

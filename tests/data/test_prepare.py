@@ -48,6 +48,17 @@ def test_awkward_names_nested_folders_and_bad_files(tmp_path, inline, folder, pi
     assert "first of 4 rejected" in said
 
 
+def test_the_end_of_a_line_within_a_name_ends_no_row(tmp_path, inline, folder, picture, dataset):
+    content = {f"a\rb/{i}\r.png": picture(i, (16, 16)) for i in range(4)}
+    content |= {f"c\nd/{i}\r\n.png": picture(4 + i, (16, 16)) for i in range(4)}
+    prepare(dataset(folder(content | {"a\rb/\rtext.png": b"words"}), labels={"rule": "folder"}), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert set(images.metadata["source"]) == set(content)
+    assert images.meta["classes"] == ["a\rb", "c\nd"]
+    with open(tmp_path / "out" / "rejected.csv", encoding="utf-8", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["a\rb/\rtext.png"]
+
+
 def test_pixels_arrive_unchanged_where_nothing_is_to_be_done(tmp_path, inline, folder, picture, dataset):
     pictures = [picture(i, (16, 16), "uint16") for i in range(5)]
     prepare(dataset(folder({f"{i}.tif": p for i, p in enumerate(pictures)})), tmp_path / "out")

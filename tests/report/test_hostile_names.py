@@ -123,3 +123,10 @@ def test_a_page_of_them_is_drawn_and_can_be_filtered(made, monkeypatch):
     assert set(values) <= set(choices)
     assert len(choices) == len(set(choices))
     assert "real+duplicates" in page.words()
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "$\\frac{a$", "a\nb", "a\rb"])
+def test_figures_have_room_for_any_name_of_a_class(name):
+    gain = {"difference": 0.1, "low": 0.05, "high": 0.2}
+    assert figures.class_gains([name, "b"], [0.5, 0.6], [{"arm": "real+a", "gains": [gain, gain]}]).startswith("<svg")
+    assert figures.precision_recall({name: {"real": np.linspace(1, 0, 101)}}).startswith("<svg")

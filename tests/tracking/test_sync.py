@@ -3,16 +3,19 @@
 All tests share one real SQLite store; each has its own results folder and experiment.
 """
 
+import base64
 import contextlib
 import json
 import math
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -310,6 +313,55 @@ def test_what_mlflow_refuses_is_noted_and_holds_up_nothing_else(results):
     assert notes.count("\n") == 7
 
 
+BROKEN = [
+    {"t": "metrics", "d": [1, 2], "images": 3},
+    {"t": "metrics", "d": {"a": [1]}, "images": 3},
+    {"t": "metrics", "d": {"a": {}}, "images": "x"},
+    {"t": "params", "d": "text"},
+    {"t": "tags", "d": 7},
+    {"t": "final", "d": None},
+    {"t": "image", "images": 1, "key": [], "file": 3},
+    {"t": "artifact", "path": {}, "dest": 1},
+    {"t": "model", "path": None},
+    {"t": "dataset", "digest": 5},
+    {"t": "resume", "host": []},
+    {"t": "end", "status": "PERHAPS", "error": None},
+    {"t": "end", "status": [], "error": 5},
+]
+PASSED_OVER = ["5", "[1]", '"text"', "null", '{"t": [1], "ts": 1}', '{"t": "metrics", "ts": "late"}', "{", "\\x00"]
+
+
+def test_an_event_of_any_form_is_noted_and_holds_up_nothing(results):
+    with results.journal(params={"good": 1}) as journal:
+        journal.metrics({"a": 1}, 10)
+    lines = [*PASSED_OVER, *(json.dumps(event | {"ts": 1}) for event in BROKEN)]
+    with open(results.folder() / EVENTS, "a") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    with results.journal(resume=True) as journal:
+        journal.metrics({"a": 2}, 20)
+    outcome = results.sync()
+    assert (outcome.failed, outcome.refused) == ([], len(BROKEN))
+    (run,) = results.runs()
+    assert (run.data.metrics, run.info.status) == ({"a": 2}, "FINISHED")
+    assert results.sync().events == 0
+
+
+@pytest.mark.parametrize(
+    "head", ["{}", '{"t": "start", "ts": 1}', '{"t": "start", "ts": 1, "key": [1], "experiment": {}}']
+)
+def test_a_journal_without_a_whole_beginning_holds_up_no_other(results, head):
+    folder = results.folder(model="torn")
+    folder.mkdir(parents=True)
+    (folder / EVENTS).write_text(head + '\n{"t": "metrics", "ts": 1, "images": 1, "d": {"a": 1}}\n')
+    train(results)
+    assert results.sync().failed == []
+    assert len(results.runs()) == 1
+    with results.journal(model="torn", resume=True) as journal:
+        journal.metrics({"a": 1}, 10)
+    assert results.sync().failed == []
+    assert len(results.runs()) == 2
+
+
 def test_a_run_deleted_by_a_person_stays_deleted(results):
     train(results)
     results.sync()
@@ -380,6 +432,53 @@ def test_a_dead_database_is_not_waited_for(results, scheme, capsys):
         assert once(address, results.root) == 1
         assert time.monotonic() - began < 10
     assert "secret" not in capsys.readouterr().out
+
+
+class Asked(BaseHTTPRequestHandler):
+    """A server behind a password: says of each question what it was known by."""
+
+    def do_GET(self):
+        self.server.known.append((self.path.partition("?")[0], self.headers.get("Authorization")))
+        self.send_response(200 if self.path == "/health" else 404)
+        self.end_headers()
+
+    do_POST = do_GET
+
+    def log_message(self, *said):
+        pass
+
+
+@pytest.fixture
+def guarded():
+    with ThreadingHTTPServer(("127.0.0.1", 0), Asked) as server:
+        server.known = []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_server_is_told_user_and_password_and_nobody_else_is(results, guarded, capsys, monkeypatch):
+    for name in ("USERNAME", "PASSWORD"):
+        monkeypatch.setenv(f"MLFLOW_TRACKING_{name}", "of before")
+    train(results)
+    uri = f"http://me:s%40cret@127.0.0.1:{guarded.server_port}"
+    assert once(uri, results.root) == 1  # it answers, and knows nothing of experiments
+    told = "Basic " + base64.b64encode(b"me:s@cret").decode()
+    questions = [known for path, known in guarded.known if path != "/health"]
+    assert questions
+    assert set(questions) == {told}
+    said = capsys.readouterr().out + "".join(path.read_text() for path in results.root.rglob("*.jsonl"))
+    assert "1 journals failed, nothing is lost" in said
+    assert not re.search("s%40cret|s@cret", said)
+
+
+@pytest.mark.parametrize("uri", ["./mlruns", "file:./mlruns", "mlflow.db"])
+def test_a_folder_as_a_store_is_answered_with_what_to_write(results, uri, capsys, monkeypatch):
+    monkeypatch.delenv("MLFLOW_ALLOW_FILE_STORE", raising=False)
+    train(results)
+    assert once(uri, results.root) == 1
+    said = capsys.readouterr().out
+    assert "write `sqlite:///path/to/mlflow.db`, or set the variable MLFLOW_ALLOW_FILE_STORE=true" in said
 
 
 def test_a_second_syncer_waits_its_turn(results):

@@ -256,7 +256,8 @@ def extractors():
 
 def tracking(command):
     uri = SETTINGS.tracking.uri or ""
-    also = ["--tensorboard"] if SETTINGS.tracking.tensorboard else []
+    also = [f"--experiment={SETTINGS.tracking.experiment}"]
+    also += ["--tensorboard"] if SETTINGS.tracking.tensorboard else []
     return [
         sys.executable,
         "-m",

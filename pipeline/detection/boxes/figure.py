@@ -15,13 +15,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from pipeline.data.imageset import ImageSet
-from pipeline.data.preview import COLOURS, PLAIN_TEXT
+from pipeline.data.preview import COLOURS
+from pipeline.data.texts import PLAIN_TEXT, shortened
 from pipeline.files import whole
 
 COLUMNS, ROWS = 4, 3
 SHOWN = 0.3  # lowest score of a found box in the picture; those below would cover it
 SIDE = 2.6  # inches of an image
 DPI = 110
+LETTERS = 30  # of the name of a class
 TRUE = {"linestyle": "-", "linewidth": 1.0}
 FOUND = {"linestyle": (0, (3, 2)), "linewidth": 1.8}
 
@@ -73,7 +75,7 @@ def _beside(real: ImageSet, results: Sequence[dict[str, Any]]) -> Figure:
         _boxes(ax, result["truth"], place, len(first["classes"]), TRUE)
         _boxes(ax, result["seeds"][0]["found"], place, len(first["classes"]), FOUND)
     handles = [
-        Line2D([], [], color=colour, linewidth=3, label=f"{number}{name}")
+        Line2D([], [], color=colour, linewidth=3, label=f"{number}{shortened(name, LETTERS)}")
         for name, number, colour in zip(first["classes"], *_looks(len(first["classes"])), strict=True)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), fontsize=8, frameon=False)

@@ -1,0 +1,16 @@
+"""Names of classes and files as text in a picture, whatever they hold."""
+
+from __future__ import annotations
+
+PLAIN_TEXT = {"text.parse_math": False}  # of matplotlib: no name is a formula (`$`)
+
+
+def one_line(text: str) -> str:
+    """A text that Pillow can draw and measure: ends of lines and other characters without a shape become spaces."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def shortened(text: str, most: int) -> str:
+    """In one line of at most so many characters, for a place that does not grow with its text."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
