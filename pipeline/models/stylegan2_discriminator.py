@@ -29,6 +29,8 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         with precision(x, self.low_precision):
+            # A block in float32 may follow one in half precision.
+            x = x if self.low_precision else x.to(self.same.weight.dtype)
             y = activate(self.same(x))
             return activate(self.down(self.blur(y))) + self.skip(self.downsample(x))
 

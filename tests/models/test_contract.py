@@ -126,6 +126,34 @@ def test_float16_trains_with_scaled_losses(family):
     assert "scaler.scale" in model.state()
 
 
+# As narrow as an update of 128 x 256 pixels in a fraction of a second takes.
+LARGE = {
+    "dcgan": {"channels": 8},
+    "wgan_gp": {"channels": 8, "critic_steps": 1},
+    "cgan": {"generator_channels": 1, "discriminator_channels": 1},
+    "stylegan2_ada": {"channel_max": 4},
+    "ddpm": {"channels": 4, "multipliers": [1] * 5, "heads": 1, "sampling_steps": 2},
+}
+
+
+@pytest.mark.parametrize("amp", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
+@pytest.mark.parametrize(("height", "width"), [(128, 128), (128, 256)])
+def test_half_precision_at_sizes_of_real_data(family, height, width, amp):
+    """Networks have more resolutions than run in half precision: an update, a look, images and a restored state."""
+    of = ImageSpec(height, width, 1, ("a", "b"))
+    model, restored = (make(family, of, seed, amp, batch=2, **LARGE[family]) for seed in (0, 1))
+    images, labels = batch(of, 2)
+    assert all(torch.isfinite(value) for value in model.update(Batch(images, labels, 0)).values())
+    (part,) = Batch(images, labels, 1).parts()
+    with torch.no_grad():
+        assert all(torch.isfinite(value) for value in model.held_out(part).values())
+    restored.load_state({name: value.clone() for name, value in model.state().items()})
+    drawn = model.sample(labels, torch.tensor([3, 4]))
+    assert drawn.shape == (2, 1, height, width)
+    assert torch.isfinite(drawn).all()
+    assert torch.equal(drawn, restored.sample(labels, torch.tensor([3, 4])))
+
+
 def test_an_update_in_parts_is_the_same_update(family):
     """Rows that do not see one another: the gradients of halves add up to those of the whole. Batch statistics (of
     normalisation, or of the minibatch deviation) are those of a part; there the update is only a possible one."""
