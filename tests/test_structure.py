@@ -22,7 +22,7 @@ MAY_IMPORT = {
     "evaluation": {"data", "detection", "tracking", "weights"},
     "detection": {"data", "tracking", "training"},
     "report": {"data", "detection", "evaluation", "tracking", "training"},
-    "gpu_check": {"data", "models", "training", "sampling"},
+    "gpu_check": {"data", "models", "training", "evaluation", "detection"},
 }
 
 
