@@ -32,7 +32,7 @@ bench: .bench/.installed  ## training, sampling and the panel beside other packa
 	.bench/bin/python -m benchmarks.peers
 	.bench/bin/python -m benchmarks.panel
 
-gpu-check:  ## every family on whatever accelerator is here; needs neither Snakemake nor MLflow
+gpu-check:  ## is the accelerator here sound, and how fast; needs neither Snakemake nor MLflow
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m pipeline.gpu_check
 
 ui: .venv/.installed  ## MLflow's pages, on this machine only; RESULTS=results-neu for other results, URI=… for a shared store

@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "evaluation": {"data", "detection", "device", "tracking", "weights"},
     "detection": {"data", "device", "tracking", "training"},
     "report": {"data", "detection", "evaluation", "tracking", "training"},
-    "gpu_check": {"data", "device", "models", "training", "sampling"},
+    "gpu_check": {"data", "device", "models", "training", "evaluation", "detection"},
 }
 
 

@@ -85,7 +85,7 @@ def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
 
 def _features(images: NDArray, description: str, network: nn.Sequential) -> Features:
     vectors, size = [], max(1, PIXELS_A_BATCH // (images.shape[1] * images.shape[2]))
-    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+    with torch.inference_mode():
         for batch in batches(images, description, size):
             unit = normalised(stored(_shrunk(batch)).to(device()).permute(0, 3, 1, 2))
             vectors.append(network(unit).cpu().numpy())

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from pipeline.evaluation.features import full_precision
 from pipeline.weights import fetch, in_cache, verified
 
 NEEDED = ("alexnet", "lpips")  # of `pipeline.weights`
@@ -90,6 +91,6 @@ def distances(network: Lpips, a: NDArray, b: NDArray) -> NDArray[np.float64]:
         return torch.from_numpy(np.ascontiguousarray(rgb, np.float32))
 
     starts = range(0, len(a), BATCH)
-    with torch.inference_mode():
+    with torch.inference_mode(), full_precision():
         parts = [network(shown(a[i : i + BATCH]), shown(b[i : i + BATCH])) for i in starts]
     return torch.cat(parts).double().numpy()

@@ -81,7 +81,7 @@ def random_features(images: NDArray, description: str) -> Features:
     _, height, width, channels = images.shape
     networks = RandomNetworks(channels, min(height, width), device())
     vectors, grams = [], []
-    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
+    with torch.inference_mode():
         for batch in batches(images, description, max(1, PIXELS_A_BATCH // (height * width))):
             unit = torch.from_numpy(batch.astype(np.float32) / np.iinfo(images.dtype).max)
             v, g = networks(unit.permute(0, 3, 1, 2).contiguous().to(device()))

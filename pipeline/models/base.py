@@ -63,7 +63,8 @@ class GenerativeModel(ABC, nn.Module):
 
     @abstractmethod
     def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
-        """Images of the averaged weights; image i depends on labels[i] and latents[i] alone.
+        """Images of the averaged weights; image i depends on labels[i] and latents[i] alone, but for rounding: another
+        batch size may mean another algorithm, on a GPU in TF32 or bf16 a level or so of 8 bits.
 
         Args:
             labels: (N,) int64.
@@ -182,7 +183,7 @@ class GenerativeModel(ABC, nn.Module):
     @torch.no_grad()
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Images of the averaged weights, (N, C, H, W) float32 in [-1, 1]; image i depends on labels[i] and seeds[i]
-        alone.
+        alone, but for rounding, as in `decode`.
 
         Args:
             labels: (N,) int64.

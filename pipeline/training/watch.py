@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.data.imageset import ImageSet
 from pipeline.evaluation import metrics
+from pipeline.evaluation.features import full_precision
 from pipeline.evaluation.random_networks import RandomNetworks
 from pipeline.models import ranks
 from pipeline.models.base import GenerativeModel
@@ -114,5 +115,6 @@ class Watch:
 
     @torch.no_grad()
     def _vectors(self, images: Tensor) -> np.ndarray:
-        parts = [self.networks(x.to(self.device).add(1).div(2).clamp(0, 1))[0].cpu() for x in images.split(64)]
+        with full_precision():
+            parts = [self.networks(x.to(self.device).add(1).div(2).clamp(0, 1))[0].cpu() for x in images.split(64)]
         return torch.cat(parts).numpy()
