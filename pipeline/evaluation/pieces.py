@@ -34,7 +34,7 @@ from pipeline.data.duplicates import STEPS
 from pipeline.evaluation.microstructure import luminance
 from pipeline.evaluation.twins import CHUNK, SIDE
 
-BROAD = 3.0  # standard deviation, in pixels, of the smoothing whose remainder are the details
+BROAD = 2.0  # standard deviation, in pixels, of the smoothing whose remainder are the details
 END = slice(1, -1)  # smoothing mirrors an image at its ends; there, details are not those of a piece
 PATCH = 11  # pixels of a side
 STEP = 5  # pixels from patch to patch of a judged image; odd, so that a piece lies on every second pixel for some
@@ -55,7 +55,7 @@ PRICE = 4.5  # nats that a joined patch costs: it was laid at the best of (2 REA
 LEAST = 25.0  # nats that prove a piece, at the least
 UNRELATED = 48  # training images from which the bar is found,
 HIGH = 90  # as this percentile of what they reach, for the others may have copies that the groups do not name,
-MARGIN = 1.15  # and so many times that
+MARGIN = 1.05  # and so many times that
 BLOCK = 1024  # patches at a time
 
 
@@ -206,8 +206,7 @@ class Search:
         for i, image in enumerate(made):
             mine = Votes(*(part[i * each : (i + 1) * each].ravel() for part in votes))
             weight = evidence(mine.likeness, np.repeat(independent[i].ravel(), mine.likeness.size // each))
-            looks = ((*look, independent[i]) for look in _looks(mine, weight))
-            found.append([piece for look in looks for piece in self._joined(image.astype(np.float32), *look)])
+            found.append(self._joined(image.astype(np.float32), _looks(mine, weight), independent[i]))
         return found
 
     def _votes(self, patches: NDArray[np.float32], own: NDArray | None, each: int) -> Votes:
@@ -233,46 +232,44 @@ class Search:
         return np.where(transposed, col, row), np.where(transposed, row, col)
 
     def _joined(
-        self, image: NDArray[np.float32], real: int, view: int, down: int, right: int, independent: NDArray
+        self, image: NDArray[np.float32], looks: list[Look], independent: NDArray
     ) -> list[tuple[float, NDArray]]:
         """Evidence and mask of patches of an image (h, w) that agree with a training image, joined."""
-        scene = views.unseen(self.real[real], view).astype(np.float32)
-        correlation = self._correlated(image, scene, down, right)
-        place = correlation.argmax(axis=0)
-        correlation = np.take_along_axis(correlation, place[None], axis=0)[0]
+        if not looks:
+            return []
+        moments = [self._on_grid(of, 1) for of in _moments(image)]
+        correlation = np.stack([self._correlated(image, moments, look) for look in looks])
+        place = correlation.argmax(axis=1)
+        correlation = np.take_along_axis(correlation, place[:, None], axis=1)[:, 0]
         gain = evidence(correlation, independent) - PRICE
         member = _components((correlation >= ALIKE) & (gain > 0), *np.divmod(place, 2 * REACH + 1))
         told = np.bincount(member[member >= 0], gain[member >= 0])
         pieces = []
         for piece in np.flatnonzero(told >= LEAST):
-            inside = (member == piece).astype(np.float32)
+            look = int(np.argmax((member == piece).any(axis=(1, 2))))
+            inside = (member[look] == piece).astype(np.float32)
             cover = self.rows.T @ inside @ self.cols
-            density = (self.rows.T @ (inside * gain) @ self.cols) / np.maximum(cover, 1) / PATCH**2
+            density = (self.rows.T @ (inside * gain[look]) @ self.cols) / np.maximum(cover, 1) / PATCH**2
             pieces.append((float(density.sum()), cover > 0))
         return pieces
 
-    def _correlated(self, image: NDArray, scene: NDArray, down: int, right: int) -> NDArray[np.float32]:
-        """(shifts, a, b): correlation of the patches of an image with a scene, both (h, w), at all shifts by down and
-        right to within REACH; -1 where a patch leaves the scene."""
-        around, inside = (_window(a, down, right) for a in (scene, np.ones_like(scene)))
-        shifts, pixels = 2 * REACH + 1, PATCH**2
+    def _correlated(self, image: NDArray, moments: list[NDArray], look: Look) -> NDArray[np.float32]:
+        """(shifts, a, b): correlation of the patches of an image (h, w) with a training image, at all shifts down and
+        right to within REACH of a look; -1 where a patch leaves the training image."""
+        scene = views.unseen(self.real[look.real], look.view)
+        around, inside = _around(scene, look.down, look.right)
+        shifts = 2 * REACH + 1
         moved = np.lib.stride_tricks.sliding_window_view(around, self.shape)
         products = self.rows @ (moved * image) @ self.cols.T
+        (sums, spread), (own, mine) = (self._on_grid(of, shifts) for of in _moments(around)), moments
+        correlation = (products - sums * own / PATCH**2) / np.sqrt(spread * mine)
+        return np.where(self._on_grid(inside, shifts), correlation, -1).reshape(-1, len(self.rows), len(self.cols))
 
-        def moments(of: NDArray) -> tuple[NDArray, NDArray]:
-            sums, squares = (_box(a) for a in (of, of * of))
-            return sums, squares - sums**2 / pixels + EVEN * STEPS**2 * pixels
-
+    def _on_grid(self, of: NDArray, shifts: int) -> NDArray:
+        """What patches at all places have -> (shifts, shifts, a, b): those of the grid, moved down and right."""
         grid = STEP * (len(self.rows) - 1) + 1, STEP * (len(self.cols) - 1) + 1
-
-        def at_shifts(of: NDArray) -> NDArray:
-            return np.lib.stride_tricks.sliding_window_view(of, grid)[:shifts, :shifts, ::STEP, ::STEP]
-
-        (sums, spread), (own, mine) = moments(around), moments(image)
-        own, mine = own[: grid[0] : STEP, : grid[1] : STEP], mine[: grid[0] : STEP, : grid[1] : STEP]
-        correlation = (products - at_shifts(sums) * own / pixels) / np.sqrt(at_shifts(spread) * mine)
-        correlation = np.where(at_shifts(_box(inside)) > pixels - 0.5, correlation, -1)
-        return correlation.reshape(shifts**2, len(self.rows), len(self.cols))
+        windows = np.lib.stride_tricks.sliding_window_view(of, grid)
+        return windows[:shifts, :shifts, ::STEP, ::STEP]
 
 
 class Votes(NamedTuple):
@@ -286,8 +283,17 @@ class Votes(NamedTuple):
     right: NDArray
 
 
-def _looks(votes: Votes, weight: NDArray) -> list[tuple[int, int, int, int]]:
-    """Training image, view and shift (down, right) that most of the votes of one image are for, the best first."""
+class Look(NamedTuple):
+    """A training image, in a view and at a shift."""
+
+    real: int
+    view: int
+    down: int
+    right: int
+
+
+def _looks(votes: Votes, weight: NDArray) -> list[Look]:
+    """What most of the votes of one image are for, the best first."""
     scene = len(views.VIEWS) * votes.real + votes.view
     close = [np.abs(shift[:, None] - shift) <= REACH for shift in (votes.down, votes.right)]
     together = (scene[:, None] == scene) & close[0] & close[1]
@@ -297,17 +303,17 @@ def _looks(votes: Votes, weight: NDArray) -> list[tuple[int, int, int, int]]:
         best = int(score.argmax())
         if score[best] <= 0:
             break
-        looks.append(tuple(int(part[best]) for part in votes[1:]))
+        looks.append(Look(*(int(part[best]) for part in votes[1:])))
         score = np.where(together[best], 0, score)
     return looks
 
 
 def _components(member: NDArray[np.bool_], down: NDArray, right: NDArray) -> NDArray[np.int64]:
-    """(a, b) number of the component of each place of a grid, -1 outside: members side by side whose shifts differ by
-    at most one pixel are joined."""
+    """(n, a, b) number of the component of each place of n grids, -1 outside: members side by side whose shifts
+    differ by at most one pixel are joined."""
     number = np.arange(member.size).reshape(member.shape)
     links = []
-    for one, other in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+    for one, other in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[..., 1:], np.s_[..., :-1])):
         slow = (np.abs(down[one] - down[other]) <= 1) & (np.abs(right[one] - right[other]) <= 1)
         joined = member[one] & member[other] & slow
         links.append(np.stack([number[one][joined], number[other][joined]]))
@@ -316,18 +322,29 @@ def _components(member: NDArray[np.bool_], down: NDArray, right: NDArray) -> NDA
     return np.where(member, connected_components(graph, directed=False)[1].reshape(member.shape), -1)
 
 
-def _window(scene: NDArray, down: int, right: int) -> NDArray:
-    """The part of a scene (h, w) that lies REACH pixels around an image of its size moved by at most that size; 0 where
-    it lies outside the scene."""
-    height, width = scene.shape
-    around = np.pad(scene, ((height + REACH,), (width + REACH,)))
-    return around[height + down :, width + right :][: height + 2 * REACH, : width + 2 * REACH]
+def _around(scene: NDArray, down: int, right: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """What lies REACH pixels around an image moved over a scene (h, w), 0 outside the scene; and at which places of it
+    a patch lies inside."""
+    around = np.zeros([side + 2 * REACH for side in scene.shape], np.float32)
+    places, inside = [], []
+    for at, side in zip((down - REACH, right - REACH), scene.shape, strict=True):
+        first, last = max(0, at), min(side, at + side + 2 * REACH)
+        places.append((slice(first - at, max(first, last) - at), slice(first, max(first, last))))
+        corner = at + np.arange(side + 2 * REACH - PATCH + 1)
+        inside.append((corner >= 0) & (corner <= side - PATCH))
+    (to_rows, rows), (to_cols, cols) = places
+    around[to_rows, to_cols] = scene[rows, cols]
+    return around, inside[0][:, None] & inside[1]
 
 
-def _box(image: NDArray) -> NDArray:
-    """(h, w) -> sums of PATCH x PATCH pixels at all places."""
-    total = np.pad(image.astype(np.float64), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
-    return total[PATCH:, PATCH:] - total[:-PATCH, PATCH:] - total[PATCH:, :-PATCH] + total[:-PATCH, :-PATCH]
+def _moments(image: NDArray[np.float32]) -> tuple[NDArray, NDArray]:
+    """Of the patches at all places of an image (h, w) their sums, and sums of squared deviations from the mean with
+    that of an even patch added."""
+    both = np.pad(np.stack([image, image**2]).astype(np.float64), ((0, 0), (1, 0), (1, 0)))
+    total = both.cumsum(axis=1).cumsum(axis=2)
+    down = total[:, PATCH:] - total[:, :-PATCH]
+    sums, squares = down[..., PATCH:] - down[..., :-PATCH]
+    return sums, squares - sums**2 / PATCH**2 + EVEN * STEPS**2 * PATCH**2
 
 
 def _covering(side: int) -> NDArray[np.float32]:
