@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data import duplicates, views
-from pipeline.evaluation import metrics, twins
+from pipeline.evaluation import metrics, pieces, twins
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, scaled, too_few
 from pipeline.evaluation.intervals import bootstrap, share
 from pipeline.evaluation.neighbours import Neighbours, neighbours
@@ -32,6 +32,10 @@ class Alike(NamedTuple):
     """In pixels, at any shift and in any view."""
     bar: float | None
     """Height of a twin that proves a copy; None where none can be proven."""
+    area: NDArray[np.float64] | None
+    """Share of each image that is pieces of training images; None where none can be proven."""
+    smallest: int | None
+    """Side in pixels of the smallest piece that is seen; None where none is."""
 
 
 def alike(samples: Sequence[Sample], context: Context) -> list[Alike]:
@@ -40,12 +44,23 @@ def alike(samples: Sequence[Sample], context: Context) -> list[Alike]:
     scale = duplicates.factor(reference.images.shape[1:3], twins.SIDE)
     real = twins.details(reference.images, reference.rows)
     bar = twins.bar(real[context.rng(11).permutation(len(real))[:CLEAR]])
+    search = _piecewise(reference, context.rng(13))
     found = []
     for sample in samples:
         near = neighbours(*scaled(sample, reference, "random"))
         like = twins.find(twins.details(sample.images, sample.rows), real, scale)
-        found.append(Alike(near, like, bar))
+        area = search and search.areas(pieces.details(sample.images, sample.rows))
+        found.append(Alike(near, like, bar, area, search and scale * search.smallest))
     return found
+
+
+def _piecewise(reference: Sample, rng: np.random.Generator) -> pieces.Search | None:
+    """A search for pieces of the training images; None where only a whole image, or none, could be told."""
+    fine = pieces.details(reference.images, reference.rows)
+    if min(fine.shape[1:]) < 2 * pieces.PATCH:
+        return None
+    search = pieces.Search(fine, reference.groups, rng)
+    return search if search.smallest < min(fine.shape[1:]) else None
 
 
 def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | None) -> Iterator[dict | str]:
@@ -58,7 +73,9 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
     """
     n = min(len(candidate), len(context.reference))
     if n < NEEDED["nearest"]:
-        yield too_few("nearest, nearest_pixels, ssim_nearest, d1_d2, authenticity, copied", n, NEEDED["nearest"])
+        yield too_few(
+            "nearest, nearest_pixels, ssim_nearest, d1_d2, authenticity, copied, copied_area", n, NEEDED["nearest"]
+        )
         return
     rng = context.rng(2)
     groups = candidate.groups
@@ -71,6 +88,10 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
         yield row("pixels", "copied", ALL, share(found.twins.height >= found.bar, groups), len(candidate))
     else:
         yield "copied: left out, the images are too small, or too even, to prove a copy by its details"
+    if found.area is not None:
+        yield row("pixels", "copied_area", ALL, share(found.area, groups), len(candidate))
+    else:
+        yield "copied_area: left out, the images are too small, or too much alike, to prove a copied piece"
     chosen = np.sort(rng.permutation(len(candidate))[:SSIM_PAIRS])
     values = metrics.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
     likeness = bootstrap(np.mean, (values,), rng, (groups[chosen],))

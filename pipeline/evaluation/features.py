@@ -9,6 +9,7 @@ from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pipeline.data.imageset import ImageSet

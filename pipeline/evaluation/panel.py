@@ -64,7 +64,7 @@ def evaluate(
     record = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
     record |= {"n_sample": len(candidate), "phases": context.cut._asdict(), "metrics": numbers}
     record |= {"curves": _curves(real, context, candidate), "closest": closest(candidate, context, found)}
-    record |= {"neighbours": nearest_of_some(candidate, context, found)}
+    record |= {"neighbours": nearest_of_some(candidate, context, found), "smallest_piece": found.smallest}
     _write(out, record | {"notes": _set_notes(real, made, context) + notes})
 
     folder = figures or out.parent
@@ -106,6 +106,7 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     record = {"dataset": dataset, "model": "real", "seed": None, "n_reference": len(reference), "n_sample": n}
     record |= {"phases": context.cut._asdict(), "metrics": numbers, "curves": first}
     record |= {"closest": [] if heldout is None else closest(heldout, context, found["real"])}
+    record |= {"smallest_piece": found[next(iter(found))].smallest}
     _write(out, record | {"notes": notes})
 
     folder = figures or out.parent

@@ -161,6 +161,13 @@ METRICS = {
         "lower",
         "Share of images that show the same place as a training image, shifted, flipped or turned, beyond doubt.",
     ),
+    "copied_area": Metric(
+        "Area copied",
+        "copies",
+        "lower",
+        "Share of the images' area that is pieces of training images, whole or put together anew, moved, turned or "
+        "slightly bent.",
+    ),
     "ssim_nearest": Metric(
         "Likeness to the nearest training image (SSIM)",
         "copies",
@@ -232,6 +239,7 @@ SHORT = {
     "d1_d2": ("first over second distance to the training images", "copies"),
     "authenticity": ("authenticity", "copies"),
     "copied": ("copies", "copies"),
+    "copied_area": ("area copied", "copies"),
 }
 
 

@@ -28,6 +28,7 @@ Pairs = Mapping[tuple[str, str], tuple[Score, Score]]
 # Of copies only one direction tells: images far from the training images are no copies, whatever else they are.
 COPYING: Mapping[str, Better] = {
     "copied": "lower",
+    "copied_area": "lower",
     "nearest": "higher",
     "nearest_pixels": "higher",
     "ssim_nearest": "lower",
@@ -203,6 +204,8 @@ def _copies(pairs: Pairs, wrong: Pairs) -> str:
     for measure, (score, floor) in wrong.items():
         if measure[1] == "copied":
             return f"{100 * score.value:.0f} % copies"
+        if measure[1] == "copied_area":
+            return f"{100 * score.value:.0f} % of the area is pieces of training images"
         if measure[1] in COPYING and not (measure[1] == "ssim_nearest" and _just_alike(pairs)):
             return f"may copy ({_against(measure, (score, floor))})"
     return "no sign of copies"

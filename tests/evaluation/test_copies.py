@@ -13,7 +13,7 @@ from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 SETTINGS = Evaluate(domain=0, inception="off", lpips="off", subsets=20, subset_size=30)
-SHARES = ("authenticity", "copied")
+SHARES = ("authenticity", "copied", "copied_area")
 
 
 def judge(real, out, images, labels, settings=SETTINGS):
@@ -51,6 +51,7 @@ def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_s
     distances = [pair["distance"] for pair in record["closest"]]
     assert len(distances) == 10
     assert distances == sorted(distances)
+    assert 11 <= record["smallest_piece"] < 48
     assert 0.95 < found["nearest_pixels"]["value"] < 1.05  # a median: a tenth does not move it
 
 
@@ -60,6 +61,7 @@ def test_a_set_of_copies_fails_every_number_of_copies(real_set, floor, tmp_path)
     _, flipped = judge(real_set(), tmp_path / "flipped", training, label_list(90))
     assert flipped["copied"]["value"] == 1
     assert flipped["nearest_pixels"]["high"] < 0.1
+    assert flipped["copied_area"]["value"] > 0.8 > 0.1 > usual["copied_area"]["high"]
     _, equal = judge(real_set(), tmp_path / "equal", training[:, :, ::-1], label_list(90))
     for metric in ("nearest", "nearest_pixels", "d1_d2", "authenticity"):
         assert equal[metric]["high"] < 0.1 < usual[metric]["low"], metric
@@ -69,10 +71,10 @@ def test_a_set_of_copies_fails_every_number_of_copies(real_set, floor, tmp_path)
 def test_new_images_are_within_the_floor(real_set, floor, tmp_path):
     record, found = judge(real_set(), tmp_path, blobs(label_list(150), 9), label_list(150))
     usual = floor[1]
-    for metric in ("nearest", "nearest_pixels", "d1_d2", "authenticity", "copied", "ms_ssim_diversity"):
+    for metric in ("nearest", "nearest_pixels", "d1_d2", "authenticity", "copied", "copied_area", "ms_ssim_diversity"):
         assert found[metric]["low"] <= usual[metric]["high"], metric
         assert usual[metric]["low"] <= found[metric]["high"], metric
-    assert [found[metric]["n"] for metric in SHARES] == [150, 150]
+    assert [found[metric]["n"] for metric in SHARES] == [150, 150, 150]
     assert record["notes"] == []
 
 
@@ -116,7 +118,9 @@ def test_wide_images_and_none_held_out(tmp_path):
 def test_images_too_small_to_prove_a_copy_say_so(real_set, tmp_path):
     real = real_set("small", size=14)
     record, found = judge(real, tmp_path, blobs(label_list(30), 9, size=14), label_list(30))
-    assert "copied" not in found
+    assert {"copied", "copied_area"}.isdisjoint(found)
+    assert record["smallest_piece"] is None
+    assert any(note.startswith("copied_area: left out, the images are too small") for note in record["notes"])
     assert "copied: left out, the images are too small, or too even, to prove a copy by its details" in record["notes"]
     assert (
         "ms_ssim_diversity: left out, images of 14 pixels have but one scale, which is ssim_diversity"

@@ -27,6 +27,7 @@ REAL = {
     ("pixels", "ssim_diversity", None): score(0.3),
     ("random", "nearest", None): score(1.0),
     ("pixels", "copied", None): score(0.0, 0.0),
+    ("pixels", "copied_area", None): score(0.01, 0.01),
     ("random", "recall", "crazing"): score(0.9),
     ("random", "recall", "scratches"): score(0.78),
 }
@@ -67,6 +68,12 @@ def test_what_is_off_is_said_by_question_and_in_the_direction_that_the_curves_sh
         "class": "worst class scratches (recall 0.41 against 0.78)",
         "copies": "2 % copies",
     }
+
+
+def test_pieces_of_training_images_are_said_where_whole_copies_are_none():
+    found = judged(copied_area=score(0.2, 0.05))
+    assert found.clauses["copies"] == "20 % of the area is pieces of training images"
+    assert judged(copied_area=score(0.02, 0.01)).clauses["copies"] == "no sign of copies"
 
 
 def test_a_difference_without_a_direction_is_given_as_a_multiple_of_the_floor_the_farthest_first():
