@@ -20,13 +20,19 @@ NUMBERS = ["value", "low", "high"]
 
 @dataclass(frozen=True)
 class Score:
-    """One number of the page. `low` to `high` spans the intervals of all seeds."""
+    """One number of the page. `low` to `high` spans the intervals of all seeds; NaN where a seed has none, for it had
+    too few images."""
 
     value: float
     low: float
     high: float
     n: int
     seeds: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether there is an interval."""
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
 
 
 def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
@@ -69,7 +75,7 @@ def scores(table: pd.DataFrame) -> dict[tuple[str, str, str, str], Score]:
     keys = ["model", "extractor", "metric", "class"]
     found = {}
     for key, rows in table.dropna(subset=["value"]).groupby(keys, sort=False, dropna=False):
-        low, high = rows["low"].fillna(rows["value"]).min(), rows["high"].fillna(rows["value"]).max()
+        low, high = rows["low"].min(skipna=False), rows["high"].max(skipna=False)
         n = int(rows["n"].min()) if rows["n"].notna().any() else 0
         found[key] = Score(float(rows["value"].mean()), float(low), float(high), n, len(rows))
     return found

@@ -15,7 +15,7 @@ METHOD = {
     "generate": 1,
     "blend": 1,
     "gallery": 1,
-    "evaluate": 3,
+    "evaluate": 4,
     "detect": 3,
     "pseudo_label": 1,
     "detect_boxes": 3,
