@@ -32,7 +32,7 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
 
     def of(extractor: str, metric: str, values: NDArray) -> dict:
         found = likeness(values, pairs, candidate.groups, candidate.labels, shares)
-        return row(extractor, metric, ALL, symmetric(found), len(candidate))
+        return row(extractor, metric, ALL, symmetric(found), len(values))
 
     yield of("pixels", "ssim_diversity", metrics.ssim(a, b))
     side = min(a.shape[1:3])
