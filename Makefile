@@ -31,6 +31,7 @@ schema: .venv/.installed  ## config/schema.json, from pipeline/settings/
 bench: .bench/.installed  ## training, sampling and the panel beside other packages
 	.bench/bin/python -m benchmarks.peers
 	.bench/bin/python -m benchmarks.panel
+	.bench/bin/python -m benchmarks.coverage
 
 gpu-check:  ## is the accelerator here sound, and how fast; needs neither Snakemake nor MLflow
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m pipeline.gpu_check

@@ -32,6 +32,9 @@ NEEDED = {
     "nearest": 4,
     "ssim": 4,
 }
+# Images of each set below which a metric has no interval: in half of them the fifth neighbour is so far that nearly
+# all balls hold all images, and halves of a narrow set differ less than such sets do.
+SURE = {"density": 30, "coverage": 30}
 
 
 class Context(NamedTuple):
@@ -69,8 +72,10 @@ def scaled(candidate: Sample, reference: Sample, extractor: str) -> tuple[NDArra
 
 
 def row(extractor: str, metric: str, label: str | None, found: Estimate, n: int) -> dict[str, Any]:
+    """`low` and `high` are None where there are too few independent images for an interval."""
     row = {"extractor": extractor, "metric": metric, "class": label}
-    return row | {name: float(value) for name, value in found._asdict().items()} | {"n": int(n)}
+    ends = {name: float(end) if np.isfinite(end) else None for name, end in (("low", found.low), ("high", found.high))}
+    return row | {"value": float(found.value)} | ends | {"n": int(n)}
 
 
 def too_few(what: str, n: int, needed: int) -> str:

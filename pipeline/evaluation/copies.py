@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.data import duplicates, views
 from pipeline.evaluation import metrics, pieces, twins
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, scaled, too_few
-from pipeline.evaluation.intervals import bootstrap, share
+from pipeline.evaluation.intervals import mean, median, ratio, share
 from pipeline.evaluation.neighbours import Neighbours, neighbours
 from pipeline.evaluation.sample import Sample
 from pipeline.evaluation.twins import Twins
@@ -77,12 +77,10 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
             "nearest, nearest_pixels, ssim_nearest, d1_d2, authenticity, copied, copied_area", n, NEEDED["nearest"]
         )
         return
-    rng = context.rng(2)
     groups = candidate.groups
     yield from _ratio("random", "nearest", found.features.first, usual and usual.features.first, groups, context)
     yield from _ratio("pixels", "nearest_pixels", found.twins.distance, usual and usual.twins.distance, groups, context)
-    ratio = bootstrap(np.median, (found.features.ratio,), rng, (groups,))
-    yield row("random", "d1_d2", ALL, ratio, len(candidate))
+    yield row("random", "d1_d2", ALL, median(found.features.ratio, groups), len(candidate))
     yield row("random", "authenticity", ALL, share(found.features.authentic, groups), len(candidate))
     if found.bar is not None:
         yield row("pixels", "copied", ALL, share(found.twins.height >= found.bar, groups), len(candidate))
@@ -92,10 +90,9 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
         yield row("pixels", "copied_area", ALL, share(found.area, groups), len(candidate))
     else:
         yield "copied_area: left out, the images are too small, or too much alike, to prove a copied piece"
-    chosen = np.sort(rng.permutation(len(candidate))[:SSIM_PAIRS])
+    chosen = np.sort(context.rng(2).permutation(len(candidate))[:SSIM_PAIRS])
     values = metrics.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
-    likeness = bootstrap(np.mean, (values,), rng, (groups[chosen],))
-    yield row("pixels", "ssim_nearest", ALL, likeness, len(chosen))
+    yield row("pixels", "ssim_nearest", ALL, mean(values, groups[chosen]), len(chosen))
 
 
 def _ratio(
@@ -109,13 +106,8 @@ def _ratio(
     elif np.median(usual) <= 0:
         yield f"{metric}: left out, half of the held-out images are copies of training images"
     else:
-        both = groups, context.heldout.groups
-        ratio = bootstrap(_of_medians, (distance, usual), context.rng(12), both)
-        yield row(extractor, metric, ALL, ratio, len(distance))
-
-
-def _of_medians(a: NDArray, b: NDArray) -> float:
-    return float(np.median(a) / np.median(b))
+        found = ratio(median(distance, groups), median(usual, context.heldout.groups))
+        yield row(extractor, metric, ALL, found, len(distance))
 
 
 def closest(candidate: Sample, context: Context, found: Alike) -> list[dict[str, Any]]:

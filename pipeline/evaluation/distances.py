@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation import metrics
-from pipeline.evaluation.context import ALL, NEEDED, WHOLES, Context, row, scaled, too_few
+from pipeline.evaluation.context import ALL, NEEDED, SURE, WHOLES, Context, row, scaled, too_few
 from pipeline.evaluation.extrapolation import frechet_infinite
 from pipeline.evaluation.inception import inception_output
-from pipeline.evaluation.intervals import Draws, Estimate, Rows, draw, draw_subsets, estimate, spread
+from pipeline.evaluation.intervals import Draws, Estimate, Rows, Spread, draw, estimate, fraction, positive
 from pipeline.evaluation.sample import Sample
 
-Labels = tuple[NDArray, NDArray]  # classes of the rows of the judged set, and of the reference
+Names = tuple[NDArray, NDArray]  # classes or groups of the rows of the judged set, and of the reference
 CLASSWISE = "kid, precision, recall, density, coverage"
 
 
@@ -27,11 +27,13 @@ def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: 
         score = "inception_score, " if name == "fid" else ""
         yield too_few(f"{name}, {name}_inf, {score}{CLASSWISE} ({extractor})", n, NEEDED[name])
         return
-    yield row(extractor, name, ALL, estimate(metrics.frechet, x, y, draws), n)
+    distance = positive(estimate(metrics.frechet, x, y, draws))
+    yield row(extractor, name, ALL, distance, n)
     if n < NEEDED[f"{name}_inf"]:
         yield too_few(f"{name}_inf ({extractor})", n, NEEDED[f"{name}_inf"])
     else:
-        yield row(extractor, f"{name}_inf", ALL, _infinite(x, y, labels, context, draws), n)
+        infinite = positive(_infinite(x, y, labels, context, draws), above=distance.value)
+        yield row(extractor, f"{name}_inf", ALL, infinite, n)
     if name == "fid":
         yield row(extractor, "inception_score", ALL, _inception_score(candidate, context, draws), n)
         if n < 2048:
@@ -39,7 +41,8 @@ def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: 
                 f"fid, inception_score: with {n} images they are mostly bias; compare them only with the floor of this"
                 " page, and see fid_inf and kid"
             )
-    yield _kid(x, y, labels, context, extractor, ALL, n)
+    groups = candidate.groups, context.reference.groups
+    yield from _kid(x, y, labels, groups, draws, extractor, ALL, n)
     yield from _neighbourhoods(x, y, draws, extractor, ALL, n)
 
 
@@ -57,13 +60,13 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
             continue
         ours, theirs = x[sets[0]], y[sets[1]]
         labels = np.full(len(ours), label), np.full(len(theirs), label)
-        yield _kid(ours, theirs, labels, context, extractor, label, n)
         groups = candidate.groups[sets[0]], context.reference.groups[sets[1]]
         draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
+        yield from _kid(ours, theirs, labels, groups, draws, extractor, label, n)
         yield from _neighbourhoods(ours, theirs, draws, extractor, label, n)
 
 
-def _infinite(x: NDArray, y: NDArray, labels: Labels, context: Context, draws: Draws) -> Estimate:
+def _infinite(x: NDArray, y: NDArray, labels: Names, context: Context, draws: Draws) -> Spread:
     """Of each draw its own line; in half of the images that has points down to a quarter of them."""
     rng = context.rng(13)
 
@@ -79,20 +82,33 @@ def _inception_score(candidate: Sample, context: Context, draws: Draws) -> Estim
     logits = candidate.vectors("inception") @ inception_output(context.settings.weights).T
     rows = np.arange(len(logits)), np.arange(len(context.reference))  # of the reference none is looked at
     found = estimate(lambda i, _: metrics.inception_score(logits[i]), *rows, draws)
-    return found._replace(low=max(found.low, 1.0))  # the least it can be
+    return positive(found, above=found.value - 1)  # 1 is the least it can be
 
 
 def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label: str | None, n: int) -> Iterator[dict]:
     """Precision, recall, density and coverage."""
     found = estimate(lambda a, b: np.array(list(metrics.prdc(a, b).values())), x, y, draws)
     for position, name in enumerate(("precision", "recall", "density", "coverage")):
-        value, low, high = (float(part[position]) for part in found)
-        limit = np.inf if name == "density" else 1.0  # the others are fractions, and so are the ends of their intervals
-        yield row(extractor, name, label, Estimate(value, max(low, 0.0), min(high, limit)), n)
+        part = found.part(position)
+        if n < SURE.get(name, 0):
+            part = part._replace(error=np.nan)
+        # A density of 0 is a share of 0, too, and that has an upper end.
+        interval = positive if name == "density" and part.value > 0 else fraction
+        yield row(extractor, name, label, interval(part), n)
 
 
-def _kid(x: NDArray, y: NDArray, labels: Labels, context: Context, extractor: str, label: str | None, n: int) -> dict:
-    """Mean and spread over random subsets (Binkowski et al. 2018), at most half of a set so that they differ."""
-    size = min(context.settings.subset_size, n // 2)
-    pairs = draw_subsets(*labels, size, context.settings.subsets, context.settings.seed)
-    return row(extractor, "kid", label, spread(np.array([metrics.kid(x[i], y[j]) for i, j in pairs])), size)
+def _kid(
+    x: NDArray, y: NDArray, labels: Names, groups: Names, draws: Draws, extractor: str, label: str | None, n: int
+) -> Iterator[dict | str]:
+    """The interval is one of the biased distance, which is never negative, moved to the unbiased one."""
+
+    def both(i: Rows, j: Rows) -> NDArray:
+        rows = (labels[0][i], labels[1][j]), (groups[0][i], groups[1][j])
+        return np.array(metrics.kid_of_groups(x[i], y[j], *rows))
+
+    found = estimate(both, np.arange(len(x)), np.arange(len(y)), draws)
+    if np.isfinite(found.value[0]):
+        yield row(extractor, "kid", label, positive(found.part(0), above=float(found.value[1])), n)
+    else:
+        of = "" if label == ALL else f" of class {label}"
+        yield f"kid ({extractor}){of}: left out, it needs images of two groups in each set"

@@ -9,26 +9,30 @@ from numpy.typing import NDArray
 
 from pipeline.evaluation import lpips, metrics
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, too_few
-from pipeline.evaluation.intervals import bootstrap
+from pipeline.evaluation.intervals import even_quota, likeness, symmetric
 from pipeline.evaluation.sample import Sample
 
 PAIRS = 200
+LEAST = 10  # pairs of a rare class
+GROUPS = 4  # of a class, from which on the variance of a mean of pairs can be told
 
 
 def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
     """Mean likeness of random pairs of one class within the set, the same pairs for each measure: unpaired data have no
     partner to be compared with. More likeness (less LPIPS) than the held-out images' means less variety than in
     reality."""
-    rng = context.rng(3)
-    pairs = _pairs(candidate, context, rng)
-    if pairs is None:
+    shares = _shares(candidate, context)
+    if len(candidate) < NEEDED["ssim"] or not shares:
         measures = "ssim_diversity, ms_ssim_diversity" + (", lpips_diversity" if context.lpips else "")
-        yield too_few(measures, len(candidate), NEEDED["ssim"])
+        yield too_few(measures, len(candidate), NEEDED["ssim"]) + f", and {GROUPS} groups of a class"
         return
+    quota = {label: max(count, LEAST) for label, count in even_quota(PAIRS, shares).items()}
+    pairs = draw_pairs(candidate.labels, candidate.groups, quota, context.rng(3))
     a, b = (candidate.pixels(side) for side in pairs.T)
 
     def of(extractor: str, metric: str, values: NDArray) -> dict:
-        return row(extractor, metric, ALL, bootstrap(np.mean, (values,), rng), len(values))
+        found = likeness(values, pairs, candidate.groups, candidate.labels, shares)
+        return row(extractor, metric, ALL, symmetric(found), len(values))
 
     yield of("pixels", "ssim_diversity", metrics.ssim(a, b))
     side = min(a.shape[1:3])
@@ -42,13 +46,31 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
         yield f"lpips_diversity: left out, its network needs {lpips.SMALLEST} pixels a side, there are {side}"
 
 
-def _pairs(candidate: Sample, context: Context, rng: np.random.Generator) -> NDArray[np.int64] | None:
-    """(PAIRS, 2) positions of two images of one class, the classes in the reference's shares; None where no class has
-    two, or there are too few images."""
-    labels, counts = np.unique(candidate.labels, return_counts=True)
-    pools = [np.flatnonzero(candidate.labels == label) for label in labels[counts >= 2]]
-    if len(candidate) < NEEDED["ssim"] or not pools:
-        return None
-    shares = np.array([np.sum(context.reference.labels == candidate.labels[pool[0]]) for pool in pools], float)
-    picks = rng.choice(len(pools), PAIRS, p=shares / shares.sum())
-    return np.array([rng.choice(pools[p], 2, replace=False) for p in picks])
+def _shares(candidate: Sample, context: Context) -> dict[str, float]:
+    """The reference's, of the classes of which the set and the held-out images have enough groups."""
+    sets = [s for s in (candidate, context.heldout) if s is not None]
+    found = {
+        label: float(np.mean(context.reference.labels == label))
+        for label in np.unique(context.reference.labels).tolist()
+        if all(len(np.unique(s.groups[s.labels == label])) >= GROUPS for s in sets)
+    }
+    return {label: share / sum(found.values()) for label, share in found.items()}
+
+
+def draw_pairs(labels: NDArray, groups: NDArray, quota: dict[str, int], rng: np.random.Generator) -> NDArray[np.int64]:
+    """(p, 2) positions of two images of one class and of different groups, no pair twice: all pairs of a class or its
+    quota, in which all images occur about equally often."""
+    found = []
+    for label, count in quota.items():
+        order = rng.permutation(np.flatnonzero(labels == label))
+        n, some = len(order), np.empty((0, 2), np.int64)
+        # in the first half of these pairs no image occurs twice
+        every_other = np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)])
+        for shift in range(1, n // 2 + 1):
+            first = every_other if 2 * shift < n else np.arange(shift)
+            pairs = order[np.stack([first, (first + shift) % n], axis=1)]
+            some = np.concatenate([some, pairs[groups[pairs[:, 0]] != groups[pairs[:, 1]]]])
+            if len(some) >= count:
+                break
+        found.append(some[:count])
+    return np.concatenate(found)

@@ -102,6 +102,56 @@ def kid(x: ArrayLike, y: ArrayLike) -> float:
     return _mean_off_diagonal(_cubic(x, x)) + _mean_off_diagonal(_cubic(y, y)) - 2 * float(_cubic(x, y).mean())
 
 
+def kid_of_groups(
+    x: ArrayLike, y: ArrayLike, labels: tuple[NDArray, NDArray], groups: tuple[NDArray, NDArray]
+) -> tuple[float, float]:
+    """`kid` of images that come in classes of given shares and in groups of images that are alike.
+
+    Within a set only two images of different groups are compared, for only these are independent. In a set of fixed
+    shares, two of its images are less often of one class than one of its images and one of another set: each pair of
+    classes is therefore averaged for itself and weighted by its shares. A class of one group has no such pair with
+    itself, and is compared with the other classes alone.
+
+    Args:
+        x: (n, d).
+        y: (m, d).
+        labels: (n,) and (m,) classes.
+        groups: (n,) and (m,) names.
+
+    Returns:
+        The distance, 0 on average for two samples of one distribution where classes have their shares, NaN where a set
+        has no two images to compare; and, never
+        negative, the distance with each image's likeness to itself and its group (the square of the distance between
+        the mean embeddings: the biased estimate of Gretton et al. 2012, eq. 5).
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    classes = np.unique(np.concatenate(labels))
+    ours, theirs = (np.equal.outer(names, classes).astype(np.float64) for names in labels)
+    different = [np.not_equal.outer(names, names).astype(np.float64) for names in groups]
+    sums, counts, plain = [], [], []
+    for a, b, one, other, kept in (
+        (x, x, ours, ours, different[0]),
+        (y, y, theirs, theirs, different[1]),
+        (x, y, ours, theirs, None),
+    ):
+        kernel = _cubic(a, b)
+        plain.append(kernel.mean())
+        sums.append(one.T @ (kernel if kept is None else kernel * kept) @ other)
+        pairs = np.outer(one.sum(axis=0), other.sum(axis=0))
+        counts.append(pairs if kept is None else one.T @ kept @ other)
+    shares = ours.mean(axis=0), theirs.mean(axis=0)
+    alone = np.eye(len(classes), dtype=bool) & ~((counts[0] > 0) & (counts[1] > 0))
+    within_x, within_y, between = (
+        _weighted(total / np.maximum(count, 1), np.where(alone | (count == 0), 0, np.outer(shares[p], shares[q])))
+        for total, count, (p, q) in zip(sums, counts, ((0, 0), (1, 1), (0, 1)), strict=True)
+    )
+    return float(within_x + within_y - 2 * between), float(plain[0] + plain[1] - 2 * plain[2])
+
+
+def _weighted(values: Array, weights: Array) -> float:
+    return float((values * weights).sum() / weights.sum()) if weights.any() else np.nan
+
+
 def _cubic(x: Array, y: Array) -> Array:
     base = x @ y.T / x.shape[1] + 1
     return base * base * base  # a power of 3 takes fifteen times as long

@@ -133,7 +133,8 @@ def measure(
 
     Returns:
         Rows {"model", "extractor", "metric", "class", "value", "low", "high", "n"}, and notes. `class` is None for a
-        number over all classes. Distances are 0 for equal sets; the reader compares them with the floor.
+        number over all classes. Distances are 0 for equal sets; the reader compares them with the floor. `low` and
+        `high` are None where there are too few images.
     """
     n = context.equal_n(candidate)
     spaces = [name for name in COMPARED if name in context.extractors]
@@ -154,7 +155,20 @@ def measure(
                 notes.append(item)
             else:
                 rows.append({"model": model} | item)
-    return rows, notes
+    return rows, notes + _unsure(rows)
+
+
+def _unsure(rows: list[dict[str, Any]]) -> list[str]:
+    """Which numbers have no interval."""
+    found: dict[str, list[str]] = {}
+    for item in rows:
+        if item["low"] is None:
+            found.setdefault(item["class"], []).append(f"{item['metric']} ({item['extractor']})")
+    return [
+        f"{', '.join(names)}{'' if label == ALL else f' of class {label}'}: too few images for an interval; those of"
+        " one group count as one"
+        for label, names in found.items()
+    ]
 
 
 # ---------------------------------------------------------------- what is compared

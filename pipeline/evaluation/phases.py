@@ -66,13 +66,13 @@ class Cut(NamedTuple):
 class Measure(NamedTuple):
     """A number of a set beside the real training images. `rows`: (n, k) an image's share in it, NaN where an image has
     nothing to measure; `compare` of judged and reference rows; `scale` of the reference rows, what that is divided by;
-    `least` it can be."""
+    `signed`: a difference, not a distance."""
 
     name: str
     rows: Callable[[Features, Cut], Array]
     compare: Callable[[Array, Array], float]
     scale: Callable[[Array], float]
-    least: float = 0.0
+    signed: bool = False
 
 
 # ---------------------------------------------------------------- statistics of each image
@@ -172,7 +172,7 @@ def measures(cut: Cut) -> list[Measure]:
     if cut.divided:
         usual.append(Measure("grain_diameter", _counted("grains"), microstructure.counts_distance, mean_length))
     if cut.millimetres is not None:
-        usual.append(Measure("astm_grain_size", _lines, lambda x, y: _grain_size(x, cut.millimetres), _one, -np.inf))
+        usual.append(Measure("astm_grain_size", _lines, lambda x, y: _grain_size(x, cut.millimetres), _one, True))
     return usual
 
 

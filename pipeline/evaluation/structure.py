@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.evaluation import metrics, phases
 from pipeline.evaluation.context import ALL, NEEDED, WHOLES, Context, row, too_few
-from pipeline.evaluation.intervals import Draws, draw, estimate
+from pipeline.evaluation.intervals import Draws, draw, estimate, positive, symmetric
 from pipeline.evaluation.sample import Sample
 
 
@@ -23,9 +23,9 @@ def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Itera
     def gram(x: NDArray, y: NDArray) -> float:
         return metrics.gram_distance(x, y, a.gram_blocks)
 
-    yield row("random", "gram", ALL, estimate(gram, a.grams, b.grams, draws), n)
+    yield row("random", "gram", ALL, positive(estimate(gram, a.grams, b.grams, draws)), n)
     spectra = candidate.vectors("psd"), context.reference.vectors("psd")
-    yield row("pixels", "psd", ALL, estimate(metrics.psd_distance, *spectra, draws), n)
+    yield row("pixels", "psd", ALL, positive(estimate(metrics.psd_distance, *spectra, draws)), n)
 
 
 def microstructure(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
@@ -62,4 +62,5 @@ def _phase_measure(
         yield f"{measure.name}: left out, the real training images show one phase only"
         return
     found = estimate(lambda a, b: measure.compare(a, b) / scale, x, y, draws)
-    yield row("pixels", measure.name, ALL, found._replace(low=max(found.low, measure.least)), n)
+    interval = symmetric if measure.signed else positive
+    yield row("pixels", measure.name, ALL, interval(found), n)

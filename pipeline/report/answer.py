@@ -34,13 +34,14 @@ def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
 
     FID is asked first where it was measured on enough images; then the Fréchet distance of random features, which sees
     all that the images show; then whatever there is. A measure whose goal is the floor's own value ranks nobody
-    without a floor.
+    without a floor, and one of too few images nobody.
     """
     measures = dict.fromkeys((e, m) for name, e, m, c in scores if c is None and name in models)
     rankings = [
         _rank(scores, models, *measure)
         for measure in measures
-        if labels.metric(measure[1]).better != "equal" or (FLOOR, *measure, None) in scores
+        if (labels.metric(measure[1]).better != "equal" or (FLOOR, *measure, None) in scores)
+        and all(key not in scores or scores[key].sure for key in ((name, *measure, None) for name in (FLOOR, *models)))
     ]
     return sorted(rankings, key=_preference)
 

@@ -21,9 +21,9 @@ SPECIAL |= {"<": r"\textless{}", ">": r"\textgreater{}", "∞": r"$\infty$"}
 CAPTION = (
     "{dataset}: synthetic images compared with the real training images, $n$ with $n$. \\emph{{real}}: held-out real"
     " images, the noise floor; \\emph{{noise}} and \\emph{{blurred noise}}: images without any skill. Sub- and"
-    " superscripts: 95\\,\\% interval (of several training seeds the lowest and the highest end). $\\downarrow$,"
-    " $\\uparrow$: lower, higher is closer; $\\approx$: like the floor is best. Bold: the closest generator, where its"
-    " interval leaves a gap to those of all"
+    " superscripts: 95\\,\\% interval (of several training seeds the lowest and the highest end), none for too few"
+    " images. $\\downarrow$, $\\uparrow$: lower, higher is closer; $\\approx$: like the floor is best. Bold: the"
+    " closest generator, where its interval leaves a gap to those of all"
     " others. Random features are those of fixed random networks; their Fréchet distance is not FID."
 )
 
@@ -99,6 +99,8 @@ def _measure(scores: Scores, extractor: str, metric: str, names: Sequence[Judged
 
 def _cell(score: Score, bold: bool) -> str:
     value = f"\\mathbf{{{_number(score.value)}}}" if bold else _number(score.value)
+    if not score.sure:
+        return f"${value}$"
     return f"${value}_{{\\,{_number(score.low)}}}^{{\\,{_number(score.high)}}}$"
 
 

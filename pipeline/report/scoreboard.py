@@ -70,7 +70,7 @@ def cell(scores: Scores, placed: Mapping[Key, str], key: Key) -> dict[str, Any] 
     score = scores.get(key)
     if score is None:
         return None
-    interval = f"{number(score.low)} to {number(score.high)}"
+    interval = f"{number(score.low)} to {number(score.high)}" if score.sure else "too few images"
     found = {"value": score.value, "text": number(score.value), "interval": interval, "n": score.n}
     return found | {"place": placed.get(key)}
 
@@ -136,7 +136,7 @@ def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
         ratios = {
             model: tuple(max(end / floor.value, 0.01) for end in (score.value, score.low, score.high))
             for model, score in found.items()
-            if score and ratio(score, floor, name) is not None
+            if score and score.sure and ratio(score, floor, name) is not None
         }
         if ratios:
             noise = {of.name: scores.get((of, extractor, name, None)) for of in ceilings(scores)}

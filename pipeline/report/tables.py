@@ -37,13 +37,19 @@ Judged = str | Reference  # whose images a number is of: a generator's by its na
 
 @dataclass(frozen=True)
 class Score:
-    """One number of the page. `low` to `high` spans the intervals of all seeds."""
+    """One number of the page. `low` to `high` spans the intervals of all seeds; NaN where a seed has none, for it had
+    too few images."""
 
     value: float
     low: float
     high: float
     n: int
     seeds: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether there is an interval."""
+        return bool(np.isfinite(self.low) and np.isfinite(self.high))
 
 
 def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
@@ -124,7 +130,7 @@ def scores(table: pd.DataFrame) -> dict[tuple[Judged, str, str, str | None], Sco
     found = {}
     for (kind, model, *measure, scope, label), rows in table.dropna(subset=["value"]).groupby(keys, sort=False):
         key = (model if kind == "generator" else Reference(kind, model), *measure, None if scope == "set" else label)
-        low, high = rows["low"].fillna(rows["value"]).min(), rows["high"].fillna(rows["value"]).max()
+        low, high = rows["low"].min(skipna=False), rows["high"].max(skipna=False)
         n = int(rows["n"].min()) if rows["n"].notna().any() else 0
         found[key] = Score(float(rows["value"].mean()), float(low), float(high), n, len(rows))
     return found

@@ -58,15 +58,16 @@ class Verdict(NamedTuple):
 
 
 def apart(a: Score, b: Score, stretch: float = 1.0) -> bool:
-    """Whether the intervals, stretched about their values, leave a gap."""
+    """Whether the intervals, stretched about their values, leave a gap; one that is missing leaves none."""
     (low_a, high_a), (low_b, high_b) = (_ends(score, stretch) for score in (a, b))
     return low_a > high_b or low_b > high_a
 
 
 def worse(score: Score, floor: Score, better: Better, stretch: float = 1.0) -> bool:
     """Whether the interval lies wholly on the floor's bad side; both sides are bad where the floor is the goal."""
-    wrong = better == "equal" or (score.value > floor.value) == (better == "lower")
-    return wrong and apart(score, floor, stretch)
+    (low, high), (floor_low, floor_high) = (_ends(one, stretch) for one in (score, floor))
+    above, below = low > floor_high, high < floor_low
+    return {"lower": above, "higher": below, "equal": above or below}[better]
 
 
 def stretching(measures: int) -> float:
@@ -87,11 +88,12 @@ def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
 
 
 def paired(scores: Scores, model: Judged) -> dict[str | None, dict[tuple[str, str], tuple[Score, Score]]]:
-    """By class, None for all classes: the measures of a generator that were also taken of the floor, both scores."""
+    """By class, None for all classes: the measures of a generator that were also taken of the floor, both scores. Those
+    without an interval, of too few images, are left out."""
     classes: dict[str | None, dict[tuple[str, str], tuple[Score, Score]]] = {}
     for (name, extractor, metric, label), score in scores.items():
         floor = scores.get((FLOOR, extractor, metric, label))
-        if name == model and floor is not None:
+        if name == model and floor is not None and score.sure and floor.sure:
             classes.setdefault(label, {})[extractor, metric] = score, floor
     return classes
 
@@ -125,6 +127,8 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
         return Verdict(model, {"within": "nothing was measured"})
     classes = paired(scores, model)
     pairs = classes.pop(None, {})
+    if not pairs and any(key[0] == FLOOR for key in scores):
+        return Verdict(model, {"within": "nothing can be said, for there are too few images"})
     if not pairs:
         return Verdict(model, {"within": "nothing can be said, for no real images were held out to compare with"})
     wrong = off(pairs, len(pairs))

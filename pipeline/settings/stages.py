@@ -117,9 +117,7 @@ class Evaluate(Strict):
     compared too; fewer where it would see each training image more than 3 times, which is how it learns them by heart.
     0 leaves it out."""
     subsets: Several = 50
-    """Random subsets for the spread of KID, and half-samples for the intervals of the other distances."""
-    subset_size: Annotated[int, Field(ge=10, le=MOST)] = 100
-    """Images in such a subset of KID, at most half as many as there are."""
+    """Half-samples for the intervals of distances."""
     seed: Seed = 0
     """Seed of every random choice of the evaluation."""
 

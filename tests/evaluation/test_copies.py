@@ -12,7 +12,7 @@ from pipeline.evaluation import lpips, panel
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(domain=0, inception="off", lpips="off", subsets=20, subset_size=30)
+SETTINGS = Evaluate(domain=0, inception="off", lpips="off", subsets=20)
 SHARES = ("authenticity", "copied", "copied_area")
 
 
@@ -75,7 +75,9 @@ def test_new_images_are_within_the_floor(real_set, floor, tmp_path):
         assert found[metric]["low"] <= usual[metric]["high"], metric
         assert usual[metric]["low"] <= found[metric]["high"], metric
     assert [found[metric]["n"] for metric in SHARES] == [150, 150, 150]
-    assert record["notes"] == []
+    assert [note.split(": ")[0] for note in record["notes"]] == [  # a class has 22 of each set
+        f"density (random), coverage (random) of class {label}" for label in ("coarse", "fine", "middle")
+    ]
 
 
 def test_the_record_names_rows_of_both_sets(real_set, floor, tmp_path):

@@ -120,6 +120,48 @@ def test_kid_of_one_distribution_is_zero_on_average_for_few_images():
     assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
 
 
+def kid_of_singles(x, y, labels):
+    return metrics.kid_of_groups(x, y, (labels, labels), (np.arange(len(x)), np.arange(len(y))))
+
+
+def test_kid_of_single_images_of_one_class_is_kid_and_the_biased_one_is_that_of_all_pairs():
+    x, y = np.random.default_rng(0).standard_normal((2, 9, 3))
+    y += 0.5
+    unbiased, biased = kid_of_singles(x, y, np.array(["a"] * 9))
+    assert unbiased == pytest.approx(metrics.kid(x, y), rel=1e-12)
+    means = [((a @ b.T / 3 + 1) ** 3).mean() for a, b in ((x, x), (y, y), (x, y))]
+    assert biased == pytest.approx(means[0] + means[1] - 2 * means[2], rel=1e-12)
+
+
+def test_kid_of_equal_sets_is_about_nothing_where_classes_have_fixed_shares_and_images_have_groups():
+    """Three classes far apart; groups of two images nearly alike. Plain KID is off on one or the other side."""
+    rng, labels = np.random.default_rng(1), np.repeat(["a", "b", "c"], 8)
+    groups, centre = np.arange(24) // 2, 3.0 * ((labels == "a").astype(float) - (labels == "b"))[:, None]
+
+    def images(alike):
+        apart = 0.3 if alike else 1.0
+        return centre + alike * rng.standard_normal((12, 3))[groups] + apart * rng.standard_normal((24, 3))
+
+    alone = [images(False) for _ in range(1000)]
+    fixed = [(metrics.kid(x, y), kid_of_singles(x, y, labels)[0]) for x, y in zip(alone[::2], alone[1::2], strict=True)]
+    alike = [images(True) for _ in range(1000)]
+    grouped = [
+        (metrics.kid(x, y), metrics.kid_of_groups(x, y, (labels, labels), (groups, groups))[0])
+        for x, y in zip(alike[::2], alike[1::2], strict=True)
+    ]
+    for found in (fixed, grouped):
+        plain, ours = np.transpose(found)
+        error = ours.std() / np.sqrt(len(ours))
+        assert abs(ours.mean()) < 4 * error
+        assert abs(plain.mean()) > 8 * error
+
+
+def test_kid_needs_two_groups():
+    x = np.arange(6.0)[:, None]
+    labels, groups = np.array(["a"] * 6), np.zeros(6)
+    assert np.isnan(metrics.kid_of_groups(x, x, (labels, labels), (groups, np.arange(6)))[0])
+
+
 # ---------------------------------------------------------------- Inception score
 
 

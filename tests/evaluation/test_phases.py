@@ -6,7 +6,7 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.evaluation import microstructure, phases
-from pipeline.evaluation.intervals import draw, estimate
+from pipeline.evaluation.intervals import draw, estimate, positive, symmetric
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 
@@ -121,7 +121,8 @@ def rows_of(cut, candidate, reference):
         x, y = (r[np.isfinite(r).all(axis=1)] for r in (measure.rows(candidate, cut), measure.rows(reference, cut)))
         draws = draw(np.full(len(x), "a"), np.full(len(y), "a"), min(len(x), len(y)), 10, 50, 0)
         scale = measure.scale(y)
-        found[measure.name] = estimate(lambda a, b, m=measure, s=scale: m.compare(a, b) / s, x, y, draws)
+        spread = estimate(lambda a, b, m=measure, s=scale: m.compare(a, b) / s, x, y, draws)
+        found[measure.name] = symmetric(spread) if measure.signed else positive(spread)
     return found
 
 

@@ -20,6 +20,11 @@ def frechet(**models):
     return {(references.get(name, name), "random", "frechet", None): s for name, s in models.items()}
 
 
+def test_a_number_of_too_few_images_has_no_interval():
+    table = latex.table(frechet(a=Score(2.5, float("nan"), float("nan"), 9, 1)), ["a"], "steel")
+    assert "& 9 & $2.50$ \\\\" in table
+
+
 @pytest.fixture(scope="module")
 def made(whole_run):
     """Table of the made-up run, with a hostile name for one of its generators."""

@@ -53,6 +53,17 @@ def test_a_number_that_is_not_finite_is_missing_and_not_averaged(tmp_path):
     assert tables.scores(tables.summary(files))["sg2", "random", "frechet", None].seeds == 1
 
 
+def test_a_seed_with_too_few_images_for_an_interval_leaves_none(tmp_path):
+    files = [
+        evaluation(tmp_path / "0.json", "sg2", 0, [row(2.0, None, None)]),
+        evaluation(tmp_path / "1.json", "sg2", 1, [row(4.0, 3.5, 5.0)]),
+    ]
+    score = tables.scores(tables.summary(files))["sg2", "random", "frechet", None]
+    assert score.value == 3
+    assert math.isnan(score.low)
+    assert not score.sure
+
+
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"model": "a"}', '{"dataset": "d", "model": "m", "seed": 0, "metrics": [{}]}']
 )

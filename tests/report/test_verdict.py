@@ -135,6 +135,20 @@ def test_a_gap_on_the_good_side_is_not_worse():
     assert not worse(score(1.15), score(1), "lower")
 
 
+def test_equal_values_and_missing_intervals_are_not_worse():
+    for better in ("lower", "higher", "equal"):
+        assert not worse(score(0.98, 0.0), score(0.98, 0.0), better)
+        assert not worse(score(0.98), Score(0.5, np.nan, np.nan, 60, 1), better)
+
+
+def test_of_too_few_images_nothing_is_said():
+    unsure = {(name, *key): Score(v.value, np.nan, np.nan, 9, 1) for name in (FLOOR, "a") for key, v in REAL.items()}
+    said = {"within": "nothing can be said, for there are too few images"}
+    assert verdict(unsure, "a", {}).clauses == said
+    known = unsure | {(name, "pixels", "psd", None): score(0.4) for name in (FLOOR, "a")}
+    assert verdict(known, "a", {}).clauses["within"] == "within the noise floor throughout (power spectrum)"
+
+
 def test_stretched_intervals_keep_their_own_sides():
     a, b = Score(1.0, 0.9, 1.4, 9, 1), Score(2.0, 1.7, 2.1, 9, 1)  # 0.3 apart: a reaches 0.4 up, b 0.3 down
     assert apart(a, b, 1.4)  # 1.56 < 1.58
