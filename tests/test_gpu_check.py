@@ -69,15 +69,15 @@ def test_a_training_goes_on_where_a_signal_ended_it():
     found = trainings.check("wgan_gp", 32, CPU, "auto", 8)
     assert found.right, found
     assert (found.found["stopped_at"], found.found["next_row_at"], found.found["apart"]) == (16, 20, 0)
-    assert trainings.check("dcgan", 32, CPU, "fp16", 8).right
+    assert trainings.check("dcgan", 32, CPU, "fp16", 16).right
 
 
 def test_a_training_that_begins_anew_is_found(monkeypatch):
     """It ends in the right weights all the same."""
     monkeypatch.setattr(Checkpoints, "newest", lambda *args: None)
-    found = trainings.check("dcgan", 32, CPU, "auto", 8)
+    found = trainings.check("dcgan", 32, CPU, "auto", 16)
     assert found.right is False
-    assert (found.found["stopped_at"], found.found["next_row_at"]) == (16, 4)
+    assert (found.found["stopped_at"], found.found["next_row_at"]) == (32, 4)
     assert found.found["apart"] == 0
 
 

@@ -18,7 +18,7 @@ from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training
 CLASSES = ("horizontal", "vertical")
 # Every layer and every phase of an update, in few channels.
 NARROW = {
-    "dcgan": {"z_dim": 16, "channels": 32},
+    "dcgan": {"z_dim": 16, "channels": 32, "learning_rate": 3e-3},
     "cgan": {"z_dim": 16, "generator_channels": 8, "discriminator_channels": 8},
     "wgan_gp": {"z_dim": 16, "channels": 32, "critic_steps": 2},
     "stylegan2_ada": {"z_dim": 16, "w_dim": 16, "channel_base": 512, "channel_max": 16, "r1_every": 4},

@@ -30,7 +30,7 @@ class Generate(Strict):
     seed: Seed = 0
     """Image i of a class is drawn from a seed derived from this, the class and i."""
     batch: Count = 64
-    """Images drawn at a time; changes nothing but speed and memory, and on a GPU pixels by about a level of 8 bits."""
+    """Images drawn at a time; changes speed and memory alone (on a GPU also pixels, by about a level of 8 bits)."""
     truncation: Fraction = 1.0
     """Truncation ψ of families with styles: below 1 images are more typical of their class and vary less. The other
     families are drawn as with 1, which a run says when it starts."""
@@ -97,7 +97,7 @@ class Gallery(Strict):
     seed: Seed = 0
     """Same seed, same gallery. With that of `generate` the images are the first of the synthetic set."""
     batch: Count = 32
-    """Images drawn at a time; changes nothing but speed and memory, and on a GPU pixels by about a level of 8 bits."""
+    """Images drawn at a time; changes speed and memory alone (on a GPU also pixels, by about a level of 8 bits)."""
     sweep: Sweep | None = Sweep()
     interpolation: Interpolation | None = Interpolation()
     mixing: Mixing | None = Mixing()
