@@ -30,8 +30,8 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from pipeline.data import duplicates, views
+from pipeline.data.colour import luminance
 from pipeline.data.duplicates import STEPS
-from pipeline.evaluation.microstructure import luminance
 from pipeline.evaluation.twins import CHUNK, SIDE
 
 BROAD = 2.0  # standard deviation, in pixels, of the smoothing whose remainder are the details

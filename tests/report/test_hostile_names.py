@@ -11,6 +11,7 @@ from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.page import write
 from pipeline.report.tables import FLOOR, Reference
 from pipeline.report.verdict import verdict
+from tests.report.arms import change
 from tests.report.made_up_run import compare, detection, write_set
 from tests.report.reading import read
 
@@ -127,6 +128,6 @@ def test_a_page_of_them_is_drawn_and_can_be_filtered(made, monkeypatch):
 
 @pytest.mark.parametrize("name", ["x" * 300, "$\\frac{a$", "a\nb", "a\rb"])
 def test_figures_have_room_for_any_name_of_a_class(name):
-    gain = {"difference": 0.1, "low": 0.05, "high": 0.2}
-    assert figures.class_gains([name, "b"], [0.5, 0.6], [{"arm": "real+a", "gains": [gain, gain]}]).startswith("<svg")
+    gains = [change(label, 0.1, 0.05, 0.2) for label in (name, "b")]
+    assert figures.class_gains([name, "b"], [0.5, 0.6], {"real+a": gains}).startswith("<svg")
     assert figures.precision_recall({name: {"real": np.linspace(1, 0, 101)}}).startswith("<svg")
