@@ -172,7 +172,7 @@ class Dataset(Strict):
     """Length of one source pixel, in `unit`."""
     unit: str = "µm"
     """Unit of `pixel_size`."""
-    max_pixels: Count = 400_000_000
+    max_pixels: Annotated[int, Field(ge=1, le=2**53)] = 400_000_000
     """An image that claims more pixels is rejected unread."""
     labels: Labels = Labels()
     scaling: Scaling = Scaling()

@@ -1,6 +1,7 @@
 """Exported files: type, range of values, names, pixel size; read back by another library where there is one."""
 
 import errno
+import time
 import unicodedata
 
 import imagecodecs
@@ -122,6 +123,7 @@ def test_a_full_disk_ends_the_export_at_once(tmp_path, monkeypatch):
 
     def full(path, pixels, **options):
         tried.append(path)
+        time.sleep(0.01)
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tifffile, "imwrite", full)
