@@ -105,9 +105,12 @@ class Population:
 # ---------------------------------------------------------------- trials
 
 
-def trials(cell: Cell, count: int, real: Population, model: Population, context: Context) -> pd.DataFrame:
+def trials(
+    cell: Cell, count: int, real: Population, model: Population, past: Population, context: Context
+) -> pd.DataFrame:
     """Numbers of all trials: `trial`, `set` (`real`, `new`, `model`), `training` (which training images), and the
-    panel's own columns."""
+    panel's own columns. `past` holds the training images of which copies are looked for, none of which is drawn anew.
+    """
     rows = []
     count = count if cell.n < 180 else count // 2
     for trial in range(count):
@@ -117,7 +120,7 @@ def trials(cell: Cell, count: int, real: Population, model: Population, context:
         looking = context._replace(reference=training, heldout=heldout)
         for name, candidate in (("real", heldout), ("new", new), ("model", made)):
             rows += [{"set": name, "trial": trial, "training": trial} | row for row in _compared(candidate, looking)]
-    references = real.sets([cell.n] * REFERENCES, cell.members, np.random.default_rng([1, *cell]))
+    references = past.sets([cell.n] * REFERENCES, cell.members, np.random.default_rng([1, *cell]))
     for trial in range(count):
         rng = np.random.default_rng([2, trial, *cell])
         training = references[trial % REFERENCES]
@@ -185,6 +188,7 @@ def simulate(cells: Iterable[Cell], count: int, groups: int) -> pd.DataFrame:
     extractors = {"random": Extractor("1", random_features), "psd": Extractor("1", spectra)}
     extractors["phases"] = phases.extractor(threshold)
     real = Population(groups, members, extractors, seed=0)
+    past = Population(REFERENCES * max(cell.n // cell.members for cell in cells), members, extractors, seed=2)
     model = Population(groups, 1, extractors, seed=1, coarser=1.15, paler=0.85)
     context = Context(SETTINGS, real.sample, None, extractors, cut)
     centre, scale = metrics.block_scale(real.sample.vectors("random"), real.sample.features["random"].vector_blocks)
@@ -196,7 +200,7 @@ def simulate(cells: Iterable[Cell], count: int, groups: int) -> pd.DataFrame:
     found = []
     with progress("cells", len(cells), "cell") as bar, mock.patch.object(distances, "scaled", scaled):
         for cell in cells:
-            found.append(rates(trials(cell, count, real, model, context), cell))
+            found.append(rates(trials(cell, count, real, model, past, context), cell))
             bar.update(1)
     return pd.concat(found, ignore_index=True)
 

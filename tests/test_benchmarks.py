@@ -4,11 +4,12 @@ import importlib.metadata
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
-from benchmarks import batch_statistics, panel, peers, stylegan_speed
+from benchmarks import batch_statistics, coverage, panel, peers, stylegan_speed
 from pipeline.models import ema
 
 
@@ -157,3 +158,19 @@ def test_every_row_of_the_batch_statistics_is_measured(monkeypatch, capsys):
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [row[1].strip() for row in rows] == ["real", *["dcgan"] * 3, *["cgan"] * 3]
     assert all(np.isfinite([float(row[3]), float(row[4])]).all() for row in rows)
+
+
+def test_coverage_and_gaps_are_counted_by_hand():
+    """The model's mean is 2, which three intervals of five hold; one of new and held-out images' five pairs parts."""
+    model = [(0, -1, 1), (2, 1, 3), (4, 2, 6), (2, 0, 3), (2, 2.5, 3)]
+    new = [(1, 0.9, 1.1), (2, 1.6, 2.4), (0, np.nan, np.nan), (1, 0.9, 1.1), (1, 0.9, 1.1)]
+    rows = [
+        {"set": name, "trial": trial, "training": trial, "metric": "psd", "class": None}
+        | dict(zip(("value", "low", "high"), numbers, strict=True))
+        for name, found in (("model", model), ("real", [(1, 0.5, 1.5)] * 5), ("new", new))
+        for trial, numbers in enumerate(found)
+    ]
+    found = coverage.rates(pd.DataFrame(rows), coverage.Cell(12, 1)).iloc[0]
+    assert (found["covered"], found["apart"]) == pytest.approx((60, 20))
+    assert found["floor"] == 75  # of four that have an interval
+    assert found["few"] == pytest.approx(100 / 15)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation import metrics, phases
-from pipeline.evaluation.context import ALL, NEEDED, WHOLES, Context, row, too_few
+from pipeline.evaluation.context import ALL, NEEDED, SURE, WHOLES, Context, row, too_few
 from pipeline.evaluation.intervals import Draws, draw, estimate, positive, symmetric
 from pipeline.evaluation.sample import Sample
 
@@ -23,7 +23,10 @@ def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Itera
     def gram(x: NDArray, y: NDArray) -> float:
         return metrics.gram_distance(x, y, a.gram_blocks)
 
-    yield row("random", "gram", ALL, positive(estimate(gram, a.grams, b.grams, draws)), n)
+    found = estimate(gram, a.grams, b.grams, draws)
+    if n < SURE["gram"]:
+        found = found._replace(error=np.nan)
+    yield row("random", "gram", ALL, positive(found), n)
     spectra = candidate.vectors("psd"), context.reference.vectors("psd")
     yield row("pixels", "psd", ALL, positive(estimate(metrics.psd_distance, *spectra, draws)), n)
 

@@ -155,7 +155,7 @@ def test_images_of_too_few_groups_have_numbers_without_intervals():
     assert all(r["low"] <= r["value"] <= r["high"] for r in rows.values())
 
 
-def test_density_and_coverage_of_fewer_than_30_images_have_no_interval():
+def test_density_and_coverage_of_fewer_than_40_images_have_no_interval():
     labels = ["a"] * 28
     rows, _ = judged(sample(clouds(label_list(28), 1), labels), sample(clouds(label_list(28), 2), labels))
     assert {metric for (metric, _), r in rows.items() if r["low"] is None} == {"density", "coverage"}
