@@ -23,7 +23,7 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pipeline.training.device import use_threads
+from pipeline.device import use_threads
 from scipy import fft
 
 from pipeline.evaluation import distances, metrics, microstructure, phases, structure
