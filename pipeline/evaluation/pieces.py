@@ -54,7 +54,7 @@ EXACT = 0.998  # correlation of a copied patch: gray values are rounded
 PRICE = 4.5  # nats that a joined patch costs: it was laid at the best of (2 REACH + 1)² = 81 places, log 81 = 4.4
 LEAST = 10.0  # nats from which joined patches may be a piece
 UNRELATED = 48  # training images from which the bar is found: the lower quartile of what these reach,
-MARGIN = 27.0  # and so many nats; the others may have copies that the groups do not name
+MARGIN = 28.0  # and so many nats; the others may have copies that the groups do not name
 BLOCK = 1024  # patches at a time
 
 
@@ -143,10 +143,11 @@ class Search:
         return float(np.logical_or.reduce(proven).mean()) if proven else 0.0
 
     def _smallest(self, real: NDArray[np.int8]) -> int:
-        """Side in pixels of the smallest square whose copy reaches the bar, and holds a patch of the grid."""
+        """Side in pixels of the smallest square whose copy mostly shows: what the details' filter and the grid leave of
+        it holds a patch, and reaches the bar."""
         told = evidence(np.float64(EXACT), freedom(_centred(_patches(real, STEP)))) - PRICE
         density = float(np.median(np.maximum(told, 0))) / PATCH**2
-        return max(PATCH + STEP - 1, math.ceil(math.sqrt(self.bar / max(density, 1e-9))))
+        return math.ceil(max(PATCH, math.sqrt(self.bar / max(density, 1e-9))) + STEP - 1 + 2 * BROAD)
 
     # ------------------------------------------------------------ the training patches
 

@@ -78,11 +78,11 @@ def test_straight_edges_and_even_patches_tell_nothing_and_noise_all_its_pixels()
 
 def test_the_bar_is_that_of_strangers():
     """Copies among the training images raise it only where most of them have one that the groups do not name."""
-    scenes = fine(TRAINING[:16])
-    twice, half = np.concatenate([scenes, scenes]), np.concatenate([scenes, scenes[:5]])
+    scenes = fine(TRAINING[:10])
+    twice, half = np.concatenate([scenes, scenes]), np.concatenate([scenes, scenes[:3]])
     named, unnamed, few = (
         pieces.Search(images, groups, np.random.default_rng(0)).bar
-        for images, groups in ((twice, np.tile(np.arange(16), 2)), (twice, np.arange(32)), (half, np.arange(21)))
+        for images, groups in ((twice, np.tile(np.arange(10), 2)), (twice, np.arange(20)), (half, np.arange(13)))
     )
     assert named < 80
     assert few < named + 15
@@ -91,7 +91,7 @@ def test_the_bar_is_that_of_strangers():
 
 def test_the_smallest_piece_is_seen_and_far_smaller_ones_are_not(search):
     """Eight new images, a piece of a training image in each."""
-    for side, seen in ((search.smallest + 8, 6), (8, 0)):
+    for side, seen in ((search.smallest + 6, 7), (8, 0)):
         new = polycrystals(Voronoi(seed=4), 8)
         for i, image in enumerate(new):
             image[10 + i : 10 + i + side, 20 : 20 + side] = TRAINING[4 * i, 3 * i : 3 * i + side, 30 : 30 + side]
