@@ -54,7 +54,7 @@ EXACT = 0.998  # correlation of a copied patch: gray values are rounded
 PRICE = 4.5  # nats that a joined patch costs: it was laid at the best of (2 REACH + 1)² = 81 places, log 81 = 4.4
 LEAST = 10.0  # nats from which joined patches may be a piece
 UNRELATED = 48  # training images from which the bar is found: the lower quartile of what these reach,
-MARGIN = 28.0  # and so many nats; the others may have copies that the groups do not name
+MARGIN = 27.0  # and so many nats; the others may have copies that the groups do not name
 BLOCK = 1024  # patches at a time
 
 
