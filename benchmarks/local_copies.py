@@ -4,8 +4,8 @@
     python -m benchmarks.local_copies --images 60 --folder data/neu/IMAGES --tables data/neu/splits/train.csv \
         data/neu/splits/val.csv
 
-Without a folder: Voronoi polycrystals, with noise and without. Tables have the columns file, group, split (`train`, or
-held out). `above` is the share of images whose area copied is above the mean of the new images.
+Without a folder: Voronoi polycrystals, with noise and without. Tables have the columns file, class, group; groups drawn
+by the seed are held out. `above` is the share of images whose area copied is above the mean of the new images.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     if given.folder:
-        table("held out", *photographs(given.folder, given.tables), given.images, given.seed)
+        rows, images = photographs(given.folder, given.tables)
+        held = held_out(rows["group"], 5 * given.images, given.seed)
+        groups = rows["group"].to_numpy(str)
+        table("held out", images[~held], groups[~held], images[held], given.images, given.seed)
+        strangers(images, groups, rows["class"].to_numpy(str), held, given.seed)
         return
     for noise, grain in ((0.02, 11.0), (0.0, 14.0)):
         settings = [Voronoi(seed=2 * given.seed + i, noise=noise, grain_size=grain) for i in range(2)]
@@ -52,14 +56,31 @@ def polycrystals(settings: Voronoi, count: int) -> NDArray[np.uint8]:
     return np.stack([voronoi.draw(settings, SIDE, kinds[i % len(kinds)], i // len(kinds)) for i in range(count)])
 
 
-def photographs(folder: Path, tables: list[Path]) -> tuple[NDArray, NDArray, NDArray]:
-    """Training images (n, SIDE, SIDE), their groups, and images held out."""
+def photographs(folder: Path, tables: list[Path]) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
+    """Rows of the tables, and the images (n, SIDE, SIDE)."""
     rows = pd.concat([pd.read_csv(path) for path in tables], ignore_index=True)
     opened = (
         Image.open(folder / file).convert("L").resize((SIDE, SIDE), Image.Resampling.BOX) for file in rows["file"]
     )
-    images, training = np.stack([np.asarray(image) for image in opened]), (rows["split"] == "train").to_numpy()
-    return images[training], rows["group"].to_numpy(str)[training], images[~training]
+    return rows, np.stack([np.asarray(image) for image in opened])
+
+
+def held_out(groups: pd.Series, images: int, seed: int) -> NDArray[np.bool_]:
+    """(n,) true for whole groups, in random order, of so many images together at most."""
+    sizes = groups.value_counts(sort=False).sample(frac=1, random_state=seed)
+    return groups.isin(sizes.index[sizes.cumsum() <= images]).to_numpy()
+
+
+def strangers(images: NDArray, groups: NDArray, classes: NDArray, held: NDArray, seed: int) -> None:
+    """Held-out images of each class among training images of the others, which show none of it."""
+    areas = []
+    for name in np.unique(classes):
+        others, own = ~held & (classes != name), held & (classes == name)
+        areas.append(
+            pieces.Search(fine(images[others]), groups[others], np.random.default_rng(seed)).areas(fine(images[own]))
+        )
+    area = np.concatenate(areas)
+    print(f"| held out, training images of other classes | | area {area.mean():.4f}, in {np.mean(area > 0):.1%} |")
 
 
 def table(what: str, training: NDArray, groups: NDArray, new: NDArray, images: int, seed: int) -> None:

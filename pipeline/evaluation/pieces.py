@@ -11,7 +11,7 @@ that was bent. Here patches are compared:
    are looked at: the patches of the whole grid are correlated with this training image at all shifts close by.
    Neighbours that agree, and whose shifts differ by at most one pixel, are joined: a deformation is such a slow change.
 4. The *evidence* of what is joined is how unlikely so good a match is by chance, in nats. It proves a piece above a
-   bar that unrelated training images do not reach upon one another.
+   bar that unrelated training images hardly reach upon one another.
 
 The chance that n independent pixels correlate by r or more falls as (1 - r²)^(n/2) (Fisher 1915). A patch's n is its
 number of pixels over the sum of its squared autocorrelation (Bartlett 1935); a straight edge lies on any other, so n is
@@ -37,7 +37,7 @@ from pipeline.evaluation.twins import CHUNK, SIDE
 BROAD = 2.0  # standard deviation, in pixels, of the smoothing whose remainder are the details
 END = slice(1, -1)  # smoothing mirrors an image at its ends; there, details are not those of a piece
 PATCH = 11  # pixels of a side
-STEP = 5  # pixels from patch to patch of a judged image; odd, so that a piece lies on every second pixel for some
+STEP = 3  # pixels from patch to patch of a judged image; odd, so that a piece lies on every second pixel for some
 EVERY = 2  # pixels from patch to patch of a training image
 EVEN = 0.005  # of the mean variance, added to that of a patch: an even part is like nothing
 SAMPLE = 20_000  # patches that components and cells are found from
@@ -45,17 +45,16 @@ COMPONENTS = 32
 CELLS = 1024
 ROUNDS = 4  # of k-means
 CROWD = 64  # patches of a cell, or there are fewer cells
-PROBES = 3  # cells searched for a patch
-KEPT = 4  # training patches kept for a patch
-LOOKS = 8  # training images, each in a view and at a shift, that an image is laid upon
+PROBES = 2  # cells searched for a patch
+KEPT = 2  # training patches kept for a patch
+LOOKS = 6  # training images, each in a view and at a shift, that an image is laid upon
 REACH = 4  # pixels up and down, left and right, that shifts close by differ
 ALIKE = 0.7  # correlation from which a patch is joined to its neighbours
 EXACT = 0.998  # correlation of a copied patch: gray values are rounded
 PRICE = 4.5  # nats that a joined patch costs: it was laid at the best of (2 REACH + 1)² = 81 places, log 81 = 4.4
-LEAST = 25.0  # nats that prove a piece, at the least
-UNRELATED = 48  # training images from which the bar is found,
-HIGH = 90  # as this percentile of what they reach, for the others may have copies that the groups do not name,
-MARGIN = 1.05  # and so many times that
+LEAST = 10.0  # nats from which joined patches may be a piece
+UNRELATED = 48  # training images from which the bar is found: the lower quartile of what these reach,
+MARGIN = 27.0  # and so many nats; the others may have copies that the groups do not name
 BLOCK = 1024  # patches at a time
 
 
@@ -115,7 +114,7 @@ def evidence(correlation: NDArray, independent: NDArray) -> NDArray:
 class Search:
     """Finds pieces of training images.
 
-    Some 10 ms an image and 4 s of one core for 1 300 training images of 64 × 64 pixels.
+    Some 50 ms an image and 6 s of one core for 1 300 training images of 64 × 64 pixels.
 
     Args:
         real: (m, h, w) of `details`; PATCH pixels a side at least.
@@ -131,8 +130,8 @@ class Search:
         self.rows, self.cols = (_covering(side) for side in self.shape)
         chosen = rng.permutation(len(real))[:UNRELATED]
         unrelated = self._pieces(real[chosen], self.group[chosen])
-        reached = [max((found for found, _ in pieces), default=0.0) for pieces in unrelated]
-        self.bar = max(LEAST, MARGIN * float(np.percentile(reached, HIGH)))
+        reached = [max((found for found, _ in pieces), default=LEAST) for pieces in unrelated]
+        self.bar = float(np.percentile(reached, 25)) + MARGIN
         self.smallest = self._smallest(real[chosen])
 
     def areas(self, made: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -144,10 +143,11 @@ class Search:
         return float(np.logical_or.reduce(proven).mean()) if proven else 0.0
 
     def _smallest(self, real: NDArray[np.int8]) -> int:
-        """Side in pixels of the smallest square whose copy reaches the bar, and holds a patch of the grid."""
+        """Side in pixels of the smallest square whose copy mostly shows: what the details' filter and the grid leave of
+        it holds a patch, and reaches the bar."""
         told = evidence(np.float64(EXACT), freedom(_centred(_patches(real, STEP)))) - PRICE
         density = float(np.median(np.maximum(told, 0))) / PATCH**2
-        return max(PATCH + STEP - 1, math.ceil(math.sqrt(self.bar / max(density, 1e-9))))
+        return math.ceil(max(PATCH, math.sqrt(self.bar / max(density, 1e-9))) + STEP - 1 + 2 * BROAD)
 
     # ------------------------------------------------------------ the training patches
 
