@@ -23,9 +23,9 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pipeline.device import use_threads
 from scipy import fft
 
+from pipeline.device import use_threads
 from pipeline.evaluation import distances, metrics, microstructure, phases, structure
 from pipeline.evaluation.context import WHOLES, Context
 from pipeline.evaluation.copies import alike, copies
