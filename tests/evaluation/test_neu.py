@@ -108,7 +108,7 @@ def faulty(fault, images):
         return ndimage.gaussian_filter(images, 0.7, axes=(1, 2))
     if fault == "noised":
         return images + 8 * np.random.default_rng(0).standard_normal(images.shape)
-    return images + 25
+    return images + 40
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def faulty(fault, images):
     [
         ("blurred", {"psd", "chords_dark", "coverage"}, DISTANCES | VARIETY | PHASES | LIKENESS | {"ssim_nearest"}),
         ("noised", {"psd", "frechet", "coverage"}, DISTANCES | VARIETY | PHASES | LIKENESS),
-        ("brighter", {"phase_fraction", "two_point"}, PHASES | DISTANCES | VARIETY),
+        ("brighter", {"phase_fraction", "two_point"}, PHASES | DISTANCES | VARIETY | {"ssim_diversity"}),  # some clip
     ],
 )
 def test_faulty_images_are_flagged_by_what_the_fault_concerns(steel, fault, must, may):

@@ -73,7 +73,8 @@ def test_a_run_leaves_all_that_the_contract_names(results):
         drawn = {path.name for path in (folder / "gallery").glob("*.png")}
         sheets = {"truncation.png", "mixing.png"} if model in STYLED else set()
         assert drawn == sheets | ({"strips.png"} if model in WIDE else set())
-    assert {path.stem for path in (dataset / "detection").glob("*.json")} == set(arms(list(FAMILY_SETTINGS)))
+    found = {path.stem for path in (dataset / "detection").glob("*.json")}
+    assert found == {*arms(list(FAMILY_SETTINGS)), "comparison"}
     assert (results / "summary.csv").stat().st_size > 0
     for page in (results / "report.html", dataset / "report.html"):
         assert "<html" in page.read_text(encoding="utf-8")[:500]
