@@ -5,7 +5,6 @@ Imported by the report: computes nothing, imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -199,8 +198,3 @@ def read(path: Path) -> Comparison:
 def text(comparison: Comparison) -> str:
     """As the file holds it."""
     return _FILE.dump_json(comparison, indent=1).decode() + "\n"
-
-
-def baseline(arms: Sequence[Arm]) -> Arm | None:
-    """The arm that the others of its task are compared with; None without arms."""
-    return next((arm for arm in arms if arm.verdict == "baseline"), None)
