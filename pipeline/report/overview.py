@@ -13,6 +13,7 @@ from pipeline.data import splits
 from pipeline.data.imageset import ImageSet
 from pipeline.files import read_json
 from pipeline.report.labels import number
+from pipeline.settings import REAL_PIXELS
 
 SPLITS = {"train": "training", "val": "validation", "test": "held out"}
 SCALINGS = {
@@ -100,7 +101,8 @@ def _rejected(path: Path) -> list[dict[str, str]]:
 def generators(
     models: Mapping[str, Mapping[str, Any]], used: Mapping[str, Sequence[Path]], training_images: int
 ) -> list[dict[str, Any]]:
-    """Rows of `name`, `family`, `images` (the budget), `passes` over the training images, `batch`, `kept`, `seeds`.
+    """Rows of `name`, `family`, `images` (the budget), `passes` over the training images, `batch`, `kept`, `seeds`,
+    `real_pixels` (what of the training images is in what it makes; empty for nothing).
 
     Args:
         used: the folders of each generator's runs, a seed each; `kept` is how many images the weights in use had seen.
@@ -118,6 +120,7 @@ def generators(
                 "seeds": len(runs),
                 "passes": f"{total / training_images:.0f}" if total and training_images else "–",
                 "batch": model.get("batch", "–"),
+                "real_pixels": REAL_PIXELS.get(model.get("family"), ""),
             }
         )
     return rows

@@ -10,8 +10,42 @@ from pydantic import Field
 from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
 
+class Untrained(Strict):
+    """What every family has that makes images of training images, without any training."""
+
+    classes: Classes | None = None
+    """Images of these classes only; null is all."""
+
+
+class Quilting(Untrained):
+    """Image quilting (Efros & Freeman 2001): pieces of training images of a class, joined. Nothing is trained."""
+
+    family: Literal["quilting"]
+    sources: Annotated[int, Field(ge=1, le=64)] = 6
+    """Training images of the class that an image is put together from; fewer where there are fewer."""
+    patch: Annotated[float, Field(ge=0.1, le=1)] = 0.375
+    """Side of a piece, as a share of the image's shorter side."""
+    overlap: Annotated[float, Field(gt=0, le=0.5)] = 0.25
+    """By how much pieces overlap, as a share of a piece's side."""
+    tolerance: Annotated[float, Field(ge=0)] = 0.1
+    """A piece is any whose overlap differs by at most this share more than the best one's; 0.1 in the paper."""
+
+
+class Warp(Untrained):
+    """Each image is a training image of the class, smoothly bent, shifted and a little brighter or darker. Nothing is
+    trained."""
+
+    family: Literal["warp"]
+    bend: Annotated[float, Field(ge=0, le=0.1)] = 1 / 16
+    """The farthest that a pixel is moved by the bending, as a share of the shorter side."""
+    shift: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """The farthest shift along either axis, as a share of the shorter side; what comes in is mirrored."""
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Contrast changes by up to this share, brightness by up to half of it."""
+
+
 class Training(Strict):
-    """What every family has."""
+    """What every family has that is trained."""
 
     total_images: Count = 200_000
     """Real images shown in all; the one budget."""
@@ -222,21 +256,28 @@ class DDPM(Training):
     is asked to. For data sets with boxes."""
 
 
-ModelSettings = Annotated[DCGAN | CGAN | WGANGP | StyleGAN2ADA | DDPM, Field(discriminator="family")]
+ModelSettings = Annotated[DCGAN | CGAN | WGANGP | StyleGAN2ADA | DDPM | Quilting | Warp, Field(discriminator="family")]
 
-FAMILY_SETTINGS = {
-    c.model_fields["family"].annotation.__args__[0]: c for c in (DCGAN, CGAN, WGANGP, StyleGAN2ADA, DDPM)
+FAMILY_SETTINGS: dict[str, type[Training | Untrained]] = {
+    c.model_fields["family"].annotation.__args__[0]: c
+    for c in (DCGAN, CGAN, WGANGP, StyleGAN2ADA, DDPM, Quilting, Warp)
 }
 # What a family can beside drawing its images, known without torch so that a run can be planned.
 STYLED = {"stylegan2_ada"}  # its models are a StyledModel
 WIDE = {"stylegan2_ada", "ddpm"}  # its models are Wide
+UNTRAINED = {name for name, c in FAMILY_SETTINGS.items() if issubclass(c, Untrained)}
+# What of the training images is in what a family makes; of the others nothing is but what they have learnt.
+REAL_PIXELS = {
+    "quilting": "its images are pieces of training images, joined",
+    "warp": "its images are training images, bent and shifted",
+}
 
 
-def draws_boxes(model: Training) -> bool:
+def draws_boxes(model: Training | Untrained) -> bool:
     """Whether the images of a model come with boxes."""
     return isinstance(model, DDPM) and model.boxes
 
 
-def model_settings(values: dict[str, Any]) -> Training:
+def model_settings(values: dict[str, Any]) -> Training | Untrained:
     """The settings of one entry of `models`, in the class of its family."""
     return FAMILY_SETTINGS[values["family"]](**values)

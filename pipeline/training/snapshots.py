@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.files import write_whole
-from pipeline.models.base import GenerativeModel, latents
+from pipeline.models.base import GenerativeModel, Sampler, latents
 from pipeline.training import grids
 from pipeline.training.ahead import ahead
 from pipeline.training.seeds import derive
@@ -19,7 +19,7 @@ COLUMNS = 8  # images of a class in a grid; more where there is one class
 ROWS = 16  # classes in a grid
 
 
-def draw(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> Tensor:
+def draw(model: Sampler, labels: Tensor, seeds: Tensor, batch: int) -> Tensor:
     """Images of the averaged weights, (N, C, H, W) float32 in [-1, 1] on the CPU, drawn `batch` at a time.
 
     Args:
@@ -29,7 +29,7 @@ def draw(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> T
     return torch.cat([model.draw(some, z).cpu() for some, z in with_latents(model, labels, seeds, batch)])
 
 
-def with_latents(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def with_latents(model: Sampler, labels: Tensor, seeds: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Labels and latents, `batch` at a time; the next ones are drawn on the CPU while these are made use of."""
     numbers = ahead(lambda some: latents(some, model.latent_length), seeds.split(batch))
     return zip(labels.split(batch), numbers, strict=True)

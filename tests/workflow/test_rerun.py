@@ -12,12 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.detection.arms import arms
-from pipeline.settings import FAMILY_SETTINGS, STYLED, WIDE
+from pipeline.settings import STYLED, WIDE
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--configfile"]
+MODELS = list(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))["models"])
 TINY = [str(ROOT / "config" / "config.yaml"), str(ROOT / "config" / "quick.yaml")]
 
 
@@ -64,7 +66,7 @@ def test_a_run_leaves_all_that_the_contract_names(results):
     real = ["images.npy", "metadata.csv", "meta.json", "rejected.csv", "near_duplicates.csv", "preview.png"]
     real += ["evaluation.json", "features-random.npz", "features-domain.npz", "domain.safetensors"]
     assert all((dataset / "real" / name).is_file() for name in real)
-    for model in FAMILY_SETTINGS:  # the default experiment names its models by their families
+    for model in MODELS:  # the default experiment names them by their families
         folder = dataset / model / "seed-0"
         files = ["model.safetensors", "model.json", "training.csv", "progress.gif", "evaluation.json"]
         assert all((folder / name).is_file() for name in files)
@@ -74,7 +76,7 @@ def test_a_run_leaves_all_that_the_contract_names(results):
         sheets = {"truncation.png", "mixing.png"} if model in STYLED else set()
         assert drawn == sheets | ({"strips.png"} if model in WIDE else set())
     found = {path.stem for path in (dataset / "detection").glob("*.json")}
-    assert found == {*arms(list(FAMILY_SETTINGS)), "comparison"}
+    assert found == {*arms(MODELS), "comparison"}
     assert (results / "summary.csv").stat().st_size > 0
     for page in (results / "report.html", dataset / "report.html"):
         assert "<html" in page.read_text(encoding="utf-8")[:500]
@@ -126,10 +128,10 @@ def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(results, c
 
 
 def test_shots_are_data_sets_of_their_own_generators_included(tmp_path):
-    families = len(FAMILY_SETTINGS)
+    families = len(MODELS)
     assert planned(tmp_path / "results", "datasets.polycrystals.shots=[5,10]") == {
         "draw_voronoi": 2, "prepare": 2, "train": 2 * families, "generate": 2 * families, "gallery": 2 * families,
-        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * len(arms(list(FAMILY_SETTINGS))),
+        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * len(arms(MODELS)),
         "compare_detectors": 2, "write_report": 1,
     }  # fmt: skip
 
