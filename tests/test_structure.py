@@ -13,6 +13,7 @@ MODULES = sorted((ROOT / "pipeline").rglob("*.py"))
 # The rooms of the package that a room may look into, beside itself, settings, job and files.
 MAY_IMPORT = {
     "settings": set(),
+    "base": {"device"},
     "job": set(),
     "cards": set(),
     "device": {"cards"},
