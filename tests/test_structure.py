@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "tracking": set(),
     "training": {"models", "data", "device", "tracking", "evaluation", "weights"},
     "sampling": {"models", "data", "device", "training", "tracking"},
-    "evaluation": {"data", "detection", "device", "tracking", "weights"},
+    "evaluation": {"base", "data", "detection", "device", "tracking", "weights"},
     "detection": {"data", "device", "tracking", "training"},
     "report": {"data", "detection", "evaluation", "tracking", "training"},
     "gpu_check": {"data", "device", "models", "training", "evaluation", "detection"},

@@ -59,7 +59,7 @@ def test_every_extractor_looks_in_full_precision(stand_in, tmp_path, fast):
     assert fast == (True, True, True, "tf32", "tf32")
     real = write_set(tmp_path / "real", blobs(label_list(150), 0, size=32), label_list(150))
     found = extractors(Evaluate(weights=str(stand_in), domain=1), real, Cut(0.5, False, False, 0.0, None, "µm"))
-    for name in ("random", "inception", "domain"):
+    for name in ("random", "inception", "domain", "imagenet"):
         with Recorder() as recorder:
             computed(real.images[:4], name, found[name], "test")
         assert set(recorder.seen) == {WHOLE}, name
