@@ -32,7 +32,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.throughput import cpu
-from pipeline.device import use_threads
+from pipeline.base.device import use_threads
 from pipeline.models import build
 from pipeline.models.batch import Batch
 from pipeline.settings import DDPM, ImageSpec, StyleGAN2ADA, Training

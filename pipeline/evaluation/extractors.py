@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pipeline.base import imagenet
-from pipeline.data.imageset import ImageSet
-from pipeline.evaluation import domain, inception, phases
+from pipeline.data.image_set import ImageSet
+from pipeline.evaluation import class_features, inception, phases
 from pipeline.evaluation.features import Extractor, without_grams
-from pipeline.evaluation.random_networks import random_features
+from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.spectra import spectra
 from pipeline.settings import Evaluate
 
@@ -16,7 +16,7 @@ from pipeline.settings import Evaluate
 EXTRACTORS: dict[str, Callable[[Evaluate, ImageSet, phases.Cut], Extractor | None]] = {
     "random": lambda settings, real, cut: Extractor("1", random_features),
     "inception": lambda settings, real, cut: inception.extractor(settings),
-    "domain": lambda settings, real, cut: domain.extractor(settings, real),
+    "domain": lambda settings, real, cut: class_features.extractor(settings, real),
     "imagenet": lambda settings, real, cut: _photographs() if settings.imagenet else None,
     "psd": lambda settings, real, cut: Extractor("1", spectra),
     "phases": lambda settings, real, cut: phases.extractor(cut.threshold),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline import models
-from pipeline.data.imageset import ImageSetWriter
+from pipeline.data.image_set import ImageSetWriter
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training
 

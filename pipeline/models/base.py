@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from pipeline.models import ema, ranks
+from pipeline.models import distributed, ema
 from pipeline.models.batch import Batch, Part
 from pipeline.models.layouts import Layout
 from pipeline.settings import ImageSpec, Training, UserError
@@ -107,11 +107,11 @@ class GenerativeModel(ABC, nn.Module):
         for part in batch.parts(every):
             value, scalars = loss(part)
             scaler.scale(value * part.share).backward()
-            weight = part.share * ranks.count()
+            weight = part.share * distributed.count()
             for key, scalar in scalars.items():
                 sums[key] = sums.get(key, 0) + scalar.detach() * weight
         gradients = [p.grad for p in self._parameters_of(name) if p.grad is not None]
-        ranks.add_up(gradients)
+        distributed.add_up(gradients)
         if clip is not None:
             scaler.unscale_(optimizer)
         if clip is not None or not scaler.is_enabled():
@@ -217,7 +217,7 @@ class GenerativeModel(ABC, nn.Module):
             places = torch.randperm(count, generator=torch.Generator().manual_seed(0)) * len(self.shown) // count
             labels = self.shown[places].to(self.device).split(size)
             numbers = (latents(seeds, self.latent_length).to(self.device) for seeds in torch.arange(count).split(size))
-            with ranks.alone():  # one rank looks, and waits for no other
+            with distributed.alone():  # one rank looks, and waits for no other
                 ema.measure(norms, map(self.decode, labels, numbers))
         self._settled = True
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pipeline.models import ranks
+from pipeline.models import distributed
 from pipeline.models.base import start_grid
 from pipeline.models.convolution import convolve, convolve_doubling
 from pipeline.models.layers import SQRT2, EqualisedLinear, activate, normalise, precision
@@ -64,8 +64,8 @@ class Mapping(nn.Module):
     def track(self, w: Tensor, labels: Tensor) -> None:
         """Move the mean of each class towards those of its w (N, w_dim), by their number."""
         member = F.one_hot(labels, len(self.w_average)).to(w.dtype)  # (N, K)
-        count = ranks.total(member.sum(0))[:, None]
-        mean = ranks.total(member.mT @ w) / count.clamp(min=1)
+        count = distributed.total(member.sum(0))[:, None]
+        mean = distributed.total(member.mT @ w) / count.clamp(min=1)
         self.w_average.lerp_(mean, 1 - W_AVERAGE_KEEP**count)
 
 

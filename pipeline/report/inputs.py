@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline.detection import records
-from pipeline.detection.arms import arms
-from pipeline.detection.records import Comparison
-from pipeline.files import read_json
+from pipeline.base.files import read_json
+from pipeline.downstream import records
+from pipeline.downstream.arms import arms
+from pipeline.downstream.records import Comparison
 from pipeline.settings import Settings
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.detection.records import Arm
+from pipeline.downstream.records import Arm
 
 Better = Literal["lower", "higher", "equal"]
 Group = Literal["distance", "structure", "variety", "copies"]

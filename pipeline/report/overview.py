@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.data import splits
-from pipeline.data.imageset import ImageSet
-from pipeline.files import read_json
+from pipeline.base.files import read_json
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import splits
 from pipeline.report.labels import number
 
 SPLITS = {"train": "training", "val": "validation", "test": "held out"}

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.evaluation import metrics
 from pipeline.evaluation.extractors import EXTRACTORS, extractors
 from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.phases import Cut
+from pipeline.metrics import image_metrics
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
@@ -61,19 +61,19 @@ class Case:
         if new := {bytes(image): image for image in images if bytes(image) not in self.seen}:
             found = self.extractor.function(np.stack(list(new.values())), "test")
             self.seen.update(zip(new, found.vectors, strict=True))
-        centre, scale = metrics.block_scale(self.known.vectors, self.known.vector_blocks)
+        centre, scale = image_metrics.block_scale(self.known.vectors, self.known.vector_blocks)
         return (np.stack([self.seen[bytes(image)] for image in images]).astype(np.float64) - centre) / scale
 
     def distances(self, images):
         """Fréchet and kernel distance to the training images."""
         x, y = self.space(images), self.space()
-        return metrics.frechet(x, y), metrics.kid(x, y)
+        return image_metrics.frechet(x, y), image_metrics.kid(x, y)
 
     def prdc(self, images):
-        return metrics.prdc(self.space(images), self.space())
+        return image_metrics.prdc(self.space(images), self.space())
 
     def nearest(self, images):
-        return metrics.nearest(self.space(images), self.space())[1]
+        return image_metrics.nearest(self.space(images), self.space())[1]
 
 
 def as_labelled(images, labels, wanted):

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from pipeline import weights
-from pipeline.data.imageset import ImageSet
+from pipeline.base import weights
+from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import inception, panel
 from pipeline.evaluation.inception import eight_bits
 from pipeline.settings import Evaluate, UserError

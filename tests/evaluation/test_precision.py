@@ -10,7 +10,7 @@ from pipeline.evaluation.extractors import extractors
 from pipeline.evaluation.features import Extractor, computed
 from pipeline.evaluation.phases import Cut
 from pipeline.settings import Evaluate, UserError
-from pipeline.training.watch import Watch
+from pipeline.training.validator import Watch
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 WHOLE = (False, False, False, "ieee", "ieee")

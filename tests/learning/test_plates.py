@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.settings import DDPM
-from pipeline.training import store
+from pipeline.training import model_files
 from pipeline.training.loop import train
 from tests.learning import plates
 from tests.learning.recipes import RECIPES
@@ -42,7 +42,7 @@ def test_defects_are_drawn_in_their_boxes(tmp_path):
     data = plates.image_set(tmp_path / "real", 300)
     settings = DDPM(family="ddpm", boxes=True, **RECIPE)
     train(settings, data, tmp_path / "out", tmp_path / "state", 0, Events(), threads=1)
-    model = store.load(tmp_path / "out")
+    model = model_files.load(tmp_path / "out")
     labels, seeds = torch.arange(120) % 3, torch.arange(120)
     images, asked = model.sample(labels, seeds)[:, 0].numpy(), model.boxes(labels, seeds)
     overlaps = [

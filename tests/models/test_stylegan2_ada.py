@@ -5,6 +5,7 @@ import hashlib
 import pytest
 import torch
 
+from pipeline.base.weights import WEIGHTS
 from pipeline.models import build, losses, texture
 from pipeline.models.base import latents
 from pipeline.models.batch import Batch, Draws, Part
@@ -12,7 +13,6 @@ from pipeline.models.stylegan2_ada import lazy_adam
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, Generator
 from pipeline.settings import ImageSpec, StyleGAN2ADA, Texture, UserError
-from pipeline.weights import WEIGHTS
 from tests.models.test_texture import random_weights
 from tests.models.tiny import batch, spec, tiny_settings
 

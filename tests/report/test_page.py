@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 from pipeline.report import figures, images, tables
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.page import write

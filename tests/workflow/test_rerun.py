@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.detection.arms import arms
+from pipeline.downstream.arms import arms
 from pipeline.settings import FAMILY_SETTINGS, STYLED, WIDE
 
 ROOT = Path(__file__).resolve().parents[2]

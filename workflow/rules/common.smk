@@ -5,12 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline import cards
-from pipeline.data import annotations
-from pipeline.data.source import check_source, files, fingerprint
-from pipeline.detection.arms import PLAIN, arms
-from pipeline.detection.boxes.arms import PLAIN as PLAIN_BOX_ARMS
-from pipeline.detection.boxes.arms import Made, box_arms
+from pipeline.base import cards
+from pipeline.data.annotations import files as annotation_files
+from pipeline.data.reading.source import check_source, files, fingerprint
+from pipeline.downstream.arms import PLAIN, arms
+from pipeline.downstream.boxes.arms import PLAIN as PLAIN_BOX_ARMS
+from pipeline.downstream.boxes.arms import Made, box_arms
 from pipeline.settings import (
     METHOD,
     STYLED,
@@ -23,7 +23,7 @@ from pipeline.settings import (
     teacher_of,
 )
 from pipeline.tracking.tensorboard import check as check_tensorboard
-from pipeline.weights import WEIGHTS, in_cache, place
+from pipeline.base.weights import WEIGHTS, in_cache, place
 
 try:
     SETTINGS = load(config)
@@ -33,7 +33,7 @@ try:
         if dataset.patches_of is None:
             check_source(dataset, name)
         if dataset.boxes:
-            annotations.files(dataset.boxes, f"datasets.{name}.boxes")
+            annotation_files.files(dataset.boxes, f"datasets.{name}.boxes")
     if SETTINGS.tracking.tensorboard:
         check_tensorboard()
 except UserError as error:
@@ -217,7 +217,7 @@ def of_source(dataset):
 
 
 def of_annotations(dataset):
-    return fingerprint(map(Path, annotations.files(dataset.boxes)))
+    return fingerprint(map(Path, annotation_files.files(dataset.boxes)))
 
 
 def journal(place):
