@@ -25,23 +25,24 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import fft
 
-from pipeline.device import use_threads
-from pipeline.evaluation import distances, metrics, microstructure, phases, structure
+from pipeline.base.device import use_threads
+from pipeline.base.job import progress
+from pipeline.evaluation import distances, phases, structure
 from pipeline.evaluation.context import WHOLES, Context
 from pipeline.evaluation.copies import alike, copies
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.features import Extractor
-from pipeline.evaluation.intervals import draw
-from pipeline.evaluation.random_networks import random_features
+from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.sample import Sample
 from pipeline.evaluation.spectra import spectra
-from pipeline.job import progress
+from pipeline.metrics import image_metrics, microstructure
+from pipeline.metrics.intervals import draw
 from pipeline.settings import Evaluate
 
 PIXELS = 32
 SCALES = {"fine": 1.3, "coarse": 2.2}  # pixels, of the noise of each class
 REFERENCES = 4  # sets of training images of which copies are looked for
-SETTINGS = Evaluate(inception="off", lpips="off", domain=0)
+SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, imagenet=False)
 
 
 class Cell(NamedTuple):
@@ -191,7 +192,9 @@ def simulate(cells: Iterable[Cell], count: int, groups: int) -> pd.DataFrame:
     past = Population(REFERENCES * max(cell.n // cell.members for cell in cells), members, extractors, seed=2)
     model = Population(groups, 1, extractors, seed=1, coarser=1.15, paler=0.85)
     context = Context(SETTINGS, real.sample, None, extractors, cut)
-    centre, scale = metrics.block_scale(real.sample.vectors("random"), real.sample.features["random"].vector_blocks)
+    centre, scale = image_metrics.block_scale(
+        real.sample.vectors("random"), real.sample.features["random"].vector_blocks
+    )
 
     def scaled(*sets: Sample | str) -> tuple[NDArray, NDArray]:
         x, y = ((one.vectors("random") - centre) / scale for one in sets[:2])

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.data.imageset import ImageSet, ImageSetWriter
-from pipeline.data.prepare import prepare
+from pipeline.base.job import progress
+from pipeline.data.image_set import ImageSet, ImageSetWriter
+from pipeline.data.preparing.prepare import prepare
 from pipeline.evaluation import panel
-from pipeline.job import progress
 from pipeline.report import tables, verdict
 from pipeline.settings import Dataset, Evaluate
 from pipeline.tracking.journal import null_journal

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch.nn import Sequential
 
-from pipeline.data.imageset import ImageSet
-from pipeline.detection.filters import NEIGHBOUR, confidence, remoteness
-from pipeline.detection.fit import Diet, features, train
-from pipeline.detection.pool import Pool, stored
-from pipeline.detection.scores import auroc
+from pipeline.data.image_set import ImageSet
+from pipeline.downstream.classifier.device_dataset import Pool, stored
+from pipeline.downstream.classifier.filters import NEIGHBOUR, confidence, remoteness
+from pipeline.downstream.classifier.fit import Diet, features, train
+from pipeline.downstream.classifier.scores import auroc
 from pipeline.settings import Detect
 
 

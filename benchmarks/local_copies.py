@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.data import voronoi
-from pipeline.evaluation import pieces
+from pipeline.data.reading import voronoi
+from pipeline.evaluation import local_copies
 from pipeline.settings import Voronoi
 
 SIDE = 64
@@ -77,7 +77,9 @@ def strangers(images: NDArray, groups: NDArray, classes: NDArray, held: NDArray,
     for name in np.unique(classes):
         others, own = ~held & (classes != name), held & (classes == name)
         areas.append(
-            pieces.Search(fine(images[others]), groups[others], np.random.default_rng(seed)).areas(fine(images[own]))
+            local_copies.Search(fine(images[others]), groups[others], np.random.default_rng(seed)).areas(
+                fine(images[own])
+            )
         )
     area = np.concatenate(areas)
     print(f"| held out, training images of other classes | | area {area.mean():.4f}, in {np.mean(area > 0):.1%} |")
@@ -86,7 +88,7 @@ def strangers(images: NDArray, groups: NDArray, classes: NDArray, held: NDArray,
 def table(what: str, training: NDArray, groups: NDArray, new: NDArray, images: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     start = time.process_time()
-    search = pieces.Search(fine(training), groups, rng)
+    search = local_copies.Search(fine(training), groups, rng)
     built, start = time.process_time() - start, time.process_time()
     new = new[: 5 * images]
     usual = search.areas(fine(new))
@@ -101,7 +103,7 @@ def table(what: str, training: NDArray, groups: NDArray, new: NDArray, images: i
 
 
 def fine(images: NDArray[np.uint8]) -> NDArray[np.int8]:
-    return pieces.details(images[..., None], np.arange(len(images)))
+    return local_copies.details(images[..., None], np.arange(len(images)))
 
 
 def kinds() -> dict:

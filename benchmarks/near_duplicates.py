@@ -19,8 +19,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pipeline.data import duplicates, groups, splits, views
-from pipeline.data.duplicates import Pair
+from pipeline.base import symmetry
+from pipeline.data.near_duplicates import correlate, groups
+from pipeline.data.near_duplicates.correlate import Pair
+from pipeline.data.preparing import splits
 from pipeline.settings import Split
 
 SHOWN = 48
@@ -37,9 +39,9 @@ def main() -> None:
     table = pd.concat([pd.read_csv(path) for path in given.tables], ignore_index=True)
     images = np.stack([np.asarray(Image.open(given.images / file).convert("L")) for file in table["file"]])
     start, work = time.perf_counter(), time.process_time()
-    details = np.stack([duplicates.details(image) for image in images])
+    details = np.stack([correlate.details(image) for image in images])
     half = time.perf_counter()
-    pairs = duplicates.find(details, given.threads)
+    pairs = correlate.find(details, given.threads)
     print(f"{len(images)} images, {given.threads} thread(s): details {half - start:.1f} s, ", end="")
     print(f"search {time.perf_counter() - half:.1f} s, together {time.process_time() - work:.1f} s of processor time")
     report(table, pairs)
@@ -86,13 +88,13 @@ def sheet(images: NDArray[np.uint8], files: list[str], pairs: list[Pair]) -> Ima
         top, left = i // ACROSS * (height + 25), i % ACROSS * (2 * width + 20)
         for at, image, rows, cols in (
             (left, images[pair.first], pair.rows, pair.cols),
-            (left + width + 4, views.seen(images[pair.second], pair.view), -pair.rows, -pair.cols),
+            (left + width + 4, symmetry.seen(images[pair.second], pair.view), -pair.rows, -pair.cols),
         ):
             page.paste(Image.fromarray(image), (at, top))
             frame = (max(0, cols), max(0, rows), width - 1 + min(0, cols), height - 1 + min(0, rows))
             draw.rectangle([v + (at, top)[n % 2] for n, v in enumerate(frame)], outline="red")
         text = f"{files[pair.first]} {files[pair.second]} {pair.rows} {pair.cols} {pair.correlation:.2f}"
-        text += f" {list(views.VIEWS)[pair.view]}"
+        text += f" {list(symmetry.VIEWS)[pair.view]}"
         draw.text((left, top + height + 2), text, fill="black")
     return page
 

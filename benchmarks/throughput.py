@@ -21,11 +21,11 @@ from pathlib import Path
 import torch
 import yaml
 
-from pipeline.device import amp_dtype, use_threads
+from pipeline.base.device import amp_dtype, use_threads
 from pipeline.models import build
 from pipeline.models.batch import Batch
 from pipeline.settings import ImageSpec, Training, load
-from pipeline.training import store
+from pipeline.training import model_files
 
 ROOT = Path(__file__).resolve().parents[1]
 CPU = torch.device("cpu")
@@ -61,7 +61,7 @@ def measure(name: str, settings: Training, size: int, repeats: int) -> tuple[str
     training = seconds(lambda i: [update(16 * i + k) for k in range(16)], repeats) / 16
     model.eval()
     sampling = seconds(sample, 3 * repeats)
-    count = sum(store.parameters(model).values()) / 1e6
+    count = sum(model_files.parameters(model).values()) / 1e6
     return name, str(size), f"{count:.2f} M", f"{batch / training:.1f}", f"{batch / sampling:.1f}"
 
 

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pipeline.data import boxstore
-from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data import box_store
+from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 
 META = {"scaling": {"rule": "dtype", "low": 0.0, "high": 255.0}, "pixel_size": None, "unit": "µm"}
 
@@ -31,7 +31,7 @@ def write(path, images, split, labels=None, symmetry="none", marks=None, classes
         writer[:] = images
         writer.finish(pd.DataFrame(dict(zip(COLUMNS, columns, strict=True))), meta)
     if marks is not None:
-        table = pd.DataFrame([(ids[i], *mark) for i, *mark in marks], columns=boxstore.COLUMNS)
+        table = pd.DataFrame([(ids[i], *mark) for i, *mark in marks], columns=box_store.COLUMNS)
         seal = ImageSet.open(path).meta["data_hash"]
-        boxstore.write(path, seal, table, list(classes), [ids[i] for i in unknown])
+        box_store.write(path, seal, table, list(classes), [ids[i] for i in unknown])
     return path

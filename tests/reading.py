@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.data import boxstore
-from pipeline.data.imageset import ImageSet
+from pipeline.data import box_store
+from pipeline.data.image_set import ImageSet
 
 
 @dataclass
@@ -68,7 +68,7 @@ class Table:
 
 def watched(monkeypatch) -> Reads:
     """From here on every image set that is opened notes what is read of it."""
-    reads, read = Reads(), boxstore.read
+    reads, read = Reads(), box_store.read
 
     def images(self):
         # One for each set, kept where the property would keep the array.
@@ -82,5 +82,5 @@ def watched(monkeypatch) -> Reads:
         return found and found._replace(table=Table(found.table, ids, folder.name, reads.events))
 
     monkeypatch.setattr(ImageSet, "images", property(images))
-    monkeypatch.setattr(boxstore, "read", boxes)
+    monkeypatch.setattr(box_store, "read", boxes)
     return reads

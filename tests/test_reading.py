@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.data import boxstore
-from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data import box_store
+from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 
 CASES = [
     (lambda s: s.images[2], "images", [2]),
@@ -32,9 +32,9 @@ def folder(tmp_path):
         writer[:] = np.zeros((4, 2, 2, 1), np.uint8)
         table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
         writer.finish(table, {"classes": ["x", "y"], "symmetry": "none", "dtype": "uint8"})
-    marks = pd.DataFrame([("a", "x", 0, 0, 1, 1), ("b", "y", 0, 0, 1, 1)], columns=boxstore.COLUMNS)
+    marks = pd.DataFrame([("a", "x", 0, 0, 1, 1), ("b", "y", 0, 0, 1, 1)], columns=box_store.COLUMNS)
     digest = ImageSet.open(tmp_path / "real").meta["data_hash"]
-    boxstore.write(tmp_path / "real", digest, marks, ["x", "y"], ["d"])
+    box_store.write(tmp_path / "real", digest, marks, ["x", "y"], ["d"])
     return tmp_path / "real"
 
 

@@ -17,7 +17,7 @@ from torch import nn
 
 import pipeline.models
 from pipeline import settings as pyrite_settings
-from pipeline.data.imageset import ImageSetWriter
+from pipeline.data.image_set import ImageSetWriter
 from pipeline.models.base import GenerativeModel, slerp
 from pipeline.training import loop
 from pipeline.training.loop import train

@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.data import notes, preview, scaling
-from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.data.rejections import Rejections, surviving
+from pipeline.base.job import progress, say
+from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data.preparing import preview, scaling, summary
+from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.window import Window, cut
-from pipeline.job import progress, say
 from pipeline.settings import Dataset, UserError
 
 
@@ -63,7 +63,7 @@ def cut_patches(settings: Dataset, images: Path, out: Path, kept: Path | None = 
             writer[row] = patch
         writer.finish(_metadata(whole, defects), _meta(settings, whole, defects, classes))
     patches = ImageSet.open(out)
-    lines = [notes.headline(patches), *_notes(settings, defects, rejected)]
+    lines = [summary.headline(patches), *_notes(settings, defects, rejected)]
     for line in lines:
         say(line)
     preview.write(patches, lines, out / "preview.png")

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data import duplicates, views
-from pipeline.evaluation import metrics, pieces, twins
+from pipeline.base import symmetry
+from pipeline.data.near_duplicates import correlate
+from pipeline.evaluation import copy_search, local_copies
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, scaled, too_few
-from pipeline.evaluation.intervals import mean, median, ratio, share
-from pipeline.evaluation.neighbours import Neighbours, neighbours
+from pipeline.evaluation.copy_search import Twins
 from pipeline.evaluation.sample import Sample
-from pipeline.evaluation.twins import Twins
+from pipeline.metrics import image_metrics
+from pipeline.metrics.intervals import mean, median, ratio, share
+from pipeline.metrics.neighbours import Neighbours, neighbours
 
 SSIM_PAIRS = 200
 CLEAR = 100  # training images of which it is tried how clearly a copy of them shows
@@ -41,25 +43,25 @@ class Alike(NamedTuple):
 def alike(samples: Sequence[Sample], context: Context) -> list[Alike]:
     """For each sample the training images nearest to each of its images."""
     reference = context.reference
-    scale = duplicates.factor(reference.images.shape[1:3], twins.SIDE)
-    real = twins.details(reference.images, reference.rows)
-    bar = twins.bar(real[context.rng(11).permutation(len(real))[:CLEAR]])
+    scale = correlate.factor(reference.images.shape[1:3], copy_search.SIDE)
+    real = copy_search.details(reference.images, reference.rows)
+    bar = copy_search.bar(real[context.rng(11).permutation(len(real))[:CLEAR]])
     search = _piecewise(reference, context.rng(13))
     found = []
     for sample in samples:
         near = neighbours(*scaled(sample, reference, "random"))
-        like = twins.find(twins.details(sample.images, sample.rows), real, scale)
-        area = search and search.areas(pieces.details(sample.images, sample.rows))
+        like = copy_search.find(copy_search.details(sample.images, sample.rows), real, scale)
+        area = search and search.areas(local_copies.details(sample.images, sample.rows))
         found.append(Alike(near, like, bar, area, search and scale * search.smallest))
     return found
 
 
-def _piecewise(reference: Sample, rng: np.random.Generator) -> pieces.Search | None:
+def _piecewise(reference: Sample, rng: np.random.Generator) -> local_copies.Search | None:
     """A search for pieces of the training images; None where only a whole image, or none, could be told."""
-    fine = pieces.details(reference.images, reference.rows)
-    if min(fine.shape[1:]) < 2 * pieces.PATCH:
+    fine = local_copies.details(reference.images, reference.rows)
+    if min(fine.shape[1:]) < 2 * local_copies.PATCH:
         return None
-    search = pieces.Search(fine, reference.groups, rng)
+    search = local_copies.Search(fine, reference.groups, rng)
     return search if search.smallest < min(fine.shape[1:]) else None
 
 
@@ -91,7 +93,7 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
     else:
         yield "copied_area: left out, the images are too small, or too much alike, to prove a copied piece"
     chosen = np.sort(context.rng(2).permutation(len(candidate))[:SSIM_PAIRS])
-    values = metrics.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
+    values = image_metrics.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
     yield row("pixels", "ssim_nearest", ALL, mean(values, groups[chosen]), len(chosen))
 
 
@@ -115,7 +117,7 @@ def closest(candidate: Sample, context: Context, found: Alike) -> list[dict[str,
 
     Rows are those of the image sets. `view` of the real image, moved `shift` pixels (down, right), lies on the other.
     """
-    like, names = found.twins, list(views.VIEWS)
+    like, names = found.twins, list(symmetry.VIEWS)
     return [
         {
             "made": int(candidate.rows[i]),

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation import lpips, metrics
+from pipeline.evaluation import lpips
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, too_few
-from pipeline.evaluation.intervals import even_quota, likeness, symmetric
 from pipeline.evaluation.sample import Sample
+from pipeline.metrics import image_metrics
+from pipeline.metrics.intervals import even_quota, likeness, symmetric
 
 PAIRS = 200
 LEAST = 10  # pairs of a rare class
@@ -34,10 +35,10 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
         found = likeness(values, pairs, candidate.groups, candidate.labels, shares)
         return row(extractor, metric, ALL, symmetric(found), len(values))
 
-    yield of("pixels", "ssim_diversity", metrics.ssim(a, b))
+    yield of("pixels", "ssim_diversity", image_metrics.ssim(a, b))
     side = min(a.shape[1:3])
-    if metrics.scales(side) > 1:
-        yield of("pixels", "ms_ssim_diversity", metrics.ms_ssim(a, b))
+    if image_metrics.scales(side) > 1:
+        yield of("pixels", "ms_ssim_diversity", image_metrics.ms_ssim(a, b))
     else:
         yield f"ms_ssim_diversity: left out, images of {side} pixels have but one scale, which is ssim_diversity"
     if context.lpips and side >= lpips.SMALLEST:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from pipeline.data.imageset import ImageSet
-from pipeline.files import whole
-from pipeline.job import progress, say
+from pipeline.base.device import full_precision
+from pipeline.base.files import whole
+from pipeline.base.job import progress, say
+from pipeline.data.image_set import ImageSet
 from pipeline.settings import UserError
 
 PIXELS_A_BATCH = 1 << 18
@@ -44,22 +43,6 @@ class Extractor(NamedTuple):
 def without_grams(vectors: NDArray[np.float32], blocks: tuple[int, ...] | None = None) -> Features:
     """Vectors (n, d) alone, in blocks of columns, or all in one."""
     return Features(vectors, blocks or (vectors.shape[1],), np.zeros((len(vectors), 0), np.float32), ())
-
-
-@contextmanager
-def full_precision() -> Iterator[None]:
-    """Float32 is float32, without TF32, and no convolution is chosen by its speed: what looks at images says the same
-    of them on a GPU as on a CPU, to about 1e-6."""
-    products = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
-    before = [product.fp32_precision for product in products]
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
-        try:
-            for product in products:
-                product.fp32_precision = "ieee"
-            yield
-        finally:
-            for product, precision in zip(products, before, strict=True):
-                product.fp32_precision = precision
 
 
 def computed(images: NDArray, name: str, extractor: Extractor, what: str) -> Features:

@@ -10,11 +10,11 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from pipeline.data.texts import PLAIN_TEXT, shortened
-from pipeline.evaluation import twins
-from pipeline.evaluation.metrics import nearest
+from pipeline.base.files import whole
+from pipeline.base.texts import PLAIN_TEXT, shortened
+from pipeline.evaluation import copy_search
 from pipeline.evaluation.sample import Sample
-from pipeline.files import whole
+from pipeline.metrics.image_metrics import nearest
 
 REAL = "#000000"
 LINES = [("#D55E00", "-"), ("#0072B2", (0, (5, 2))), ("#009E73", (0, (1, 1.5)))]
@@ -105,7 +105,7 @@ def plot_closest(path: Path, pairs: list[dict[str, Any]], candidate: Sample, ref
         )
         left.imshow(made, interpolation="nearest")
         right.imshow(np.full_like(made, BLANK), interpolation="nearest")
-        right.imshow(twins.laid(real, pair["view"], *pair["shift"]), interpolation="nearest")
+        right.imshow(copy_search.laid(real, pair["view"], *pair["shift"]), interpolation="nearest")
         left.set_title(_closeness(pair), fontsize=7.5, loc="left")
     with whole(path) as part:
         figure.savefig(part, format="png")

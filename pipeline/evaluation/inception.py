@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.device import device
+from pipeline.base.device import device
+from pipeline.base.weights import fetch, in_cache, place, verified
 from pipeline.evaluation.features import Extractor, Features, batches, without_grams
 from pipeline.settings import Evaluate
-from pipeline.weights import fetch, in_cache, place, verified
 
 
 def extractor(settings: Evaluate) -> Extractor | None:

@@ -12,10 +12,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.evaluation.features import full_precision
-from pipeline.weights import fetch, in_cache, verified
+from pipeline.base.device import full_precision
+from pipeline.base.weights import fetch, in_cache, verified
 
-NEEDED = ("alexnet", "lpips")  # of `pipeline.weights`
+NEEDED = ("alexnet", "lpips")  # of `pipeline.base.weights`
 # AlexNet's convolutions with torchvision's numbers, each with its stride and padding; POOLED ones follow a pooling.
 CONVOLUTIONS = {0: (4, 2), 3: (1, 2), 6: (1, 1), 8: (1, 1), 10: (1, 1)}
 POOLED = (3, 6)

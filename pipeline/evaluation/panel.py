@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.data.imageset import ImageSet
-from pipeline.device import device, say_device
-from pipeline.evaluation import ceilings, distances, domain, lpips, phases, structure
+from pipeline.base.device import device, say_device
+from pipeline.base.files import write_json
+from pipeline.base.job import say
+from pipeline.data.image_set import ImageSet
+from pipeline.evaluation import class_features, distances, lpips, noise_baselines, phases, structure
 from pipeline.evaluation.context import ALL, WHOLES, Context
 from pipeline.evaluation.copies import Alike, alike, closest, copies, nearest_of_some
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.extractors import COMPARED, extractors
 from pipeline.evaluation.figures import plot_closest, plot_psd, plot_samples
-from pipeline.evaluation.intervals import draw
 from pipeline.evaluation.sample import Sample
-from pipeline.files import write_json
-from pipeline.job import say
+from pipeline.metrics.intervals import draw
 from pipeline.settings import METHOD, Evaluate, UserError
 
 HELDOUT = "real held-out images"  # as the figures call them
@@ -90,12 +90,12 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     n = len(heldout) if heldout is not None else min(len(reference), 500)
     labels = heldout.labels if heldout is not None else reference.labels[context.rng(7).permutation(len(reference))[:n]]
     candidates = {} if heldout is None else {"real": heldout}
-    for name, function in (("noise", ceilings.noise), ("blurred noise", ceilings.blurred_noise)):
+    for name, function in (("noise", noise_baselines.noise), ("blurred noise", noise_baselines.blurred_noise)):
         images = function(reference, labels, context.rng(8))
         candidates[name] = Sample.of_array(images, labels, context.extractors, name)
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
-    notes += [*context.cut.notes(), *domain.notes(settings, real)]
+    notes += [*context.cut.notes(), *class_features.notes(settings, real)]
     found = dict(zip(candidates, alike(list(candidates.values()), context), strict=True))
     for name, candidate in candidates.items():
         rows, said = measure(candidate, context, name, found[name], found.get("real"))
@@ -219,7 +219,7 @@ def _set_notes(real: ImageSet, made: ImageSet, context: Context) -> list[str]:
         notes.append("no image is held out: there is no floor")
     elif len(made) < len(context.heldout):
         notes.append(f"{len(made)} synthetic images, fewer than the {len(context.heldout)} held-out ones of the floor")
-    return notes + domain.notes(context.settings, real)
+    return notes + class_features.notes(context.settings, real)
 
 
 def _curves(real: ImageSet, context: Context, candidate: Sample) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.colour import luminance
-from pipeline.data.imageset import ImageSet
-from pipeline.data.units import MILLIMETRES
-from pipeline.evaluation import microstructure
+from pipeline.base.colour import luminance
+from pipeline.base.units import MILLIMETRES
+from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, kept, without_grams
+from pipeline.metrics import microstructure
 
 Array = NDArray[np.float64]
 # Columns of the statistics of an image: `crossings` a pixel of test line, curves over 0..R pixels, numbers of chords

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.features import Extractor, Features, computed, kept
 
 

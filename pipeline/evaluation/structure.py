@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation import metrics, phases
+from pipeline.evaluation import phases
 from pipeline.evaluation.context import ALL, NEEDED, SURE, WHOLES, Context, row, too_few
-from pipeline.evaluation.intervals import Draws, draw, estimate, positive, symmetric
 from pipeline.evaluation.sample import Sample
+from pipeline.metrics import image_metrics
+from pipeline.metrics.intervals import Draws, draw, estimate, positive, symmetric
 
 
 def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
@@ -21,14 +22,14 @@ def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Itera
     a, b = candidate.features["random"], context.reference.features["random"]
 
     def gram(x: NDArray, y: NDArray) -> float:
-        return metrics.gram_distance(x, y, a.gram_blocks)
+        return image_metrics.gram_distance(x, y, a.gram_blocks)
 
     found = estimate(gram, a.grams, b.grams, draws)
     if n < SURE["gram"]:
         found = found._replace(error=np.nan)
     yield row("random", "gram", ALL, positive(found), n)
     spectra = candidate.vectors("psd"), context.reference.vectors("psd")
-    yield row("pixels", "psd", ALL, positive(estimate(metrics.psd_distance, *spectra, draws)), n)
+    yield row("pixels", "psd", ALL, positive(estimate(image_metrics.psd_distance, *spectra, draws)), n)
 
 
 def microstructure(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:

@@ -9,7 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 import pipeline.gpu_check
-from pipeline.device import best_device
+from pipeline.base.device import best_device
 from pipeline.gpu_check import plan, rows
 from pipeline.models import FAMILIES
 

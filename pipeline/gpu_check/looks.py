@@ -9,15 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pipeline.detection import fit
-from pipeline.detection.boxes import fit as boxes
-from pipeline.detection.boxes.pool import BoxPool
-from pipeline.detection.pool import Pool
-from pipeline.detection.resnet import body, resnet18
-from pipeline.evaluation.features import full_precision
-from pipeline.evaluation.random_networks import RandomNetworks
+from pipeline.base.device import full_precision
+from pipeline.downstream.boxes import fit as boxes
+from pipeline.downstream.boxes.box_dataset import BoxPool
+from pipeline.downstream.classifier import fit
+from pipeline.downstream.classifier.device_dataset import Pool
+from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.gpu_check.rows import Finding
 from pipeline.gpu_check.subjects import CLASSES, built, noise
+from pipeline.metrics.random_networks import RandomNetworks
 from pipeline.settings import Detect, DetectBoxes, ImageSpec, Training
 from pipeline.training.snapshots import draw
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import torch
 
-from pipeline.device import amp_dtype
+from pipeline.base.device import amp_dtype
 from pipeline.gpu_check import looks, rates, trainings, updates
 from pipeline.gpu_check.rows import Case, Finding, LeftOut
 from pipeline.gpu_check.subjects import narrow

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline import models
-from pipeline.data.imageset import ImageSetWriter
+from pipeline.data.image_set import ImageSetWriter
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training
 
@@ -29,7 +29,7 @@ NARROW = {
         "attention": [16],
         "heads": 2,
         "dropout": 0.0,
-        "rate_warmup": 0,
+        "lr_warmup_images": 0,
         "sampling_steps": 5,
     },
 }

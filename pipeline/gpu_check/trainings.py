@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 from pipeline import models
-from pipeline.data.imageset import ImageSet
+from pipeline.base.seeds import derive
+from pipeline.data.image_set import ImageSet
 from pipeline.gpu_check.rows import Finding, LeftOut
 from pipeline.gpu_check.subjects import narrow, stripes
 from pipeline.settings import Training
-from pipeline.training import store
+from pipeline.training import model_files
 from pipeline.training.checkpoint import gather, read
 from pipeline.training.interrupt import STATUS
 from pipeline.training.launch import Forgetful, launch
 from pipeline.training.loop import train
-from pipeline.training.seeds import derive
 from pipeline.training.snapshots import draw_classes
 
 CHAOS = 0.2  # of the way that weights went: how far apart an accelerator's rounding may leave two trainings
@@ -44,7 +44,7 @@ class Rows(Forgetful):
 
 def short(family: str, precision: str, updates: int) -> Training:
     images = 4 * updates
-    return narrow(family, precision=precision, total_images=images, snapshots=1, ema_images=4 * 4)
+    return narrow(family, precision=precision, total_images=images, snapshots=1, ema_half_life_images=4 * 4)
 
 
 def check(family: str, size: int, device: torch.device, precision: str, updates: int) -> Finding:
@@ -66,8 +66,8 @@ def check(family: str, size: int, device: torch.device, precision: str, updates:
         train(settings, data, halves / "out", halves / "state", 0, second)
         train(settings, data, whole / "out", whole / "state", 0, Forgetful())
         difference = _difference(settings, data, halves / "out", whole / "out")
-        drawn = torch.cat(list(draw_classes(store.load(whole / "out"), settings.batch).values()))
-        recipe = store.read_recipe(whole / "out")
+        drawn = torch.cat(list(draw_classes(model_files.load(whole / "out"), settings.batch).values()))
+        recipe = model_files.read_recipe(whole / "out")
     went_on = (first.images[-1] if first.images else 0, second.images[0] if second.images else 0)
     limit = 0.0 if device.type == "cpu" else CHAOS
     right = same and went_on == (settings.total_images // 2, settings.total_images // 2 + settings.batch)
@@ -107,8 +107,8 @@ def two_processes(family: str, size: int, device: torch.device, updates: int) ->
 def _difference(settings: Training, data: Path, a: Path, b: Path) -> float:
     """Of two trained generators, over the way that the second one's weights went from where both began."""
     torch.manual_seed(derive(0))
-    start = store.averaged_weights(models.build(settings, ImageSet.open(data).spec))
-    ours, theirs = (safetensors.torch.load_file(folder / store.WEIGHTS) for folder in (a, b))
+    start = model_files.averaged_weights(models.build(settings, ImageSet.open(data).spec))
+    ours, theirs = (safetensors.torch.load_file(folder / model_files.WEIGHTS) for folder in (a, b))
     return float(_distance(ours, theirs) / _distance(start, theirs))
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 import pipeline.models.batch
-from pipeline.evaluation.features import full_precision
+from pipeline.base.device import full_precision
 from pipeline.gpu_check.rows import Finding
 from pipeline.gpu_check.subjects import PRECISIONS, built, narrow, noise
 from pipeline.models.batch import Batch, Draws

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from pipeline.models import ranks
+from pipeline.models import distributed
 from pipeline.models.batch import Draws
 from pipeline.models.layers import precision
 from pipeline.models.warp import Warp, reflect
@@ -201,7 +201,7 @@ class AdaptiveAugment(nn.Module):
     @torch.no_grad()
     def observe(self, logits: Tensor) -> None:
         """Take in the logits (n,) of augmented real images."""
-        self.signs += ranks.total(logits.sign().sum())
+        self.signs += distributed.total(logits.sign().sum())
 
     @torch.no_grad()
     def steer(self, updates: int, batch: int) -> None:

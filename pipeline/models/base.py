@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from pipeline.models import ema, ranks
+from pipeline.models import distributed, ema
 from pipeline.models.batch import Batch, Part
 from pipeline.models.layouts import Layout
 from pipeline.settings import ImageSpec, Training, Untrained, UserError
@@ -96,6 +96,7 @@ class GenerativeModel(Sampler):
 
     optimizers: dict[str, torch.optim.Optimizer]
     compiling_pays = False  # on a graphics card, in a long training
+    features: str | None = None  # the panel's extractor in whose features it is trained: that one will flatter it
     images_seen: Tensor  # () int64 buffer
 
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):
@@ -151,11 +152,11 @@ class GenerativeModel(Sampler):
         for part in batch.parts(every):
             value, scalars = loss(part)
             scaler.scale(value * part.share).backward()
-            weight = part.share * ranks.count()
+            weight = part.share * distributed.count()
             for key, scalar in scalars.items():
                 sums[key] = sums.get(key, 0) + scalar.detach() * weight
         gradients = [p.grad for p in self._parameters_of(name) if p.grad is not None]
-        ranks.add_up(gradients)
+        distributed.add_up(gradients)
         if clip is not None:
             scaler.unscale_(optimizer)
         if clip is not None or not scaler.is_enabled():
@@ -172,7 +173,7 @@ class GenerativeModel(Sampler):
     def average(self, live: nn.Module) -> None:
         """Move `ema` towards the network it averages: once an update. Batch statistics are left to `settle`."""
         n = self.settings.batch
-        keep = ema.decay(n, (self.updates + 1) * n, self.settings.ema_images, self.settings.ema_rampup)
+        keep = ema.decay(n, (self.updates + 1) * n, self.settings.ema_half_life_images, self.settings.ema_rampup)
         ema.update(self.ema, live, keep)
 
     def compiled(self, module: nn.Module) -> Callable:
@@ -244,7 +245,7 @@ class GenerativeModel(Sampler):
             places = torch.randperm(count, generator=torch.Generator().manual_seed(0)) * len(self.shown) // count
             labels = self.shown[places].to(self.device).split(size)
             numbers = (latents(seeds, self.latent_length).to(self.device) for seeds in torch.arange(count).split(size))
-            with ranks.alone():  # one rank looks, and waits for no other
+            with distributed.alone():  # one rank looks, and waits for no other
                 ema.measure(norms, map(self.decode, labels, numbers))
         self._settled = True
 
@@ -332,10 +333,10 @@ class Boxed(ABC):
 
 
 def rate_factor(settings: Training, seen: int) -> float:
-    """Of the learning rates after `seen` images: a linear rise over `rate_warmup` images, and a fall to 0 at
+    """Of the learning rates after `seen` images: a linear rise over `lr_warmup_images` images, and a fall to 0 at
     `total_images` along half a cosine (Loshchilov & Hutter 2017, eq. 5, without restarts) for `cosine`."""
-    factor = min(1.0, (seen + settings.batch) / settings.rate_warmup) if settings.rate_warmup else 1.0
-    if settings.rate_decay == "cosine":
+    factor = min(1.0, (seen + settings.batch) / settings.lr_warmup_images) if settings.lr_warmup_images else 1.0
+    if settings.lr_schedule == "cosine":
         factor *= (1 + math.cos(math.pi * min(1.0, seen / settings.total_images))) / 2
     return factor
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pipeline.models import ranks
+from pipeline.models import distributed
 
 
 class Draws:
@@ -75,13 +75,13 @@ class Batch:
     @property
     def total(self) -> int:
         """Images of all ranks."""
-        return len(self.images) * ranks.count()
+        return len(self.images) * distributed.count()
 
     def parts(self, every: int = 1) -> Iterator[Part]:
         """The rows in order, of each `every` one; each call begins a phase with random numbers of its own."""
         seed = (self.seed + self.phases) % 2**63
         self.phases += 1
-        first = len(self.images) * ranks.index()
+        first = len(self.images) * distributed.index()
         rows = range(-first % every, len(self.images), every)
         share = 1 / len(range(0, self.total, every))
         for start in range(0, len(rows), self.part):

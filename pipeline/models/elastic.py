@@ -12,8 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.models.untrained import MOVES, Recombination
-from pipeline.settings import ImageSpec
-from pipeline.settings import Warp as WarpSettings
+from pipeline.settings import ImageSpec, WarpSettings
 
 SPANS = 4  # of the spline along the shorter side; knots are farther apart than twice what bends, so nothing folds
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from pipeline.models import ranks
+from pipeline.models import distributed
 from pipeline.models.convolution import convolve
 
 SQRT2 = math.sqrt(2)
@@ -50,14 +50,14 @@ def minibatch_std(x: Tensor, labels: Tensor, group: int = 4) -> Tensor:
         (N, C + 1, H, W)
     """
     own, _, height, width = x.shape
-    every, labels = ranks.gather(x), ranks.gather(labels)
+    every, labels = distributed.gather(x), distributed.gather(labels)
     n = len(labels)
     group = max(g for g in range(1, group + 1) if n % g == 0)
     order = labels.argsort(stable=True)
     grouped = every[order].unflatten(0, (n // group, group))
     variance = (grouped - grouped.mean(1, keepdim=True)).square().mean(1)
     deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))  # (N / group,)
-    channel = ranks.mine(deviation.repeat_interleave(group)[order.argsort()])
+    channel = distributed.mine(deviation.repeat_interleave(group)[order.argsort()])
     return torch.cat([x, channel[:, None, None, None].expand(own, 1, height, width)], 1)
 
 
@@ -134,12 +134,12 @@ class BatchNorm(nn.Module):
         self.register_buffer("variance", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if ranks.count() == 1 or not self.training:
+        if distributed.count() == 1 or not self.training:
             return F.batch_norm(x, self.mean, self.variance, None, None, self.training, self.momentum, self.epsilon)
-        count = x.shape[0] * x.shape[2] * x.shape[3] * ranks.count()
+        count = x.shape[0] * x.shape[2] * x.shape[3] * distributed.count()
         with precision(x):
             single = x.float()
-            mean, square = ranks.add(torch.stack([single.sum((0, 2, 3)), single.square().sum((0, 2, 3))])) / count
+            mean, square = distributed.add(torch.stack([single.sum((0, 2, 3)), single.square().sum((0, 2, 3))])) / count
             variance = square - mean.square()
             self.mean.lerp_(mean.detach(), self.momentum)
             self.variance.lerp_(variance.detach() * (count / (count - 1)), self.momentum)

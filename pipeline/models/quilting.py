@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from pipeline.models.untrained import MOVES, Recombination
-from pipeline.settings import ImageSpec
-from pipeline.settings import Quilting as QuiltingSettings
+from pipeline.settings import ImageSpec, QuiltingSettings
 
 
 class Piece(NamedTuple):

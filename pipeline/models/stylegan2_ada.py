@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from pipeline.models import ema, losses, ranks, stylegan2_strip
+from pipeline.base.weights import verified
+from pipeline.models import distributed, ema, losses, stylegan2_strip
 from pipeline.models.ada import AdaptiveAugment
 from pipeline.models.base import StyledModel, Wide, slerp
 from pipeline.models.batch import Batch, Draws, Part
@@ -19,9 +20,7 @@ from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import Generator
 from pipeline.models.texture import Texture
 from pipeline.models.texture import load as load_texture
-from pipeline.settings import ImageSpec, UserError
-from pipeline.settings import StyleGAN2ADA as StyleGAN2ADASettings
-from pipeline.weights import verified
+from pipeline.settings import ImageSpec, StyleGAN2ADASettings, UserError
 
 
 def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
@@ -70,7 +69,7 @@ class StyleGAN2ADA(StyledModel, Wide):
         scalars |= self.descend("G", self._generator_loss, batch)
         if self.path_every and self.updates % self.path_every == 0:
             measured = self.descend("G", self._path_loss, batch, every=2)
-            self.path_mean.lerp_(ranks.total(measured["path/length"]) / ranks.count(), 0.01)
+            self.path_mean.lerp_(distributed.total(measured["path/length"]) / distributed.count(), 0.01)
             scalars = measured | scalars
         if self.augmentation is not None:
             self.augmentation.steer(self.updates + 1, batch.total)

@@ -100,7 +100,7 @@ def load(file: Path) -> Texture:
     """The losses with torchvision's VGG19.
 
     Args:
-        file: as `pipeline.weights.verified("vgg19", folder)` gives it. It is a pickle, read for its tensors alone.
+        file: as `pipeline.base.weights.verified("vgg19", folder)` gives it. It is a pickle, read for its tensors alone.
     """
     return Texture(torch.load(file, map_location="cpu", weights_only=True))
 

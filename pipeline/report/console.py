@@ -8,9 +8,9 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from pipeline.detection import records
-from pipeline.detection.records import Arm
-from pipeline.report import answer, labels, tables
+from pipeline.downstream import records
+from pipeline.downstream.records import Arm
+from pipeline.report import findings, labels, tables
 
 ORDER = ("floor", "generator", "ceiling")
 
@@ -64,7 +64,7 @@ def _say_detectors(dataset: str, comparison: records.Comparison) -> None:
         if arms := comparison.of(task):
             print(f"\n{dataset}: {kind} trained without synthetic images, with them, and on them only")
             print(detectors(arms).to_string())
-            for sentence in answer.helped(arms, score, of_class):
+            for sentence in findings.helped(arms, score, of_class):
                 print(Markup(sentence).striptags())
 
 

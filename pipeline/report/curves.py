@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.files import read_json
+from pipeline.base.files import read_json
 from pipeline.report import figures, images
 from pipeline.report.tables import FLOOR
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pipeline.detection.records import Arm, Comparison
-from pipeline.report.few_shots_latex import gain
+from pipeline.downstream.records import Arm, Comparison
+from pipeline.report.few_shot_latex import gain
 from pipeline.report.labels import DETECTORS
 from pipeline.report.latex import escaped
 

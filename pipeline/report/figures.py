@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
-from pipeline.data.texts import PLAIN_TEXT, shortened
-from pipeline.detection.records import Arm, ClassEstimate
+from pipeline.base.texts import PLAIN_TEXT, shortened
+from pipeline.downstream.records import Arm, ClassEstimate
 from pipeline.report.style import REAL, Style, styles
 
 RC = PLAIN_TEXT | {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pipeline.files import read_json
+from pipeline.base.files import read_json
 from pipeline.report import images
 from pipeline.report.inputs import RunInputs
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 
 LARGEST = 192  # pixels of an embedded sample's side: more only makes the page heavy
 SMALLEST = 96

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.detection.records import Arm
+from pipeline.downstream.records import Arm
 
 Better = Literal["lower", "higher", "equal"]
 Group = Literal["distance", "structure", "variety", "copies"]
@@ -188,7 +188,12 @@ DIRECTIONS = {
     "equal": "≈ like the floor is best",
     "copies": "like the floor: no copies",
 }
-EXTRACTORS = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
+EXTRACTORS = {
+    "random": "random features",
+    "inception": "Inception",
+    "domain": "features of the real classes",
+    "imagenet": "ImageNet features",
+}
 ABOUT_ZERO = ("kid", "frechet_inf", "fid_inf")  # for real images, so that a multiple of theirs says nothing
 WITHOUT_EXTRACTOR = ("fid", "fid_inf", "inception_score", "gram", "psd")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.files import write_whole
+from pipeline.base.files import write_whole
 from pipeline.report import labels, tables
-from pipeline.report.answer import closest_alone
+from pipeline.report.findings import closest_alone
 from pipeline.report.tables import FLOOR, Judged, Reference, Score
 from pipeline.report.verdict import Scores
 

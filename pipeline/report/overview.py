@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.data import splits
-from pipeline.data.imageset import ImageSet
-from pipeline.files import read_json
+from pipeline.base.files import read_json
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import splits
 from pipeline.report.labels import number
-from pipeline.settings import REAL_PIXELS
+from pipeline.settings import FAMILY_SETTINGS
 
 SPLITS = {"train": "training", "val": "validation", "test": "held out"}
 SCALINGS = {
@@ -120,7 +120,7 @@ def generators(
                 "seeds": len(runs),
                 "passes": f"{total / training_images:.0f}" if total and training_images else "–",
                 "batch": model.get("batch", "–"),
-                "real_pixels": REAL_PIXELS.get(model.get("family"), ""),
+                "real_pixels": getattr(FAMILY_SETTINGS.get(model.get("family")), "real_pixels", ""),
             }
         )
     return rows

@@ -14,9 +14,17 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from pipeline.detection.records import Comparison
-from pipeline.files import write_whole
-from pipeline.report import dataset, detectors_latex, few_shots, few_shots_latex, few_shots_words, latex, tables
+from pipeline.base.files import write_whole
+from pipeline.downstream.records import Comparison
+from pipeline.report import (
+    dataset_page,
+    detectors_latex,
+    few_shot_curves,
+    few_shot_latex,
+    few_shot_section,
+    latex,
+    tables,
+)
 from pipeline.report.inputs import DatasetInputs
 
 
@@ -44,10 +52,10 @@ def write(
     """
     evaluations = [path for inputs in datasets.values() for path in inputs.evaluations()]
     compared = {name: inputs.compared() or Comparison(name, []) for name, inputs in datasets.items()}
-    curves = few_shots.found(compared)
+    curves = few_shot_curves.found(compared)
     numbers = tables.write_summary(evaluations, summary_csv, compared.values())
     latex.write(numbers, list(datasets), summary_csv.parent, _papers(compared, curves))
-    few = [few_shots_words.shown(of) for of in curves]
+    few = [few_shot_section.shown(of) for of in curves]
     shared = {
         "facts": _facts(datasets, commit, date or datetime.now(UTC)),
         "version": version("pyrite"),
@@ -55,7 +63,7 @@ def write(
     found, pages = {}, {name: page_of(out_html, name) for name in datasets}
     papers = {name: summary_csv.parent / name / "table.tex" for name in datasets}
     for name, inputs in datasets.items():
-        found[name] = dataset.shown(name, inputs, compared[name], numbers[numbers["dataset"] == name], settings)
+        found[name] = dataset_page.shown(name, inputs, compared[name], numbers[numbers["dataset"] == name], settings)
         pages[name].parent.mkdir(parents=True, exist_ok=True)
         files = {"first": out_html, "summary": summary_csv, "paper": papers[name]}
         files |= {"rejected": inputs.real / "rejected.csv"}
@@ -73,11 +81,11 @@ def _of(name: str, few: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [shown for shown in few if name in [member["dataset"] for member in shown["members"]]]
 
 
-def _papers(compared: Mapping[str, Comparison], curves: Sequence[few_shots.Curves]) -> dict[str, str]:
+def _papers(compared: Mapping[str, Comparison], curves: Sequence[few_shot_curves.Curves]) -> dict[str, str]:
     """LaTeX tables of the detectors of each data set; those of a family follow at the data set with most images."""
     found = {name: detectors_latex.table(comparison) for name, comparison in compared.items()}
     for of in curves:
-        found[of.points[-1].dataset] += few_shots_latex.table(of)
+        found[of.points[-1].dataset] += few_shot_latex.table(of)
     return found
 
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from pipeline.data import csvfile
-from pipeline.detection.records import Arm, Comparison
-from pipeline.files import read_json, whole
+from pipeline.base import csvfile
+from pipeline.base.files import read_json, whole
+from pipeline.downstream.records import Arm, Comparison
 from pipeline.settings import UserError
 
 MEASURED = ["dataset", "kind", "model", "seed", "extractor", "metric", "scope", "class", "value", "low", "high", "n"]

@@ -8,8 +8,9 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from pipeline.data import boxstore, preview
-from pipeline.data.imageset import ImageSet
+from pipeline.data import box_store
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import preview
 from pipeline.models.base import Boxed
 from pipeline.models.layouts import Layout
 
@@ -29,8 +30,8 @@ def write_boxes(model: Boxed, classes: tuple[str, ...], labels: list[int], drawn
         for name, layout in zip(drawn.metadata["id"], _asked(model, torch.tensor(labels), seeds), strict=True)
         for kind, ends in zip(layout.kinds.tolist(), layout.boxes.tolist(), strict=True)
     ]
-    table = pd.DataFrame(rows, columns=boxstore.COLUMNS).astype(dict.fromkeys(boxstore.ENDS, float))
-    boxstore.write(drawn.path, drawn.meta["data_hash"], table, list(classes), [])
+    table = pd.DataFrame(rows, columns=box_store.COLUMNS).astype(dict.fromkeys(box_store.ENDS, float))
+    box_store.write(drawn.path, drawn.meta["data_hash"], table, list(classes), [])
     lines = [f"{len(table)} boxes that were asked for in {table['id'].nunique()} of {len(drawn)} images"]
     preview.write(ImageSet.open(drawn.path), lines, drawn.path / "boxes.png", boxes=True)
 

@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.device import memory_limit, say_device, use_threads
-from pipeline.job import progress
+from pipeline.base.device import memory_limit, say_device, use_threads
+from pipeline.base.job import progress
+from pipeline.base.seeds import derive
+from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.models.base import GenerativeModel, Sampler
 from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.export import export
 from pipeline.sampling.truncation import draw_truncated
-from pipeline.settings import REAL_PIXELS, Generate, UserError
-from pipeline.training import grids, sentinels, store
+from pipeline.settings import Generate, UserError
+from pipeline.training import grids, health, model_files
 from pipeline.training.ahead import ahead
-from pipeline.training.seeds import derive
 
 SHOWN = 10  # images of a class in samples.png
 JUDGED = 64  # images of a class that the sentinel looks at
@@ -59,7 +59,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
             memory, a full disk.
     """
     use_threads(threads)
-    real, generator = ImageSet.open(data), store.load(model)
+    real, generator = ImageSet.open(data), model_files.load(model)
     say_device(f"draw {model.parent.name}", generator.device, generator.decode_amp)
     wanted = _wanted(settings, generator, real)
     try:
@@ -150,8 +150,8 @@ def _judge(w: Wanted, images: torch.Tensor, real: ImageSet, updates: int) -> Non
         return
     levels = real.images[rows].astype(np.float32) * (2 / np.iinfo(real.images.dtype).max) - 1
     try:
-        sentinels.check_samples(w.name, images, torch.from_numpy(levels).permute(0, 3, 1, 2), updates)
-    except sentinels.Sick as sickness:
+        health.check_samples(w.name, images, torch.from_numpy(levels).permute(0, 3, 1, 2), updates)
+    except health.Sick as sickness:
         raise UserError(f"the model is of no use: {sickness}; train it anew, or longer") from sickness
 
 
@@ -166,7 +166,7 @@ def _table(settings: Generate, wanted: list[Wanted], source: str) -> pd.DataFram
 
 def _real_pixels(generator: Sampler) -> dict[str, str]:
     """`real_pixels`: what of the training images is in the synthetic ones, where anything is."""
-    found = REAL_PIXELS.get(generator.settings.family)
+    found = generator.settings.real_pixels
     return {"real_pixels": found} if found else {}
 
 

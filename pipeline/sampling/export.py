@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 import tifffile
 
-from pipeline.data import csvfile
-from pipeline.data.imageset import ImageSet
-from pipeline.data.scaling import restore
-from pipeline.data.units import MILLIMETRES
-from pipeline.job import progress
+from pipeline.base import csvfile
+from pipeline.base.job import progress
+from pipeline.base.units import MILLIMETRES
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing.scaling import restore
 
 PNG = (np.uint8, np.uint16)  # what the format holds
 TABLE = "metadata.csv"

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.device import memory_limit, say_device, use_threads
-from pipeline.job import progress
+from pipeline.base.device import memory_limit, say_device, use_threads
+from pipeline.base.job import progress
+from pipeline.base.seeds import derive
 from pipeline.models.base import GenerativeModel
 from pipeline.sampling import film, strips
 from pipeline.sampling.abilities import styled, wide
@@ -20,8 +21,7 @@ from pipeline.sampling.interpolation import walk
 from pipeline.sampling.mixing import mixing_grid
 from pipeline.sampling.truncation import sweep
 from pipeline.settings import METHOD, Gallery, Interpolation, Mixing, Strips, Sweep, UserError
-from pipeline.training import grids, store
-from pipeline.training.seeds import derive
+from pipeline.training import grids, model_files
 
 CLASSES = 4  # drawn where the settings name none
 
@@ -68,7 +68,7 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
         UserError: a part that the family cannot draw, classes the model does not know, too little memory or disk.
     """
     use_threads(threads)
-    sitter = Sitter(store.load(model), settings, store.read_recipe(model)["data"])
+    sitter = Sitter(model_files.load(model), settings, model_files.read_recipe(model)["data"])
     say_device(f"gallery of {model.parent.name}", sitter.model.device, sitter.model.decode_amp)
     parts = {
         "truncation": (_sweep, settings.sweep),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from pipeline.data.scaling import restore, stored_dtype
+from pipeline.data.preparing.scaling import restore, stored_dtype
 from pipeline.models.base import Wide
 from pipeline.sampling.draw import quantised
 from pipeline.sampling.export import tiff_options

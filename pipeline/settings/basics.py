@@ -17,7 +17,7 @@ METHOD = {
     "generate": 1,
     "blend": 1,
     "gallery": 1,
-    "evaluate": 4,
+    "evaluate": 5,
     "detect": 3,
     "pseudo_label": 2,
     "detect_boxes": 3,

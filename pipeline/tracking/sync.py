@@ -29,9 +29,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.tracking.address import divided, shown, without_password
-from pipeline.tracking.backlog import Entry, alive, backlog
 from pipeline.tracking.journal import digest, head_of
-from pipeline.tracking.replay import Outcome, Replay
+from pipeline.tracking.mlflow_writer import Outcome, Replay
+from pipeline.tracking.pending_runs import Entry, alive, backlog
 from pipeline.tracking.tensorboard import View
 from pipeline.tracking.views import leaderboard
 

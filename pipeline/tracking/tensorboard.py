@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.settings import UserError
-from pipeline.tracking.backlog import Entry, backlog
 from pipeline.tracking.journal import read_events
+from pipeline.tracking.pending_runs import Entry, backlog
 
 PREFIX = "events.out.tfevents"  # what TensorBoard knows an event file by
 VERSION = "brain.Event:2"

@@ -16,8 +16,8 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from pipeline.files import write_whole
-from pipeline.job import say
+from pipeline.base.files import write_whole
+from pipeline.base.job import say
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import UserError
 

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from pipeline import models
-from pipeline.data.imageset import ImageSet
+from pipeline.base.seeds import derive
+from pipeline.data.image_set import ImageSet
 from pipeline.settings import Untrained
-from pipeline.training import store
+from pipeline.training import model_files
 from pipeline.training.feed import model_spec, stored_tensor, training_rows
-from pipeline.training.seeds import derive
 
 
 def collect(settings: Untrained, data: Path, out: Path, seed: int, journal) -> None:
@@ -36,5 +36,5 @@ def collect(settings: Untrained, data: Path, out: Path, seed: int, journal) -> N
     model = models.build_untrained(settings, spec)
     stored = stored_tensor(np.ascontiguousarray(images.images[rows[order]].transpose(0, 3, 1, 2)))
     model.keep(stored, torch.from_numpy(np.searchsorted(there, labels[order])))
-    store.save_untrained(model, out, seed, images.meta)
+    model_files.save_untrained(model, out, seed, images.meta)
     journal.model("generator", out)

@@ -10,14 +10,14 @@ import psutil
 import torch
 from torch import Tensor
 
-from pipeline.data.imageset import ImageSet
-from pipeline.device import upload
-from pipeline.models import ranks
+from pipeline.base.device import upload
+from pipeline.base.seeds import derive
+from pipeline.data.image_set import ImageSet
+from pipeline.models import distributed
 from pipeline.models.batch import Batch, Draws
 from pipeline.models.layouts import covered, padded
 from pipeline.settings import ImageSpec, UserError
 from pipeline.training.layouts import layouts_of
-from pipeline.training.seeds import derive
 
 RESIDENT = 0.25  # share of the free memory that the training images may take
 
@@ -114,8 +114,8 @@ class Feed:
         Args:
             part: images that go through the networks at once; None is all.
         """
-        n = self.batch_size // ranks.count()
-        own = slice(ranks.index() * n, (ranks.index() + 1) * n)
+        n = self.batch_size // distributed.count()
+        own = slice(distributed.index() * n, (distributed.index() + 1) * n)
         order = self.order(seed, step)[own]
         places = upload(torch.from_numpy(order), self.device)
         stored = self.source.take(order, places)

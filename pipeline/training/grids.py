@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.data.texts import one_line
+from pipeline.base.texts import one_line
 
 GAP = 2  # pixels between images
 TEXT = 14  # height of the letters

@@ -17,8 +17,8 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing
 
-from pipeline.device import device
-from pipeline.job import say
+from pipeline.base.device import device
+from pipeline.base.job import say
 from pipeline.settings import UserError
 
 MEETING = 300.0  # seconds within which all must be there; reading torch from a slow disk takes one or two minutes

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from pipeline.data.boxstore import ENDS
-from pipeline.data.imageset import ImageSet
+from pipeline.data.box_store import ENDS
+from pipeline.data.image_set import ImageSet
 from pipeline.models.layouts import Layout
 
 

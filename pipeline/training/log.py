@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.files import write_whole
-from pipeline.models import ranks
+from pipeline.base.files import write_whole
+from pipeline.models import distributed
 
 
 class TrainingLog:
@@ -38,7 +38,7 @@ class TrainingLog:
         """Mean of each scalar since the last row, over all ranks; the one place that waits for the device."""
         if not self.sums:
             return {}
-        totals = (ranks.total(torch.stack(list(self.sums.values()))) / ranks.count()).tolist()
+        totals = (distributed.total(torch.stack(list(self.sums.values()))) / distributed.count()).tolist()
         return {name: total / self.counts[name] for name, total in zip(self.sums, totals, strict=True)}
 
     def row(self, images: int, seconds: float, more: dict[str, float]) -> dict[str, float]:

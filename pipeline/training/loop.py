@@ -20,21 +20,21 @@ import numpy as np
 import torch
 
 import pipeline.models
-from pipeline import device as devices
-from pipeline.data.imageset import ImageSet
-from pipeline.job import progress, say
-from pipeline.models import ranks
-from pipeline.settings import METHOD, Training, UserError, draws_boxes
-from pipeline.training import sentinels, store
+from pipeline.base import device as devices
+from pipeline.base.job import progress, say
+from pipeline.base.seeds import derive
+from pipeline.data.image_set import ImageSet
+from pipeline.models import distributed
+from pipeline.settings import METHOD, Training, UserError
+from pipeline.training import health, model_files
 from pipeline.training.checkpoint import Checkpoints, alone, gather, read
 from pipeline.training.feed import Feed, model_spec, split_rows, training_rows
+from pipeline.training.health import Sick
 from pipeline.training.interrupt import STATUS, Interrupt
 from pipeline.training.layouts import layouts_of
 from pipeline.training.log import TrainingLog
-from pipeline.training.seeds import derive
-from pipeline.training.sentinels import Sick
 from pipeline.training.snapshots import COLUMNS, Snapshots, draw_classes
-from pipeline.training.watch import KID, Watch
+from pipeline.training.validator import KID, Watch
 
 ROWS = 200  # of training.csv over a whole training
 ROLLBACKS = 2  # returns to the last good checkpoint before a sick training is stopped
@@ -76,9 +76,9 @@ def train(
         UserError: impossible settings, a sick training, too little memory, an unwritable folder.
         SystemExit: status 75 after SIGTERM or SIGINT, with a checkpoint written.
     """
-    devices.use_threads(threads and threads // ranks.count())
+    devices.use_threads(threads and threads // distributed.count())
     with ExitStack() as stack:
-        if ranks.index() == 0:
+        if distributed.index() == 0:
             stack.enter_context(alone(state))
         stack.enter_context(devices.memory_limit("batch_per_device", settings.batch_per_device or settings.batch))
         run = Run(settings, ImageSet.open(data), out, state, seed, journal)
@@ -97,12 +97,14 @@ class Run:
 
     def __init__(self, settings: Training, data: ImageSet, out: Path, state: Path, seed: int, journal):
         self.settings, self.data, self.out, self.seed, self.journal = settings, data, out, seed, journal
-        self.leader = ranks.index() == 0
-        self.spec = model_spec(data, settings.classes, draws_boxes(settings))
+        self.leader = distributed.index() == 0
+        self.spec = model_spec(data, settings.classes, settings.draws_boxes)
         self.device = devices.best_device()
         amp = devices.amp_dtype(settings.precision, self.device)
-        if settings.batch % ranks.count():
-            raise UserError(f"batch: {settings.batch} images cannot be shared evenly by {ranks.count()} processes")
+        if settings.batch % distributed.count():
+            raise UserError(
+                f"batch: {settings.batch} images cannot be shared evenly by {distributed.count()} processes"
+            )
         self.feed = Feed(data, self.spec, settings.batch, self.device)
         self.steps = math.ceil(settings.total_images / settings.batch)
         torch.manual_seed(derive(seed))
@@ -174,7 +176,7 @@ class Run:
                     scalars = self._row(looked)
                     bar.set_postfix({k: f"{v:.3g}" for k, v in scalars.items() if _shown(k)}, refresh=False)
                 late = self.leader and time.monotonic() - self.saved >= max(checkpoint_seconds, RARE * self.stopped)
-                flag = ranks.agree(STOP if interrupt.signal else int(late))
+                flag = distributed.agree(STOP if interrupt.signal else int(late))
                 if self.step in self.snapshot_steps:
                     self._by_the_leader(self._snapshot, self._checkpoint)
                 elif flag:
@@ -221,7 +223,9 @@ class Run:
         except OSError as error:
             raise UserError(f"{self.out}: cannot be written ({error.strerror})") from error
         best = self.watch.best if self.settings.keep == "best" else {}
-        store.save(self.model, self.out, self.seed, self.data.meta, self.elapsed, self.watch.weights, best.get(KID))
+        model_files.save(
+            self.model, self.out, self.seed, self.data.meta, self.elapsed, self.watch.weights, best.get(KID)
+        )
         self.checkpoints.finish()
         final = {"train/seconds": self.elapsed, "train/images": self.images}
         for name, (value, images) in self.watch.best.items():
@@ -233,7 +237,7 @@ class Run:
 
     def _step(self) -> None:
         stream = derive(self.seed, self.attempt)
-        torch.manual_seed(derive(stream, self.step, 0, ranks.index()))
+        torch.manual_seed(derive(stream, self.step, 0, distributed.index()))
         batch = self.feed.batch(stream, self.step, self.settings.batch_per_device)
         scalars, problem = None, ""
         try:
@@ -256,7 +260,7 @@ class Run:
         This rank tries by itself: the others are in the midst of theirs.
         """
         message = f"batch_per_device: {part} images at once do not fit into memory"
-        with ranks.alone():
+        with distributed.alone():
             while (part := part // 2) >= 1:
                 if devices.fits(lambda: self.model.update(self.feed.batch(self.seed, self.step, part))):
                     memory = devices.memory(self.device)
@@ -266,19 +270,19 @@ class Run:
 
     def _row(self, looked: dict[str, float]) -> dict[str, float]:
         scalars = self.log.row(self.images, self.elapsed, looked)
-        sentinels.check_scalars(scalars)
+        health.check_scalars(scalars)
         if self.leader:
             with _forgiven("training.csv"):
                 self.log.write()
             self.journal.metrics(scalars, self.images)
-        sentinels.check_saturation(self.log.rows)
+        health.check_saturation(self.log.rows)
         return scalars
 
     def _look(self) -> dict[str, float]:
         """What the held-out images say; on every rank what rank 0 saw."""
         part = self.settings.batch_per_device or self.settings.batch
         looked = self.watch.look(self.model, self.images, part) if self.leader else {}
-        scalars, state = ranks.share((looked, self.watch.state()))
+        scalars, state = distributed.share((looked, self.watch.state()))
         if not self.leader:
             self.watch.load_state(state, {})
         return scalars
@@ -291,19 +295,19 @@ class Run:
             for label, (name, images) in enumerate(samples.items()):
                 real = self.feed.class_images(label, COLUMNS).cpu()
                 if len(real):
-                    sentinels.check_samples(name, images, real, self.step)
+                    health.check_samples(name, images, real, self.step)
 
     def _by_the_leader(self, *work: Callable[[], None]) -> None:
         """Work of rank 0 that the others wait for; what it raises, all raise."""
         problem = None
         if self.leader:
             try:
-                with ranks.alone():
+                with distributed.alone():
                     for part in work:
                         part()
             except (Sick, UserError) as error:
                 problem = error
-        problem = ranks.share(problem)
+        problem = distributed.share(problem)
         if problem is not None:
             raise problem
 
@@ -316,10 +320,10 @@ class Run:
         """
         began = time.monotonic()
         state = gather(self.model)
-        sentinels.check_state(state)
+        health.check_state(state)
         state |= {BEST + name: tensor for name, tensor in self.watch.weights.items()}
         body = {"log": self.log.state(), "seconds": self.elapsed, "watch": self.watch.state()}
-        good = good and not (self.log.rows and sentinels.won(self.log.rows[-1]))
+        good = good and not (self.log.rows and health.won(self.log.rows[-1]))
         try:
             self.checkpoints.write(state, self.step, self.attempt, body, good)
         except OSError as error:
@@ -331,7 +335,7 @@ class Run:
         self.stopped = self.saved - began
 
     def _restore(self, good: bool = False) -> bool:
-        path = ranks.share(self.checkpoints.newest(self.steps, good) if self.leader else None)
+        path = distributed.share(self.checkpoints.newest(self.steps, good) if self.leader else None)
         if path is None:
             return False
         found = read(path)
@@ -360,10 +364,10 @@ class Run:
             say(line)
 
     def _facts(self) -> dict[str, Any]:
-        counts = {f"parameters/{name}": n for name, n in store.parameters(self.model).items()}
+        counts = {f"parameters/{name}": n for name, n in model_files.parameters(self.model).items()}
         facts = {"device": devices.device_name(self.device)}
         facts["precision_used"] = devices.precision_name(self.model.amp)
-        facts |= {"training_images": len(self.feed.rows), "cpus": os.cpu_count(), "processes": ranks.count()}
+        facts |= {"training_images": len(self.feed.rows), "cpus": os.cpu_count(), "processes": distributed.count()}
         return facts | counts
 
 
@@ -389,7 +393,7 @@ def _schedule(steps: int, count: int) -> set[int]:
 def _identity(settings: Training, data: ImageSet, spec, seed: int) -> dict[str, Any]:
     """What must agree for a checkpoint to be continued."""
     # A rate that falls to zero at the end of the budget depends on the budget.
-    free = BUDGET - {"total_images"} if settings.rate_decay != "none" else BUDGET
+    free = BUDGET - {"total_images"} if settings.lr_schedule != "none" else BUDGET
     digest = hashlib.sha256()
     for array in training_rows(data, spec):
         digest.update(array.tobytes())

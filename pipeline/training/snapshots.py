@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pipeline.files import write_whole
+from pipeline.base.files import write_whole
+from pipeline.base.seeds import derive
 from pipeline.models.base import GenerativeModel, Sampler, latents
 from pipeline.training import grids
 from pipeline.training.ahead import ahead
-from pipeline.training.seeds import derive
 
 COLUMNS = 8  # images of a class in a grid; more where there is one class
 ROWS = 16  # classes in a grid

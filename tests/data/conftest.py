@@ -5,8 +5,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pipeline.data import annotate as annotate_module
-from pipeline.data import prepare as prepare_module
+from pipeline.data.annotations import attach as annotate_module
+from pipeline.data.preparing import prepare as prepare_module
 from pipeline.settings import Dataset
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data import colour
+from pipeline.base import colour
 
 
 def test_equal_channels_are_gray_and_keep_their_values(picture):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.data.imageset import ImageSet
-from pipeline.data.prepare import prepare
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing.prepare import prepare
 
 BY_NAME = {"rule": "filename"}
 FILES = ("images.npy", "metadata.csv", "meta.json", "rejected.csv", "near_duplicates.csv", "preview.png")

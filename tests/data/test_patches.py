@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 from pipeline.data.patches import cut_patches
 from pipeline.settings import Dataset, UserError
 from tests import boxed

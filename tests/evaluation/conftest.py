@@ -9,8 +9,8 @@ import torch
 from scipy import ndimage
 from torch import nn
 
-from pipeline.data.imageset import ImageSet, ImageSetWriter
-from pipeline.weights import WEIGHTS
+from pipeline.base.weights import WEIGHTS
+from pipeline.data.image_set import ImageSet, ImageSetWriter
 
 CLASSES = {"coarse": 3.0, "fine": 0.8, "middle": 1.6}  # width of the blobs, pixels
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data import views
+from pipeline.base import symmetry
 from pipeline.evaluation import lpips, panel
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(domain=0, inception="off", lpips="off", subsets=20)
+SETTINGS = Evaluate(class_feature_steps=0, imagenet=False, inception="off", lpips="off", subsets=20)
 SHARES = ("authenticity", "copied", "copied_area")
 
 
@@ -39,7 +39,7 @@ def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_s
     planted = {}
     for k, place in enumerate(range(0, 45, 3)):  # of class coarse, as every third training image is
         source = 3 * k
-        copy = views.seen(training[source, ..., 0], k % 8)
+        copy = symmetry.seen(training[source, ..., 0], k % 8)
         images[place, ..., 0] = np.roll(copy, (k % 3, -(k % 4)), (0, 1))
         planted[place] = source
     record, found = judge(real_set(), tmp_path, images, labels)
@@ -87,7 +87,7 @@ def test_the_record_names_rows_of_both_sets(real_set, floor, tmp_path):
         assert set(pair) == {"made", "real", "distance", "shift", "view"}
         assert 0 <= pair["made"] < 150
         assert 0 <= pair["real"] < 90
-        assert pair["view"] in views.VIEWS
+        assert pair["view"] in symmetry.VIEWS
     for pair in floor[0]["closest"]:
         assert 90 <= pair["made"] < 156  # held-out images are rows of the same set
         assert 0 <= pair["real"] < 90

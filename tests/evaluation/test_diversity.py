@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.evaluation.diversity import draw_pairs
-from pipeline.evaluation.intervals import likeness, symmetric
+from pipeline.metrics.intervals import likeness, symmetric
 
 
 def test_pairs_are_of_one_class_and_of_different_groups_and_no_pair_comes_twice():

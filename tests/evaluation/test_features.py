@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.evaluation import features
 from pipeline.evaluation.features import Extractor, computed, kept, without_grams
-from pipeline.evaluation.random_networks import random_features
+from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.spectra import spectra
 from pipeline.settings import UserError
 from tests.evaluation.conftest import blobs, label_list, write_set

@@ -8,9 +8,9 @@ import torch
 from torchmetrics.functional.image.lpips import _LPIPS
 from torchvision.models import alexnet
 
+from pipeline.base.weights import WEIGHTS
 from pipeline.evaluation import lpips
 from pipeline.settings import UserError
-from pipeline.weights import WEIGHTS
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.data.imageset import ImageSet
-from pipeline.data.prepare import prepare
-from pipeline.data.tiling import resize
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing.prepare import prepare
+from pipeline.data.preparing.tiling import resize
 from pipeline.evaluation import panel
 from pipeline.report import tables
 from pipeline.report.verdict import COPYING, off, paired, verdict

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.evaluation import microstructure, phases
-from pipeline.evaluation.intervals import draw, estimate, positive, symmetric
+from pipeline.evaluation import phases
+from pipeline.metrics import microstructure
+from pipeline.metrics.intervals import draw, estimate, positive, symmetric
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 

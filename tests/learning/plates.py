@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.data import boxstore
-from pipeline.data.imageset import ImageSetWriter
+from pipeline.data import box_store
+from pipeline.data.image_set import ImageSetWriter
 
 SIZE = 16
 CLASSES = ["clean", "one", "two"]
@@ -74,9 +74,9 @@ def image_set(path: Path, n: int, symmetry: str = "horizontal", unknown: int = 0
 def annotate(path: Path, asked: dict[str, list[tuple]], unknown: list[str]) -> None:
     """Write the boxes of an image set, by the ids of its images."""
     rows = [(name, *box) for name, some in asked.items() if name not in unknown for box in some]
-    table = pd.DataFrame(rows, columns=boxstore.COLUMNS)
+    table = pd.DataFrame(rows, columns=box_store.COLUMNS)
     digest = pd.read_json(path / "meta.json", typ="series")["data_hash"]
-    boxstore.write(path, digest, table, KINDS, unknown)
+    box_store.write(path, digest, table, KINDS, unknown)
 
 
 def overlap(drawn: NDArray, boxes: NDArray) -> float:

@@ -6,7 +6,7 @@ import torch
 
 from pipeline.models import FAMILIES
 from pipeline.settings import FAMILY_SETTINGS
-from pipeline.training import store
+from pipeline.training import model_files
 from pipeline.training.loop import train
 from tests.learning import stripes
 from tests.learning.recipes import RECIPES
@@ -45,7 +45,7 @@ def test_learns_stripes(family, tmp_path):
     common = {"family": family, "batch": 16, "snapshots": 4, "keep": "last"}
     settings = FAMILY_SETTINGS[family](**common | RECIPES[family])
     train(settings, data, tmp_path / "out", tmp_path / "state", 0, Events(), threads=2)
-    images, labels = images_of(store.load(tmp_path / "out"), 800)
+    images, labels = images_of(model_files.load(tmp_path / "out"), 800)
     seen = {f.__name__: f(images, labels) for f in (stripes.distance, stripes.roughness, stripes.sameness)}
     print(family, seen)
     assert seen["distance"] < NEAR

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.models import ranks
+from pipeline.models import distributed
 from pipeline.models.batch import Batch, Draws
 
 TOTAL = 10  # rows of the whole batch; row i holds the number i
@@ -27,8 +27,8 @@ def seen(monkeypatch, processes, part, every=1, seed=7):
     found = []
     n = TOTAL // processes
     for index in range(processes):
-        monkeypatch.setattr(ranks, "count", lambda: processes)
-        monkeypatch.setattr(ranks, "index", lambda index=index: index)
+        monkeypatch.setattr(distributed, "count", lambda: processes)
+        monkeypatch.setattr(distributed, "index", lambda index=index: index)
         batch = Batch(*rows_of(index * n, (index + 1) * n), seed, part)
         assert batch.total == TOTAL
         found += [(p.labels, draw(p), p.share) for p in batch.parts(every)]
@@ -50,7 +50,7 @@ def test_neither_parts_nor_ranks_change_the_numbers(monkeypatch, processes, part
 
 
 def test_a_share_is_of_the_rows_of_all_ranks(monkeypatch):
-    monkeypatch.setattr(ranks, "count", lambda: 3)
+    monkeypatch.setattr(distributed, "count", lambda: 3)
     images, labels = rows_of(0, 5)
     assert [(len(p), p.share) for p in Batch(images, labels, 0, 2).parts()] == [(2, 2 / 15), (2, 2 / 15), (1, 1 / 15)]
 

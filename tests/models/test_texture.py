@@ -9,10 +9,10 @@ import pytest
 import torch
 from torchvision.models import vgg19
 
+from pipeline.base.weights import WEIGHTS, fetch, verified
 from pipeline.models import texture
 from pipeline.models.texture import Texture, distance, gram, log_spectrum, moments, pair_weights
 from pipeline.settings import UserError
-from pipeline.weights import WEIGHTS, fetch, verified
 
 NUMBERS = (0, 2, 5, 7, 10, 12, 14, 16, 19)  # of the convolutions among torchvision's layers
 IN, OUT = (3, 64, 64, 128, 128, 256, 256, 256, 256), (64, 64, 128, 128, 256, 256, 256, 256, 512)
@@ -270,7 +270,7 @@ def test_a_missing_file_is_refused_by_the_name_of_its_setting(tmp_path):
 
 
 def test_a_server_out_of_reach_is_refused_by_the_name_of_its_setting(cache, monkeypatch):
-    monkeypatch.setattr("pipeline.weights.PAUSE", 0)
+    monkeypatch.setattr("pipeline.base.weights.PAUSE", 0)
     (cache / "vgg19-dcbb9e9d.pth").unlink()
     with pytest.raises(UserError, match=r"^texture\.weights: http://127\.0\.0\.1:1/vgg19"):
         fetch("vgg19", cache)

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from pipeline.detection.records import Arm, Chosen, ClassEstimate, Estimate, Images
+from pipeline.downstream.records import Arm, Chosen, ClassEstimate, Estimate, Images
 
 CHOSEN = Chosen(False, False, None, None, None, [], None, [])
 PLAIN = Arm(

@@ -10,11 +10,11 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score
 
-from pipeline.data.imageset import ImageSetWriter
-from pipeline.detection import comparison
-from pipeline.detection.arms import PLAIN
-from pipeline.detection.comparison import ArmFile, Member
-from pipeline.detection.records import Images
+from pipeline.data.image_set import ImageSetWriter
+from pipeline.downstream import comparison
+from pipeline.downstream.arms import PLAIN
+from pipeline.downstream.comparison import ArmFile, Member
+from pipeline.downstream.records import Images
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.settings import METHOD
 

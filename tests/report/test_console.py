@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pipeline.detection import records
-from pipeline.detection.records import Comparison
+from pipeline.downstream import records
+from pipeline.downstream.records import Comparison
 from pipeline.report import console, tables
 from pipeline.report.tables import MEASURED
 from tests.report.arms import arm, plain

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.report import console, figures, headline, latex, scoreboard, tables
+from pipeline.report import console, figures, front_table, latex, ranking, tables
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.page import write
 from pipeline.report.tables import FLOOR, Reference
@@ -63,21 +63,21 @@ def test_they_survive_the_file(made, tmp_path):
 
 
 def test_the_tables_of_the_page_show_each_where_it_belongs(made, scores):
-    columns = scoreboard.columns(scores, MODELS)
+    columns = ranking.columns(scores, MODELS)
     assert [column["key"] for column in columns] == [FLOOR, *MODELS, *REFERENCES[1:]]
     assert [column["kind"] for column in columns] == ["floor"] + ["model"] * len(MODELS) + ["ceiling"] * 2
-    every = scoreboard.every(scores, MODELS, CLASSES)["rows"]
+    every = ranking.every(scores, MODELS, CLASSES)["rows"]
     shown = {(row["measure"], row["label"]): [cell["value"] for cell in row["cells"]] for row in every}
     assert len(shown) == len(every) == 2 + len(CLASSES)
     for label in [None, *CLASSES]:
         expected = [made[1][column["key"], "random", "kid", label] for column in columns]
         assert shown["Kernel distance", label] == expected
-    (by_class,) = scoreboard.by_class(scores, MODELS, CLASSES)
+    (by_class,) = ranking.by_class(scores, MODELS, CLASSES)
     assert [row["label"] for row in by_class["rows"]] == CLASSES
 
 
 def test_the_first_table_is_of_the_whole_set(made, scores):
-    rows = headline.headline(scores, MODELS, [])["rows"]
+    rows = front_table.headline(scores, MODELS, [])["rows"]
     shown = {row["key"]: row["cells"][0]["value"] for row in rows}
     assert shown == {key: made[1][key, "random", "frechet", None] for key in [*REFERENCES, *MODELS]}
 

@@ -7,12 +7,12 @@ import pandas as pd
 import torch
 from PIL import Image
 
-from pipeline.data.imageset import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.models.layouts import Layout
 from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.draw import generate
 from pipeline.settings import Generate
-from pipeline.training import store
+from pipeline.training import model_files
 from pipeline.training.loop import train
 from tests.learning import plates
 from tests.models.tiny import tiny_settings
@@ -31,7 +31,7 @@ def test_boxes_beside_the_images_are_those_asked_for_of_their_seeds(tmp_path):
     data, folder = trained(tmp_path, boxes=True, classes=["two", "clean"])
     journal = Events()
     generate(Generate(images_per_class=5), folder, data, tmp_path / "out", journal, threads=1)
-    drawn, model = ImageSet.open(tmp_path / "out"), store.load(folder)
+    drawn, model = ImageSet.open(tmp_path / "out"), model_files.load(folder)
     assert drawn.box_classes == ["solid", "striped"]
     assert drawn.annotated.all()
     assert drawn.metadata["label"].tolist() == ["clean"] * 5 + ["two"] * 5

@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 import pipeline.models
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 from pipeline.sampling.draw import generate, quantised
 from pipeline.settings import Generate, UserError
-from pipeline.training import store
+from pipeline.training import model_files
 from pipeline.training.loop import train
 from tests.tiny_family import Events, Tiny, TinySettings, image_set
 
@@ -20,7 +20,7 @@ from tests.tiny_family import Events, Tiny, TinySettings, image_set
 @pytest.fixture(autouse=True)
 def family(monkeypatch):
     monkeypatch.setitem(pipeline.models.FAMILIES, "tiny", Tiny)
-    monkeypatch.setitem(store.FAMILY_SETTINGS, "tiny", TinySettings)
+    monkeypatch.setitem(model_files.FAMILY_SETTINGS, "tiny", TinySettings)
 
 
 def trained(tmp_path, classes=None, **kwargs):
@@ -75,7 +75,7 @@ def test_a_seed_in_the_table_draws_its_image_again(tmp_path):
     made = make(data, folder, tmp_path / "out")
     row = made.metadata.iloc[12]
     label = made.meta["classes"].index(row["label"])
-    again = store.load(folder).sample(torch.tensor([label]), torch.tensor([int(row["seed"])]))
+    again = model_files.load(folder).sample(torch.tensor([label]), torch.tensor([int(row["seed"])]))
     assert np.array_equal(quantised(again.cpu(), np.dtype("uint8"))[0], made.images[12])
 
 
@@ -107,7 +107,7 @@ def test_black_images_are_refused_and_leave_no_image_set(tmp_path, monkeypatch):
     assert not (tmp_path / "out" / "meta.json").exists()
 
 
-@pytest.mark.parametrize("where", ["pipeline.data.imageset.ImageSetWriter.__setitem__", "tifffile.imwrite"])
+@pytest.mark.parametrize("where", ["pipeline.data.image_set.ImageSetWriter.__setitem__", "tifffile.imwrite"])
 def test_a_full_disk_in_a_thread_that_writes_is_named(tmp_path, monkeypatch, where):
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")

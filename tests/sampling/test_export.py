@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pipeline.data.imageset import ImageSet, ImageSetWriter
+from pipeline.data.image_set import ImageSet, ImageSetWriter
 from pipeline.sampling.export import export, safe_names
 
 

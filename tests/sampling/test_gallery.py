@@ -11,7 +11,7 @@ from PIL import Image
 from pipeline import models
 from pipeline.sampling.gallery import draw_gallery
 from pipeline.settings import STYLED, Gallery, Interpolation, Mixing, Strips, Sweep, UserError, gallery_of
-from pipeline.training import store
+from pipeline.training import model_files
 from tests.models.tiny import spec, tiny_settings
 from tests.sampling.fakes import QUICK
 from tests.tiny_family import Events
@@ -30,7 +30,7 @@ def trained(tmp_path, family, of=None):
     folder.mkdir()
     torch.manual_seed(0)
     model = models.build(tiny_settings(family, **QUICK.get(family, {})), of or spec())
-    store.save(model, folder, 0, META, 1.0, store.averaged_weights(model), None)
+    model_files.save(model, folder, 0, META, 1.0, model_files.averaged_weights(model), None)
     return folder
 
 
@@ -69,14 +69,14 @@ def test_strips_of_each_class_in_the_type_of_the_source(tmp_path, family):
 
 def test_the_images_are_the_first_of_the_synthetic_set(tmp_path):
     """Pair 0 goes from image 0 to image 1 of the class: the ends of its film."""
+    from pipeline.base.seeds import derive
     from pipeline.training import grids
-    from pipeline.training.seeds import derive
 
     folder = trained(tmp_path, "cgan", spec(size=64, classes=1))
     pairs = Gallery(sweep=None, mixing=None, strips=None, seed=5, interpolation=Interpolation(count=2))
     draw_gallery(pairs, folder, tmp_path / "out", Events(), threads=1)
     seeds = torch.tensor([derive(5, 0, i) for i in range(4)])
-    images = store.load(folder).sample(torch.zeros(4, dtype=torch.int64), seeds).cpu().permute(0, 2, 3, 1).numpy()
+    images = model_files.load(folder).sample(torch.zeros(4, dtype=torch.int64), seeds).cpu().permute(0, 2, 3, 1).numpy()
     for file, ends in (("0000.png", images[[0, 2]]), ("0007.png", images[[1, 3]])):
         with Image.open(tmp_path / "out" / "frames" / file) as frame:
             shown, expected = (np.asarray(p.convert("L"), float) for p in (frame, grids.sheet({"a": ends}, columns=2)))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.detection.arms import arms
-from pipeline.detection.boxes.arms import Made, box_arms
+from pipeline.downstream.arms import arms
+from pipeline.downstream.boxes.arms import Made, box_arms
 from pipeline.tracking.journal import EVENTS, read_events
 from pipeline.tracking.stages import box_detector, detector
 

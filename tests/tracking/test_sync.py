@@ -23,9 +23,9 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from pipeline.tracking.backlog import STATE, State
 from pipeline.tracking.journal import EVENTS, Journal, read_events
-from pipeline.tracking.replay import REFUSED
+from pipeline.tracking.mlflow_writer import REFUSED
+from pipeline.tracking.pending_runs import STATE, State
 from pipeline.tracking.sync import Syncer, Unavailable, identity, locked, once
 
 # MLflow and what it brings use things that are deprecated; that is not ours to mend.

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 from pipeline.models.ddpm import DDPM
 from pipeline.settings import UserError
-from pipeline.training import store
+from pipeline.training import model_files
 from pipeline.training.feed import Feed, model_spec
 from pipeline.training.loop import train
 from tests.learning import plates
@@ -38,7 +38,7 @@ def learn(path, folder, journal=None, **changes):
 
 def layouts(folder):
     """What a stored model asks for."""
-    return store.load(folder).ema.book.table
+    return model_files.load(folder).ema.book.table
 
 
 # ---------------------------------------------------------------- what is shown
@@ -144,7 +144,7 @@ def test_boxes_of_held_out_images_change_nothing_that_is_learnt(tmp_path, split)
         asked[row.id].append(("solid", 0, 0, 16, 16) if row.id in ids else box)
     plates.annotate(path, asked, sorted(ids)[:3])
     after = learn(path, tmp_path / "after", keep="last")
-    assert (before / store.WEIGHTS).read_bytes() == (after / store.WEIGHTS).read_bytes()
+    assert (before / model_files.WEIGHTS).read_bytes() == (after / model_files.WEIGHTS).read_bytes()
     held_out = [pd.read_csv(folder / "training.csv")["loss/held_out"].dropna().tolist() for folder in (before, after)]
     assert held_out[0]
     assert (held_out[0] == held_out[1]) == (split == "test")
@@ -157,10 +157,10 @@ def test_the_model_draws_and_knows_its_boxes_without_the_real_set(tmp_path):
     path = plates.image_set(tmp_path / "real", 30)
     folder = learn(path, tmp_path)
     labels, seeds = torch.tensor([0, 1, 2]), torch.tensor([4, 5, 6])
-    model = store.load(folder)
+    model = model_files.load(folder)
     drawn, boxes = model.sample(labels, seeds), model.boxes(labels, seeds)
     shutil.rmtree(path)
-    again = store.load(folder)
+    again = model_files.load(folder)
     assert again.spec.boxes == ("solid", "striped")
     assert torch.equal(again.sample(labels, seeds), drawn)
     assert [b.boxes.tolist() for b in again.boxes(labels, seeds)] == [b.boxes.tolist() for b in boxes]
@@ -176,7 +176,7 @@ def test_interrupted_training_ends_in_the_same_bits(tmp_path, monkeypatch):
         learn(path, tmp_path / "parts")
     monkeypatch.setattr(DDPM, "train_step", step)
     parts = learn(path, tmp_path / "parts")
-    assert (whole / store.WEIGHTS).read_bytes() == (parts / store.WEIGHTS).read_bytes()
+    assert (whole / model_files.WEIGHTS).read_bytes() == (parts / model_files.WEIGHTS).read_bytes()
     assert len(layouts(parts)) >= 45
 
 

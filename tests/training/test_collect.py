@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import tifffile
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 from pipeline.sampling.draw import generate
 from pipeline.settings import FAMILY_SETTINGS, UNTRAINED, Generate, UserError
-from pipeline.training import store
+from pipeline.training import model_files
 from pipeline.training.collect import collect
 from tests.tiny_family import Events, image_set
 
@@ -28,9 +28,9 @@ def draw(data, folder, out, **settings):
 def test_files_say_that_they_hold_real_pixels(family, dtype, tmp_path):
     data = image_set(tmp_path / "real", dtype=dtype, symmetry="both", val=True)
     folder = collected(family, data, tmp_path / family / "seed-0")
-    said = store.read_recipe(folder)["real_pixels"]
+    said = model_files.read_recipe(folder)["real_pixels"]
     assert "training images" in said
-    assert len(store.load(folder).ema.labels) == 12  # neither those held out nor those to choose by
+    assert len(model_files.load(folder).ema.labels) == 12  # neither those held out nor those to choose by
     made = draw(data, folder, tmp_path / "synthetic")
     assert made.meta["real_pixels"] == said
     assert set(made.metadata["source"]) == {family}
@@ -59,7 +59,7 @@ def test_only_classes_with_training_images_are_made(tmp_path):
     table.loc[table["label"] == "dark", "split"] = "test"
     table.to_csv(data / "metadata.csv", index=False)
     folder = collected("quilting", data, tmp_path / "q" / "seed-0")
-    assert store.load(folder).spec.classes == ("bright",)
+    assert model_files.load(folder).spec.classes == ("bright",)
     assert set(draw(data, folder, tmp_path / "out", images_per_class=3).metadata["label"]) == {"bright"}
     with pytest.raises(UserError, match="`dark` has no training image"):
         collected("quilting", data, tmp_path / "q", classes=["dark"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 from pipeline.models.batch import Draws
 from pipeline.settings import UserError
 from pipeline.training import feed as feeds

@@ -15,13 +15,13 @@ import torch
 import torch.distributed as dist
 import yaml
 
-from pipeline.data.imageset import ImageSet
-from pipeline.models import FAMILIES, build, ranks
+from pipeline.base.seeds import derive
+from pipeline.data.image_set import ImageSet
+from pipeline.models import FAMILIES, build, distributed
 from pipeline.settings import UserError, load
 from pipeline.training import launch as launching
 from pipeline.training.launch import launch
 from pipeline.training.loop import train
-from pipeline.training.seeds import derive
 from tests.tiny_family import Events, image_set
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,13 @@ QUICK = ROOT / "config" / "quick.yaml"
 def small(family, **changes):
     """The family under the overlay of tiny budgets; nothing that is random for each rank by itself (dropout)."""
     overlay = yaml.safe_load(QUICK.read_text())["all_models"] | {"total_images": 64, "batch": 8, "snapshots": 1}
-    overlay |= {"dropout": 0.0, "r1_every": 2, "ada_images": 64, "ema_images": 20, "precision": "fp32"} | changes
+    overlay |= {
+        "dropout": 0.0,
+        "r1_every": 2,
+        "ada_images": 64,
+        "ema_half_life_images": 20,
+        "precision": "fp32",
+    } | changes
     config = {"datasets": {"d": {"source": "voronoi"}}, "models": {"m": {"family": family}}, "all_models": overlay}
     return load(config).models["m"]
 
@@ -67,10 +73,10 @@ def test_two_processes_equal_one_with_the_same_batch(tmp_path):
 
 def end(journal, how):
     """Rank 1 ends by itself, rank 0 goes on with it."""
-    if ranks.index() == 1:
+    if distributed.index() == 1:
         how()
     for _ in range(3):
-        ranks.agree(0)
+        distributed.agree(0)
 
 
 def exits():
@@ -107,7 +113,7 @@ def test_a_process_that_dies_before_all_have_met_is_no_endless_wait():
 
 
 def refuse(journal):
-    if ranks.index() == 0:
+    if distributed.index() == 0:
         raise UserError("batch: no")
 
 
@@ -118,9 +124,9 @@ def test_what_rank_0_raises_is_raised():
 
 
 def err(journal):
-    if ranks.index() == 0:
+    if distributed.index() == 0:
         raise RuntimeError("of rank 0 itself")
-    ranks.agree(0)
+    distributed.agree(0)
 
 
 @pytest.mark.slow
@@ -140,9 +146,9 @@ launch.launch(3, stick, journal=None, note=Path({note!r}))
 
 def stick(journal, note):
     """Rank 1 dies; the others never hear of it."""
-    if ranks.index() == 1:
+    if distributed.index() == 1:
         os._exit(3)
-    if ranks.index() == 2:
+    if distributed.index() == 2:
         note.write_text(str(os.getpid()))
     time.sleep(100)
 
@@ -198,9 +204,8 @@ def test_ranks_of_another_program_that_do_not_meet_are_said(monkeypatch):
 
 
 def say_total(journal):
-    print(
-        f"rank {ranks.index()} of {ranks.count()}: {ranks.total(torch.tensor(ranks.index() + 1)).item()}", type(journal)
-    )
+    total = distributed.total(torch.tensor(distributed.index() + 1)).item()
+    print(f"rank {distributed.index()} of {distributed.count()}: {total}", type(journal))
 
 
 @pytest.mark.slow

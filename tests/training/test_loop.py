@@ -17,10 +17,10 @@ import torch.distributed as dist
 from PIL import Image
 
 import pipeline.models
-from pipeline.data.imageset import ImageSet
-from pipeline.models import ranks
+from pipeline.data.image_set import ImageSet
+from pipeline.models import distributed
 from pipeline.settings import UserError
-from pipeline.training import loop, store
+from pipeline.training import loop, model_files
 from pipeline.training.checkpoint import alone
 from pipeline.training.loop import Run, train
 from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set
@@ -29,7 +29,7 @@ from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set
 @pytest.fixture(autouse=True)
 def family(monkeypatch):
     monkeypatch.setitem(pipeline.models.FAMILIES, "tiny", Tiny)
-    monkeypatch.setitem(store.FAMILY_SETTINGS, "tiny", TinySettings)
+    monkeypatch.setitem(model_files.FAMILY_SETTINGS, "tiny", TinySettings)
     monkeypatch.setattr(loop, "RARE", 0)  # checkpoint_seconds=0 is a checkpoint after every update
 
 
@@ -70,14 +70,14 @@ def test_writes_what_the_stages_after_it_read(data, tmp_path):
         with Image.open(path) as picture:
             assert max(picture.size) <= 256
     assert [images for _, images in journal.of("metrics")] == [int(r["images"]) for r in rows]
-    model = store.load(out)
+    model = model_files.load(out)
     assert model.images_seen == 60
     assert model.spec.classes == ("dark", "bright")
 
 
 def test_learns_the_mean_image_of_each_class(data, tmp_path):
     run(data, tmp_path, total_images=1200)
-    model = store.load(tmp_path / "out")
+    model = model_files.load(tmp_path / "out")
     drawn = model.sample(torch.tensor([0, 1]).repeat(20), torch.arange(40))
     dark, bright = float(drawn[0::2].mean()), float(drawn[1::2].mean())
     assert dark == pytest.approx(-0.5, abs=0.05)  # gray level 0.25 of [0, 1]
@@ -339,7 +339,7 @@ def test_parts_of_a_batch_add_up(data, tmp_path, monkeypatch):
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
     run(data, tmp_path / "whole")
     run(data, tmp_path / "parts", batch_per_device=3)  # 3 + 1 of 4
-    whole, parts = (store.load(tmp_path / name / "out").ema for name in ("whole", "parts"))
+    whole, parts = (model_files.load(tmp_path / name / "out").ema for name in ("whole", "parts"))
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
@@ -352,7 +352,7 @@ def test_never_ends_in_a_folder_of_black_images(data, tmp_path):
 
 def test_more_images_in_a_batch_than_in_the_data_set(data, tmp_path):
     run(data, tmp_path, batch=50, total_images=100)
-    assert store.load(tmp_path / "out").images_seen == 100
+    assert model_files.load(tmp_path / "out").images_seen == 100
 
 
 def test_unknown_class_is_named(data, tmp_path):
@@ -388,7 +388,7 @@ def test_a_rank_without_memory_waits_for_no_other_while_it_tries(data, tmp_path,
     loss, apart = Tiny._loss, []
 
     def greedy(self, part):
-        apart.append((len(part), ranks.count()))
+        apart.append((len(part), distributed.count()))
         return loss(self, part) if len(part) <= 3 else torch.empty(2**62, dtype=torch.uint8)
 
     monkeypatch.setattr(Tiny, "_loss", greedy)
@@ -408,6 +408,12 @@ def test_the_console_names_device_precision_and_the_memory_of_an_update_once(dat
     assert len(re.findall(r"an update of 4 images at once took .* of .* GiB\n", said)) == 1
 
 
+def test_the_recipe_names_the_features_that_a_family_learned_from(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Tiny, "features", "imagenet")
+    run(data, tmp_path)
+    assert model_files.read_recipe(tmp_path / "out")["features"] == "imagenet"
+
+
 def test_damaged_model_is_refused(data, tmp_path):
     run(data, tmp_path)
     path = tmp_path / "out" / "model.json"
@@ -421,15 +427,15 @@ def test_damaged_model_is_refused(data, tmp_path):
     ):
         path.write_text(whole.replace(old, new))
         with pytest.raises(UserError, match=r"model\.json: damaged"):
-            store.load(tmp_path / "out")
+            model_files.load(tmp_path / "out")
     path.write_text(whole)
     path = tmp_path / "out" / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match="damaged"):
-        store.load(tmp_path / "out")
+        model_files.load(tmp_path / "out")
     path.unlink()
     with pytest.raises(UserError, match=r"model\.safetensors is missing"):
-        store.load(tmp_path / "out")
+        model_files.load(tmp_path / "out")
 
 
 def test_a_second_training_with_the_same_state_waits_for_the_first(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.data.imageset import ImageSet
+from pipeline.data.image_set import ImageSet
 from tests.workflow.test_boxes import source  # noqa: F401 (a fixture)
 from tests.workflow.test_rerun import planned, run
 

@@ -5,18 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline import cards
-from pipeline.data import annotations
-from pipeline.data.source import check_source, files, fingerprint
-from pipeline.detection.arms import PLAIN, arms
-from pipeline.detection.boxes.arms import PLAIN as PLAIN_BOX_ARMS
-from pipeline.detection.boxes.arms import Made, box_arms
+from pipeline.base import cards, results
+from pipeline.data.annotations import files as annotation_files
+from pipeline.data.reading.source import check_source, files, fingerprint
+from pipeline.downstream.arms import PLAIN, arms
+from pipeline.downstream.boxes.arms import PLAIN as PLAIN_BOX_ARMS
+from pipeline.downstream.boxes.arms import Made, box_arms
 from pipeline.settings import (
     METHOD,
     STYLED,
     UNTRAINED,
     UserError,
-    draws_boxes,
     families,
     gallery_of,
     generate_of,
@@ -24,17 +23,18 @@ from pipeline.settings import (
     teacher_of,
 )
 from pipeline.tracking.tensorboard import check as check_tensorboard
-from pipeline.weights import WEIGHTS, in_cache, place
+from pipeline.base.weights import WEIGHTS, in_cache, place
 
 try:
     SETTINGS = load(config)
+    results.check_names(Path(SETTINGS.results))
     # Not through `params`: what a machine has makes nothing anew.
     os.environ.update(cards.environment(SETTINGS.device, SETTINGS.jobs_per_gpu))
     for name, dataset in SETTINGS.datasets.items():
         if dataset.patches_of is None:
             check_source(dataset, name)
         if dataset.boxes:
-            annotations.files(dataset.boxes, f"datasets.{name}.boxes")
+            annotation_files.files(dataset.boxes, f"datasets.{name}.boxes")
     if SETTINGS.tracking.tensorboard:
         check_tensorboard()
 except UserError as error:
@@ -47,7 +47,7 @@ LABELLED = [
 BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
 PATCHES = SETTINGS.patch_sets()
 MODELS = list(SETTINGS.models)
-DRAW_BOXES = [name for name, model in SETTINGS.models.items() if draws_boxes(model)]
+DRAW_BOXES = [name for name, model in SETTINGS.models.items() if model.draws_boxes]
 DRAW_NONE = [name for name in MODELS if name not in DRAW_BOXES]
 FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
 WITHOUT_TRAINING = [name for name in MODELS if FAMILIES[name] in UNTRAINED]
@@ -220,7 +220,7 @@ def of_source(dataset):
 
 
 def of_annotations(dataset):
-    return fingerprint(map(Path, annotations.files(dataset.boxes)))
+    return fingerprint(map(Path, annotation_files.files(dataset.boxes)))
 
 
 def journal(place):
@@ -254,7 +254,8 @@ def vgg19(model):
 
 
 def extractors():
-    return ["random", "inception"] if inception() else ["random"]
+    wanted = {"inception": inception(), "imagenet": SETTINGS.evaluate.imagenet}
+    return ["random", *(name for name, made in wanted.items() if made)]
 
 
 def tracking(command):
@@ -292,6 +293,7 @@ def start_run():
         fcntl.flock(RESULTS_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit(f"ERROR: another run is at work on results `{SETTINGS.results}`")
+    results.mark_names(Path(SETTINGS.results))
     say_untruncated()
     log = open(Path(SETTINGS.results) / "tracking.log", "a")
     subprocess.Popen(

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.data.annotate import annotate
-from pipeline.job import job
+from pipeline.base.job import job
+from pipeline.data.annotations.attach import annotate
 from pipeline.settings import Dataset
 
 with job(snakemake.log[0]):

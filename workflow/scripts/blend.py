@@ -1,11 +1,11 @@
 from pathlib import Path
 
-from pipeline.job import job
+from pipeline.base.job import job
 from pipeline.settings import Blend, Patches
 from pipeline.tracking.stages import addition
 
 with job(snakemake.log[0]):
-    from pipeline.detection.boxes.blend import blend  # after the log is open: torch takes seconds
+    from pipeline.downstream.boxes.blend import blend
 
     w, p = snakemake.wildcards, snakemake.params
     with addition(p.journal, p.dataset, w.model, int(w.seed), "blend") as journal:

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.data.imageset import ImageSet
-from pipeline.job import job
+from pipeline.base.job import job
+from pipeline.data.image_set import ImageSet
 from pipeline.settings import model_settings
 from pipeline.tracking.stages import training
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.detection.comparison import member, record, write
-from pipeline.job import job
+from pipeline.base.job import job
+from pipeline.downstream.comparison import member, record, write
 
 with job(snakemake.log[0]):
     w, p, out = snakemake.wildcards, snakemake.params, Path(snakemake.output[0])

@@ -1,7 +1,7 @@
 from pathlib import Path
 
+from pipeline.base.job import job
 from pipeline.data.patches import cut_patches
-from pipeline.job import job
 from pipeline.settings import Dataset
 
 with job(snakemake.log[0]):

@@ -1,13 +1,13 @@
 from pathlib import Path
 
-from pipeline.cards import claimed
-from pipeline.detection.arms import Arm
-from pipeline.job import job
+from pipeline.base.cards import claimed
+from pipeline.base.job import job
+from pipeline.downstream.arms import Arm
 from pipeline.settings import Detect
 from pipeline.tracking.stages import detector
 
 with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
-    from pipeline.detection.classify import run_arm  # after the log is open: torch takes seconds
+    from pipeline.downstream.classifier.run import run_arm
 
     w, p = snakemake.wildcards, snakemake.params
     arm = Arm(**p.arm)

@@ -1,13 +1,13 @@
 from pathlib import Path
 
-from pipeline.cards import claimed
-from pipeline.detection.boxes.arms import BoxArm, Made
-from pipeline.job import job
+from pipeline.base.cards import claimed
+from pipeline.base.job import job
+from pipeline.downstream.boxes.arms import BoxArm, Made
 from pipeline.settings import DetectBoxes
 from pipeline.tracking.stages import box_detector
 
 with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
-    from pipeline.detection.boxes.run import run_arm  # after the log is open: torch takes seconds
+    from pipeline.downstream.boxes.run import run_arm
 
     w, p = snakemake.wildcards, snakemake.params
     arm = BoxArm(**p.arm | {"made": [Made(**one) for one in p.arm["made"]]})

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.data.voronoi import write
-from pipeline.job import job
+from pipeline.base.job import job
+from pipeline.data.reading.voronoi import write
 from pipeline.settings import Voronoi
 
 with job(snakemake.log[0]):

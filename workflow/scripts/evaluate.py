@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.cards import claimed
-from pipeline.job import job
+from pipeline.base.cards import claimed
+from pipeline.base.job import job
 from pipeline.settings import Evaluate
 from pipeline.tracking.stages import addition
 

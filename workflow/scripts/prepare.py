@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.data.prepare import prepare
-from pipeline.job import job
+from pipeline.base.job import job
+from pipeline.data.preparing.prepare import prepare
 from pipeline.settings import Dataset
 
 results = Path(snakemake.output[0]).parents[2]

@@ -1,12 +1,12 @@
 from pathlib import Path
 
-from pipeline.cards import claimed
-from pipeline.job import job
+from pipeline.base.cards import claimed
+from pipeline.base.job import job
 from pipeline.settings import DetectBoxes
 from pipeline.tracking.stages import addition
 
 with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
-    from pipeline.detection.boxes.pseudo import pseudo_label  # after the log is open: torch takes seconds
+    from pipeline.downstream.boxes.pseudo_labels import pseudo_label
 
     w, p = snakemake.wildcards, snakemake.params
     with addition(p.journal, w.dataset, w.model, int(w.seed), "pseudo_label") as journal:

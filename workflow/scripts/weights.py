@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from pipeline.job import job
-from pipeline.weights import fetch
+from pipeline.base.job import job
+from pipeline.base.weights import fetch
 
 with job(snakemake.log[0]):
     fetch(snakemake.params.name, Path(snakemake.output[0]).parent)

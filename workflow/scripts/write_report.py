@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from pipeline.job import job
+from pipeline.base.job import job
 from pipeline.report.inputs import collect
 from pipeline.report.page import write
 from pipeline.settings import load

@@ -1,0 +1,268 @@
+"""Brings the boxes of a source's annotations into its image set.
+
+A step of its own after `prepare`: a box that is drawn anew must not train a generator again that knows no boxes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from pipeline.base.job import progress, say
+from pipeline.data import box_store
+from pipeline.data.annotations import yolo
+from pipeline.data.annotations.clip import judged, seen
+from pipeline.data.annotations.files import annotations, names_file
+from pipeline.data.annotations.match_names import Ambiguous, Names
+from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
+from pipeline.data.annotations.records import Reading, Record, Region
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import list_images, preview, tiling
+from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Remarks
+from pipeline.data.preparing.rejections import Rejections, surviving
+from pipeline.data.preparing.tiling import Box
+from pipeline.data.reading.frame import Header, Rejected
+from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.data.reading.source import listing
+from pipeline.settings import Boxes, Dataset, UserError
+
+SECONDS = 120  # of the processor for a file
+READERS = 0.7  # of the memory; this process needs the rest for the boxes of all files
+
+Known = dict[str, list[Region]]  # of each image of the source whose boxes are known, in its pixels
+
+
+class Placed(NamedTuple):
+    """The boxes of a set."""
+
+    rows: list[tuple]
+    """As `boxstore.COLUMNS`."""
+    cut: int
+    """Boxes that reach out of their prepared image."""
+    slivers: int
+    """Parts of boxes too small to count."""
+
+
+def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 4e9, kept: Path | None = None) -> None:
+    """Write `boxes.csv` and `boxes.json` into the image set in `folder`, beside them what was noticed.
+
+    That is `boxes_remarks.csv` and `boxes.png`.
+
+    Args:
+        memory: bytes that all processes together may use.
+        kept: folder where `boxes_remarks.csv` is left when this fails; None is that of the set.
+
+    Raises:
+        UserError: no annotations, none that gives a box, a class that is asked for without a box.
+    """
+    images = ImageSet.open(folder)
+    remarks = Remarks()
+    with Pool(workers, SECONDS, READERS * memory) as pool:
+        listed = list_images.listed(pool, listing(settings.source), settings, Rejections())
+        readings = _read(pool, settings.boxes)
+    headers = {header.source: header for _, some in listed for header in some}
+    with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
+        known = _known(settings.boxes, images, headers, readings, remarks)
+        placed = _placed(settings, images, headers, known, remarks)
+        _other_classes(images, known, remarks)
+        classes = _classes(settings.boxes, placed, len(readings), remarks)
+        remarks.write(folder / "boxes_remarks.csv")
+        table = pd.DataFrame(placed.rows, columns=box_store.COLUMNS)
+        sources = images.metadata["source"]
+        unknown = images.metadata["id"][~sources.isin(list(known))].tolist()
+        box_store.write(folder, images.meta["data_hash"], table, classes, unknown, settings=settings.boxes.model_dump())
+        lines = [*_headline(images, table, unknown), *_edges(settings.boxes, placed), *remarks.counted()]
+        for line in lines:
+            say(line)
+        preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
+
+
+def _read(pool: Pool, boxes: Boxes) -> dict[str, Reading]:
+    """What each annotation file holds, by its name."""
+    file = names_file(boxes)
+    names = boxes.names if isinstance(boxes.names, list) else yolo.read_names(file) if file else []
+    tasks = [ReadTask(annotation, boxes.format, names) for annotation in annotations(boxes)]
+    readings = {}
+    with progress("reading boxes", len(tasks), "file") as bar:
+        for task, found in pool.map(read_file, tasks):
+            readings[task.annotation.name] = unreadable(task, found.reason) if isinstance(found, Failed) else found
+            bar.update()
+    return {task.annotation.name: readings[task.annotation.name] for task in tasks}
+
+
+# ---------------------------------------------------------------- which boxes an image of the source has
+
+
+def _known(
+    boxes: Boxes, images: ImageSet, headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
+) -> Known:
+    """The usable boxes of every image of the set that has an annotation, or needs none."""
+    records, possible = _by_image(headers, readings, remarks)
+    background = boxes.missing == "background" or (boxes.missing == "auto" and boxes.format == "yolo")
+    # The images of a lost file are not named: one that lacks an annotation may be one of them.
+    background &= not any(reading.unreadable for reading in readings.values())
+    known: Known = {}
+    for source in dict.fromkeys(images.metadata["source"]):
+        if source not in headers:
+            raise UserError(f"{source}: was prepared a moment ago, but is not there now")
+        try:
+            if source in records:
+                known[source] = _usable(_agreed(records[source], remarks), headers[source], boxes, remarks)
+            elif source in possible:  # also where none means background: the file may mark a defect in it
+                raise Rejected(f"has no annotation of its own, but {possible[source]} may mean it")
+            elif background:
+                known[source] = []
+            else:
+                raise Rejected("has no annotation")
+        except Rejected as reason:
+            remarks.add(source, "", UNKNOWN, str(reason))
+    return known
+
+
+def _by_image(
+    headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
+) -> tuple[dict[str, list[Record]], dict[str, str]]:
+    """The records of each image, and of each that a record of several images' name may mean, the first such file."""
+    names = Names(list(headers.values()))
+    found: dict[str, list[Record]] = {}
+    possible: dict[str, str] = {}
+    for file, reading in readings.items():
+        if reading.unreadable:
+            remarks.add(file, "", LEFT_OUT, reading.unreadable)
+        for fault in reading.faults:
+            remarks.add(file, fault.box, LEFT_OUT, fault.reason)
+        for record in reading.records:
+            try:
+                found.setdefault(names.find(record), []).append(record)
+            except Rejected as reason:
+                remarks.add(record.where, "", LEFT_OUT, str(reason))
+                if isinstance(reason, Ambiguous):
+                    possible = dict.fromkeys(reason.sources, record.where) | possible
+    return found, possible
+
+
+def _agreed(records: list[Record], remarks: Remarks) -> Record:
+    """The one of several that say the same. Raises Rejected where they do not, for none is righter than another."""
+    first, *others = records
+    for other in others:
+        if (other.size, other.regions, other.faults) != (first.size, first.regions, first.faults):
+            raise Rejected(f"is annotated twice, and not alike: {first.where} and {other.where}")
+        remarks.add(other.where, "", LEFT_OUT, f"says the same as {first.where}")
+    return first
+
+
+def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> list[Region]:
+    """The boxes of an image inside it, each once. Raises Rejected where they are not known."""
+    height, width = header.shape[:2]
+    if record.unreadable:
+        raise Rejected(record.unreadable)
+    if record.size not in (None, (height, width)):
+        was = " x ".join(f"{side:g}" for side in record.size)
+        raise Rejected(f"its boxes were drawn on {was} pixels, but the upright picture has {height} x {width}")
+    faults = list(record.faults)
+    kept: dict[Region, None] = {}  # in order; a hostile file may hold hundreds of thousands
+    for region in record.pixels(height, width):
+        if boxes.classes is not None and region.label not in boxes.classes:
+            remarks.add(header.source, str(region), LEFT_OUT, "is of a class that boxes.classes does not name")
+            continue
+        try:
+            inside, cut = judged(region, height, width)
+        except Rejected as reason:
+            faults.append((str(region), str(reason)))
+            continue
+        if inside in kept:
+            remarks.add(header.source, str(region), LEFT_OUT, "is the same as another of its image")
+            continue
+        if cut:
+            remarks.add(header.source, str(region), CLIPPED, "reaches out of the image")
+        kept[inside] = None
+    for box, reason in faults:
+        remarks.add(header.source, box, LEFT_OUT, reason)
+    if faults and not kept:  # a defect is there: to call the image background would be wrong
+        raise Rejected("none of its boxes can be used")
+    return list(kept)
+
+
+# ---------------------------------------------------------------- which boxes a prepared image has
+
+
+def _placed(settings: Dataset, images: ImageSet, headers: dict[str, Header], known: Known, remarks: Remarks) -> Placed:
+    rows, shown = [], set()
+    cut = slivers = 0
+    for image in images.metadata.itertuples():
+        square = _square(settings, headers[image.source], image.row, image.col)
+        for region in known.get(image.source, []):
+            part = seen(region, square, settings.size)
+            if part is None:
+                continue
+            if part.share < settings.boxes.visible:
+                slivers += 1
+                continue
+            rows.append((image.id, *part.region))
+            shown.add((image.source, region))
+            cut += part.cut
+    for source, regions in known.items():
+        for region in regions:
+            if (source, region) not in shown:
+                remarks.add(source, str(region), LEFT_OUT, "no prepared image shows enough of it (boxes.visible)")
+    return Placed(rows, cut, slivers)
+
+
+def _square(settings: Dataset, header: Header, row: int, col: int) -> Box:
+    """The square of a source that became the image at (row, col) of it."""
+    height, width = header.shape[:2]
+    return Box(row, col, tiling.square_side(settings, tiling.cropped_height(settings, height), width))
+
+
+def _other_classes(images: ImageSet, known: Known, remarks: Remarks) -> None:
+    """A box of another class than its image's is one more defect in the picture, and stays what it is.
+
+    Only where images and boxes have the same classes: a scratch on a `bad` part is nothing odd.
+    """
+    labels = dict(zip(images.metadata["source"], images.metadata["label"], strict=True))
+    of_boxes = {region.label for regions in known.values() for region in regions}
+    for source, regions in known.items():
+        for region in regions:
+            if labels[source] in of_boxes and region.label != labels[source]:
+                remarks.add(source, str(region), KEPT, "is of another class than its image")
+
+
+def _classes(boxes: Boxes, placed: Placed, files: int, remarks: Remarks) -> list[str]:
+    there = sorted({row[1] for row in placed.rows})
+    if not there:
+        raise UserError(f"boxes: none of {files} annotation file(s) gives a box: {_few(remarks.counted(3))}")
+    missing = [label for label in boxes.classes or [] if label not in there]
+    if missing:
+        raise UserError(
+            f"boxes.classes: no usable box of `{'`, `'.join(missing)}`; the classes found are {', '.join(there)}"
+        )
+    return list(boxes.classes) if boxes.classes is not None else there
+
+
+# ---------------------------------------------------------------- what a person reads
+
+
+def _headline(images: ImageSet, table: pd.DataFrame, unknown: list[str]) -> Iterable[str]:
+    counts = Counter(table["label"])
+    with_boxes = table["id"].nunique()
+    classes = ", ".join(f"{label} {n}" for label, n in sorted(counts.items()))
+    yield f"{len(table)} boxes in {with_boxes} of {len(images)} images; {classes}"
+    if empty := len(images) - with_boxes - len(unknown):
+        yield f"{empty} image(s) without a box: background"
+    if unknown:
+        yield f"{len(unknown)} image(s) whose boxes are not known: no detector learns from them or is judged on them"
+
+
+def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
+    if placed.cut:
+        yield f"{placed.cut} boxes reach out of their prepared image and are cut at its edge"
+    if placed.slivers:
+        yield f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as boxes"
+
+
+def _few(lines: list[str]) -> str:
+    return "; ".join(lines) or "they name no box"

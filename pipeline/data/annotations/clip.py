@@ -1,0 +1,63 @@
+"""What becomes of a marked region: judged against its image, then cut and scaled with a square of it."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from pipeline.data.annotations.records import Region
+from pipeline.data.preparing.tiling import Box
+from pipeline.data.reading.frame import Rejected
+
+SMALLEST = 0.1  # pixels of a side: less is a slip of the hand, which a detector cannot learn and may stumble over
+SLACK = 0.5  # pixels that a box may leave its image by without a word: fractions are written with few digits
+
+
+class Judged(NamedTuple):
+    """A usable region."""
+
+    region: Region
+    """Inside its image."""
+    cut: bool
+    """Whether it reached out of the image by more than SLACK."""
+
+
+def judged(region: Region, height: int, width: int) -> Judged:
+    """A region cut to its image of (height, width) pixels. Raises Rejected where nothing is left of it."""
+    label, x0, y0, x1, y1 = region
+    if not all(math.isfinite(value) for value in (x0, y0, x1, y1)):
+        raise Rejected("has a coordinate that is not finite (NaN or infinity)")
+    if x1 - x0 < SMALLEST or y1 - y0 < SMALLEST:
+        raise Rejected("is empty or inverted")
+    inside = Region(label, max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1))
+    if inside.x1 - inside.x0 < SMALLEST or inside.y1 - inside.y0 < SMALLEST:
+        raise Rejected("lies outside the image")
+    return Judged(inside, max(-x0, -y0, x1 - width, y1 - height) > SLACK)
+
+
+class Seen(NamedTuple):
+    """What a prepared image shows of a region."""
+
+    region: Region
+    """In pixels of the prepared image."""
+    share: float
+    """Of the largest part of the region that an image of this size can show: 1 where it is inside, or fills the image
+    from one edge to the other."""
+    cut: bool
+
+
+def seen(region: Region, square: Box, size: int) -> Seen | None:
+    """A region in pixels of a source, in the prepared image (size, size) of a square of it; None where it is not.
+
+    The share is that of the area. Its whole is not the region's own area but min(width, side) x min(height, side): a
+    scratch longer than a tile is a whole defect in every tile that it crosses.
+    """
+    label, x0, y0, x1, y1 = region
+    left, top, right, bottom = square.col, square.row, square.col + square.side, square.row + square.side
+    part = Region(label, max(x0, left), max(y0, top), min(x1, right), min(y1, bottom))
+    if part.x1 <= part.x0 or part.y1 <= part.y0:
+        return None
+    largest = min(x1 - x0, square.side) * min(y1 - y0, square.side)
+    scale = size / square.side
+    scaled = ((part.x0 - left) * scale, (part.y0 - top) * scale, (part.x1 - left) * scale, (part.y1 - top) * scale)
+    return Seen(Region(label, *scaled), part.area / largest, part != region)

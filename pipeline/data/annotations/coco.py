@@ -1,0 +1,98 @@
+"""Reads COCO JSON: one file for many images; `bbox` is [x, y, width, height] in pixels, the first edge being 0.
+
+cocodataset.org, "Data format": "box coordinates are measured from the top left image corner and are 0-indexed".
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.reading.frame import Rejected
+
+LONGEST = 80  # characters of an id in a message
+
+
+def read(path: str, name: str) -> Reading:
+    """The images of a file, with the annotations that point at them.
+
+    Raises:
+        Rejected: it is no such file.
+    """
+    images, marks, categories = _sections(path)
+    names = {_id(c): c.get("name") for c in categories}
+    known = Counter(_id(image) for image in images)
+    regions: dict[Any, list[Region]] = {i: [] for i in known}
+    faults: dict[Any, list[Fault]] = {i: [] for i in known}
+    dangling = []
+    for mark in marks:
+        own, which = _id(mark, "image_id"), f"annotation {_id(mark)[:LONGEST]}"
+        if own not in known:
+            dangling.append(Fault(which, f"belongs to no image: the file has none with id {own[:LONGEST]}"))
+            continue
+        try:
+            regions[own].append(_region(mark, names))
+        except Rejected as reason:
+            faults[own].append(Fault(which, str(reason)))
+    records = []
+    for image in images:
+        own = _id(image)
+        double = f"its id {own[:LONGEST]} stands for {known[own]} images" if known[own] > 1 else None
+        where = f"{name}, image {own[:LONGEST]}"
+        records.append(
+            Record(_file(image), False, where, _size(image), regions[own], faults[own], unreadable=double)
+        )  # fmt: skip
+    return Reading(records, dangling)
+
+
+def _sections(path: str) -> list[list[dict]]:
+    try:
+        with open(path, "rb") as file:
+            content = json.load(file)
+    except json.JSONDecodeError as error:
+        raise Rejected(f"is no JSON: line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise Rejected("is no JSON: it is no text in UTF-8") from None
+    except (ValueError, RecursionError):  # numbers of thousands of digits, brackets in thousands
+        raise Rejected("is no JSON that can be read: its numbers or brackets are without end") from None
+    sections = []
+    for key in ("images", "annotations", "categories"):
+        section = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(section, list) or not all(isinstance(entry, dict) for entry in section):
+            raise Rejected(f"is no COCO annotation: it has no list of `{key}`")
+        sections.append(section)
+    return sections
+
+
+def _id(entry: dict, key: str = "id") -> str:
+    """As text: some tools number in words, and a list is no key."""
+    return json.dumps(entry.get(key))
+
+
+def _file(image: dict) -> str:
+    value = image.get("file_name")
+    return value if isinstance(value, str) else ""
+
+
+def _region(mark: dict, names: dict[str, Any]) -> Region:
+    category = _id(mark, "category_id")
+    if category not in names:
+        raise Rejected(f"is of an unknown class: the file has no category {category[:LONGEST]}")
+    label = name_of(names[category])
+    if mark.get("iscrowd"):
+        raise Rejected("marks a crowd (iscrowd), not one thing")
+    box = mark.get("bbox")
+    if not isinstance(box, list) or len(box) != 4:
+        raise Rejected("has no bbox of 4 numbers")
+    x, y, width, height = (number(value, what) for value, what in zip(box, ("x", "y", "width", "height"), strict=True))
+    return Region(label, x, y, x + width, y + height)
+
+
+def _size(image: dict) -> tuple[float, float] | None:
+    try:
+        height, width = (number(image.get(key), key) for key in ("height", "width"))
+    except Rejected:
+        return None
+    return (height, width) if height and width else None

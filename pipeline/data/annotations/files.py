@@ -1,0 +1,82 @@
+"""Which files `boxes` means. Light: it is asked while a run is planned, so standard library only."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pipeline.data.reading.source import named_items, natural, printable, walk
+from pipeline.settings import Boxes, UserError
+
+SUFFIXES = {"voc": ".xml", "coco": ".json", "yolo": ".txt"}
+NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")  # of YOLO's classes, looked for in turn
+
+
+class Annotation(NamedTuple):
+    """A file of annotations."""
+
+    path: str
+    name: str
+    """Path relative to the folder of all, with `/`, printable: what messages and tables call it."""
+
+
+def annotations(boxes: Boxes, where: str = "boxes") -> list[Annotation]:
+    """Every file of `boxes.path`, each once, in natural order.
+
+    Raises:
+        UserError: a folder, glob or file that `where` names is missing or holds none of the format.
+    """
+    found = _found(boxes, where)
+    top = _top(found)
+    some = [Annotation(path, printable(os.path.relpath(path, top))) for path in found]
+    return sorted(some, key=lambda annotation: natural(annotation.name))
+
+
+def names_file(boxes: Boxes, where: str = "boxes") -> str | None:
+    """The file that names the classes of YOLO; None where the settings or the annotations themselves do.
+
+    Raises:
+        UserError: it is missing, or none is found.
+    """
+    if boxes.format != "yolo" or isinstance(boxes.names, list):
+        return None
+    if boxes.names is not None:
+        if not os.path.isfile(path := os.path.expanduser(boxes.names)):
+            raise UserError(f"{where}.names: `{boxes.names}` does not exist")
+        return path
+    top = _top(_found(boxes, where))
+    for folder in (top, os.path.dirname(top), os.path.dirname(os.path.dirname(top))):
+        for name in NAMES:
+            if os.path.isfile(path := os.path.join(folder, name)):
+                return path
+    raise UserError(
+        f"{where}.names: YOLO files number their classes, and no {', '.join(NAMES)} is in {top} or the two folders "
+        "above it; list the names here, in the order of the numbers"
+    )
+
+
+def files(boxes: Boxes, where: str = "boxes") -> list[str]:
+    """Everything that is read: the annotations and the file of names. Raises UserError as both do."""
+    names = names_file(boxes, where)
+    return [annotation.path for annotation in annotations(boxes, where)] + ([names] if names else [])
+
+
+def _found(boxes: Boxes, where: str) -> dict[str, str]:
+    """The folder of the item that each path was found by."""
+    suffix = SUFFIXES[boxes.format]
+
+    def wanted(path: str) -> bool:
+        name = os.path.basename(path)
+        return name.lower().endswith(suffix) and not name.startswith(".") and name not in NAMES
+
+    found: dict[str, str] = {}
+    for item in named_items(boxes.path, f"{where}.path"):
+        some = dict(walk(item, f"{where}.path", wanted))
+        if not some:
+            raise UserError(f"{where}.path: `{item}` holds no *{suffix} file, as `format: {boxes.format}` has them")
+        found = some | found
+    return found
+
+
+def _top(found: dict[str, str]) -> str:
+    return os.path.commonpath([os.path.abspath(root) for root in found.values()])

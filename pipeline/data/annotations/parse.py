@@ -1,0 +1,72 @@
+"""Reads one annotation file of whatever format. Runs in the pool's processes, for a file may be made to do harm."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from pipeline.data.annotations import coco, voc, yolo
+from pipeline.data.annotations.files import Annotation
+from pipeline.data.annotations.records import Fault, Reading, Record
+from pipeline.data.reading.frame import Rejected
+from pipeline.data.reading.readers import explain
+from pipeline.data.reading.regular_file import check_regular
+
+LARGEST = {"voc": 4 * 2**20, "coco": 256 * 2**20, "yolo": 4 * 2**20}  # bytes: thousands of boxes an image
+
+MOST_BOXES = 10_000  # of an image: detectors make room in every image for as many as the fullest has
+MOST_FAULTS = 100  # said of an image or a file: a file of nonsense has one in each of its millions of lines
+
+
+class ReadTask(NamedTuple):
+    annotation: Annotation
+    format: str
+    names: list[str]
+    """Of the classes, for YOLO."""
+
+
+def read_file(task: ReadTask) -> Reading:
+    """What a file holds, or why nothing is known of it. Raises MemoryError where more may help."""
+    try:
+        return _bounded(_read(task))
+    except MemoryError:
+        raise
+    except Exception as error:
+        return unreadable(task, explain(error))
+
+
+def _read(task: ReadTask) -> Reading:
+    path, name = task.annotation
+    facts = check_regular(path)
+    if facts.st_size > LARGEST[task.format]:
+        raise Rejected(f"has {facts.st_size} bytes, more than the {LARGEST[task.format]} that a {task.format} file may")
+    match task.format:
+        case "voc":
+            return voc.read(path, name)
+        case "coco":
+            return coco.read(path, name)
+    return yolo.read(path, name, task.names)
+
+
+def _bounded(reading: Reading) -> Reading:
+    return Reading([_few_boxes(r) for r in reading.records], _first(reading.faults), reading.unreadable)
+
+
+def _few_boxes(record: Record) -> Record:
+    if len(record.regions) > MOST_BOXES:
+        reason = f"marks {len(record.regions)} boxes, more than the {MOST_BOXES} that an image may have"
+        return record._replace(regions=[], faults=[], unreadable=reason)
+    return record._replace(faults=_first(record.faults))
+
+
+def _first(faults: list[Fault]) -> list[Fault]:
+    rest = len(faults) - MOST_FAULTS
+    return [*faults[:MOST_FAULTS], Fault(f"{rest} others", "cannot be used either")] if rest > 0 else faults
+
+
+def unreadable(task: ReadTask, reason: str) -> Reading:
+    """A file of which nothing is known but, where it stands for one image, that image's name."""
+    name = task.annotation.name
+    if task.format == "coco":
+        return Reading([], [], reason)
+    return Reading([Record(os.path.splitext(name)[0], True, name, None, [], [], unreadable=reason)], [])

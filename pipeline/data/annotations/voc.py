@@ -1,0 +1,59 @@
+"""Reads Pascal VOC XML: one file an image; `<bndbox>` holds the first and the last pixel of a box, counted from 1.
+
+So pixels 1 to 200 of a picture of width 200 are columns 0 to 200, half-open (The PASCAL Visual Object Classes Challenge
+2012, Development Kit, section "Annotations": "the top-left pixel in the image has coordinates (1, 1)").
+"""
+
+from __future__ import annotations
+
+import os
+from xml.etree.ElementTree import Element
+
+from defusedxml import DefusedXmlException, ElementTree
+
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.reading.frame import Rejected
+
+
+def read(path: str, name: str) -> Reading:
+    """The one image of a file, which has the file's own name: what `<filename>` says is often left from a copy.
+
+    Raises:
+        Rejected: it is no such file, or a hostile one.
+    """
+    with open(path, "rb") as file:
+        text = file.read()
+    try:
+        root = ElementTree.fromstring(text)
+    except DefusedXmlException:
+        raise Rejected("declares XML entities (a bomb, or a way to other files), which no annotation needs") from None
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        raise Rejected(f"is no XML: line {line}, column {column}") from None
+    if root.tag != "annotation":
+        raise Rejected(f"is no Pascal VOC annotation: it begins with <{root.tag[:40]}>")
+    regions, faults = [], []
+    for i, marked in enumerate(root.findall("object"), 1):
+        try:
+            regions.append(_region(marked))
+        except Rejected as reason:
+            faults.append(Fault(f"object {i}", str(reason)))
+    return Reading([Record(os.path.splitext(name)[0], True, name, _size(root), regions, faults)], [])
+
+
+def _region(marked: Element) -> Region:
+    label = name_of(marked.findtext("name"))
+    boxes = marked.findall("bndbox")
+    if len(boxes) != 1:
+        raise Rejected(f"has {len(boxes)} <bndbox>")
+    first_x, first_y, last_x, last_y = (number(boxes[0].findtext(k), k) for k in ("xmin", "ymin", "xmax", "ymax"))
+    return Region(label, first_x - 1, first_y - 1, last_x, last_y)
+
+
+def _size(root: Element) -> tuple[float, float] | None:
+    """As recorded; some tools write 0 for what they do not know."""
+    try:
+        height, width = (number(root.findtext(f"size/{k}"), k) for k in ("height", "width"))
+    except Rejected:
+        return None
+    return (height, width) if height and width else None

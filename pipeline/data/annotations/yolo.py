@@ -1,0 +1,81 @@
+"""Reads YOLO txt: one file an image, one line a box: class number, centre x, centre y, width, height.
+
+All four are fractions of the image's width or height, and classes are counted from 0 (Ultralytics, "Object detection
+datasets"). A line ends in nothing more: a sixth number is the confidence of a prediction, more are a polygon.
+"""
+
+from __future__ import annotations
+
+import os
+
+import yaml
+
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.reading.frame import Rejected
+from pipeline.settings import UserError
+
+LARGEST_NAMES = 2**20  # bytes of a file of names
+
+
+def read(path: str, name: str, names: list[str]) -> Reading:
+    """The one image of a file, which has the file's own name. Raises Rejected where it is no text."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            lines = file.read().splitlines()
+    except UnicodeDecodeError:
+        raise Rejected("is no text") from None
+    regions, faults = [], []
+    for i, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                regions.append(_region(line.split(), names))
+        except Rejected as reason:
+            faults.append(Fault(f"line {i}", str(reason)))
+    return Reading([Record(os.path.splitext(name)[0], True, name, None, regions, faults, fractions=True)], [])
+
+
+def _region(words: list[str], names: list[str]) -> Region:
+    if len(words) != 5:
+        raise Rejected(f"has {len(words)} values, where a box has 5: class, centre x and y, width, height")
+    place = number(words[0], "class number")
+    if not place.is_integer() or not 0 <= place < len(names):
+        raise Rejected(f"is of an unknown class: number {words[0][:20]} of {len(names)}, counted from 0")
+    what = ("centre x", "centre y", "width", "height")
+    x, y, width, height = (number(word, key) for word, key in zip(words[1:], what, strict=True))
+    return Region(names[int(place)], x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+
+
+def read_names(path: str) -> list[str]:
+    """The classes in the order of their numbers: `names` of a data.yaml (a list, or numbers with names), or lines.
+
+    Raises:
+        UserError: it holds no such thing.
+    """
+    try:
+        if os.path.getsize(path) > LARGEST_NAMES:
+            raise Rejected(f"is larger than {LARGEST_NAMES} bytes")
+        with open(path, encoding="utf-8-sig") as file:
+            text = file.read()
+        names = _of_yaml(text) if path.endswith((".yaml", ".yml")) else text.rstrip().splitlines()
+        return [name_of(name) for name in names]
+    except Exception as error:  # a damaged date or number in it ends the parser in many ways
+        raise UserError(f"boxes.names: {path} gives no names of classes: {_why(error)}") from None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, Rejected):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"it cannot be read ({error.strerror})"
+    mark = getattr(error, "problem_mark", None)  # of YAML
+    return f"it is damaged in line {mark.line + 1}, column {mark.column + 1}" if mark else "it cannot be understood"
+
+
+def _of_yaml(text: str) -> list:
+    content = yaml.safe_load(text)
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
+        names = [names[i] for i in range(len(names))]
+    if not isinstance(names, list) or not names:
+        raise Rejected("its `names` is no list, nor 0: name, 1: name, and so on")
+    return names

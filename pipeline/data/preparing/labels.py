@@ -1,0 +1,174 @@
+"""Which class an image belongs to, and what the user's CSV says of it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from typing import NamedTuple
+
+from pipeline.data.reading.frame import Rejected
+from pipeline.settings import Dataset, UserError
+
+ALL = "all"  # the class of sets without labels
+
+
+class Row(NamedTuple):
+    """What a CSV says of one image."""
+
+    file: str
+    label: str | None
+    group: str | None
+    split: str | None
+    where: str
+    """`table.csv`, for messages."""
+
+
+class Table:
+    """The rows of the labels' CSV files, found by an image's name or, where that is unique, by its last part."""
+
+    def __init__(self, rows: list[Row]):
+        self.rows = rows
+        self._by_name: dict[str, list[Row]] = {}
+        for row in rows:
+            self._by_name.setdefault(_clean(row.file), []).append(row)
+        self._used: set[str] = set()
+
+    def find(self, source: str, ambiguous: set[str]) -> Row | None:
+        """The row of an image called `source`; None where there is none.
+
+        Args:
+            ambiguous: last parts of names that several images share.
+
+        Raises:
+            Rejected: rows that contradict one another.
+        """
+        last = source.rsplit("/", 1)[-1]
+        names = [source] if last in ambiguous else [source, last]
+        for name in names:
+            rows = self._by_name.get(name)
+            if rows:
+                self._used.add(name)
+                if len({(r.label, r.group, r.split) for r in rows}) > 1:
+                    raise Rejected(f"{rows[0].where} has {len(rows)} rows for it that differ")
+                return rows[0]
+        return None
+
+    def unused(self) -> list[Row]:
+        """One row for each name that no image had."""
+        return [rows[0] for name, rows in self._by_name.items() if name not in self._used]
+
+
+def read_table(settings: Dataset) -> Table | None:
+    """The CSV files of `labels.csv`; None where no setting needs them.
+
+    Raises:
+        UserError: no file given, a missing file or column, an unknown word in the split column.
+    """
+    labels, split = settings.labels, settings.split
+    if labels.rule != "csv" and split.column is None and split.group_column is None:
+        return None
+    if not labels.csv:
+        raise UserError("labels.csv: no file is named, but labels.rule or split needs one")
+    columns = {"labels.file_column": labels.file_column}
+    if labels.rule == "csv":
+        columns["labels.class_column"] = labels.class_column
+    columns |= {"split.column": split.column} if split.column else {}
+    columns |= {"split.group_column": split.group_column} if split.group_column else {}
+    return Table([row for path in labels.csv for row in _rows(path, settings, columns)])
+
+
+def _rows(path: str, settings: Dataset, columns: dict[str, str]) -> list[Row]:
+    try:
+        with open(os.path.expanduser(path), encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            for setting, column in columns.items():
+                if column not in (reader.fieldnames or []):
+                    there = ", ".join(reader.fieldnames or ["nothing"])
+                    raise UserError(f"{setting}: {path} has no column `{column}`; it has {there}")
+            return [_row(line, path, reader.line_num, settings, columns) for line in reader]
+    except OSError as error:
+        raise UserError(f"labels.csv: {path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"labels.csv: {path} is no text in UTF-8") from error
+    except csv.Error as error:
+        raise UserError(f"labels.csv: {path} is no table ({error})") from error
+
+
+def _row(line: dict[str, str], path: str, number: int, settings: Dataset, columns: dict[str, str]) -> Row:
+    def value(setting: str) -> str | None:
+        return (line.get(columns[setting]) or "").strip() if setting in columns else None
+
+    word = value("split.column")
+    if word is not None and word not in settings.split.names:
+        known = ", ".join(settings.split.names)
+        raise UserError(f"split.names: {path}, line {number} has the split `{word}`, which is not one of {known}")
+    split = settings.split.names[word] if word is not None else None
+    file = value("labels.file_column") or ""
+    return Row(file, value("labels.class_column"), value("split.group_column") or None, split, os.path.basename(path))
+
+
+def label_of(settings: Dataset, source: str, folder: str, from_file: str | None, row: Row | None) -> str:
+    """The class of an image.
+
+    Args:
+        source: its name, relative to the source.
+        folder: the first folder of its path.
+        from_file: what an HDF5 file says.
+
+    Raises:
+        Rejected: the rule finds no class, or one that `labels.classes` does not name.
+    """
+    match settings.labels.rule:
+        case "none":
+            return ALL
+        case "folder":
+            label = folder
+        case "filename":
+            label = _from_name(settings.labels.pattern, "labels.pattern", source)
+        case "csv":
+            label = row.label if row else None
+        case _:
+            label = from_file
+    if not label:
+        raise Rejected(f"has no class under `labels.rule: {settings.labels.rule}`")
+    if settings.labels.classes is not None and label not in settings.labels.classes:
+        raise Rejected(f"has the class `{label}`, which labels.classes does not name")
+    return label
+
+
+def group_of(settings: Dataset, source: str, whole: str, row: Row | None) -> str:
+    """The group of an image: as the CSV says, by `split.group_pattern`, or else `whole`, the thing it is a part of.
+
+    Raises:
+        Rejected: the name does not match the pattern.
+    """
+    if row and row.group:
+        return row.group
+    if settings.split.group_pattern is not None:
+        return _from_name(settings.split.group_pattern, "split.group_pattern", source)
+    return whole
+
+
+def _from_name(pattern: str, setting: str, source: str) -> str:
+    stem = os.path.splitext(source.rsplit("/", 1)[-1])[0]
+    found = re.search(pattern, stem)
+    if found is None or not found.group(1):
+        raise Rejected(f"its name `{stem}` does not match {setting}")
+    return found.group(1)
+
+
+def classes(settings: Dataset, occurring: set[str]) -> list[str]:
+    """All classes, in the user's order or the alphabet's. Raises UserError where one that is asked for has no image."""
+    asked = settings.labels.classes
+    if asked is None or settings.labels.rule == "none":
+        return sorted(occurring)
+    missing = [c for c in asked if c not in occurring]
+    if missing:
+        there = ", ".join(sorted(occurring)) or "none"
+        raise UserError(f"labels.classes: no usable image of `{'`, `'.join(missing)}`; the classes found are {there}")
+    return list(asked)
+
+
+def _clean(file: str) -> str:
+    return file.replace("\\", "/").removeprefix("./")

@@ -1,0 +1,84 @@
+"""Images with their classes, before any is decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import NamedTuple
+
+from pipeline.base.job import progress
+from pipeline.data.preparing import labels
+from pipeline.data.preparing.labels import Row, Table
+from pipeline.data.preparing.rejections import Rejections
+from pipeline.data.preparing.scan import ListTask, list_file
+from pipeline.data.reading.frame import Header, Rejected
+from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.data.reading.source import Entry
+from pipeline.settings import Dataset
+
+
+class Candidate(NamedTuple):
+    """An image that has a class and a header."""
+
+    header: Header
+    label: str
+    group: str
+    split: str | None
+    """What the user's CSV says."""
+
+
+def find(
+    pool: Pool, entries: list[Entry], settings: Dataset, table: Table | None, rejected: Rejections
+) -> list[Candidate]:
+    """The images of all files, in the order of the files.
+
+    Rejected are: files that cannot be opened, images without a class or a row, rows without an image.
+    """
+    found = listed(pool, entries, settings, rejected)
+    refused = {file for file, _ in rejected.rows}
+    last_parts = Counter(h.source.rsplit("/", 1)[-1] for _, headers in found for h in headers)
+    shared = {part for part, count in last_parts.items() if count > 1}
+    candidates = []
+    for entry, headers in found:
+        for header in headers:
+            try:
+                candidates.append(_candidate(settings, entry, header, table, shared))
+            except Rejected as reason:
+                rejected.add(header.source, str(reason))
+    for row in table.unused() if table else []:
+        if not any(name == row.file or name.endswith(f"/{row.file}") for name in refused):
+            rejected.add(row.file, f"{row.where} has a row for it, but the source has no such image")
+    return candidates
+
+
+def listed(
+    pool: Pool, entries: list[Entry], settings: Dataset, rejected: Rejections
+) -> list[tuple[Entry, list[Header]]]:
+    """The images of each file, in the order of the files."""
+    found: dict[str, list[Header]] = {}
+    with progress("listing", len(entries), "file") as bar:
+        for task, result in pool.map(list_file, (ListTask(entry, settings) for entry in entries)):
+            bar.update()
+            if isinstance(result, list):
+                found[task.entry.path] = result
+            else:
+                rejected.add(task.entry.name, result.reason if isinstance(result, Failed) else result)
+    return [(entry, found[entry.path]) for entry in entries if entry.path in found]
+
+
+def _candidate(settings: Dataset, entry: Entry, header: Header, table: Table | None, shared: set[str]) -> Candidate:
+    row = _row(entry, header, table, shared) if table else None
+    # A group inside an HDF5 file is a folder.
+    nested = header.key.rsplit("/", 2)[-2] if header.key and header.index is None else ""
+    label = labels.label_of(settings, header.source, nested or entry.folder, header.label, row)
+    # Pages of a TIFF are slices of one thing; the images of an HDF5 file are taken as independent.
+    group = labels.group_of(settings, header.source, header.source if header.key else entry.name, row)
+    return Candidate(header, label, group, row.split if row else None)
+
+
+def _row(entry: Entry, header: Header, table: Table, shared: set[str]) -> Row:
+    row = table.find(header.source, shared)
+    if row is None and header.source != entry.name:  # a row may stand for a whole file of many images
+        row = table.find(entry.name, shared)
+    if row is None:
+        raise Rejected("has no row in labels.csv")
+    return row

@@ -1,0 +1,340 @@
+"""Makes an image set of a source: two passes over the files, one to look, one to write.
+
+Memory: each worker process holds one decoded image with its squares and the squares of the images before it in its
+task (32 MB of source pixels at most, unless one image has more); an image that needs more than a worker's share is
+done again alone. This process holds one answer of a worker, the facts
+of every image (about 1 kB each), and 4 million sampled values where percentiles are asked for. Nothing grows with the
+pixels of the set. Measured: 200 strips of 6144 x 1024, 16 bit, into 32 000 tiles of 256 (4.2 GB) with percentiles:
+275 MB here, 170 MB in each worker. The search for near-duplicates adds 40 kB an image here, 120 kB while it compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from pipeline.base.job import progress, say
+from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data.near_duplicates import groups, report
+from pipeline.data.near_duplicates.report import Overlaps, Sources
+from pipeline.data.preparing import labels, list_images, preview, scaling, splits, summary
+from pipeline.data.preparing.list_images import Candidate
+from pipeline.data.preparing.rejections import Rejections, surviving
+from pipeline.data.preparing.scan import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
+from pipeline.data.preparing.tiling import Box
+from pipeline.data.reading import voronoi
+from pipeline.data.reading.frame import Header
+from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.data.reading.source import VORONOI, check_patterns, listing
+from pipeline.settings import Dataset, UserError
+
+SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
+WORKERS = 0.7  # of the memory; this process needs the rest for the squares of an image and the facts of all
+TASK_BYTES = 32 * 2**20  # of source pixels in a task of several images
+TASK_IMAGES = 128
+SAMPLE = 4_000_000  # values for percentiles over the set
+LATER = {"boxes", "patches_of", "patches"}  # settings of what is made of the images, none of which they change
+
+
+class Picture(NamedTuple):
+    """A usable image of the source."""
+
+    candidate: Candidate
+    facts: Facts
+
+
+class Square(NamedTuple):
+    """An image of the set to be: a square of a picture."""
+
+    place: int
+    """Among all squares of the source: one square has one name in all data sets of a few-shot family."""
+    picture: Picture
+    box: Box
+    group: str
+    split: str
+
+
+def prepare(
+    settings: Dataset,
+    out: Path,
+    source: str | list[str] | None = None,
+    workers: int = 1,
+    earlier: Path | None = None,
+    memory: float = 8e9,
+    kept: Path | None = None,
+) -> None:
+    """Write the image set of a data set into the folder `out`, beside it what was noticed.
+
+    That is `rejected.csv`, `near_duplicates.csv` and `preview.png`. With `shots` the images left over are not in the
+    set, and nothing is computed from their pixels but which images overlap, so that all few-shot sets of a source have
+    the same split; whether the set is gray and the type of its values are decided by all images of the source.
+
+    Args:
+        source: read this in place of `settings.source`.
+        workers: processes that decode.
+        earlier: folder where jobs leave the near-duplicates they found for those after them; None searches always.
+        memory: bytes that all processes together may use.
+        kept: folder where `rejected.csv` is left when this fails; None is `out`.
+
+    Raises:
+        UserError: nothing to read, nothing usable, a class too small, an impossible setting.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    settings, place = _source(settings, out, source)
+    check_patterns(settings)
+    table = labels.read_table(settings)
+    entries = listing(place)
+    rejected = Rejections()
+    with surviving(rejected, (kept or out) / "rejected.csv"):
+        with Pool(workers, SECONDS, WORKERS * memory) as pool:
+            there = list_images.find(pool, entries, settings, table, rejected)
+            skipped = report.reason_to_skip(settings, [c.label for c in there])
+            pictures = _look(pool, there, settings, rejected, details=skipped is None)
+            while True:
+                _check_usable(pictures, len(entries), rejected)
+                choices = _decide(settings, pictures, skipped, workers, earlier)
+                lost = _write(pool, out, settings, choices)
+                if not lost:
+                    break
+                for source, reason in lost.items():
+                    rejected.add(source, f"could be read at first, but not again: {reason}")
+                pictures = [p for p in pictures if p.candidate.header.source not in lost]
+        rejected.write(out / "rejected.csv")
+        report.write(out / "near_duplicates.csv", choices.sources, choices.found)
+        _tell(settings, out, choices, rejected)
+
+
+def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> None:
+    """Say why most were rejected, if so. Raises UserError where all were."""
+    if len(rejected) > len(pictures):
+        for line in rejected.counted():
+            say(line)
+    if not pictures:
+        raise UserError(f"source: none of {files} file(s) can be used: {rejected.summary()}")
+
+
+def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) -> None:
+    images, squares = ImageSet.open(out), choices.squares
+    lines = [summary.headline(images), *summary.few_shots(settings, images)]
+    lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
+    lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
+    lines += report.notes(choices.sources, choices.found)
+    for line in lines:
+        say(line)
+    if rejected:
+        say(f"the first of {len(rejected)} rejected (all in {out / 'rejected.csv'}): {rejected.summary()}")
+    preview.write(images, lines, out / "preview.png")
+
+
+def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tuple[Dataset, str | list[str]]:
+    """The settings to read with, and what to read; procedural sets are drawn first, then read like a user's file."""
+    if settings.source != VORONOI:
+        return settings, source or settings.source
+    if source is None:
+        say(f"drawing {settings.voronoi.images_per_class} polycrystals each: {', '.join(settings.voronoi.classes)}")
+        voronoi.write(settings.voronoi, settings.size, out / "voronoi.h5")
+    read = settings.hdf5.model_copy(update={"images": "images", "labels": "labels", "layout": "nhw"})
+    rule = settings.labels.model_copy(update={"rule": "hdf5"})
+    return settings.model_copy(update={"hdf5": read, "labels": rule}), source or str(out / "voronoi.h5")
+
+
+# ---------------------------------------------------------------- the first pass
+
+
+def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejections, details: bool) -> list[Picture]:
+    """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced."""
+    picks = max(64, SAMPLE // max(1, len(found)))
+    order = splits.drawn_order([c.label for c in found], [c.split for c in found], settings.split.seed)
+    limit = settings.limit or len(found)
+    facts: dict[int, Facts] = {}
+    seen = dict.fromkeys(order, 0)
+    with progress("looking", sum(min(limit, len(rows)) for rows in order.values())) as bar:
+        while turn := _next_turn(order, seen, facts, limit):
+            runs = _runs(sorted(turn), [c.header for c in found])
+            tasks = (LookTask(run, [found[i].header for i in run], settings, picks, details) for run in runs)
+            for task, results in pool.map(look, tasks, LookTask.singly):
+                bar.update(len(task.rows))
+                for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):
+                    if isinstance(result, Facts):
+                        facts[i] = result
+                    else:
+                        rejected.add(found[i].header.source, result)
+    for fact in facts.values():
+        for box in fact.flat_boxes:
+            rejected.add(fact.header.source, f"its tile at row {box.row}, column {box.col} is constant")
+    return [Picture(found[i], facts[i]) for i in sorted(facts)]
+
+
+def _next_turn(order: dict[str, list[int]], seen: dict[str, int], facts: dict[int, Facts], limit: int) -> list[int]:
+    """The images to look at next: of each class, as many as still lack."""
+    turn = []
+    for label, rows in order.items():
+        lacking = limit - sum(i in facts for i in rows[: seen[label]])
+        turn += rows[seen[label] : seen[label] + lacking]
+        seen[label] = min(len(rows), seen[label] + lacking)
+    return turn
+
+
+def _runs(rows: list[int], headers: list[Header]) -> Iterator[list[int]]:
+    """Positions cut into runs of one file each, small enough for one task."""
+    run: list[int] = []
+    size = 0
+    for i in rows:
+        header = headers[i]
+        weight = int(np.prod(header.shape)) * np.dtype(header.dtype).itemsize
+        if run and (headers[run[0]].path != header.path or size + weight > TASK_BYTES or len(run) >= TASK_IMAGES):
+            yield run
+            run, size = [], 0
+        run.append(i)
+        size += weight
+    if run:
+        yield run
+
+
+def _each(results: list | Failed, count: int) -> list:
+    """The results of a task's images; a process that failed did so for all of them."""
+    return [results.reason] * count if isinstance(results, Failed) else results
+
+
+# ---------------------------------------------------------------- what is decided between the passes
+
+
+class Choices(NamedTuple):
+    """What the set will be."""
+
+    squares: list[Square]
+    plan: Plan
+    found: Overlaps
+    sources: Sources
+    meta: dict[str, Any]
+
+
+def _decide(
+    settings: Dataset, pictures: list[Picture], skipped: str | None, workers: int, earlier: Path | None
+) -> Choices:
+    found = report.find([p.facts for p in pictures], skipped, workers, earlier)
+    squares = _squares(settings, pictures, found)
+    plan = _plan(settings, pictures, squares)
+    sources = _sources(pictures, squares)
+    classes = labels.classes(settings, {s.picture.candidate.label for s in squares})
+    meta = _meta(settings, plan, squares, classes) | {"near_duplicates": report.summary(sources, found)}
+    return Choices(squares, plan, found, sources, meta)
+
+
+def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> Plan:
+    """The form of the set, by all pictures of the source; its percentiles, by those that train."""
+    facts = [p.facts for p in pictures]
+    deepest = max(facts, key=lambda f: (np.dtype(f.dtype).kind == "f", np.dtype(f.dtype).itemsize, f.bits or 0))
+    full = scaling.type_range(deepest.dtype, deepest.bits)
+    sample = None
+    if settings.scaling.rule == "percentile":
+        train = _facts([s for s in squares if s.split == "train"])
+        parts = [(f, scaling.type_range(f.dtype, f.bits)) for f in train]
+        sample = np.concatenate([scaling.converted(f.sample, own, full) for f, own in parts])
+    try:
+        low, high = scaling.decide(settings.scaling, full, sample)
+    except scaling.Rejected as reason:
+        raise UserError(f"scaling: of the training images together, {reason}") from None
+    gray = settings.channels == "gray" or (settings.channels == "auto" and not any(f.colour for f in facts))
+    return Plan(1 if gray else 3, deepest.dtype, full, low, high, scaling.stored_dtype(deepest.dtype))
+
+
+def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> list[Square]:
+    """Every image of the set to be, in the order of the files."""
+    own = groups.joined([p.candidate.group for p in pictures], found.links)
+    cut = [(i, box) for i, p in enumerate(pictures) for box in p.facts.boxes]
+    candidate = [pictures[i].candidate for i, _ in cut]
+    given = [c.split for c in candidate]
+    sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
+    side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
+    kept = side.keys()
+    if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
+        classes = [p.candidate.label for p in pictures]
+        kept = set(splits.few_shot(classes, list(side.values()), settings.shots, settings.split.seed))
+    return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in kept]
+
+
+def _facts(squares: list[Square]) -> list[Facts]:
+    """Of the pictures that the squares are of, each once."""
+    return list({s.picture.candidate.header: s.picture.facts for s in squares}.values())
+
+
+def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
+    sides = {square.picture.candidate.header.source: square.split for square in squares}
+    names = [p.candidate.header.source for p in pictures]
+    return Sources(names, [p.candidate.label for p in pictures], [sides.get(name, "") for name in names])
+
+
+# ---------------------------------------------------------------- the second pass
+
+
+def _write(pool: Pool, out: Path, settings: Dataset, choices: Choices) -> dict[str, str]:
+    """Write the set, unless an image of the source fails: then why, by its name."""
+    squares, plan, meta = choices.squares, choices.plan, choices.meta
+    n, size = len(squares), settings.size
+    lows, highs = np.empty(n), np.empty(n)
+    lost: dict[str, str] = {}
+    tasks = _draw_tasks(settings, plan, squares)
+    with ImageSetWriter(out, n, size, size, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
+        for task, results in pool.map(draw, tasks, DrawTask.singly):
+            for drawing, drawn in zip(task.drawings, _each(results, len(task.drawings)), strict=True):
+                if isinstance(drawn, str):
+                    lost[drawing.header.source] = drawn
+                    continue
+                writer[drawn.rows[0] : drawn.rows[-1] + 1] = drawn.images
+                lows[drawn.rows], highs[drawn.rows] = drawn.low, drawn.high
+                bar.update(len(drawn.rows))
+        if lost:
+            return lost
+        own = settings.scaling.rule == "image_percentile"
+        table = _metadata(squares)
+        if own:
+            table = table.assign(low=lows, high=highs)
+            train = (table["split"] == "train").to_numpy()
+            ends = {"low": float(np.median(lows[train])), "high": float(np.median(highs[train]))}
+            meta = meta | {"scaling": meta["scaling"] | ends}
+        writer.finish(table, meta)
+    return lost
+
+
+def _draw_tasks(settings: Dataset, plan: Plan, squares: list[Square]) -> Iterator[DrawTask]:
+    """Squares of one picture lie side by side, so a drawing is a run of rows."""
+    drawings: list[Drawing] = []
+    for row, square in enumerate(squares):
+        header = square.picture.candidate.header
+        if drawings and drawings[-1].header == header:
+            drawings[-1].boxes.append(square.box)
+            drawings[-1].rows.append(row)
+        else:
+            drawings.append(Drawing(header, [square.box], [row]))
+    for run in _runs(list(range(len(drawings))), [d.header for d in drawings]):
+        yield DrawTask([drawings[i] for i in run], settings, plan)
+
+
+def _metadata(squares: list[Square]) -> pd.DataFrame:
+    rows = []
+    for place, (candidate, _), box, group, side in squares:
+        rows.append((f"real_{place:06d}", candidate.label, candidate.header.source, box.row, box.col, group, side))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> dict[str, Any]:
+    sides = {square.box.side for square in squares}
+    pixel = None
+    if settings.pixel_size is not None and len(sides) == 1:  # one length only where all were resampled alike
+        pixel = settings.pixel_size * sides.pop() / settings.size
+    return {
+        "classes": classes,
+        "symmetry": settings.symmetry,
+        "dtype": plan.dtype,
+        "scaling": {"rule": settings.scaling.rule, "low": plan.low, "high": plan.high},
+        "pixel_size": pixel,
+        "unit": settings.unit,
+        "sources": len({square.picture.candidate.header.source for square in squares}),
+        "settings": settings.model_dump(mode="json", exclude=LATER),
+    }

@@ -1,0 +1,227 @@
+"""The first pass: looks at every image once, and keeps a few numbers of it. Runs in the pool's processes."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.base import colour
+from pipeline.data.near_duplicates import correlate
+from pipeline.data.preparing import scaling, tiling
+from pipeline.data.preparing.infobar import bar_rows
+from pipeline.data.preparing.tiling import Box
+from pipeline.data.reading import readers
+from pipeline.data.reading.frame import Frame, Header, Rejected
+from pipeline.data.reading.source import Entry
+from pipeline.settings import Dataset
+
+
+class Facts(NamedTuple):
+    """What the second pass and the preview need to know of a usable image."""
+
+    header: Header
+    shape: tuple[int, int]
+    """(H, W) before cropping."""
+    dtype: str
+    bits: int | None
+    low: float
+    high: float
+    colour: bool
+    bar: int
+    """Rows of a likely information bar at the bottom of what `crop_bottom` leaves; 0 for none."""
+    digest: bytes
+    """Of type, shape and pixels: equal for exact copies, whatever their files."""
+    boxes: list[Box]
+    flat_boxes: list[Box]
+    """Tiles of one single value, left out."""
+    sample: np.ndarray | None
+    """Values drawn from the image, for percentiles over the set."""
+    details: np.ndarray | None
+    """As `duplicates.details` makes them, where near-duplicates are looked for."""
+
+
+class LookTask(NamedTuple):
+    rows: list[int]
+    """Positions of the images among the candidates."""
+    headers: list[Header]
+    settings: Dataset
+    picks: int
+    """Values to sample of each image."""
+    details: bool
+    """Whether near-duplicates will be looked for."""
+
+    def singly(self) -> list[LookTask]:
+        """A task for each image."""
+        pairs = zip(self.rows, self.headers, strict=True)
+        return [self._replace(rows=[row], headers=[header]) for row, header in pairs]
+
+
+class ListTask(NamedTuple):
+    entry: Entry
+    settings: Dataset
+
+
+def list_file(task: ListTask) -> list[Header] | str:
+    """The images of a file, or the reason why it has none."""
+    try:
+        return readers.headers(task.entry.path, task.entry.name, task.settings)
+    except Rejected as reason:
+        return str(reason)
+
+
+def look(task: LookTask) -> list[Facts | str]:
+    """Facts of each image of one file, or the reason why it cannot be used. Raises MemoryError."""
+    results: list[Facts | str] = []
+    for header, frame in zip(task.headers, readers.frames(task.headers, task.settings), strict=True):
+        try:
+            if isinstance(frame, Rejected):
+                raise frame
+            results.append(_facts(header, frame, task))
+        except Rejected as reason:
+            results.append(str(reason))
+    return results
+
+
+def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
+    settings, picks = task.settings, task.picks
+    height, width = frame.pixels.shape[:2]
+    pixels = frame.pixels[: tiling.cropped_height(settings, height)]
+    boxes = tiling.boxes(settings, *pixels.shape[:2])
+    low, high = _range(pixels)
+    dtype = frame.pixels.dtype.name
+    scaling.check_range(settings.scaling, dtype, low, high)
+    full = scaling.type_range(dtype, frame.bits)
+    flat = [box for box in boxes if _flat(_patch(pixels, box))]
+    if len(flat) == len(boxes):
+        raise Rejected("is constant: all pixels that would be used have one value")
+    if settings.scaling.rule in ("dtype", "fixed"):
+        _check_levels(settings, low, high, full, dtype)
+    sample = None
+    if settings.scaling.rule == "percentile":
+        chosen = np.random.default_rng(0).integers(0, pixels.size, picks) if picks < pixels.size else slice(None)
+        sample = pixels.reshape(-1)[chosen].astype(np.float64 if dtype in ("float64", "int64") else np.float32)
+    bar = bar_rows(pixels if pixels.ndim == 2 else pixels[..., 1])
+    return Facts(
+        header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full), bar,
+        _digest(frame.pixels), [box for box in boxes if box not in flat], flat, sample,
+        _details(pixels, bar) if task.details else None,
+    )  # fmt: skip
+
+
+def _details(pixels: np.ndarray, bar: int) -> np.ndarray:
+    """Without those of an information bar, which is the same below unrelated images."""
+    found = correlate.details(pixels)
+    if bar:
+        k = correlate.factor(pixels.shape, correlate.DETAIL)
+        found[max(0, (len(pixels) - bar) // k - int(correlate.BROAD)) :] = 0
+    return found
+
+
+def _range(pixels: np.ndarray) -> tuple[float, float]:
+    """Lowest and highest value. Raises Rejected for NaN, infinities and constant images."""
+    low, high = float(pixels.min()), float(pixels.max())  # either is NaN where any pixel is
+    if not np.isfinite([low, high]).all():
+        count = int(np.size(pixels) - np.count_nonzero(np.isfinite(pixels)))
+        raise Rejected(f"has {count} pixel value(s) that are not finite (NaN or infinity)")
+    if low == high:
+        raise Rejected(f"is constant: every pixel is {low:g}")
+    return low, high
+
+
+def _check_levels(settings: Dataset, low: float, high: float, full: tuple[float, float], dtype: str) -> None:
+    """Raises Rejected where scaling would leave an image constant: a depth map of int64 from 0 to 255, for instance."""
+    black, white = scaling.decide(settings.scaling, full, None)
+    ends = np.clip((np.array([low, high]) - black) / (white - black), 0, 1)
+    if np.ptp(np.rint(ends * np.iinfo(scaling.stored_dtype(dtype)).max)) < 1:
+        raise Rejected(
+            f"its values from {low:g} to {high:g} become one level when {black:g} to {white:g} is scaled "
+            f"(scaling.rule: {settings.scaling.rule}); use `fixed` or `percentile`"
+        )
+
+
+def _patch(pixels: np.ndarray, box: Box) -> np.ndarray:
+    return pixels[box.row : box.row + box.side, box.col : box.col + box.side]
+
+
+def _flat(patch: np.ndarray) -> bool:
+    return bool(np.all(patch == patch.flat[0]))
+
+
+def _digest(pixels: np.ndarray) -> bytes:
+    head = f"{pixels.dtype} {pixels.shape}".encode()
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, key=head[:64], digest_size=16).digest()
+
+
+class Plan(NamedTuple):
+    """What was decided for the whole set."""
+
+    channels: int
+    dtype: str
+    """Of the set: the deepest type that occurs."""
+    full: tuple[float, float]
+    """Range of that type."""
+    low: float
+    high: float
+    stored: str
+
+
+class Drawing(NamedTuple):
+    """The squares to cut from one image."""
+
+    header: Header
+    boxes: list[Box]
+    rows: list[int]
+    """Where each goes in the image set."""
+
+
+class DrawTask(NamedTuple):
+    drawings: list[Drawing]
+    settings: Dataset
+    plan: Plan
+
+    def singly(self) -> list[DrawTask]:
+        """A task for each image."""
+        return [self._replace(drawings=[drawing]) for drawing in self.drawings]
+
+
+class Drawn(NamedTuple):
+    rows: list[int]
+    images: np.ndarray
+    """(n, size, size, C) stored integers."""
+    low: float
+    high: float
+    """Source values of black and white, on the scale of the set's type."""
+
+
+def draw(task: DrawTask) -> list[Drawn | str]:
+    """The second pass: cut, scale and resample the squares of images of one file; or the reason why it failed.
+
+    Raises MemoryError.
+    """
+    frames = readers.frames([d.header for d in task.drawings], task.settings)
+    results: list[Drawn | str] = []
+    for drawing, frame in zip(task.drawings, frames, strict=True):
+        try:
+            if isinstance(frame, Rejected):
+                raise frame
+            results.append(_drawn(drawing, frame, task.settings, task.plan))
+        except Rejected as reason:
+            results.append(str(reason))
+    return results
+
+
+def _drawn(drawing: Drawing, frame: Frame, settings: Dataset, plan: Plan) -> Drawn:
+    pixels = frame.pixels[: tiling.cropped_height(settings, frame.pixels.shape[0])]
+    own = scaling.type_range(frame.pixels.dtype.name, frame.bits)
+    low, high = (scaling.converted(v, plan.full, own) for v in (plan.low, plan.high))
+    if settings.scaling.rule == "image_percentile":
+        low, high = scaling.percentiles(settings.scaling, pixels)
+    images = np.empty((len(drawing.boxes), settings.size, settings.size, plan.channels), plan.stored)
+    for image, box in zip(images, drawing.boxes, strict=True):
+        patch = _patch(pixels, box)
+        patch = colour.to_gray(patch) if plan.channels == 1 else colour.to_rgb(patch)
+        unit = scaling.to_unit(patch, low, high)
+        image[...] = scaling.quantise(tiling.resize(unit, settings.size), plan.stored)
+    return Drawn(drawing.rows, images, *(scaling.converted(v, own, plan.full) for v in (low, high)))

@@ -1,0 +1,140 @@
+"""What a person should know of a prepared set, in lines for the console and the preview."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import scaling, splits, tiling
+from pipeline.data.preparing.scan import Facts, Plan
+from pipeline.settings import Dataset
+
+MANY = 0.5  # share of the images with an information bar from which a crop is suggested
+DIM = 0.25  # share of the range below which the use of it is reported
+
+
+def headline(images: ImageSet) -> str:
+    """Numbers, size, type and classes."""
+    meta = images.meta
+    colour = "gray" if meta["channels"] == 1 else "RGB"
+    classes = ", ".join(f"{c} {n}" for c, n in Counter(images.metadata["label"]).items())
+    bits = 8 * images.images.dtype.itemsize
+    return f"{len(images)} images of {meta['height']} x {meta['width']}, {colour}, {bits} bit; {classes}"
+
+
+def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
+    """What was left of a class for a few-shot set, and which classes have less than was asked for."""
+    if settings.shots is None:
+        return []
+    train = images.metadata[images.metadata["split"] == "train"]
+    have = train.groupby("label")["source"].nunique()
+    fewer = ", ".join(f"{c} {have[c]}" for c in images.meta["classes"] if have[c] < settings.shots)
+    lines = [f"few shots: of each class at most {settings.shots} source images train and as many choose"]
+    return [*lines, f"fewer than {settings.shots} source images to train, so all of them: {fewer}"] if fewer else lines
+
+
+def divided_groups(groups: list[str], sides: list[str]) -> list[str]:
+    """A warning where images of one group are on several sides, as only the split of the CSV can have them."""
+    divided = splits.divided(groups, sides)
+    if not divided:
+        return []
+    group, several = next(iter(divided.items()))
+    return [
+        f"WARNING: the split of the CSV divides {len(divided)} group(s), so its sides are not independent of one "
+        f"another: images of `{group}` are on {' and '.join(sorted(several))}"
+    ]
+
+
+def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -> list[str]:
+    """One line a fact; only what is so of this set."""
+    lines = [
+        f"{rejected} rejected" if rejected else "none rejected",
+        _mixed("sizes", Counter(f"{f.shape[0]} x {f.shape[1]}" for f in facts), _size_rule(settings)),
+        _mixed("depths", Counter(_depth(f) for f in facts), _depth_rule(settings, plan)),
+        _colours(settings, facts, plan),
+        f"scaling `{settings.scaling.rule}`: {_scaled(settings, plan)}",
+        _dim(settings, facts, plan),
+        _enlarged(settings, facts),
+        _wide(settings, facts),
+        _bar(settings, facts),
+    ]
+    return [line for line in lines if line]
+
+
+def _mixed(what: str, counts: Counter, rule: str) -> str:
+    listed = ", ".join(f"{value} ({n})" for value, n in counts.most_common(4)) + (", ..." if len(counts) > 4 else "")
+    return f"sources of {what[:-1]} {next(iter(counts))}" if len(counts) == 1 else f"mixed {what}: {listed}: {rule}"
+
+
+def _size_rule(settings: Dataset) -> str:
+    if settings.fit == "tile":
+        return f"each cut into tiles of {tiling.tile_side(settings)} source pixels"
+    return "of each the largest centred square, resampled"
+
+
+def _depth(facts: Facts) -> str:
+    kind = np.dtype(facts.dtype)
+    narrow = facts.bits is not None and facts.bits < 8 * kind.itemsize
+    return f"{facts.bits}-bit {facts.dtype}" if narrow else facts.dtype
+
+
+def _depth_rule(settings: Dataset, plan: Plan) -> str:
+    return f"the full range of each stands for that of {plan.dtype}, stored as {plan.stored}"
+
+
+def _colours(settings: Dataset, facts: list[Facts], plan: Plan) -> str | None:
+    coloured = [f for f in facts if f.colour]
+    as_what = "gray" if plan.channels == 1 else "RGB"
+    if coloured and len(coloured) < len(facts):
+        first = coloured[0].header.source
+        return f"{len(coloured)} of {len(facts)} show colour (first: {first}): all stored as {as_what} (channels)"
+    stored_rgb = sum(f.header.shape[2] == 3 for f in facts)
+    if stored_rgb and not coloured:
+        return f"{stored_rgb} of {len(facts)} are RGB without colour: stored as {as_what}"
+    return None
+
+
+def _scaled(settings: Dataset, plan: Plan) -> str:
+    if settings.scaling.rule == "image_percentile":
+        return "each image by its own percentiles (columns low and high of metadata.csv)"
+    return f"source values {plan.low:g} to {plan.high:g} become 0 to {np.iinfo(plan.stored).max}"
+
+
+def _dim(settings: Dataset, facts: list[Facts], plan: Plan) -> str | None:
+    if settings.scaling.rule not in ("dtype", "fixed"):
+        return None
+    values = [
+        [scaling.converted(v, scaling.type_range(f.dtype, f.bits), plan.full) for v in (f.low, f.high)] for f in facts
+    ]
+    low, high = np.min(values), np.max(values)
+    used = (min(high, plan.high) - max(low, plan.low)) / (plan.high - plan.low)
+    if used >= DIM:
+        return None
+    return f"the images use {used:.1%} of this range ({low:g} to {high:g}): `percentile` or `fixed` keeps more contrast"
+
+
+def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:
+    small = sum(box.side < settings.size for f in facts for box in f.boxes[:1])
+    return f"{small} image(s) are smaller than size ({settings.size}) and were enlarged" if small else None
+
+
+def _wide(settings: Dataset, facts: list[Facts]) -> str | None:
+    if settings.fit == "tile":
+        return None
+    kept = float(np.median([min(f.shape) / max(f.shape) for f in facts]))
+    return f"`fit: resize` keeps {kept:.0%} of a picture; `fit: tile` keeps all of it" if kept < 0.5 else None
+
+
+def _bar(settings: Dataset, facts: list[Facts]) -> str | None:
+    bars = [f for f in facts if f.bar]
+    if len(bars) < MANY * len(facts):
+        return None
+    already = [f.shape[0] - tiling.cropped_height(settings, f.shape[0]) for f in bars]
+    rows = [f.bar + cut for f, cut in zip(bars, already, strict=True)]
+    if len({f.shape[0] for f in bars}) == 1:
+        suggestion = str(max(rows))
+    else:
+        suggestion = f"{max(row / f.shape[0] for row, f in zip(rows, bars, strict=True)) + 0.0005:.3f}"
+    return f"{len(bars)} of {len(facts)} seem to have an information bar at the bottom: set `crop_bottom: {suggestion}`"

@@ -1,0 +1,297 @@
+"""Reads images from HDF5 files: stacks, flat rows, or one data set an image."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+from collections.abc import Iterator
+
+import h5py
+import numpy as np
+from h5py.h5z import filter_avail
+
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim
+from pipeline.data.reading.source import natural, printable
+from pipeline.settings import HDF5, Dataset
+
+CACHE = 64 * 2**20  # bytes of decompressed chunks kept, so that images which share a chunk decode it once
+SMALLEST_SIDE = 8  # pixels; narrower arrays are tables
+COLOURS = (1, 3, 4)
+LINKS = 16  # soft links followed in one path, as many as HDF5 itself does
+UNREAD = "and only this file is read"
+LABELS = re.compile(r"^(labels?|class(es)?|targets?|y)$", re.IGNORECASE)
+
+
+def headers(path: str, name: str, settings: Dataset) -> list[Header]:
+    """Every image of a file, undecoded, in the order of the data set or the natural order of names. Raises Rejected."""
+    with h5py.File(path, "r") as file:
+        options = settings.hdf5
+        sets = _chosen(file, options)
+        labels = _labels(file, sets, options, settings)
+        if len(sets) == 1 and _stacked(sets[0], options):
+            return _stack(path, name, sets[0], labels, settings)
+        found = []
+        for position, data in enumerate(sets):
+            shape, _ = _layout(data.shape, options, stacked=False)
+            _check(data, shape, 1, path, settings)
+            label = labels[position] if labels else _attribute(data)
+            source = name + data.name if len(sets) > 1 else name
+            found.append(Header(path, source, shape, data.dtype.name, None, data.name, label))
+        return found
+
+
+def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:
+    """Decode images of one file, one at a time."""
+    with h5py.File(wanted[0].path, "r", rdcc_nbytes=CACHE, rdcc_nslots=10007) as file:
+        for key, headers in itertools.groupby(wanted, key=lambda header: header.key):
+            data, run = _inside(_node(file, key)), list(headers)
+            for header, pixels in zip(run, _pixels(data, run), strict=True):
+                pixels = _arranged(pixels, header, data.shape, options)
+                bits = {"f": None, "b": 1}.get(pixels.dtype.kind, 8 * pixels.dtype.itemsize)
+                yield Frame(header.source, header.index, pixels, bits, header.label)
+
+
+def _pixels(data: h5py.Dataset, run: list[Header]) -> Iterator[np.ndarray]:
+    """The images of a data set as they are stored; those that share chunks are decoded together, if they are few."""
+    rows = [header.index for header in run]
+    share = len(rows) > 1 and data.chunks is not None and data.chunks[0] > 1
+    size = len(rows) * int(np.prod(data.shape[1:])) * data.dtype.itemsize
+    if share and size <= CACHE and all(a < b for a, b in itertools.pairwise(rows)):
+        try:
+            together = data[rows]
+        except OSError:
+            pass  # a chunk is damaged: those without it are found one by one
+        else:
+            yield from together
+            return
+    for row in rows:
+        yield data[()] if row is None else data[row]
+
+
+def _chosen(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
+    if options.images is None:
+        return _looked_for(file, options)
+    node = _node(file, options.images)
+    if not isinstance(node, (h5py.Dataset, h5py.Group)):
+        near = ", ".join(sorted((d.name for d in _datasets(file)), key=natural)[:8])
+        raise Rejected(f"holds no `{options.images}` (hdf5.images); it holds {near or 'nothing'}")
+    if isinstance(node, h5py.Dataset):
+        if node.dtype.kind not in "buif":
+            raise Rejected(f"`{options.images}` (hdf5.images) holds {node.dtype}, not numbers")
+        return [_inside(node)]
+    sets = [_inside(d) for d in _datasets(node) if _single(d)]
+    if not sets:
+        raise Rejected(f"the group `{options.images}` (hdf5.images) holds no images{_elsewhere(node)}")
+    return sorted(sets, key=lambda d: natural(d.name))
+
+
+def _looked_for(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
+    """The one stack that looks like images; failing that the images of the one group that holds some."""
+    sets = _datasets(file)
+    stacks = [d for d in sets if _stacked(d, options)]
+    named = [d for d in stacks if d.name.rsplit("/", 1)[-1].lower() in ("images", "image", "imgs")]
+    stacks = named if len(named) == 1 else stacks
+    if len(stacks) == 1:
+        return [_inside(stacks[0])]
+    groups: dict[str, list[h5py.Dataset]] = {}
+    for data in sets:
+        if _single(data) and not _stacked(data, options):
+            groups.setdefault(data.name.rsplit("/", 1)[0], []).append(data)
+    if not stacks and len(groups) == 1:
+        return sorted(map(_inside, next(iter(groups.values()))), key=lambda d: natural(d.name))
+    names = [f"`{d.name}`" for d in stacks] or [f"`{name or '/'}`" for name in groups]
+    if not names:
+        raise Rejected(f"holds nothing that looks like images{_elsewhere(file)}; name the data set with hdf5.images")
+    raise Rejected(f"several data sets look like images ({', '.join(names[:8])}); name one with hdf5.images")
+
+
+# ---------------------------------------------------------------- nothing outside the file is ever opened
+
+
+def _node(group: h5py.Group, path: str, turns: int = LINKS) -> h5py.Group | h5py.Dataset | None:
+    """What is at a path, soft links followed `turns` times; None where there is nothing.
+
+    Raises:
+        Rejected: the path leads out of the file.
+    """
+    node = group.file if path.startswith("/") else group
+    for name in filter(lambda part: part not in ("", "."), path.split("/")):
+        link = node.get(name, getlink=True) if isinstance(node, h5py.Group) else None
+        if link is None or turns == 0:
+            return None
+        if isinstance(link, h5py.HardLink):
+            node = node[name]
+        elif isinstance(link, h5py.SoftLink):
+            node = _node(node, link.path, turns - 1)
+        else:
+            raise Rejected(f"`{path}` is a link to another file ({printable(link.filename)[:200]}), {UNREAD}")
+    return node
+
+
+def _inside(data: h5py.Dataset) -> h5py.Dataset:
+    """The data set, where all its pixels are in its file. Raises Rejected for others."""
+    if data.id.get_create_plist().get_external_count():
+        raise Rejected(f"`{data.name}` has its pixels in another file ({_outside(data)}), {UNREAD}")
+    for source in data.virtual_sources() if data.is_virtual else ():
+        if source.file_name != ".":
+            raise Rejected(f"`{data.name}` is a view of another file ({printable(source.file_name)[:200]}), {UNREAD}")
+        part = _node(data.file, f"/{source.dset_name}")
+        if not isinstance(part, h5py.Dataset) or part.is_virtual:
+            raise Rejected(f"`{data.name}` is a view of `{source.dset_name}`, which has no pixels of its own")
+        _inside(part)
+    return data
+
+
+def _outside(data: h5py.Dataset) -> str:
+    name, *_ = data.external[0]
+    return printable(name)[:200]
+
+
+def _elsewhere(group: h5py.Group) -> str:
+    """What to add where nothing was found: links to other files are passed over."""
+    links: list = []
+    group.visititems_links(lambda _, link: links.append(link))
+    count = sum(isinstance(link, h5py.ExternalLink) for link in links)
+    return f" (but {count} link(s) to other files, which are not read)" if count else ""
+
+
+def _datasets(group: h5py.Group) -> list[h5py.Dataset]:
+    """All data sets of numbers below a group."""
+    found: list[h5py.Dataset] = []
+
+    def visit(_, node):
+        if isinstance(node, h5py.Dataset) and node.dtype.kind in "buif":
+            found.append(node)
+
+    group.visititems(visit)
+    return found
+
+
+def _stacked(data: h5py.Dataset, options: HDF5) -> bool:
+    """Whether a data set is (N, ...) images rather than one image."""
+    shape = data.shape
+    if options.layout != "auto":
+        return len(shape) == {"nhw": 3, "nhwc": 4, "nchw": 4, "flat": 2}[options.layout]
+    if len(shape) == 2:
+        return options.shape is not None and shape[1] == np.prod(options.shape)
+    if len(shape) == 3:
+        return min(shape[1:]) >= SMALLEST_SIDE
+    return len(shape) == 4 and _places(shape) is not None
+
+
+def _single(data: h5py.Dataset) -> bool:
+    """Whether a data set can be one image, (H, W) or (H, W, C)."""
+    shape = data.shape
+    return len(shape) in (2, 3) and min(shape[:2]) >= SMALLEST_SIDE and (len(shape) == 2 or shape[2] in COLOURS)
+
+
+def _places(shape: tuple[int, ...]) -> str | None:
+    """`nhwc` or `nchw` for a 4-D shape; None where it is neither."""
+    _, first, middle, last = shape
+    if last in COLOURS and min(first, middle) >= SMALLEST_SIDE:
+        return "nhwc"
+    return "nchw" if first in COLOURS and min(middle, last) >= SMALLEST_SIDE else None
+
+
+def _layout(shape: tuple[int, ...], options: HDF5, stacked: bool) -> tuple[tuple[int, int, int], str]:
+    """Shape (H, W, C) of one image, alpha dropped, and the order of its axes: `hw`, `hwc`, `chw` or `flat`."""
+    one = shape[1:] if stacked else shape
+    if len(one) == 1:
+        return _flat(one[0], options), "flat"
+    if len(one) == 2:
+        return (*one, 1), "hw"
+    order = options.layout if options.layout in ("nhwc", "nchw") else _places((1, *one))
+    if order is None or len(one) != 3:
+        raise Rejected(f"a data set of shape {shape} is no stack of gray or RGB images; see hdf5.layout")
+    height, width, channels = one if order == "nhwc" else (one[1], one[2], one[0])
+    if channels not in COLOURS:
+        raise Rejected(f"{channels} channels; 1, 3 or 4 (with alpha) are read; see hdf5.layout")
+    return (height, width, min(channels, 3)), order[1:]
+
+
+def _flat(length: int, options: HDF5) -> tuple[int, int, int]:
+    if options.shape is None:
+        raise Rejected("rows of pixels need hdf5.shape, the shape of one image")
+    if len(options.shape) not in (2, 3) or np.prod(options.shape) != length:
+        raise Rejected(f"rows of {length} values do not make images of hdf5.shape {options.shape}")
+    height, width, channels = (*options.shape, 1)[:3]
+    if channels not in COLOURS:
+        raise Rejected(f"hdf5.shape {options.shape} has {channels} channels; 1, 3 or 4 (with alpha) are read")
+    return height, width, min(channels, 3)
+
+
+def _stack(path: str, name: str, data: h5py.Dataset, labels: list[str] | None, settings: Dataset) -> list[Header]:
+    count = data.shape[0]
+    shape, _ = _layout(data.shape, settings.hdf5, stacked=True)
+    _check(data, shape, count, path, settings)
+    dtype, key = data.dtype.name, data.name
+    labels = labels or [None] * count
+    return [Header(path, f"{name}[{i}]", shape, dtype, i, key, labels[i]) for i in range(count)]
+
+
+def _check(data: h5py.Dataset, shape: tuple[int, int, int], count: int, path: str, settings: Dataset) -> None:
+    bits = 8 * data.dtype.itemsize * shape[2]
+    check_claim(settings, shape[0], shape[1], count, bits, os.path.getsize(path))
+    if data.id.get_storage_size() == 0 and not data.is_virtual:
+        raise Rejected(f"`{data.name}` was declared but never filled")
+    if lacking := _lacking(data):
+        raise Rejected(f"is compressed with {lacking}, for which HDF5 has no plugin here (HDF5_PLUGIN_PATH)")
+    if data.chunks and np.prod(data.chunks, dtype=float) * data.dtype.itemsize > 4 * settings.max_pixels:
+        raise Rejected(f"`{data.name}` is stored in chunks of {data.chunks}, too large to be read in parts")
+
+
+def _lacking(data: h5py.Dataset) -> str:
+    """The filters that it takes to read a data set and that are not installed; bitshuffle of detectors, for one."""
+    recipe = data.id.get_create_plist()
+    filters = [recipe.get_filter(i) for i in range(recipe.get_nfilters())]
+    missing = [f"{name.decode(errors='replace')} ({code})" for code, _, _, name in filters if not filter_avail(code)]
+    return " and ".join(missing)
+
+
+def _arranged(pixels: np.ndarray, header: Header, shape: tuple[int, ...], options: HDF5) -> np.ndarray:
+    """(H, W) or (H, W, 3)."""
+    _, order = _layout(shape, options, stacked=header.index is not None)
+    if order == "flat":
+        pixels = pixels.reshape(options.shape)
+        order = "hw" if pixels.ndim == 2 else "hwc"
+    if order == "hw":
+        return pixels
+    pixels = np.moveaxis(pixels, 0, -1) if order == "chw" else pixels
+    return pixels[..., 0] if header.shape[2] == 1 else pixels[..., :3]
+
+
+def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> list[str] | None:
+    """One label an image, where `labels.rule` is `hdf5`; None where each data set carries its own."""
+    if settings.labels.rule != "hdf5":
+        return None
+    stacked = len(sets) == 1 and _stacked(sets[0], options)
+    count = sets[0].shape[0] if stacked else len(sets)
+    data = _label_set(file, sets[0].parent, options, count)
+    if data is None:
+        if stacked or any(_attribute(d) is None for d in sets):
+            raise Rejected("holds no data set of labels; name it with hdf5.labels")
+        return None
+    if data.shape != (count,):
+        raise Rejected(f"`{data.name}` (hdf5.labels) has shape {data.shape} for {count} images")
+    return [_text(value) for value in data[()]]
+
+
+def _label_set(file: h5py.File, group: h5py.Group, options: HDF5, count: int) -> h5py.Dataset | None:
+    if options.labels is not None:
+        node = _node(file, options.labels)
+        if not isinstance(node, h5py.Dataset):
+            raise Rejected(f"holds no data set `{options.labels}` (hdf5.labels)")
+        return _inside(node)
+    named = [_node(group, name) for name in group if LABELS.match(name)]
+    found = [node for node in named if isinstance(node, h5py.Dataset) and node.shape == (count,)]
+    return _inside(found[0]) if len(found) == 1 else None
+
+
+def _attribute(data: h5py.Dataset) -> str | None:
+    found = [_text(value) for key, value in data.attrs.items() if LABELS.match(key) and np.ndim(value) == 0]
+    return found[0] if len(found) == 1 else None
+
+
+def _text(value) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,76 @@
+"""Reads PNG, JPEG, BMP and WebP files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import imagecodecs
+import numpy as np
+from PIL import Image
+
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim
+from pipeline.data.reading.orientation import swaps_axes, upright
+from pipeline.settings import Dataset
+
+FORMATS = ["PNG", "JPEG", "BMP", "WEBP"]
+ORIENTATION = 274  # EXIF tag
+Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is checked here, before decoding
+
+# Pillow's modes: channels and type as read. All others are colour and become RGB.
+GRAY = {"1": "bool", "L": "uint8", "LA": "uint8", "I;16": "uint16", "I;16B": "uint16", "I": "int32", "F": "float32"}
+
+
+def headers(path: str, name: str, settings: Dataset) -> list[Header]:
+    """The one image of a file, undecoded. Raises Rejected."""
+    with Image.open(path, formats=FORMATS) as image:
+        width, height = image.size
+        deep = _deep_png(path)
+        check_claim(settings, height, width, 1, 32 if deep is None else 64, os.path.getsize(path))
+        if swaps_axes(_orientation(image)):
+            height, width = width, height
+        channels = 1 if image.mode in GRAY else 3
+        dtype = GRAY.get(image.mode, "uint8")
+    if deep is not None:
+        channels, dtype = deep, "uint16"
+    return [Header(path, name, (height, width, channels), dtype)]
+
+
+def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
+    """Decode the image of one file."""
+    for header in wanted:
+        with Image.open(header.path, formats=FORMATS) as image:
+            orientation = _orientation(image)
+            pixels = _deep_pixels(header.path) if header.dtype == "uint16" else _pixels(image)
+        bits = 1 if pixels.dtype == bool else 8 * pixels.dtype.itemsize
+        yield Frame(header.source, None, upright(pixels, orientation), bits if pixels.dtype.kind != "f" else None)
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    if image.mode == "LA":
+        return np.asarray(image)[..., 0]
+    return np.asarray(image if image.mode in GRAY or image.mode == "RGB" else image.convert("RGB"))
+
+
+def _deep_png(path: str) -> int | None:
+    """Colour channels of a 16-bit PNG, which Pillow would reduce to 8 bits where it has colour; None for others."""
+    with open(path, "rb") as file:
+        start = file.read(26)  # signature, then the IHDR chunk: width, height, bit depth (24), colour type (25)
+    if not start.startswith(b"\x89PNG") or len(start) < 26 or start[24] != 16:
+        return None
+    return 3 if start[25] & 2 else 1
+
+
+def _deep_pixels(path: str) -> np.ndarray:
+    with open(path, "rb") as file:
+        data = file.read()
+    if not data.startswith(b"\x89PNG"):
+        raise Rejected("changed while it was read")
+    pixels = imagecodecs.png_decode(data)
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    return pixels if pixels.ndim == 2 else pixels[..., 0] if channels <= 2 else pixels[..., :3]
+
+
+def _orientation(image: Image.Image) -> int:
+    value = image.getexif().get(ORIENTATION, 1)
+    return value if value in range(1, 9) else 1

@@ -1,0 +1,190 @@
+"""Which files a `source` setting means. Light: it is asked while a run is planned, so standard library only."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.data.reading.file_type import START, kind
+from pipeline.settings import Dataset, UserError
+
+VORONOI = "voronoi"
+SUFFIXES = {".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp"}
+SUFFIXES |= {".h5", ".hdf5", ".hdf", ".he5"}
+
+
+class Entry(NamedTuple):
+    """One file of a source."""
+
+    path: str
+    name: str
+    """Path relative to the source, with `/`, printable: what messages and tables call the file."""
+    folder: str
+    """The class under `labels.rule: folder`: a folder that was named in a list, else the first folder below the
+    source, else the source folder itself."""
+
+
+def check_source(settings: Dataset, name: str) -> None:
+    """Stop early where the data set called `name` cannot be read: no file is opened that has an image's name.
+
+    Raises:
+        UserError: the folder, glob or file is missing or holds no images; a CSV is missing; a pattern is none.
+    """
+    where = f"datasets.{name}"
+    check_patterns(settings, f"{where}.")
+    for table in settings.labels.csv:
+        if not os.path.isfile(os.path.expanduser(table)):
+            raise UserError(f"{where}.labels.csv: `{table}` does not exist")
+    if settings.source == VORONOI:
+        return
+    for item in named_items(settings.source, f"{where}.source"):
+        if next(walk(item, f"{where}.source", is_image), None) is None:
+            raise UserError(f"{where}.source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+
+
+def check_patterns(settings: Dataset, where: str = "") -> None:
+    """Raises UserError where a regular expression is none, or has no group."""
+    patterns = {"labels.pattern": settings.labels.pattern, "split.group_pattern": settings.split.group_pattern}
+    for name, pattern in patterns.items():
+        try:
+            if pattern is not None and re.compile(pattern).groups < 1:
+                raise UserError(f"{where}{name}: `{pattern}` has no group, as in `(.+)_\\d+`")
+        except re.error as error:
+            raise UserError(f"{where}{name}: `{pattern}` is no regular expression ({error})") from None
+
+
+def files(settings: Dataset) -> list[Path]:
+    """The files to read, each once, in natural order."""
+    return [Path(entry.path) for entry in listing(settings.source)]
+
+
+def fingerprint(paths: Iterable[Path]) -> str:
+    """Changes when a file is added, removed or rewritten; a name may hold anything, and stand for anything."""
+    lines = "\n".join(f"{path} {_stamp(path)}" for path in paths)
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+
+def _stamp(path: Path) -> str:
+    for look in (os.stat, os.lstat):  # a link that leads nowhere may be rewritten all the same
+        try:
+            facts = look(path)
+        except OSError:
+            continue
+        return f"{facts.st_size} {facts.st_mtime_ns}"
+    return "unreadable"
+
+
+def listing(source: str | list[str]) -> list[Entry]:
+    """Every file of a source, each once, in natural order. Raises UserError where an item is missing or empty."""
+    items = named_items(source, "source")
+    found: dict[str, tuple[str, str]] = {}  # path -> root, class
+    for item in items:
+        some = dict(walk(item, "source", is_image))
+        if not some:
+            raise UserError(f"source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+        whole = len(items) > 1 and os.path.isdir(item)
+        for path, root in some.items():
+            found.setdefault(path, (root, _name(root) if whole else _folder(path, root)))
+    top = os.path.commonpath([os.path.abspath(root) for root, _ in found.values()])
+    entries = [Entry(path, printable(os.path.relpath(path, top)), folder) for path, (_, folder) in found.items()]
+    return sorted(entries, key=lambda entry: natural(entry.name))
+
+
+def natural(text: str) -> list:
+    """Sorting key that puts `image2` before `image10`."""
+    parts = re.split(r"([0-9]+)", text)  # at every other place a number
+    return [(0, int(part), "") if i % 2 else (1, 0, part) for i, part in enumerate(parts) if part]
+
+
+def printable(path: str) -> str:
+    """A path with `/`, whose bytes outside UTF-8 are spelled out."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace").replace(os.sep, "/")
+
+
+def named_items(source: str | list[str], where: str) -> list[str]:
+    """The folders, globs and files that the setting `where` names. Raises UserError where it names none."""
+    items = [source] if isinstance(source, str) else source
+    if not items or not all(items):
+        raise UserError(f"{where}: must name a folder, a glob or files; it is {source!r}")
+    return [os.path.expanduser(item) for item in items]
+
+
+def walk(item: str, where: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+    """(path, root) of every file that an item of the setting `where` means; in a folder or a glob, those `wanted`.
+
+    Among them is what its reader will reject: folders that cannot be listed, links that lead nowhere, pipes.
+
+    Raises:
+        UserError: there is no such name.
+    """
+    if os.path.isfile(item):  # also where its name has the characters of a glob
+        yield item, os.path.dirname(item) or "."
+    elif os.path.isdir(item):
+        yield from ((path, item) for path in _below(item, wanted))
+    elif os.path.lexists(item):
+        yield item, os.path.dirname(item) or "."
+    elif glob.has_magic(item):
+        root = _static_part(item)
+        for path in sorted(glob.glob(item, recursive=True)):
+            if os.path.isdir(path):
+                yield from ((below, root) for below in _below(path, wanted))
+            elif wanted(path):
+                yield path, root
+    else:
+        raise UserError(f"{where}: `{item}` does not exist")
+
+
+def _below(folder: str, wanted: Callable[[str], bool]) -> Iterator[str]:
+    """Files in a folder and the folders in it, links followed, hidden files (`.DS_Store`, `._a.tif`) left out.
+
+    A folder that cannot be listed comes as itself.
+    """
+    seen: set[str] = set()
+    closed: list[OSError] = []
+    for top, folders, names in os.walk(folder, followlinks=True, onerror=closed.append):
+        real = os.path.realpath(top)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(top, name) for name in sorted(names) if wanted(os.path.join(top, name)))
+    yield from (error.filename for error in closed)
+
+
+def is_image(path: str) -> bool:
+    """Whether a file claims to be an image by its suffix, or is one by its content."""
+    name = os.path.basename(path)
+    if name.startswith("."):
+        return False
+    if os.path.splitext(name)[1].lower() in SUFFIXES:
+        return True
+    try:
+        if not os.path.isfile(path):  # a pipe would keep its reader waiting for ever
+            return False
+        with open(path, "rb") as file:
+            return kind(file.read(START)) is not None
+    except OSError:
+        return False
+
+
+def _static_part(pattern: str) -> str:
+    """The folder of a glob before its first wildcard."""
+    folder = pattern
+    while glob.has_magic(folder):
+        folder = os.path.dirname(folder)
+    return folder or "."
+
+
+def _folder(path: str, root: str) -> str:
+    parts = os.path.relpath(path, root).split(os.sep)
+    return printable(parts[0]) if len(parts) > 1 else _name(root)
+
+
+def _name(root: str) -> str:
+    return printable(os.path.basename(os.path.abspath(root)))

@@ -1,0 +1,173 @@
+"""Reads TIFF files: every type, layout, compression and colour model that has one meaning."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
+
+from pipeline.base.colour import cmyk_to_rgb
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim
+from pipeline.data.reading.orientation import swaps_axes, upright
+from pipeline.settings import Dataset
+
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it warns of is either harmless or rejected here
+
+COLOURS = {
+    PHOTOMETRIC.MINISWHITE: 1,
+    PHOTOMETRIC.MINISBLACK: 1,
+    PHOTOMETRIC.PALETTE: 1,
+    PHOTOMETRIC.RGB: 3,
+    PHOTOMETRIC.YCBCR: 3,
+    PHOTOMETRIC.SEPARATED: 4,
+}
+
+
+def headers(path: str, name: str, settings: Dataset) -> list[Header]:
+    """The chosen pages of a file, undecoded. Raises Rejected."""
+    with TiffFile(path) as tiff:
+        chosen = _pages(tiff, settings)
+        several = len(tiff.pages) > 1
+        return [_header(path, name, index, tiff.pages[index], several, settings) for index in chosen]
+
+
+def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
+    """Decode pages of one file, one at a time."""
+    with TiffFile(wanted[0].path) as tiff:
+        for header in wanted:
+            try:
+                page = tiff.pages[header.index or 0]
+                yield Frame(header.source, header.index, _decode(page, header), _bits(page))
+            except Rejected as reason:
+                yield reason
+
+
+def _pages(tiff: TiffFile, settings: Dataset) -> list[int]:
+    count = len(tiff.pages)
+    if count == 0:
+        raise Rejected("holds no image: its first directory is missing")
+    if settings.pages == "all":  # without the thumbnails and overviews that some instruments add
+        return [i for i in range(count) if i == 0 or not tiff.pages[i].is_reduced]
+    if settings.pages >= count:
+        raise Rejected(f"has {count} page(s), so no page {settings.pages} (`pages` counts from 0)")
+    return [settings.pages]
+
+
+def _header(path: str, name: str, index: int, page: TiffPage, several: bool, settings: Dataset) -> Header:
+    channels = _check_model(page)
+    height, width = page.imagelength, page.imagewidth
+    bits = sum(page.bitspersample) if isinstance(page.bitspersample, tuple) else page.bitspersample
+    bits = bits if isinstance(page.bitspersample, tuple) else bits * page.samplesperpixel
+    check_claim(settings, height, width, 1, bits, os.path.getsize(path))
+    _check_whole(page, os.path.getsize(path))
+    if swaps_axes(_orientation(page)):
+        height, width = width, height
+    source = f"{name}[{index}]" if several else name
+    dtype = "uint8" if page.photometric == PHOTOMETRIC.PALETTE else page.dtype.name
+    return Header(path, source, (height, width, channels), dtype, index if several else None)
+
+
+def _check_model(page: TiffPage) -> int:
+    """Channels of the decoded page; raises Rejected where its layout has no one meaning."""
+    samples, extra = page.samplesperpixel, len(page.extrasamples)
+    if page.dtype is None or page.dtype.kind not in "buif":
+        raise Rejected(f"samples of {page.bitspersample} bits are no number type")
+    if page.imagedepth > 1:
+        raise Rejected(f"is a volume of {page.imagedepth} slices in one page, not an image")
+    colours = COLOURS.get(page.photometric)
+    if colours is None:
+        model = getattr(page.photometric, "name", page.photometric)
+        raise Rejected(f"colour model {model} is not read; convert it to gray or RGB")
+    if samples - colours not in (0, 1) or (colours == 1 and samples == 2 and not extra):
+        raise Rejected(f"has {samples} channels where its colour model has {colours}; one more may be alpha")
+    if page.photometric == PHOTOMETRIC.PALETTE and (page.colormap is None or page.dtype.kind != "u"):
+        raise Rejected("is a palette image without a usable palette")
+    return 1 if colours == 1 and page.photometric != PHOTOMETRIC.PALETTE else 3
+
+
+def _check_whole(page: TiffPage, size: int) -> None:
+    segments = list(zip(page.dataoffsets, page.databytecounts, strict=False))
+    if not segments:
+        raise Rejected("holds no pixel data")
+    if any(offset + count > size for offset, count in segments):
+        raise Rejected("is truncated: its pixel data would end after the end of the file")
+    if any(count == 0 for _, count in segments):
+        raise Rejected("lacks parts of its pixel data")
+
+
+def _decode(page: TiffPage, header: Header) -> np.ndarray:
+    unconverted = page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG
+    if unconverted or page.compression == COMPRESSION.OJPEG:
+        pixels = _by_pillow(header)  # libtiff knows old-style JPEG and the conversion of subsampled YCbCr
+    else:
+        pixels = upright(_model(page, _planes_last(page)), _orientation(page))
+    if pixels.shape[:2] != header.shape[:2]:
+        raise Rejected(f"decodes to {pixels.shape[:2]} pixels where it claims {header.shape[:2]}")
+    return pixels
+
+
+def _planes_last(page: TiffPage) -> np.ndarray:
+    """(H, W) or (H, W, S): planes brought last."""
+    pixels = page.asarray(maxworkers=1)
+    axes = page.axes
+    if axes not in ("YX", "YXS", "SYX"):
+        raise Rejected(f"has axes {axes}; an image is expected")
+    return np.moveaxis(pixels, 0, -1) if axes == "SYX" else pixels
+
+
+def _model(page: TiffPage, pixels: np.ndarray) -> np.ndarray:
+    """Gray, black is low, or RGB; alpha dropped."""
+    colours = COLOURS[page.photometric]
+    if pixels.ndim == 3:
+        pixels = pixels[..., 0] if colours == 1 else pixels[..., :colours]
+    match page.photometric:
+        case PHOTOMETRIC.MINISWHITE:
+            return _inverted(pixels, page)
+        case PHOTOMETRIC.PALETTE:
+            return _coloured(pixels, page)
+        case PHOTOMETRIC.SEPARATED:
+            return cmyk_to_rgb(pixels)
+    return pixels
+
+
+def _inverted(pixels: np.ndarray, page: TiffPage) -> np.ndarray:
+    if pixels.dtype == bool:
+        return ~pixels
+    if pixels.dtype.kind == "f":
+        return pixels  # a float has no white to be zero; every reader leaves it as it is
+    if pixels.dtype.kind == "i":
+        return np.invert(pixels)  # low + high - v = -1 - v
+    return np.asarray((1 << _bits(page)) - 1, pixels.dtype) - pixels
+
+
+def _coloured(pixels: np.ndarray, page: TiffPage) -> np.ndarray:
+    palette = page.colormap  # (3, n) uint16; TIFF 6.0 section 5: 65535 is full intensity
+    if pixels.max(initial=0) >= palette.shape[1]:
+        raise Rejected(f"uses palette entry {pixels.max()} of a palette of {palette.shape[1]}")
+    # Some writers store 0..255. Both v * 257 and v * 256, the other habits, shift back to v.
+    palette = palette if palette.max() < 256 else palette >> 8
+    return np.moveaxis(palette.astype(np.uint8)[:, pixels], 0, -1)
+
+
+def _by_pillow(header: Header) -> np.ndarray:
+    with Image.open(header.path, formats=["TIFF"]) as image:
+        image.seek(header.index or 0)
+        return np.asarray(image.convert("RGB"))  # Pillow turns TIFFs upright by itself
+
+
+def _bits(page: TiffPage) -> int | None:
+    if page.photometric in (PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR, PHOTOMETRIC.SEPARATED):
+        return 8 if page.dtype.itemsize == 1 else 8 * page.dtype.itemsize
+    if page.dtype.kind == "f":
+        return None
+    bits = page.bitspersample
+    return int(max(bits) if isinstance(bits, tuple) else bits)
+
+
+def _orientation(page: TiffPage) -> int:
+    tag = page.tags.get(274)
+    return int(tag.value) if tag is not None and tag.value in range(1, 9) else 1

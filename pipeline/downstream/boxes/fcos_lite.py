@@ -1,0 +1,108 @@
+"""A detector of boxes that trains on a processor in minutes: one stage, no anchors, one map."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.ops import batched_nms, clip_boxes_to_image, generalized_box_iou_loss
+from torchvision.ops.boxes import box_area
+
+from pipeline.downstream.boxes.average_precision import MOST
+from pipeline.downstream.boxes.detector import FLOOR, OVERLAP, BoxDetector, Found, Marks
+from pipeline.downstream.boxes.targets import decoded, places, responsible
+from pipeline.downstream.classifier.resnet import SMALL, initialise, stages
+from pipeline.settings import ImageSpec
+
+RARE = 0.01  # first guess of every score, lest the many empty places drown the rest (Lin et al. 2017, RetinaNet)
+FOCUS = 2  # β of the quality focal loss
+CANDIDATES = 1000  # places and classes of an image that go into the suppression of doubles, surest first
+
+
+class Small(BoxDetector):
+    """FCOS (Tian et al. 2019) on a single map of stride 4.
+
+    The stages of a small ResNet-18 are joined from the coarsest to that of stride 4 (Lin et al. 2017, feature
+    pyramid). Two heads say, for every place of the map, a score for each class and one box. A score is trained to be
+    the overlap of that box with the true one (quality focal loss; Li et al. 2020, Generalized Focal Loss, eq. 2), which
+    takes the place of FCOS's centre-ness.
+    """
+
+    def __init__(self, spec: ImageSpec, classes: int, width: int):
+        super().__init__()
+        trunk = [nn.Sequential(*layers) for layers in stages(spec, width)]
+        first = 1 if max(spec.height, spec.width) > SMALL else 3  # the stage of stride 4
+        self.before, self.levels = nn.Sequential(*trunk[:first]), nn.ModuleList(trunk[first:])
+        self.lateral = nn.ModuleList(nn.Conv2d(width * 2 ** (i - 1), 2 * width, 1) for i in range(first, len(trunk)))
+        self.joined = _convolution(2 * width)
+        initialise(self)
+        self.classify, self.locate = _head(2 * width, classes), _head(2 * width, 4)
+        nn.init.constant_(self.classify[-1].bias, -math.log((1 - RARE) / RARE))
+        self.side = max(spec.height, spec.width) / 4
+
+    def losses(self, images: Tensor, marks: Marks) -> dict[str, Tensor]:
+        logits, boxes = self._said(images)
+        where = places(*images.shape[2:], images.device)
+        answer = responsible(marks.boxes, marks.classes >= 0, where)
+        image, place = torch.nonzero(answer >= 0, as_tuple=True)
+        box = answer[image, place]
+        said, true = boxes[image, place], marks.boxes[image, box]
+        wanted = torch.zeros_like(logits)
+        wanted[image, place, marks.classes[image, box]] = _overlaps(said.detach(), true)
+        missed = (wanted - logits.sigmoid()).abs() ** FOCUS
+        surprise = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+        count = max(len(box), 1)
+        return {
+            "score": (missed * surprise).sum() / count,
+            "box": 2 * generalized_box_iou_loss(said, true, reduction="sum") / count,
+        }
+
+    def detect(self, images: Tensor) -> list[Found]:
+        logits, boxes = self._said(images)
+        return [_surest(one.sigmoid(), place, images.shape[2:]) for one, place in zip(logits, boxes, strict=True)]
+
+    def _said(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, L, K) logits and (B, L, 4) boxes of all places, float32."""
+        features, maps = self.before(images), []
+        for level in self.levels:
+            features = level(features)
+            maps.append(features)
+        top = None
+        for features, lateral in zip(reversed(maps), reversed(self.lateral), strict=True):
+            level = lateral(features)
+            top = level if top is None else level + functional.interpolate(top, size=level.shape[2:])
+        top = self.joined(top)
+        logits, said = (head(top).flatten(2).transpose(1, 2).float() for head in (self.classify, self.locate))
+        return logits, decoded(said, places(*images.shape[2:], images.device), self.side)
+
+
+def _surest(scores: Tensor, boxes: Tensor, size: tuple[int, int]) -> Found:
+    """The boxes that stay of one image: (L, K) scores and (L, 4) boxes."""
+    place, klass = torch.nonzero(scores >= FLOOR, as_tuple=True)
+    sure = scores[place, klass].topk(min(CANDIDATES, len(place)))
+    place, klass = place[sure.indices], klass[sure.indices]
+    boxes = clip_boxes_to_image(boxes[place], tuple(size))
+    stay = batched_nms(boxes, sure.values, klass, OVERLAP)
+    stay = stay[box_area(boxes[stay]) > 0][:MOST]
+    return Found(boxes[stay], klass[stay], sure.values[stay])
+
+
+def _overlaps(boxes: Tensor, others: Tensor) -> Tensor:
+    """(n,) intersection over union of (n, 4) boxes with others, pair by pair."""
+    low, high = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
+    common = (high - low).clamp(min=0).prod(1)
+    return common / (box_area(boxes) + box_area(others) - common)
+
+
+def _head(channels: int, out: int) -> nn.Sequential:
+    last = nn.Conv2d(channels, out, 3, padding=1)
+    nn.init.normal_(last.weight, std=0.01)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(_convolution(channels), last)
+
+
+def _convolution(channels: int) -> nn.Sequential:
+    layers = nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+    return nn.Sequential(*layers)

@@ -1,0 +1,72 @@
+"""What a trained detector of boxes is worth, as the JSON of an arm holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pipeline.downstream.boxes.average_precision import Listed, average_precision
+from pipeline.downstream.boxes.box_dataset import BoxPool
+from pipeline.downstream.boxes.detector import BoxDetector, Found
+from pipeline.downstream.boxes.fit import find
+
+SCORES = ("map50", "map50_95")
+
+
+def on_validation(network: BoxDetector, pool: BoxPool, classes: int, batch: int) -> dict[str, float]:
+    """Each of SCORES on a pool of images with boxes."""
+    precision, _ = _judged(network, pool, classes, batch)
+    return _means(precision)
+
+
+def judged(network: BoxDetector, pool: BoxPool, classes: int, batch: int) -> dict[str, Any]:
+    """The scores of one repetition and the boxes found, as `run.run_arm` describes them."""
+    precision, said = _judged(network, pool, classes, batch)
+    return _means(precision) | {
+        "ap50": [_number(row[0]) for row in precision],
+        "ap50_95": [_number(row.mean()) for row in precision],
+        "found": lists(said) | {"score": said.score.tolist()},
+    }
+
+
+def drawn(pool: BoxPool) -> Listed:
+    """The boxes that people drew into the images of a pool."""
+    image, place = np.nonzero(pool.classes >= 0)
+    return Listed(image, pool.classes[image, place], _rounded(pool.boxes[image, place]), np.empty(0))
+
+
+def listed(found: list[Found]) -> Listed:
+    """What was found in image after image; as the JSON keeps it, so that its scores follow from its boxes."""
+    image = np.repeat(np.arange(len(found)), [len(one.scores) for one in found])
+    classes, boxes, scores = (np.concatenate([part.numpy() for part in parts]) for parts in _columns(found))
+    return Listed(image, classes, _rounded(boxes), scores.astype(float).round(6))
+
+
+def lists(boxes: Listed) -> dict[str, list]:
+    """Boxes as JSON holds them."""
+    return {"image": boxes.image.tolist(), "class": boxes.klass.tolist(), "box": boxes.box.tolist()}
+
+
+def _judged(network: BoxDetector, pool: BoxPool, classes: int, batch: int) -> tuple[np.ndarray, Listed]:
+    said = listed(find(network, pool, batch))
+    return average_precision(drawn(pool), said, len(pool), classes), said
+
+
+def _means(precision: np.ndarray) -> dict[str, float]:
+    """Over the classes that have boxes."""
+    return {"map50": float(np.nanmean(precision[:, 0])), "map50_95": float(np.nanmean(precision))}
+
+
+def _columns(found: list[Found]):
+    return ([getattr(one, name) for one in found] for name in ("classes", "boxes", "scores"))
+
+
+def _rounded(boxes: np.ndarray) -> np.ndarray:
+    """To a hundredth of a pixel."""
+    return boxes.astype(float).round(2)
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,60 @@
+"""What a trained detector's answers are worth, as the JSON of an arm holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from pipeline.downstream.classifier.device_dataset import Pool
+from pipeline.downstream.classifier.fit import log_probabilities
+from pipeline.downstream.classifier.scores import accuracy, auroc, confusion, f1, macro_f1, youden
+
+
+def on_validation(network: nn.Module, pool: Pool, batch: int) -> dict[str, float]:
+    """`macro_f1` and `loss` (mean negative log probability of the true class), which tells equal F1 apart."""
+    said, truth = log_probabilities(network, pool, None, batch), pool.labels.cpu().numpy()
+    matrix = confusion(truth, said.argmax(1), said.shape[1])
+    return {"macro_f1": float(macro_f1(matrix)), "loss": float(-said[np.arange(len(truth)), truth].mean())}
+
+
+def judged(network: nn.Module, test: Pool, validation: Pool | None, batch: int) -> dict[str, Any]:
+    """The scores of one repetition, as `classify.run_arm` describes them, without `seed` and `seconds`."""
+    said, truth = log_probabilities(network, test, None, batch), test.labels.cpu().numpy()
+    scores = _scores(said.argmax(1), truth, said.shape[1])
+    return scores | (_of_two(network, said, truth, validation, batch) if said.shape[1] == 2 else {})
+
+
+def _scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:
+    matrix = confusion(truth, predicted, classes)
+    return {
+        "accuracy": float(accuracy(matrix)),
+        "macro_f1": float(macro_f1(matrix)),
+        "f1": [_number(value) for value in f1(matrix)],
+        "confusion": matrix.tolist(),
+        "predicted": predicted.tolist(),
+    }
+
+
+def _of_two(
+    network: nn.Module, said: np.ndarray, truth: np.ndarray, validation: Pool | None, batch: int
+) -> dict[str, Any]:
+    """AUROC, and the scores at the threshold that the validation images choose."""
+    odds = _log_odds(said)
+    threshold = np.nan
+    if validation is not None:
+        known = validation.labels.cpu().numpy()
+        threshold = youden(known == 1, _log_odds(log_probabilities(network, validation, None, batch)))
+    at = None if np.isnan(threshold) else {"log_odds": threshold} | _scores((odds >= threshold).astype(int), truth, 2)
+    return {"log_odds": odds.tolist(), "auroc": _number(auroc(truth == 1, odds)), "at_threshold": at}
+
+
+def _log_odds(said: np.ndarray) -> np.ndarray:
+    """Of the second class. Unlike probabilities they do not run together at 1; rounded, for they are written down."""
+    return np.round(said[:, 1] - said[:, 0], 5)
+
+
+def _number(value: float) -> float | None:
+    """JSON has no NaN."""
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,63 @@
+"""Images that are plainly wrong, to show how bad a number can get."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.evaluation.sample import Sample
+from pipeline.metrics.image_metrics import frequency_plane
+
+CHUNK = 64  # images at a time
+
+
+def noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generator) -> NDArray:
+    """An image (H, W, C) for each label; each pixel is Gaussian with its own mean and spread over the real images."""
+    mean, deviation = _moments(real)
+    return _stored(mean + deviation * rng.standard_normal((len(labels), *mean.shape)), real.images.dtype)
+
+
+def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generator) -> NDArray:
+    """An image (H, W, C) for each label: noise with the radial power spectrum of a random real image of the class.
+
+    It has that image's contrast, smoothness and mean colour, and no structure beyond these.
+    """
+    twins = np.array([_one_of_class(real, label, rng) for label in labels])
+    top = np.iinfo(real.images.dtype).max
+    power = 10 ** (real.vectors("psd")[twins].astype(np.float64) / 10) - 1 / top**2 / 12
+    _, height, width, _ = real.images.shape
+    plane = frequency_plane(height, width)
+    frequency = np.arange(1, power.shape[1] + 1) / min(height, width)
+    images = []
+    for twin, spectrum in zip(twins, np.maximum(power, 0), strict=True):  # below the quantisation is rounding
+        amplitude = np.sqrt(np.interp(plane, frequency, spectrum)) * (plane > 0)
+        field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((height, width))) * amplitude).real
+        images.append(real.pixels(np.array([twin])).mean(axis=(0, 1, 2)) + field[..., None])
+    return _stored(np.stack(images), real.images.dtype)
+
+
+def _one_of_class(real: Sample, label: str, rng: np.random.Generator) -> int:
+    """Position of a random image of a class; of any class where all of that one's images are held out."""
+    mine = np.flatnonzero(real.labels == label)
+    return int(rng.choice(mine if len(mine) else len(real)))
+
+
+def _moments(real: Sample) -> tuple[NDArray, NDArray]:
+    """(H, W, C) mean and standard deviation over images, in [0, 1]."""
+    total, squares = 0.0, 0.0
+    for pixels in _chunks(real):
+        total = total + pixels.sum(axis=0)
+        squares = squares + np.square(pixels).sum(axis=0)
+    mean = total / len(real)
+    return mean, np.sqrt(np.maximum(squares / len(real) - mean**2, 0))  # a negative variance is rounding
+
+
+def _chunks(real: Sample):
+    for start in range(0, len(real), CHUNK):
+        yield real.pixels(np.arange(start, min(start + CHUNK, len(real))))
+
+
+def _stored(images: NDArray, dtype: np.dtype) -> NDArray:
+    """Values as an image set stores them; what leaves [0, 1] saturates, as in a detector."""
+    top = np.iinfo(dtype).max
+    return np.rint(np.clip(images, 0, 1) * top).astype(dtype)

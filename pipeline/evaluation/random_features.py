@@ -1,0 +1,25 @@
+"""Features of the ensemble of random networks, in batches."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.base.device import device
+from pipeline.evaluation.features import PIXELS_A_BATCH, Features, batches
+from pipeline.metrics.random_networks import RandomNetworks
+
+
+def random_features(images: NDArray, description: str) -> Features:
+    """Features of the random ensemble, at the images' own resolution, depth and channels."""
+    _, height, width, channels = images.shape
+    networks = RandomNetworks(channels, min(height, width), device())
+    vectors, grams = [], []
+    with torch.inference_mode():
+        for batch in batches(images, description, max(1, PIXELS_A_BATCH // (height * width))):
+            unit = torch.from_numpy(batch.astype(np.float32) / np.iinfo(images.dtype).max)
+            v, g = networks(unit.permute(0, 3, 1, 2).contiguous().to(device()))
+            vectors.append(v.cpu().numpy())
+            grams.append(g.cpu().numpy())
+    return Features(np.concatenate(vectors), networks.vector_blocks, np.concatenate(grams), networks.gram_blocks)

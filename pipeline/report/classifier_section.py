@@ -1,0 +1,107 @@
+"""What the page says of the detectors: arms, verdicts, and what they mix up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.downstream.records import Arm
+from pipeline.report import class_table, figures, images, labels, roc_section, selection_table
+from pipeline.report.findings import best_of, verdict
+from pipeline.report.labels import learns_from, points, spread
+
+MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions are listed instead
+LISTED = 10
+
+
+def shown(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    """What the template draws, None without arms.
+
+    Args:
+        arms: the classifiers, the baseline first.
+        results: of each arm by its name, the content of its file (`classify.run_arm`).
+    """
+    if not arms:
+        return None
+    first, result = arms[0], results[arms[0].arm]
+    return {
+        "arms": [_arm(arm) for arm in arms],
+        "classes": result["classes"],
+        "steps": result["steps"],
+        "repeats": len(first.repetitions),
+        "n_test": first.n_test,
+        "chance": f"{100 / len(result['classes']):.1f}",
+        "plot": images.svg(figures.detectors(arms, labels.DETECTORS["classification"].score)),
+        "notes": selection_table.notes(arms),
+        "chosen": selection_table.shown(arms),
+        "by_class": class_table.shown(arms),
+        "two": roc_section.shown(arms, results),
+        "confusions": _confusions(arms, results),
+    }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    return {
+        "arm": arm.arm,
+        "made_of": learns_from(arm),
+        "n_real": arm.n_real,
+        "n_synthetic": arm.n_synthetic,
+        "portion": selection_table.portion(arm.chosen.ratio, arm.chosen.filter, arm.chosen.keep),
+        "accuracy": spread(arm.other("accuracy").repetitions),
+        "macro_f1": spread(arm.repetitions),
+        "gain": None if arm.gain is None else points(arm.gain),
+        "interval": None if arm.gain is None else f"{points(arm.low)} to {points(arm.high)}",
+        "verdict": verdict(arm.verdict) if arm.generative else None,
+    }
+
+
+def _confusions(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """`first`: of the baseline and of the best arm with a generator; `others`."""
+    best = best_of(arms)
+    first = [arms[0].arm, *([best.arm] if best else [])]
+    others = [arm.arm for arm in arms if arm.arm not in first]
+    return {"first": [_matrix(results[name]) for name in first], "others": [_matrix(results[name]) for name in others]}
+
+
+def _matrix(result: Mapping[str, Any]) -> dict[str, Any]:
+    counts = np.sum([seed["confusion"] for seed in result["seeds"]], axis=0)
+    return {"arm": result["arm"]} | _mixed_up(counts, result["classes"])
+
+
+def _mixed_up(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:
+    """`confusion`, the whole matrix of (K, K) counts, row = true class; of too many classes None, and its largest
+    confusions in `mixed`."""
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros(counts.shape), where=totals > 0)
+    if len(classes) <= MATRIX_CLASSES:
+        return {"confusion": _confusion(shares, counts, classes), "mixed": []}
+    wrong = shares * (1 - np.eye(len(classes)))
+    largest = np.argsort(-wrong, axis=None, kind="stable")[:LISTED]
+    mixed = [
+        {"truth": classes[i], "said": classes[j], "percent": f"{100 * wrong[i, j]:.0f}"}
+        for i, j in zip(*np.unravel_index(largest, wrong.shape), strict=True)
+        if wrong[i, j] > 0
+    ]
+    return {"confusion": None, "mixed": mixed}
+
+
+def _confusion(shares: np.ndarray, counts: np.ndarray, classes: Sequence[str]) -> list[list[dict[str, str]]]:
+    """Percent of each row, on a scale that keeps its order in gray."""
+    return [
+        [_cell(shares[i, j], counts[i, j], classes[i], classes[j]) for j in range(len(classes))]
+        for i in range(len(classes))
+    ]
+
+
+def _cell(share: float, count: int, truth: str, said: str) -> dict[str, str]:
+    white, dark = np.array([247, 249, 251]), np.array([8, 72, 120])
+    color = white + share**0.7 * (dark - white)
+    percent = f"{100 * share:.0f}"
+    return {
+        "text": "" if percent == "0" else percent,
+        "color": "rgb({:.0f},{:.0f},{:.0f})".format(*color),
+        "ink": "#fff" if share > 0.45 else "#1f2937",
+        "title": f"{truth} taken for {said}: {count}",
+    }

@@ -1,0 +1,169 @@
+"""Everything that the pages show of one data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from pipeline.base.files import read_json
+from pipeline.data.image_set import ImageSet
+from pipeline.downstream.records import Arm, Comparison
+from pipeline.report import (
+    boxes_section,
+    classifier_section,
+    closest_pairs,
+    curves,
+    figures,
+    findings,
+    front_rows,
+    front_table,
+    gallery,
+    images,
+    labels,
+    overview,
+    ranking,
+    sample_grid,
+    tables,
+)
+from pipeline.report.directions import shifts
+from pipeline.report.inputs import DatasetInputs, RunInputs
+from pipeline.report.verdict import Scores, verdict
+from pipeline.settings import UNTRAINED
+
+
+def shown(
+    name: str,
+    inputs: DatasetInputs,
+    comparison: Comparison,
+    numbers: pd.DataFrame,
+    settings: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What the templates need.
+
+    Args:
+        name: of the data set, in the config.
+        inputs: its files.
+        comparison: of its detectors, without arms where there are none.
+        numbers: rows of `tables.summary` of this data set.
+        settings: `Settings.model_dump(mode="json")`.
+
+    Raises:
+        UserError: a file that is there and cannot be read.
+    """
+    real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
+    models = inputs.models()
+    arms, box_arms = comparison.of("classification"), comparison.of("boxes")
+    about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
+    folders = {model: [run.folder for run in inputs.of(model)] for model in models}
+    return (
+        {
+            "name": name,
+            "overview": about,
+            "generators": overview.generators(settings.get("models", {}), folders, about["totals"]["train"]),
+            "strip": sample_grid.strip(real, inputs),
+            "samples": sample_grid.table(real, inputs),
+            "pairs": closest_pairs.shown(real, inputs),
+            "galleries": gallery.shown([inputs.of(model)[0] for model in models]),
+            "training": _training(inputs),
+            "films": [film for run in inputs.runs if (film := _film(run))],
+            "detector": classifier_section.shown(arms, _by_arm(inputs.detection)),
+            "boxes": boxes_section.shown(box_arms, _by_arm(inputs.box_arms), real),
+            "timings": _timings(inputs.benchmarks),
+        }
+        | _answers(scores, inputs, arms, box_arms, _untrained(settings))
+        | _numbers(scores, models, arms, real)
+        | _curves(inputs, models)
+    )
+
+
+def _by_arm(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
+    """Contents of the arms' files."""
+    results = [read_json(path, "arm", "seeds") for path in paths if path.is_file()]
+    return {result["arm"]: result for result in results}
+
+
+def _answers(
+    scores: Scores,
+    inputs: DatasetInputs,
+    arms: Sequence[Arm],
+    box_arms: Sequence[Arm],
+    untrained: set[str],
+) -> dict[str, Any]:
+    """The sentences of both pages."""
+    verdicts = []
+    for model in inputs.models():
+        if evaluations := [read_json(path, "metrics") for path in inputs.evaluations_of(model)]:
+            verdicts.append(verdict(scores, model, shifts(evaluations)))
+    rankings = findings.overall(scores, inputs.models())
+    first = (arms, "classification") if arms else (box_arms, "boxes")
+    return {
+        "closest": [*findings.closest(rankings, verdicts), *findings.no_closer(rankings, untrained)],
+        "glance": front_rows.line(rankings, first[0], labels.DETECTORS[first[1]].score),
+        "helped": _helped(arms, "classification"),
+        "helped_boxes": _helped(box_arms, "boxes"),
+        "cautions": findings.cautions(rankings, [*arms, *box_arms], inputs.learned_in()),
+    }
+
+
+def _untrained(settings: Mapping[str, Any]) -> set[str]:
+    return {name for name, model in settings.get("models", {}).items() if model["family"] in UNTRAINED}
+
+
+def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:
+    words = labels.DETECTORS[task]
+    return findings.helped(arms, words.score, words.of_class)
+
+
+def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: ImageSet) -> dict[str, Any]:
+    positions = ranking.positions(scores, models)
+    return {
+        "headline": front_table.headline(scores, models, arms),
+        "table": ranking.table(scores, models),
+        "positions": images.svg(figures.positions(positions, models)) if positions else None,
+        "by_class": ranking.by_class(scores, models, real.meta["classes"]),
+        "every": ranking.every(scores, models, real.meta["classes"]),
+    }
+
+
+def _curves(inputs: DatasetInputs, models: Sequence[str]) -> dict[str, Any]:
+    evaluations = {model: inputs.evaluations_of(model) for model in models}
+    return {
+        "notes": curves.notes(inputs.evaluations()),
+        "psd": curves.psd(inputs.evaluation, evaluations),
+        "microstructure": curves.microstructure(inputs.evaluation, evaluations),
+        "cut": curves.cut(inputs.evaluations()),
+    }
+
+
+def _training(inputs: DatasetInputs) -> list[dict[str, str]]:
+    """The curves of each generator, `model` and `uri`."""
+    found: dict[str, dict[int, pd.DataFrame]] = {}
+    for run in inputs.runs:
+        if (run.folder / "training.csv").is_file():
+            found.setdefault(run.model, {})[run.seed] = pd.read_csv(run.folder / "training.csv")
+    return [{"model": model, "uri": images.svg(figures.training(model, of))} for model, of in found.items()]
+
+
+def _film(run: RunInputs) -> dict[str, str] | None:
+    """The progress of one generator; a caption says where only its end is shown."""
+    embedded = images.animation(run.folder / "progress.gif")
+    if embedded is None:
+        return None
+    uri, moves = embedded
+    title = f"{run.model}, seed {run.seed}"
+    caption = (
+        "the same latent points drawn all through the training" if moves else "the end; the whole is in progress.gif"
+    )
+    return {"uri": uri, "title": title, "caption": f"{title}: {caption}."}
+
+
+def _timings(benchmarks: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rows = tables.timings(benchmarks)
+    for row in rows:
+        row |= {"time": labels.duration(row["seconds"]), "memory": labels.memory(row["megabytes"])}
+        row |= {key: "" if row[key] is None else row[key] for key in ("seconds", "megabytes")}
+    return rows

@@ -1,0 +1,62 @@
+"""Few shots as a table for a paper, to follow that of the measures in `table.tex`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pipeline.downstream.records import Arm
+from pipeline.report.few_shot_curves import WITHOUT, Curves
+from pipeline.report.few_shot_section import like
+from pipeline.report.labels import number_of_images
+from pipeline.report.latex import escaped
+
+CAPTION = (
+    "{family}: {score} of {task} in \\% over the real training images a class, mean of {repeats} repetitions on the"
+    " same {n_test} test images. Below, the paired gain over the strongest training without a generator in points"
+    " (95\\,\\% interval for repetitions and test images, of all rows of a column together), and the real images a"
+    " class that score the same without a generator."
+)
+
+
+def table(curves: Curves) -> str:
+    """A floating table over the width of the page, three lines an arm; it needs the package booktabs."""
+    first = curves.points[0].first
+    facts = {"repeats": len(first.repetitions), "n_test": first.n_test, "task": curves.task}
+    caption = CAPTION.format(family=escaped(curves.family), score=curves.score, **facts)
+    name = re.sub("[^A-Za-z0-9_]+", "-", f"{curves.family}-{curves.task}")
+    strongest = [f"{100 * point.first.score:.1f} ({escaped(point.first.arm)})" for point in curves.points]
+    lines = [
+        "\\begin{table*}",
+        "\\centering\\small",
+        f"\\caption{{{caption}}}",
+        f"\\label{{tab:shots-{name}}}",
+        f"\\begin{{tabular}}{{l{'r' * len(curves.points)}}}",
+        "\\toprule",
+        _row(["", *map(number_of_images, curves.images)]),
+        "\\midrule",
+        _row([f"strongest {WITHOUT}", *strongest]),
+        "\\midrule",
+    ]
+    for name in curves.generative:
+        lines += _arm(name, [point.arms.get(name) for point in curves.points])
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table*}", ""])
+
+
+def _arm(name: str, arms: Sequence[Arm | None]) -> list[str]:
+    scores = ["--" if arm is None else f"{100 * arm.score:.1f}" for arm in arms]
+    gains = ["" if arm is None else gain(arm) for arm in arms]
+    worths = ["" if arm is None else like(arm.label_efficiency) for arm in arms]
+    return [_row([escaped(name), *scores]), _row(["", *gains]), _row(["", *worths])]
+
+
+def gain(arm: Arm) -> str:
+    """In points, with its interval as sub- and superscript; empty for the baseline."""
+    if arm.gain is None:
+        return ""
+    gain, low, high = (f"{100 * share:+.1f}" for share in (arm.gain, arm.low, arm.high))
+    return f"${gain}_{{\\,{low}}}^{{\\,{high}}}$"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + " \\\\"

@@ -1,0 +1,97 @@
+"""What the pages say of few shots: how many real images each generator is worth, curves, and the table of both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline.downstream.records import Arm, LabelEfficiency
+from pipeline.report import few_shot_figure, images
+from pipeline.report.few_shot_curves import WITHOUT, Curves, drawn
+from pipeline.report.findings import verdict
+from pipeline.report.labels import number_of_images as number
+from pipeline.report.labels import points
+from pipeline.report.style import STYLES
+
+
+def shown(curves: Curves) -> dict[str, Any]:
+    """What the templates draw.
+
+    Returns:
+        `family`, `task`, `score`, `members` (`dataset`, `images`), `repeats`, `n_test`, `sentences`, `overview`
+        and `panels` (data URIs; the first None with more generators than colours), `rows` of
+        the table: `name` and `cells`, one a member, None where the arm was not judged.
+    """
+    arms = [name for name, arm in curves.generative.items() if arm.real]
+    first = curves.points[0].first
+    figure = (curves.images, drawn(curves), curves.score)
+    return {
+        "family": curves.family,
+        "task": curves.task,
+        "score": curves.score,
+        "members": [{"dataset": point.dataset, "images": number(point.images)} for point in curves.points],
+        "repeats": len(first.repetitions),
+        "n_test": first.n_test,
+        "sentences": [sentence(name, curves.images, curves.efficiencies[name]) for name in arms],
+        "overview": images.svg(few_shot_figure.overview(*figure)) if len(arms) <= len(STYLES) else None,
+        "panels": images.svg(few_shot_figure.panels(*figure)),
+        "rows": [_first_row(curves), *(_row(curves, name) for name in curves.generative)],
+    }
+
+
+def _first_row(curves: Curves) -> dict[str, Any]:
+    cells = [{"mean": _percent(point.first), "arm": point.first.arm} for point in curves.points]
+    return {"name": f"strongest {WITHOUT}", "cells": cells}
+
+
+def _row(curves: Curves, name: str) -> dict[str, Any]:
+    arms = [point.arms.get(name) for point in curves.points]
+    return {"name": name, "cells": [None if arm is None else _cell(arm) for arm in arms]}
+
+
+def _cell(arm: Arm) -> dict[str, Any]:
+    of = arm.label_efficiency
+    worth = like(of) if of.unknown else f"like {like(of)}"
+    gain = f"{points(arm.gain)} ({points(arm.low)} to {points(arm.high)})"
+    return {"mean": _percent(arm), "gain": gain, "verdict": verdict(arm.verdict), "worth": worth}
+
+
+def _percent(arm: Arm) -> str:
+    return f"{100 * arm.score:.1f}"
+
+
+def sentence(name: str, images: Sequence[float], worths: Sequence[LabelEfficiency | None]) -> Markup:
+    """`real+ddpm at 10 real images a class scores like 17 (12 to 31) without a generator; at 20 like more than 40.`"""
+    asked = [(number(n), of) for n, of in zip(images, worths, strict=True) if of is not None]
+    told = [(n, like(of)) for n, of in asked if not of.unknown]
+    untold = [n for n, of in asked if of.unknown]
+    parts = [f"at {n} like {number_of}" for n, number_of in told[1:]]
+    if told:
+        n, number_of = told[0]
+        parts.insert(0, f"at {n} real images a class scores like {number_of} {WITHOUT}")
+    if untold:
+        parts.append(f"at {listed(untold)}{'' if told else ' real images a class'} the intervals cannot tell")
+    return Markup("<b>{}</b> {}.").format(name, "; ".join(parts))
+
+
+def listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def like(of: LabelEfficiency) -> str:
+    """Number of images in words, with its interval: `17 (12 to 31)`, `more than 40 (at least 22)`."""
+    fewer, more = f"fewer than {number(of.fewest)}", f"more than {number(of.most)}"
+    if of.unknown:
+        return f"cannot tell ({fewer} to {more})"
+    low, high = fewer if of.low is None else number(of.low), more if of.high is None else number(of.high)
+    if of.worth is not None:
+        return f"{number(of.worth)} ({low} to {high})"
+    match of.beyond:
+        case "fewer":
+            return fewer if of.high is not None and of.high <= of.fewest else f"{fewer} (at most {high})"
+        case "more":
+            return more if of.low is not None and of.low >= of.most else f"{more} (at least {low})"
+        case None:
+            return f"{low} to {high} (the curve is level there)"

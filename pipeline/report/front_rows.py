@@ -1,0 +1,45 @@
+"""A line for each data set on the first page, where there are several: both answers in short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.downstream.records import Arm
+from pipeline.report.findings import Ranking, best_of, made_of, verdict
+from pipeline.report.labels import points
+from pipeline.report.verdict import apart
+
+
+def line(rankings: Sequence[Ranking], arms: Sequence[Arm], score: str) -> dict[str, Any]:
+    """The line of one data set.
+
+    Args:
+        rankings: of its generators, the one to answer by first.
+        arms: of one task, the baseline first; may be empty.
+        score: name of the score that they were compared by.
+
+    Returns:
+        `closest`, names of the generators that no other is closer than; `without`, the score of the best training
+        without a generator in percent, None without a detector; `score`, its name; `gain` of the best arm with one:
+        `made_of`, `text`, `interval`, `verdict`, or None.
+    """
+    best = best_of(arms)
+    return {
+        "closest": _closest(rankings),
+        "without": f"{100 * arms[0].score:.1f}" if arms else None,
+        "score": score,
+        "gain": _gain(best) if best else None,
+    }
+
+
+def _closest(rankings: Sequence[Ranking]) -> list[str]:
+    if not rankings or not rankings[0].models:
+        return []
+    (best, score), *rest = rankings[0].models
+    return [best, *(model for model, other in rest if not apart(score, other))]
+
+
+def _gain(best: Arm) -> dict[str, Any]:
+    words = {"made_of": made_of(best), "verdict": verdict(best.verdict)}
+    return words | {"text": points(best.gain), "interval": f"{points(best.low)} to {points(best.high)}"}

@@ -1,0 +1,120 @@
+"""What is measured on held-out images while a generator trains: which snapshot is the best, and when to stop."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.base.device import full_precision
+from pipeline.base.seeds import derive
+from pipeline.data.image_set import ImageSet
+from pipeline.metrics import image_metrics
+from pipeline.metrics.random_networks import RandomNetworks
+from pipeline.models import distributed
+from pipeline.models.base import GenerativeModel
+from pipeline.models.batch import Draws, Part
+from pipeline.models.layouts import coverage
+from pipeline.settings import ImageSpec
+from pipeline.training.feed import normalise, split_rows, stored_tensor
+from pipeline.training.layouts import layouts_of
+from pipeline.training.model_files import averaged_weights
+from pipeline.training.snapshots import draw
+
+MOST = 256  # held-out images looked at
+LEAST = 20  # fewer tell nothing
+KID, LOSS = "held_out/kid", "loss/held_out"
+
+
+class Watch:
+    """Compares a model with the images of split `val`, which choose here and judge nowhere.
+
+    KID is that of the averaged weights' images, as many of each class as are held out and always from the same seeds,
+    in the features of random networks. Its zero is the held-out images' own distribution; below some LEAST images
+    nothing is measured, and the last weights are kept.
+    """
+
+    def __init__(self, data: ImageSet, spec: ImageSpec, device: torch.device, patience: int | None):
+        rows, labels = split_rows(data, spec, "val")
+        pick = np.linspace(0, len(rows) - 1, min(MOST, len(rows))).round().astype(int)
+        order = np.argsort(labels, kind="stable")[pick]
+        self.labels = torch.from_numpy(labels[order])
+        self.able = len(order) >= LEAST
+        self.device, self.patience = device, patience
+        if self.able:
+            self.images = normalise(stored_tensor(data.images[rows[order]]), float(np.iinfo(data.images.dtype).max))
+            self.masks = None
+            if spec.boxes:
+                layouts = layouts_of(data, rows[order])
+                self.masks = coverage(layouts, len(spec.boxes), spec.height, spec.width)
+            self.networks = RandomNetworks(spec.channels, min(spec.height, spec.width), device)
+            vectors = self._vectors(self.images)
+            self.centre, self.scale = image_metrics.block_scale(vectors, self.networks.vector_blocks)
+            self.real = (vectors - self.centre) / self.scale
+        self.best: dict[str, tuple[float, int]] = {}  # by measure: its lowest value and the images seen then
+        self.weights: dict[str, Tensor] = {}  # averaged, of the lowest KID
+        self.missed: dict[str, int] = {}  # by measure: looks since its lowest value
+
+    def look(self, model: GenerativeModel, images: int, batch: int) -> dict[str, float]:
+        """Measure the model after so many images; keeps its averaged weights where its KID is the lowest so far.
+
+        Returns:
+            `held_out/kid` and the family's own scalars; nothing where too few images are held out.
+        """
+        if not self.able:
+            return {}
+        scalars = self._scalars(model, batch)
+        seeds = torch.tensor([derive(int(label), i) for i, label in enumerate(self.labels)])
+        drawn = self._vectors(draw(model, self.labels, seeds, batch))
+        scalars[KID] = image_metrics.kid((drawn - self.centre) / self.scale, self.real)
+        for name in (KID, LOSS):
+            if name in scalars and math.isfinite(scalars[name]):
+                self._note(name, scalars[name], images, model)
+        return scalars
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `patience` looks have passed without a lower held-out loss, or KID where the family has no loss."""
+        measure = LOSS if LOSS in self.missed else KID
+        return self.patience is not None and self.missed.get(measure, 0) >= self.patience
+
+    def state(self) -> dict[str, Any]:
+        """All but the weights, as JSON types."""
+        return {"best": self.best, "missed": self.missed}
+
+    def load_state(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
+        """The inverse of `state`."""
+        self.best = {name: (value, images) for name, (value, images) in state["best"].items()}
+        self.missed, self.weights = dict(state["missed"]), weights
+
+    def _note(self, name: str, value: float, images: int, model: GenerativeModel) -> None:
+        if value < self.best.get(name, (math.inf, 0))[0]:
+            self.best[name], self.missed[name] = (value, images), 0
+            if name == KID:
+                self.weights = averaged_weights(model)
+        else:
+            self.missed[name] += 1
+
+    @torch.no_grad()
+    def _scalars(self, model: GenerativeModel, batch: int) -> dict[str, float]:
+        model.settle()
+        sums: dict[str, float] = {}
+        n = len(self.labels)
+        with distributed.alone():
+            for start in range(0, n, batch):
+                rows = slice(start, min(start + batch, n))
+                images, labels = (x[rows].to(self.device) for x in (self.images, self.labels))
+                masks = None if self.masks is None else self.masks[rows].to(self.device)
+                part = Part(images, labels, Draws(0, n, rows, self.device), len(labels) / n, masks)
+                for name, value in model.held_out(part).items():
+                    sums[name] = sums.get(name, 0.0) + float(value) * part.share
+        return sums
+
+    @torch.no_grad()
+    def _vectors(self, images: Tensor) -> np.ndarray:
+        with full_precision():
+            parts = [self.networks(x.to(self.device).add(1).div(2).clamp(0, 1))[0].cpu() for x in images.split(64)]
+        return torch.cat(parts).numpy()

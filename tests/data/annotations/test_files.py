@@ -1,0 +1,95 @@
+"""Which files are read."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.data.annotations.files import annotations, files, names_file
+from pipeline.data.annotations.yolo import read_names
+from pipeline.settings import Boxes, Dataset, UserError
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("labels/train/b10.txt", "labels/train/b2.txt", "labels/val/a.txt", "labels/classes.txt",
+                 "labels/.a.txt", "labels/a.TXT", "other/a.xml", "data.yaml"):  # fmt: skip
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    return tmp_path
+
+
+def boxes(path, kind="yolo", **more):
+    return Boxes(format=kind, path=path, **more)
+
+
+def test_folders_globs_and_lists_each_file_once(tree):
+    def found(path):
+        return [annotation.name for annotation in annotations(boxes(path))]
+
+    everything = ["a.TXT", "train/b2.txt", "train/b10.txt", "val/a.txt"]
+    assert found(f"{tree}/labels") == everything
+    assert found([f"{tree}/labels", f"{tree}/labels/val/*.txt"]) == everything
+    assert found(f"{tree}/labels/*/b*.txt") == ["train/b2.txt", "train/b10.txt"]
+    assert found(f"{tree}/labels/val/a.txt") == ["a.txt"]
+    with pytest.raises(UserError, match=r"datasets\.x\.boxes\.path: `.*/nothing` does not exist"):
+        annotations(boxes(f"{tree}/nothing"), "datasets.x.boxes")
+    with pytest.raises(UserError, match=r"boxes\.path: `.*/other` holds no \*\.json file, as `format: coco`"):
+        annotations(boxes(f"{tree}/other", "coco"))
+
+
+def test_the_names_of_yolo_classes_are_looked_for_upwards(tree):
+    nearest = f"{tree}/labels/classes.txt"
+    assert names_file(boxes(f"{tree}/labels")) == nearest
+    assert nearest in files(boxes(f"{tree}/labels"))  # so that a change of it is seen
+    assert names_file(boxes(f"{tree}/labels/val")) == nearest
+    (tree / "labels" / "classes.txt").unlink()
+    assert names_file(boxes(f"{tree}/labels/val/a.txt")) == f"{tree}/data.yaml"
+    assert names_file(boxes(f"{tree}/labels", names=["a"])) is None
+    assert names_file(boxes(f"{tree}/other", "voc")) is None
+    (tree / "data.yaml").unlink()
+    with pytest.raises(UserError, match="list the names here"):
+        names_file(boxes(f"{tree}/labels"))
+    with pytest.raises(UserError, match=r"boxes\.names: `/no/such` does not exist"):
+        names_file(boxes(f"{tree}/labels", names="/no/such"))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data.yaml", "path: x\nnames: [b c, a]\n"),
+        ("data.yaml", "nc: 2\nnames:\n  1: a\n  0: b c\n"),
+        ("classes.txt", "b c\na\n\n"),
+        ("obj.names", "\ufeffb c \r\na"),
+    ],
+)
+def test_names_in_every_dress(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert read_names(str(tmp_path / name)) == ["b c", "a"]
+
+
+BOMB = "a: &a " + "x" * 100_000 + "\nnames: [" + "*a, " * 10_000 + "*a]"  # a gigabyte, were it spelled out
+
+
+NAMELESS = ["", "names: 3", "names: {1: a}", "names: [", "names: [a, [b]]", "!!python/object/apply:os.getcwd []"]
+NAMELESS += ["names: [" * 10_000, BOMB, "names: [2026-99-99]", "names: [!!timestamp x]", f"names: [{'9' * 5000}]"]
+
+
+@pytest.mark.parametrize("text", NAMELESS, ids=range(len(NAMELESS)))
+def test_a_file_without_names_is_refused(tmp_path, text):
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"boxes\.names: .*data\.yaml gives no names"):
+        read_names(str(tmp_path / "data.yaml"))
+
+
+def test_drawn_images_have_no_boxes():
+    with pytest.raises(ValueError, match="have no annotations"):
+        Dataset(source="voronoi", boxes=boxes("x"))
+
+
+def test_planning_imports_neither_torch_nor_pandas():
+    code = (
+        "import pipeline.data.annotations.files, sys; sys.exit(bool({'torch', 'pandas', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,62 @@
+"""Which image an annotation means."""
+
+import pytest
+
+from pipeline.data.annotations.match_names import Names
+from pipeline.data.annotations.records import Record
+from pipeline.data.reading.frame import Header, Rejected
+
+
+def names(*sources):
+    return Names([Header("unused", source, (20, 20, 1), "uint8") for source in sources])
+
+
+def wanted(image, stem=True):
+    return Record(image, stem, "a file", None, [], [])
+
+
+@pytest.mark.parametrize(
+    ("image", "stem", "found"),
+    [
+        ("v1.2", True, "train/v1.2.jpg"),
+        ("v1", True, None),
+        ("labels/train/x", True, "train/x.jpg"),
+        ("labels/val/x", True, "val/x.jpg"),
+        ("elsewhere/x", True, "two"),
+        ("x.jpg", False, "two"),
+        (r"C:\photos\val\x.jpg", False, "val/x.jpg"),
+        ("../../../../val/x.jpg", False, "val/x.jpg"),
+        ("/etc/passwd", False, None),
+        ("y.bmp", False, "y.tif"),  # converted since
+        ("", False, None),
+        ("", True, None),
+        ("..", False, None),
+    ],
+)
+def test_the_longest_common_end_of_a_path_decides(image, stem, found):
+    source = names("train/v1.2.jpg", "train/x.jpg", "val/x.jpg", "y.tif")
+    if found in (None, "two"):
+        with pytest.raises(Rejected, match=r"no image" if found is None else r"could mean train/x\.jpg or val/x\.jpg"):
+            source.find(wanted(image, stem))
+    else:
+        assert source.find(wanted(image, stem)) == found
+
+
+def test_the_suffix_decides_where_it_is_known():
+    source = names("x.png", "x.tif")
+    assert source.find(wanted("x.tif", stem=False)) == "x.tif"
+    with pytest.raises(Rejected, match=r"could mean x\.png or x\.tif"):
+        source.find(wanted("x"))
+
+
+def test_images_inside_a_file_have_their_own_names():
+    source = Names([Header("unused", f"s.tif[{i}]", (20, 20, 1), "uint8", index=i) for i in range(2)])
+    assert source.find(wanted("a/s.tif[1]")) == "s.tif[1]"
+    with pytest.raises(Rejected, match="no image"):
+        source.find(wanted("s"))
+
+
+def test_a_path_longer_than_any_is_no_name():
+    with pytest.raises(Rejected, match="names an image in 4097 characters, more than a path may have"):
+        names("x.png").find(wanted("a/" * 2047 + "x" * 3))
+    assert names("x.png").find(wanted("a/" * 2045 + "x.png", stem=False)) == "x.png"

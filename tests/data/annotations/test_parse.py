@@ -1,0 +1,324 @@
+"""Three formats, one meaning; and files that are none, or mean harm."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from pipeline.data.annotations import parse
+from pipeline.data.annotations.files import Annotation
+from pipeline.data.annotations.parse import ReadTask, read_file
+from tests.data.annotated import coco, voc, yolo
+
+SUFFIX = {"voc": "xml", "coco": "json", "yolo": "txt"}
+
+
+@pytest.fixture
+def reading(tmp_path):
+    """What a file of this format and text holds."""
+
+    def read(kind, text, names=("b", "a")):
+        path = tmp_path / f"one.{SUFFIX[kind]}"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return read_file(ReadTask(Annotation(str(path), path.name), kind, list(names)))
+
+    return read
+
+
+@pytest.fixture
+def record(reading):
+    """Of its only image."""
+
+    def read(kind, text, names=("b", "a")):
+        (only,) = reading(kind, text, names).records
+        return only
+
+    return read
+
+
+# A picture of 40 columns and 20 rows; columns 4 to 9 and rows 2 to 16 of it, both included and counted from 0.
+HERE = ("a", 4, 2, 10, 17)
+
+
+def test_voc_counts_from_one_and_includes_the_last_pixel(record):
+    found = record("voc", voc(("a", 5, 3, 10, 17), size=(20, 40)))
+    assert found.pixels(20, 40) == [HERE]
+    assert found.size == (20, 40)
+    whole = record("voc", voc(("a", 1, 1, 40, 20)))
+    assert whole.pixels(20, 40) == [("a", 0, 0, 40, 20)]
+    assert whole.size is None
+
+
+def test_coco_has_a_corner_and_a_width(record):
+    found = record("coco", coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)]))
+    assert found.pixels(20, 40) == [HERE]
+    assert (found.image, found.size) == ("x.png", (20, 40))
+
+
+def test_yolo_has_a_centre_in_fractions_of_width_and_height(record):
+    found = record("yolo", yolo((1, 7 / 40, 9.5 / 20, 6 / 40, 15 / 20)))
+    np.testing.assert_allclose(found.pixels(20, 40)[0][1:], HERE[1:], atol=1e-12)
+    assert found.pixels(20, 40)[0].label == "a"
+    assert found.size is None
+
+
+def test_the_same_boxes_in_three_formats_are_the_same(record):
+    height, width = 133, 517
+    rng = np.random.default_rng(0)
+    x0, y0 = rng.integers(0, width - 1, 50), rng.integers(0, height - 1, 50)
+    x1, y1 = rng.integers(x0 + 1, width + 1), rng.integers(y0 + 1, height + 1)
+    labels = ["ba"[i % 2] for i in range(50)]
+    boxes = list(zip(labels, *(side.tolist() for side in (x0, y0, x1, y1)), strict=True))
+    as_voc = voc(*[(c, a + 1, b + 1, p, q) for c, a, b, p, q in boxes])
+    as_coco = coco([("x.png", height, width)], [(0, c, a, b, p - a, q - b) for c, a, b, p, q in boxes])
+    as_yolo = yolo(
+        *[
+            ("ba".index(c), (a + p) / 2 / width, (b + q) / 2 / height, (p - a) / width, (q - b) / height)
+            for c, a, b, p, q in boxes
+        ]
+    )
+    found = [
+        record(kind, text).pixels(height, width)
+        for kind, text in (("voc", as_voc), ("coco", as_coco), ("yolo", as_yolo))
+    ]
+    assert found[0] == found[1] == boxes
+    assert [region.label for region in found[2]] == labels
+    np.testing.assert_allclose([r[1:] for r in found[2]], [b[1:] for b in boxes], atol=1e-9)
+
+
+def test_boxes_that_cannot_be_read_are_named_and_the_others_kept(record):
+    xml = voc(("a", 5, 3, 10, 17), ("a", "five", 3, 10, 17), ("  ", 1, 1, 2, 2)).replace(
+        "</annotation>", "<object><name>b</name></object></annotation>"
+    )
+    found = record("voc", xml)
+    assert found.regions == [HERE]
+    assert found.faults == [
+        ("object 2", "its xmin is no number"), ("object 3", "has no class"), ("object 4", "has 0 <bndbox>"),
+    ]  # fmt: skip
+    found = record("yolo", "1 .5 .5 .5 .5\n\n2 .5 .5 .5 .5\n1 .5 .5 .5\n0 .1 .1 .1 .1 .97\n1 .5 x .5 .5\n-1 0 0 1 1")
+    assert len(found.regions) == 1
+    assert found.faults == [
+        ("line 3", "is of an unknown class: number 2 of 2, counted from 0"),
+        ("line 4", "has 4 values, where a box has 5: class, centre x and y, width, height"),
+        ("line 5", "has 6 values, where a box has 5: class, centre x and y, width, height"),
+        ("line 6", "its centre y is no number"),
+        ("line 7", "is of an unknown class: number -1 of 2, counted from 0"),
+    ]
+
+
+def test_coco_files_with_loose_ends(reading):
+    content = json.loads(coco([("x.png", 20, 40), ("y.png", 0, 0)], [(0, "a", 4, 2, 6, 15)]))
+    content["annotations"] += [
+        {"id": 1, "image_id": 99, "category_id": 11, "bbox": [0, 0, 1, 1]},
+        {"id": 2, "image_id": 70, "category_id": 5, "bbox": [0, 0, 1, 1]},
+        {"id": 3, "image_id": 70, "category_id": 11, "bbox": [0, 0, 1]},
+        {"id": 4, "image_id": 70, "category_id": 11, "bbox": [0, 0, 1, 10**400]},
+        {"id": 5, "image_id": 70, "category_id": 11, "bbox": [0, 0, 1, 1], "iscrowd": 1},
+        {"id": 6, "image_id": [70], "category_id": 11, "bbox": [0, 0, 1, 1]},
+    ]
+    content["images"].append({"id": 71, "file_name": "z.png"})
+    found = reading("coco", json.dumps(content))
+    assert found.faults == [
+        ("annotation 1", "belongs to no image: the file has none with id 99"),
+        ("annotation 6", "belongs to no image: the file has none with id [70]"),
+    ]
+    first, second, third = found.records
+    assert first.regions == [HERE]
+    assert [fault.reason for fault in first.faults] == [
+        "is of an unknown class: the file has no category 5",
+        "has no bbox of 4 numbers",
+        "its height is no number",
+        "marks a crowd (iscrowd), not one thing",
+    ]
+    assert second.size is None  # 0 x 0 is what tools write that do not know
+    assert second.unreadable == third.unreadable == "its id 71 stands for 2 images"
+
+
+LAUGHS = "".join(f'<!ENTITY l{i} "{f"&l{i - 1};" * 10}">' for i in range(1, 10))
+BOMB = f'<!DOCTYPE b [<!ENTITY l0 "lol">{LAUGHS}]><annotation><object><name>&l9;</name></object></annotation>'
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "reason"),
+    [
+        ("voc", BOMB, "declares XML entities"),
+        ("voc", "<annotation><object>", "is no XML"),
+        ("voc", b"\xff\xfe\x00\xd8", "is no XML"),
+        ("voc", "", "is no XML"),
+        ("voc", "<" + "a" * 100 + "/>", "begins with <" + "a" * 40 + ">"),
+        ("voc", "<a>" * 200_000, "is no XML"),
+        ("coco", "[" * 200_000, "is no JSON"),
+        ("coco", b"\x89PNG\r\n", "is no JSON"),
+        ("coco", "[]", "is no COCO annotation: it has no list of `images`"),
+        ("coco", '{"images": [], "annotations": {}, "categories": []}', "it has no list of `annotations`"),
+        ("coco", '{"images": [3], "annotations": [], "categories": []}', "it has no list of `images`"),
+        ("yolo", b"\x89PNG\r\n\xff\xfe", "is no text"),
+    ],
+)
+def test_what_is_no_annotation_is_said(reading, kind, text, reason):
+    found = reading(kind, text)
+    said = found.unreadable if kind == "coco" else found.records[0].unreadable
+    assert reason in said
+    assert len(said) < 250
+
+
+def test_an_xml_file_cannot_read_another(tmp_path, record):
+    secret = tmp_path / "secret.txt"
+    secret.write_text("open sesame")
+    for declaration in (f'<!ENTITY x SYSTEM "file://{secret}">', f'<!ENTITY % x SYSTEM "file://{secret}"> %x;'):
+        hostile = f"<!DOCTYPE a [{declaration}]>" + voc(("a", 5, 3, 10, 17)).replace(">a<", ">&x;<")
+        found = record("voc", hostile)
+        assert found.regions == []
+        assert "declares XML entities" in found.unreadable
+    outside = f'<!DOCTYPE a SYSTEM "file://{secret}">' + voc(("a", 5, 3, 10, 17))
+    assert record("voc", outside).regions == [HERE]  # a document type alone is not looked at
+
+
+def test_a_file_that_is_too_large_is_not_opened(reading, monkeypatch):
+    text = yolo((1, 0.5, 0.5, 1, 1))
+    monkeypatch.setitem(parse.LARGEST, "yolo", len(text))
+    assert reading("yolo", text).records[0].unreadable is None
+    assert reading("yolo", text + "\n").records[0].unreadable == "has 14 bytes, more than the 13 that a yolo file may"
+
+
+def test_what_is_no_file_is_never_opened(tmp_path):
+    (tmp_path / "folder.xml").mkdir()
+    (tmp_path / "link.xml").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.xml").symlink_to(tmp_path / "loop.xml")
+    (tmp_path / "zero.xml").symlink_to("/dev/zero")  # without an end
+    os.mkfifo(tmp_path / "pipe.xml")  # nobody will ever write into it
+    reasons = {
+        path.name: read_file(ReadTask(Annotation(str(path), path.name), "voc", [])).records[0].unreadable
+        for path in tmp_path.iterdir()
+    }
+    assert reasons == {
+        "folder.xml": "is a folder that cannot be listed",
+        "link.xml": f"is a link to {tmp_path}/nowhere, which is not there: was its content fetched?",
+        "loop.xml": "is a link that leads back to itself",
+        "zero.xml": "is a device, not a file",
+        "pipe.xml": "is a pipe, not a file",
+    }
+
+
+def test_a_file_that_may_not_be_read_is_said(tmp_path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(13, "denied")
+
+    path = tmp_path / "a.txt"
+    path.write_text("0 .5 .5 1 1")
+    monkeypatch.setattr(
+        "pipeline.data.annotations.yolo.open", denied, raising=False
+    )  # a test may run as a user who may do all
+    assert read_file(ReadTask(Annotation(str(path), "a.txt"), "yolo", ["a"])).records[0].unreadable == (
+        "cannot be read: Permission denied"
+    )
+
+
+WRONG = [None, True, 3, 2.5, "x", [], {}, [[1]], {"a": []}, -1, 10**400, "9" * 400, float("nan"), "\ud800", ""]
+
+
+def test_wrong_types_anywhere_in_a_coco_file_make_no_error(reading):
+    """Each value of a right file in turn is replaced by each wrong one: what is said has a bounded length."""
+    right = json.loads(coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)]))
+    places = [(key, None, None) for key in right] + [(key, 0, None) for key in right]
+    places += [(key, 0, field) for key in right for field in right[key][0]]
+    places += [("annotations", 0, ("bbox", i)) for i in range(4)]
+    seen = 0
+    for section, place, field in places:
+        for wrong in WRONG:
+            content = json.loads(json.dumps(right))
+            if place is None:
+                content[section] = wrong
+            elif field is None:
+                content[section][place] = wrong
+            elif isinstance(field, tuple):
+                content[section][place][field[0]][field[1]] = wrong
+            else:
+                content[section][place][field] = wrong
+            found = reading("coco", json.dumps(content))
+            reasons = [found.unreadable or "", *(f.reason + f.box for f in found.faults)]
+            for record in found.records:
+                reasons += [record.unreadable or "", *(fault.reason + fault.box for fault in record.faults)]
+                assert all(isinstance(end, float) for region in record.regions for end in region[1:])
+            assert not any("decoder" in reason or len(reason) > 300 for reason in reasons), (section, field, wrong)
+            seen += any(reasons)
+    assert seen > len(places) * len(WRONG) / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("a" * 201, "has a class whose name has 201 characters, more than 200"),
+        ("a" * 10**6, "has a class whose name has 1000000 characters, more than 200"),
+        ("a\x1b[31m", "has a class whose name has a control character or half a letter"),
+        ("a\0", "has a class whose name has a control character or half a letter"),
+        ("\ud800", "has a class whose name has a control character or half a letter"),
+    ],
+    ids=["long", "huge", "escape", "nul", "half"],
+)
+def test_a_name_that_no_table_can_hold_is_none(record, name, reason):
+    found = record("coco", coco([("x.png", 20, 40)], [(0, name, 4, 2, 6, 15)], categories=(name,)))
+    assert (found.regions, [fault.reason for fault in found.faults]) == ([], [reason])
+
+
+def test_letters_of_every_language_are_names(record):
+    for name in ("Lunker-Ø", "裂纹", "\u0628\u200c\u0627", "a" * 200):
+        found = record("coco", coco([("x.png", 20, 40)], [(0, name, 4, 2, 6, 15)], categories=(name,)))
+        assert found.regions[0].label == name
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e400", "9" * 5000])
+def test_numbers_beyond_all_images_come_through_to_be_judged(record, text):
+    (region,) = record("voc", voc(("a", text, 3, 10, 17))).regions
+    assert not np.isfinite(region.x0)
+
+
+def test_what_only_python_calls_a_number_is_none(record):
+    assert record("voc", voc(("a", "1_0", 3, 10, 17))).faults == [("object 1", "its xmin is no number")]
+    content = json.loads(coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)]))
+    content["annotations"][0]["bbox"][0] = True
+    assert record("coco", json.dumps(content)).faults == [("annotation 0", "its x is no number")]
+
+
+def test_a_file_of_nonsense_is_said_in_a_few_words(record):
+    found = record("yolo", "junk\n" * 5000)
+    assert len(found.faults) == 101
+    assert found.faults[-1] == ("4900 others", "cannot be used either")
+
+
+def test_more_boxes_than_a_picture_can_have_are_none(record, monkeypatch):
+    monkeypatch.setattr(parse, "MOST_BOXES", 3)
+    lines = [(1, 0.5, 0.5, 0.1 * i, 1) for i in range(1, 5)]
+    assert len(record("yolo", yolo(*lines[:3])).regions) == 3
+    found = record("yolo", yolo(*lines))
+    assert (found.regions, found.unreadable) == ([], "marks 4 boxes, more than the 3 that an image may have")
+
+
+@pytest.mark.parametrize("kind", ["voc", "coco", "yolo"])
+def test_damaged_files_make_no_error(reading, kind):
+    """Bytes of right files changed, left out, doubled: read, or said why not."""
+    rng = np.random.default_rng(0)
+    marks = [("a", 5 + i, 3, 10 + i, 17) for i in range(3)]
+    right = {
+        "voc": voc(*marks, size=(20, 40)),
+        "coco": coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)] * 3),
+        "yolo": yolo(*[(1, 0.5, 0.5, 0.1, 0.1)] * 3),
+    }[kind].encode()
+    for _ in range(150):
+        damaged = bytearray(right)
+        for at in rng.integers(0, len(right), rng.integers(1, 6)):
+            start, end = sorted(rng.integers(0, len(damaged) + 1, 2).tolist())
+            match rng.integers(4):
+                case 0:
+                    damaged[at % len(damaged) : at % len(damaged) + 1] = rng.bytes(1)
+                case 1:
+                    del damaged[start : min(end, start + 8)]
+                case 2:
+                    damaged[start:start] = damaged[start:end]
+                case _:
+                    damaged[start:start] = rng.bytes(4)
+            damaged = damaged or bytearray(b" ")
+        found = reading(kind, bytes(damaged))
+        reasons = [found.unreadable or "", *(record.unreadable or "" for record in found.records)]
+        assert all(len(reason) < 300 for reason in reasons)

@@ -1,0 +1,82 @@
+"""Classes from folders, names and tables."""
+
+import pytest
+
+from pipeline.data.preparing import labels
+from pipeline.data.reading.frame import Rejected
+from pipeline.settings import UserError
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(text, name="t.csv"):
+        (tmp_path / name).write_text(text, encoding="utf-8-sig")
+        return str(tmp_path / name)
+
+    return write
+
+
+def test_rules(dataset):
+    def label(source, folder="f", from_file=None, **rule):
+        return labels.label_of(dataset(labels=rule), source, folder, from_file, None)
+
+    assert label("x/y.png") == "all"
+    assert label("x/y.png", rule="folder") == "f"
+    assert label("d/rolled-in_scale_291.jpg", rule="filename") == "rolled-in_scale"
+    assert label("crack 07.tif[3]", rule="filename") == "crack"
+    assert label("s12_bad.png", rule="filename", pattern=r"_(\w+)$") == "bad"
+    assert label("x.h5[0]", from_file="3", rule="hdf5") == "3"
+    with pytest.raises(Rejected, match=r"`nothing` does not match labels\.pattern"):
+        label("nothing.png", rule="filename")
+    with pytest.raises(Rejected, match=r"`f`, which labels\.classes does not name"):
+        label("x.png", rule="folder", classes=["a", "b"])
+
+
+def test_a_table_finds_full_names_and_unique_last_parts(dataset, table):
+    path = table("file,class\n./good/1.png,a\n2.png,b\ngood\\3.png,c\n9.png,d\n")
+    rows = labels.read_table(dataset(labels={"rule": "csv", "csv": [path]}))
+    assert rows.find("good/1.png", set()).label == "a"
+    assert rows.find("bad/2.png", set()).label == "b"
+    assert rows.find("good/3.png", set()).label == "c"
+    assert rows.find("bad/2.png", {"2.png"}) is None  # two images have this name: which one is meant?
+    assert [row.file for row in rows.unused()] == ["9.png"]
+
+
+def test_groups_and_splits_of_a_table(dataset, table):
+    path = table("file,class,item,part\n1.png,a,k1,val\n2.png,a,,train\n")
+    settings = dataset(
+        labels={"rule": "csv", "csv": [path]},
+        split={"column": "part", "group_column": "item", "names": {"train": "train", "val": "test"}},
+    )
+    rows = labels.read_table(settings)
+    first, second = rows.find("1.png", set()), rows.find("2.png", set())
+    assert (first.split, second.split) == ("test", "train")
+    assert labels.group_of(settings, "1.png", "1.png", first) == "k1"
+    assert labels.group_of(settings, "2.png", "2.png", second) == "2.png"
+
+
+def test_groups_from_names(dataset):
+    settings = dataset(split={"group_pattern": r"^(.+)_y\d+$"})
+    assert labels.group_of(settings, "d/040617#2_S127(2)0015_y0382.tif", "whole", None) == "040617#2_S127(2)0015"
+    with pytest.raises(Rejected, match=r"split\.group_pattern"):
+        labels.group_of(settings, "other.tif", "whole", None)
+
+
+def test_contradictions_and_missing_columns_are_named(dataset, table):
+    path = table("file,class,part\n1.png,a,train\n1.png,b,train\n2.png,a,holdout\n")
+    with pytest.raises(Rejected, match="2 rows for it that differ"):
+        labels.read_table(dataset(labels={"rule": "csv", "csv": [path]})).find("1.png", set())
+    with pytest.raises(UserError, match=r"labels\.class_column: .*no column `kind`; it has file, class, part"):
+        labels.read_table(dataset(labels={"rule": "csv", "csv": [path], "class_column": "kind"}))
+    with pytest.raises(UserError, match=r"line 4 has the split `holdout`, which is not one of train, val, test"):
+        labels.read_table(dataset(labels={"csv": [path]}, split={"column": "part"}))
+    with pytest.raises(UserError, match=r"labels\.csv: no file"):
+        labels.read_table(dataset(labels={"rule": "csv"}))
+
+
+def test_asked_classes_must_occur_and_keep_their_order(dataset):
+    asked = dataset(labels={"rule": "folder", "classes": ["b", "a"]})
+    assert labels.classes(asked, {"a", "b"}) == ["b", "a"]
+    assert labels.classes(dataset(), {"b", "a"}) == ["a", "b"]
+    with pytest.raises(UserError, match="no usable image of `b`; the classes found are a"):
+        labels.classes(asked, {"a"})

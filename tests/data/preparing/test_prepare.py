@@ -1,0 +1,403 @@
+"""From files to an image set."""
+
+import csv
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.data.image_set import ImageSet
+from pipeline.data.near_duplicates import report
+from pipeline.data.preparing import prepare as module
+from pipeline.data.preparing import scaling
+from pipeline.data.preparing.prepare import prepare
+from pipeline.data.reading.sandbox import Failed
+from pipeline.settings import UserError
+from tests.data.conftest import Inline
+
+
+def rejected(out):
+    with open(out / "rejected.csv", encoding="utf-8") as file:
+        return {row["file"]: row["reason"] for row in csv.DictReader(file)}
+
+
+def test_awkward_names_nested_folders_and_bad_files(tmp_path, inline, folder, picture, dataset, capsys):
+    nan = np.full((20, 20), np.nan, np.float32)
+    content = {f"good/deep er/a#{i} (1).png": picture(i, (20, 30)) for i in range(6)}
+    content |= {f"schlecht ü/[{i}].tif": picture(10 + i, (40, 20)) for i in range(6)}
+    content |= {
+        "good/empty.png": b"", "good/text.jpg": b"just some words in a file of another name",
+        "good/black.png": np.zeros((20, 20), np.uint8), "good/nan.tif": nan, "README.md": b"# about",
+    }  # fmt: skip
+    out = tmp_path / "out"
+    prepare(dataset(folder(content), labels={"rule": "folder"}), out)
+    images = ImageSet.open(out)
+    assert images.meta["classes"] == ["good", "schlecht ü"]
+    assert images.images.shape == (12, 16, 16, 1)
+    assert images.metadata["source"][0] == "good/deep er/a#0 (1).png"
+    reasons = rejected(out)
+    assert sorted(reasons) == ["good/black.png", "good/empty.png", "good/nan.tif", "good/text.jpg"]
+    assert reasons["good/nan.tif"] == "has 400 pixel value(s) that are not finite (NaN or infinity)"
+    assert "every pixel is 0" in reasons["good/black.png"]
+    with Image.open(out / "preview.png") as preview:
+        assert preview.size[0] > 900
+    said = capsys.readouterr().err
+    assert "12 images of 16 x 16" in said
+    assert "mixed sizes: 20 x 30 (6), 40 x 20 (6)" in said
+    assert "first of 4 rejected" in said
+
+
+def test_the_end_of_a_line_within_a_name_ends_no_row(tmp_path, inline, folder, picture, dataset):
+    content = {f"a\rb/{i}\r.png": picture(i, (16, 16)) for i in range(4)}
+    content |= {f"c\nd/{i}\r\n.png": picture(4 + i, (16, 16)) for i in range(4)}
+    prepare(dataset(folder(content | {"a\rb/\rtext.png": b"words"}), labels={"rule": "folder"}), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert set(images.metadata["source"]) == set(content)
+    assert images.meta["classes"] == ["a\rb", "c\nd"]
+    with open(tmp_path / "out" / "rejected.csv", encoding="utf-8", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == ["a\rb/\rtext.png"]
+
+
+def test_pixels_arrive_unchanged_where_nothing_is_to_be_done(tmp_path, inline, folder, picture, dataset):
+    pictures = [picture(i, (16, 16), "uint16") for i in range(5)]
+    prepare(dataset(folder({f"{i}.tif": p for i, p in enumerate(pictures)})), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    np.testing.assert_array_equal(images.images[..., 0], pictures)
+    assert images.meta["dtype"] == "uint16"
+    assert images.meta["scaling"] == {"rule": "dtype", "low": 0, "high": 65535}
+    np.testing.assert_array_equal(scaling.restore(images.images[..., 0], images.meta), pictures)
+    assert rejected(tmp_path / "out") == {}
+    assert set(images.metadata["split"]) == {"train", "test"}
+
+
+def test_mixed_depths_and_colours(tmp_path, inline, folder, dataset, capsys):
+    gray = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    red = np.zeros((16, 16, 3), np.uint8)
+    red[..., 0] = gray
+    content = {"8.png": gray, "16.tif": gray.astype(np.uint16) * 257, "red.png": red}
+    root = folder(content)
+    prepare(dataset(root), tmp_path / "rgb")
+    images = ImageSet.open(tmp_path / "rgb")
+    assert (images.images.dtype, images.images.shape[-1]) == (np.uint16, 3)
+    eight, sixteen, coloured = images.images  # in natural order of names
+    np.testing.assert_array_equal(eight, sixteen)  # full range stands for full range
+    np.testing.assert_array_equal(coloured[..., 0], gray.astype(np.uint16) * 257)
+    assert coloured[..., 1:].max() == 0
+    said = capsys.readouterr().err
+    assert "mixed depths: uint8 (2), uint16 (1)" in said
+    assert "1 of 3 show colour (first: red.png)" in said
+    prepare(dataset(root, channels="gray"), tmp_path / "gray")
+    luma = ImageSet.open(tmp_path / "gray").images[2, ..., 0]
+    np.testing.assert_allclose(luma, np.rint(0.299 * gray * 257.0), atol=1)
+
+
+def test_wide_strips_are_tiled_and_stay_together(tmp_path, inline, folder, dataset, picture):
+    strips = {f"strip_{i}.tif": picture(i, (20, 120)) for i in range(5)}
+    settings = dataset(folder(strips), fit="tile", pixel_size=0.5, tile_overlap=0.5)
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert len(images) == 5 * 2 * 14
+    row = images.metadata.iloc[-1]
+    assert (row["source"], row["row"], row["col"]) == ("strip_4.tif", 4, 104)  # flush with the lower right corner
+    np.testing.assert_array_equal(images.images[-1, ..., 0], strips["strip_4.tif"][4:, 104:])
+    assert (images.metadata.groupby("source")["split"].nunique() == 1).all()
+    assert images.meta["pixel_size"] == 0.5
+    half = settings.model_copy(update={"tile_source": 20.0})
+    prepare(half, tmp_path / "half")
+    assert ImageSet.open(tmp_path / "half").meta["pixel_size"] == 0.5 * 20 / 16
+
+
+def test_tiles_of_one_value_and_images_smaller_than_a_tile_are_left_out(tmp_path, inline, folder, dataset, picture):
+    half_black = picture(9, (16, 64))
+    half_black[:, :32] = 0
+    content = {"half.png": half_black, "small.png": picture(1, (15, 99))}
+    content |= {f"{i}.png": picture(i, (16, 64)) for i in range(3)}
+    prepare(dataset(folder(content), fit="tile", tile_overlap=0), tmp_path / "out")
+    assert len(ImageSet.open(tmp_path / "out")) == 3 * 4 + 2
+    assert "15 x 99 pixels are smaller than a tile" in rejected(tmp_path / "out")["small.png"]
+    assert "is constant" in rejected(tmp_path / "out")["half.png"]
+
+
+def test_crop_and_its_errors(tmp_path, inline, folder, dataset, picture):
+    marked = {f"{i}.png": picture(i, (20, 16)) // 2 for i in range(4)}
+    for pixels in marked.values():
+        pixels[16:] = 255
+    root = folder(marked)
+    prepare(dataset(root, crop_bottom=4), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out").images
+    np.testing.assert_array_equal(images[1, ..., 0], marked["1.png"][:16])
+    with pytest.raises(UserError, match=r"none of 4 file\(s\) can be used: 0\.png: .*crop_bottom \(20\) leaves none"):
+        prepare(dataset(root, crop_bottom=20), tmp_path / "none")
+    assert len(rejected(tmp_path / "none")) == 4
+
+
+def test_scaling_rules(tmp_path, inline, folder, dataset, picture, capsys):
+    content = {f"{i}.tif": (1000 + 500 * i + picture(i, (16, 16), "float32") * 100).astype("f4") for i in range(4)}
+    root = folder(content)
+    with pytest.raises(UserError, match="outside"):
+        prepare(dataset(root), tmp_path / "a")
+    prepare(dataset(root, scaling={"rule": "percentile", "low_percentile": 0, "high_percentile": 100}), tmp_path / "b")
+    images = ImageSet.open(tmp_path / "b")
+    train = images.rows("train")
+    seen = np.stack(list(content.values()))[train]
+    assert (images.meta["scaling"]["low"], images.meta["scaling"]["high"]) == (seen.min(), seen.max())
+    np.testing.assert_allclose(scaling.restore(images.images[train, ..., 0], images.meta), seen, atol=0.02)
+    prepare(dataset(root, scaling={"rule": "image_percentile"}), tmp_path / "c")
+    each = ImageSet.open(tmp_path / "c")
+    assert np.ptp(each.images[..., 0].mean(axis=(1, 2))) < 0.1 * 65535
+    np.testing.assert_allclose(np.diff(each.metadata["low"]), 500, atol=10)
+    assert each.meta["scaling"]["low"] == pytest.approx(each.metadata["low"][each.rows("train")].median())
+    prepare(dataset(root, scaling={"rule": "fixed", "low": 0, "high": 1e6}), tmp_path / "d")
+    assert "the images use 0.2% of this range" in capsys.readouterr().err
+
+
+def test_small_whole_numbers_in_wide_types_are_not_turned_black(tmp_path, inline, dataset, picture):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["images"] = picture(1, (6, 16, 16)).astype(np.int64)
+    with pytest.raises(UserError, match="become one level"):
+        prepare(dataset(str(tmp_path / "a.h5")), tmp_path / "out")
+
+
+def test_a_table_of_classes_and_splits(tmp_path, inline, folder, dataset, picture):
+    root = folder({f"{i}.png": picture(i) for i in range(9)})
+    table = tmp_path / "t.csv"
+    rows = [f"{i}.png,{'ab'[i % 2]},{'val' if i < 2 else 'train'}" for i in range(8)]
+    table.write_text("\n".join(["file,class,split", *rows, "lost.png,a,train"]))
+    settings = dataset(
+        root, labels={"rule": "csv", "csv": [str(table)]},
+        split={"column": "split", "names": {"train": "train", "val": "test"}, "val": 0.34},
+    )  # fmt: skip
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["source"][images.rows("test")].tolist() == ["0.png", "1.png"]
+    assert sorted(images.metadata["label"][images.rows("val")]) == ["a", "b"]
+    assert rejected(tmp_path / "out") == {
+        "8.png": "has no row in labels.csv",
+        "lost.png": "t.csv has a row for it, but the source has no such image",
+    }
+
+
+def test_classes_and_limits(tmp_path, inline, folder, dataset, picture):
+    root = folder({f"{c}_{i}.png": picture(100 * ord(c) + i) for c in "abc" for i in range(10)})
+    by_name = {"rule": "filename"}
+    prepare(dataset(root, labels=by_name | {"classes": ["c", "a"]}), tmp_path / "two")
+    images = ImageSet.open(tmp_path / "two")
+    assert images.meta["classes"] == ["c", "a"]
+    assert images.metadata["label"].value_counts().to_dict() == {"a": 10, "c": 10}
+    assert rejected(tmp_path / "two")["b_3.png"] == "has the class `b`, which labels.classes does not name"
+    prepare(dataset(root, labels=by_name, limit=4), tmp_path / "limit")
+    assert ImageSet.open(tmp_path / "limit").metadata["label"].value_counts().to_dict() == {"a": 4, "b": 4, "c": 4}
+
+
+def test_images_that_a_limit_drew_in_vain_are_replaced(tmp_path, inline, folder, dataset, picture):
+    content = {f"{i}.png": b"broken" if i % 2 else picture(i) for i in range(20)}
+    prepare(dataset(folder(content), limit=10), tmp_path / "out")
+    assert len(ImageSet.open(tmp_path / "out")) == 10
+
+
+def test_a_class_of_one_image_stops(tmp_path, inline, folder, dataset, picture):
+    root = folder({"a_1.png": picture(1), "a_2.png": picture(2), "lonely_1.png": picture(3)})
+    with pytest.raises(UserError, match="class `lonely`: 1 image"):
+        prepare(dataset(root, labels={"rule": "filename"}), tmp_path / "out")
+
+
+def test_copies_stay_on_one_side(tmp_path, inline, folder, dataset, picture):
+    content = {f"{i}.png": picture(i // 2) for i in range(20)}  # each twice
+    prepare(dataset(folder(content)), tmp_path / "out")
+    sides = ImageSet.open(tmp_path / "out").metadata["split"].to_numpy()
+    assert (sides[::2] == sides[1::2]).all()
+    assert set(sides) == {"train", "val", "test"}
+
+
+def near_duplicates(out):
+    with open(out / "near_duplicates.csv", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, capsys):
+    prepare(dataset(crops()), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    scene = images.metadata["source"].str.split("_").str[0]
+    assert (images.metadata.groupby(scene)["split"].nunique() == 1).all()
+    assert images.metadata["group"].nunique() == 16
+    rows = near_duplicates(tmp_path / "out")
+    assert len(rows) == 16 * 3
+    assert [rows[0][name] for name in ("file", "other", "rows", "cols")] == ["0_a.png", "0_b.png", "20", "8"]
+    facts = images.meta["near_duplicates"]
+    assert (facts["images"], facts["of"], facts["pairs"], facts["crossing"], facts["leak"]) == (48, 48, 48, 0, 0)
+    assert 0.7 < facts["leak_at_random"] < 1  # two partners of each, of which about seven in ten train
+    assert "48 of 48 images overlap another (48 pairs" in capsys.readouterr().err
+
+
+def test_a_given_split_across_overlapping_crops_is_left_and_said(tmp_path, inline, crops, dataset, capsys):
+    table = tmp_path / "t.csv"
+    lines = [f"{i}_{n}.png,{'val' if (i, n) in [(3, 'b'), (5, 'a')] else 'train'}" for i in range(16) for n in "abc"]
+    table.write_text("\n".join(["file,split", *lines]))
+    split = {"column": "split", "names": {"train": "train", "val": "test"}, "val": 0}
+    settings = dataset(crops(), labels={"csv": [str(table)]}, split=split)
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["source"][images.rows("test")].tolist() == ["3_b.png", "5_a.png"]
+    facts = images.meta["near_duplicates"]
+    assert (facts["crossing"], facts["leak"]) == (4, 1)
+    assert "4 overlapping pair(s) across its sides" in (said := capsys.readouterr().err)
+    assert "3_a.png and 3_b.png; 3_b.png and 3_c.png; 5_a.png and 5_b.png; ..." in said
+
+
+def test_a_given_split_that_divides_groups_is_left_and_said(tmp_path, inline, folder, dataset, picture, capsys):
+    table = tmp_path / "t.csv"
+    sides = ["train", "test", "test", "test", "val", "train", "train", "train"]  # of groups g0, g0, g1, g1, ...
+    table.write_text("\n".join(["file,group,split", *(f"{i}.png,g{i // 2},{side}" for i, side in enumerate(sides))]))
+    root, labels = folder({f"{i}.png": picture(i) for i in range(8)}), {"csv": [str(table)]}
+    split = {"group_column": "group", "near_duplicates": "off"}
+    prepare(dataset(root, labels=labels, split=split | {"column": "split"}), tmp_path / "given")
+    assert ImageSet.open(tmp_path / "given").metadata["split"].tolist() == sides
+    assert "WARNING: the split of the CSV divides 2 group(s)" in (said := capsys.readouterr().err)
+    assert "images of `g0` are on test and train" in said
+    prepare(dataset(root, labels=labels, split=split), tmp_path / "drawn")
+    assert "WARNING" not in capsys.readouterr().err
+
+
+def test_near_duplicates_are_not_looked_for_where_it_is_off_or_would_take_long(
+    tmp_path, inline, crops, dataset, capsys, monkeypatch
+):
+    root = crops()
+    prepare(dataset(root, split={"near_duplicates": "off"}), tmp_path / "off")
+    assert ImageSet.open(tmp_path / "off").meta["near_duplicates"] is None
+    assert near_duplicates(tmp_path / "off") == []
+    assert "not looked for (split.near_duplicates: off)" in capsys.readouterr().err
+    monkeypatch.setattr(report, "LARGEST", 47)
+    prepare(dataset(root), tmp_path / "many")
+    assert "NOT looked for among 48 images" in capsys.readouterr().err
+    prepare(dataset(root, limit=47), tmp_path / "limited")
+    prepare(dataset(root, split={"near_duplicates": "on"}), tmp_path / "on")
+    assert ImageSet.open(tmp_path / "limited").meta["near_duplicates"]["of"] == 47
+    assert ImageSet.open(tmp_path / "on").meta["near_duplicates"]["pairs"] == 48
+
+
+def test_procedural_images_come_back_through_the_reader(tmp_path, inline, dataset):
+    settings = dataset("voronoi", size=32, voronoi={"images_per_class": 5, "classes": ["scratch", "intact"]})
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    with h5py.File(tmp_path / "out" / "voronoi.h5") as file:
+        np.testing.assert_array_equal(images.images[..., 0], file["images"])
+    assert images.metadata["label"].value_counts().to_dict() == {"scratch": 5, "intact": 5}
+    assert images.metadata["group"].nunique() == 10
+
+
+def test_the_same_set_in_several_processes_and_in_this_one(tmp_path, folder, dataset, picture, monkeypatch):
+    content = {f"{i}.tif": picture(i, (30, 70), "uint16") for i in range(12)}
+    content["broken.tif"] = b"II*\0" + b"\xff" * 60
+    settings = dataset(folder(content), fit="tile", scaling={"rule": "percentile"})
+    prepare(settings, tmp_path / "many", workers=3)
+    monkeypatch.setattr(module, "TASK_IMAGES", 1)
+    prepare(settings, tmp_path / "one", workers=1)
+    for name in ("images.npy", "metadata.csv", "meta.json", "rejected.csv", "near_duplicates.csv"):
+        assert (tmp_path / "many" / name).read_bytes() == (tmp_path / "one" / name).read_bytes(), name
+
+
+NEU = {"rule": "filename", "csv": ["splits/train.csv", "splits/val.csv"]}
+
+
+def failing(monkeypatch, *bad):
+    """The second pass fails for images of these names, as where a process is ended."""
+
+    class Pool(Inline):
+        def map(self, function, tasks, divide=None):
+            for task in tasks:
+                for part in divide(task) if function is module.draw else [task]:
+                    ended = function is module.draw and part.drawings[0].header.source in bad
+                    yield part, Failed("took more than 120 s of processor time to decode") if ended else function(part)
+
+    monkeypatch.setattr(module, "Pool", Pool)
+
+
+def test_an_image_that_fails_in_the_second_pass_is_rejected_and_the_rest_is_what_it_would_be_without_it(
+    tmp_path, folder, picture, dataset, monkeypatch
+):
+    content = {f"{i}.png": picture(i) for i in range(9)}
+    scaling = {"rule": "percentile"}
+    failing(monkeypatch, "3.png", "7.png")
+    prepare(dataset(folder(content), scaling=scaling), tmp_path / "out")
+    assert rejected(tmp_path / "out") == dict.fromkeys(
+        ("3.png", "7.png"),
+        "could be read at first, but not again: took more than 120 s of processor time to decode",
+    )
+    for name in ("3.png", "7.png"):
+        (Path(folder({})) / name).unlink()
+    prepare(dataset(folder({}), scaling=scaling), tmp_path / "without")
+    for name in ("images.npy", "metadata.csv", "meta.json", "near_duplicates.csv"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "without" / name).read_bytes()
+
+
+def test_a_source_that_fails_whole_stops_with_the_reasons_and_leaves_the_list(
+    tmp_path, folder, picture, dataset, monkeypatch, capsys
+):
+    content = {f"{i}.png": picture(i) for i in range(5)} | {f"{i}.jpg": b"" for i in range(4)}
+    failing(monkeypatch, *content)
+    kept = tmp_path / "logs"
+    with pytest.raises(UserError, match=rf"none of 9 file\(s\) can be used.* all 9 lines are in {kept}/rejected\.csv"):
+        prepare(dataset(folder(content)), tmp_path / "out", kept=kept)
+    assert len(rejected(kept)) == 9
+    said = capsys.readouterr().err
+    assert "4 rejected: is empty (zero bytes) (0.jpg, 1.jpg, 2.jpg, ...)" in said
+    assert "5 rejected: could be read at first" in said
+    assert not list((tmp_path / "out").iterdir())
+    monkeypatch.setattr(module, "Pool", Inline)
+    prepare(dataset(folder(content)), tmp_path / "out", kept=kept)
+    assert not (kept / "rejected.csv").exists()  # of a failure that is past
+
+
+def test_steel(tmp_path, inline, shared_data, dataset):
+    root = shared_data("neu_det")
+    labels = NEU | {"csv": [str(root / path) for path in NEU["csv"]]}
+    split = {"column": "split", "names": {"train": "train", "val": "test"}, "group_column": "group"}
+    settings = dataset(str(root / "IMAGES"), size=64, labels=labels, split=split, limit=60)
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.images.shape == (360, 64, 64, 1)
+    assert len(images.meta["classes"]) == 6
+    counts = images.metadata.groupby(["label", "split"]).size().unstack()
+    assert (counts["test"] >= 6).all()
+    sides = images.metadata.groupby("group")["split"].nunique()
+    assert (sides > 1).any() == (images.meta["near_duplicates"]["crossing"] > 0)  # the given groups are not all
+
+
+def test_coating_strips(tmp_path, inline, shared_data, dataset):
+    strips = str(shared_data("coating_sem_tiff") / "wide_6to1")
+    prepare(dataset(strips, size=128, fit="tile", split={"group_pattern": r"^(.+)_y\d+$"}), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert len(images) == 45 * 22
+    assert images.metadata["group"].nunique() == 15
+    assert images.images[:].std() > 20
+
+
+def test_scratches(tmp_path, inline, shared_data, dataset):
+    root = shared_data("kolektor_good_bad")
+    settings = dataset(
+        [str(root / "good"), str(root / "bad")], size=32, limit=40,
+        labels={"rule": "folder", "csv": [str(root / "index.csv")]}, split={"group_column": "item"},
+    )  # fmt: skip
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["label"].value_counts().to_dict() == {"bad": 40, "good": 40}
+    assert (images.metadata.groupby("group")["split"].nunique() == 1).all()
+
+
+def test_every_odd_tiff_in_one_folder(tmp_path, shared_data, dataset):
+    prepare(dataset(str(shared_data("tiff_cases"))), tmp_path / "out", workers=2)
+    reasons = rejected(tmp_path / "out")
+    assert sum(name.startswith("broken/") for name in reasons) == 15
+    sources = set(ImageSet.open(tmp_path / "out").metadata["source"])
+    assert len(sources | set(reasons)) == 68
+    assert len(sources) == 47
+
+
+def test_a_bar_is_reported_with_the_crop_that_removes_it(tmp_path, inline, shared_data, dataset, capsys):
+    source = [str(p) for p in (shared_data("sem_infobar_tiff") / "images").glob("[UW]*.tif")]
+    prepare(dataset(source), tmp_path / "out")
+    assert "3 of 3 seem to have an information bar at the bottom: set `crop_bottom: 91`" in capsys.readouterr().err
+    prepare(dataset(source, crop_bottom=91), tmp_path / "cropped")
+    assert "information bar" not in capsys.readouterr().err

@@ -1,0 +1,96 @@
+"""Who trains and who judges."""
+
+import numpy as np
+import pytest
+
+from pipeline.data.preparing import splits
+from pipeline.settings import Split, UserError
+
+
+def counts(labels, sides):
+    return {(c, s): sum(a == (c, s) for a in zip(labels, sides, strict=True)) for c in set(labels) for s in set(sides)}
+
+
+def test_single_images_are_split_in_exact_proportion():
+    labels = ["a"] * 100 + ["b"] * 50
+    groups = [str(i) for i in range(150)]
+    sides = splits.assign(labels, groups, [None] * 150, Split(test=0.2, val=0.1))
+    assert counts(labels, sides) == {
+        ("a", "test"): 20, ("b", "test"): 10, ("a", "val"): 8, ("b", "val"): 4, ("a", "train"): 72, ("b", "train"): 36,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_groups_stay_whole_and_every_class_is_judged(seed):
+    rng = np.random.default_rng(seed)
+    groups = [str(g) for g in rng.integers(0, 25, 300)]
+    labels = [str(c) for c in rng.choice(["common", "rare"], 300, p=[0.95, 0.05])]
+    sides = splits.assign(labels, groups, [None] * 300, Split(seed=seed))
+    for group in set(groups):
+        assert len({s for s, g in zip(sides, groups, strict=True) if g == group}) == 1
+    for label in ("common", "rare"):
+        assert {s for s, c in zip(sides, labels, strict=True) if c == label} >= {"train", "test"}
+    test = sides.count("test") / 300
+    assert 0.1 < test < 0.35
+
+
+def test_same_seed_same_split():
+    labels, groups = ["a"] * 40, [str(i) for i in range(40)]
+    first, again, other = (splits.assign(labels, groups, [None] * 40, Split(seed=s)) for s in (1, 1, 2))
+    assert first == again != other
+
+
+def test_given_test_images_stay_and_val_is_drawn_from_train_by_group():
+    labels = ["a"] * 60
+    groups = [str(i // 2) for i in range(60)]
+    given = ["test" if i < 10 else "train" for i in range(60)]
+    sides = splits.assign(labels, groups, given, Split(test=0.5, val=0.2))
+    assert [i for i, s in enumerate(sides) if s == "test"] == list(range(10))
+    assert sides.count("val") == 10
+    assert all(sides[i] == sides[i + 1] for i in range(0, 60, 2))
+
+
+def test_a_class_that_cannot_be_judged_stops():
+    with pytest.raises(UserError, match=r"class `b`: 1 image\(s\) of 1 group\(s\)"):
+        splits.assign(["a", "a", "a", "b"], list("1234"), [None] * 4, Split())
+    with pytest.raises(UserError, match=r"8 image\(s\) of 1 group\(s\)"):  # tiles of one source
+        splits.assign(["a"] * 8, ["one"] * 8, [None] * 8, Split())
+
+
+def test_two_sources_are_enough():
+    sides = splits.assign(["a"] * 10, ["big"] * 9 + ["small"], [None] * 10, Split())
+    assert sides == ["train"] * 9 + ["test"]
+
+
+def test_few_shots_are_nested_and_leave_the_test_images_alone():
+    labels = ["a", "b"] * 50
+    sides = splits.assign(labels, [str(i) for i in range(100)], [None] * 100, Split())
+    assert counts(labels, sides) == {
+        ("a", "test"): 10, ("a", "val"): 4, ("a", "train"): 36, ("b", "test"): 10, ("b", "val"): 4, ("b", "train"): 36,
+    }  # fmt: skip
+    test = {i for i, s in enumerate(sides) if s == "test"}
+    previous = set()
+    for shots, train, val in ((1, 1, 1), (3, 3, 3), (10, 10, 4), (36, 36, 4), (50, 36, 4)):
+        kept = splits.few_shot(labels, sides, shots, seed=3)
+        assert kept == sorted(set(kept))
+        assert set(kept) >= test | previous
+        own = counts([labels[i] for i in kept], [sides[i] for i in kept])
+        assert {own[c, "train"] for c in "ab"} == {train}
+        assert {own[c, "val"] for c in "ab"} == {val}
+        previous = set(kept)
+
+
+def test_the_seed_chooses_the_shots():
+    chosen = [splits.few_shot(["a"] * 40, ["train"] * 40, 5, seed) for seed in (1, 1, 2)]
+    assert chosen[0] == chosen[1] != chosen[2]
+    often = np.bincount(np.concatenate([splits.few_shot(["a"] * 40, ["train"] * 40, 5, s) for s in range(800)]))
+    assert abs(often - 100).max() < 5 * (100 * 35 / 40) ** 0.5, "every image is as likely as any other"
+
+
+def test_a_limit_keeps_the_proportion_of_given_sides_and_is_nested():
+    labels = ["a"] * 100
+    given = ["test"] * 10 + ["train"] * 90
+    order = splits.drawn_order(labels, given, seed=0)["a"]
+    assert sorted(order) == list(range(100))
+    assert {given[i] for i in order[:2]} == {"train", "test"}
+    assert sum(given[i] == "test" for i in order[:50]) in (5, 6)

@@ -1,0 +1,228 @@
+"""HDF5: stacks of every layout, one data set an image, and files that lie."""
+
+import h5py
+import numpy as np
+import pytest
+
+from pipeline.data.reading import hdf5, readers
+from pipeline.data.reading.frame import Rejected
+from pipeline.settings import Dataset
+
+
+def read(path, **hdf5):
+    """(sources, pixels) of all images of a file."""
+    labels = hdf5.pop("rule", "none")
+    settings = Dataset.model_validate({"source": "x", "hdf5": hdf5, "labels": {"rule": labels}})
+    headers = readers.headers(str(path), "f.h5", settings)
+    frames = list(readers.frames(headers, settings))
+    for header, frame in zip(headers, frames, strict=True):
+        assert header.shape == (*frame.pixels.shape, 1)[:3]
+        assert header.dtype == frame.pixels.dtype.name
+    return [h.source for h in headers], [f.pixels for f in frames], [h.label for h in headers]
+
+
+@pytest.fixture
+def stack(picture):
+    return picture(1, (5, 12, 20, 3), "uint16")
+
+
+def write(path, **sets):
+    with h5py.File(path, "w") as file:
+        for key, value in sets.items():
+            file[key] = value
+    return path
+
+
+def test_layouts_are_told_by_their_shape(tmp_path, stack):
+    nhwc = write(tmp_path / "a", x=stack, other=np.arange(5))
+    nchw = write(tmp_path / "b", x=np.moveaxis(stack, -1, 1))
+    nhw = write(tmp_path / "c", x=stack[..., 0])
+    for path, expected in ((nhwc, stack), (nchw, stack), (nhw, stack[..., 0])):
+        sources, pixels, _ = read(path)
+        np.testing.assert_array_equal(np.stack(pixels), expected)
+        assert sources == [f"f.h5[{i}]" for i in range(5)]
+
+
+def test_a_stated_layout_is_believed(tmp_path, picture):
+    pixels = picture(2, (3, 1, 9, 10))  # also a stack of three channel-last strips 1 x 9 with 10 channels
+    _, found, _ = read(write(tmp_path / "a", x=pixels), images="x", layout="nchw")
+    np.testing.assert_array_equal(np.stack(found), pixels[:, 0])
+    with pytest.raises(Rejected, match="10 channels"):
+        read(tmp_path / "a", images="x", layout="nhwc")
+
+
+def test_flat_rows_need_their_shape(tmp_path, stack):
+    path = write(tmp_path / "a", x=stack.reshape(5, -1))
+    _, found, _ = read(path, images="x", layout="flat", shape=[12, 20, 3])
+    np.testing.assert_array_equal(np.stack(found), stack)
+    with pytest.raises(Rejected, match=r"hdf5\.shape"):
+        read(path, images="x", layout="flat")
+    with pytest.raises(Rejected, match="720 values"):
+        read(path, images="x", layout="flat", shape=[12, 20])
+
+
+def test_one_data_set_an_image_in_natural_order(tmp_path, picture):
+    names = ["set 10", "set 9", "set 100"]
+    with h5py.File(tmp_path / "a", "w") as file:
+        for i, name in enumerate(names):
+            file[f"deep group/of images/{name}"] = picture(i, (12, 14 + i))
+        file["deep group/table"] = np.zeros((50, 3))
+    sources, pixels, _ = read(tmp_path / "a")
+    assert [s.rsplit("/")[-1] for s in sources] == ["set 9", "set 10", "set 100"]
+    np.testing.assert_array_equal(pixels[1], picture(0, (12, 14)))
+    assert read(tmp_path / "a", images="deep group/of images")[0] == sources
+
+
+def test_labels_of_a_stack(tmp_path, stack):
+    names = ["a", "b", "a", "a", "ü"]
+    path = write(tmp_path / "a", images=stack, labels=np.array(names, dtype=h5py.string_dtype()))
+    assert read(path, rule="hdf5")[2] == names
+    path = write(tmp_path / "b", images=stack, number=[3, 1, 2, 3, 1])
+    assert read(path, rule="hdf5", labels="number")[2] == ["3", "1", "2", "3", "1"]
+    with pytest.raises(Rejected, match=r"hdf5\.labels"):
+        read(path, rule="hdf5")
+
+
+def test_ambiguity_is_not_guessed_at(tmp_path, stack):
+    path = write(tmp_path / "a", one=stack, two=stack)
+    with pytest.raises(Rejected, match=r"`/one`, `/two`.*hdf5\.images"):
+        read(path)
+    with pytest.raises(Rejected, match="holds no `three`"):
+        read(path, images="three")
+    assert len(read(path, images="two")[1]) == 5
+
+
+def test_claims_are_judged_before_reading(tmp_path):
+    with h5py.File(tmp_path / "huge", "w") as file:
+        file.create_dataset("images", (10**6, 4096, 4096), "u2", chunks=(1, 64, 64), compression="gzip")
+        file["images"][0, :64, :64] = 1
+    with pytest.raises(Rejected, match="which cannot be"):
+        read(tmp_path / "huge")
+    with h5py.File(tmp_path / "empty", "w") as file:
+        file.create_dataset("images", (3, 64, 64), "u1", chunks=(1, 64, 64))
+    with pytest.raises(Rejected, match="never filled"):
+        read(tmp_path / "empty")
+
+
+@pytest.fixture
+def leaving(tmp_path, stack, picture):
+    """A file that leads to others in every way that HDF5 knows, and to itself."""
+    other = write(tmp_path / "other.h5", images=stack[..., 0], labels=[1, 2, 3, 4, 5])
+    (tmp_path / "secret").write_bytes(bytes(range(32)) * 40)
+    own = stack[..., 0]
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["own"] = own
+        file["link"] = h5py.ExternalLink(str(other), "/images")
+        file["whole"] = h5py.ExternalLink(str(other), "/")
+        file["labels"] = h5py.ExternalLink(str(other), "/labels")
+        file["soft to link"] = h5py.SoftLink("/link")
+        file["soft to own"] = h5py.SoftLink("soft to soft")
+        file["soft to soft"] = h5py.SoftLink("/own")
+        file["loop"] = h5py.SoftLink("/loop")
+        file["nowhere"] = h5py.SoftLink("/not there")
+        file.create_dataset("storage", (5, 16, 16), "u1", external=[(str(tmp_path / "secret"), 0, 1280)])
+        file["group/link"] = h5py.ExternalLink(str(other), "/images")
+        for name, source in (
+            ("view", h5py.VirtualSource(str(other), "images", own.shape)),
+            ("own view", h5py.VirtualSource(file["own"])),
+            ("view of storage", h5py.VirtualSource(file["storage"])),
+            ("view of link", h5py.VirtualSource(".", "link", own.shape)),
+        ):
+            layout = h5py.VirtualLayout(source.shape, own.dtype)
+            layout[:] = source
+            file.create_virtual_dataset(name, layout)
+        layout = h5py.VirtualLayout(own.shape, own.dtype)
+        layout[:] = h5py.VirtualSource(file["own view"])
+        file.create_virtual_dataset("view of view", layout)
+    return tmp_path / "a.h5"
+
+
+@pytest.mark.parametrize(
+    ("images", "reason"),
+    [
+        ("link", r"`link` is a link to another file \(.*other\.h5\), and only this file is read"),
+        ("soft to link", r"`/link` is a link to another file"),
+        ("whole/images", "is a link to another file"),
+        ("whole", "is a link to another file"),
+        ("storage", r"`/storage` has its pixels in another file \(.*secret\), and only this file is read"),
+        ("view", r"`/view` is a view of another file \(.*other\.h5\), and only this file is read"),
+        ("view of storage", "`/storage` has its pixels in another file"),
+        ("view of link", "is a link to another file"),
+        ("view of view", "which has no pixels of its own"),
+        ("group", r"holds no images \(but 1 link\(s\) to other files, which are not read\)"),
+        ("loop", "holds no `loop`"),
+        ("nowhere", "holds no `nowhere`"),
+        ("own/deeper", "holds no `own/deeper`"),
+    ],
+)
+def test_nothing_outside_the_file_is_read(leaving, images, reason):
+    with pytest.raises(Rejected, match=reason):
+        read(leaving, images=images)
+
+
+def test_what_stays_inside_the_file_is_read(leaving, stack):
+    for name in ("own", "/own", "soft to own", "own view"):
+        np.testing.assert_array_equal(np.stack(read(leaving, images=name)[1]), stack[..., 0])
+    with pytest.raises(Rejected, match="is a link to another file"):
+        read(leaving, images="own", rule="hdf5")
+    with pytest.raises(Rejected, match="is a link to another file"):
+        read(leaving, images="own", rule="hdf5", labels="whole/labels")
+
+
+@pytest.mark.parametrize("how", ["storage", "view", "link"])
+def test_unnamed_images_outside_the_file_are_not_read_either(tmp_path, leaving, how):
+    with h5py.File(leaving) as source, h5py.File(tmp_path / "b.h5", "w") as file:
+        if how == "link":
+            file["images"] = h5py.ExternalLink(str(leaving), "own")
+        else:
+            source.copy(how, file, "images")
+    with pytest.raises(Rejected, match=r"another file|other files"):
+        read(tmp_path / "b.h5")
+
+
+def test_a_file_that_is_changed_between_looking_and_reading_leads_nowhere_either(leaving):
+    settings = Dataset.model_validate({"source": "x", "hdf5": {"images": "own"}})
+    headers = readers.headers(str(leaving), "f.h5", settings)
+    with h5py.File(leaving, "a") as file:
+        del file["own"]
+        file["own"] = h5py.ExternalLink(str(leaving.parent / "other.h5"), "/images")
+    assert "is a link to another file" in str(next(readers.frames(headers, settings)))
+
+
+def test_images_that_share_chunks_are_decoded_together_and_a_damaged_one_costs_its_own_alone(tmp_path, monkeypatch):
+    stack = np.random.default_rng(3).integers(0, 255, (9, 16, 16), np.uint8)
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        chunk = file.create_dataset("images", data=stack, chunks=(3, 16, 16), compression="gzip").id.get_chunk_info(1)
+    reads, read_it = [], h5py.Dataset.__getitem__
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda self, rows: reads.append(rows) or read_it(self, rows))
+    np.testing.assert_array_equal(np.stack(read(path)[1]), stack)
+    assert len(reads) == 1
+    whole = bytearray(path.read_bytes())
+    whole[chunk.byte_offset + 20 : chunk.byte_offset + 60] = bytes(40)
+    path.write_bytes(whole)
+    settings = Dataset.model_validate({"source": "x"})
+    found = list(readers.frames(readers.headers(str(path), "f.h5", settings), settings))
+    assert [i for i, frame in enumerate(found) if isinstance(frame, Rejected)] == [3, 4, 5]
+    np.testing.assert_array_equal([found[i].pixels for i in (0, 1, 2, 6, 7, 8)], stack[[0, 1, 2, 6, 7, 8]])
+
+
+def test_a_filter_that_is_not_installed_is_named_and_not_taken_for_damage(tmp_path, stack, monkeypatch):
+    with h5py.File(tmp_path / "a", "w") as file:
+        file.create_dataset("images", data=stack, compression="gzip", shuffle=True)
+    monkeypatch.setattr(hdf5, "filter_avail", lambda code: code != h5py.h5z.FILTER_DEFLATE)
+    with pytest.raises(Rejected, match=r"is compressed with deflate \(1\), for which HDF5 has no plugin here"):
+        read(tmp_path / "a")
+
+
+def test_real_files(shared_data):
+    root = shared_data("microstructure_h5")
+    sources, pixels, _ = read(root / "polycrystal_64.h5")
+    assert (len(sources), pixels[0].shape) == (72, (64, 64))
+    sources, pixels, _ = read(root / "original" / "2d_micrograph_tiles.h5")
+    assert (len(sources), sources[0], pixels[0].shape) == (85, "f.h5/dset2", (151, 151))
+    slice_ = root / "original" / "Small_IN100_Slice1.dream3d"
+    quality = "DataContainers/Small IN100 Slice 1/EBSD Scan Data/Image Quality"
+    _, pixels, _ = read(slice_, images=quality)
+    with h5py.File(slice_) as file:
+        np.testing.assert_array_equal(pixels[0], file[quality][0, :, :, 0])

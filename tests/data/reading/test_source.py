@@ -1,0 +1,100 @@
+"""Which files a source means."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.data.reading.source import check_source, files, listing
+from pipeline.settings import UserError
+
+NAMES = ["good/a 10.png", "good/a 9.png", "bad/b#1 (2).png", "bad/deep/[x] ü.png"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "my data [v2]"
+    for name in NAMES:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(root / name)
+    (root / "README.md").write_text("about")
+    (root / "good" / "._a 9.png").write_bytes(b"junk of another system")
+    (root / "masks").mkdir()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(root / "masks" / "nameless", format="PNG")
+    return root
+
+
+def test_a_folder_is_walked_in_natural_order_with_the_class_of_its_first_folder(folder):
+    entries = listing(str(folder))
+    names = ["bad/b#1 (2).png", "bad/deep/[x] ü.png", "good/a 9.png", "good/a 10.png", "masks/nameless"]
+    assert [e.name for e in entries] == names
+    assert [e.folder for e in entries] == ["bad", "bad", "good", "good", "masks"]
+
+
+def test_a_list_leaves_folders_out_and_names_each_file_once(folder):
+    entries = listing([str(folder / "good"), str(folder / "bad"), str(folder / "good" / "a 9.png")])
+    assert [e.name for e in entries] == ["bad/b#1 (2).png", "bad/deep/[x] ü.png", "good/a 9.png", "good/a 10.png"]
+    assert [e.folder for e in entries] == ["bad", "bad", "good", "good"]
+
+
+def test_globs(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    assert [(e.name, e.folder) for e in listing("[gb]*/*.png")] == [
+        ("bad/b#1 (2).png", "bad"), ("good/a 9.png", "good"), ("good/a 10.png", "good"),
+    ]  # fmt: skip
+    assert [e.name for e in listing("**/*[0-9].png")] == ["good/a 9.png", "good/a 10.png"]
+
+
+def test_a_file_alone_even_with_the_characters_of_a_glob(folder, dataset):
+    path = folder / "bad" / "deep" / "[x] ü.png"
+    (entry,) = listing(str(path))
+    assert (entry.name, entry.folder) == ("[x] ü.png", "deep")
+    assert files(dataset(str(path))) == [path]
+
+
+def test_links_are_followed_once(folder):
+    os.symlink(folder, folder / "good" / "loop")
+    assert len(listing(str(folder))) == 5
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "nowhere/*.png", "empty"])
+def test_what_is_missing_or_empty_is_named(tmp_path, dataset, missing):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("nothing here")
+    with pytest.raises(UserError, match=r"datasets\.steel\.source: `.*(nowhere|empty)"):
+        check_source(dataset(str(tmp_path / missing)), "steel")
+
+
+def test_a_missing_csv_and_a_broken_pattern_are_named(folder, dataset):
+    check_source(dataset(str(folder)), "steel")
+    check_source(dataset("voronoi"), "grains")
+    with pytest.raises(UserError, match=r"datasets\.steel\.labels\.csv: `no\.csv` does not exist"):
+        check_source(dataset(str(folder), labels={"csv": ["no.csv"]}), "steel")
+    with pytest.raises(UserError, match=r"datasets\.steel\.labels\.pattern: `\(` is no regular expression"):
+        check_source(dataset(str(folder), labels={"pattern": "("}), "steel")
+    with pytest.raises(UserError, match=r"split\.group_pattern: `x` has no group"):
+        check_source(dataset(str(folder), split={"group_pattern": "x"}), "steel")
+
+
+def test_planning_imports_nothing_heavy():
+    code = (
+        "import sys, pipeline.data.reading.source; print([m for m in ('numpy', 'torch', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_pipe_is_no_image_and_keeps_nobody_waiting(folder):
+    os.mkfifo(folder / "good" / "notes.xml")
+    assert len(listing(str(folder))) == len(NAMES) + 1
+
+
+def test_raised_and_foreign_digits_are_letters_among_the_numbers(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    for name in ("a10²3.png", "a9²3.png", "1²2.png", "1²10.png", "x٣.png"):
+        (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n")
+    names = [e.name for e in listing("*.png")]
+    assert names == ["1²2.png", "1²10.png", "a9²3.png", "a10²3.png", "x٣.png"]

@@ -1,0 +1,222 @@
+"""TIFF: what is written is read, whatever its encoding; what is broken is refused."""
+
+import csv
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageOps
+
+from pipeline.base.colour import to_gray
+from pipeline.data.reading import readers
+from pipeline.data.reading.frame import Frame, Rejected
+from pipeline.data.reading.orientation import upright
+
+
+def read(path, settings):
+    """The frames of a file, after checking that its headers told the truth."""
+    headers = readers.headers(str(path), path.name, settings)
+    frames = list(readers.frames(headers, settings))
+    for header, frame in zip(headers, frames, strict=True):
+        if isinstance(frame, Frame):
+            shape = frame.pixels.shape if frame.pixels.ndim == 3 else (*frame.pixels.shape, 1)
+            assert header.shape == shape
+            assert header.dtype == frame.pixels.dtype.name
+    return frames
+
+
+def reason(path, settings):
+    """Why a file, or its first image, is refused."""
+    try:
+        frame = read(path, settings)[0]
+    except Rejected as error:
+        return str(error)
+    assert isinstance(frame, Rejected), "was read"
+    return str(frame)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw", "zlib", "zstd", "packbits", "lzma"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "float32", "float64"])
+def test_types_and_compressions(tmp_path, dataset, picture, dtype, compression):
+    pixels = picture(1, dtype=dtype)
+    tifffile.imwrite(tmp_path / "a.tif", pixels, compression=compression)
+    np.testing.assert_array_equal(read(tmp_path / "a.tif", dataset())[0].pixels, pixels)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bigtiff": True},
+        {"byteorder": ">"},
+        {"tile": (16, 16)},
+        {"rowsperstrip": 5, "predictor": 2, "compression": 8},
+    ],
+    ids=["bigtiff", "big-endian", "tiled", "strips-predictor"],
+)
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_layouts(tmp_path, dataset, picture, options, planar):
+    pixels = picture(2, (24, 40, 3), "uint16")
+    written = pixels if planar == "contig" else np.moveaxis(pixels, -1, 0)
+    tifffile.imwrite(tmp_path / "a.tif", written, photometric="rgb", planarconfig=planar, **options)
+    frame = read(tmp_path / "a.tif", dataset())[0]
+    np.testing.assert_array_equal(frame.pixels, pixels)
+    assert frame.pixels.dtype.isnative
+
+
+def test_pages_one_by_number_or_all(tmp_path, dataset, picture):
+    pages = [picture(i, (20, 20 + i)) for i in range(3)]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for page in pages:
+            tiff.write(page)
+    np.testing.assert_array_equal(read(tmp_path / "a.tif", dataset(pages=2))[0].pixels, pages[2])
+    frames = read(tmp_path / "a.tif", dataset(pages="all"))
+    assert [f.source for f in frames] == ["a.tif[0]", "a.tif[1]", "a.tif[2]"]
+    for frame, page in zip(frames, pages, strict=True):
+        np.testing.assert_array_equal(frame.pixels, page)
+    assert "no page 3" in reason(tmp_path / "a.tif", dataset(pages=3))
+
+
+def test_alpha_is_dropped_and_white_is_zero_inverted(tmp_path, dataset, picture):
+    pixels = picture(3, (20, 20, 4))
+    tifffile.imwrite(tmp_path / "alpha.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
+    np.testing.assert_array_equal(read(tmp_path / "alpha.tif", dataset())[0].pixels, pixels[..., :3])
+    tifffile.imwrite(tmp_path / "white.tif", np.array([[0, 1], [254, 255]], np.uint8), photometric="miniswhite")
+    assert read(tmp_path / "white.tif", dataset())[0].pixels.tolist() == [[255, 254], [1, 0]]
+
+
+def test_palette_is_applied(tmp_path, dataset):
+    palette = np.zeros((3, 256), np.uint16)
+    palette[:, 7] = 10 * 257, 20 * 257, 30 * 257
+    palette[:, 9] = 65535, 0, 128 * 257
+    tifffile.imwrite(tmp_path / "a.tif", np.array([[7, 9]], np.uint8), photometric="palette", colormap=palette)
+    assert read(tmp_path / "a.tif", dataset())[0].pixels.tolist() == [[[10, 20, 30], [255, 0, 128]]]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_agrees_with_pillow(tmp_path, dataset, orientation):
+    stored = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    image = Image.fromarray(stored)
+    image.getexif()[274] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(upright(stored, orientation), expected)
+    tag = (274, 3, 1, orientation, True)
+    tifffile.imwrite(tmp_path / "a.tif", stored, extratags=[tag])
+    np.testing.assert_array_equal(read(tmp_path / "a.tif", dataset())[0].pixels, expected)
+
+
+def test_orientation_6_by_hand():
+    # Row 0 of the file is the right side of the picture, column 0 its top.
+    assert upright(np.array([[1, 2, 3], [4, 5, 6]]), 6).tolist() == [[4, 1], [5, 2], [6, 3]]
+
+
+def test_claims_are_judged_before_decoding(tmp_path, dataset, picture):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, picture(), compression="zlib")
+    data = bytearray(path.read_bytes())
+    with tifffile.TiffFile(path) as tiff:
+        width, height = (tiff.pages[0].tags[code].valueoffset for code in (256, 257))
+    struct.pack_into("<H", data, width, 60000)
+    struct.pack_into("<H", data, height, 50000)
+    path.write_bytes(data)
+    assert "50000 x 60000 pixels, more than max_pixels (400000000)" in reason(path, dataset())
+    assert "3.0 GB" in reason(path, dataset(max_pixels=4_000_000_000))
+    tifffile.imwrite(path, picture(shape=(24, 32)))
+    assert "more than max_pixels (767)" in reason(path, dataset(max_pixels=767))
+
+
+def test_truncated_and_empty(tmp_path, dataset, picture):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, picture(), compression=None)
+    data = path.read_bytes()
+    path.write_bytes(data[:-100])
+    assert "truncated" in reason(path, dataset())
+    path.write_bytes(b"")
+    assert "empty" in reason(path, dataset())
+    path.write_bytes(b"II*\0\x08\0\0\0")
+    assert "holds no image" in reason(path, dataset())
+
+
+# Pillow divides the colours of the first by their alpha, and scrambles the rows of the second, which lies on its side.
+PILLOW_DIFFERS = ("strike.tif", "poppies.tif")
+
+# What may be refused of the valid cases, with the word that must be in the reason.
+REFUSED = {"hopper.Lab.tif": "CIELAB", "shapes_hyper.tif": "7 channels"}
+
+
+def test_every_valid_case_reads_as_its_index_says(shared_data, dataset):
+    root = shared_data("tiff_cases")
+    with open(root / "index.csv") as file:
+        cases = [case for case in csv.DictReader(file) if case["file"].startswith("valid/")]
+    assert len(cases) == 53
+    for case in cases:
+        path = root / case["file"]
+        if path.name in REFUSED:
+            assert REFUSED[path.name] in reason(path, dataset())
+            continue
+        frame = read(path, dataset())[0]
+        if case["shape"]:
+            _check_against_index(frame, case)
+        if frame.pixels.dtype == np.uint8 and path.name not in PILLOW_DIFFERS:
+            _check_against_pillow(frame, path)
+
+
+def _check_against_index(frame, case):
+    raw = [int(n) for n in case["shape"].split("x")]
+    height, width = raw[1:] if case["planar"] == "2" else raw[:2]
+    if case["orientation"] == "6":
+        height, width = width, height
+    assert frame.pixels.shape[:2] == (height, width), case["file"]
+    assert frame.pixels.dtype.name == case["dtype"], case["file"]
+    if case["photometric"] in ("PALETTE", "SEPARATED") or "alpha" in case["what"] or raw[-1] == 4:
+        return  # other numbers than those stored: compared with Pillow
+    low, high, mean = (float(case[k]) for k in ("min", "max", "mean"))
+    if case["photometric"] == "MINISWHITE" and case["dtype"] != "float32":
+        top = 1 if case["dtype"] == "bool" else 255
+        low, high, mean = top - high, top - low, top - mean
+    pixels = frame.pixels.astype(np.float64)
+    pixels = pixels[np.isfinite(pixels)]
+    assert frame.pixels.size - pixels.size == int(case["nonfinite"])
+    if case["nonfinite"] == "0":
+        assert pixels.mean() == pytest.approx(mean, abs=1e-5), case["file"]
+        assert (pixels.min(), pixels.max()) == pytest.approx((low, high), rel=1e-6), case["file"]
+
+
+def _check_against_pillow(frame, path):
+    try:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            ours = np.asarray(image.convert("RGB")).astype(int)
+    except OSError:
+        return  # a format that only tifffile knows
+    if frame.bits == 4:
+        ours = ours // 17  # Pillow stretches 4 bits to 8
+    theirs = np.broadcast_to(frame.pixels.reshape(*frame.pixels.shape[:2], -1), ours.shape)
+    # One level: palettes of 16 bits and inks are rounded differently, and so does each JPEG decoder.
+    assert np.mean(np.abs(theirs - ours) <= 2) > 0.99, path.name
+
+
+def test_every_broken_case_is_refused_with_a_reason(shared_data, dataset):
+    paths = sorted((shared_data("tiff_cases") / "broken").iterdir())
+    assert len(paths) == 15
+    for path in paths:
+        text = reason(path, dataset())
+        assert len(text) > 10, path.name
+        assert "Traceback" not in text
+
+
+def test_white_is_zero_shows_the_same_picture(shared_data, dataset):
+    # The libtiff samples jim___cg and jim___dg are one picture, stored black-is-zero and white-is-zero.
+    root = shared_data("tiff_cases") / "valid"
+    black, white = (to_gray(read(root / f"jim___{k}.tif", dataset())[0].pixels).ravel() for k in ("cg", "dg"))
+    assert np.corrcoef(black, white)[0, 1] > 0.9
+
+
+def test_the_family_of_shapes_is_one_picture(shared_data, dataset):
+    root: Path = shared_data("tiff_cases") / "valid"
+    reference = read(root / "shapes_uncompressed.tif", dataset())[0].pixels
+    for name in ("deflate", "zstd", "lzw_planar", "lzw_tiled"):
+        np.testing.assert_array_equal(read(root / f"shapes_{name}.tif", dataset())[0].pixels, reference)
+    palette = read(root / "shapes_lzw_palette.tif", dataset())[0].pixels  # reduced to 32 colours
+    assert np.corrcoef(palette.ravel(), reference.ravel())[0, 1] > 0.98

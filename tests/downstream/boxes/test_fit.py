@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+import torch
+
+from pipeline.data.image_set import ImageSet
+from pipeline.downstream.boxes.average_precision import MOST, average_precision
+from pipeline.downstream.boxes.box_dataset import judging, training
+from pipeline.downstream.boxes.detector import FLOOR
+from pipeline.downstream.boxes.fcos_lite import Small
+from pipeline.downstream.boxes.fit import find, rate, train
+from pipeline.downstream.boxes.registry import DETECTORS
+from pipeline.downstream.boxes.scoring import drawn, listed
+from pipeline.downstream.classifier.fit import Diet
+from pipeline.settings import DetectBoxes, ImageSpec, UserError
+from tests.downstream.boxes.conftest import scenes
+
+CPU = torch.device("cpu")
+
+
+def pools(boxed, images, marks, tests, **more):
+    n = len(images)
+    real = ImageSet.open(boxed("real", images, ["train"] * (n - tests) + ["test"] * tests, marks, **more))
+    return real, training(real, [], "steel", CPU), judging(real, "steel", CPU)
+
+
+def test_the_small_detector_learns_discs_and_squares_on_noise(boxed):
+    real, pool, test = pools(boxed, *scenes(260, seed=1), tests=60, symmetry="dihedral")
+    settings = DetectBoxes(steps=320, batch=16, width=8, learning_rate=5e-3)
+    found = find(train(settings, real.spec, 2, pool, 0), test, 16)
+    assert all(len(one.scores) <= MOST and (one.scores >= FLOOR).all() for one in found)
+    precision = average_precision(drawn(test), listed(found), len(test), 2)
+    assert precision[:, 0].min() > 0.8, precision[:, 0]
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(boxed):
+    real, pool, _ = pools(boxed, *scenes(12, seed=2), tests=4)
+    settings = DetectBoxes(steps=3, batch=4, width=2)
+    torch.manual_seed(99)
+    first, again, other = (train(settings, real.spec, 2, pool, seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["locate.1.weight"], other["locate.1.weight"])
+
+
+def test_arms_of_one_seed_have_the_same_real_images_and_boxes_in_the_same_places_changed_alike(boxed, monkeypatch):
+    real, _, _ = pools(boxed, *scenes(12, seed=2), tests=4, symmetry="both")
+    images, marks = scenes(6, seed=3)
+    pool = training(real, [ImageSet.open(boxed("made", images, ["train"] * 6, marks))], "steel", CPU)
+    learnt, losses = [], Small.losses
+
+    def noted(self, images, marks):
+        learnt[-1].append((images.clone(), marks))
+        return losses(self, images, marks)
+
+    monkeypatch.setattr(Small, "losses", noted)
+    settings = DetectBoxes(steps=4, batch=6, width=2)
+    for extra in (np.arange(0), np.arange(8, 14), np.arange(8)):  # without a generator, with one, duplicates
+        learnt.append([])
+        train(settings, real.spec, 2, pool, 5, diet=Diet(extra, 0.5, augmented=True))
+    assert [len(arm) for arm in learnt] == [4] * 3
+    for arm in learnt[1:]:
+        for (images, marks), (others, known) in zip(learnt[0], arm, strict=True):
+            assert torch.equal(images[:4], others[:4])
+            assert not torch.equal(images[4:], others[4:])
+            for one, other in zip(marked(marks)[:4], marked(known)[:4], strict=True):
+                assert one == other
+
+
+def marked(marks):
+    """Of each image its boxes and their classes; how many empty places follow depends on the other images."""
+    pairs = zip(marks.boxes, marks.classes, strict=True)
+    return [(boxes[classes >= 0].tolist(), classes[classes >= 0].tolist()) for boxes, classes in pairs]
+
+
+def test_background_alone_in_a_batch_and_a_single_class_are_learnt_from(boxed):
+    images, _ = scenes(12, seed=3)
+    marks = [(0, "disc", 2, 2, 9, 9), (11, "disc", 2, 2, 9, 9)]  # most batches hold no box
+    real, pool, test = pools(boxed, images, marks, tests=4, classes=("disc",))
+    network = train(DetectBoxes(steps=6, batch=2, width=2), real.spec, 1, pool, 0)
+    assert len(find(network, test, 3)) == 4
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_loss_that_is_not_finite_names_the_rate(boxed):
+    real, pool, _ = pools(boxed, *scenes(12, seed=2), tests=4)
+    settings = DetectBoxes(steps=20, batch=4, width=2, learning_rate=1e30)
+    with pytest.raises(UserError, match=r"detect\.boxes\.learning_rate: 1e\+30, the loss was not finite at step \d"):
+        train(settings, real.spec, 2, pool, 0)
+
+
+def test_the_rate_rises_over_a_tenth_and_falls_to_zero():
+    rates = np.array([rate(step, 100) for step in range(101)])
+    assert rates[0] == pytest.approx(0.1)
+    assert rates.argmax() == 9
+    assert rates[50] == pytest.approx(0.5)
+    assert rates[100] == 0
+    assert rate(0, 1) == 1
+
+
+@pytest.mark.parametrize("size", [16, 50, 64, 100])
+def test_any_size_of_image_has_its_boxes_inside(size):
+    settings = DetectBoxes(width=2)
+    spec = ImageSpec(size, size, 1, ("all",))
+    network = DETECTORS["small"](spec, 3, settings).eval()
+    with torch.inference_mode():
+        network.classify[-1].bias.zero_()  # all places say something
+        found = network.detect(torch.zeros(2, 1, size, size))
+    assert len(found) == 2
+    for one in found:
+        assert (one.boxes >= 0).all()
+        assert (one.boxes <= size).all()
+        assert (one.boxes[:, 2:] > one.boxes[:, :2]).all()
+        assert set(one.classes.tolist()) <= {0, 1, 2}

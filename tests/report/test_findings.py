@@ -1,0 +1,222 @@
+"""The sentences say what the numbers say, and no more."""
+
+import re
+
+import pytest
+
+from pipeline.report import findings, latex, ranking
+from pipeline.report.tables import FLOOR, Reference, Score
+from pipeline.report.verdict import Verdict, ratio
+from tests.report.arms import arm, change, plain
+
+
+def score(value, half=0.1, n=60, seeds=1):
+    return Score(value, value - half, value + half, n, seeds)
+
+
+def frechet(**models):
+    references = {"real": FLOOR, "noise": Reference("ceiling", "noise")}
+    return {(references.get(name, name), "random", "frechet", None): s for name, s in models.items()}
+
+
+def closest(scores, models):
+    verdicts = [Verdict(model, {"within": "as it is"}) for model in models]
+    return [str(s) for s in findings.closest(findings.overall(scores, models), verdicts)]
+
+
+def test_the_lowest_distance_comes_closest_and_is_put_beside_the_floor():
+    first, *verdicts = closest(frechet(real=score(2), a=score(8), b=score(4)), ["a", "b"])
+    assert first.startswith("<b>b</b> comes closest")
+    assert "2.0 times the 2.00 of new real images (the noise floor)" in first
+    assert verdicts == ["<b>b</b>: as it is.", "<b>a</b>: as it is."]
+
+
+def test_overlapping_intervals_cannot_be_told_apart():
+    first, *_ = closest(frechet(real=score(1), a=score(4, 0.6), b=score(5, 0.6), c=score(9)), ["a", "b", "c"])
+    assert first.startswith("<b>a</b> and <b>b</b> <b>cannot be told apart</b>")
+
+
+def test_within_the_floor():
+    first, _ = closest(frechet(real=score(2, 0.5), a=score(2.3, 0.1)), ["a"])
+    assert "the intervals overlap, so this measure cannot tell it from the noise floor" in first
+
+
+def test_without_a_floor_nothing_is_called_near():
+    first, _ = closest(frechet(a=score(2)), ["a"])
+    assert "No floor was measured" in first
+    assert "times" not in first
+
+
+def test_nothing_measured():
+    assert closest({}, ["a"]) == ["Nothing was measured by which a generator could be recommended."]
+
+
+def test_another_measure_disagrees_only_where_its_intervals_leave_a_gap():
+    scores = frechet(real=score(1), a=score(2), b=score(8))
+    scores |= {("a", "random", "recall", None): score(0.3, 0.05), ("b", "random", "recall", None): score(0.6, 0.05)}
+    scores |= {("a", "random", "gram", None): score(0.5, 0.3), ("b", "random", "gram", None): score(0.4, 0.3)}
+    assert closest(scores, ["a", "b"])[-1] == "Of 2 other measures some put another first: <b>b</b> (recall)."
+
+
+def test_a_measure_that_puts_another_first_in_doubt_is_not_denied():
+    scores = frechet(real=score(1), a=score(2), b=score(8))
+    scores |= {("a", "random", "gram", None): score(0.5, 0.3), ("b", "random", "gram", None): score(0.4, 0.3)}
+    said = closest(scores, ["a", "b"])[-1]
+    assert said == "None of the 1 other measures puts another generator first beyond doubt."
+
+
+def test_fid_answers_only_where_it_was_measured_on_enough_images():
+    def first(n):
+        scores = frechet(a=score(2, n=n)) | {("a", "inception", "fid", None): score(30, n=n)}
+        return findings.overall(scores, ["a"])[0]
+
+    assert first(2047).extractor == "random"
+    assert first(2048).extractor == "inception"
+    assert "FID was measured on 500 images; below 2048" in " ".join(
+        findings.cautions(findings.overall({("a", "inception", "fid", None): score(30, n=500)}, ["a"]), [], {})
+    )
+
+
+def test_ssim_is_ranked_by_its_distance_to_the_floor():
+    key = ("pixels", "ssim_diversity", None)
+    scores = {(FLOOR, *key): score(0.3), ("same", *key): score(0.9), ("near", *key): score(0.25)}
+    assert [name for name, _ in findings.overall(scores, ["same", "near"])[0].models] == ["near", "same"]
+
+
+@pytest.mark.parametrize("metric", ["ssim_diversity", "lpips_diversity", "inception_score", "astm_grain_size"])
+def test_a_collapsed_generator_is_not_closest_to_a_floor_that_nobody_measured(metric):
+    key = ("random", metric, None)
+    scores = {("collapsed", *key): score(0.001, 0.0005), ("varied", *key): score(0.3)}
+    models = ["collapsed", "varied"]
+    assert findings.overall(scores, models) == []
+    assert closest(scores, models) == ["Nothing was measured by which a generator could be recommended."]
+    assert bold(scores, models) == []
+    assert bold(scores | {(FLOOR, *key): score(0.31)}, models) == ["varied"]
+
+
+def bold(scores, models):
+    """Generators that the page's table prints bold; the table for a paper prints as many."""
+    groups = ranking.table(scores, models)["groups"]
+    columns = ranking.columns(scores, models)
+    found = [
+        column["name"]
+        for group in groups
+        for row in group["rows"]
+        for column, cell in zip(columns, row["cells"], strict=True)
+        if cell["best"]
+    ]
+    assert latex.table(scores, models, "steel").count(r"\mathbf") == len(found)
+    return found
+
+
+def test_no_ratio_of_a_measure_whose_floor_is_near_zero():
+    assert ratio(score(0.5), score(0.001), "kid") is None
+    assert ratio(score(0.5), score(0.25), "frechet") == 2
+    assert ratio(score(0.5), score(0.25), "precision") is None
+
+
+def test_few_seeds_and_few_repetitions_are_said():
+    rankings = findings.overall(frechet(a=score(2, seeds=1), b=score(3, seeds=3)), ["a", "b"])
+    boxes = plain("real", task="boxes", repetitions=[0.5] * 4)
+    text = " ".join(findings.cautions(rankings, [plain("real", repetitions=[0.5] * 3), boxes], {}))
+    assert "trained once" in text
+    assert "on 60 images" in text
+    assert "The detectors were trained 3 times each" in text
+    assert "The detectors of boxes were trained 4 times each" in text
+    assert findings.cautions(findings.overall({}, []), [plain("real")], {}) == []
+
+
+def test_a_generator_that_learned_from_the_features_it_is_measured_in_is_flattered_and_that_is_said():
+    scores = frechet(a=score(2), b=score(3))
+    scores |= {(model, "imagenet", m, None): score(3) for model in ("a", "b") for m in ("frechet", "kid")}
+    rankings = findings.overall(scores, ["a", "b"])
+    said = [c for c in findings.cautions(rankings, [], {"a": "imagenet"}) if "flatter" in c]
+    assert said == [
+        "a learned from the ImageNet features themselves: what is measured in these flatters such a generator; go by "
+        "the other measures."
+    ]
+    assert "a and b learned from the" in findings.cautions(rankings, [], dict.fromkeys("ab", "imagenet"))[0]
+    assert not [c for c in findings.cautions(rankings, [], {"a": "domain", "c": "imagenet"}) if "flatter" in c]
+
+
+BASE = plain("augmented")
+PLAIN = plain("real", verdict="no generator", gain=0.3, low=0.2, high=0.4)
+
+
+def helped(*arms):
+    return [re.sub(r"<[^>]+>", "", str(text)) for text in findings.helped([BASE, PLAIN, *arms], "macro F1")]
+
+
+def test_one_sentence_says_that_they_help_by_how_much_and_for_which_classes():
+    classes = [
+        change("pits", 0.2, 0.1, 0.3),
+        change("seams", 0.1, 0.05, 0.15),
+        change("stains", -0.4, -0.9, 0.1),
+        change("rolls", -0.05, -0.08, -0.02),
+    ]
+    first, others, alone = helped(
+        arm("real+cgan", "helps", 0.02, 0.01, 0.03),
+        arm("real+sg2", "helps", 0.05, 0.01, 0.09, by_class=classes),
+        arm("real+all", "cannot tell", 0.06, -0.01, 0.13, models=["cgan", "sg2"]),
+        arm("cgan-only", "hurts", -0.3, -0.5, -0.1, real=False),
+    )
+    assert first == (
+        "▲ helps Yes: images of sg2 added to the real ones lift the macro F1 from 80.0 to 85.0 %, by +5.0 points (95 %"
+        " interval +1.0 to +9.0); pits gains most (F1 +20.0 points, +10.0 to +30.0), rolls loses most (F1 −5.0 points,"
+        " −8.0 to −2.0)."
+    )
+    assert others == "Others, added to the real ones – ▲ helps cgan; ● cannot tell cgan + sg2 together."
+    assert alone == "Synthetic images alone, without real ones – ▼ hurts cgan."
+
+
+def test_while_one_arm_may_help_it_is_not_said_that_they_hurt():
+    """Also where the arm that surely hurts is the better one on average."""
+    sure = arm("real+cgan", "hurts", -0.01, -0.015, -0.005)
+    open_ = arm("real+sg2", "cannot tell", -0.03, -0.1, 0.04, by_class=[change("pits", 0.1, -0.1, 0.3)])
+    first, others = helped(sure, open_)
+    assert first == (
+        "● cannot tell Nobody can say yet: with images of sg2 added to the real ones, the best of them, the macro F1"
+        " goes from 80.0 to 77.0 %, by −3.0 points, but the truth may lie anywhere from −10.0 to +4.0 (95 % interval);"
+        " of no single class is the change beyond doubt; more repetitions (`seeds`) would narrow this most."
+    )
+    assert others == "Others, added to the real ones – ▼ hurts cgan."
+
+
+def test_they_hurt_where_all_that_are_added_hurt_whatever_they_do_alone():
+    first, alone = helped(
+        arm("real+sg2", "hurts", -0.05, -0.09, -0.01), arm("sg2-only", "cannot tell", 0.02, -0.3, 0.3, real=False)
+    )
+    assert first.startswith(
+        "▼ hurts No: they make it worse; even those of sg2 added to the real ones lower the macro F1 from 80.0 to 75.0"
+    )
+    assert alone == "Synthetic images alone, without real ones – ● cannot tell sg2."
+
+
+def test_without_arms_with_generators_nothing_is_said():
+    assert helped() == []
+    assert findings.best_of([]) is None
+
+
+def test_hostile_names_stay_text_in_the_sentence():
+    bad = arm("real+<b>", "helps", 0.1, 0.05, 0.15, by_class=[change("<script>", 0.2, 0.1, 0.3)])
+    (text,) = findings.helped([BASE, bad], "macro F1")
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+    assert "&lt;b&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("untrained", "beaten"),
+    [({"quilt"}, "<b>b</b> and <b>c</b>"), ({"quilt", "b"}, "<b>c</b>"), ({"c"}, None), (set(), None)],
+)
+def test_trained_generators_that_lose_to_what_costs_nothing_are_named(untrained, beaten):
+    """`a` is closer, and `near` cannot be told apart."""
+    scores = frechet(real=score(1), a=score(2), quilt=score(4), near=score(4.1), b=score(6), c=score(9))
+    rankings = findings.overall(scores, ["a", "quilt", "near", "b", "c"])
+    end = "and costs nothing: it puts real pixels together, without any training."
+    said = [f"<b>quilt</b> is closer than {beaten}, {end}"] if beaten else []
+    assert [str(s) for s in findings.no_closer(rankings, untrained)] == said
+
+
+def test_nothing_is_said_of_what_costs_nothing_where_nothing_was_measured():
+    assert findings.no_closer([], {"quilt"}) == []

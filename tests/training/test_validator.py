@@ -1,0 +1,141 @@
+"""Held-out images choose the snapshot, and when to stop."""
+
+import csv
+
+import pytest
+import safetensors.torch
+import torch
+
+import pipeline.models
+from pipeline.data.image_set import ImageSet
+from pipeline.training import model_files
+from pipeline.training.loop import train
+from pipeline.training.validator import KID, LOSS, Watch
+from tests.tiny_family import Events, Tiny, TinySettings, image_set
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def family(monkeypatch):
+    monkeypatch.setitem(pipeline.models.FAMILIES, "tiny", Tiny)
+    monkeypatch.setitem(model_files.FAMILY_SETTINGS, "tiny", TinySettings)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return image_set(tmp_path / "real", n=150, val=True)
+
+
+def run(data, folder, journal=None, **settings):
+    settings = TinySettings(**{"total_images": 400, "snapshots": 10} | settings)
+    train(settings, data, folder / "out", folder / "state", 0, journal or Events(), 1e9, threads=1)
+
+
+def table(folder):
+    with open(folder / "out" / "training.csv") as file:
+        return list(csv.DictReader(file))
+
+
+def spoil_after(monkeypatch, updates):
+    """From then on the generator's weights drift away."""
+    step = Tiny.train_step
+
+    def drifting(self, batch):
+        scalars = step(self, batch)
+        if self.updates >= updates:
+            self.ema.mean.data += 0.1
+        return scalars
+
+    monkeypatch.setattr(Tiny, "train_step", drifting)
+
+
+def test_the_best_snapshot_becomes_the_model_and_the_last_is_kept_too(data, tmp_path, monkeypatch):
+    spoil_after(monkeypatch, 50)
+    journal = Events()
+    run(data, tmp_path, journal)
+    rows = [r for r in table(tmp_path) if r[KID]]
+    assert [int(r["images"]) for r in rows] == list(range(40, 401, 40))
+    best = min(rows, key=lambda r: float(r[KID]))
+    assert int(best["images"]) <= 200 < 400
+    recipe = model_files.read_recipe(tmp_path / "out")
+    assert recipe["images_seen"] == int(best["images"])
+    assert recipe["images_trained"] == 400
+    assert recipe["held_out_kid"] == pytest.approx(float(best[KID]))
+    (final,) = journal.of("final")
+    assert final[0][f"best/{KID}_images"] == int(best["images"])
+    logged = [values[KID] for values, _ in journal.of("metrics") if KID in values]
+    assert logged == pytest.approx([float(r[KID]) for r in rows])
+    kept, last = (safetensors.torch.load_file(tmp_path / "out" / f) for f in ("model.safetensors", "last.safetensors"))
+    assert not torch.equal(kept["mean"], last["mean"])
+    # Training up to the best snapshot alone gives the very same model.
+    short = tmp_path / "short"
+    run(data, short, total_images=int(best["images"]), snapshots=int(best["images"]) // 40)
+    model = safetensors.torch.load_file(short / "out" / "model.safetensors")
+    assert all(torch.equal(model[name], kept[name]) for name in kept)
+    assert not (short / "out" / "last.safetensors").exists()
+
+
+def test_keeping_the_last_is_a_setting(data, tmp_path, monkeypatch):
+    spoil_after(monkeypatch, 50)
+    run(data, tmp_path, keep="last")
+    assert model_files.read_recipe(tmp_path / "out")["images_seen"] == 400
+    assert not (tmp_path / "out" / "last.safetensors").exists()
+
+
+def test_stops_when_nothing_gets_better(data, tmp_path, monkeypatch, capfd):
+    spoil_after(monkeypatch, 50)
+    run(data, tmp_path, patience=3)
+    stopped = int(table(tmp_path)[-1]["images"])
+    losses = {int(r["images"]): float(r[LOSS]) for r in table(tmp_path) if r[LOSS]}
+    assert stopped == min(losses, key=losses.get) + 3 * 40 < 400
+    said = capfd.readouterr().err
+    assert f"stopped early after {stopped} of 400 images" in said
+    assert "patience" in said
+    run(data, tmp_path, patience=3)  # the same command again has nothing to do
+    assert "complete already" in capfd.readouterr().err
+
+
+def test_interrupted_between_the_best_and_the_end(data, tmp_path, monkeypatch):
+    spoil_after(monkeypatch, 50)
+    run(data, tmp_path / "whole")
+    for images in (280, 400):
+        run(data, tmp_path / "parts", total_images=images, snapshots=images // 40)
+    for name in ("model.safetensors", "last.safetensors"):
+        whole, parts = ((tmp_path / folder / "out" / name).read_bytes() for folder in ("whole", "parts"))
+        assert whole == parts
+
+
+def test_too_few_held_out_images_choose_nothing(tmp_path):
+    run(image_set(tmp_path / "real", n=20, val=True), tmp_path)
+    assert KID not in table(tmp_path)[0]
+    assert model_files.read_recipe(tmp_path / "out")["images_seen"] == 400
+
+
+def test_only_validation_images_choose(data):
+    images = ImageSet.open(data)
+    watch = Watch(images, images.spec, CPU, None)
+    levels = (watch.images.permute(0, 2, 3, 1) + 1) / 2 * 255
+    held_out = images.images[images.rows("val")].astype("float32")
+    assert sorted(levels.sum((1, 2, 3)).tolist()) == pytest.approx(sorted(held_out.sum((1, 2, 3)).tolist()), rel=1e-5)
+
+
+def test_kid_of_the_held_out_images_own_distribution_is_near_zero_and_that_of_noise_is_not(data):
+    """Judged by what it measures: a `model` that draws training images against one that draws flat noise."""
+    images = ImageSet.open(data)
+    watch = Watch(images, images.spec, CPU, None)
+    train_rows = images.rows("train")
+
+    class Fixed(Tiny):
+        def decode(self, labels, latents):
+            of = [train_rows[images.labels[train_rows] == int(label)] for label in labels]
+            rows = [some[int(40 * torch.special.ndtr(z[0]))] for some, z in zip(of, latents, strict=True)]
+            return torch.from_numpy(images.images[rows]).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    class Noise(Tiny):
+        def decode(self, labels, latents):
+            return torch.rand(len(labels), 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+    real, noise = (watch.look(kind(TinySettings(), images.spec), 1, 50)[KID] for kind in (Fixed, Noise))
+    assert abs(real) < 0.2
+    assert noise > 10 * abs(real) + 1
