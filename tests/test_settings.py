@@ -9,7 +9,7 @@ import yaml
 from pipeline.settings import FAMILY_SETTINGS, UNTRAINED, Training, UserError, load, schema
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name != "quick.yaml")
+CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name not in ("quick.yaml", "all-families.yaml"))
 
 
 def config(**changes):
@@ -157,6 +157,12 @@ def test_the_configurations_that_ship_are_valid_alone_and_under_the_quick_overla
     trained = [model for model in load(merged).models.values() if isinstance(model, Training)]
     assert {model.total_images for model in trained} == {512}
     assert results != load(raw).results
+
+
+def test_all_families_are_there_over_the_default_experiment():
+    raw, more = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("config", "all-families"))
+    models = load(raw | more | {"models": raw["models"] | more["models"]}).models
+    assert {model.family for model in models.values()} == set(FAMILY_SETTINGS)
 
 
 def test_the_schema_that_ships_is_the_one_of_the_settings():

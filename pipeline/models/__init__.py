@@ -9,6 +9,7 @@ from pipeline.models.cgan import CGAN
 from pipeline.models.dcgan import DCGAN
 from pipeline.models.ddpm import DDPM
 from pipeline.models.elastic import Warp
+from pipeline.models.projected_gan import ProjectedGAN
 from pipeline.models.quilting import Quilting
 from pipeline.models.stylegan2_ada import StyleGAN2ADA
 from pipeline.models.untrained import Recombination
@@ -21,6 +22,7 @@ FAMILIES: dict[str, type[GenerativeModel]] = {
     "wgan_gp": WGANGP,
     "stylegan2_ada": StyleGAN2ADA,
     "ddpm": DDPM,
+    "projected_gan": ProjectedGAN,
 }
 UNTRAINED: dict[str, type[Recombination]] = {"quilting": Quilting, "warp": Warp}
 

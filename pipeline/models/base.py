@@ -230,6 +230,14 @@ class GenerativeModel(Sampler):
         """Take over the labels (n,) int64 of the training images; without them all classes are equally frequent."""
         self.shown = labels.cpu()
 
+    def keep_images(self, images: Iterator[Tensor], labels: Tensor) -> None:
+        """Take over what the family needs of the training images before the first update, or keeps of them.
+
+        Args:
+            images: all of them in parts, (n, C, H, W) float32 in [-1, 1]; read only where they are needed.
+            labels: (N,) int64 of all.
+        """
+
     @torch.no_grad()
     def settle(self) -> None:
         """Go into evaluation mode, with the batch statistics of the averaged weights in `ema`.

@@ -229,6 +229,39 @@ class StyleGAN2ADASettings(Training):
     """Compute activations again in the backward pass: less memory, about a third more time."""
 
 
+class ProjectedGANSettings(Training):
+    """Projected GAN (Sauer et al. 2021): it judges images by what a network trained on photographs sees in them, and
+    draws around coarse pictures of the training images."""
+
+    real_pixels = "its images follow 8 x 8 grey values of a training image each, which the model keeps"
+
+    family: Literal["projected_gan"]
+    batch: Several = 16
+    """Images an update, over all devices."""
+    lr_schedule: Literal["none", "cosine"] = "cosine"
+    """How learning rates fall over the training."""
+    lr_warmup_images: Whole = 500
+    """Images over which learning rates rise from zero."""
+    ema_half_life_images: Positive = 1000
+    """Half-life, in images, of the averaged weights that images are drawn from."""
+    z_dim: Count = 32
+    """Channels of the noise that an image begins with, at 4 pixels."""
+    generator_channels: Count = 16
+    """Channels of the generator at full resolution; doubled at every halving up to `most_channels`."""
+    most_channels: Count = 128
+    """Most channels of the generator at any resolution."""
+    discriminator_channels: Count = 64
+    """Channels of each discriminator."""
+    noise_strength: Annotated[float, Field(ge=0)] = 0.3
+    """Weight of the noise at each resolution before training."""
+    learning_rate: Positive = 8e-4
+    """Adam step of generator and discriminators."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """First Adam moment; the second is 0.99."""
+    layout_weight: Annotated[float, Field(ge=0)] = 2.5
+    """Weight of the squared difference between an image's coarse grey values and those it was asked for."""
+
+
 class DDPMSettings(Training):
     """Denoising diffusion (Ho et al. 2020; Nichol & Dhariwal 2021) with a fast sampler (Lu et al. 2022)."""
 
@@ -289,6 +322,7 @@ ModelSettings = Annotated[
     | WGANGPSettings
     | StyleGAN2ADASettings
     | DDPMSettings
+    | ProjectedGANSettings
     | QuiltingSettings
     | WarpSettings,
     Field(discriminator="family"),

@@ -113,6 +113,7 @@ class Run:
         if self.spec.boxes:
             model.keep_layouts(self.feed.labels.tolist(), self.feed.layouts)
         self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.model.keep_images(self.feed.every(), self.feed.labels)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.checkpoints = Checkpoints(state, _identity(settings, data, self.spec, seed))
