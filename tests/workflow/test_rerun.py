@@ -137,6 +137,13 @@ def test_shots_are_data_sets_of_their_own_generators_included(tmp_path):
     }  # fmt: skip
 
 
+def test_a_generator_without_training_is_not_trained_and_has_no_gallery(tmp_path):
+    jobs, more = (planned(tmp_path / "results", settings) for settings in ("", "models.free.family=quilting"))
+    assert {rule: more[rule] - jobs.get(rule, 0) for rule in more if more[rule] != jobs.get(rule)} == {
+        "collect": 1, "generate": 1, "evaluate": 1, "detect": 2,
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 def test_few_shot_sets_share_their_test_images_and_a_longer_list_adds_to_them(tmp_path):
     results, few = tmp_path / "results", "datasets.polycrystals.shots="
