@@ -254,7 +254,7 @@ class ProjectedGANSettings(Training):
     """Channels of each discriminator."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.3
     """Weight of the noise at each resolution before training."""
-    learning_rate: Positive = 8e-4
+    learning_rate: Positive = 2e-3
     """Adam step of generator and discriminators."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """First Adam moment; the second is 0.99."""
