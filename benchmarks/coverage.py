@@ -35,7 +35,8 @@ from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.sample import Sample
 from pipeline.evaluation.spectra import spectra
-from pipeline.metrics import image_metrics, microstructure
+from pipeline.metrics import microstructure
+from pipeline.metrics.distances import block_scale
 from pipeline.metrics.intervals import draw
 from pipeline.settings import Evaluate
 
@@ -192,9 +193,7 @@ def simulate(cells: Iterable[Cell], count: int, groups: int) -> pd.DataFrame:
     past = Population(REFERENCES * max(cell.n // cell.members for cell in cells), members, extractors, seed=2)
     model = Population(groups, 1, extractors, seed=1, coarser=1.15, paler=0.85)
     context = Context(SETTINGS, real.sample, None, extractors, cut)
-    centre, scale = image_metrics.block_scale(
-        real.sample.vectors("random"), real.sample.features["random"].vector_blocks
-    )
+    centre, scale = block_scale(real.sample.vectors("random"), real.sample.features["random"].vector_blocks)
 
     def scaled(*sets: Sample | str) -> tuple[NDArray, NDArray]:
         x, y = ((one.vectors("random") - centre) / scale for one in sets[:2])

@@ -11,7 +11,7 @@ from pipeline.evaluation import phases
 from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.lpips import Lpips
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics import distances
 from pipeline.metrics.intervals import Estimate
 from pipeline.settings import Evaluate, UserError
 
@@ -66,7 +66,7 @@ def scaled(candidate: Sample, reference: Sample, extractor: str) -> tuple[NDArra
     if extractor == "inception":
         return x, y
     try:
-        centre, scale = image_metrics.block_scale(y, reference.features[extractor].vector_blocks)
+        centre, scale = distances.block_scale(y, reference.features[extractor].vector_blocks)
     except ValueError as error:
         raise UserError(f"the real image set's training images are constant, or all alike: {error}") from error
     return (x - centre) / scale, (y - centre) / scale

@@ -14,7 +14,7 @@ from pipeline.evaluation import copy_search, local_copies
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, scaled, too_few
 from pipeline.evaluation.copy_search import Twins
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics import image_similarity
 from pipeline.metrics.intervals import mean, median, ratio, share
 from pipeline.metrics.neighbours import Neighbours, neighbours
 
@@ -30,7 +30,7 @@ class Alike(NamedTuple):
 
     features: Neighbours
     """In `random` features."""
-    copy_search: Twins
+    twins: Twins
     """In pixels, at any shift and in any view."""
     bar: float | None
     """Height of a twin that proves a copy; None where none can be proven."""
@@ -93,7 +93,7 @@ def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | Non
     else:
         yield "copied_area: left out, the images are too small, or too much alike, to prove a copied piece"
     chosen = np.sort(context.rng(2).permutation(len(candidate))[:SSIM_PAIRS])
-    values = image_metrics.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
+    values = image_similarity.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
     yield row("pixels", "ssim_nearest", ALL, mean(values, groups[chosen]), len(chosen))
 
 

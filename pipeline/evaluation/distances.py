@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.evaluation.context import ALL, NEEDED, SURE, WHOLES, Context, row, scaled, too_few
 from pipeline.evaluation.inception import inception_output
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics.distances import frechet, inception_score, kid_of_groups, prdc
 from pipeline.metrics.extrapolation import frechet_infinite
 from pipeline.metrics.intervals import Draws, Estimate, Rows, Spread, draw, estimate, fraction, positive
 
@@ -27,7 +27,7 @@ def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: 
         score = "inception_score, " if name == "fid" else ""
         yield too_few(f"{name}, {name}_inf, {score}{CLASSWISE} ({extractor})", n, NEEDED[name])
         return
-    distance = positive(estimate(image_metrics.frechet, x, y, draws))
+    distance = positive(estimate(frechet, x, y, draws))
     yield row(extractor, name, ALL, distance, n)
     if n < NEEDED[f"{name}_inf"]:
         yield too_few(f"{name}_inf ({extractor})", n, NEEDED[f"{name}_inf"])
@@ -81,13 +81,13 @@ def _inception_score(candidate: Sample, context: Context, draws: Draws) -> Estim
     has too few. Its reference is the same number of held-out real images."""
     logits = candidate.vectors("inception") @ inception_output(context.settings.weights).T
     rows = np.arange(len(logits)), np.arange(len(context.reference))  # of the reference none is looked at
-    found = estimate(lambda i, _: image_metrics.inception_score(logits[i]), *rows, draws)
+    found = estimate(lambda i, _: inception_score(logits[i]), *rows, draws)
     return positive(found, above=found.value - 1)  # 1 is the least it can be
 
 
 def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label: str | None, n: int) -> Iterator[dict]:
     """Precision, recall, density and coverage."""
-    found = estimate(lambda a, b: np.array(list(image_metrics.prdc(a, b).values())), x, y, draws)
+    found = estimate(lambda a, b: np.array(list(prdc(a, b).values())), x, y, draws)
     for position, name in enumerate(("precision", "recall", "density", "coverage")):
         part = found.part(position)
         if n < SURE.get(name, 0):
@@ -104,7 +104,7 @@ def _kid(
 
     def both(i: Rows, j: Rows) -> NDArray:
         rows = (labels[0][i], labels[1][j]), (groups[0][i], groups[1][j])
-        return np.array(image_metrics.kid_of_groups(x[i], y[j], *rows))
+        return np.array(kid_of_groups(x[i], y[j], *rows))
 
     found = estimate(both, np.arange(len(x)), np.arange(len(y)), draws)
     if np.isfinite(found.value[0]):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.evaluation import lpips
 from pipeline.evaluation.context import ALL, NEEDED, Context, row, too_few
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics import image_similarity
 from pipeline.metrics.intervals import even_quota, likeness, symmetric
 
 PAIRS = 200
@@ -35,10 +35,10 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
         found = likeness(values, pairs, candidate.groups, candidate.labels, shares)
         return row(extractor, metric, ALL, symmetric(found), len(values))
 
-    yield of("pixels", "ssim_diversity", image_metrics.ssim(a, b))
+    yield of("pixels", "ssim_diversity", image_similarity.ssim(a, b))
     side = min(a.shape[1:3])
-    if image_metrics.scales(side) > 1:
-        yield of("pixels", "ms_ssim_diversity", image_metrics.ms_ssim(a, b))
+    if image_similarity.scales(side) > 1:
+        yield of("pixels", "ms_ssim_diversity", image_similarity.ms_ssim(a, b))
     else:
         yield f"ms_ssim_diversity: left out, images of {side} pixels have but one scale, which is ssim_diversity"
     if context.lpips and side >= lpips.SMALLEST:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics.image_metrics import frequency_plane
+from pipeline.metrics.image_similarity import frequency_plane
 
 CHUNK = 64  # images at a time
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from pipeline.evaluation import phases
 from pipeline.evaluation.context import ALL, NEEDED, SURE, WHOLES, Context, row, too_few
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics.distances import gram_distance
+from pipeline.metrics.image_similarity import psd_distance
 from pipeline.metrics.intervals import Draws, draw, estimate, positive, symmetric
 
 
@@ -22,14 +23,14 @@ def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Itera
     a, b = candidate.features["random"], context.reference.features["random"]
 
     def gram(x: NDArray, y: NDArray) -> float:
-        return image_metrics.gram_distance(x, y, a.gram_blocks)
+        return gram_distance(x, y, a.gram_blocks)
 
     found = estimate(gram, a.grams, b.grams, draws)
     if n < SURE["gram"]:
         found = found._replace(error=np.nan)
     yield row("random", "gram", ALL, positive(found), n)
     spectra = candidate.vectors("psd"), context.reference.vectors("psd")
-    yield row("pixels", "psd", ALL, positive(estimate(image_metrics.psd_distance, *spectra, draws)), n)
+    yield row("pixels", "psd", ALL, positive(estimate(psd_distance, *spectra, draws)), n)
 
 
 def microstructure(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:

@@ -13,7 +13,7 @@ from scipy import ndimage
 from pipeline.evaluation.extractors import EXTRACTORS, extractors
 from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.phases import Cut
-from pipeline.metrics import image_metrics
+from pipeline.metrics import distances
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
@@ -53,19 +53,19 @@ class Case:
     def space(self, images=None):
         """Features in the panel's units; of the training images without an argument."""
         found = self.known if images is None else self.extractor.function(images, "test")
-        centre, scale = image_metrics.block_scale(self.known.vectors, self.known.vector_blocks)
+        centre, scale = distances.block_scale(self.known.vectors, self.known.vector_blocks)
         return (found.vectors.astype(np.float64) - centre) / scale
 
     def distances(self, images):
         """Fréchet and kernel distance to the training images."""
         x, y = self.space(images), self.space()
-        return image_metrics.frechet(x, y), image_metrics.kid(x, y)
+        return distances.frechet(x, y), distances.kid(x, y)
 
     def prdc(self, images):
-        return image_metrics.prdc(self.space(images), self.space())
+        return distances.prdc(self.space(images), self.space())
 
     def nearest(self, images):
-        return image_metrics.nearest(self.space(images), self.space())[1]
+        return distances.nearest(self.space(images), self.space())[1]
 
 
 def as_labelled(images, labels, wanted):
