@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.settings import FAMILY_SETTINGS, UserError, draws_boxes, load, schema
+from pipeline.settings import FAMILY_SETTINGS, UserError, load, schema
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name != "quick.yaml")
@@ -49,6 +49,12 @@ def config(**changes):
         ),
         ({"seeds": [1, 1]}, "seeds: [1, 1] names 1 twice"),
         ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
+        ({"all_models": {"rate_decay": "none"}}, "all_models.rate_decay: is called `lr_schedule` now"),
+        (
+            {"models": {"m": {"family": "ddpm", "schedule": "linear"}}},
+            "models.m.schedule: is called `noise_schedule` now",
+        ),
+        ({"evaluate": {"domain": 3}}, "evaluate.domain: is called `class_feature_steps` now"),
         ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
         ({"set": {"models.cgan={batch": "3}"}}, "Snakemake reads `a: b` as a mapping"),
         ({"set": "models.cgan.family.x=3"}, "set: `models.cgan.family` is a value, not a section"),
@@ -94,7 +100,7 @@ def test_models_that_draw_boxes_are_for_data_sets_with_boxes():
     settings = load({"datasets": {"plain": plain, "boxed": WITH_BOXES}, "models": BOXED})
     assert settings.models_of("plain") == ["a"]
     assert settings.models_of("boxed") == ["a", "asked"]
-    assert [draws_boxes(model) for model in settings.models.values()] == [False, True]
+    assert [model.draws_boxes for model in settings.models.values()] == [False, True]
 
 
 @pytest.mark.parametrize(
