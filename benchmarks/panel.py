@@ -51,7 +51,7 @@ PARTS: dict[str, tuple[ModuleType, str]] = {
     "distances class by class": (distances, "by_class"),
     "texture and spectrum": (structure, "textures"),
     "microstructure": (structure, "microstructure"),
-    "search for copies": (panel, "alike"),
+    "search for copies": (panel, "nearest_training"),
     "copies": (panel, "copies"),
     "diversity": (panel, "diversity"),
     "power spectra's figure": (panel, "plot_psd"),

@@ -12,21 +12,20 @@ from pipeline.evaluation.spectra import spectra
 from pipeline.settings import Evaluate
 
 # Each is made for a real image set, and None where it is not wanted or not to be had.
-EXTRACTORS: dict[str, Callable[[Evaluate, ImageSet, phases.Cut], Extractor | None]] = {
-    "random": lambda settings, real, cut: Extractor("1", random_features),
-    "inception": lambda settings, real, cut: inception.extractor(settings),
-    "domain": lambda settings, real, cut: class_features.extractor(settings, real),
-    "psd": lambda settings, real, cut: Extractor("1", spectra),
-    "phases": lambda settings, real, cut: phases.extractor(cut.threshold),
+EXTRACTORS: dict[str, Callable[[Evaluate, ImageSet, phases.Binarisation], Extractor | None]] = {
+    "random": lambda settings, real, binarisation: Extractor("1", random_features),
+    "inception": lambda settings, real, binarisation: inception.extractor(settings),
+    "domain": lambda settings, real, binarisation: class_features.extractor(settings, real),
+    "psd": lambda settings, real, binarisation: Extractor("1", spectra),
+    "phases": lambda settings, real, binarisation: phases.extractor(binarisation.threshold),
 }
-COMPARED = ("random", "inception", "domain")  # as distributions of feature vectors
 
 
-def extractors(settings: Evaluate, real: ImageSet, cut: phases.Cut) -> dict[str, Extractor]:
+def extractors(settings: Evaluate, real: ImageSet, binarisation: phases.Binarisation) -> dict[str, Extractor]:
     """All there are for the images of a data set, by name; made once a job, weights are verified or learned here.
 
     Raises:
         UserError: weights are altered, or wanted and cannot be fetched.
     """
-    found = {name: make(settings, real, cut) for name, make in EXTRACTORS.items()}
+    found = {name: make(settings, real, binarisation) for name, make in EXTRACTORS.items()}
     return {name: extractor for name, extractor in found.items() if extractor is not None}

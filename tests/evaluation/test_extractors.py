@@ -12,12 +12,12 @@ from scipy import ndimage
 
 from pipeline.evaluation.extractors import EXTRACTORS, extractors
 from pipeline.evaluation.features import Extractor
-from pipeline.evaluation.phases import Cut
+from pipeline.evaluation.phases import Binarisation
 from pipeline.metrics import distances
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-CUT = Cut(0.5, False, False, 0.0, None, "µm")
+CUT = Binarisation(0.5, False, False, 0.0, None, "µm")
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit")

@@ -60,7 +60,7 @@ def stored(images):
     return np.rint(np.clip(images, 0, 255)).astype(np.uint8)
 
 
-# ---------------------------------------------------------------- floor and ceilings
+# ---------------------------------------------------------------- floor and noise baselines
 
 
 def test_held_out_images_are_far_below_noise(floor):
@@ -68,7 +68,7 @@ def test_held_out_images_are_far_below_noise(floor):
     for metric in DISTANCES:
         assert real[metric]["high"] < noise[metric]["low"]
     assert real["coverage"]["low"] > 10 * noise["coverage"]["high"]
-    assert real["nearest"]["value"] == 1
+    assert real["nn_distance_ratio"]["value"] == 1
     assert real["frechet"]["high"] < blurred["frechet"]["value"]  # though its spectra are those of the real images:
     assert overlap(real["psd"], blurred["psd"])
 
@@ -115,7 +115,8 @@ def test_figures_and_journal(floor, good):
             assert figure.size[0] > 700
             assert np.asarray(figure.convert("L")).std() > 10
     assert good.journal.numbers["final/kid_random"] == good.rows["kid"]["value"]
-    assert {"final/frechet_random", "final/psd", "final/nearest", "final/ssim_diversity"} <= set(good.journal.numbers)
+    known = {"final/frechet_random", "final/psd", "final/nn_distance_ratio", "final/pair_ssim"}
+    assert known <= set(good.journal.numbers)
     assert good.journal.files == [
         (n, "evaluation") for n in ("evaluation.json", "psd.png", "samples.png", "closest.png")
     ]
@@ -136,9 +137,9 @@ def test_a_perfect_generator_is_within_the_floor(floor, good):
         "astm_grain_size",
         "precision",
         "coverage",
-        "ssim_diversity",
-        "ssim_nearest",
-        "nearest",
+        "pair_ssim",
+        "nn_ssim",
+        "nn_distance_ratio",
     ):
         assert overlap(good.rows[metric], usual[metric]), metric
 
@@ -193,8 +194,8 @@ def test_copies_are_flagged_as_copies_and_pass_every_distance(real_set, floor, t
     training = np.load(real_set() / "images.npy")[:90]
     write_set(tmp_path / "synthetic", training, label_list(90))
     found, usual = judge(real_set(), tmp_path / "synthetic", tmp_path).rows, by_metric(floor.record, "real")
-    assert found["nearest"]["high"] == 0
-    assert found["ssim_nearest"]["low"] == pytest.approx(1)
+    assert found["nn_distance_ratio"]["high"] == 0
+    assert found["nn_ssim"]["low"] == pytest.approx(1)
     assert [m for m in DISTANCES if found[m]["low"] > usual[m]["high"]] == []
 
 
@@ -202,7 +203,7 @@ def test_little_variety_shows_in_ssim_diversity(real_set, floor, tmp_path):
     few = np.concatenate([blobs(label_list(6), 9)] * 20)
     write_set(tmp_path / "synthetic", few, label_list(120))
     found = judge(real_set(), tmp_path / "synthetic", tmp_path).rows
-    assert found["ssim_diversity"]["low"] > by_metric(floor.record, "real")["ssim_diversity"]["high"]
+    assert found["pair_ssim"]["low"] > by_metric(floor.record, "real")["pair_ssim"]["high"]
 
 
 def test_unequal_shares_of_the_classes_are_not_held_against_a_set(real_set, floor, tmp_path):
@@ -332,7 +333,7 @@ def test_too_few_images_leave_metrics_out_and_say_how_many_they_need(real_set, t
     write_set(tmp_path / "synthetic", blobs(label_list(6), 9), label_list(6))
     judged = judge(real_set(), tmp_path / "synthetic", tmp_path)
     assert "frechet" not in judged.rows
-    assert {"gram", "psd", "nearest"} <= set(judged.rows)
+    assert {"gram", "psd", "nn_distance_ratio"} <= set(judged.rows)
     notes = "\n".join(judged.record["notes"])
     left = "frechet, frechet_inf, kid, precision, recall, density, coverage (random): left out, needs 20 images"
     assert left in notes
@@ -371,7 +372,7 @@ def test_no_held_out_images_means_no_floor_and_says_so(tmp_path):
     judged = judge(tmp_path / "real", tmp_path / "synthetic", tmp_path)
     for notes in (record["notes"], judged.record["notes"]):
         assert "no image is held out: there is no floor" in notes
-    assert "nearest" not in judged.rows
+    assert "nn_distance_ratio" not in judged.rows
 
 
 # ---------------------------------------------------------------- sets that do not fit
