@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from pipeline.base.weights import WEIGHTS
 from pipeline.evaluation import distances
-from pipeline.evaluation.context import NEEDED, Context
+from pipeline.evaluation.context import Context, needed
 from pipeline.evaluation.features import Features
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics.distances import block_scale, frechet, kid_of_groups, prdc
@@ -115,7 +115,7 @@ def test_whatever_the_classes_are_called_their_numbers_are_their_own():
 
 
 def test_the_extrapolated_distance_needs_twice_as_many_images():
-    labels = label_list(NEEDED["frechet_inf"] - 1)
+    labels = label_list(needed("frechet_inf") - 1)
     rows, notes = judged(sample(clouds(labels, 1), labels), sample(clouds(labels, 2), labels))
     assert ("frechet", None) in rows
     assert ("frechet_inf", None) not in rows

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from pipeline.evaluation import features, panel
+from pipeline.evaluation import catalog, features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
@@ -99,6 +99,13 @@ def test_the_record_is_whole(floor, good):
         f"density (random), coverage (random) of class {label}" for label in ("coarse", "fine", "middle")
     ]
     assert {r["class"] for r in good.record["metrics"]} == {None, "coarse", "fine", "middle"}
+
+
+def test_every_number_has_a_row_in_the_catalogue_and_every_row_has_a_number_or_says_what_it_requires(good):
+    found = {catalog.find(row["extractor"], row["metric"]).name for row in good.record["metrics"]}
+    absent = [metric for name, metric in catalog.METRICS.items() if name not in found]
+    assert [metric.name for metric in absent if not metric.requires and metric.extractors != ("inception",)] == []
+    assert {metric.name for metric in absent if metric.requires} == {"grain_diameter", "pair_lpips"}
 
 
 def test_curves_are_in_the_users_unit_and_lie_in_the_band(good):
