@@ -13,8 +13,9 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.preparing.tiling import resize
 from pipeline.evaluation import panel
+from pipeline.evaluation.catalog import names
 from pipeline.report import tables
-from pipeline.report.verdict import COPYING, off, paired, verdict
+from pipeline.report.verdict import off, paired, verdict
 from pipeline.settings import Dataset, Evaluate
 from pipeline.tracking.journal import null_journal
 from tests.evaluation.conftest import write_set
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.slow
 SIZE = 64
 SETTINGS = Evaluate(inception="off")
 DROPPED = "scratches"
-COPIES = set(COPYING)
+COPIES = set(names("copies"))
 DISTANCES = {"frechet", "frechet_inf", "kid", "gram"}
 VARIETY = {"precision", "recall", "density", "coverage"}
 LIKENESS = {"pair_ssim", "pair_ms_ssim"}  # of pairs, which grows with smoothness
