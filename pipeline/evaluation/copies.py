@@ -76,7 +76,7 @@ def copies(
         heldout: those of the held-out images; None where there are none.
     """
     n = min(len(candidate), len(context.reference))
-    metrics, rows = catalog.names("copies"), catalog.METRICS
+    metrics = catalog.names("copies")
     if n < needed(*metrics):
         yield too_few(metrics, n)
         return
@@ -90,11 +90,11 @@ def copies(
         copied = found.pixels.height >= found.proof_threshold
         yield row("pixels", "copy_rate", ALL, share(copied, groups), len(candidate))
     else:
-        yield rows["copy_rate"].left_out("these have too few details")
+        yield catalog.METRICS["copy_rate"].left_out("these have too few details")
     if found.area is not None:
         yield row("pixels", "copied_area", ALL, share(found.area, groups), len(candidate))
     else:
-        yield rows["copied_area"].left_out("these are too small, or too much alike")
+        yield catalog.METRICS["copied_area"].left_out("these are too small, or too much alike")
     chosen = np.sort(context.rng(2).permutation(len(candidate))[:SSIM_PAIRS])
     values = image_similarity.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
     yield row("pixels", "nn_ssim", ALL, mean(values, groups[chosen]), len(chosen))

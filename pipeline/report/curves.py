@@ -53,7 +53,7 @@ def microstructure(real: Path | None, models: Mapping[str, Sequence[Path]]) -> s
     return images.svg(figures.microstructure(found)) if found else None
 
 
-def cut(evaluations: Sequence[Path]) -> dict[str, Any] | None:
+def binarisation(evaluations: Sequence[Path]) -> dict[str, Any] | None:
     """How all images of a data set were cut in two phases, `threshold` (0 to 1) and `boundaries` among it."""
     return next((found for path in evaluations if (found := read_json(path).get("phases"))), None)
 

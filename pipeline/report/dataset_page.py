@@ -129,7 +129,7 @@ def _curves(inputs: DatasetInputs, models: Sequence[str]) -> dict[str, Any]:
         "notes": curves.notes(inputs.evaluations()),
         "psd": curves.psd(inputs.evaluation, evaluations),
         "microstructure": curves.microstructure(inputs.evaluation, evaluations),
-        "cut": curves.cut(inputs.evaluations()),
+        "binarisation": curves.binarisation(inputs.evaluations()),
     }
 
 
