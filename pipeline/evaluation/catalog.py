@@ -318,9 +318,9 @@ def find(extractor: str, name: str) -> Metric:
     return row
 
 
-def names(group: Group, extractor: str | None = None) -> list[str]:
-    """Metrics of a group, with one extractor where it is given."""
-    return [m.name for m in METRICS.values() if m.group == group and extractor in (None, *m.extractors)]
+def names(*groups: Group, extractor: str | None = None) -> list[str]:
+    """Metrics of some groups, with one extractor where it is given."""
+    return [m.name for m in METRICS.values() if m.group in groups and extractor in (None, *m.extractors)]
 
 
 def headline_columns() -> list[list[tuple[str, str]]]:

@@ -24,8 +24,7 @@ def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: 
     labels = candidate.labels, context.reference.labels
     name = "fid" if extractor == "inception" else "frechet"
     if n < needed(name):
-        several = [*catalog.names("distance", extractor), *catalog.names("diversity", extractor)]
-        yield too_few(several, n, f" ({extractor})")
+        yield too_few(catalog.names("distance", "diversity", extractor=extractor), n, f" ({extractor})")
         return
     distance = positive(estimate(frechet, x, y, draws))
     yield row(extractor, name, ALL, distance, n)

@@ -23,7 +23,8 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
     partner to be compared with. More likeness (less LPIPS) than the held-out images' means less variety than in
     reality."""
     shares = _shares(candidate, context)
-    metrics = [*catalog.names("diversity", "pixels"), *(catalog.names("diversity", "lpips") if context.lpips else [])]
+    seen_by = ["pixels", "lpips"] if context.lpips else ["pixels"]
+    metrics = [name for extractor in seen_by for name in catalog.names("diversity", extractor=extractor)]
     if len(candidate) < needed(*metrics) or not shares:
         yield too_few(metrics, len(candidate)) + f", and {GROUPS} groups of a class"
         return
