@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from numpy.typing import NDArray
+
 from pipeline.base import imagenet
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import class_features, inception, phases
-from pipeline.evaluation.features import Extractor, without_grams
+from pipeline.evaluation.features import Extractor, Features, without_grams
 from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.spectra import spectra
 from pipeline.settings import Evaluate
@@ -36,4 +38,8 @@ def extractors(settings: Evaluate, real: ImageSet, cut: phases.Cut) -> dict[str,
 
 def _photographs() -> Extractor:
     imagenet.load()  # verified here, before any image is read
-    return Extractor(str(imagenet.VERSION), lambda images, text: without_grams(imagenet.pooled(images, text)))
+    return Extractor(str(imagenet.VERSION), _means_of_maps)
+
+
+def _means_of_maps(images: NDArray, description: str) -> Features:
+    return without_grams(imagenet.pooled(images, description), imagenet.BLOCKS)
