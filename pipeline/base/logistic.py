@@ -1,8 +1,9 @@
 """A multinomial logistic head on fixed features (Hastie, Tibshirani and Friedman 2009, section 4.4).
 
 What it minimises is convex: the same images give the same head, whatever it starts from. On `imagenet.pooled` of NEU at
-64 pixels (1 620 photographs, six classes, mean of five random draws that part scenes, as many images again to choose the
-penalty by) it names 92.6 % of the others after 5 images a class, 96.0 % after 10, 98.4 % after 40, in less than a second.
+64 pixels (1 620 photographs, six classes, mean of five random draws, which part scenes; as many images again to choose
+the penalty by) it names 92.6 % of the others after 5 images a class, 96.0 % after 10, 98.4 % after 40, in less than a
+second.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def fit(x: NDArray, labels: NDArray[np.int64], classes: int, penalty: float, wei
     """The head with the least weighted mean of −log p(label) plus penalty / 2 times the sum of its squared weights.
 
     Args:
-        x: (n, d) features, n >= 1. Their scale sets that of the penalty: centre them, and give the columns of each layer
+        x: (n, d) features, n >= 1. Their scale sets that of the penalty: centre them, and give the columns of a layer
             together a variance of 100. Layers then count the same, which named 96.0 % instead of 94.9 %.
         labels: (n,) in 0 … classes − 1. A class without an image is given a probability near 0.
         penalty: above 0; the bias has none.
