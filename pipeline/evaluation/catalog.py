@@ -15,7 +15,12 @@ Better = Literal["lower", "higher", "equal"]
 Group = Literal["distance", "texture", "microstructure", "diversity", "copies"]
 Role = Literal["missing", "unreal", "likeness", "unlikeness", "smoothness", "ratio"]
 
-FEATURES = {"random": "random features", "inception": "Inception", "domain": "features of the real classes"}
+FEATURES = {
+    "random": "random features",
+    "inception": "Inception",
+    "domain": "features of the real classes",
+    "imagenet": "ImageNet features",
+}
 """Extractors whose feature vectors are compared as distributions, and what the report calls their features."""
 NOT_INCEPTION = tuple(name for name in FEATURES if name != "inception")
 GROUPS: Mapping[Group, str] = {

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from numpy.typing import NDArray
+
+from pipeline.base import imagenet
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import class_features, inception, phases
-from pipeline.evaluation.features import Extractor
+from pipeline.evaluation.features import Extractor, Features, without_grams
 from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.spectra import spectra
 from pipeline.settings import Evaluate
@@ -16,6 +19,7 @@ EXTRACTORS: dict[str, Callable[[Evaluate, ImageSet, phases.Binarisation], Extrac
     "random": lambda settings, real, binarisation: Extractor("1", random_features),
     "inception": lambda settings, real, binarisation: inception.extractor(settings),
     "domain": lambda settings, real, binarisation: class_features.extractor(settings, real),
+    "imagenet": lambda settings, real, binarisation: _photographs() if settings.imagenet else None,
     "psd": lambda settings, real, binarisation: Extractor("1", spectra),
     "phases": lambda settings, real, binarisation: phases.extractor(binarisation.threshold),
 }
@@ -25,7 +29,16 @@ def extractors(settings: Evaluate, real: ImageSet, binarisation: phases.Binarisa
     """All there are for the images of a data set, by name; made once a job, weights are verified or learned here.
 
     Raises:
-        UserError: weights are altered, or wanted and cannot be fetched.
+        UserError: weights are altered, or wanted and not to be had.
     """
     found = {name: make(settings, real, binarisation) for name, make in EXTRACTORS.items()}
     return {name: extractor for name, extractor in found.items() if extractor is not None}
+
+
+def _photographs() -> Extractor:
+    imagenet.load()  # verified here, before any image is read
+    return Extractor(str(imagenet.VERSION), _means_of_maps)
+
+
+def _means_of_maps(images: NDArray, description: str) -> Features:
+    return without_grams(imagenet.pooled(images, description), imagenet.BLOCKS)

@@ -103,7 +103,7 @@ def _answers(
         "glance": front_rows.line(rankings, first[0], labels.DETECTORS[first[1]].score),
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
-        "cautions": findings.cautions(rankings, [*arms, *box_arms]),
+        "cautions": findings.cautions(rankings, [*arms, *box_arms], inputs.learned_in()),
     }
 
 

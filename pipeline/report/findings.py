@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
 from pipeline.downstream.records import Arm, ClassEstimate, Estimate
-from pipeline.evaluation.catalog import METRICS
+from pipeline.evaluation.catalog import FEATURES, METRICS
 from pipeline.report.labels import number, points
 from pipeline.report.tables import FLOOR, Score
 from pipeline.report.verdict import Scores, Verdict, apart, listed, ratio
@@ -242,9 +242,13 @@ def badge(text: str) -> Markup:
     return Markup('<span class="verdict {}">{}</span>').format(kind, words)
 
 
-def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm]) -> list[str]:
-    """What keeps these answers from being certain."""
-    found = []
+def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str]) -> list[str]:
+    """What keeps these answers from being certain.
+
+    Args:
+        learned_in: by generator, the extractor in whose features it was trained.
+    """
+    found = _flattered(rankings, learned_in)
     if rankings and rankings[0].models:
         seeds = min(score.seeds for _, score in rankings[0].models)
         if seeds < 3:
@@ -263,6 +267,20 @@ def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm]) -> list[str]:
             f"FID was measured on {min(fids)} images; below {FID_IMAGES} it is mostly bias. Trust KID before it."
         )
     return [*found, *_few_repetitions(arms)]
+
+
+def _flattered(rankings: Sequence[Ranking], learned_in: Mapping[str, str]) -> list[str]:
+    """A sentence for each extractor in whose features a generator was trained and is measured."""
+    models = dict.fromkeys(m for r in rankings for m, _ in r.models if learned_in.get(m) == r.extractor)
+    found = []
+    for extractor in dict.fromkeys(learned_in[m] for m in models):
+        names = [m for m in models if learned_in[m] == extractor]
+        features = FEATURES.get(extractor, extractor)
+        found.append(
+            f"{listed(names, len(names))} learned from the {features} themselves: what is measured in these flatters"
+            " such a generator; go by the other measures."
+        )
+    return found
 
 
 def _few_repetitions(arms: Sequence[Arm]) -> list[str]:

@@ -13,7 +13,7 @@ from pipeline.evaluation.catalog import names
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(class_feature_steps=0, inception="off", lpips="off", subsets=20)
+SETTINGS = Evaluate(class_feature_steps=0, imagenet=False, inception="off", lpips="off", subsets=20)
 SHARES = ("authenticity", "copy_rate", "copied_area")
 
 

@@ -13,7 +13,7 @@ from pipeline.evaluation import catalog, features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, subsets=20)
+SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, imagenet=False, subsets=20)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
 
@@ -324,6 +324,18 @@ def test_real_features_are_never_computed_twice(real_set, floor, tmp_path, monke
 
 
 # ---------------------------------------------------------------- deep, coloured, small
+
+
+def test_sets_are_compared_in_imagenet_features_where_these_are_wanted(floor, tmp_path):
+    assert not [r for r in floor.record["metrics"] if r["extractor"] == "imagenet"]
+    labels, splits = label_list(60), ["train"] * 36 + ["test"] * 24
+    write_set(tmp_path / "real", blobs(labels, 0, size=32), labels, splits)
+    settings = SETTINGS.model_copy(update={"imagenet": True, "subsets": 2})
+    panel.evaluate_real(settings, tmp_path / "real", tmp_path / "real.json", "blobs")
+    rows = json.loads((tmp_path / "real.json").read_text())["metrics"]
+    found = {r["model"]: r["value"] for r in rows if (r["extractor"], r["metric"]) == ("imagenet", "kid")}
+    assert found["real"] < 0.1 * found["blurred noise"] < found["noise"]
+    assert (tmp_path / "real" / "features-imagenet.npz").is_file()
 
 
 @pytest.mark.parametrize("kinds", [{"dtype": "uint16"}, {"channels": 3}], ids=["16 bit", "rgb"])

@@ -61,7 +61,7 @@ def test_every_extractor_looks_in_full_precision(stand_in, tmp_path, fast):
     found = extractors(
         Evaluate(weights=str(stand_in), class_feature_steps=1), real, Binarisation(0.5, False, False, 0.0, None, "µm")
     )
-    for name in ("random", "inception", "domain"):
+    for name in ("random", "inception", "domain", "imagenet"):
         with Recorder() as recorder:
             computed(real.images[:4], name, found[name], "test")
         assert set(recorder.seen) == {WHOLE}, name
