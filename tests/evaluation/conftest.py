@@ -1,6 +1,7 @@
 """Image sets to judge, made here: blobs of three sizes are three classes."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from torch import nn
 
 from pipeline.base.weights import WEIGHTS
 from pipeline.data.image_set import ImageSet, ImageSetWriter
+from pipeline.evaluation import copies
 
 CLASSES = {"coarse": 3.0, "fine": 0.8, "middle": 1.6}  # width of the blobs, pixels
 
@@ -61,6 +63,15 @@ def real_set(tmp_path_factory):
         return made[name]
 
     return build
+
+
+@pytest.fixture(scope="module")
+def no_pieces():
+    """The search for pieces of training images, two thirds of a panel's time, finds none in whatever it is given."""
+    nothing = SimpleNamespace(smallest=17, areas=lambda made: np.zeros(len(made)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copies, "_piecewise", lambda *_: nothing)
+        yield
 
 
 class Mean(nn.Module):

@@ -13,6 +13,7 @@ from pipeline.evaluation import features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
+pytestmark = pytest.mark.usefixtures("no_pieces")  # test_copies judges them
 SETTINGS = Evaluate(inception="off", lpips="off", domain=0, subsets=20)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
@@ -42,7 +43,7 @@ def by_metric(record, model=None, label=None):
 
 
 @pytest.fixture(scope="module")
-def floor(real_set, tmp_path_factory):
+def floor(real_set, tmp_path_factory, no_pieces):
     out = tmp_path_factory.mktemp("floor")
     panel.evaluate_real(SETTINGS, real_set(), out / "evaluation.json", "blobs")
     return SimpleNamespace(out=out, record=json.loads((out / "evaluation.json").read_text()))

@@ -251,9 +251,7 @@ def assert_near(found, expected, tolerance):
             torch.testing.assert_close(f.double(), e, rtol=0, atol=tolerance * e.abs().max().item() + 1e-9)
 
 
-@pytest.mark.parametrize(
-    ("loss", "penalty"), [("_discriminator_loss", "_r1_loss"), ("_generator_loss", "_path_loss")]
-)
+@pytest.mark.parametrize(("loss", "penalty"), [("_discriminator_loss", "_r1_loss"), ("_generator_loss", "_path_loss")])
 def test_what_is_differentiated_twice_never_meets_the_compiler(loss, penalty, monkeypatch):
     """Compilation is for the two main phases; its gradients are judged in test_compile."""
     monkeypatch.setattr(torch, "compile", lambda module: module)
