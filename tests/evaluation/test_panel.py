@@ -42,6 +42,13 @@ def by_metric(record, model=None, label=None):
     return {r["metric"]: r for r in rows}
 
 
+@pytest.fixture(autouse=True)
+def no_large_figures(monkeypatch):
+    """Those of `floor` and `good` are looked at; test_copies draws those of deep and coloured images."""
+    for name in ("plot_closest", "plot_samples"):
+        monkeypatch.setattr(panel, name, lambda *_: None)
+
+
 @pytest.fixture(scope="module")
 def floor(real_set, tmp_path_factory, no_pieces):
     out = tmp_path_factory.mktemp("floor")
