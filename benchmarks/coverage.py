@@ -42,7 +42,7 @@ from pipeline.settings import Evaluate
 PIXELS = 32
 SCALES = {"fine": 1.3, "coarse": 2.2}  # pixels, of the noise of each class
 REFERENCES = 4  # sets of training images of which copies are looked for
-SETTINGS = Evaluate(inception="off", lpips="off", domain=0)
+SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0)
 
 
 class Cell(NamedTuple):

@@ -35,7 +35,7 @@ from benchmarks.throughput import cpu
 from pipeline.base.device import use_threads
 from pipeline.models import build
 from pipeline.models.batch import Batch
-from pipeline.settings import DDPM, ImageSpec, StyleGAN2ADA, Training
+from pipeline.settings import DDPMSettings, ImageSpec, StyleGAN2ADASettings, Training
 
 CHANNELS = 3  # theirs has no gray images
 POOL = 128  # images that batches are drawn from
@@ -108,13 +108,13 @@ class OurStyleGAN2(Ours):
 
         def cost(network: str, base: int) -> float:
             bases = {"channel_base": base, "discriminator_channel_base": base}
-            return self.cost(build(StyleGAN2ADA(**fixed, **bases, ada_target=0), spec), network)
+            return self.cost(build(StyleGAN2ADASettings(**fixed, **bases, ada_target=0), spec), network)
 
         bases = {
             name: least(lambda base, network=network: cost(network, base), peer[network], size, 64 * size)
             for name, network in {"channel_base": "G", "discriminator_channel_base": "D"}.items()
         }
-        super().__init__(StyleGAN2ADA(**fixed, **bases, **terms), size)
+        super().__init__(StyleGAN2ADASettings(**fixed, **bases, **terms), size)
         model = self.model
         self.parameters = {
             "S": parameters(model.generator.mapping),
@@ -141,7 +141,7 @@ class OurStyleGAN2(Ours):
 class OurDDPM(Ours):
     """The defaults, as wide as it takes for no less arithmetic than a given U-Net."""
 
-    def __init__(self, settings: DDPM, size: int, peer: dict[str, float]):
+    def __init__(self, settings: DDPMSettings, size: int, peer: dict[str, float]):
         def cost(quads: int) -> float:
             wide = settings.model_copy(update={"channels": 4 * quads})
             return self.cost(build(wide, ImageSpec(size, size, CHANNELS, ("a",))))
@@ -219,7 +219,7 @@ class Diffusion(Side):
     is replaced by tensors in memory; weights are averaged after every update, as ours, not after every tenth.
     """
 
-    def __init__(self, settings: DDPM, size: int, folder: str):
+    def __init__(self, settings: DDPMSettings, size: int, folder: str):
         from denoising_diffusion_pytorch import GaussianDiffusion, Trainer, Unet
 
         unet = Unet(
@@ -307,7 +307,7 @@ def stylegan2(size: int, batch: int, own: bool, repeats: int) -> Iterator[tuple[
 
 def ddpm(size: int, steps: int, repeats: int) -> Iterator[tuple[str, float]]:
     """Training, and sampling by `steps` of their 1000 steps against our default."""
-    settings, drawn = DDPM(family="ddpm", batch=16, precision="fp32"), 4
+    settings, drawn = DDPMSettings(family="ddpm", batch=16, precision="fp32"), 4
     with tempfile.TemporaryDirectory() as folder:
         theirs = Diffusion(settings, size, folder)
         ours = OurDDPM(settings, size, theirs.gflop)

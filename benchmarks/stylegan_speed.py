@@ -32,7 +32,7 @@ from pipeline.models import build
 from pipeline.models.batch import Batch
 from pipeline.models.layers import EqualisedConv
 from pipeline.models.stylegan2_generator import ScaledConv
-from pipeline.settings import ImageSpec, StyleGAN2ADA
+from pipeline.settings import ImageSpec, StyleGAN2ADASettings
 
 BATCH = {32: 16, 64: 8, 128: 4}
 CHANNEL_BASE = 4096
@@ -62,7 +62,7 @@ class Ours(Side):
     def __init__(self, size: int, amp: torch.dtype | None, augmented: bool):
         self.batch = BATCH[size]
         torch.manual_seed(0)
-        settings = StyleGAN2ADA(
+        settings = StyleGAN2ADASettings(
             family="stylegan2_ada",
             batch=self.batch,
             channel_base=CHANNEL_BASE,

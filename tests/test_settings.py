@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.settings import FAMILY_SETTINGS, UserError, draws_boxes, load, schema
+from pipeline.settings import FAMILY_SETTINGS, UserError, load, schema
+from pipeline.settings.listing import listing
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name != "quick.yaml")
@@ -49,6 +50,12 @@ def config(**changes):
         ),
         ({"seeds": [1, 1]}, "seeds: [1, 1] names 1 twice"),
         ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
+        ({"all_models": {"rate_decay": "none"}}, "all_models.rate_decay: is called `lr_schedule` now"),
+        (
+            {"models": {"m": {"family": "ddpm", "schedule": "linear"}}},
+            "models.m.schedule: is called `noise_schedule` now",
+        ),
+        ({"evaluate": {"domain": 3}}, "evaluate.domain: is called `class_feature_steps` now"),
         ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
         ({"set": {"models.cgan={batch": "3}"}}, "Snakemake reads `a: b` as a mapping"),
         ({"set": "models.cgan.family.x=3"}, "set: `models.cgan.family` is a value, not a section"),
@@ -94,7 +101,7 @@ def test_models_that_draw_boxes_are_for_data_sets_with_boxes():
     settings = load({"datasets": {"plain": plain, "boxed": WITH_BOXES}, "models": BOXED})
     assert settings.models_of("plain") == ["a"]
     assert settings.models_of("boxed") == ["a", "asked"]
-    assert [draws_boxes(model) for model in settings.models.values()] == [False, True]
+    assert [model.draws_boxes for model in settings.models.values()] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -182,3 +189,18 @@ def test_pseudo_labels_are_for_models_of_data_sets_with_boxes():
     plain = {"source": "photos", "size": 64}
     with pytest.raises(UserError, match="`b` is trained on no data set with boxes"):
         load({"datasets": {"steel": boxed | {"models": ["a"]}, "cats": plain}, "models": models, "detect": detect})
+
+
+def test_the_listing_that_ships_is_the_one_of_the_settings():
+    shipped = (ROOT / "config" / "all-settings.yaml").read_text(encoding="utf-8")
+    assert shipped.rstrip() == listing().rstrip(), "run `make schema`"
+
+
+def test_the_listing_loads_to_the_defaults_and_names_every_setting():
+    text = listing()
+    settings = load(yaml.safe_load(text))
+    assert settings == load(
+        {"datasets": {"steel": {"source": "voronoi"}}, "models": {name: {"family": name} for name in FAMILY_SETTINGS}}
+    )
+    known = set().union(*(section["properties"] for section in schema()["$defs"].values() if "properties" in section))
+    assert {name for name in known if f"{name}:" not in text} == set()

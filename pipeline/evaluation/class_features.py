@@ -35,7 +35,7 @@ PIXELS = 1 << 16  # of an image as the classifier sees it; larger ones are shrun
 
 def notes(settings: Evaluate, real: ImageSet) -> list[str]:
     """Why there is no such extractor for an image set, where it is wanted."""
-    if not settings.domain:
+    if not settings.class_feature_steps:
         return []
     counts = real.metadata["label"].iloc[real.rows("train")].value_counts()
     counts = {name: int(counts.get(name, 0)) for name in real.meta["classes"]}
@@ -53,7 +53,7 @@ def notes(settings: Evaluate, real: ImageSet) -> list[str]:
 
 def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
     """What a narrow ResNet-18 sees before it names a class (its last average pooling, 64 numbers), after
-    `settings.domain` steps of AdamW on the real training images. The weights are kept beside these, in
+    `settings.class_feature_steps` steps of AdamW on the real training images. The weights are kept beside these, in
     `domain.safetensors`: learned by the first job that looks at the set, loaded by the others. Damaged ones, or those
     of other images, are learned anew.
 
@@ -65,12 +65,13 @@ def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
     density is 0.72 and 1.04, the Fréchet distance 3.5 and 2.1. Hence SEEN, and LEAST images to learn from.
 
     Returns:
-        The extractor, on the device where it looks; None where `settings.domain` is 0, or images lack (see `notes`).
+        The extractor, on the device where it looks; None where `settings.class_feature_steps` is 0, or where there are
+        too few images (see `notes`).
 
     Raises:
         UserError: the training diverged.
     """
-    if not settings.domain or notes(settings, real):
+    if not settings.class_feature_steps or notes(settings, real):
         return None
     path, recipe = real.path / "domain.safetensors", _recipe(settings, real)
     weights = _read(path, recipe)
@@ -104,7 +105,8 @@ def _learned(settings: Evaluate, real: ImageSet) -> dict[str, Tensor]:
         try:
             network = fit.train(recipe, _shrunk_spec(real.spec), pool, PLAIN, settings.seed, bar.update)
         except FloatingPointError as error:
-            raise UserError(f"evaluate.domain: {settings.domain}, {error}; 0 leaves the classifier out") from error
+            steps = settings.class_feature_steps
+            raise UserError(f"evaluate.class_feature_steps: {steps}, {error}; 0 leaves the classifier out") from error
     _settle(network, pool)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     if len(held):
@@ -130,7 +132,7 @@ def _settle(network: nn.Module, pool: Pool) -> None:
 
 
 def _steps(settings: Evaluate, real: ImageSet) -> int:
-    return min(settings.domain, SEEN * len(real.rows("train")) // RECIPE["batch"])
+    return min(settings.class_feature_steps, SEEN * len(real.rows("train")) // RECIPE["batch"])
 
 
 def _pool(real: ImageSet, rows: NDArray[np.int64]) -> Pool:

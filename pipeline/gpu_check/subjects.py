@@ -29,7 +29,7 @@ NARROW = {
         "attention": [16],
         "heads": 2,
         "dropout": 0.0,
-        "rate_warmup": 0,
+        "lr_warmup_images": 0,
         "sampling_steps": 5,
     },
 }

@@ -44,7 +44,7 @@ class Rows(Forgetful):
 
 def short(family: str, precision: str, updates: int) -> Training:
     images = 4 * updates
-    return narrow(family, precision=precision, total_images=images, snapshots=1, ema_images=4 * 4)
+    return narrow(family, precision=precision, total_images=images, snapshots=1, ema_half_life_images=4 * 4)
 
 
 def check(family: str, size: int, device: torch.device, precision: str, updates: int) -> Finding:

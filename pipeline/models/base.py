@@ -127,7 +127,7 @@ class GenerativeModel(ABC, nn.Module):
     def average(self, live: nn.Module) -> None:
         """Move `ema` towards the network it averages: once an update. Batch statistics are left to `settle`."""
         n = self.settings.batch
-        keep = ema.decay(n, (self.updates + 1) * n, self.settings.ema_images, self.settings.ema_rampup)
+        keep = ema.decay(n, (self.updates + 1) * n, self.settings.ema_half_life_images, self.settings.ema_rampup)
         ema.update(self.ema, live, keep)
 
     def compiled(self, module: nn.Module) -> Callable:
@@ -309,10 +309,10 @@ class Boxed(ABC):
 
 
 def rate_factor(settings: Training, seen: int) -> float:
-    """Of the learning rates after `seen` images: a linear rise over `rate_warmup` images, and a fall to 0 at
+    """Of the learning rates after `seen` images: a linear rise over `lr_warmup_images` images, and a fall to 0 at
     `total_images` along half a cosine (Loshchilov & Hutter 2017, eq. 5, without restarts) for `cosine`."""
-    factor = min(1.0, (seen + settings.batch) / settings.rate_warmup) if settings.rate_warmup else 1.0
-    if settings.rate_decay == "cosine":
+    factor = min(1.0, (seen + settings.batch) / settings.lr_warmup_images) if settings.lr_warmup_images else 1.0
+    if settings.lr_schedule == "cosine":
         factor *= (1 + math.cos(math.pi * min(1.0, seen / settings.total_images))) / 2
     return factor
 

@@ -19,8 +19,7 @@ from pipeline.models import ema, losses
 from pipeline.models.base import GenerativeModel, slerp, start_grid
 from pipeline.models.batch import Batch, Part
 from pipeline.models.layers import ConditionalBatchNorm, minibatch_std, precision, spectral_norm
-from pipeline.settings import CGAN as CGANSettings
-from pipeline.settings import ImageSpec
+from pipeline.settings import CGANSettings, ImageSpec
 
 MOST_CHANNELS = 512
 
@@ -91,8 +90,8 @@ class CGAN(GenerativeModel):
         self.latent_length = settings.z_dim
         betas = (settings.beta1, 0.99)
         self.optimizers = {
-            "G": torch.optim.Adam(self.generator.parameters(), settings.generator_rate, betas, fused=True),
-            "D": torch.optim.Adam(self.discriminator.parameters(), settings.discriminator_rate, betas, fused=True),
+            "G": torch.optim.Adam(self.generator.parameters(), settings.generator_lr, betas, fused=True),
+            "D": torch.optim.Adam(self.discriminator.parameters(), settings.discriminator_lr, betas, fused=True),
         }
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:

@@ -19,8 +19,7 @@ from pipeline.models import ema, losses
 from pipeline.models.base import GenerativeModel, slerp, start_grid
 from pipeline.models.batch import Batch, Part
 from pipeline.models.layers import ScaledBatchNorm, class_channels, halved, precision, with_class
-from pipeline.settings import DCGAN as DCGANSettings
-from pipeline.settings import ImageSpec
+from pipeline.settings import DCGANSettings, ImageSpec
 
 
 class Generator(nn.Module):

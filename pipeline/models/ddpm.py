@@ -22,8 +22,7 @@ from pipeline.models.batch import Batch, Draws, Part
 from pipeline.models.layouts import NUMBERS, Layout, coverage
 from pipeline.models.unet import UNet, has_no_class
 from pipeline.models.warp import Warp
-from pipeline.settings import DDPM as DDPMSettings
-from pipeline.settings import ImageSpec, UserError
+from pipeline.settings import DDPMSettings, ImageSpec, UserError
 
 GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples modulo 1 are spread evenly, however many are taken
 LOOKS = 4  # times at which a held-out image is looked at
@@ -52,7 +51,7 @@ class DDPM(GenerativeModel, Wide, Boxed):
         self.pixels = spec.channels * spec.height * spec.width
         self.latent_length = self.pixels + (NUMBERS if spec.boxes else 0)
         self.optimizers = {"G": torch.optim.Adam(self.network.parameters(), settings.learning_rate, fused=True)}
-        self.abar = diffusion.SCHEDULES[settings.schedule]()  # float64, on the CPU
+        self.abar = diffusion.SCHEDULES[settings.noise_schedule]()  # float64, on the CPU
         self.levels = diffusion.levels(self.abar)
         weights = diffusion.loss_weights(self.abar[1:], settings.prediction, settings.min_snr)
         for name, table in (

@@ -20,8 +20,7 @@ from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import Generator
 from pipeline.models.texture import Texture
 from pipeline.models.texture import load as load_texture
-from pipeline.settings import ImageSpec, UserError
-from pipeline.settings import StyleGAN2ADA as StyleGAN2ADASettings
+from pipeline.settings import ImageSpec, StyleGAN2ADASettings, UserError
 
 
 def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:

@@ -11,8 +11,7 @@ from pipeline.models.base import start_grid
 from pipeline.models.layers import SQRT2, EqualisedConv, EqualisedLinear, activate, minibatch_std, normalise, precision
 from pipeline.models.resample import Blur, Downsample
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, perceptron, recomputing, widths
-from pipeline.settings import ImageSpec
-from pipeline.settings import StyleGAN2ADA as Settings
+from pipeline.settings import ImageSpec, StyleGAN2ADASettings
 
 
 class DiscriminatorBlock(nn.Module):
@@ -39,7 +38,7 @@ class DiscriminatorBlock(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, H, W) and labels (N,) to logits (N,)."""
 
-    def __init__(self, settings: Settings, spec: ImageSpec):
+    def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec):
         super().__init__()
         height, width, doublings = start_grid(spec, settings.family)
         base = settings.discriminator_channel_base or settings.channel_base

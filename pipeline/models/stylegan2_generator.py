@@ -21,8 +21,7 @@ from pipeline.models.base import start_grid
 from pipeline.models.convolution import convolve, convolve_doubling
 from pipeline.models.layers import SQRT2, EqualisedLinear, activate, normalise, precision
 from pipeline.models.resample import Blur, Upsample
-from pipeline.settings import ImageSpec
-from pipeline.settings import StyleGAN2ADA as Settings
+from pipeline.settings import ImageSpec, StyleGAN2ADASettings
 
 HALF_RESOLUTIONS = 4  # the finest that run in half precision (Karras et al. 2020b, appendix D)
 W_AVERAGE_KEEP = 0.998  # an image's weight in the average w halves every 346 images of its class
@@ -47,7 +46,7 @@ def perceptron(inputs: int, outputs: int, layers: int) -> nn.ModuleList:
 class Mapping(nn.Module):
     """z (N, z_dim) and labels (N,) to w (N, w_dim); keeps each class's mean w."""
 
-    def __init__(self, settings: Settings, classes: int):
+    def __init__(self, settings: StyleGAN2ADASettings, classes: int):
         super().__init__()
         self.embedding = nn.Embedding(classes, settings.w_dim)
         self.layers = perceptron(settings.z_dim + settings.w_dim, settings.w_dim, settings.mapping_layers)
@@ -128,7 +127,7 @@ class ModulatedConv(nn.Module):
 class ModulatedLayer(nn.Module):
     """Modulated 3x3 convolution, noise, bias, leaky ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, settings: Settings, up: bool, noisy: bool):
+    def __init__(self, inputs: int, outputs: int, settings: StyleGAN2ADASettings, up: bool, noisy: bool):
         super().__init__()
         self.conv = ModulatedConv(inputs, outputs, settings.w_dim, 3, up)
         self.strength = nn.Parameter(torch.tensor(settings.noise_strength)) if noisy else None
@@ -161,7 +160,7 @@ class AdaptiveNorm(nn.Module):
 class NormalisedLayer(nn.Module):
     """3x3 convolution, noise, bias, leaky ReLU, adaptive instance normalisation (SG1, figure 1b)."""
 
-    def __init__(self, inputs: int, outputs: int, settings: Settings, up: bool, noisy: bool):
+    def __init__(self, inputs: int, outputs: int, settings: StyleGAN2ADASettings, up: bool, noisy: bool):
         super().__init__()
         self.conv = ScaledConv(inputs, outputs, 3, up)
         self.strength = nn.Parameter(torch.tensor(settings.noise_strength)) if noisy else None
@@ -194,7 +193,9 @@ class ToImage(nn.Module):
 class SynthesisBlock(nn.Module):
     """One resolution of the skip generator (SG2, figure 7b): features to features, and what they add to the image."""
 
-    def __init__(self, inputs: int, outputs: int, settings: Settings, channels: int, half: bool, noisy: bool):
+    def __init__(
+        self, inputs: int, outputs: int, settings: StyleGAN2ADASettings, channels: int, half: bool, noisy: bool
+    ):
         super().__init__()
         layer = LAYERS[settings.modulation]
         self.low_precision = half
@@ -218,7 +219,7 @@ class SynthesisBlock(nn.Module):
 class Synthesis(nn.Module):
     """ws (N, layers, w_dim) and noise to images (N, C, H, W), about [-1, 1]."""
 
-    def __init__(self, settings: Settings, spec: ImageSpec):
+    def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec):
         super().__init__()
         height, width, doublings = start_grid(spec, settings.family)
         channels = widths(settings.channel_base, settings.channel_max, doublings)
@@ -267,7 +268,7 @@ class Synthesis(nn.Module):
 class Generator(nn.Module):
     """z (N, z_dim), labels (N,) and noise (N, noise_length) to images."""
 
-    def __init__(self, settings: Settings, spec: ImageSpec):
+    def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec):
         super().__init__()
         self.mapping = Mapping(settings, len(spec.classes))
         self.synthesis = Synthesis(settings, spec)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.models.layouts import Book
-from pipeline.settings import DDPM, ImageSpec, UserError
+from pipeline.settings import DDPMSettings, ImageSpec, UserError
 
 LEAST, MOST = 16, 1024  # sides of images
 
@@ -100,7 +100,7 @@ class UNet(nn.Module):
         UserError: a size of image that cannot be halved so often, or heads that do not divide the channels.
     """
 
-    def __init__(self, settings: DDPM, spec: ImageSpec, conditions: int = 0):
+    def __init__(self, settings: DDPMSettings, spec: ImageSpec, conditions: int = 0):
         super().__init__()
         require_halvings(spec, settings.family, len(settings.multipliers) - 1)
         self.checkpointing = settings.checkpoint_activations

@@ -18,8 +18,7 @@ from pipeline.models import ema, losses
 from pipeline.models.base import GenerativeModel, slerp, start_grid
 from pipeline.models.batch import Batch, Part
 from pipeline.models.layers import class_channels, halved, precision, with_class
-from pipeline.settings import WGANGP as WGANGPSettings
-from pipeline.settings import ImageSpec
+from pipeline.settings import ImageSpec, WGANGPSettings
 
 
 class Generator(nn.Module):
@@ -99,8 +98,8 @@ class WGANGP(GenerativeModel):
         self.latent_length = settings.z_dim
         betas = (settings.beta1, 0.9)
         self.optimizers = {
-            "G": torch.optim.Adam(self.generator.parameters(), settings.generator_rate, betas, fused=True),
-            "D": torch.optim.Adam(self.critic.parameters(), settings.critic_rate, betas, fused=True),
+            "G": torch.optim.Adam(self.generator.parameters(), settings.generator_lr, betas, fused=True),
+            "D": torch.optim.Adam(self.critic.parameters(), settings.critic_lr, betas, fused=True),
         }
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:

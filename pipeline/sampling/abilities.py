@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.models.base import GenerativeModel, StyledModel, Wide
-from pipeline.settings import STYLED, WIDE, UserError
+from pipeline.settings import STRIPS, STYLED, UserError
 
 
 def styled(model: GenerativeModel, setting: str) -> StyledModel:
@@ -17,7 +17,7 @@ def styled(model: GenerativeModel, setting: str) -> StyledModel:
     """
     if isinstance(model, StyledModel):
         return model
-    raise UserError(f"{setting}: `{model.settings.family}` has no styles; families that have: {_list(STYLED)}")
+    raise UserError(f"{setting}: `{model.settings.family}` has no styles; families that have: {', '.join(STYLED)}")
 
 
 def wide(model: GenerativeModel, setting: str) -> Wide:
@@ -26,9 +26,5 @@ def wide(model: GenerativeModel, setting: str) -> Wide:
         return model
     raise UserError(
         f"{setting}: `{model.settings.family}` draws images of its own width only; families that draw strips of any "
-        f"width: {_list(WIDE)}"
+        f"width: {', '.join(STRIPS)}"
     )
-
-
-def _list(families: set[str]) -> str:
-    return ", ".join(sorted(families))

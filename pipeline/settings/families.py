@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,17 @@ from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Pos
 
 class Training(Strict):
     """What every family has."""
+
+    # What a family can beside drawing its images, known without torch so that a run can be planned.
+    has_styles: ClassVar[bool] = False
+    """Its models are a StyledModel: truncation, style mixing."""
+    draws_strips: ClassVar[bool] = False
+    """Its models draw images of any width."""
+
+    @property
+    def draws_boxes(self) -> bool:
+        """Whether the images of the model come with boxes."""
+        return False
 
     total_images: Count = 200_000
     """Real images shown in all; the one budget."""
@@ -25,11 +36,11 @@ class Training(Strict):
     compile: Switch = "auto"
     """Compile the networks (torch.compile) where no second derivative is taken; needs a C++ compiler on CPUs. `auto`:
     `stylegan2_ada` and `ddpm` on a CUDA card, from 500 000 images on, where there is a C compiler."""
-    rate_decay: Literal["none", "cosine"] = "none"
+    lr_schedule: Literal["none", "cosine"] = "none"
     """How learning rates fall over the training."""
-    rate_warmup: Whole = 0
+    lr_warmup_images: Whole = 0
     """Images over which learning rates rise from zero."""
-    ema_images: Positive = 10_000
+    ema_half_life_images: Positive = 10_000
     """Half-life, in images, of the averaged weights that images are drawn from."""
     ema_rampup: Annotated[float, Field(ge=0)] = 0.05
     """The half-life is at most this fraction of the images seen, so that early grids are not the initial weights."""
@@ -43,7 +54,7 @@ class Training(Strict):
     """Train on these classes only; null is all."""
 
 
-class DCGAN(Training):
+class DCGANSettings(Training):
     """Deep convolutional GAN (Radford et al. 2016): batch normalisation, binary cross-entropy."""
 
     family: Literal["dcgan"]
@@ -67,7 +78,7 @@ class DCGAN(Training):
     """First Adam moment; the second is 0.999."""
 
 
-class CGAN(Training):
+class CGANSettings(Training):
     """Class-conditional convolutional GAN: DCGAN layout, projection discriminator, hinge loss."""
 
     family: Literal["cgan"]
@@ -77,9 +88,9 @@ class CGAN(Training):
     """Channels at full resolution in the generator; doubled at every halving up to 512."""
     discriminator_channels: Count = 28
     """Channels at half resolution in the discriminator; doubled at every further halving up to 512."""
-    generator_rate: Positive = 2e-4
+    generator_lr: Positive = 2e-4
     """Adam step of the generator."""
-    discriminator_rate: Positive = 2e-4
+    discriminator_lr: Positive = 2e-4
     """Adam step of the discriminator."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """First Adam moment; the second is 0.99."""
@@ -87,21 +98,21 @@ class CGAN(Training):
     """Spectral normalisation of the discriminator (Miyato et al. 2018)."""
 
 
-class WGANGP(Training):
+class WGANGPSettings(Training):
     """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017)."""
 
     family: Literal["wgan_gp"]
     batch: Several = 64
     """Images an update, over all devices."""
-    rate_decay: Literal["none", "cosine"] = "cosine"
+    lr_schedule: Literal["none", "cosine"] = "cosine"
     """How learning rates fall over the training."""
     z_dim: Count = 128
     """Length of the latent vector."""
     channels: Count = 512
     """Channels at 4 pixels of both networks; halved at every doubling of the resolution, down to 8."""
-    generator_rate: Positive = 1e-4
+    generator_lr: Positive = 1e-4
     """Adam step of the generator."""
-    critic_rate: Positive = 4e-4
+    critic_lr: Positive = 4e-4
     """Adam step of the critic (two time scales, Heusel et al. 2017)."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """First Adam moment; the second is 0.9."""
@@ -126,9 +137,11 @@ class Texture(Strict):
     """Folder of downloaded weights; can be filled by hand."""
 
 
-class StyleGAN2ADA(Training):
+class StyleGAN2ADASettings(Training):
     """StyleGAN2 with adaptive discriminator augmentation (Karras et al. 2020a, 2020b)."""
 
+    has_styles: ClassVar[bool] = True
+    draws_strips: ClassVar[bool] = True
     family: Literal["stylegan2_ada"]
     z_dim: Count = 512
     """Length of the latent vector."""
@@ -173,11 +186,12 @@ class StyleGAN2ADA(Training):
     """Compute activations again in the backward pass: less memory, about a third more time."""
 
 
-class DDPM(Training):
+class DDPMSettings(Training):
     """Denoising diffusion (Ho et al. 2020; Nichol & Dhariwal 2021) with a fast sampler (Lu et al. 2022)."""
 
+    draws_strips: ClassVar[bool] = True
     family: Literal["ddpm"]
-    rate_warmup: Whole = 10_000
+    lr_warmup_images: Whole = 10_000
     """Images over which learning rates rise from zero."""
     patience: Count | None = 6
     """Stop after this many snapshots without a better held-out loss or KID; null never. Small sets are copied after
@@ -196,7 +210,7 @@ class DDPM(Training):
     """Share of the activations set to zero in a residual block."""
     learning_rate: Positive = 2e-4
     """Adam step."""
-    schedule: Literal["cosine", "linear"] = "cosine"
+    noise_schedule: Literal["cosine", "linear"] = "cosine"
     """Noise schedule over 1000 steps."""
     prediction: Literal["v", "epsilon"] = "v"
     """What the network predicts."""
@@ -221,20 +235,21 @@ class DDPM(Training):
     """Draw images with boxes: the network is shown where the boxes of a training image are, and draws defects where it
     is asked to. For data sets with boxes."""
 
+    @property
+    def draws_boxes(self) -> bool:
+        return self.boxes
 
-ModelSettings = Annotated[DCGAN | CGAN | WGANGP | StyleGAN2ADA | DDPM, Field(discriminator="family")]
+
+ModelSettings = Annotated[
+    DCGANSettings | CGANSettings | WGANGPSettings | StyleGAN2ADASettings | DDPMSettings, Field(discriminator="family")
+]
 
 FAMILY_SETTINGS = {
-    c.model_fields["family"].annotation.__args__[0]: c for c in (DCGAN, CGAN, WGANGP, StyleGAN2ADA, DDPM)
+    c.model_fields["family"].annotation.__args__[0]: c
+    for c in (DCGANSettings, CGANSettings, WGANGPSettings, StyleGAN2ADASettings, DDPMSettings)
 }
-# What a family can beside drawing its images, known without torch so that a run can be planned.
-STYLED = {"stylegan2_ada"}  # its models are a StyledModel
-WIDE = {"stylegan2_ada", "ddpm"}  # its models are Wide
-
-
-def draws_boxes(model: Training) -> bool:
-    """Whether the images of a model come with boxes."""
-    return isinstance(model, DDPM) and model.boxes
+STYLED = tuple(name for name, of in FAMILY_SETTINGS.items() if of.has_styles)
+STRIPS = tuple(name for name, of in FAMILY_SETTINGS.items() if of.draws_strips)
 
 
 def model_settings(values: dict[str, Any]) -> Training:

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 import shlex
+from collections.abc import Iterable
 from typing import Annotated, Any, get_args
 
 import yaml
@@ -13,8 +14,9 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct
 from pipeline.settings.datasets import Dataset
-from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training, draws_boxes
+from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
 from pipeline.settings.patches import OWN, check_sources, patch_sets
+from pipeline.settings.renamed import new_name
 from pipeline.settings.shots import LIST, expanded
 from pipeline.settings.stages import Blend, Detection, Evaluate, Gallery, Generate, Tracking
 
@@ -74,7 +76,7 @@ class Settings(Strict):
         if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
             raise ValueError(
                 f"generate.truncation: {self.generate.truncation:g} cannot be had, no model has styles; the families "
-                f"that have: {', '.join(sorted(STYLED))}"
+                f"that have: {', '.join(STYLED)}"
             )
         return self
 
@@ -86,7 +88,7 @@ class Settings(Strict):
                 raise ValueError(f"{where} is no model{_nearest(name, self.models)}")
             if name not in boxed:
                 raise ValueError(f"{where} is trained on no data set with boxes")
-            if draws_boxes(self.models[name]):
+            if self.models[name].draws_boxes:
                 raise ValueError(f"{where} draws images whose boxes are known (models.{name}.boxes); leave it out here")
 
     def models_of(self, dataset: str) -> list[str]:
@@ -95,11 +97,11 @@ class Settings(Strict):
         Those that draw boxes are for data sets that have some.
         """
         d = self.datasets[dataset]
-        able = [name for name, model in self.models.items() if d.boxes or not draws_boxes(model)]
+        able = [name for name, model in self.models.items() if d.boxes or not model.draws_boxes]
         return [name for name in able if d.models is None or name in d.models]
 
     def _boxes_where_they_are_wanted(self) -> None:
-        boxed = [name for name, model in self.models.items() if draws_boxes(model)]
+        boxed = [name for name, model in self.models.items() if model.draws_boxes]
         if boxed and not any(d.boxes for d in self.datasets.values()):
             raise ValueError(f"models.{boxed[0]}.boxes: true needs a data set with `boxes`, and no data set has any")
         for dataset, d in self.datasets.items():
@@ -167,7 +169,7 @@ def _check_overlay(key: str, entries: str, overlay: dict) -> None:
     if entries == "models":
         known = set().union(*(c.model_fields for c in FAMILY_SETTINGS.values()))
     for unknown in set(overlay) - known:
-        raise UserError(f"{key}.{unknown}: unknown setting{_nearest(unknown, known)}")
+        raise UserError(f"{key}.{unknown}: {_unknown(key, unknown, known)}")
 
 
 def _mapping(name: str, value: Any) -> dict:
@@ -228,7 +230,7 @@ def _explain(error: dict) -> str:
     name = ".".join(where) or "configuration"
     match error["type"]:
         case "extra_forbidden":
-            return f"{name}: unknown setting{_nearest(where[-1], _siblings(path, error['loc']))}"
+            return f"{name}: {_unknown(where[0], where[-1], _siblings(path, error['loc']))}"
         case "missing":
             return f"{name}: this setting has no default and must be given"
         case "union_tag_not_found":
@@ -260,7 +262,12 @@ def _way_out(error: dict) -> str:
     return ""
 
 
-def _nearest(word: str, known) -> str:
+def _unknown(section: str, name: str, known: Iterable[str]) -> str:
+    new = new_name(section, name)
+    return f"is called `{new}` now" if new else f"unknown setting{_nearest(name, known)}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean `{near[0]}`?" if near else f"; the valid ones are {', '.join(sorted(known))}"
 

@@ -21,7 +21,7 @@ from pipeline.settings.basics import (
     Whole,
     distinct,
 )
-from pipeline.settings.families import STYLED, WIDE
+from pipeline.settings.families import STRIPS, STYLED
 
 
 class Generate(Strict):
@@ -112,7 +112,7 @@ class Evaluate(Strict):
     `off` omits it."""
     weights: Folder = "~/.cache/pyrite"
     """Folder of downloaded weights; can be filled by hand."""
-    domain: Whole = 100
+    class_feature_steps: Whole = 100
     """Training steps, of 16 images each, of the small classifier of the real classes in whose features sets are
     compared too; fewer where it would see each training image more than 3 times, which is how it learns them by heart.
     0 leaves it out."""
@@ -209,7 +209,7 @@ def generate_of(generate: Generate, family: str) -> Generate:
 
 def gallery_of(gallery: Gallery, family: str) -> Gallery | None:
     """The parts of the gallery that a family can draw, the others left out; None where no part remains."""
-    cannot = (set() if family in STYLED else {"sweep", "mixing"}) | (set() if family in WIDE else {"strips"})
+    cannot = (set() if family in STYLED else {"sweep", "mixing"}) | (set() if family in STRIPS else {"strips"})
     drawn = gallery.model_copy(update=dict.fromkeys(cannot))
     return drawn if any((drawn.sweep, drawn.interpolation, drawn.mixing, drawn.strips)) else None
 

@@ -25,7 +25,7 @@ from pipeline.base.job import progress, say
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.models import distributed
-from pipeline.settings import METHOD, Training, UserError, draws_boxes
+from pipeline.settings import METHOD, Training, UserError
 from pipeline.training import health, model_files
 from pipeline.training.checkpoint import Checkpoints, alone, gather, read
 from pipeline.training.feed import Feed, model_spec, split_rows, training_rows
@@ -98,7 +98,7 @@ class Run:
     def __init__(self, settings: Training, data: ImageSet, out: Path, state: Path, seed: int, journal):
         self.settings, self.data, self.out, self.seed, self.journal = settings, data, out, seed, journal
         self.leader = distributed.index() == 0
-        self.spec = model_spec(data, settings.classes, draws_boxes(settings))
+        self.spec = model_spec(data, settings.classes, settings.draws_boxes)
         self.device = devices.best_device()
         amp = devices.amp_dtype(settings.precision, self.device)
         if settings.batch % distributed.count():
@@ -393,7 +393,7 @@ def _schedule(steps: int, count: int) -> set[int]:
 def _identity(settings: Training, data: ImageSet, spec, seed: int) -> dict[str, Any]:
     """What must agree for a checkpoint to be continued."""
     # A rate that falls to zero at the end of the budget depends on the budget.
-    free = BUDGET - {"total_images"} if settings.rate_decay != "none" else BUDGET
+    free = BUDGET - {"total_images"} if settings.lr_schedule != "none" else BUDGET
     digest = hashlib.sha256()
     for array in training_rows(data, spec):
         digest.update(array.tobytes())

@@ -13,8 +13,8 @@ from pipeline.evaluation.sample import Sample
 from pipeline.settings import Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(inception="off", domain=20, subsets=20)
-HASTY = SETTINGS.model_copy(update={"domain": 2})  # where it does not matter what was learned
+SETTINGS = Evaluate(inception="off", class_feature_steps=20, subsets=20)
+HASTY = SETTINGS.model_copy(update={"class_feature_steps": 2})  # where it does not matter what was learned
 SMALL = {"size": 32}
 
 
@@ -137,7 +137,7 @@ def test_a_classifier_of_something_else_is_not_used(tmp_path, change):
     elif change == "images":
         made = blob_set(tmp_path / "real", seed=2)
     else:
-        settings = settings.model_copy(update={"domain": 3} if change == "steps" else {"seed": 1})
+        settings = settings.model_copy(update={"class_feature_steps": 3} if change == "steps" else {"seed": 1})
     assert class_features.extractor(settings, made).version != before
 
 
@@ -170,7 +170,7 @@ def test_a_training_that_diverges_names_the_setting(tmp_path, monkeypatch):
         raise FloatingPointError("the loss was not finite at step 20")
 
     monkeypatch.setattr(fit, "train", diverge)
-    with pytest.raises(UserError, match=r"evaluate\.domain: 20, the loss was not finite at step 20; 0 leaves"):
+    with pytest.raises(UserError, match=r"evaluate\.class_feature_steps: 20, the loss was not finite at step 20; 0 "):
         class_features.extractor(SETTINGS, blob_set(tmp_path / "real"))
 
 
@@ -190,7 +190,7 @@ def test_too_little_to_learn_from_leaves_it_out_and_says_so(tmp_path, labels, no
     assert class_features.extractor(SETTINGS, made) is None
     assert class_features.notes(SETTINGS, made) == [f"features of the real classes: left out, {note}"]
     assert not weights_of(made).exists()
-    assert class_features.notes(SETTINGS.model_copy(update={"domain": 0}), made) == []
+    assert class_features.notes(SETTINGS.model_copy(update={"class_feature_steps": 0}), made) == []
 
 
 def test_a_class_without_training_images_is_one_with_too_few(tmp_path):
@@ -211,7 +211,7 @@ def test_few_images_are_not_shown_until_they_are_known_by_heart(tmp_path, monkey
     made = blob_set(tmp_path / "real", label_list(152))
     for wanted in (1000, 20):
         with pytest.raises(UserError):
-            class_features.extractor(SETTINGS.model_copy(update={"domain": wanted}), made)
+            class_features.extractor(SETTINGS.model_copy(update={"class_feature_steps": wanted}), made)
     assert steps == [(28, 16), (20, 16)]
 
 

@@ -12,7 +12,7 @@ from pipeline.evaluation import copies, lpips, panel
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(domain=0, inception="off", lpips="off", subsets=20)
+SETTINGS = Evaluate(class_feature_steps=0, inception="off", lpips="off", subsets=20)
 SHARES = ("authenticity", "copied", "copied_area")
 
 

@@ -23,7 +23,7 @@ CUT = Cut(0.5, False, False, 0.0, None, "µm")
 @pytest.mark.filterwarnings("ignore:.torch.jit")
 def test_features_of_an_image_do_not_depend_on_its_neighbours(stand_in, tmp_path):
     real = write_set(tmp_path / "real", blobs(label_list(150), 0, size=32), label_list(150))
-    found = extractors(Evaluate(weights=str(stand_in), domain=2), real, CUT)
+    found = extractors(Evaluate(weights=str(stand_in), class_feature_steps=2), real, CUT)
     assert found.keys() == EXTRACTORS.keys()
     images = blobs(label_list(270), 1, size=32)  # more than a batch
     for extractor in found.values():
@@ -107,7 +107,7 @@ def images(request, tmp_path_factory):
 @pytest.fixture(scope="module", params=["random", "domain"])
 def case(request, images):
     real, new, labels = images
-    extractor = EXTRACTORS[request.param](Evaluate(domain=60), real, CUT)
+    extractor = EXTRACTORS[request.param](Evaluate(class_feature_steps=60), real, CUT)
     training = as_labelled(np.asarray(real.images), real.metadata["label"].to_numpy(dtype=str), labels)
     return Case(extractor, training, new, labels)
 

@@ -14,7 +14,7 @@ from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 pytestmark = pytest.mark.usefixtures("no_pieces")  # test_copies judges them
-SETTINGS = Evaluate(inception="off", lpips="off", domain=0, subsets=20)
+SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, subsets=20)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
 

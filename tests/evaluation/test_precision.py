@@ -58,7 +58,9 @@ def fast():
 def test_every_extractor_looks_in_full_precision(stand_in, tmp_path, fast):
     assert fast == (True, True, True, "tf32", "tf32")
     real = write_set(tmp_path / "real", blobs(label_list(150), 0, size=32), label_list(150))
-    found = extractors(Evaluate(weights=str(stand_in), domain=1), real, Cut(0.5, False, False, 0.0, None, "µm"))
+    found = extractors(
+        Evaluate(weights=str(stand_in), class_feature_steps=1), real, Cut(0.5, False, False, 0.0, None, "µm")
+    )
     for name in ("random", "inception", "domain"):
         with Recorder() as recorder:
             computed(real.images[:4], name, found[name], "test")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.settings import DDPM
+from pipeline.settings import DDPMSettings
 from pipeline.training import model_files
 from pipeline.training.loop import train
 from tests.learning import plates
@@ -40,7 +40,7 @@ def looks(image, box):
 def test_defects_are_drawn_in_their_boxes(tmp_path):
     """Single boxes of training images lie on the left; half of the layouts that are asked for are flipped."""
     data = plates.image_set(tmp_path / "real", 300)
-    settings = DDPM(family="ddpm", boxes=True, **RECIPE)
+    settings = DDPMSettings(family="ddpm", boxes=True, **RECIPE)
     train(settings, data, tmp_path / "out", tmp_path / "state", 0, Events(), threads=1)
     model = model_files.load(tmp_path / "out")
     labels, seeds = torch.arange(120) % 3, torch.arange(120)

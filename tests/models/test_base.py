@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.models import base
-from pipeline.settings import DCGAN, ImageSpec, UserError
+from pipeline.settings import DCGANSettings, ImageSpec, UserError
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ def test_sizes_without_a_start_grid(height, width):
 
 
 def test_rates_rise_in_a_line_and_fall_along_half_a_cosine():
-    settings = DCGAN(family="dcgan", batch=10, total_images=1000, rate_warmup=100, rate_decay="cosine")
+    settings = DCGANSettings(family="dcgan", batch=10, total_images=1000, lr_warmup_images=100, lr_schedule="cosine")
     assert base.rate_factor(settings, 0) == pytest.approx(0.1)  # the first update is the end of its first step
     assert base.rate_factor(settings, 40) == pytest.approx(0.5 * (1 + math.cos(0.04 * math.pi)) / 2)
     assert base.rate_factor(settings, 500) == pytest.approx(0.5)
     assert base.rate_factor(settings, 250) == pytest.approx(0.5 + math.sqrt(0.5) / 2)
     assert base.rate_factor(settings, 1200) == pytest.approx(0)
-    constant = settings.model_copy(update={"rate_decay": "none", "rate_warmup": 0})
+    constant = settings.model_copy(update={"lr_schedule": "none", "lr_warmup_images": 0})
     assert base.rate_factor(constant, 0) == base.rate_factor(constant, 999) == 1
 
 

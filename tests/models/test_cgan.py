@@ -7,12 +7,12 @@ from torch.nn.utils import parametrize
 from pipeline.models import build
 from pipeline.models.batch import Batch
 from pipeline.models.cgan import Discriminator, Generator, widths
-from pipeline.settings import CGAN, ImageSpec
+from pipeline.settings import CGANSettings, ImageSpec
 from tests.models.tiny import batch, spec, tiny_settings
 
 
 def test_parameters_at_the_default_settings():
-    model = build(CGAN(family="cgan"), ImageSpec(128, 128, 1, tuple("abcdef")))
+    model = build(CGANSettings(family="cgan"), ImageSpec(128, 128, 1, tuple("abcdef")))
     count = {name: sum(p.numel() for p in getattr(model, name).parameters()) for name in ("generator", "discriminator")}
     assert count == {"generator": 9_095_073, "discriminator": 2_737_120}
 

@@ -85,7 +85,7 @@ def test_image_depends_on_its_own_seed_and_label_alone(family):
 def test_batch_statistics_are_those_of_what_the_averaged_network_draws(family):
     """Far from its start, the live network's statistics are not those of the average, which moves slowly. What comes
     out of a normalisation over fresh images has mean 0 and variance 1, whatever the shares of the classes."""
-    model = make(family, spec(classes=2), batch=32, ema_images=200, ema_rampup=1.0)
+    model = make(family, spec(classes=2), batch=32, ema_half_life_images=200, ema_rampup=1.0)
     assert not [layer for layer in model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     model.keep_labels(torch.tensor([0, 1, 1, 1, 1, 1, 1, 1]))
     train(model, 3)
@@ -241,7 +241,7 @@ def test_optimisers_are_fused_where_each_device_that_we_choose_can(family):
 
 
 def test_averaged_weights_lag_behind(family):
-    model = make(family, ema_images=4.0, ema_rampup=1.0)
+    model = make(family, ema_half_life_images=4.0, ema_rampup=1.0)
     names = model.ema.state_dict().keys()
     (live,) = (child for child in model.children() if child is not model.ema and child.state_dict().keys() == names)
     start = [p.clone() for p in model.ema.parameters()]

@@ -8,7 +8,7 @@ from torch import nn
 
 from pipeline.models import build
 from pipeline.models.batch import Batch
-from pipeline.settings import DCGAN, ImageSpec
+from pipeline.settings import DCGANSettings, ImageSpec
 from tests.models.tiny import batch, spec, tiny_settings
 
 
@@ -30,7 +30,7 @@ def shapes(network, *inputs):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_layers_at_the_default_settings(channels):
-    model = build(DCGAN(family="dcgan"), ImageSpec(128, 128, channels, ("good",)))
+    model = build(DCGANSettings(family="dcgan"), ImageSpec(128, 128, channels, ("good",)))
     label = torch.zeros(1, dtype=torch.int64)
     dense, *rest = shapes(model.generator, torch.randn(1, 100), label)
     assert dense == (512 * 4 * 4,)
@@ -43,7 +43,7 @@ def test_layers_at_the_default_settings(channels):
 
 def test_parameters_at_the_default_settings():
     """Counted from the layers above; normalised ones have no bias, normalisations two numbers a channel."""
-    model = build(DCGAN(family="dcgan"), ImageSpec(128, 128, 1, ("good",)))
+    model = build(DCGANSettings(family="dcgan"), ImageSpec(128, 128, 1, ("good",)))
     widths = [512, 256, 128, 64, 32, 1]
     convolutions = sum(16 * a * b for a, b in itertools.pairwise(widths)) + 1
     generator = 100 * 512 * 16 + convolutions + 2 * sum(widths[:-1])
@@ -54,14 +54,14 @@ def test_parameters_at_the_default_settings():
 
 @pytest.mark.parametrize("size", [32, 512])
 def test_other_sizes_begin_at_the_same_channels(size):
-    model = build(DCGAN(family="dcgan"), ImageSpec(size, size, 1, ("good",)))
+    model = build(DCGANSettings(family="dcgan"), ImageSpec(size, size, 1, ("good",)))
     assert model.generator.start == (512, 4, 4)
     assert len(model.generator.norms) == {32: 3, 512: 7}[size]
 
 
 def test_initial_weights():
     torch.manual_seed(0)
-    model = build(DCGAN(family="dcgan"), ImageSpec(32, 32, 1, ("good",)))
+    model = build(DCGANSettings(family="dcgan"), ImageSpec(32, 32, 1, ("good",)))
     for name, p in model.named_parameters():
         if name.startswith("ema"):
             continue

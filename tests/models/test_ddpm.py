@@ -56,7 +56,9 @@ def test_every_batch_sees_the_whole_range_of_times():
 
 def test_one_image_is_learnt_by_heart():
     torch.manual_seed(0)
-    model = build(tiny_settings("ddpm", dropout=0.0, ema_images=50.0, learning_rate=1e-2, batch=8), spec(classes=1))
+    model = build(
+        tiny_settings("ddpm", dropout=0.0, ema_half_life_images=50.0, learning_rate=1e-2, batch=8), spec(classes=1)
+    )
     wave = 0.8 * torch.sin(torch.arange(16) * math.pi / 4)
     images = wave.expand(8, 1, 16, 16).contiguous()
     labels = torch.zeros(8, dtype=torch.int64)

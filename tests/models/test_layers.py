@@ -150,8 +150,8 @@ def test_batch_norm_of_two_ranks_is_that_of_all_their_images(monkeypatch):
     other = torch.stack([x[4:].sum((0, 2, 3)), x[4:].square().sum((0, 2, 3))])
     # Ranks hold equally many images; here the other's four are its two, each twice.
     x = torch.cat([x, x[4:]])
-    monkeypatch.setattr(layers.ranks, "count", lambda: 2)
-    monkeypatch.setattr(layers.ranks, "add", lambda sums: sums + 2 * other)
+    monkeypatch.setattr(layers.distributed, "count", lambda: 2)
+    monkeypatch.setattr(layers.distributed, "add", lambda sums: sums + 2 * other)
     torch.testing.assert_close(ours(x[:4]), theirs(x)[:4], atol=1e-5, rtol=1e-5)  # sums are in float32
     torch.testing.assert_close(ours.norm.variance, theirs.running_var, atol=1e-5, rtol=1e-5)
 

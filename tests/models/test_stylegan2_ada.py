@@ -12,7 +12,7 @@ from pipeline.models.batch import Batch, Draws, Part
 from pipeline.models.stylegan2_ada import lazy_adam
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, Generator
-from pipeline.settings import ImageSpec, StyleGAN2ADA, Texture, UserError
+from pipeline.settings import ImageSpec, StyleGAN2ADASettings, Texture, UserError
 from tests.models.test_texture import random_weights
 from tests.models.tiny import batch, spec, tiny_settings
 
@@ -148,7 +148,7 @@ def test_terms_of_no_weight_are_left_out():
 
 
 def test_default_r1_weight_follows_the_heuristic():
-    model = build(StyleGAN2ADA(family="stylegan2_ada", channel_base=512), ImageSpec(64, 64, 1, ("a",)))
+    model = build(StyleGAN2ADASettings(family="stylegan2_ada", channel_base=512), ImageSpec(64, 64, 1, ("a",)))
     assert model.r1_gamma == pytest.approx(2e-4 * 64 * 64 / 32)
 
 
@@ -408,7 +408,7 @@ def test_images_need_not_be_square(height, width, modulation):
 def count(size, channels=1, classes=6, **settings):
     of = ImageSpec(size, size, channels, tuple("abcdefgh"[:classes]))
     with torch.device("meta"):
-        s = StyleGAN2ADA(family="stylegan2_ada", **settings)
+        s = StyleGAN2ADASettings(family="stylegan2_ada", **settings)
         return tuple(sum(p.numel() for p in net(s, of).parameters()) for net in (Generator, Discriminator))
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from pipeline.models import build, losses
 from pipeline.models.batch import Batch
 from pipeline.models.layers import BatchNorm
-from pipeline.settings import WGANGP, ImageSpec
+from pipeline.settings import ImageSpec, WGANGPSettings
 from tests.models.test_dcgan import shapes
 from tests.models.test_stylegan2_ada import check_slopes
 from tests.models.tiny import batch, spec, tiny_settings
@@ -19,7 +19,7 @@ def tiny(of=None, amp=None, **changes):
 
 
 def test_layers_and_parameters_at_the_default_settings():
-    model = build(WGANGP(family="wgan_gp"), ImageSpec(128, 128, 1, ("a",)))
+    model = build(WGANGPSettings(family="wgan_gp"), ImageSpec(128, 128, 1, ("a",)))
     label = torch.zeros(1, dtype=torch.int64)
     dense, *rest = shapes(model.generator, torch.randn(1, 128), label)
     assert dense == (512 * 4 * 4,)
@@ -36,7 +36,7 @@ def test_layers_and_parameters_at_the_default_settings():
 def test_initial_weights_pass_signals_on():
     """What the initialisation is for: without normalisation, weights of N(0, 0.02) leave nothing of z in the images."""
     torch.manual_seed(0)
-    model = build(WGANGP(family="wgan_gp"), ImageSpec(64, 64, 1, ("a",)))
+    model = build(WGANGPSettings(family="wgan_gp"), ImageSpec(64, 64, 1, ("a",)))
     labels = torch.zeros(8, dtype=torch.int64)
     with torch.no_grad():
         assert model.generator(torch.randn(8, 128), labels).std(0).mean() > 0.1
@@ -116,7 +116,7 @@ def test_critic_steps_see_the_same_images_with_other_latents():
 def test_estimate_of_a_known_distance(monkeypatch):
     """All real images lie at one point and all generated ones at another, W apart. The best critic rises with slope s
     from one to the other, and -W s + λ (s - 1)² is least at s = 1 + W / 2λ: the estimate is W s."""
-    model = tiny(spec(classes=1), channels=8, penalty=10.0, critic_rate=3e-3, beta1=0.5, rate_decay="none")
+    model = tiny(spec(classes=1), channels=8, penalty=10.0, critic_lr=3e-3, beta1=0.5, lr_schedule="none")
     labels = torch.zeros(4, dtype=torch.int64)
     direction = torch.randn(1, 1, 16, 16)
     real = (0.5 * direction / direction.norm()).expand(4, -1, -1, -1)

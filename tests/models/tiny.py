@@ -18,7 +18,7 @@ TINY = {
         "heads": 2,
         "dropout": 0.1,
         "learning_rate": 3e-3,
-        "rate_warmup": 0,
+        "lr_warmup_images": 0,
     },
 }
 

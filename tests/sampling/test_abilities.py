@@ -7,20 +7,20 @@ from pipeline.models import FAMILIES
 from pipeline.models.base import StyledModel, Wide
 from pipeline.sampling.abilities import styled, wide
 from pipeline.sampling.truncation import draw_truncated
-from pipeline.settings import STYLED, WIDE, Gallery, Generate, UserError, gallery_of, generate_of, load
+from pipeline.settings import STRIPS, STYLED, Gallery, Generate, UserError, gallery_of, generate_of, load
 from tests.sampling.fakes import Endless, Plain, Styled
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_table_agrees_with_the_classes(family):
     assert (family in STYLED) == issubclass(FAMILIES[family], StyledModel)
-    assert (family in WIDE) == issubclass(FAMILIES[family], Wide)
+    assert (family in STRIPS) == issubclass(FAMILIES[family], Wide)
 
 
 def test_refusals_say_who_can():
     with pytest.raises(UserError, match=r"^gallery.mixing: `cgan` has no styles; families that have: stylegan2_ada$"):
         styled(Plain(), "gallery.mixing")
-    with pytest.raises(UserError, match=r"^gallery.strips: `cgan` draws .* of any width: ddpm, stylegan2_ada$"):
+    with pytest.raises(UserError, match=r"^gallery.strips: `cgan` draws .* of any width: stylegan2_ada, ddpm$"):
         wide(Plain(), "gallery.strips")
     with pytest.raises(UserError, match=r"^generate.truncation: 0.7: `cgan` has no styles"):
         draw_truncated(Plain(), torch.zeros(1, dtype=torch.int64), torch.zeros(1, dtype=torch.int64), 0.7, 8)

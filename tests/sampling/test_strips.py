@@ -12,7 +12,7 @@ from pipeline import models
 from pipeline.sampling import strips
 from pipeline.sampling.seams import gradient_energy, ratio_by_place
 from pipeline.sampling.strips import StripFile, write_strip
-from pipeline.settings import WIDE, ImageSpec
+from pipeline.settings import STRIPS, ImageSpec
 from tests.models.tiny import spec, tiny_settings
 from tests.sampling.fakes import QUICK, SPEC, Endless
 
@@ -116,7 +116,7 @@ def test_previews_are_wide_enough_to_see_and_no_wider():
     assert strips.shown(np.zeros((512, 1000, 1), np.uint8)).shape == (512, 1000, 1)
 
 
-@pytest.mark.parametrize("family", sorted(WIDE))
+@pytest.mark.parametrize("family", sorted(STRIPS))
 def test_nothing_happens_where_training_images_would_meet(tmp_path, family):
     """Untrained networks draw the lattice of their own upsampling: the borders may not stand out from other columns."""
     torch.manual_seed(0)

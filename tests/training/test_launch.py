@@ -31,7 +31,13 @@ QUICK = ROOT / "config" / "quick.yaml"
 def small(family, **changes):
     """The family under the overlay of tiny budgets; nothing that is random for each rank by itself (dropout)."""
     overlay = yaml.safe_load(QUICK.read_text())["all_models"] | {"total_images": 64, "batch": 8, "snapshots": 1}
-    overlay |= {"dropout": 0.0, "r1_every": 2, "ada_images": 64, "ema_images": 20, "precision": "fp32"} | changes
+    overlay |= {
+        "dropout": 0.0,
+        "r1_every": 2,
+        "ada_images": 64,
+        "ema_half_life_images": 20,
+        "precision": "fp32",
+    } | changes
     config = {"datasets": {"d": {"source": "voronoi"}}, "models": {"m": {"family": family}}, "all_models": overlay}
     return load(config).models["m"]
 

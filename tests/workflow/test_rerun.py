@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.downstream.arms import arms
-from pipeline.settings import FAMILY_SETTINGS, STYLED, WIDE
+from pipeline.settings import FAMILY_SETTINGS, STRIPS, STYLED
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--configfile"]
@@ -72,7 +72,7 @@ def test_a_run_leaves_all_that_the_contract_names(results):
         assert (folder / "gallery" / "interpolation.mp4").is_file()
         drawn = {path.name for path in (folder / "gallery").glob("*.png")}
         sheets = {"truncation.png", "mixing.png"} if model in STYLED else set()
-        assert drawn == sheets | ({"strips.png"} if model in WIDE else set())
+        assert drawn == sheets | ({"strips.png"} if model in STRIPS else set())
     found = {path.stem for path in (dataset / "detection").glob("*.json")}
     assert found == {*arms(list(FAMILY_SETTINGS)), "comparison"}
     assert (results / "summary.csv").stat().st_size > 0
@@ -94,9 +94,9 @@ def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
     ("change", "jobs"),
     [
         ("evaluate.subsets=11", {"evaluate_real": 1, "evaluate": 5, "write_report": 1}),
-        ("evaluate.domain=0", {"evaluate_real": 1, "evaluate": 5, "write_report": 1}),
+        ("evaluate.class_feature_steps=0", {"evaluate_real": 1, "evaluate": 5, "write_report": 1}),
         (
-            "models.cgan.generator_rate=0.0003",
+            "models.cgan.generator_lr=0.0003",
             {"train": 1, "generate": 1, "gallery": 1, "evaluate": 1, "detect": 3, "compare_detectors": 1}
             | {"write_report": 1},
         ),

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.base import cards
+from pipeline.base import cards, results
 from pipeline.data.annotations import files as annotation_files
 from pipeline.data.reading.source import check_source, files, fingerprint
 from pipeline.downstream.arms import PLAIN, arms
@@ -15,7 +15,6 @@ from pipeline.settings import (
     METHOD,
     STYLED,
     UserError,
-    draws_boxes,
     families,
     gallery_of,
     generate_of,
@@ -27,6 +26,7 @@ from pipeline.base.weights import WEIGHTS, in_cache, place
 
 try:
     SETTINGS = load(config)
+    results.check_names(Path(SETTINGS.results))
     # Not through `params`: what a machine has makes nothing anew.
     os.environ.update(cards.environment(SETTINGS.device, SETTINGS.jobs_per_gpu))
     for name, dataset in SETTINGS.datasets.items():
@@ -46,7 +46,7 @@ LABELLED = [
 BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
 PATCHES = SETTINGS.patch_sets()
 MODELS = list(SETTINGS.models)
-DRAW_BOXES = [name for name, model in SETTINGS.models.items() if draws_boxes(model)]
+DRAW_BOXES = [name for name, model in SETTINGS.models.items() if model.draws_boxes]
 DRAW_NONE = [name for name in MODELS if name not in DRAW_BOXES]
 FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
 GALLERIES = {
@@ -289,6 +289,7 @@ def start_run():
         fcntl.flock(RESULTS_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         sys.exit(f"ERROR: another run is at work on results `{SETTINGS.results}`")
+    results.mark_names(Path(SETTINGS.results))
     say_untruncated()
     log = open(Path(SETTINGS.results) / "tracking.log", "a")
     subprocess.Popen(

@@ -1,0 +1,33 @@
+"""The folder of results as a whole: by which names its files and numbers go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.base.files import read_json, write_json
+from pipeline.settings import UserError
+
+NAMES = 2
+"""Raised when settings, metrics or files are renamed: a plan would take finished work of the old names for undone."""
+MARK = "names.json"
+
+
+def check_names(results: Path) -> None:
+    """Refuse results of another version before anything of them is touched.
+
+    Raises:
+        UserError: the folder holds results whose settings, metrics and files go by other names.
+    """
+    mark = results / MARK
+    there = read_json(mark, "names")["names"] if mark.exists() else 1
+    if there != NAMES and (mark.exists() or any(results.glob("*/real/meta.json"))):
+        raise UserError(
+            f"results: `{results}` was made by a version of Pyrite with other names of settings and numbers (names "
+            f"{there}, these are {NAMES}), and would be made anew; nothing was touched. Go on with that version, or "
+            "give `results:` a new folder"
+        )
+
+
+def mark_names(results: Path) -> None:
+    """Say by which names the files of a folder of results go."""
+    write_json(results / MARK, {"names": NAMES})
