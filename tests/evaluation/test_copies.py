@@ -12,6 +12,7 @@ from pipeline.evaluation import copies, lpips, panel
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
+pytestmark = pytest.mark.usefixtures("pieces_searched_once")
 SETTINGS = Evaluate(class_feature_steps=0, inception="off", lpips="off", subsets=20)
 SHARES = ("authenticity", "copied", "copied_area")
 
@@ -25,7 +26,7 @@ def judge(real, out, images, labels, settings=SETTINGS):
 
 
 @pytest.fixture(scope="module")
-def floor(real_set, tmp_path_factory):
+def floor(real_set, tmp_path_factory, pieces_searched_once):
     out = tmp_path_factory.mktemp("floor")
     panel.evaluate_real(SETTINGS, real_set(), out / "evaluation.json", "blobs")
     record = json.loads((out / "evaluation.json").read_text())

@@ -13,7 +13,8 @@ from pipeline.evaluation import features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-pytestmark = pytest.mark.usefixtures("no_pieces")  # test_copies judges them
+# test_copies judges pieces, and draws deep and coloured images; figures of gray ones are those of `floor` and `good`.
+pytestmark = pytest.mark.usefixtures("no_pieces", "no_large_figures")
 SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, subsets=20)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
@@ -40,13 +41,6 @@ def judge(real, made, out, settings=SETTINGS):
 def by_metric(record, model=None, label=None):
     rows = [r for r in record["metrics"] if r["class"] == label and model in (None, r["model"])]
     return {r["metric"]: r for r in rows}
-
-
-@pytest.fixture(autouse=True)
-def no_large_figures(monkeypatch):
-    """Those of `floor` and `good` are looked at; test_copies draws those of deep and coloured images."""
-    for name in ("plot_closest", "plot_samples"):
-        monkeypatch.setattr(panel, name, lambda *_: None)
 
 
 @pytest.fixture(scope="module")
