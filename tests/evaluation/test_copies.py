@@ -8,11 +8,12 @@ import pytest
 from PIL import Image
 
 from pipeline.base import symmetry
-from pipeline.evaluation import lpips, panel
+from pipeline.evaluation import copies, lpips, panel
 from pipeline.evaluation.catalog import names
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
+pytestmark = pytest.mark.usefixtures("pieces_searched_once")
 SETTINGS = Evaluate(class_feature_steps=0, imagenet=False, inception="off", lpips="off", subsets=20)
 SHARES = ("authenticity", "copy_rate", "copied_area")
 
@@ -26,11 +27,18 @@ def judge(real, out, images, labels, settings=SETTINGS):
 
 
 @pytest.fixture(scope="module")
-def floor(real_set, tmp_path_factory):
+def floor(real_set, tmp_path_factory, pieces_searched_once):
     out = tmp_path_factory.mktemp("floor")
     panel.evaluate_real(SETTINGS, real_set(), out / "evaluation.json", "blobs")
     record = json.loads((out / "evaluation.json").read_text())
     return record, {row["metric"]: row for row in record["metrics"] if (row["model"], row["class"]) == ("real", None)}
+
+
+@pytest.fixture(scope="module")
+def new(real_set, tmp_path_factory):
+    """Record, numbers and folder of new images of the same kind."""
+    out = tmp_path_factory.mktemp("new")
+    return *judge(real_set(), out, blobs(label_list(150), 9), label_list(150)), out
 
 
 def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_set, floor, tmp_path):
@@ -69,9 +77,8 @@ def test_a_set_of_copies_fails_every_number_of_copies(real_set, floor, tmp_path)
     assert equal["copy_rate"]["low"] > 0.9
 
 
-def test_new_images_are_within_the_floor(real_set, floor, tmp_path):
-    record, found = judge(real_set(), tmp_path, blobs(label_list(150), 9), label_list(150))
-    usual = floor[1]
+def test_new_images_are_within_the_floor(floor, new):
+    (record, found, _), usual = new, floor[1]
     for metric in (*names("copies"), "pair_ms_ssim"):
         assert found[metric]["low"] <= usual[metric]["high"], metric
         assert usual[metric]["low"] <= found[metric]["high"], metric
@@ -81,9 +88,9 @@ def test_new_images_are_within_the_floor(real_set, floor, tmp_path):
     ]
 
 
-def test_the_record_names_rows_of_both_sets(real_set, floor, tmp_path):
+def test_the_record_names_rows_of_both_sets(floor, new):
     labels = label_list(150)
-    record, _ = judge(real_set(), tmp_path, blobs(labels, 9), labels)
+    record, _, folder = new
     for pair in record["closest"]:
         assert set(pair) == {"made", "real", "distance", "shift", "view"}
         assert 0 <= pair["made"] < 150
@@ -94,7 +101,7 @@ def test_the_record_names_rows_of_both_sets(real_set, floor, tmp_path):
         assert 0 <= pair["real"] < 90
     shown = [labels[pair["made"]] for pair in record["neighbours"]]
     assert {label: shown.count(label) for label in set(labels)} == {"coarse": 3, "fine": 3, "middle": 3}
-    with Image.open(tmp_path / "closest.png") as figure:
+    with Image.open(folder / "closest.png") as figure:
         assert np.asarray(figure.convert("L")).std() > 10
 
 
@@ -133,6 +140,7 @@ def test_images_too_small_to_prove_a_copy_say_so(real_set, tmp_path):
 
 def test_lpips_of_pairs_where_its_weights_are(real_set, tmp_path, monkeypatch):
     """A stand-in whose distance is that of the mean gray of two images."""
+    monkeypatch.setattr(copies, "_piecewise", lambda *_: None)
     monkeypatch.setattr(panel.lpips, "network", lambda wanted, cache: lambda a, b: (a - b).abs().mean(dim=(1, 2, 3)))
     record, found = judge(real_set(), tmp_path, blobs(label_list(60), 9), label_list(60))
     row = found["pair_lpips"]

@@ -20,7 +20,7 @@ from pipeline.settings import Dataset, Evaluate
 from pipeline.tracking.journal import null_journal
 from tests.evaluation.conftest import write_set
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_large_figures")]
 SIZE = 64
 SETTINGS = Evaluate(inception="off")
 DROPPED = "scratches"
@@ -50,7 +50,7 @@ class Steel(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def steel(shared_data, tmp_path_factory):
+def steel(shared_data, tmp_path_factory, pieces_searched_once):
     folder, source = tmp_path_factory.mktemp("neu"), shared_data("neu_det")
     settings = Dataset(
         source=str(source / "IMAGES"),

@@ -13,6 +13,8 @@ from pipeline.evaluation import catalog, features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
+# test_copies judges pieces, and draws deep and coloured images; figures of gray ones are those of `floor` and `good`.
+pytestmark = pytest.mark.usefixtures("no_pieces", "no_large_figures")
 SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, imagenet=False, subsets=20)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
@@ -42,7 +44,7 @@ def by_metric(record, model=None, label=None):
 
 
 @pytest.fixture(scope="module")
-def floor(real_set, tmp_path_factory):
+def floor(real_set, tmp_path_factory, no_pieces):
     out = tmp_path_factory.mktemp("floor")
     panel.evaluate_real(SETTINGS, real_set(), out / "evaluation.json", "blobs")
     return SimpleNamespace(out=out, record=json.loads((out / "evaluation.json").read_text()))
