@@ -13,6 +13,8 @@ from pipeline.tracking.journal import read_events
 from pipeline.tracking.pending_runs import Entry
 
 if TYPE_CHECKING:
+    from mlflow.exceptions import MlflowException
+
     from pipeline.tracking.sync import Store
 
 BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow takes no more at a time
@@ -130,6 +132,7 @@ class Replay:
 
     def _model(self, event: dict[str, Any]) -> None:
         files = [Path(event["path"]) / f"model.{end}" for end in ("safetensors", "json")]
+        assert self.entry.owner is not None  # a journal that waits is not sent
         if self._present(event, *files):
             self.store.add_model(self.state.run, self.entry.owner, event, files)
 
@@ -160,7 +163,8 @@ class Replay:
     def _send_batch(self, kind: str, items: list[Any]) -> None:
         """MLflow refuses all for a single bad one: halve until only that one is left out."""
         try:
-            self.store.client.log_batch(self.state.run, **{kind: items})
+            metrics, params, tags = (items if kind == name else () for name in BATCH)
+            self.store.client.log_batch(self.state.run, metrics, params, tags)
         except self.store.Error as error:
             if len(items) == 1:
                 self._refuse({"t": kind, **dict(items[0])}, error)
@@ -177,7 +181,7 @@ class Replay:
             self._note(event, f"no longer there: {', '.join(missing)}")
         return not missing
 
-    def _refuse(self, event: dict[str, Any], error: Exception) -> None:
+    def _refuse(self, event: dict[str, Any], error: MlflowException) -> None:
         """What MLflow will never take must not hold up the rest; anything else is tried again."""
         if error.error_code not in REFUSALS:
             raise error
