@@ -13,8 +13,6 @@ from pipeline.tracking.journal import read_events
 from pipeline.tracking.pending_runs import Entry
 
 if TYPE_CHECKING:
-    from mlflow.exceptions import MlflowException
-
     from pipeline.tracking.sync import Store
 
 BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow takes no more at a time
@@ -79,7 +77,7 @@ class Replay:
             try:
                 self.handlers[event["t"]](event)
             except self.store.Error as error:
-                self._refuse(event, error)
+                self._refuse(event, error, error.error_code)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 self._note(event, f"not understood: {error!r}")
             if len(self.metrics) >= BATCH["metrics"]:
@@ -167,7 +165,7 @@ class Replay:
             self.store.client.log_batch(self.state.run, metrics, params, tags)
         except self.store.Error as error:
             if len(items) == 1:
-                self._refuse({"t": kind, **dict(items[0])}, error)
+                self._refuse({"t": kind, **dict(items[0])}, error, error.error_code)
             elif error.error_code in REFUSALS:
                 half = len(items) // 2
                 self._send_batch(kind, items[:half])
@@ -181,9 +179,9 @@ class Replay:
             self._note(event, f"no longer there: {', '.join(missing)}")
         return not missing
 
-    def _refuse(self, event: dict[str, Any], error: MlflowException) -> None:
+    def _refuse(self, event: dict[str, Any], error: Exception, code: str) -> None:
         """What MLflow will never take must not hold up the rest; anything else is tried again."""
-        if error.error_code not in REFUSALS:
+        if code not in REFUSALS:
             raise error
         self._note(event, without_password(str(error), self.store.uri))
 
