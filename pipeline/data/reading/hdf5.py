@@ -262,9 +262,7 @@ def _stack(path: str, name: str, data: h5py.Dataset, labels: list[str] | None, s
     shape, _ = _layout(data.shape, settings.hdf5, stacked=True)
     _check(data, shape, count, path, settings)
     dtype, key = data.dtype.name, data.name
-    return [
-        Header(path, f"{name}[{i}]", shape, dtype, i, key, labels[i] if labels else None) for i in range(count)
-    ]
+    return [Header(path, f"{name}[{i}]", shape, dtype, i, key, labels[i] if labels else None) for i in range(count)]
 
 
 def _check(data: h5py.Dataset, shape: tuple[int, int, int], count: int, path: str, settings: Dataset) -> None:
