@@ -39,7 +39,7 @@ def frechet_infinite(
     for groups in GROUPS:
         kept = zip(_all_but_one(labels_x, groups, rng), _all_but_one(labels_y, groups, rng), strict=True)
         inverse.append(1 / (len(x) * (1 - 1 / groups)))
-        values.append(np.mean([frechet(x[i], y[j]) for i, j in kept]))
+        values.append(float(np.mean([frechet(x[i], y[j]) for i, j in kept])))
     return float(np.polyfit(inverse, values, 1)[1])
 
 
