@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.metrics.image_metrics import frechet
+from pipeline.metrics.distances import frechet
 
 Rows = NDArray[np.int64]
 GROUPS = (2, 3, 4)  # one group left out leaves 1/2, 2/3, 3/4 of the images: even enough in 1 / n, and not too few

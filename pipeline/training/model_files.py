@@ -58,6 +58,7 @@ def save(
         "images_seen": seen,
         "images_trained": images,
         "held_out_kid": best and best[0],
+        "features": model.features,
         "parameters": parameters(model),
         "seconds": round(seconds, 1),
         "device": device_name(model.device),
