@@ -94,6 +94,7 @@ class GenerativeModel(Sampler):
     for layers that take none, from the global generator, seeded by the loop before each update.
     """
 
+    settings: Training
     optimizers: dict[str, torch.optim.Optimizer]
     compiling_pays = False  # on a graphics card, in a long training
     features: str | None = None  # the panel's extractor in whose features it is trained: that one will flatter it

@@ -34,7 +34,7 @@ class DatasetInputs:
     real: Path
     """The prepared image set, with `rejected.csv` beside its files."""
     evaluation: Path | None = None
-    """`evaluation.json` of held-out real images: floor and ceilings."""
+    """`evaluation.json` of held-out real images: floor and noise baselines."""
     runs: Sequence[RunInputs] = ()
     detection: Sequence[Path] = ()
     """A JSON file for each training arm of the detector, the arm `real` among them."""

@@ -22,7 +22,7 @@ METHOD = {
     "pseudo_label": 2,
     "detect_boxes": 3,
     "compare": 1,
-    "report": 6,
+    "report": 7,
 }
 
 

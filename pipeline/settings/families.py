@@ -95,6 +95,8 @@ class Training(GeneratorSettings):
     """Stop after this many snapshots without a better held-out loss (of a family that has one) or KID; null never."""
     classes: Classes | None = None
     """Train on these classes only; null is all."""
+    family: str
+    """Name of the family."""
 
 
 class DCGANSettings(Training):
@@ -329,7 +331,7 @@ ModelSettings = Annotated[
 ]
 
 FAMILY_SETTINGS: dict[str, type[Training | Untrained]] = {
-    c.model_fields["family"].annotation.__args__[0]: c for c in get_args(get_args(ModelSettings)[0])
+    get_args(c.model_fields["family"].annotation)[0]: c for c in get_args(get_args(ModelSettings)[0])
 }
 STYLED = tuple(name for name, of in FAMILY_SETTINGS.items() if of.has_styles)
 STRIPS = tuple(name for name, of in FAMILY_SETTINGS.items() if of.draws_strips)

@@ -19,8 +19,7 @@ from pipeline.base.device import amp_dtype, best_device, device_name, precision_
 from pipeline.base.files import read_json, write_whole
 from pipeline.models.base import GenerativeModel, Sampler
 from pipeline.models.untrained import Recombination
-from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Untrained, UserError
-from pipeline.settings.families import ModelSettings
+from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training, Untrained, UserError
 
 VERSION = 1
 WEIGHTS, RECIPE, LAST = "model.safetensors", "model.json", "last.safetensors"
@@ -49,9 +48,10 @@ def save(
     """
     images = int(model.images_seen)
     last = safetensors.torch.save(averaged_weights(model))
-    earlier = best is not None and best[1] < images
+    seen = images if best is None else min(best[1], images)
+    earlier = seen < images
     training = {
-        "images_seen": best[1] if earlier else images,
+        "images_seen": seen,
         "images_trained": images,
         "held_out_kid": best and best[0],
         "features": model.features,
@@ -114,22 +114,25 @@ def load(folder: Path) -> Sampler:
         raise UserError(f"{folder / WEIGHTS}: damaged, its SHA-256 is not the one in {RECIPE}")
     settings, spec = _described(folder / RECIPE, recipe)
     if isinstance(settings, Untrained):
-        model, device = pipeline.models.build_untrained(settings, spec), torch.device("cpu")
+        model: Sampler = pipeline.models.build_untrained(settings, spec)
+        device = model.device
     else:
         device = best_device()
-        model = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
-        model.images_seen.fill_(read_json(folder / RECIPE, "images_seen")["images_seen"])
+        trained = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
+        trained.images_seen.fill_(read_json(folder / RECIPE, "images_seen")["images_seen"])
+        model = trained
     model.load_average(safetensors.torch.load(payload))
-    return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    return model.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
-def _described(path: Path, recipe: dict[str, Any]) -> tuple[ModelSettings, ImageSpec]:
+def _described(path: Path, recipe: dict[str, Any]) -> tuple[Training | Untrained, ImageSpec]:
     try:
         family = recipe["settings"]["family"]
         if family not in FAMILY_SETTINGS:
             raise UserError(f"{path}: family `{family}` is not one of {', '.join(FAMILY_SETTINGS)}")
         settings = FAMILY_SETTINGS[family].model_validate(recipe["settings"])
-        return settings, ImageSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in recipe["spec"].items()})
+        spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in recipe["spec"].items()}
+        return settings, ImageSpec(**spec)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: damaged, it describes no model ({' '.join(str(error).split())[:200]})") from None
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.base.files import write_whole
 from pipeline.base.seeds import derive
-from pipeline.models.base import GenerativeModel, Sampler, latents
+from pipeline.models.base import Sampler, latents
 from pipeline.training import grids
 from pipeline.training.ahead import ahead
 
@@ -35,7 +35,7 @@ def with_latents(model: Sampler, labels: Tensor, seeds: Tensor, batch: int) -> I
     return zip(labels.split(batch), numbers, strict=True)
 
 
-def draw_classes(model: GenerativeModel, batch: int) -> dict[str, Tensor]:
+def draw_classes(model: Sampler, batch: int) -> dict[str, Tensor]:
     """The fixed grid: (n, C, H, W) float32 in [-1, 1] by class name, of the first ROWS classes.
 
     The seeds depend on the class and the image's number alone, so that grids of all moments and models compare.

@@ -15,7 +15,7 @@ def score(value, half=0.1, n=60, seeds=1):
 
 
 def frechet(**models):
-    references = {"real": FLOOR, "noise": Reference("ceiling", "noise")}
+    references = {"real": FLOOR, "noise": Reference("noise baseline", "noise")}
     return {(references.get(name, name), "random", "frechet", None): s for name, s in models.items()}
 
 
@@ -78,12 +78,12 @@ def test_fid_answers_only_where_it_was_measured_on_enough_images():
 
 
 def test_ssim_is_ranked_by_its_distance_to_the_floor():
-    key = ("pixels", "ssim_diversity", None)
+    key = ("pixels", "pair_ssim", None)
     scores = {(FLOOR, *key): score(0.3), ("same", *key): score(0.9), ("near", *key): score(0.25)}
     assert [name for name, _ in findings.overall(scores, ["same", "near"])[0].models] == ["near", "same"]
 
 
-@pytest.mark.parametrize("metric", ["ssim_diversity", "lpips_diversity", "inception_score", "astm_grain_size"])
+@pytest.mark.parametrize("metric", ["pair_ssim", "pair_lpips", "inception_score", "astm_grain_size"])
 def test_a_collapsed_generator_is_not_closest_to_a_floor_that_nobody_measured(metric):
     key = ("random", metric, None)
     scores = {("collapsed", *key): score(0.001, 0.0005), ("varied", *key): score(0.3)}
