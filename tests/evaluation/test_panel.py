@@ -208,7 +208,7 @@ def test_copies_are_flagged_as_copies_and_pass_every_distance(real_set, floor, t
     assert [m for m in DISTANCES if found[m]["low"] > usual[m]["high"]] == []
 
 
-def test_little_variety_shows_in_ssim_diversity(real_set, floor, tmp_path):
+def test_little_variety_shows_in_pair_ssim(real_set, floor, tmp_path):
     few = np.concatenate([blobs(label_list(6), 9)] * 20)
     write_set(tmp_path / "synthetic", few, label_list(120))
     found = judge(real_set(), tmp_path / "synthetic", tmp_path).rows
@@ -290,7 +290,7 @@ def test_no_grain_size_number_without_a_length(tmp_path, pixel_size, unit):
 
 def test_a_phase_that_holds_together_has_no_grains_and_that_is_said(floor):
     assert "grain_diameter" not in by_metric(floor.record, "real")
-    assert "grain_diameter: left out, in most real training images one region" in "\n".join(floor.record["notes"])
+    assert "grain_diameter: left out, it needs grains to tell apart: in most real" in "\n".join(floor.record["notes"])
 
 
 def test_constant_images_have_no_chords_and_are_counted(real_set, tmp_path):
