@@ -85,6 +85,7 @@ def test_one_module_chooses_the_device():
         "pipeline.downstream.arms",
         "pipeline.downstream.boxes.arms",
         "pipeline.base.weights",
+        "pipeline.evaluation.catalog",
     ],
 )
 def test_planning_a_run_imports_no_torch(module):

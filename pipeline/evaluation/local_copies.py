@@ -11,7 +11,7 @@ image that was bent. Here patches are compared:
    are looked at: the patches of the whole grid are correlated with this training image at all shifts close by.
    Neighbours that agree, and whose shifts differ by at most one pixel, are joined: a deformation is such a slow change.
 4. The *evidence* of what is joined is how unlikely so good a match is by chance, in nats. It proves a piece above a
-   bar that unrelated training images hardly reach upon one another.
+   threshold that unrelated training images hardly reach upon one another.
 
 The chance that n independent pixels correlate by r or more falls as (1 - r²)^(n/2) (Fisher 1915). A patch's n is its
 number of pixels over the sum of its squared autocorrelation (Bartlett 1935); a straight edge lies on any other, so n is
@@ -54,7 +54,7 @@ ALIKE = 0.7  # correlation from which a patch is joined to its neighbours
 EXACT = 0.998  # correlation of a copied patch: gray values are rounded
 PRICE = 4.5  # nats that a joined patch costs: it was laid at the best of (2 REACH + 1)² = 81 places, log 81 = 4.4
 LEAST = 10.0  # nats from which joined patches may be a piece
-UNRELATED = 48  # training images from which the bar is found: the lower quartile of what these reach,
+UNRELATED = 48  # training images from which the threshold of proof is found: the lower quartile of what these reach,
 MARGIN = 27.0  # and so many nats; the others may have copies that the groups do not name
 BLOCK = 1024  # patches at a time
 
@@ -133,7 +133,7 @@ class Search:
         chosen = rng.permutation(len(real))[:UNRELATED]
         unrelated = self._pieces(real[chosen], self.group[chosen])
         reached = [max((found for found, _ in pieces), default=LEAST) for pieces in unrelated]
-        self.bar = float(np.percentile(reached, 25)) + MARGIN
+        self.proof_threshold = float(np.percentile(reached, 25)) + MARGIN
         self.smallest = self._smallest(real[chosen])
 
     def areas(self, made: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -141,15 +141,15 @@ class Search:
         return np.array([self._area(pieces) for pieces in self._pieces(made)])
 
     def _area(self, pieces: list[tuple[float, NDArray]]) -> float:
-        proven = [mask for found, mask in pieces if found >= self.bar]
+        proven = [mask for found, mask in pieces if found >= self.proof_threshold]
         return float(np.logical_or.reduce(proven).mean()) if proven else 0.0
 
     def _smallest(self, real: NDArray[np.int8]) -> int:
         """Side in pixels of the smallest square whose copy mostly shows: what the details' filter and the grid leave of
-        it holds a patch, and reaches the bar."""
+        it holds a patch, and reaches the threshold of proof."""
         told = evidence(np.float64(EXACT), freedom(_centred(_patches(real, STEP)))) - PRICE
         density = float(np.median(np.maximum(told, 0))) / PATCH**2
-        return math.ceil(max(PATCH, math.sqrt(self.bar / max(density, 1e-9))) + STEP - 1 + 2 * BROAD)
+        return math.ceil(max(PATCH, math.sqrt(self.proof_threshold / max(density, 1e-9))) + STEP - 1 + 2 * BROAD)
 
     # ------------------------------------------------------------ the training patches
 

@@ -14,7 +14,7 @@ from pipeline.downstream.boxes import figure
 from pipeline.downstream.boxes.matching import curve, matches_of
 from pipeline.downstream.records import Arm, Candidate, ClassEstimate, Estimate
 from pipeline.report import class_table, figures, images, labels, selection_table
-from pipeline.report.findings import best_of, verdict
+from pipeline.report.findings import badge, best_of
 from pipeline.report.labels import points, spread
 
 EXACT = "map50_95"  # asks for exact boxes too, beside mAP50, which the verdicts are about
@@ -66,7 +66,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "portion": f"{arm.chosen.ratio:g} for each real one" if arm.generative else "",
         "scores": [{"spread": spread(of.repetitions)} | _gain(of) for of in (arm, arm.other(EXACT))],
         "classes": [{"ap50": f"{100 * row.score:.1f}"} | _gain(row) for row in arm.by_class],
-        "verdict": verdict(arm.verdict) if arm.generative else None,
+        "verdict": badge(arm.verdict) if arm.generative else None,
         "first": arm.verdict == "baseline",
     }
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.downstream.records import Arm
 from pipeline.report import class_table, figures, images, labels, roc_section, selection_table
-from pipeline.report.findings import best_of, verdict
+from pipeline.report.findings import badge, best_of
 from pipeline.report.labels import learns_from, points, spread
 
 MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions are listed instead
@@ -37,7 +37,7 @@ def shown(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict
         "notes": selection_table.notes(arms),
         "chosen": selection_table.shown(arms),
         "by_class": class_table.shown(arms),
-        "two": roc_section.shown(arms, results),
+        "two": roc_section.context(arms, results),
         "confusions": _confusions(arms, results),
     }
 
@@ -53,7 +53,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "macro_f1": spread(arm.repetitions),
         "gain": None if arm.gain is None else points(arm.gain),
         "interval": None if arm.gain is None else f"{points(arm.low)} to {points(arm.high)}",
-        "verdict": verdict(arm.verdict) if arm.generative else None,
+        "verdict": badge(arm.verdict) if arm.generative else None,
     }
 
 

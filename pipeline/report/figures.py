@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -16,6 +16,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocato
 
 from pipeline.base.texts import PLAIN_TEXT, shortened
 from pipeline.downstream.records import Arm, ClassEstimate
+from pipeline.evaluation.catalog import METRICS, Curve
 from pipeline.report.style import REAL, Style, styles
 
 RC = PLAIN_TEXT | {
@@ -42,27 +43,6 @@ RC = PLAIN_TEXT | {
 }
 
 
-class Panel(NamedTuple):
-    """How one statistic of the phases is drawn; `x` is a length where `unit` is one."""
-
-    title: str
-    x: str
-    y: str
-    scale: str
-
-
-SHARES = "share at least as long (0 to 1)"
-STRUCTURE = {  # of an evaluation's `curves`
-    "two_point": Panel("Two-point correlation S2", "distance", "chance that both are bright (0 to 1)", "linear"),
-    "lineal_path": Panel("Lineal path L", "length of a line", "chance that all of it is bright (0 to 1)", "linear"),
-    "phase_fraction": Panel(
-        "Phase fraction", "bright share of an image (0 to 1)", "share of images above (0 to 1)", "linear"
-    ),
-    "chords_bright": Panel("Chords, bright phase", "chord length", SHARES, "log"),
-    "chords_dark": Panel("Chords, dark phase", "chord length", SHARES, "log"),
-    "mean_intercept": Panel("Mean intercept", "mean intercept of an image", "share of images above (0 to 1)", "log"),
-    "grain_diameter": Panel("Whole grains", "equivalent diameter", SHARES, "log"),
-}
 BAND = "#e1e4e8"  # pale enough for every line upon it, in gray too
 TRAINING_COLUMNS = 4
 SCALARS = {  # what the scalars of a panel are, where the name alone does not say
@@ -154,7 +134,7 @@ def microstructure(
     """Statistics of the bright and the dark phase, a panel each.
 
     Args:
-        found: by name (of STRUCTURE): the curve (`x`, `unit`, `reference`, and the band where there is one), the line
+        found: by metric: the curve (`x`, `unit`, `reference`, and the band where there is one), the line
             of the held-out real images or None, and that of each generator; all as long as `x`.
 
     Returns:
@@ -166,7 +146,7 @@ def microstructure(
         figure = Figure(figsize=(WIDTH, 0.5 + 2.9 * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, (name, (curve, floor, models)) in zip(grid, found.items(), strict=False):
-            _structure_panel(axes, STRUCTURE[name], curve, floor, models)
+            _structure_panel(axes, METRICS[name].curve, curve, floor, models)
         for axes in grid[len(found) :]:
             axes.set_axis_off()
         legend = unique_legend(*grid)
@@ -179,7 +159,7 @@ def microstructure(
 
 def _structure_panel(
     axes: Axes,
-    panel: Panel,
+    panel: Curve,
     curve: Mapping[str, Any],
     floor: Sequence[float] | None,
     models: Mapping[str, Sequence[float]],
@@ -389,7 +369,7 @@ def positions(rows: Sequence[Mapping[str, Any]], models: Sequence[str]) -> str:
 
     Args:
         rows: a mapping for each measure: `label`, and `models`, name → (value, low, high) as multiples of the floor;
-            `ceilings`, name → ratio.
+            `noise`, name → ratio.
         models: names in the order of the page.
 
     Returns:
@@ -414,8 +394,8 @@ def positions(rows: Sequence[Mapping[str, Any]], models: Sequence[str]) -> str:
 
 
 def _position_row(axes: Axes, y: int, row: Mapping[str, Any], looks: Mapping[str, Style]) -> None:
-    for (name, value), marker in zip(row["ceilings"].items(), "x+12", strict=False):
-        axes.plot(value, y, marker, color="#6b7280", ms=7, mew=1.6, ls="none", label=f"ceiling: {name}")
+    for (name, value), marker in zip(row["noise"].items(), "x+12", strict=False):
+        axes.plot(value, y, marker, color="#6b7280", ms=7, mew=1.6, ls="none", label=f"no skill: {name}")
     for offset, (name, style) in zip(np.linspace(-0.16, 0.16, max(2, len(looks))), looks.items(), strict=False):
         if name in row["models"]:
             value, low, high = row["models"][name]

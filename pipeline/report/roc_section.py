@@ -16,7 +16,7 @@ from pipeline.report.labels import points, spread
 LINES = 6  # arms in the figure
 
 
-def shown(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+def context(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
     """What the template draws, None where there are not two classes that both have test images.
 
     The class to find is the one with fewer test images, as defects are.

@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.base import csvfile
 from pipeline.base.files import read_json, whole
 from pipeline.downstream.records import Arm, Comparison
+from pipeline.evaluation import catalog
 from pipeline.settings import UserError
 
 MEASURED = ["dataset", "kind", "model", "seed", "extractor", "metric", "scope", "class", "value", "low", "high", "n"]
@@ -27,7 +28,7 @@ class Reference(NamedTuple):
     """Images that no generator drew, as a key: equal to no generator's name, whatever that is."""
 
     kind: str
-    """`floor` or `ceiling`."""
+    """`floor` or `noise baseline`."""
     name: str
 
 
@@ -60,11 +61,11 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
 
     Returns:
         Table with MEASURED; `seed` and `n` are nullable integers, a number that is not finite is missing. `kind` is
-        `generator`, `floor` or `ceiling` (and `detector` in the rows of others); `scope` is `set` for a number over all
-        classes, whose `class` is empty, and `class` for that of one.
+        `generator`, `floor` or `noise baseline` (and `detector` in the rows of others); `scope` is `set` for a number
+        over all classes, whose `class` is empty, and `class` for that of one.
 
     Raises:
-        UserError: a file that is not an evaluation.
+        UserError: a file that is not an evaluation, or has a metric that is not in the catalogue.
     """
     rows = [row for path in evaluations for row in _rows(path)]
     table = pd.DataFrame(rows, columns=MEASURED)
@@ -73,10 +74,17 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
 
 
 def read(summary_csv: Path) -> pd.DataFrame:
-    """The table of a `summary.csv`; every text as it stands, also a class called `NA`."""
+    """The table of a `summary.csv`; every text as it stands, also a class called `NA`.
+
+    Raises:
+        UserError: a metric of the panel that is not in the catalogue.
+    """
     missing = {name: [""] for name in ("seed", "n", *NUMBERS)}
     types = dict.fromkeys(TEXTS, str) | {"seed": "Int64", "n": "Int64"}
-    return pd.read_csv(summary_csv, dtype=types, keep_default_na=False, na_values=missing)
+    table = pd.read_csv(summary_csv, dtype=types, keep_default_na=False, na_values=missing)
+    measured = table[table["kind"] != "detector"]
+    _check_metrics(summary_csv, zip(measured["extractor"], measured["metric"], strict=True))
+    return table
 
 
 def write_summary(evaluations: Iterable[Path], out_csv: Path, comparisons: Iterable[Comparison]) -> pd.DataFrame:
@@ -155,9 +163,19 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     body = read_json(path)
     try:
         head = {key: body[key] for key in ("dataset", "model", "seed")}
-        return [head | _whose(head, row) | {k: row[k] for k in OF_A_ROW} | _scope(row) for row in body["metrics"]]
+        rows = [head | _whose(head, row) | {k: row[k] for k in OF_A_ROW} | _scope(row) for row in body["metrics"]]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not an evaluation, {error} is missing") from None
+    _check_metrics(path, ((row["extractor"], row["metric"]) for row in rows))
+    return rows
+
+
+def _check_metrics(path: Path, measures: Iterable[tuple[str, str]]) -> None:
+    for measure in measures:
+        try:
+            catalog.find(*measure)
+        except LookupError as error:
+            raise UserError(f"{path}: {error} is unknown; was it made by another version? Evaluate again") from None
 
 
 def _whose(head: dict[str, Any], row: dict[str, Any]) -> dict[str, str]:
@@ -165,7 +183,7 @@ def _whose(head: dict[str, Any], row: dict[str, Any]) -> dict[str, str]:
     if head["seed"] is not None:
         return {"kind": "generator"}
     model = row.get("model", head["model"])
-    return {"kind": "floor" if model == FLOOR.name else "ceiling", "model": model}
+    return {"kind": "floor" if model == FLOOR.name else "noise baseline", "model": model}
 
 
 def _scope(row: dict[str, Any]) -> dict[str, str]:

@@ -21,8 +21,16 @@ def training(folder: Path, dataset: str, model: str, seed: int, settings: Mappin
     """
     tags = {"dataset": dataset, "model": model, "family": settings["family"], "seed": seed}
     tags |= {"config_hash": digest(settings), "data_hash": data["data_hash"]} | git_tags(CHECKOUT)
-    names = {"key": _key(dataset, model, seed), "stage": "train", "name": f"{model}-s{seed}", "experiment": dataset}
-    return Journal(folder, **names, resume=True, params=dict(settings) | {"seed": seed}, tags=tags)
+    return Journal(
+        folder,
+        key=_key(dataset, model, seed),
+        stage="train",
+        name=f"{model}-s{seed}",
+        experiment=dataset,
+        resume=True,
+        params=dict(settings) | {"seed": seed},
+        tags=tags,
+    )
 
 
 def addition(folder: Path, dataset: str, model: str, seed: int, stage: str):
@@ -99,8 +107,15 @@ def _sole(real: bool, models: Sequence[tuple[str, str]]) -> str | None:
 
 def _own(folder: Path, dataset: str, arm: str, family: str, stage: str, settings: Mapping[str, Any]):
     tags = {"dataset": dataset, "arm": arm, "family": family} | git_tags(CHECKOUT)
-    names = {"key": f"{dataset}/detection/{arm}", "stage": stage, "name": arm, "experiment": dataset}
-    return Journal(folder, **names, params=dict(settings), tags=tags | {"config_hash": digest(settings)})
+    return Journal(
+        folder,
+        key=f"{dataset}/detection/{arm}",
+        stage=stage,
+        name=arm,
+        experiment=dataset,
+        params=dict(settings),
+        tags=tags | {"config_hash": digest(settings)},
+    )
 
 
 def _key(dataset: str, model: str, seed: int) -> str:

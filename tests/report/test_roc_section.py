@@ -50,7 +50,7 @@ def shown(tmp_path):
         write_set(tmp_path / "steel/real", np.random.default_rng(0), ["a"], {"train": 1}, "photo")
         inputs = DatasetInputs(tmp_path / "steel/real", detection=files)
         compared = compare("steel", inputs, models=[f"m{i}" for i in range(7)]).compared()
-        return roc_section.shown(compared.of("classification"), {of["arm"]: of for of in results})
+        return roc_section.context(compared.of("classification"), {of["arm"]: of for of in results})
 
     return made
 
