@@ -47,7 +47,7 @@ RECIPES = {
     },
     "projected_gan": {"total_images": 3000},
     "ddpm": {
-        "total_images": 3000,
+        "total_images": 2000,
         "channels": 16,
         "multipliers": [1, 2],
         "blocks": 1,

@@ -17,7 +17,8 @@ from pipeline.downstream.arms import arms
 from pipeline.settings import STRIPS, STYLED
 
 ROOT = Path(__file__).resolve().parents[2]
-SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--configfile"]
+# One core: other tests run on the others, and threads that wait for each other took eight times the processor's time.
+SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", "--configfile"]
 TINY = [str(ROOT / "config" / "config.yaml"), str(ROOT / "config" / "quick.yaml")]
 
 
@@ -168,6 +169,7 @@ def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_pat
     target = f"{results}/polycrystals/cgan/seed-0/model.safetensors"
     state = results / "state" / "polycrystals" / "cgan" / "seed-0"
     endless = command(results, target, settings="models.cgan.total_images=100000000")
+    endless[endless.index("--cores") + 1] = "2"
     endless[1:1] = ["--resources", "gpu=2", "--set-resources", "train:gpu=2"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen(endless, cwd=ROOT, start_new_session=True, **quiet) as first:
