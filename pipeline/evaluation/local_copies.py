@@ -147,7 +147,7 @@ class Search:
     def _smallest(self, real: NDArray[np.int8]) -> int:
         """Side in pixels of the smallest square whose copy mostly shows: what the details' filter and the grid leave of
         it holds a patch, and reaches the threshold of proof."""
-        told = evidence(np.float64(EXACT), freedom(_centred(_patches(real, STEP)))) - PRICE
+        told = evidence(np.array(EXACT), freedom(_centred(_patches(real, STEP)))) - PRICE
         density = float(np.median(np.maximum(told, 0))) / PATCH**2
         return math.ceil(max(PATCH, math.sqrt(self.proof_threshold / max(density, 1e-9))) + STEP - 1 + 2 * BROAD)
 
