@@ -38,7 +38,7 @@ class Frame(NamedTuple):
     """A decoded image."""
 
     source: str
-    index: int | None  # type: ignore[assignment]  # as above
+    index: int | None  # type: ignore[assignment]  # hides tuple.index, as in Header
     pixels: np.ndarray
     """(H, W) or (H, W, 3) in the source's type; upright, black is low, no alpha, palette applied."""
     bits: int | None
