@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.downstream.records import Arm, Images
+from pipeline.downstream.arms import SyntheticSet
+from pipeline.downstream.records import Arm
 from pipeline.report import labels
 from pipeline.report.findings import overall, verdict
 from pipeline.report.labels import points
@@ -70,7 +71,7 @@ def _row(
     ]
     counted = [place for place in likeness if place]
     at_floor = f"{counted.count(AT_FLOOR)} of {len(counted)}" if counted else None
-    alone = [Images(column["key"], "synthetic")]
+    alone = [SyntheticSet(column["key"], "synthetic")]
     gain = next((_gain(arm) for arm in arms if arm.real and arm.synthetic == alone), None)
     return {**column, "cells": cells, "at_floor": at_floor, "gain": gain if column["kind"] == "model" else None}
 

@@ -13,12 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.downstream.arms import arms
+from pipeline.downstream.arms import SyntheticSet
+from pipeline.downstream.registry import TASKS
 from pipeline.settings import FAMILY_SETTINGS, STRIPS, STYLED
 
 ROOT = Path(__file__).resolve().parents[2]
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "2", "--configfile"]
 TINY = [str(ROOT / "config" / "config.yaml"), str(ROOT / "config" / "quick.yaml")]
+
+ARMS = TASKS["classification"].arms([SyntheticSet(name, "synthetic") for name in FAMILY_SETTINGS])
 
 
 def command(results, *words, settings=""):
@@ -74,7 +77,7 @@ def test_a_run_leaves_all_that_the_contract_names(results):
         sheets = {"truncation.png", "mixing.png"} if model in STYLED else set()
         assert drawn == sheets | ({"strips.png"} if model in STRIPS else set())
     found = {path.stem for path in (dataset / "detection").glob("*.json")}
-    assert found == {*arms(list(FAMILY_SETTINGS)), "comparison"}
+    assert found == {*ARMS, "comparison"}
     assert (results / "summary.csv").stat().st_size > 0
     for page in (results / "report.html", dataset / "report.html"):
         assert "<html" in page.read_text(encoding="utf-8")[:500]
@@ -129,7 +132,7 @@ def test_shots_are_data_sets_of_their_own_generators_included(tmp_path):
     families = len(FAMILY_SETTINGS)
     assert planned(tmp_path / "results", "datasets.polycrystals.shots=[5,10]") == {
         "draw_voronoi": 2, "prepare": 2, "train": 2 * families, "generate": 2 * families, "gallery": 2 * families,
-        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * len(arms(list(FAMILY_SETTINGS))),
+        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * len(ARMS),
         "compare_detectors": 2, "write_report": 1,
     }  # fmt: skip
 

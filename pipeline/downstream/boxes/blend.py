@@ -16,7 +16,7 @@ from pipeline.data.box_store import ENDS
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.preparing import preview
 from pipeline.data.window import Window, cut
-from pipeline.downstream.boxes.box_dataset import seen
+from pipeline.downstream.boxes.box_dataset import annotated_rows
 from pipeline.downstream.boxes.poisson import blended
 from pipeline.downstream.boxes.symmetry import turned
 from pipeline.downstream.schedule import HORIZONTAL, SYMMETRIES, TRANSPOSE, VERTICAL
@@ -116,7 +116,7 @@ def _material(images: ImageSet, patches: ImageSet, margin: float) -> Material:
     drawn = patches.rows("train")
     names = patches.metadata["label"].to_numpy()[drawn]
     of = {label: drawn[names == label] for label in images.box_classes if label in names}
-    rows = seen(images, "train")
+    rows = annotated_rows(images, "train")
     there = _layouts(images, rows, margin)
     layouts = {row: layout for row, layout in there.items() if set(layout.labels) <= of.keys()}
     if not any(layout.labels for layout in layouts.values()):

@@ -11,8 +11,8 @@ ENDS = ((HORIZONTAL, [2, 1, 0, 3], 0), (VERTICAL, [0, 3, 2, 1], 1))  # bit, x0 y
 
 
 def turned(boxes: Tensor, views: Tensor, height: int, width: int) -> Tensor:
-    """The boxes of images that `Pool.turned` turns: mirrored left-right, then top-bottom, then rows and columns
-    swapped.
+    """The boxes of images that `DeviceDataset.turned` turns: mirrored left-right, then top-bottom, then rows and
+    columns swapped.
 
     Args:
         boxes: (N, M, 4) x0, y0, x1, y1 in pixels of the images as they are stored.

@@ -21,7 +21,7 @@ NOISE = 0.08  # standard deviation on the scale [-1, 1]
 KNOBS = 9
 
 
-class Dice:
+class AugmentationRng:
     """Chance of one training, drawn from its seed: place for place the same in every arm of that seed."""
 
     def __init__(self, seed: int, device: torch.device):
@@ -29,7 +29,7 @@ class Dice:
         self._knobs = torch.Generator().manual_seed(seed)
         self._noise = torch.Generator(device).manual_seed(seed)
 
-    def thrown(self, images: Tensor, knobs: int) -> tuple[Tensor, Tensor]:
+    def draw(self, images: Tensor, knobs: int) -> tuple[Tensor, Tensor]:
         """For N images: (N, knobs), uniform in [-1, 1], and standard normal noise of the shape of the images."""
         values = torch.rand(len(images), knobs, generator=self._knobs) * 2 - 1
         return upload(values, images.device), torch.empty_like(images).normal_(generator=self._noise)
@@ -39,11 +39,11 @@ class Augmentation:
     """Changes of the images of one training."""
 
     def __init__(self, seed: int, device: torch.device):
-        self._dice = Dice(seed, device)
+        self._rng = AugmentationRng(seed, device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> the same, changed."""
-        return distorted(images, *self._dice.thrown(images, KNOBS))
+        return distorted(images, *self._rng.draw(images, KNOBS))
 
 
 def distorted(images: Tensor, knobs: Tensor, noise: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class At(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Pool:
+class DeviceDataset:
     """Labelled images on one device.
 
     `stored` is (N, H, W, C) uint8, or int16 with the bits of uint16 (torch can gather few operations of that type);
@@ -39,6 +40,10 @@ class Pool:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def device(self) -> torch.device:
+        return self.labels.device
 
     def at(self, rows: NDArray, views: NDArray) -> At:
         """(n,) rows and views (see `order`) on the pool's device, in one upload that nothing waits for."""
@@ -60,7 +65,7 @@ class Pool:
 
 
 def stored(images: NDArray) -> Tensor:
-    """Images (N, H, W, C) of unsigned integers as a `Pool` holds them."""
+    """Images (N, H, W, C) of unsigned integers as a `DeviceDataset` holds them."""
     images = np.ascontiguousarray(images)
     return torch.from_numpy(images.view(np.int16) if images.dtype == np.uint16 else images)
 
@@ -121,7 +126,7 @@ def check_turns(real: ImageSet, dataset: str) -> None:
         )
 
 
-def training(real: ImageSet, synthetic: list[ImageSet], device: torch.device) -> Pool:
+def training(real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device) -> DeviceDataset:
     """The training rows of the real set, then those of every synthetic set.
 
     Raises:
@@ -136,16 +141,16 @@ def training(real: ImageSet, synthetic: list[ImageSet], device: torch.device) ->
         codes = pd.Categorical(fakes.metadata["label"], categories=real.spec.classes).codes[drawn]
         images.append(stored(fakes.images[drawn]))
         labels.append(codes.astype(np.int64))
-    return Pool(held(images, device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
+    return DeviceDataset(held(images, device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
 
 
-def of_split(real: ImageSet, split: str, device: torch.device) -> Pool | None:
+def of_split(real: ImageSet, split: str, device: torch.device) -> DeviceDataset | None:
     """The real images of `train`, `val` or `test`; None where there are none."""
     rows = real.rows(split)
     if not len(rows):
         return None
     labels = torch.from_numpy(real.labels[rows]).to(device)
-    return Pool(held([stored(real.images[rows])], device), labels, len(rows))
+    return DeviceDataset(held([stored(real.images[rows])], device), labels, len(rows))
 
 
 def check_kind(fakes: ImageSet, real: ImageSet) -> None:

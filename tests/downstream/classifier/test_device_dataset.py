@@ -6,7 +6,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier.device_dataset import held, of_split, training
 from pipeline.downstream.schedule import HORIZONTAL, TRANSPOSE, VERTICAL
 from pipeline.settings import UserError
-from tests.downstream.conftest import shapes
+from tests.downstream.cases import shapes
 
 CPU = torch.device("cpu")
 
