@@ -25,8 +25,9 @@ lint: .venv/.installed
 format: .venv/.installed
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/snakefmt Snakefile workflow
 
-schema: .venv/.installed  ## config/schema.json, from pipeline/settings/
+schema: .venv/.installed  ## config/schema.json and config/all-settings.yaml, from pipeline/settings/
 	$(BIN)/python -m pipeline.settings > config/schema.json
+	$(BIN)/python -m pipeline.settings listing > config/all-settings.yaml
 
 bench: .bench/.installed  ## training, sampling and the panel beside other packages
 	.bench/bin/python -m benchmarks.peers

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from pipeline.settings import FAMILY_SETTINGS, UserError, load, schema
+from pipeline.settings.listing import listing
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name != "quick.yaml")
@@ -188,3 +189,18 @@ def test_pseudo_labels_are_for_models_of_data_sets_with_boxes():
     plain = {"source": "photos", "size": 64}
     with pytest.raises(UserError, match="`b` is trained on no data set with boxes"):
         load({"datasets": {"steel": boxed | {"models": ["a"]}, "cats": plain}, "models": models, "detect": detect})
+
+
+def test_the_listing_that_ships_is_the_one_of_the_settings():
+    shipped = (ROOT / "config" / "all-settings.yaml").read_text(encoding="utf-8")
+    assert shipped.rstrip() == listing().rstrip(), "run `make schema`"
+
+
+def test_the_listing_loads_to_the_defaults_and_names_every_setting():
+    text = listing()
+    settings = load(yaml.safe_load(text))
+    assert settings == load(
+        {"datasets": {"steel": {"source": "voronoi"}}, "models": {name: {"family": name} for name in FAMILY_SETTINGS}}
+    )
+    known = set().union(*(section["properties"] for section in schema()["$defs"].values() if "properties" in section))
+    assert {name for name in known if f"{name}:" not in text} == set()

@@ -30,7 +30,7 @@ class Alike(NamedTuple):
 
     features: Neighbours
     """In `random` features."""
-    copy_search: Twins
+    twins: Twins
     """In pixels, at any shift and in any view."""
     bar: float | None
     """Height of a twin that proves a copy; None where none can be proven."""

@@ -1,7 +1,7 @@
 """The share of an image's area that is pieces of training images: cut out, put together anew, or slightly deformed.
 
-A whole image laid upon another (`twins`) finds neither a quilt of small pieces (Efros and Freeman 2001) nor an image
-that was bent. Here patches are compared:
+A whole image laid upon another (`copy_search`) finds neither a quilt of small pieces (Efros and Freeman 2001) nor an
+image that was bent. Here patches are compared:
 
 1. Of each image only details of a few pixels are kept, by a linear filter that reaches no farther: a piece keeps its
    details wherever it is put.

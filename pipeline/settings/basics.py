@@ -9,8 +9,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
-    "prepare": 4,
-    "annotate": 2,
+    "prepare": 5,
+    "annotate": 3,
     "cut_patches": 2,
     "train": 3,
     "generate": 1,

@@ -39,8 +39,8 @@ class HDF5(Strict):
     """Path of the data set (or of the group that holds one data set an image) inside the file."""
     labels: str | None = None
     """Path of a data set with one label an image."""
-    layout: Literal["auto", "nhw", "nhwc", "nchw", "flat"] = "auto"
-    """Order of the axes; `flat` is one row an image and needs `shape`."""
+    layout: Literal["auto", "nhw", "hwn", "nhwc", "nchw", "flat"] = "auto"
+    """Order of the axes: number, height, width, channels; `flat` is one row an image and needs `shape`."""
     shape: list[Count] | None = None
     """Shape of one image, (H, W) or (H, W, C), for flat rows."""
 

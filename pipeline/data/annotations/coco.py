@@ -6,6 +6,7 @@ cocodataset.org, "Data format": "box coordinates are measured from the top left 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -39,11 +40,13 @@ def read(path: str, name: str) -> Reading:
     records = []
     for image in images:
         own = _id(image)
-        double = f"its id {own[:LONGEST]} stands for {known[own]} images" if known[own] > 1 else None
+        lost = None
+        if known[own] > 1:
+            lost = f"its id {own[:LONGEST]} stands for {known[own]} images"
+        elif dangling and not regions[own] and not faults[own]:
+            lost = f"has no box, but {len(dangling)} annotation(s) of its file belong to no image"
         where = f"{name}, image {own[:LONGEST]}"
-        records.append(
-            Record(_file(image), False, where, _size(image), regions[own], faults[own], unreadable=double)
-        )  # fmt: skip
+        records.append(Record(_file(image), False, where, _size(image), regions[own], faults[own], unreadable=lost))
     return Reading(records, dangling)
 
 
@@ -67,8 +70,12 @@ def _sections(path: str) -> list[list[dict]]:
 
 
 def _id(entry: dict, key: str = "id") -> str:
-    """As text: some tools number in words, and a list is no key."""
-    return json.dumps(entry.get(key))
+    """As text, a list being no key; `"7"`, `7.0` and `7` are one id, for some tools write text and some numbers."""
+    value = entry.get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    counted = isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,18}", value)
+    return value if counted else json.dumps(value)
 
 
 def _file(image: dict) -> str:

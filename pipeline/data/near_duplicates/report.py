@@ -127,7 +127,7 @@ def notes(sources: Sources, found: Overlaps) -> list[str]:
     if across:
         names = "; ".join(f"{sources.names[i]} and {sources.names[j]}" for i, j in across[:3])
         lines.append(
-            f"WARNING: the split of the CSV has {len(across)} overlapping pair(s) across its sides, so its test images "
+            f"WARNING: the given split has {len(across)} overlapping pair(s) across its sides, so its test images "
             f"are not new to the generators: {names}{'; ...' if len(across) > 3 else ''}"
         )
     return lines

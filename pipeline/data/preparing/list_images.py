@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
-from pipeline.base.job import progress
-from pipeline.data.preparing import labels
+from pipeline.base.job import progress, say
+from pipeline.data.preparing import labels, split_folders
 from pipeline.data.preparing.labels import Row, Table
 from pipeline.data.preparing.rejections import Rejections
 from pipeline.data.preparing.scan import ListTask, list_file
+from pipeline.data.preparing.split_folders import Place
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.sandbox import Failed, Pool
 from pipeline.data.reading.source import Entry
@@ -23,7 +24,7 @@ class Candidate(NamedTuple):
     label: str
     group: str
     split: str | None
-    """What the user's CSV says."""
+    """What the user's CSV or folders say."""
 
 
 def find(
@@ -37,11 +38,13 @@ def find(
     refused = {file for file, _ in rejected.rows}
     last_parts = Counter(h.source.rsplit("/", 1)[-1] for _, headers in found for h in headers)
     shared = {part for part, count in last_parts.items() if count > 1}
+    level = _level_of_sides(entries, settings)
     candidates = []
     for entry, headers in found:
+        place = split_folders.place(entry, level)
         for header in headers:
             try:
-                candidates.append(_candidate(settings, entry, header, table, shared))
+                candidates.append(_candidate(settings, entry, place, header, table, shared))
             except Rejected as reason:
                 rejected.add(header.source, str(reason))
     for row in table.unused() if table else []:
@@ -65,14 +68,25 @@ def listed(
     return [(entry, found[entry.path]) for entry in entries if entry.path in found]
 
 
-def _candidate(settings: Dataset, entry: Entry, header: Header, table: Table | None, shared: set[str]) -> Candidate:
+def _level_of_sides(entries: list[Entry], settings: Dataset) -> int | None:
+    """How deep folders lie that name sides of the split; None where there are none, or a CSV names the sides."""
+    level = None if settings.split.column else split_folders.depth(entries)
+    if level is not None:
+        above = "below" if level == 0 else "above"
+        say(f"the folders `train`, `val` and `test` are read as the split; a class is the folder {above} them")
+    return level
+
+
+def _candidate(
+    settings: Dataset, entry: Entry, place: Place, header: Header, table: Table | None, shared: set[str]
+) -> Candidate:
     row = _row(entry, header, table, shared) if table else None
     # A group inside an HDF5 file is a folder.
     nested = header.key.rsplit("/", 2)[-2] if header.key and header.index is None else ""
-    label = labels.label_of(settings, header.source, nested or entry.folder, header.label, row)
+    label = labels.label_of(settings, header.source, nested or place.folder, header.label, row)
     # Pages of a TIFF are slices of one thing; the images of an HDF5 file are taken as independent.
     group = labels.group_of(settings, header.source, header.source if header.key else entry.name, row)
-    return Candidate(header, label, group, row.split if row else None)
+    return Candidate(header, label, group, (row.split if row else None) or place.side)
 
 
 def _row(entry: Entry, header: Header, table: Table, shared: set[str]) -> Row:

@@ -93,7 +93,7 @@ def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
     dtype = frame.pixels.dtype.name
     scaling.check_range(settings.scaling, dtype, low, high)
     full = scaling.type_range(dtype, frame.bits)
-    flat = [box for box in boxes if _flat(_patch(pixels, box))]
+    flat = {box for box in boxes if _flat(_patch(pixels, box))}
     if len(flat) == len(boxes):
         raise Rejected("is constant: all pixels that would be used have one value")
     if settings.scaling.rule in ("dtype", "fixed"):
@@ -105,7 +105,7 @@ def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
     bar = bar_rows(pixels if pixels.ndim == 2 else pixels[..., 1])
     return Facts(
         header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full), bar,
-        _digest(frame.pixels), [box for box in boxes if box not in flat], flat, sample,
+        _digest(frame.pixels), [box for box in boxes if box not in flat], sorted(flat), sample,
         _details(pixels, bar) if task.details else None,
     )  # fmt: skip
 

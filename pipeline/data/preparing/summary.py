@@ -36,13 +36,13 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
 
 
 def divided_groups(groups: list[str], sides: list[str]) -> list[str]:
-    """A warning where images of one group are on several sides, as only the split of the CSV can have them."""
+    """A warning where images of one group are on several sides, as only a split of the user's own can have them."""
     divided = splits.divided(groups, sides)
     if not divided:
         return []
     group, several = next(iter(divided.items()))
     return [
-        f"WARNING: the split of the CSV divides {len(divided)} group(s), so its sides are not independent of one "
+        f"WARNING: the given split divides {len(divided)} group(s), so its sides are not independent of one "
         f"another: images of `{group}` are on {' and '.join(sorted(several))}"
     ]
 
@@ -58,6 +58,7 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
         _dim(settings, facts, plan),
         _enlarged(settings, facts),
         _wide(settings, facts),
+        _unread_pages(settings, facts),
         _bar(settings, facts),
     ]
     return [line for line in lines if line]
@@ -125,6 +126,15 @@ def _wide(settings: Dataset, facts: list[Facts]) -> str | None:
         return None
     kept = float(np.median([min(f.shape) / max(f.shape) for f in facts]))
     return f"`fit: resize` keeps {kept:.0%} of a picture; `fit: tile` keeps all of it" if kept < 0.5 else None
+
+
+def _unread_pages(settings: Dataset, facts: list[Facts]) -> str | None:
+    several = [f.header.pages for f in facts if f.header.pages > 1]
+    if settings.pages == "all" or not several:
+        return None
+    left = sum(several) - len(several)
+    rule = f"`pages: {settings.pages}`; `all` reads them"
+    return f"{len(several)} file(s) of several pages: {left} pages are not read ({rule})"
 
 
 def _bar(settings: Dataset, facts: list[Facts]) -> str | None:

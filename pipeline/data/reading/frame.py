@@ -30,6 +30,8 @@ class Header(NamedTuple):
     """Path of the data set inside an HDF5 file."""
     label: str | None = None
     """Class, where the file itself says it."""
+    pages: int = 1
+    """Pages of its file, of which it is one."""
 
 
 class Frame(NamedTuple):

@@ -46,15 +46,18 @@ def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:
     with h5py.File(wanted[0].path, "r", rdcc_nbytes=CACHE, rdcc_nslots=10007) as file:
         for key, headers in itertools.groupby(wanted, key=lambda header: header.key):
             data, run = _inside(_node(file, key)), list(headers)
-            for header, pixels in zip(run, _pixels(data, run), strict=True):
+            for header, pixels in zip(run, _pixels(data, run, options), strict=True):
                 pixels = _arranged(pixels, header, data.shape, options)
                 bits = {"f": None, "b": 1}.get(pixels.dtype.kind, 8 * pixels.dtype.itemsize)
                 yield Frame(header.source, header.index, pixels, bits, header.label)
 
 
-def _pixels(data: h5py.Dataset, run: list[Header]) -> Iterator[np.ndarray]:
+def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np.ndarray]:
     """The images of a data set as they are stored; those that share chunks are decoded together, if they are few."""
     rows = [header.index for header in run]
+    if options.layout == "hwn":
+        yield from _columns(data, rows)
+        return
     share = len(rows) > 1 and data.chunks is not None and data.chunks[0] > 1
     size = len(rows) * int(np.prod(data.shape[1:])) * data.dtype.itemsize
     if share and size <= CACHE and all(a < b for a, b in itertools.pairwise(rows)):
@@ -67,6 +70,16 @@ def _pixels(data: h5py.Dataset, run: list[Header]) -> Iterator[np.ndarray]:
             return
     for row in rows:
         yield data[()] if row is None else data[row]
+
+
+def _columns(data: h5py.Dataset, rows: list[int]) -> Iterator[np.ndarray]:
+    """Images (H, W) of a stack (H, W, N), as many at once as CACHE holds: each alone would read the whole file."""
+    together = max(1, CACHE // (data.shape[0] * data.shape[1] * data.dtype.itemsize))
+    for _, block in itertools.groupby(rows, key=lambda row: row // together):
+        wanted = list(block)
+        first = min(wanted)
+        pixels = np.moveaxis(data[..., first : max(wanted) + 1], -1, 0)
+        yield from (pixels[row - first] for row in wanted)
 
 
 def _chosen(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
@@ -172,7 +185,7 @@ def _stacked(data: h5py.Dataset, options: HDF5) -> bool:
     """Whether a data set is (N, ...) images rather than one image."""
     shape = data.shape
     if options.layout != "auto":
-        return len(shape) == {"nhw": 3, "nhwc": 4, "nchw": 4, "flat": 2}[options.layout]
+        return len(shape) == {"nhw": 3, "hwn": 3, "nhwc": 4, "nchw": 4, "flat": 2}[options.layout]
     if len(shape) == 2:
         return options.shape is not None and shape[1] == np.prod(options.shape)
     if len(shape) == 3:
@@ -196,7 +209,7 @@ def _places(shape: tuple[int, ...]) -> str | None:
 
 def _layout(shape: tuple[int, ...], options: HDF5, stacked: bool) -> tuple[tuple[int, int, int], str]:
     """Shape (H, W, C) of one image, alpha dropped, and the order of its axes: `hw`, `hwc`, `chw` or `flat`."""
-    one = shape[1:] if stacked else shape
+    one = shape if not stacked else shape[:-1] if options.layout == "hwn" else shape[1:]
     if len(one) == 1:
         return _flat(one[0], options), "flat"
     if len(one) == 2:
@@ -221,8 +234,31 @@ def _flat(length: int, options: HDF5) -> tuple[int, int, int]:
     return height, width, min(channels, 3)
 
 
+def _count(data: h5py.Dataset, options: HDF5) -> int:
+    """Images of a stack."""
+    return data.shape[-1 if options.layout == "hwn" else 0]
+
+
+def _check_axes(data: h5py.Dataset, options: HDF5) -> None:
+    """Raises Rejected where the images may lie along the last axis: either reading makes a picture of any stack."""
+    if options.layout != "auto" or data.ndim != 3:
+        return
+    a, b, c = data.shape
+    if min(a, b) >= SMALLEST_SIDE and _elongation(a, b) < _elongation(b, c):
+        raise Rejected(
+            f"`{data.name}` of shape {data.shape} can be {a} images of {b} x {c} pixels (then set hdf5.layout: nhw) or "
+            f"{c} images of {a} x {b} (hdf5.layout: hwn)"
+        )
+
+
+def _elongation(height: int, width: int) -> float:
+    """Longer over shorter side, at least 1."""
+    return max(height, width) / max(1, min(height, width))
+
+
 def _stack(path: str, name: str, data: h5py.Dataset, labels: list[str] | None, settings: Dataset) -> list[Header]:
-    count = data.shape[0]
+    _check_axes(data, settings.hdf5)
+    count = _count(data, settings.hdf5)
     shape, _ = _layout(data.shape, settings.hdf5, stacked=True)
     _check(data, shape, count, path, settings)
     dtype, key = data.dtype.name, data.name
@@ -266,7 +302,7 @@ def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> li
     if settings.labels.rule != "hdf5":
         return None
     stacked = len(sets) == 1 and _stacked(sets[0], options)
-    count = sets[0].shape[0] if stacked else len(sets)
+    count = _count(sets[0], options) if stacked else len(sets)
     data = _label_set(file, sets[0].parent, options, count)
     if data is None:
         if stacked or any(_attribute(d) is None for d in sets):

@@ -31,8 +31,8 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     """The chosen pages of a file, undecoded. Raises Rejected."""
     with TiffFile(path) as tiff:
         chosen = _pages(tiff, settings)
-        several = len(tiff.pages) > 1
-        return [_header(path, name, index, tiff.pages[index], several, settings) for index in chosen]
+        pages = len(tiff.pages)
+        return [_header(path, name, index, tiff.pages[index], pages, settings) for index in chosen]
 
 
 def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
@@ -57,7 +57,7 @@ def _pages(tiff: TiffFile, settings: Dataset) -> list[int]:
     return [settings.pages]
 
 
-def _header(path: str, name: str, index: int, page: TiffPage, several: bool, settings: Dataset) -> Header:
+def _header(path: str, name: str, index: int, page: TiffPage, pages: int, settings: Dataset) -> Header:
     channels = _check_model(page)
     height, width = page.imagelength, page.imagewidth
     bits = sum(page.bitspersample) if isinstance(page.bitspersample, tuple) else page.bitspersample
@@ -66,9 +66,10 @@ def _header(path: str, name: str, index: int, page: TiffPage, several: bool, set
     _check_whole(page, os.path.getsize(path))
     if swaps_axes(_orientation(page)):
         height, width = width, height
-    source = f"{name}[{index}]" if several else name
+    source = f"{name}[{index}]" if pages > 1 else name
     dtype = "uint8" if page.photometric == PHOTOMETRIC.PALETTE else page.dtype.name
-    return Header(path, source, (height, width, channels), dtype, index if several else None)
+    shape = (height, width, channels)
+    return Header(path, source, shape, dtype, index if pages > 1 else None, pages=pages)
 
 
 def _check_model(page: TiffPage) -> int:

@@ -107,6 +107,25 @@ def test_boxes_that_cannot_be_read_are_named_and_the_others_kept(record):
     ]
 
 
+@pytest.mark.parametrize("own", ["70", 70.0, 70])
+def test_an_id_is_one_as_text_and_as_number(reading, own):
+    content = json.loads(coco([("x.png", 20, 40), ("y.png", 20, 40)], [(0, "a", 4, 2, 6, 15)]))
+    content["annotations"][0]["image_id"] = own
+    found = reading("coco", json.dumps(content))
+    assert [len(record.regions) for record in found.records] == [1, 0]
+    assert [record.unreadable for record in found.records] == [None, None]  # the second is background
+
+
+@pytest.mark.parametrize("own", ["00", "x", 7, None])
+def test_images_without_boxes_are_unknown_where_annotations_belong_to_none(reading, own):
+    content = json.loads(coco([("x.png", 20, 40), ("y.png", 20, 40)], [(0, "a", 4, 2, 6, 15)] * 2))
+    content["annotations"][1]["image_id"] = own
+    found = reading("coco", json.dumps(content))
+    assert [len(record.regions) for record in found.records] == [1, 0]
+    assert found.records[0].unreadable is None
+    assert found.records[1].unreadable == "has no box, but 1 annotation(s) of its file belong to no image"
+
+
 def test_coco_files_with_loose_ends(reading):
     content = json.loads(coco([("x.png", 20, 40), ("y.png", 0, 0)], [(0, "a", 4, 2, 6, 15)]))
     content["annotations"] += [

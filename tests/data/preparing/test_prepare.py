@@ -6,6 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from pipeline.data.image_set import ImageSet
@@ -91,6 +92,19 @@ def test_mixed_depths_and_colours(tmp_path, inline, folder, dataset, capsys):
     prepare(dataset(root, channels="gray"), tmp_path / "gray")
     luma = ImageSet.open(tmp_path / "gray").images[2, ..., 0]
     np.testing.assert_allclose(luma, np.rint(0.299 * gray * 257.0), atol=1)
+
+
+@pytest.mark.parametrize(("pages", "said"), [(0, "2 file(s) of several pages: 5 pages are not read"), ("all", None)])
+def test_pages_that_are_not_read_are_counted(tmp_path, inline, dataset, picture, capsys, pages, said):
+    for name, count in (("a", 3), ("b", 4), ("c", 1)):
+        with tifffile.TiffWriter(tmp_path / f"{name}.tif") as tiff:
+            for k in range(count):
+                tiff.write(picture(ord(name) * 10 + k, (32, 32)), contiguous=False)
+    settings = dataset(source=str(tmp_path), size=32, pages=pages, split={"test": 0.0, "val": 0.0})
+    prepare(settings, tmp_path / "out")
+    assert len(ImageSet.open(tmp_path / "out")) == (3 if pages == 0 else 8)
+    shown = capsys.readouterr().err
+    assert (said in shown) if said else ("not read" not in shown)
 
 
 def test_wide_strips_are_tiled_and_stay_together(tmp_path, inline, folder, dataset, picture):
@@ -254,7 +268,7 @@ def test_a_given_split_that_divides_groups_is_left_and_said(tmp_path, inline, fo
     split = {"group_column": "group", "near_duplicates": "off"}
     prepare(dataset(root, labels=labels, split=split | {"column": "split"}), tmp_path / "given")
     assert ImageSet.open(tmp_path / "given").metadata["split"].tolist() == sides
-    assert "WARNING: the split of the CSV divides 2 group(s)" in (said := capsys.readouterr().err)
+    assert "WARNING: the given split divides 2 group(s)" in (said := capsys.readouterr().err)
     assert "images of `g0` are on test and train" in said
     prepare(dataset(root, labels=labels, split=split), tmp_path / "drawn")
     assert "WARNING" not in capsys.readouterr().err

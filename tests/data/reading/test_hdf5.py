@@ -43,6 +43,33 @@ def test_layouts_are_told_by_their_shape(tmp_path, stack):
         assert sources == [f"f.h5[{i}]" for i in range(5)]
 
 
+def test_images_along_the_last_axis(tmp_path, picture, monkeypatch):
+    stack = picture(3, (7, 9, 20), "uint16")
+    for chunks in (None, (3, 9, 4)):
+        with h5py.File(tmp_path / "a", "w") as file:
+            file.create_dataset("x", data=np.moveaxis(stack, 0, -1), chunks=chunks)
+        for cache in (hdf5.CACHE, 9 * 20 * 2 * 2):  # all at once; two at a time
+            monkeypatch.setattr(hdf5, "CACHE", cache)
+            sources, pixels, _ = read(tmp_path / "a", layout="hwn")
+            np.testing.assert_array_equal(np.stack(pixels), stack)
+            assert sources == [f"f.h5[{i}]" for i in range(7)]
+
+
+@pytest.mark.parametrize("shape", [(48, 48, 200), (48, 64, 200), (32, 32, 33)])
+def test_two_readings_of_a_stack_are_a_question(tmp_path, shape):
+    path = write(tmp_path / "a", x=np.zeros(shape, np.uint8))
+    a, b, c = shape
+    one, other = rf"{a} images of {b} x {c} .*layout: nhw\)", rf"{c} images of {a} x {b} \(hdf5.layout: hwn\)"
+    with pytest.raises(Rejected, match=f"{one} or {other}"):
+        read(path)
+    assert len(read(path, layout="nhw")[1]) == a
+
+
+@pytest.mark.parametrize("shape", [(200, 48, 48), (200, 48, 64), (48, 48, 48), (5, 12, 200)])
+def test_a_stack_of_one_reading_is_none(tmp_path, shape):
+    assert len(read(write(tmp_path / "a", x=np.zeros(shape, np.uint8)))[1]) == shape[0]
+
+
 def test_a_stated_layout_is_believed(tmp_path, picture):
     pixels = picture(2, (3, 1, 9, 10))  # also a stack of three channel-last strips 1 x 9 with 10 channels
     _, found, _ = read(write(tmp_path / "a", x=pixels), images="x", layout="nchw")

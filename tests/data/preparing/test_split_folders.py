@@ -1,0 +1,59 @@
+"""`train`, `val` and `test` folders are the split, above the classes or below them."""
+
+import pytest
+from PIL import Image
+
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import split_folders
+from pipeline.data.preparing.prepare import prepare
+from pipeline.data.reading.source import listing
+from pipeline.settings import Dataset
+
+
+def entries(tmp_path, *names):
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    return listing(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("names", "places"),
+    [
+        (["Train/good/a.png", "valid/bad/b.png"], [("good", "train"), ("bad", "val")]),
+        (["bad/testing/b.png", "good/training/a.png"], [("bad", "test"), ("good", "train")]),
+        (["test/a.png", "train/b.png"], [("", "test"), ("", "train")]),
+        (["test/a.png", "val/b.png"], [("test", None), ("val", None)]),  # none to train on: classes of these names
+        (["good/a.png", "train/b.png"], [("good", None), ("train", None)]),
+        (["train/a/x.png", "train/b/y.png"], [("train", None), ("train", None)]),
+        (["test/a.png", "train/b.png", "z.png"], [("test", None), ("train", None), (None, None)]),
+    ],
+)
+def test_folders_are_sides_where_all_images_are_in_one(tmp_path, names, places):
+    found = entries(tmp_path, *names)
+    level = split_folders.depth(found)
+    got = [tuple(split_folders.place(entry, level)) for entry in found]
+    assert got == [(tmp_path.name if label is None else label, side) for label, side in places]
+
+
+def test_folders_of_a_list_are_sides_too(tmp_path):
+    entries(tmp_path, "train/good/a.png", "test/good/b.png")
+    found = listing([str(tmp_path / "train"), str(tmp_path / "test")])
+    assert [split_folders.place(entry, split_folders.depth(found)) for entry in found] == [
+        ("good", "test"),
+        ("good", "train"),
+    ]
+
+
+@pytest.mark.parametrize("order", ["{side}/{label}", "{label}/{side}"])
+def test_a_published_layout_keeps_its_split(tmp_path, picture, capsys, order):
+    for k, (side, label) in enumerate((s, c) for s in ("train", "val", "test") for c in ("good", "bad") for _ in "ab"):
+        path = tmp_path / "data" / order.format(side=side, label=label) / f"{k}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(k, (32, 32))).save(path)
+    settings = Dataset(source=str(tmp_path / "data"), size=32, labels={"rule": "folder"})
+    prepare(settings, tmp_path / "out")
+    table = ImageSet.open(tmp_path / "out").metadata
+    assert sorted(set(table["label"])) == ["bad", "good"]
+    assert all(row.split in row.source.split("/") and row.label in row.source.split("/") for row in table.itertuples())
+    assert "are read as the split" in capsys.readouterr().err
