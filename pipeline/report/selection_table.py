@@ -46,17 +46,17 @@ def notes(arms: Sequence[Arm]) -> list[str]:
     return [f"{', '.join(names)}: {note}." for note, names in said.items()]
 
 
-def portion(ratio: float | None, sieve: str | None, keep: float | None) -> str:
+def portion(ratio: float | None, filter_name: str | None, keep: float | None) -> str:
     """How many synthetic images, and which: `1 for each real one, the surest 50 %`; empty where there are none.
 
     Args:
         ratio: synthetic images for each real one in a batch; None: no real images.
-        sieve: the filter that chose them, of WORDS; None: none did.
+        filter_name: the filter that chose them, of WORDS; None: none did.
         keep: share of each class's synthetic images that is used; None: no synthetic images.
     """
     if keep is None:
         return ""
-    which = "all of them" if sieve is None else f"the {WORDS[sieve]} {100 * keep:g}\u202f%"
+    which = "all of them" if filter_name is None else f"the {WORDS[filter_name]} {100 * keep:g}\u202f%"
     return which if ratio is None else f"{ratio:g} for each real one, {which}"
 
 

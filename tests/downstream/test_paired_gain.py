@@ -101,10 +101,10 @@ def test_intervals_hold_where_the_strongest_plain_arm_was_chosen_among_equals(sp
         _, pilots = draw(rng, [1.0] * 5, seeds=5, per_class=20, spread=spread)
         val = np.repeat(np.arange(4), 20)
         scores = {name: float(np.mean(p == val)) for name, p in zip(BASELINES, pilots, strict=True)}
-        basis = max(scores, key=scores.get)
+        best = max(scores, key=scores.get)
         arms = [result(n, truth, p, validation=scores[n]) for n, p in zip(BASELINES, predicted[:5], strict=True)]
-        rows = compare([*arms, result("x", truth, predicted[5], baseline=basis)])
-        assert rows[0].arm == rows[-1].baseline == basis
+        rows = compare([*arms, result("x", truth, predicted[5], baseline=best)])
+        assert rows[0].arm == rows[-1].baseline == best
         held.append(rows[-1].low <= 0 <= rows[-1].high)
     assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 100)
 

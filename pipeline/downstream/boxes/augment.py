@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.data.annotations.clip import SMALLEST
 from pipeline.downstream.boxes.detector import BoxTargets
-from pipeline.downstream.classifier.augment import SHIFT, AugmentationRng, toned
+from pipeline.downstream.classifier.augment import SHIFT, AugmentationRng, resampled, toned
 
 ZOOM = 1.25  # times as large, or as small; defects of one kind differ in size more than textures do
 VISIBLE = 0.5  # of what an image can show of a box, at least, or it is none: the default of `boxes.visible`
@@ -81,7 +80,5 @@ def _moved(images: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     dx, dy = 2 * shift[:, 0] / width, 2 * shift[:, 1] / height
     none = torch.zeros_like(scale)
     rows = [1 / scale, none, dx, none, 1 / scale, dy]
-    grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), images.shape, align_corners=False)
     mean = images.mean((2, 3), keepdim=True)
-    moved = functional.grid_sample(images - mean, grid, padding_mode="zeros", align_corners=False) + mean
-    return moved.contiguous(memory_format=torch.channels_last)
+    return resampled(images - mean, rows, "zeros") + mean

@@ -44,12 +44,12 @@ class BoxDataset:
     def device(self) -> torch.device:
         return self.images.device
 
-    def batch(self, rows: np.ndarray, views: np.ndarray) -> tuple[Tensor, BoxTargets]:
-        """(n, C, H, W) images in [-1, 1] and their boxes, image i turned by the bits of views[i] (see `order`)."""
-        at = self.images.at(rows, views)
+    def batch(self, rows: np.ndarray, orientations: np.ndarray) -> tuple[Tensor, BoxTargets]:
+        """(n, C, H, W) images in [-1, 1] and their boxes, image i turned by orientations[i] (see `schedule`)."""
+        at = self.images.at(rows, orientations)
         most = int(self._counts[rows].max())
         boxes, classes = (part[at.rows, :most] for part in self._marks)
-        boxes = turned(boxes, at.views, *self.images.stored.shape[1:3])
+        boxes = turned(boxes, at.orientations, *self.images.stored.shape[1:3])
         return self.images.turned(at), BoxTargets(boxes, classes)
 
     @cached_property

@@ -57,8 +57,8 @@ def train(
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, settings.steps))
         augment = BoxAugmentation(seed, device) if mix.augmented else None
         order = presented(settings.steps, settings.batch, spec.symmetry, pool.images, mix, seed)
-        for step, (rows, views) in enumerate(order, 1):
-            images, marks = pool.batch(rows, views)
+        for step, (rows, orientations) in enumerate(order, 1):
+            images, marks = pool.batch(rows, orientations)
             images, marks = augment(images, marks) if augment else (images, marks)
             loss = sum(network.losses(images, marks).values())
             if (step % CHECK == 0 or step == settings.steps) and not torch.isfinite(loss):

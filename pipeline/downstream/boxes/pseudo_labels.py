@@ -26,7 +26,7 @@ from pipeline.downstream.boxes.threshold import NOT_CHOSEN, Threshold, threshold
 from pipeline.downstream.classifier.device_dataset import check_kind
 from pipeline.settings import METHOD, DetectBoxes, UserError
 
-TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no pilot
+TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no selection run
 CHUNK = 1024  # images looked at between two writings
 NUMBERS, PICTURE = "pseudo_labels.json", "pseudo_labels.png"
 KEPT, NOTHING, OTHER = "kept", "nothing sure", "another class"

@@ -92,6 +92,17 @@ def _moved(images: Tensor, down: Tensor, right: Tensor, turn: Tensor, zoom: Tens
     # Whole pixels: sampling at their centres is exact.
     dy, dx = ((SHIFT * side * knob).round() * 2 / side for knob, side in ((down, height), (right, width)))
     rows = [cos, -sin * height / width, dx, sin * width / height, cos, dy]
+    return resampled(images, rows, "reflection")
+
+
+def resampled(images: Tensor, rows: list[Tensor], padding: str) -> Tensor:
+    """Images under affine maps of their sampling grid.
+
+    Args:
+        images: (N, C, H, W).
+        rows: six of (N,), the maps' two rows of three.
+        padding: of `grid_sample`, for what comes in over an edge.
+    """
     grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), images.shape, align_corners=False)
-    moved = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode=padding, align_corners=False)
     return moved.contiguous(memory_format=torch.channels_last)

@@ -22,7 +22,7 @@ class At(NamedTuple):
     """Images of a pool and how they are turned, on its device."""
 
     rows: Tensor  # (n,) int64
-    views: Tensor  # (n,) int64, the bits of `order`
+    orientations: Tensor  # (n,) int64, the bits of `schedule`
     bits: int  # those that occur, known without asking the device
 
 
@@ -45,21 +45,21 @@ class DeviceDataset:
     def device(self) -> torch.device:
         return self.labels.device
 
-    def at(self, rows: NDArray, views: NDArray) -> At:
-        """(n,) rows and views (see `order`) on the pool's device, in one upload that nothing waits for."""
-        places = upload(torch.from_numpy(np.stack([rows, views.astype(np.int64)])), self.stored.device)
-        return At(*places, int(np.bitwise_or.reduce(views, initial=0)))
+    def at(self, rows: NDArray, orientations: NDArray) -> At:
+        """(n,) rows and orientations (see `schedule`) on the pool's device, in one upload that nothing waits for."""
+        places = upload(torch.from_numpy(np.stack([rows, orientations.astype(np.int64)])), self.stored.device)
+        return At(*places, int(np.bitwise_or.reduce(orientations, initial=0)))
 
     def images(self, rows: Tensor) -> Tensor:
         """(n, C, H, W) float32 in [-1, 1], channels-last."""
         return normalised(self.stored[rows].permute(0, 3, 1, 2))
 
     def turned(self, at: At) -> Tensor:
-        """`images`, each turned by the bits of its view."""
+        """`images`, each turned by the bits of its orientation."""
         images = self.stored[at.rows].permute(0, 3, 1, 2)
         for bit, turn in ((HORIZONTAL, _mirror_x), (VERTICAL, _mirror_y), (TRANSPOSE, _transpose)):
             if at.bits & bit:
-                chosen = (at.views & bit).bool()[:, None, None, None]
+                chosen = (at.orientations & bit).bool()[:, None, None, None]
                 images = torch.where(chosen, turn(images), images)
         return normalised(images)
 

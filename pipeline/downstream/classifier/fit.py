@@ -41,8 +41,10 @@ def train(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     augment = Augmentation(seed, device) if mix.augmented else None
     ticked = 0
-    for step, (rows, views) in enumerate(presented(settings.steps, settings.batch, spec.symmetry, pool, mix, seed), 1):
-        at = pool.at(rows, views)
+    for step, (rows, orientations) in enumerate(
+        presented(settings.steps, settings.batch, spec.symmetry, pool, mix, seed), 1
+    ):
+        at = pool.at(rows, orientations)
         images = pool.turned(at)
         images = augment(images) if augment else images
         with _autocast(device):

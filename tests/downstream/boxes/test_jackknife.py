@@ -197,7 +197,7 @@ def groups_of(of):
     return sorted(set(of.groups))
 
 
-def test_imagined_boxes_by_hand():
+def test_pseudo_observations_by_hand():
     """Three of four boxes are found, each in an image of its own: AP 76 / 101, and half a box is found and missed."""
     truth, found = marks([0] * 4, [True] * 3 + [False])
     first, other = (precision(result("real", truth, [found] * 2), against=side) for side in (False, True))

@@ -59,11 +59,11 @@ def test_a_copy_is_as_remote_as_its_original_from_the_others_and_gains_nothing_b
 
 
 def test_the_best_share_of_each_class_is_kept():
-    trust = np.array([-1.0, -5.0, -3.0, -2.0, -4.0, -0.5, -0.4])
+    quality = np.array([-1.0, -5.0, -3.0, -2.0, -4.0, -0.5, -0.4])
     labels = np.array([0, 0, 0, 0, 1, 1, 1])
-    assert best(trust, labels, 0.5).tolist() == [0, 3, 6]  # 2 of 4, and 1 of 3 (rounded down)
+    assert best(quality, labels, 0.5).tolist() == [0, 3, 6]  # 2 of 4, and 1 of 3 (rounded down)
     assert best(np.zeros(4), np.zeros(4, int), 0.5).tolist() == [0, 1]
-    assert best(trust, labels, 0.34).tolist() == [0, 6]
+    assert best(quality, labels, 0.34).tolist() == [0, 6]
     assert len(best(np.zeros(100), np.zeros(100, int), 0.29)) == 29  # 0.29 * 100 is 28.999…
 
 
@@ -80,27 +80,27 @@ def judge(real):
     return train(settings, SPEC, real, TrainingMix(np.arange(0), 0.0), 2000)
 
 
-def kept(sieve, judge, real, images, asked):
+def kept(name, judge, real, images, asked):
     """Positions of the half of each class that a filter keeps."""
     pool = DeviceDataset(
         torch.cat([real.stored, stored(images)]), torch.cat([real.labels, torch.from_numpy(asked)]), 60
     )
-    return best(FILTERS[sieve](judge, pool, 16), asked, 0.5)
+    return best(FILTERS[name](judge, pool, 16), asked, 0.5)
 
 
-@pytest.mark.parametrize("sieve", FILTERS)
-def test_images_of_another_class_are_dropped(sieve, judge, real):
+@pytest.mark.parametrize("name", FILTERS)
+def test_images_of_another_class_are_dropped(name, judge, real):
     images, shown = shapes(48, 1, noise=8.0)
     asked = np.where(np.arange(48) < 24, shown, 1 - shown)
-    assert kept(sieve, judge, real, images, asked).tolist() == list(range(24))
+    assert kept(name, judge, real, images, asked).tolist() == list(range(24))
 
 
-@pytest.mark.parametrize("sieve", FILTERS)
-def test_images_of_noise_are_dropped(sieve, judge, real):
+@pytest.mark.parametrize("name", FILTERS)
+def test_images_of_noise_are_dropped(name, judge, real):
     images, _ = shapes(48, 1, noise=8.0)
     bars = images[::2]
     bars[12:] = np.random.default_rng(2).integers(0, 256, (12, 16, 16, 1))
-    assert kept(sieve, judge, real, bars, np.full(24, BAR)).tolist() == list(range(12))
+    assert kept(name, judge, real, bars, np.full(24, BAR)).tolist() == list(range(12))
 
 
 def test_confidence_is_fooled_by_noise_that_the_detector_takes_for_a_disc_and_nearness_is_not(judge, real):
