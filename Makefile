@@ -7,7 +7,7 @@ URI ?=
 SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 # A test file at a time on every core, a thread each; as fast as the longest file allows.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
-.PHONY: demo test test-slow lint format schema bench gpu-check ui
+.PHONY: demo test test-slow test-all lint format schema bench gpu-check ui
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
 	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
@@ -19,8 +19,11 @@ test: .venv/.installed  ## everything but the slow learning tests
 test-slow: .venv/.installed  ## what each family must learn, and long runs
 	$(PYTEST) -m slow
 
+test-all: test test-slow
+
 lint: .venv/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
+	$(BIN)/mypy
 
 format: .venv/.installed
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/snakefmt Snakefile workflow

@@ -21,7 +21,7 @@ from torch import Tensor
 from pipeline import models
 from pipeline.base.device import use_threads
 from pipeline.data.reading.voronoi import KINDS, draw
-from pipeline.metrics import image_metrics
+from pipeline.metrics import distances
 from pipeline.metrics.random_networks import RandomNetworks
 from pipeline.models import ema
 from pipeline.models.base import GenerativeModel
@@ -68,13 +68,13 @@ class Judge:
     def __init__(self, images: Tensor):
         self.networks = RandomNetworks(1, SIZE, torch.device("cpu"))
         vectors = self._vectors(images)
-        self.centre, self.scale = image_metrics.block_scale(vectors, self.networks.vector_blocks)
+        self.centre, self.scale = distances.block_scale(vectors, self.networks.vector_blocks)
         self.real = (vectors - self.centre) / self.scale
 
     def __call__(self, images: Tensor) -> tuple[float, float]:
         """Fréchet distance and KID."""
         drawn = (self._vectors(images) - self.centre) / self.scale
-        return image_metrics.frechet(drawn, self.real), image_metrics.kid(drawn, self.real)
+        return distances.frechet(drawn, self.real), distances.kid(drawn, self.real)
 
     def _vectors(self, images: Tensor) -> np.ndarray:
         with torch.no_grad():

@@ -29,20 +29,21 @@ from pipeline.base.device import use_threads
 from pipeline.base.job import progress
 from pipeline.evaluation import distances, phases, structure
 from pipeline.evaluation.context import WHOLES, Context
-from pipeline.evaluation.copies import alike, copies
+from pipeline.evaluation.copies import copies, nearest_training
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.sample import Sample
 from pipeline.evaluation.spectra import spectra
-from pipeline.metrics import image_metrics, microstructure
+from pipeline.metrics import microstructure
+from pipeline.metrics.distances import block_scale
 from pipeline.metrics.intervals import draw
 from pipeline.settings import Evaluate
 
 PIXELS = 32
 SCALES = {"fine": 1.3, "coarse": 2.2}  # pixels, of the noise of each class
 REFERENCES = 4  # sets of training images of which copies are looked for
-SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0)
+SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, imagenet=False)
 
 
 class Cell(NamedTuple):
@@ -128,7 +129,7 @@ def trials(
         heldout, new = real.sets((cell.n, cell.n), cell.members, rng)
         looking = context._replace(reference=training, heldout=heldout)
         judged = [heldout, new, *model.sets((cell.n,), 1, rng)]
-        found = alike(judged, looking)
+        found = nearest_training(judged, looking)
         for name, candidate, near in zip(("real", "new", "model"), judged, found, strict=True):
             more = [row for row in copies(candidate, looking, near, found[0]) if not isinstance(row, str)]
             rows += [{"set": name, "trial": trial, "training": trial % REFERENCES} | row for row in more]
@@ -185,16 +186,14 @@ def simulate(cells: Iterable[Cell], count: int, groups: int) -> pd.DataFrame:
     members = max(cell.members for cell in cells)
     gray, _ = images(200, 1, seed=9)
     threshold = microstructure.otsu(np.bincount(gray.ravel(), minlength=256)) / 255
-    cut = phases.Cut(threshold, False, False, 0.0, None, "px")
+    cut = phases.Binarisation(threshold, False, False, 0.0, None, "px")
     extractors = {"random": Extractor("1", random_features), "psd": Extractor("1", spectra)}
     extractors["phases"] = phases.extractor(threshold)
     real = Population(groups, members, extractors, seed=0)
     past = Population(REFERENCES * max(cell.n // cell.members for cell in cells), members, extractors, seed=2)
     model = Population(groups, 1, extractors, seed=1, coarser=1.15, paler=0.85)
     context = Context(SETTINGS, real.sample, None, extractors, cut)
-    centre, scale = image_metrics.block_scale(
-        real.sample.vectors("random"), real.sample.features["random"].vector_blocks
-    )
+    centre, scale = block_scale(real.sample.vectors("random"), real.sample.features["random"].vector_blocks)
 
     def scaled(*sets: Sample | str) -> tuple[NDArray, NDArray]:
         x, y = ((one.vectors("random") - centre) / scale for one in sets[:2])

@@ -94,7 +94,7 @@ def table(what: str, training: NDArray, groups: NDArray, new: NDArray, images: i
     usual = search.areas(fine(new))
     spent = time.process_time() - start
     print(f"{len(training)} training images: {built:.1f} s of one core; {len(new)} images {spent:.1f} s; ", end="")
-    print(f"bar {search.bar:.0f} nats, smallest piece {search.smallest} pixels")
+    print(f"threshold of proof {search.proof_threshold:.0f} nats, smallest piece {search.smallest} pixels")
     print(f"| {what} | | area {usual.mean():.4f}, in {np.mean(usual > 0):.1%} of the images |")
     for name, alter in kinds().items():
         area = search.areas(fine(np.stack([alter(training, rng) for _ in range(images)])))

@@ -39,7 +39,7 @@ from pipeline.base.device import use_threads
 from pipeline.data.image_set import ImageSetWriter
 from pipeline.evaluation import distances, features, panel, structure
 from pipeline.evaluation.inception import inception_features
-from pipeline.metrics import image_metrics
+from pipeline.metrics import distances as metrics
 from pipeline.settings import Evaluate
 from pipeline.tracking.journal import null_journal
 
@@ -51,7 +51,7 @@ PARTS: dict[str, tuple[ModuleType, str]] = {
     "distances class by class": (distances, "by_class"),
     "texture and spectrum": (structure, "textures"),
     "microstructure": (structure, "microstructure"),
-    "search for copies": (panel, "alike"),
+    "search for copies": (panel, "nearest_training"),
     "copies": (panel, "copies"),
     "diversity": (panel, "diversity"),
     "power spectra's figure": (panel, "plot_psd"),
@@ -166,7 +166,7 @@ def frechet(sizes: Sizes) -> tuple[tuple[float, float], float]:
     moments = [part for z in (x, y) for part in (z.mean(axis=0), np.cov(z, rowvar=False))]
     found = []
     theirs = seconds(lambda: found.append(float(frechet_distance(*moments))))
-    times = theirs, seconds(lambda: found.append(image_metrics.frechet(x, y)))
+    times = theirs, seconds(lambda: found.append(metrics.frechet(x, y)))
     return times, abs(found[1] / found[0] - 1)
 
 
@@ -182,7 +182,7 @@ def kid(sizes: Sizes) -> tuple[tuple[float, float], float]:
         result = kid_features_to_metric(*given, kid_subsets=1, kid_subset_size=len(x), verbose=False)
         found.append(result["kernel_inception_distance_mean"])
 
-    times = duel(theirs, lambda: found.append(image_metrics.kid(x, y)), REPEATS)
+    times = duel(theirs, lambda: found.append(metrics.kid(x, y)), REPEATS)
     return times, abs(found[1] / found[0] - 1)
 
 
@@ -192,7 +192,7 @@ def prdc(sizes: Sizes) -> tuple[tuple[float, float], float]:
 
     x, y = feature_sets(*sizes.prdc)
     found = []
-    times = duel(lambda: found.append(compute_prdc(y, x, 5)), lambda: found.append(image_metrics.prdc(x, y)), REPEATS)
+    times = duel(lambda: found.append(compute_prdc(y, x, 5)), lambda: found.append(metrics.prdc(x, y)), REPEATS)
     return times, max(abs(found[1][name] - found[0][name]) for name in found[0])
 
 
@@ -238,7 +238,7 @@ def several_models(sizes: Sizes) -> tuple[tuple[float, float], float]:
 
         def all_at_once() -> None:
             found = [inception_features(read(root / name), name, root / WEIGHTS_FILE).vectors for name in names]
-            ours.extend(image_metrics.frechet(vectors, found[0]) for vectors in found[1:])
+            ours.extend(metrics.frechet(vectors, found[0]) for vectors in found[1:])
 
         times = seconds(one_by_one) * sizes.models / sizes.calls, seconds(all_at_once)
     return times, max(abs(b / a - 1) for a, b in zip(theirs, ours, strict=False))
@@ -304,7 +304,7 @@ def page(sizes: Sizes) -> Iterator[str]:
         " with random weights on both sides, which costs what the real one does; clean-fid is called once a model and"
         " computes the real images' features each time. Its root of a matrix as singular as that of so few images is"
         " off by the difference shown: given the same features in the space that they span, it finds what we find"
-        " (`tests/metrics/test_image_metrics.py`)."
+        " (`tests/metrics/test_distances.py`)."
     )
 
 

@@ -234,7 +234,8 @@ def is_memory(error: BaseException) -> bool:
 def full_precision() -> Iterator[None]:
     """Float32 is float32, without TF32, and no convolution is chosen by its speed: what looks at images says the same
     of them on a GPU as on a CPU, to about 1e-6."""
-    products = torch.backends.cuda.matmul, torch.backends.mkldnn.matmul
+    onednn = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]  # torch puts it there when it is imported
+    products = torch.backends.cuda.matmul, onednn
     before = [product.fp32_precision for product in products]
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, allow_tf32=False):
         try:

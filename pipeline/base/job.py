@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 from tqdm import tqdm
 
@@ -27,7 +29,7 @@ def job(log: str | os.PathLike) -> Iterator[None]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     _console = os.fdopen(os.dup(2), "w", buffering=1)
     with open(log, "w", encoding="utf-8") as file:
-        sys.stdout.reconfigure(line_buffering=True)
+        cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
         try:

@@ -48,6 +48,7 @@ def cut_patches(settings: Dataset, images: Path, out: Path, kept: Path | None = 
     """
     whole = ImageSet.open(images)
     rejected = Rejections()
+    assert whole.boxes is not None  # no other set may have patches
     with surviving(rejected, (kept or out) / "rejected.csv"):
         defects = _learnable(whole, _large_enough(settings, whole, rejected), rejected)
         if not defects:
@@ -77,6 +78,7 @@ def _large_enough(settings: Dataset, whole: ImageSet, rejected: Rejections) -> l
     """The boxes of all images whose boxes are known, image by image."""
     smallest = settings.patches.smallest
     rows = dict(zip(whole.metadata["id"], range(len(whole)), strict=True))
+    assert whole.boxes is not None
     places = whole.boxes.groupby("id").cumcount()
     kept = []
     for place, box in zip(places, whole.boxes.itertuples(), strict=True):

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from pipeline.base import symmetry
 from pipeline.data.near_duplicates import correlate
-from pipeline.evaluation import copy_search, local_copies
-from pipeline.evaluation.context import ALL, NEEDED, Context, row, scaled, too_few
-from pipeline.evaluation.copy_search import Twins
+from pipeline.evaluation import catalog, copy_search, local_copies
+from pipeline.evaluation.context import ALL, Context, needed, row, scaled, too_few
+from pipeline.evaluation.copy_search import Matches
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics import image_similarity
 from pipeline.metrics.intervals import mean, median, ratio, share
 from pipeline.metrics.neighbours import Neighbours, neighbours
 
@@ -25,34 +25,35 @@ EACH = 3  # images of a class that are shown with their nearest training image,
 TOGETHER = 8  # and more where that would be fewer of all classes
 
 
-class Alike(NamedTuple):
-    """What the training images nearest to each image of a sample are."""
+class NearestTraining(NamedTuple):
+    """Training images nearest to each image of a sample."""
 
     features: Neighbours
     """In `random` features."""
-    twins: Twins
+    pixels: Matches
     """In pixels, at any shift and in any view."""
-    bar: float | None
-    """Height of a twin that proves a copy; None where none can be proven."""
+    proof_threshold: float | None
+    """Height of a match that proves a copy; None where none can be proven."""
     area: NDArray[np.float64] | None
     """Share of each image that is pieces of training images; None where none can be proven."""
     smallest: int | None
     """Side in pixels of the smallest piece that is seen; None where none is."""
 
 
-def alike(samples: Sequence[Sample], context: Context) -> list[Alike]:
+def nearest_training(samples: Sequence[Sample], context: Context) -> list[NearestTraining]:
     """For each sample the training images nearest to each of its images."""
     reference = context.reference
     scale = correlate.factor(reference.images.shape[1:3], copy_search.SIDE)
     real = copy_search.details(reference.images, reference.rows)
-    bar = copy_search.bar(real[context.rng(11).permutation(len(real))[:CLEAR]])
+    proof = copy_search.proof_threshold(real[context.rng(11).permutation(len(real))[:CLEAR]])
     search = _piecewise(reference, context.rng(13))
+    smallest = None if search is None else scale * search.smallest
     found = []
     for sample in samples:
         near = neighbours(*scaled(sample, reference, "random"))
         like = copy_search.find(copy_search.details(sample.images, sample.rows), real, scale)
-        area = search and search.areas(local_copies.details(sample.images, sample.rows))
-        found.append(Alike(near, like, bar, area, search and scale * search.smallest))
+        area = None if search is None else search.areas(local_copies.details(sample.images, sample.rows))
+        found.append(NearestTraining(near, like, proof, area, smallest))
     return found
 
 
@@ -65,59 +66,63 @@ def _piecewise(reference: Sample, rng: np.random.Generator) -> local_copies.Sear
     return search if search.smallest < min(fine.shape[1:]) else None
 
 
-def copies(candidate: Sample, context: Context, found: Alike, usual: Alike | None) -> Iterator[dict | str]:
+def copies(
+    candidate: Sample, context: Context, found: NearestTraining, heldout: NearestTraining | None
+) -> Iterator[dict | str]:
     """Is it learnt by heart? Distances to the nearest training image over those of held-out images: below 1 the images
     are nearer to the training images than new real ones are. Shares, and likeness to the nearest, beside the floor's.
 
     Args:
-        found: `alike` of the candidate.
-        usual: that of the held-out images; None where there are none.
+        found: nearest training images of the candidate.
+        heldout: those of the held-out images; None where there are none.
     """
     n = min(len(candidate), len(context.reference))
-    if n < NEEDED["nearest"]:
-        yield too_few(
-            "nearest, nearest_pixels, ssim_nearest, d1_d2, authenticity, copied, copied_area", n, NEEDED["nearest"]
-        )
+    metrics = catalog.names("copies")
+    if n < needed(*metrics):
+        yield too_few(metrics, n)
         return
     groups = candidate.groups
-    yield from _ratio("random", "nearest", found.features.first, usual and usual.features.first, groups, context)
-    yield from _ratio("pixels", "nearest_pixels", found.twins.distance, usual and usual.twins.distance, groups, context)
-    yield row("random", "d1_d2", ALL, median(found.features.ratio, groups), len(candidate))
+    near, near_pixels = (heldout.features.first, heldout.pixels.distance) if heldout else (None, None)
+    yield from _ratio("random", "nn_distance_ratio", found.features.first, near, groups, context)
+    yield from _ratio("pixels", "nn_distance_ratio_pixels", found.pixels.distance, near_pixels, groups, context)
+    yield row("random", "nn_distance_ratio_1_2", ALL, median(found.features.ratio, groups), len(candidate))
     yield row("random", "authenticity", ALL, share(found.features.authentic, groups), len(candidate))
-    if found.bar is not None:
-        yield row("pixels", "copied", ALL, share(found.twins.height >= found.bar, groups), len(candidate))
+    if found.proof_threshold is not None:
+        copied = found.pixels.height >= found.proof_threshold
+        yield row("pixels", "copy_rate", ALL, share(copied, groups), len(candidate))
     else:
-        yield "copied: left out, the images are too small, or too even, to prove a copy by its details"
+        yield catalog.METRICS["copy_rate"].left_out("these have too few details")
     if found.area is not None:
         yield row("pixels", "copied_area", ALL, share(found.area, groups), len(candidate))
     else:
-        yield "copied_area: left out, the images are too small, or too much alike, to prove a copied piece"
+        yield catalog.METRICS["copied_area"].left_out("these are too small, or too much alike")
     chosen = np.sort(context.rng(2).permutation(len(candidate))[:SSIM_PAIRS])
-    values = image_metrics.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
-    yield row("pixels", "ssim_nearest", ALL, mean(values, groups[chosen]), len(chosen))
+    values = image_similarity.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
+    yield row("pixels", "nn_ssim", ALL, mean(values, groups[chosen]), len(chosen))
 
 
 def _ratio(
-    extractor: str, metric: str, distance: NDArray, usual: NDArray | None, groups: NDArray, context: Context
+    extractor: str, metric: str, distance: NDArray, heldout: NDArray | None, groups: NDArray, context: Context
 ) -> Iterator[dict | str]:
     """Median distance over that of held-out images."""
-    if usual is None:
-        yield f"{metric}: left out, it needs held-out real images to compare with"
-    elif len(usual) < NEEDED["nearest"]:
-        yield too_few(metric, len(usual), NEEDED["nearest"])
-    elif np.median(usual) <= 0:
-        yield f"{metric}: left out, half of the held-out images are copies of training images"
+    if heldout is None:
+        yield catalog.METRICS[metric].left_out("there are none")
+    elif len(heldout) < needed(metric):
+        yield too_few([metric], len(heldout))
+    elif np.median(heldout) <= 0:
+        yield catalog.METRICS[metric].left_out("half of these are copies of training images")
     else:
-        found = ratio(median(distance, groups), median(usual, context.heldout.groups))
+        assert context.heldout is not None  # whose distances these are
+        found = ratio(median(distance, groups), median(heldout, context.heldout.groups))
         yield row(extractor, metric, ALL, found, len(distance))
 
 
-def closest(candidate: Sample, context: Context, found: Alike) -> list[dict[str, Any]]:
+def closest(candidate: Sample, context: Context, found: NearestTraining) -> list[dict[str, Any]]:
     """The pairs of an image and a training image that are most alike in pixels, the closest first.
 
     Rows are those of the image sets. `view` of the real image, moved `shift` pixels (down, right), lies on the other.
     """
-    like, names = found.twins, list(symmetry.VIEWS)
+    like, names = found.pixels, list(symmetry.VIEWS)
     return [
         {
             "made": int(candidate.rows[i]),
@@ -130,7 +135,7 @@ def closest(candidate: Sample, context: Context, found: Alike) -> list[dict[str,
     ]
 
 
-def nearest_of_some(candidate: Sample, context: Context, found: Alike) -> list[dict[str, int]]:
+def nearest_of_some(candidate: Sample, context: Context, found: NearestTraining) -> list[dict[str, int]]:
     """A few images of each class, at random, each with its nearest training image in features; rows of the sets."""
     labels = np.unique(candidate.labels)
     each = max(EACH, -(-TOGETHER // len(labels)))

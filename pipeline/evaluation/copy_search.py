@@ -1,4 +1,4 @@
-"""The training image that shows what an image shows: at any shift, flipped or turned.
+"""Nearest training image of an image under shift, flip and rotation: the search for copies.
 
 Both are compared by the details that find near-duplicates among real images (`data.near_duplicates.correlate`), so
 brightness, contrast and shading do not count. To correlate each image with each training image in every view at every
@@ -34,8 +34,8 @@ REACHED = 12.0  # and only where an image reaches so much
 CHUNK = 32  # images at a time
 
 
-class Twins(NamedTuple):
-    """Of each of n images the training image most like it: `view` of it, shifted, lies upon the image."""
+class Matches(NamedTuple):
+    """Nearest training image of each of n images: `view` of it, shifted, lies upon the image."""
 
     real: NDArray[np.int64]
     """(n,) position among the training images."""
@@ -66,8 +66,8 @@ def details(images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.int8]:
     return np.concatenate([correlate.evened(correlate.reduced(luminance(chunk), k)) for chunk in chunks])
 
 
-def find(made: NDArray[np.int8], real: NDArray[np.int8], scale: int) -> Twins:
-    """The twin of each of `made` among `real`, both (., h, w) as `details` makes them.
+def find(made: NDArray[np.int8], real: NDArray[np.int8], scale: int) -> Matches:
+    """Nearest of `real` to each of `made`, both (., h, w) as `details` makes them.
 
     Some 1.5 ms an image for 1 440 training images of 64 × 64 pixels.
 
@@ -76,12 +76,12 @@ def find(made: NDArray[np.int8], real: NDArray[np.int8], scale: int) -> Twins:
     """
     search = _Search(real)
     chunks = (made[start : start + CHUNK] for start in range(0, len(made), CHUNK))
-    found = Twins(*(np.concatenate(parts) for parts in zip(*map(search, chunks), strict=True)))
+    found = Matches(*(np.concatenate(parts) for parts in zip(*map(search, chunks), strict=True)))
     return found._replace(down=scale * found.down, right=scale * found.right)
 
 
-def bar(real: NDArray[np.int8]) -> float | None:
-    """The height that proves a copy of one of some images (n, h, w) of details.
+def proof_threshold(real: NDArray[np.int8]) -> float | None:
+    """Height of a match that proves a copy of one of some images (n, h, w) of details.
 
     That is CERTAIN, which near-duplicates among real images have to pass. Small images hardly reach it: theirs is
     PROVEN of what an image reaches upon itself, at least LEAST. None where images are so small, or so even, that they
@@ -112,7 +112,7 @@ class _Search:
         self.views, self.correlator = symmetry.possible(*shape), Correlator(shape, 1)
         self.spectra = self.correlator.spectra(self.real)
 
-    def __call__(self, made: NDArray[np.int8]) -> Twins:
+    def __call__(self, made: NDArray[np.int8]) -> Matches:
         """Of images (n, h, w), few enough for a processor's cache."""
         view, real = self._likely(made)
         turned = np.stack([symmetry.unseen(made[:, END, END], v) for v in self.views])
@@ -127,7 +127,7 @@ class _Search:
         best = np.arange(len(made)), likeness.argmax(axis=1)
         down, right, height = (a.reshape(real.shape)[best] for a in (down, right, np.array([f.height for f in found])))
         distance = np.sqrt(np.clip(1 - likeness[best], 0, 1))
-        return Twins(real[best], view[best], *_shift(view[best], down, right), distance, height)
+        return Matches(real[best], view[best], *_shift(view[best], down, right), distance, height)
 
     def _likely(self, made: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(n, k) views and (n, k) training images worth a look. A fingerprint is the same for an image turned by 180°:

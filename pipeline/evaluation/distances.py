@@ -7,15 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation.context import ALL, NEEDED, SURE, WHOLES, Context, row, scaled, too_few
+from pipeline.evaluation import catalog
+from pipeline.evaluation.context import ALL, WHOLES, Context, needed, row, scaled, too_few
 from pipeline.evaluation.inception import inception_output
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics.distances import frechet, inception_score, kid_of_groups, prdc
 from pipeline.metrics.extrapolation import frechet_infinite
 from pipeline.metrics.intervals import Draws, Estimate, Rows, Spread, draw, estimate, fraction, positive
 
 Names = tuple[NDArray, NDArray]  # classes or groups of the rows of the judged set, and of the reference
-CLASSWISE = "kid, precision, recall, density, coverage"
 
 
 def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: Draws) -> Iterator[dict | str]:
@@ -23,24 +23,23 @@ def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: 
     x, y = scaled(candidate, context.reference, extractor)
     labels = candidate.labels, context.reference.labels
     name = "fid" if extractor == "inception" else "frechet"
-    if n < NEEDED[name]:
-        score = "inception_score, " if name == "fid" else ""
-        yield too_few(f"{name}, {name}_inf, {score}{CLASSWISE} ({extractor})", n, NEEDED[name])
+    if n < needed(name):
+        yield too_few(catalog.names("distance", "diversity", extractor=extractor), n, f" ({extractor})")
         return
-    distance = positive(estimate(image_metrics.frechet, x, y, draws))
+    distance = positive(estimate(frechet, x, y, draws))
     yield row(extractor, name, ALL, distance, n)
-    if n < NEEDED[f"{name}_inf"]:
-        yield too_few(f"{name}_inf ({extractor})", n, NEEDED[f"{name}_inf"])
+    if n < needed(f"{name}_inf"):
+        yield too_few([f"{name}_inf"], n, f" ({extractor})")
     else:
         infinite = positive(_infinite(x, y, labels, context, draws), above=distance.value)
         yield row(extractor, f"{name}_inf", ALL, infinite, n)
     if name == "fid":
         yield row(extractor, "inception_score", ALL, _inception_score(candidate, context, draws), n)
-        if n < 2048:
-            yield (
-                f"fid, inception_score: with {n} images they are mostly bias; compare them only with the floor of this"
-                " page, and see fid_inf and kid"
-            )
+    if biased := [m.name for m in catalog.METRICS.values() if extractor in m.extractors and n < m.unbiased_from]:
+        yield (
+            f"{', '.join(biased)}: with {n} images they are mostly bias; compare them only with the floor of this page,"
+            " and see fid_inf and kid"
+        )
     groups = candidate.groups, context.reference.groups
     yield from _kid(x, y, labels, groups, draws, extractor, ALL, n)
     yield from _neighbourhoods(x, y, draws, extractor, ALL, n)
@@ -52,11 +51,12 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
     if len(classes) < 2:
         return
     x, y = scaled(candidate, context.reference, extractor)
+    metrics = [m.name for m in catalog.METRICS.values() if m.by_class and extractor in m.extractors]
     for label in sorted(classes):
         sets = [s.labels == label for s in (candidate, context.reference, context.heldout) if s is not None]
         n = min(int(mask.sum()) for mask in sets)
-        if n < NEEDED["kid"]:
-            yield too_few(f"{CLASSWISE} ({extractor}) of class {label}", n, NEEDED["kid"])
+        if n < needed(*metrics):
+            yield too_few(metrics, n, f" ({extractor}) of class {label}")
             continue
         ours, theirs = x[sets[0]], y[sets[1]]
         labels = np.full(len(ours), label), np.full(len(theirs), label)
@@ -81,16 +81,16 @@ def _inception_score(candidate: Sample, context: Context, draws: Draws) -> Estim
     has too few. Its reference is the same number of held-out real images."""
     logits = candidate.vectors("inception") @ inception_output(context.settings.weights).T
     rows = np.arange(len(logits)), np.arange(len(context.reference))  # of the reference none is looked at
-    found = estimate(lambda i, _: image_metrics.inception_score(logits[i]), *rows, draws)
-    return positive(found, above=found.value - 1)  # 1 is the least it can be
+    found = estimate(lambda i, _: inception_score(logits[i]), *rows, draws)
+    return positive(found, above=float(found.value) - 1)  # 1 is the least it can be
 
 
 def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label: str | None, n: int) -> Iterator[dict]:
     """Precision, recall, density and coverage."""
-    found = estimate(lambda a, b: np.array(list(image_metrics.prdc(a, b).values())), x, y, draws)
+    found = estimate(lambda a, b: np.array(list(prdc(a, b).values())), x, y, draws)
     for position, name in enumerate(("precision", "recall", "density", "coverage")):
         part = found.part(position)
-        if n < SURE.get(name, 0):
+        if n < catalog.METRICS[name].interval_images:
             part = part._replace(error=np.nan)
         # A density of 0 is a share of 0, too, and that has an upper end.
         interval = positive if name == "density" and part.value > 0 else fraction
@@ -104,11 +104,12 @@ def _kid(
 
     def both(i: Rows, j: Rows) -> NDArray:
         rows = (labels[0][i], labels[1][j]), (groups[0][i], groups[1][j])
-        return np.array(image_metrics.kid_of_groups(x[i], y[j], *rows))
+        return np.array(kid_of_groups(x[i], y[j], *rows))
 
     found = estimate(both, np.arange(len(x)), np.arange(len(y)), draws)
-    if np.isfinite(found.value[0]):
-        yield row(extractor, "kid", label, positive(found.part(0), above=float(found.value[1])), n)
+    unbiased, biased = found.part(0), found.part(1)
+    if np.isfinite(unbiased.value):
+        yield row(extractor, "kid", label, positive(unbiased, above=float(biased.value)), n)
     else:
         of = "" if label == ALL else f" of class {label}"
         yield f"kid ({extractor}){of}: left out, it needs images of two groups in each set"

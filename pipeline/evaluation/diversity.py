@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation import lpips
-from pipeline.evaluation.context import ALL, NEEDED, Context, row, too_few
+from pipeline.evaluation import catalog, lpips
+from pipeline.evaluation.context import ALL, Context, needed, row, too_few
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics import image_similarity
 from pipeline.metrics.intervals import even_quota, likeness, symmetric
 
 PAIRS = 200
@@ -23,9 +23,10 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
     partner to be compared with. More likeness (less LPIPS) than the held-out images' means less variety than in
     reality."""
     shares = _shares(candidate, context)
-    if len(candidate) < NEEDED["ssim"] or not shares:
-        measures = "ssim_diversity, ms_ssim_diversity" + (", lpips_diversity" if context.lpips else "")
-        yield too_few(measures, len(candidate), NEEDED["ssim"]) + f", and {GROUPS} groups of a class"
+    seen_by = ["pixels", "lpips"] if context.lpips else ["pixels"]
+    metrics = [name for extractor in seen_by for name in catalog.names("diversity", extractor=extractor)]
+    if len(candidate) < needed(*metrics) or not shares:
+        yield too_few(metrics, len(candidate)) + f", and {GROUPS} groups of a class"
         return
     quota = {label: max(count, LEAST) for label, count in even_quota(PAIRS, shares).items()}
     pairs = draw_pairs(candidate.labels, candidate.groups, quota, context.rng(3))
@@ -35,16 +36,16 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
         found = likeness(values, pairs, candidate.groups, candidate.labels, shares)
         return row(extractor, metric, ALL, symmetric(found), len(values))
 
-    yield of("pixels", "ssim_diversity", image_metrics.ssim(a, b))
+    yield of("pixels", "pair_ssim", image_similarity.ssim(a, b))
     side = min(a.shape[1:3])
-    if image_metrics.scales(side) > 1:
-        yield of("pixels", "ms_ssim_diversity", image_metrics.ms_ssim(a, b))
+    if image_similarity.scales(side) > 1:
+        yield of("pixels", "pair_ms_ssim", image_similarity.ms_ssim(a, b))
     else:
-        yield f"ms_ssim_diversity: left out, images of {side} pixels have but one scale, which is ssim_diversity"
+        yield catalog.METRICS["pair_ms_ssim"].left_out(f"those of {side} pixels have but one, which is pair_ssim")
     if context.lpips and side >= lpips.SMALLEST:
-        yield of("lpips", "lpips_diversity", lpips.distances(context.lpips, a, b))
+        yield of("lpips", "pair_lpips", lpips.distances(context.lpips, a, b))
     elif context.lpips:
-        yield f"lpips_diversity: left out, its network needs {lpips.SMALLEST} pixels a side, there are {side}"
+        yield catalog.METRICS["pair_lpips"].left_out(f"{lpips.SMALLEST} pixels a side, there are {side}")
 
 
 def _shares(candidate: Sample, context: Context) -> dict[str, float]:

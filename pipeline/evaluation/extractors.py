@@ -4,29 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from numpy.typing import NDArray
+
+from pipeline.base import imagenet
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import class_features, inception, phases
-from pipeline.evaluation.features import Extractor
+from pipeline.evaluation.features import Extractor, Features, without_grams
 from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.spectra import spectra
 from pipeline.settings import Evaluate
 
 # Each is made for a real image set, and None where it is not wanted or not to be had.
-EXTRACTORS: dict[str, Callable[[Evaluate, ImageSet, phases.Cut], Extractor | None]] = {
-    "random": lambda settings, real, cut: Extractor("1", random_features),
-    "inception": lambda settings, real, cut: inception.extractor(settings),
-    "domain": lambda settings, real, cut: class_features.extractor(settings, real),
-    "psd": lambda settings, real, cut: Extractor("1", spectra),
-    "phases": lambda settings, real, cut: phases.extractor(cut.threshold),
+EXTRACTORS: dict[str, Callable[[Evaluate, ImageSet, phases.Binarisation], Extractor | None]] = {
+    "random": lambda settings, real, binarisation: Extractor("1", random_features),
+    "inception": lambda settings, real, binarisation: inception.extractor(settings),
+    "domain": lambda settings, real, binarisation: class_features.extractor(settings, real),
+    "imagenet": lambda settings, real, binarisation: _photographs() if settings.imagenet else None,
+    "psd": lambda settings, real, binarisation: Extractor("1", spectra),
+    "phases": lambda settings, real, binarisation: phases.extractor(binarisation.threshold),
 }
-COMPARED = ("random", "inception", "domain")  # as distributions of feature vectors
 
 
-def extractors(settings: Evaluate, real: ImageSet, cut: phases.Cut) -> dict[str, Extractor]:
+def extractors(settings: Evaluate, real: ImageSet, binarisation: phases.Binarisation) -> dict[str, Extractor]:
     """All there are for the images of a data set, by name; made once a job, weights are verified or learned here.
 
     Raises:
-        UserError: weights are altered, or wanted and cannot be fetched.
+        UserError: weights are altered, or wanted and not to be had.
     """
-    found = {name: make(settings, real, cut) for name, make in EXTRACTORS.items()}
+    found = {name: make(settings, real, binarisation) for name, make in EXTRACTORS.items()}
     return {name: extractor for name, extractor in found.items() if extractor is not None}
+
+
+def _photographs() -> Extractor:
+    imagenet.load()  # verified here, before any image is read
+    return Extractor(str(imagenet.VERSION), _means_of_maps)
+
+
+def _means_of_maps(images: NDArray, description: str) -> Features:
+    return without_grams(imagenet.pooled(images, description), imagenet.BLOCKS)

@@ -55,7 +55,7 @@ def computed(images: NDArray, name: str, extractor: Extractor, what: str) -> Fea
         found = extractor.function(images, f"{name} features, {what}")
     bad = ~np.isfinite(found.vectors).all(axis=1) | ~np.isfinite(found.grams).all(axis=1)
     if bad.any():
-        raise UserError(f"{what}: {bad.sum()} of {len(bad)} images have {name} features that are not finite")
+        raise UserError(f"{what}: {bad.sum()} of {bad.size} images have {name} features that are not finite")
     return found
 
 

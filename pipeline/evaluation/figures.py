@@ -14,7 +14,7 @@ from pipeline.base.files import whole
 from pipeline.base.texts import PLAIN_TEXT, shortened
 from pipeline.evaluation import copy_search
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics.image_metrics import nearest
+from pipeline.metrics.distances import nearest
 
 REAL = "#000000"
 LINES = [("#D55E00", "-"), ("#0072B2", (0, (5, 2))), ("#009E73", (0, (1, 1.5)))]

@@ -11,7 +11,7 @@ image that was bent. Here patches are compared:
    are looked at: the patches of the whole grid are correlated with this training image at all shifts close by.
    Neighbours that agree, and whose shifts differ by at most one pixel, are joined: a deformation is such a slow change.
 4. The *evidence* of what is joined is how unlikely so good a match is by chance, in nats. It proves a piece above a
-   bar that unrelated training images hardly reach upon one another.
+   threshold that unrelated training images hardly reach upon one another.
 
 The chance that n independent pixels correlate by r or more falls as (1 - r²)^(n/2) (Fisher 1915). A patch's n is its
 number of pixels over the sum of its squared autocorrelation (Bartlett 1935); a straight edge lies on any other, so n is
@@ -54,7 +54,7 @@ ALIKE = 0.7  # correlation from which a patch is joined to its neighbours
 EXACT = 0.998  # correlation of a copied patch: gray values are rounded
 PRICE = 4.5  # nats that a joined patch costs: it was laid at the best of (2 REACH + 1)² = 81 places, log 81 = 4.4
 LEAST = 10.0  # nats from which joined patches may be a piece
-UNRELATED = 48  # training images from which the bar is found: the lower quartile of what these reach,
+UNRELATED = 48  # training images from which the threshold of proof is found: the lower quartile of what these reach,
 MARGIN = 27.0  # and so many nats; the others may have copies that the groups do not name
 BLOCK = 1024  # patches at a time
 
@@ -100,14 +100,15 @@ def freedom(patches: NDArray[np.float32]) -> NDArray[np.float64]:
     down, right = np.diff(square, axis=1)[:, :, :-1], np.diff(square, axis=2)[:, :-1]
     a, b, c = ((x * y).sum(axis=(1, 2)) for x, y in ((down, down), (right, right), (down, right)))
     straight = ((a - b) ** 2 + 4 * c**2) / np.maximum((a + b) ** 2, 1e-12)  # squared coherence
-    power = np.abs(fft.rfft2(square, (2 * PATCH, 2 * PATCH))) ** 2
-    correlation = fft.irfft2(power, (2 * PATCH, 2 * PATCH))
+    power = np.square(np.abs(fft.rfft2(square, (2 * PATCH, 2 * PATCH))))  # of which the autocorrelation is the inverse
+    twice = np.r_[1.0, np.full(PATCH - 1, 2.0), 1.0].astype(np.float32)  # rfft2 leaves out what is conjugate
     energy = np.square(patches).sum(axis=1)
-    alone = energy**2 / np.maximum(np.square(correlation).sum(axis=(1, 2)), 1e-12)
+    squared = np.square(power).sum(axis=1) @ twice / (2 * PATCH) ** 2  # sum of its squares (Parseval)
+    alone = energy**2 / np.maximum(squared, 1e-12)
     return np.where(energy > 0.5, PATCH**2 * (1 - straight) * alone, 0.0)
 
 
-def evidence(correlation: NDArray, independent: NDArray) -> NDArray:
+def evidence(correlation: NDArray | np.float64, independent: NDArray) -> NDArray:
     """-log of the chance that so many independent pixels correlate so well; 0 for a negative correlation."""
     return -0.5 * independent * np.log1p(-np.square(np.clip(correlation, 0, EXACT)))
 
@@ -132,7 +133,7 @@ class Search:
         chosen = rng.permutation(len(real))[:UNRELATED]
         unrelated = self._pieces(real[chosen], self.group[chosen])
         reached = [max((found for found, _ in pieces), default=LEAST) for pieces in unrelated]
-        self.bar = float(np.percentile(reached, 25)) + MARGIN
+        self.proof_threshold = float(np.percentile(reached, 25)) + MARGIN
         self.smallest = self._smallest(real[chosen])
 
     def areas(self, made: NDArray[np.int8]) -> NDArray[np.float64]:
@@ -140,15 +141,15 @@ class Search:
         return np.array([self._area(pieces) for pieces in self._pieces(made)])
 
     def _area(self, pieces: list[tuple[float, NDArray]]) -> float:
-        proven = [mask for found, mask in pieces if found >= self.bar]
+        proven = [mask for found, mask in pieces if found >= self.proof_threshold]
         return float(np.logical_or.reduce(proven).mean()) if proven else 0.0
 
     def _smallest(self, real: NDArray[np.int8]) -> int:
         """Side in pixels of the smallest square whose copy mostly shows: what the details' filter and the grid leave of
-        it holds a patch, and reaches the bar."""
+        it holds a patch, and reaches the threshold of proof."""
         told = evidence(np.float64(EXACT), freedom(_centred(_patches(real, STEP)))) - PRICE
         density = float(np.median(np.maximum(told, 0))) / PATCH**2
-        return math.ceil(max(PATCH, math.sqrt(self.bar / max(density, 1e-9))) + STEP - 1 + 2 * BROAD)
+        return math.ceil(max(PATCH, math.sqrt(self.proof_threshold / max(density, 1e-9))) + STEP - 1 + 2 * BROAD)
 
     # ------------------------------------------------------------ the training patches
 
@@ -176,9 +177,7 @@ class Search:
             own: (m,) group whose images do not count; None where all do.
         """
         probes = min(PROBES, len(self.cells))
-        cell = np.concatenate(
-            [np.argpartition(part @ self.cells.T, -probes, axis=1)[:, -probes:] for part in _blocks(wanted)]
-        ).ravel()
+        cell = np.concatenate([_greatest(part @ self.cells.T, probes) for part in _blocks(wanted)]).ravel()
         order = np.argsort(cell, kind="stable")
         starts = np.searchsorted(cell[order], np.arange(len(self.cells) + 1))
         likeness, number = np.zeros(len(cell), np.float32), np.zeros(len(cell), np.int64)
@@ -364,6 +363,18 @@ def _centres(vectors: NDArray[np.float32], count: int, rng: np.random.Generator)
         np.add.at(sums, nearest, vectors)
         centres = np.where(np.any(sums, axis=1, keepdims=True), _unit(sums), centres)
     return centres
+
+
+def _greatest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """(m, n) -> (m, count) columns of the greatest values of each row, the greatest last; overwrites the values.
+
+    For two of a thousand a quarter of the time of `argpartition`.
+    """
+    found = []
+    for _ in range(count):
+        found.append(values.argmax(axis=1))
+        np.put_along_axis(values, found[-1][:, None], -np.inf, axis=1)
+    return np.stack(found[::-1], axis=1)
 
 
 def _blocks(rows: NDArray) -> list[NDArray]:

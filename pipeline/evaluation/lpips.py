@@ -36,6 +36,9 @@ class Lpips(nn.Module):
         KeyError: a layer is missing.
     """
 
+    mean: Tensor  # (3, 1, 1) buffers
+    deviation: Tensor
+
     def __init__(self, alexnet: dict[str, Tensor], linear: dict[str, Tensor]):
         super().__init__()
         for layer, number in enumerate(CONVOLUTIONS):

@@ -1,4 +1,4 @@
-"""Images that are plainly wrong, to show how bad a number can get."""
+"""Noise baselines: images that are plainly wrong, to show how bad a number can get."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics.image_metrics import frequency_plane
+from pipeline.metrics.image_similarity import frequency_plane
 
 CHUNK = 64  # images at a time
 
@@ -22,17 +22,17 @@ def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generat
 
     It has that image's contrast, smoothness and mean colour, and no structure beyond these.
     """
-    twins = np.array([_one_of_class(real, label, rng) for label in labels])
+    models = np.array([_one_of_class(real, label, rng) for label in labels])
     top = np.iinfo(real.images.dtype).max
-    power = 10 ** (real.vectors("psd")[twins].astype(np.float64) / 10) - 1 / top**2 / 12
+    power = 10 ** (real.vectors("psd")[models].astype(np.float64) / 10) - 1 / top**2 / 12
     _, height, width, _ = real.images.shape
     plane = frequency_plane(height, width)
     frequency = np.arange(1, power.shape[1] + 1) / min(height, width)
     images = []
-    for twin, spectrum in zip(twins, np.maximum(power, 0), strict=True):  # below the quantisation is rounding
+    for model, spectrum in zip(models, np.maximum(power, 0), strict=True):  # below the quantisation is rounding
         amplitude = np.sqrt(np.interp(plane, frequency, spectrum)) * (plane > 0)
         field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((height, width))) * amplitude).real
-        images.append(real.pixels(np.array([twin])).mean(axis=(0, 1, 2)) + field[..., None])
+        images.append(real.pixels(np.array([model])).mean(axis=(0, 1, 2)) + field[..., None])
     return _stored(np.stack(images), real.images.dtype)
 
 
@@ -44,7 +44,7 @@ def _one_of_class(real: Sample, label: str, rng: np.random.Generator) -> int:
 
 def _moments(real: Sample) -> tuple[NDArray, NDArray]:
     """(H, W, C) mean and standard deviation over images, in [0, 1]."""
-    total, squares = 0.0, 0.0
+    total, squares = np.zeros(real.images.shape[1:]), np.zeros(real.images.shape[1:])
     for pixels in _chunks(real):
         total = total + pixels.sum(axis=0)
         squares = squares + np.square(pixels).sum(axis=0)

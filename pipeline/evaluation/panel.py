@@ -1,4 +1,4 @@
-"""What is measured of a set of images, and the same of real images (the floor) and of noise (the ceilings)."""
+"""The panel: all metrics of a set of images, of held-out real images (the floor) and of noise baselines."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pipeline.base.device import device, say_device
 from pipeline.base.files import write_json
 from pipeline.base.job import say
 from pipeline.data.image_set import ImageSet
-from pipeline.evaluation import class_features, distances, lpips, noise_baselines, phases, structure
+from pipeline.evaluation import catalog, class_features, distances, lpips, noise_baselines, phases, structure
 from pipeline.evaluation.context import ALL, WHOLES, Context
-from pipeline.evaluation.copies import Alike, alike, closest, copies, nearest_of_some
+from pipeline.evaluation.copies import NearestTraining, closest, copies, nearest_of_some, nearest_training
 from pipeline.evaluation.diversity import diversity
-from pipeline.evaluation.extractors import COMPARED, extractors
+from pipeline.evaluation.extractors import extractors
 from pipeline.evaluation.figures import plot_closest, plot_psd, plot_samples
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics.intervals import draw
@@ -59,10 +59,10 @@ def evaluate(
     context = _context(settings, real, made.meta["classes"])
     candidate = Sample.of_set(made, np.arange(len(made)), context.extractors)
     judged = [candidate] if context.heldout is None else [candidate, context.heldout]
-    found, *usual = alike(judged, context)
-    numbers, notes = measure(candidate, context, model, found, *usual)
-    record = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
-    record |= {"n_sample": len(candidate), "phases": context.cut._asdict(), "metrics": numbers}
+    found, *heldout = nearest_training(judged, context)
+    numbers, notes = measure(candidate, context, model, found, *heldout)
+    record: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
+    record |= {"n_sample": len(candidate), "phases": context.binarisation._asdict(), "metrics": numbers}
     record |= {"curves": _curves(real, context, candidate), "closest": closest(candidate, context, found)}
     record |= {"neighbours": nearest_of_some(candidate, context, found), "smallest_piece": found.smallest}
     _write(out, record | {"notes": _set_notes(real, made, context) + notes})
@@ -79,7 +79,7 @@ def evaluate(
 
 def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figures: Path | None = None) -> None:
     """The same panel for what is known: held-out real images (model `real`, the floor) and `noise` and `blurred noise`
-    (the ceilings), in one file; each number has its `model`. Features of the real set are kept beside it.
+    (the noise baselines), in one file; each number has its `model`. Features of the real set are kept beside it.
 
     Args and errors as `evaluate`.
     """
@@ -95,16 +95,22 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
         candidates[name] = Sample.of_array(images, labels, context.extractors, name)
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
-    notes += [*context.cut.notes(), *class_features.notes(settings, real)]
-    found = dict(zip(candidates, alike(list(candidates.values()), context), strict=True))
+    notes += [*context.binarisation.notes(), *class_features.notes(settings, real)]
+    found = dict(zip(candidates, nearest_training(list(candidates.values()), context), strict=True))
     for name, candidate in candidates.items():
         rows, said = measure(candidate, context, name, found[name], found.get("real"))
         numbers += rows
         notes += [f"{name}: {note}" for note in said]
     curves = {name: _curves(real, context, candidate) for name, candidate in candidates.items()}
     first = next(iter(curves.values()))
-    record = {"dataset": dataset, "model": "real", "seed": None, "n_reference": len(reference), "n_sample": n}
-    record |= {"phases": context.cut._asdict(), "metrics": numbers, "curves": first}
+    record: dict[str, Any] = {
+        "dataset": dataset,
+        "model": "real",
+        "seed": None,
+        "n_reference": len(reference),
+        "n_sample": n,
+    }
+    record |= {"phases": context.binarisation._asdict(), "metrics": numbers, "curves": first}
     record |= {"closest": [] if heldout is None else closest(heldout, context, found["real"])}
     record |= {"smallest_piece": found[next(iter(found))].smallest}
     _write(out, record | {"notes": notes})
@@ -123,13 +129,17 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
 
 
 def measure(
-    candidate: Sample, context: Context, model: str, found: Alike, usual: Alike | None = None
+    candidate: Sample,
+    context: Context,
+    model: str,
+    found: NearestTraining,
+    heldout: NearestTraining | None = None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """All numbers of one candidate, and what had to be left out.
 
     Args:
         found: its nearest training images.
-        usual: those of the held-out images; None where there are none.
+        heldout: those of the held-out images; None where there are none.
 
     Returns:
         Rows {"model", "extractor", "metric", "class", "value", "low", "high", "n"}, and notes. `class` is None for a
@@ -137,14 +147,14 @@ def measure(
         `high` are None where there are too few images.
     """
     n = context.equal_n(candidate)
-    spaces = [name for name in COMPARED if name in context.extractors]
+    spaces = [name for name in catalog.FEATURES if name in context.extractors]
     labels, groups = (candidate.labels, context.reference.labels), (candidate.groups, context.reference.groups)
     draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
     parts = [
         *(distances.overall(candidate, context, extractor, n, draws) for extractor in spaces),
         structure.textures(candidate, context, n, draws),
         structure.microstructure(candidate, context, n, draws),
-        copies(candidate, context, found, usual),
+        copies(candidate, context, found, heldout),
         diversity(candidate, context),
         *(distances.by_class(candidate, context, extractor) for extractor in spaces),
     ]
@@ -180,13 +190,14 @@ def _context(settings: Evaluate, real: ImageSet, classes: list[str]) -> Context:
     train = real.rows("train")[wanted[real.rows("train")]]
     if len(train) < 2:
         raise UserError(f"{real.path}: {len(train)} training images of {', '.join(classes)}; evaluation needs 2")
-    cut = phases.find_cut(real)
-    looking = extractors(settings, real, cut)
+    binarisation = phases.find_binarisation(real)
+    looking = extractors(settings, real, binarisation)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     held = held[wanted[held]]
     reference = Sample.of_set(real, train, looking)
     heldout = Sample.of_set(real, held, looking) if len(held) else None
-    return Context(settings, reference, heldout, looking, cut, lpips.network(settings.lpips, settings.weights))
+    network = lpips.network(settings.lpips, settings.weights)
+    return Context(settings, reference, heldout, looking, binarisation, network)
 
 
 def _check(real: ImageSet, made: ImageSet) -> None:
@@ -223,8 +234,8 @@ def _set_notes(real: ImageSet, made: ImageSet, context: Context) -> list[str]:
 
 
 def _curves(real: ImageSet, context: Context, candidate: Sample) -> dict[str, Any]:
-    statistics = (s.features["phases"] for s in (context.reference, candidate))
-    return {"psd": _spectra(real, context.reference, candidate)} | phases.curves(*statistics, context.cut)
+    ours, theirs = context.reference.features["phases"], candidate.features["phases"]
+    return {"psd": _spectra(real, context.reference, candidate)} | phases.curves(ours, theirs, context.binarisation)
 
 
 def _spectra(real: ImageSet, reference: Sample, candidate: Sample) -> dict[str, Any]:
@@ -243,8 +254,8 @@ def _spectra(real: ImageSet, reference: Sample, candidate: Sample) -> dict[str, 
 
 def _key(row: dict[str, Any]) -> str:
     """`final/kid_random`; without the extractor where a metric has but one."""
-    several = ("frechet", "frechet_inf", "kid", "precision", "recall", "density", "coverage")
-    return f"final/{row['metric']}_{row['extractor']}" if row["metric"] in several else f"final/{row['metric']}"
+    several = len(catalog.METRICS[row["metric"]].extractors) > 1
+    return f"final/{row['metric']}_{row['extractor']}" if several else f"final/{row['metric']}"
 
 
 def _write(out: Path, record: dict[str, Any]) -> None:

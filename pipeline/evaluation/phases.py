@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.base.colour import luminance
 from pipeline.base.units import MILLIMETRES
 from pipeline.data.image_set import ImageSet
+from pipeline.evaluation.catalog import METRICS
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, kept, without_grams
 from pipeline.metrics import microstructure
 
@@ -23,16 +24,16 @@ THIN = 2 / 3  # bright fraction from which what divides the grains is boundaries
 FRACTIONS = np.linspace(0, 1, 101)  # at which distributions of phase fractions are drawn
 
 
-class Cut(NamedTuple):
+class Binarisation(NamedTuple):
     """How the images of a data set are cut in two phases and read; fixed by its real training images alone."""
 
     threshold: float
     """Brighter is the bright phase; as a fraction of the stored range."""
-    divided: bool
+    has_grains: bool
     """The bright phase falls into regions: there are grains to measure."""
     boundaries: bool
     """What divides them is thin: grain boundaries, not a second phase."""
-    flat: float
+    single_phase: float
     """Share of the real training images that show one phase only."""
     pixel: float | None
     """Length of a pixel in `unit`."""
@@ -41,25 +42,23 @@ class Cut(NamedTuple):
     @property
     def millimetres(self) -> float | None:
         """Length of a pixel, where it is known in a unit of length."""
-        known = self.pixel is not None and self.unit in MILLIMETRES
-        return self.pixel * MILLIMETRES[self.unit] if known else None
+        if self.pixel is None or self.unit not in MILLIMETRES:
+            return None
+        return self.pixel * MILLIMETRES[self.unit]
 
     def notes(self) -> list[str]:
         """What cannot be measured of such images."""
         found = []
         if self.millimetres is None:
-            units = ", ".join(MILLIMETRES)
-            found.append(f"astm_grain_size: left out, it needs the data set's pixel_size, with unit one of {units}")
-        if self.flat > 0:
+            found.append(METRICS["astm_grain_size"].left_out(f"one of {', '.join(MILLIMETRES)}"))
+        if self.single_phase > 0:
             found.append(
-                f"{self.flat:.0%} of the real training images show one phase only where all are cut at one gray value:"
-                " chords and intercepts tell nothing of them"
+                f"{self.single_phase:.0%} of the real training images show one phase only where all are cut at one gray"
+                " value: chords and intercepts tell nothing of them"
             )
-        if not self.divided:
-            found.append(
-                "grain_diameter: left out, in most real training images one region holds more than"
-                f" {DIVIDED:.0%} of the bright phase, or no region is whole: there are no grains to tell apart"
-            )
+        if not self.has_grains:
+            lack = f"one region holds more than {DIVIDED:.0%} of the bright phase, or no region is whole"
+            found.append(METRICS["grain_diameter"].left_out(f"in most real training images {lack}"))
         return found
 
 
@@ -69,7 +68,7 @@ class Measure(NamedTuple):
     `signed`: a difference, not a distance."""
 
     name: str
-    rows: Callable[[Features, Cut], Array]
+    rows: Callable[[Features, Binarisation], Array]
     compare: Callable[[Array, Array], float]
     scale: Callable[[Array], float]
     signed: bool = False
@@ -78,17 +77,16 @@ class Measure(NamedTuple):
 # ---------------------------------------------------------------- statistics of each image
 
 
-def find_cut(real: ImageSet) -> Cut:
+def find_binarisation(real: ImageSet) -> Binarisation:
     """From all training images of a set, of whatever class; their statistics are kept beside them."""
     train = real.rows("train")
     found = threshold(real.images, train)
     statistics = of_set(real, found).rows(train)
     whole, largest = part(statistics, "grains").sum(axis=1), part(statistics, "largest_region")
-    divided = bool(np.median(largest) <= DIVIDED and whole.mean() >= 1)
+    has_grains = bool(np.median(largest) <= DIVIDED and whole.mean() >= 1)
     thin = bool(part(statistics, "two_point")[:, 0].mean() >= THIN)
-    return Cut(
-        found, divided, divided and thin, float(flat(statistics).mean()), real.meta.get("pixel_size"), real.meta["unit"]
-    )
+    single = float(single_phase(statistics).mean())
+    return Binarisation(found, has_grains, has_grains and thin, single, real.meta.get("pixel_size"), real.meta["unit"])
 
 
 def threshold(images: NDArray, rows: NDArray[np.int64]) -> float:
@@ -111,7 +109,7 @@ def of_set(images: ImageSet, cut: float) -> Features:
     return kept(images, "phases", extractor(cut))
 
 
-def flat(found: Features) -> NDArray[np.bool_]:
+def single_phase(found: Features) -> NDArray[np.bool_]:
     """(n,) whether an image is all bright or all dark."""
     return part(found, "crossings")[:, 0] == 0
 
@@ -137,10 +135,10 @@ def _blocks(phase: NDArray[np.bool_]) -> list[Array]:
     steps = height * (width - 1) + width * (height - 1)  # a line of W pixels can be crossed in W - 1 places
     crossings = microstructure.transitions(phase) / steps
     (rows, chords), (columns, upright) = (microstructure.runs(p) for p in (phase, _turned(phase)))
-    dark = [microstructure.runs(p)[1] for p in (~phase, _turned(~phase))]
+    across, along = (microstructure.runs(p)[1] for p in (~phase, _turned(~phase)))
     counts, largest = microstructure.grains(phase)
     path = microstructure.lineal_path(rows, columns)
-    bright, dark = _joined(chords, upright), _joined(*dark)
+    bright, dark = _joined(chords, upright), _joined(across, along)
     return [crossings[:, None], microstructure.two_point(phase), path, bright, dark, counts, largest[:, None]]
 
 
@@ -159,43 +157,44 @@ def _joined(rows: Array, columns: Array) -> Array:
 # ---------------------------------------------------------------- numbers of a set
 
 
-def measures(cut: Cut) -> list[Measure]:
+def measures(binarisation: Binarisation) -> list[Measure]:
     """Those that make sense for the images of a data set."""
-    usual = [
+    found = [
         Measure("phase_fraction", _fraction, microstructure.values_distance, _one),
-        Measure("two_point", lambda f, cut: part(f, "two_point"), microstructure.curve_distance, _variance),
-        Measure("lineal_path", lambda f, cut: part(f, "lineal_path"), microstructure.curve_distance, _first),
+        Measure("two_point", lambda f, _: part(f, "two_point"), microstructure.curve_distance, _variance),
+        Measure("lineal_path", lambda f, _: part(f, "lineal_path"), microstructure.curve_distance, _first),
         Measure("chords_bright", _counted("chords_bright"), microstructure.counts_distance, mean_length),
         Measure("chords_dark", _counted("chords_dark"), microstructure.counts_distance, mean_length),
         Measure("mean_intercept", _logarithms, microstructure.values_distance, _one),
     ]
-    if cut.divided:
-        usual.append(Measure("grain_diameter", _counted("grains"), microstructure.counts_distance, mean_length))
-    if cut.millimetres is not None:
-        usual.append(Measure("astm_grain_size", _lines, lambda x, y: _grain_size(x, cut.millimetres), _one, True))
-    return usual
+    if binarisation.has_grains:
+        found.append(Measure("grain_diameter", _counted("grains"), microstructure.counts_distance, mean_length))
+    if binarisation.millimetres is not None:
+        millimetres = binarisation.millimetres
+        found.append(Measure("astm_grain_size", _lines, lambda x, _: _grain_size(x, millimetres), _one, True))
+    return found
 
 
-def intercepts(found: Features, cut: Cut) -> Array:
+def intercepts(found: Features, binarisation: Binarisation) -> Array:
     """(n, 1) mean lineal intercept of each image in pixels; NaN where nothing is crossed."""
-    length, crossed = np.split(_lines(found, cut), 2, axis=1)
+    length, crossed = np.split(_lines(found, binarisation), 2, axis=1)
     return microstructure.mean_intercept(length, crossed)
 
 
-def _logarithms(found: Features, cut: Cut) -> Array:
+def _logarithms(found: Features, binarisation: Binarisation) -> Array:
     """(n, 1) natural logarithm of the mean intercept, whose differences are relative ones: in a nearly flat image the
     intercept itself is many times the image's side, and would outweigh all others."""
-    return np.log(intercepts(found, cut))
+    return np.log(intercepts(found, binarisation))
 
 
-def _lines(found: Features, cut: Cut) -> Array:
+def _lines(found: Features, binarisation: Binarisation) -> Array:
     """(n, 2) length of test line and crossings on it, a pixel of all lines; NaN crossings where nothing is crossed.
 
     Of the bright phase, its own length (ASTM E112 for more than one phase). Of grains with thin boundaries the whole
     line, from boundary to boundary: the width at which a boundary is drawn belongs to the grains.
     """
     crossed = part(found, "crossings")
-    length = np.ones_like(crossed) if cut.boundaries else _fraction(found, cut)
+    length = np.ones_like(crossed) if binarisation.boundaries else _fraction(found, binarisation)
     return np.concatenate([length, np.where(crossed > 0, crossed, np.nan)], axis=1)
 
 
@@ -215,12 +214,12 @@ def mean_length(counts: Array) -> float:
     return float(total @ np.arange(len(total)) / total.sum())
 
 
-def _fraction(found: Features, cut: Cut) -> Array:
+def _fraction(found: Features, binarisation: Binarisation) -> Array:
     return part(found, "two_point")[:, :1]
 
 
-def _counted(block: str) -> Callable[[Features, Cut], Array]:
-    def rows(found: Features, cut: Cut) -> Array:
+def _counted(block: str) -> Callable[[Features, Binarisation], Array]:
+    def rows(found: Features, binarisation: Binarisation) -> Array:
         counts = part(found, block)
         counts[counts.sum(axis=1) == 0] = np.nan
         return counts
@@ -241,34 +240,36 @@ def _variance(curves: Array) -> float:
 # ---------------------------------------------------------------- curves
 
 
-def curves(reference: Features, candidate: Features, cut: Cut) -> dict[str, dict[str, Any]]:
+def curves(reference: Features, candidate: Features, binarisation: Binarisation) -> dict[str, dict[str, Any]]:
     """Of the measures, over `x` in `unit`: `reference`, `sample`, and the band of 90 % of single training images.
 
     `two_point` and `lineal_path` are means over images. The others are the share of chords, grains or images with at
     least x, pooled; of chords and grains also the `histogram`, shares by length.
     """
-    pixel, unit = (cut.pixel, cut.unit) if cut.pixel is not None else (1.0, "px")
-    found = {}
+    pixel, unit = (binarisation.pixel, binarisation.unit) if binarisation.pixel is not None else (1.0, "px")
+    found: dict[str, dict[str, Any] | None] = {}
     for name in ("two_point", "lineal_path"):
-        sets = part(reference, name), part(candidate, name)
-        found[name] = _curve(np.arange(sets[0].shape[1]) * pixel, unit, *(s.mean(axis=0) for s in sets), sets[0])
-    found["phase_fraction"] = _shares(_fraction(reference, cut), _fraction(candidate, cut), FRACTIONS, 1.0, "1")
+        real, made = part(reference, name), part(candidate, name)
+        found[name] = _curve(np.arange(real.shape[1]) * pixel, unit, real.mean(axis=0), made.mean(axis=0), real)
+    fractions = _fraction(reference, binarisation), _fraction(candidate, binarisation)
+    found["phase_fraction"] = _shares(*fractions, FRACTIONS, 1.0, "1")
     for name in ("chords_bright", "chords_dark"):
         found[name] = _lengths(part(reference, name), part(candidate, name), pixel, unit)
     lengths = np.arange(1, part(reference, "chords_bright").shape[1])
-    found["mean_intercept"] = _shares(intercepts(reference, cut), intercepts(candidate, cut), lengths, pixel, unit)
-    if cut.divided:
+    means = intercepts(reference, binarisation), intercepts(candidate, binarisation)
+    found["mean_intercept"] = _shares(*means, lengths, pixel, unit)
+    if binarisation.has_grains:
         found["grain_diameter"] = _lengths(part(reference, "grains"), part(candidate, "grains"), pixel, unit)
     return {name: curve for name, curve in found.items() if curve is not None}
 
 
-def _curve(x: Array, unit: str, reference: Array, sample: Array, single: Array) -> dict[str, Any]:
+def _curve(x: NDArray, unit: str, reference: Array, sample: Array, single: Array) -> dict[str, Any]:
     low, high = np.percentile(single, (5, 95), axis=0)
     lines = {"x": x, "reference": reference, "reference_low": low, "reference_high": high, "sample": sample}
     return {"unit": unit} | {name: _written(line) for name, line in lines.items()}
 
 
-def _shares(reference: Array, candidate: Array, x: Array, pixel: float, unit: str) -> dict[str, Any] | None:
+def _shares(reference: Array, candidate: Array, x: NDArray, pixel: float, unit: str) -> dict[str, Any] | None:
     """Share of images whose value is at least x; a single image has no share, so there is no band."""
     sets = [s[np.isfinite(s)] for s in (reference, candidate)]
     if not all(len(s) for s in sets):
@@ -285,7 +286,8 @@ def _lengths(reference: Array, candidate: Array, pixel: float, unit: str) -> dic
     x = np.arange(1, sets[0].shape[1] + 1) * pixel
     longer = [_at_least(s) for s in (*pooled, sets[0])]
     single = sets[0] / sets[0].sum(axis=1, keepdims=True)
-    histogram = _curve(x, unit, *(p[0] / p.sum() for p in pooled), single)
+    by_length = [p[0] / p.sum() for p in pooled]
+    histogram = _curve(x, unit, by_length[0], by_length[1], single)
     return _curve(x, unit, longer[0][0], longer[1][0], longer[2]) | {"histogram": histogram}
 
 
@@ -294,5 +296,5 @@ def _at_least(counts: Array) -> Array:
     return counts[:, ::-1].cumsum(axis=1)[:, ::-1] / counts.sum(axis=1, keepdims=True)
 
 
-def _written(values: Array) -> list[float]:
+def _written(values: NDArray) -> list[float]:
     return [float(f"{v:.6g}") for v in values]

@@ -7,40 +7,43 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.evaluation import phases
-from pipeline.evaluation.context import ALL, NEEDED, SURE, WHOLES, Context, row, too_few
+from pipeline.evaluation import catalog, phases
+from pipeline.evaluation.context import ALL, WHOLES, Context, needed, row, too_few
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics.distances import gram_distance
+from pipeline.metrics.image_similarity import psd_distance
 from pipeline.metrics.intervals import Draws, draw, estimate, positive, symmetric
 
 
 def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
     """Gram matrices and power spectra."""
-    if n < NEEDED["gram"]:
-        yield too_few("gram, psd", n, NEEDED["gram"])
+    if n < needed("gram", "psd"):
+        yield too_few(catalog.names("texture"), n)
         return
     a, b = candidate.features["random"], context.reference.features["random"]
 
     def gram(x: NDArray, y: NDArray) -> float:
-        return image_metrics.gram_distance(x, y, a.gram_blocks)
+        return gram_distance(x, y, a.gram_blocks)
 
     found = estimate(gram, a.grams, b.grams, draws)
-    if n < SURE["gram"]:
+    if n < catalog.METRICS["gram"].interval_images:
         found = found._replace(error=np.nan)
     yield row("random", "gram", ALL, positive(found), n)
     spectra = candidate.vectors("psd"), context.reference.vectors("psd")
-    yield row("pixels", "psd", ALL, positive(estimate(image_metrics.psd_distance, *spectra, draws)), n)
+    yield row("pixels", "psd", ALL, positive(estimate(psd_distance, *spectra, draws)), n)
 
 
 def microstructure(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
     """Statistics of the bright and the dark phase."""
-    if n < NEEDED["phases"]:
-        yield too_few("phase fraction, two_point, lineal_path, chords, intercepts, grains", n, NEEDED["phases"])
+    metrics = catalog.names("microstructure")
+    if n < needed(*metrics):
+        yield too_few(metrics, n)
         return
-    flat = phases.flat(candidate.features["phases"])
-    if flat.any():
-        yield f"{flat.sum()} of {len(flat)} images show one phase only: chords and intercepts are those of the others"
-    for measure in phases.measures(context.cut):
+    single = phases.single_phase(candidate.features["phases"])
+    if single.any():
+        count = f"{single.sum()} of {len(single)} images"
+        yield f"{count} show one phase only: chords and intercepts are those of the others"
+    for measure in phases.measures(context.binarisation):
         yield from _phase_measure(measure, candidate, context, n, draws)
 
 
@@ -49,17 +52,17 @@ def _phase_measure(
 ) -> Iterator[dict | str]:
     """One of them; images that have nothing to measure are left out, and then as many of each set are compared."""
     sets = [s for s in (candidate, context.reference, context.heldout) if s is not None]
-    rows = [measure.rows(s.features["phases"], context.cut) for s in sets]
+    rows = [measure.rows(s.features["phases"], context.binarisation) for s in sets]
     some = [np.isfinite(r).all(axis=1) for r in rows]
     if not all(mask.all() for mask in some[:2]):
         n = min(int(mask.sum()) for mask in some)
-        if n < NEEDED["phases"]:
-            yield too_few(measure.name, n, NEEDED["phases"])
+        if n < needed(measure.name):
+            yield too_few([measure.name], n)
             return
         labels, groups = zip(
             *((s.labels[m], s.groups[m]) for s, m in zip(sets[:2], some[:2], strict=True)), strict=True
         )
-        draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
+        draws = draw(labels[0], labels[1], n, WHOLES, context.settings.subsets, context.settings.seed, groups)
     x, y = (r[mask] for r, mask in zip(rows[:2], some[:2], strict=True))
     scale = measure.scale(y)
     if scale <= 0:

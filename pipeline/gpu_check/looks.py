@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.base import imagenet
 from pipeline.base.device import full_precision, reproducible
 from pipeline.downstream.boxes import fit as boxes
 from pipeline.downstream.boxes.box_dataset import BoxDataset
@@ -49,7 +50,7 @@ def unlike(a: Tensor, b: Tensor) -> tuple[float, float]:
 
 
 def features(size: int, device: torch.device, amplified: float = 1.0) -> Finding:
-    """The random networks and a classifier as `domain` has it, on the device and on the CPU.
+    """The random networks, a classifier as `domain` has it and the ImageNet network, on the device and on the CPU.
 
     Args:
         amplified: factor of what is seen on the device; not 1 is for showing that a wrong one is found.
@@ -57,13 +58,13 @@ def features(size: int, device: torch.device, amplified: float = 1.0) -> Finding
     images = noise(8, size, torch.device("cpu"))[0].contiguous()
     spec = ImageSpec(size, size, 1, CLASSES)
     torch.manual_seed(0)
-    network = body(resnet18(spec, 8).eval())
+    networks = [body(resnet18(spec, 8).eval()), imagenet.EfficientNetLite0(imagenet.load(), 1)]
     errors = {}
     with torch.inference_mode(), full_precision():
-        at_home = [*RandomNetworks(1, size, torch.device("cpu"))(images), network(images)]
-        network.to(device)
-        there = [*RandomNetworks(1, size, device)(images.to(device)), network(images.to(device))]
-    for name, a, b in zip(("random", "gram", "domain"), there, at_home, strict=True):
+        at_home = [*RandomNetworks(1, size, torch.device("cpu"))(images), *(network(images) for network in networks)]
+        seen = images.to(device)
+        there = [*RandomNetworks(1, size, device)(seen), *(network.to(device)(seen) for network in networks)]
+    for name, a, b in zip(("random", "gram", "domain", "imagenet"), there, at_home, strict=True):
         errors[name] = float((a.cpu() * amplified - b).abs().max() / b.abs().max())
     return Finding(errors, max(errors.values()) <= FEATURES, f"each ≤ {FEATURES}")
 

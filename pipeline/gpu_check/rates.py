@@ -6,6 +6,8 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import torch
 
@@ -38,13 +40,13 @@ def facts(device: torch.device) -> Finding:
     """What is here, and what its products of matrices, copies and calls cost at best."""
     card = device.type == "cuda"
     side, size = (8192, 1 << 30) if card else (512, 1 << 22)
-    said = {"torch": torch.__version__, "cuda": torch.version.cuda or "no", "cpus": os.cpu_count()}
+    said: dict[str, Any] = {"torch": torch.__version__, "cuda": torch.version.cuda or "no", "cpus": os.cpu_count()}
     if card:
         said |= {"card": torch.cuda.get_device_name(), "cudnn": torch.backends.cudnn.version()}
         said["memory_GB"] = torch.cuda.get_device_properties(device).total_memory / 1e9
     for name, dtype in (("bf16", torch.bfloat16), ("float32", torch.float32)):
         a = torch.randn(side, side, device=device).to(dtype)
-        said[f"{name}_tflops"] = 2 * side**3 / seconds(lambda a=a: a @ a, 10, device) / 1e12
+        said[f"{name}_tflops"] = 2 * side**3 / seconds(partial(torch.matmul, a, a), 10, device) / 1e12
     x, z = torch.empty(size, device=device, dtype=torch.uint8), torch.empty(1, device=device)
     y = torch.empty_like(x)
     said["copy_GB_a_second"] = 2 * size / seconds(lambda: y.copy_(x), 10, device) / 1e9

@@ -72,7 +72,7 @@ def wrong(rows: list[dict[str, Any]]) -> bool:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as aligned text."""
-    lines = [HEADER]
+    lines: list[tuple[str, ...]] = [HEADER]
     for row in rows:
         found = ", ".join(f"{name} {_text(value)}" for name, value in row["found"].items())
         cells = (row["section"], row["what"], row["result"], row["limit"], found, row["seconds"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,11 @@ from torch import Tensor
 from pipeline import models
 from pipeline.data.image_set import ImageSetWriter
 from pipeline.models.base import GenerativeModel
-from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training
+from pipeline.settings import ImageSpec, Training, model_settings
 
 CLASSES = ("horizontal", "vertical")
 # Every layer and every phase of an update, in few channels.
-NARROW = {
+NARROW: dict[str, dict[str, Any]] = {
     "dcgan": {"z_dim": 16, "channels": 32, "learning_rate": 3e-3},
     "cgan": {"z_dim": 16, "generator_channels": 8, "discriminator_channels": 8},
     "wgan_gp": {"z_dim": 16, "channels": 32, "critic_steps": 2},
@@ -36,9 +37,9 @@ NARROW = {
 PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def narrow(family: str, **changes) -> Training:
+def narrow(family: str, **changes: Any) -> Training:
     """Settings of a model that makes an update in a fraction of a second on a CPU."""
-    return FAMILY_SETTINGS[family](**{"family": family, "batch": 4} | NARROW[family] | changes)
+    return model_settings({"family": family, "batch": 4} | NARROW[family] | changes)
 
 
 def built(settings: Training, size: int, device: torch.device, amp: torch.dtype | None) -> GenerativeModel:
@@ -46,7 +47,7 @@ def built(settings: Training, size: int, device: torch.device, amp: torch.dtype 
     torch.manual_seed(0)
     model = models.build(settings, ImageSpec(size, size, 1, CLASSES), amp)
     _enliven(model)
-    return model.to(device, memory_format=torch.channels_last)
+    return model.to(device).to(memory_format=torch.channels_last)
 
 
 @torch.no_grad()

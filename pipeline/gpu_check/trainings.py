@@ -79,7 +79,9 @@ def check(family: str, size: int, device: torch.device, precision: str, updates:
 def _comes_back(settings: Training, data: Path, state: Path, device: torch.device) -> bool:
     """Whether a checkpoint read into a new model on the device and taken out again is the same to the bit."""
     kept = read(max(state.glob("*.safetensors"), key=lambda path: read(path).step)).tensors
-    model = models.build(settings, ImageSet.open(data).spec, _amp(kept)).to(device, memory_format=torch.channels_last)
+    model = (
+        models.build(settings, ImageSet.open(data).spec, _amp(kept)).to(device).to(memory_format=torch.channels_last)
+    )
     model.load_state(kept)
     again = gather(model)
     return again.keys() == kept.keys() and all(torch.equal(again[name], kept[name]) for name in kept)

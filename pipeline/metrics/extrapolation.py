@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.metrics.image_metrics import frechet
+from pipeline.metrics.distances import frechet
 
 Rows = NDArray[np.int64]
 GROUPS = (2, 3, 4)  # one group left out leaves 1/2, 2/3, 3/4 of the images: even enough in 1 / n, and not too few
@@ -39,7 +39,7 @@ def frechet_infinite(
     for groups in GROUPS:
         kept = zip(_all_but_one(labels_x, groups, rng), _all_but_one(labels_y, groups, rng), strict=True)
         inverse.append(1 / (len(x) * (1 - 1 / groups)))
-        values.append(np.mean([frechet(x[i], y[j]) for i, j in kept]))
+        values.append(float(np.mean([frechet(x[i], y[j]) for i, j in kept])))
     return float(np.polyfit(inverse, values, 1)[1])
 
 

@@ -43,7 +43,9 @@ class Spread(NamedTuple):
 
     def part(self, position: int) -> Spread:
         """One of several numbers."""
-        return self._replace(value=float(self.value[position]), error=float(self.error[position]))
+        return self._replace(
+            value=float(np.asarray(self.value)[position]), error=float(np.asarray(self.error)[position])
+        )
 
 
 class Draws(NamedTuple):
@@ -160,7 +162,7 @@ def estimate(metric: Callable[[NDArray, NDArray], Values], x: NDArray, y: NDArra
     delete-d jackknife, Shao and Wu 1989, with d half of the groups), and a bias that depends on the number of images
     drops out, where a bootstrap's repeated images would add to it.
     """
-    value = np.mean([metric(x[i], y[j]) for i, j in draws.whole], axis=0)
+    value = np.mean(np.array([metric(x[i], y[j]) for i, j in draws.whole]), axis=0)
     if draws.freedom < FREEDOM:
         return Spread(value, np.full_like(value, np.nan), draws.freedom, draws.independent)
     halves = np.array([metric(x[i], y[j]) for i, j in draws.half])
@@ -272,7 +274,7 @@ def fraction(found: Spread) -> Estimate:
     return Estimate(value, *binomial(value, _effective(nearer, float(found.error), most, found.freedom)))
 
 
-def share(hits: NDArray[np.bool_], groups: NDArray) -> Estimate:
+def share(hits: NDArray[np.bool_] | NDArray[np.float64], groups: NDArray) -> Estimate:
     """Share of images with a property, and its interval: 0 of 100 is at most 3.6 %.
 
     Args:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.metrics import image_metrics
+from pipeline.metrics.distances import euclidean
 
 Array = NDArray[np.float64]
 ROUNDING = 1e-5  # of the spread of the reference: rows that are nearer are equal
@@ -53,7 +53,7 @@ def _two(x: Array, y: Array, equal: float, own: bool) -> tuple[NDArray[np.int64]
     positions, found = [], []
     for start in range(0, len(x), CHUNK):
         rows = x[start : start + CHUNK]
-        rough = image_metrics.distances(rows, y)
+        rough = euclidean(rows, y)
         if own:
             rough[np.arange(len(rows)), start + np.arange(len(rows))] = np.inf
         wanted = 1 if own else 2

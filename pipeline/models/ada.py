@@ -182,6 +182,10 @@ class AdaptiveAugment(nn.Module):
         images: over which p may go from 0 to 1.
     """
 
+    p: Tensor  # () buffers
+    signs: Tensor
+    rt: Tensor
+
     def __init__(self, height: int, width: int, target: float, images: float):
         super().__init__()
         self.target, self.images = target, images

@@ -37,6 +37,7 @@ class GenerativeModel(ABC, nn.Module):
     optimizers: dict[str, torch.optim.Optimizer]
     latent_length: int  # numbers that an image is drawn from
     compiling_pays = False  # on a graphics card, in a long training
+    features: str | None = None  # the panel's extractor in whose features it is trained: that one will flatter it
     images_seen: Tensor  # () int64 buffer
 
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):

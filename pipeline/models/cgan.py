@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pipeline.models import ema, losses
 from pipeline.models.base import GenerativeModel, slerp, start_grid
 from pipeline.models.batch import Batch, Part
-from pipeline.models.layers import ConditionalBatchNorm, minibatch_std, precision, spectral_norm
+from pipeline.models.layers import ConditionalBatchNorm, Weighted, minibatch_std, precision, spectral_norm
 from pipeline.settings import CGANSettings, ImageSpec
 
 MOST_CHANNELS = 512
@@ -58,7 +58,10 @@ class Discriminator(nn.Module):
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec):
         super().__init__()
-        wrap = spectral_norm if settings.spectral_norm else lambda layer: layer
+
+        def wrap(layer: Weighted) -> Weighted:
+            return spectral_norm(layer) if settings.spectral_norm else layer
+
         base = settings.discriminator_channels
         channels = [spec.channels, *widths(base, start_grid(spec, settings.family)[2] - 1)]
         self.downs = nn.ModuleList(

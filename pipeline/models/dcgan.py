@@ -93,6 +93,8 @@ class DCGAN(GenerativeModel):
     the generator's step did to D(G(z)) is known without another pass through the networks.
     """
 
+    settings: DCGANSettings
+
     def __init__(self, settings: DCGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
         self.generator = Generator(settings, spec)

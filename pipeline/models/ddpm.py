@@ -39,6 +39,11 @@ class DDPM(GenerativeModel, Wide, Boxed):
     """
 
     compiling_pays = True
+    settings: DDPMSettings
+    ema: UNet
+    signal: Tensor  # (1001,) float32 buffers, by time
+    spread: Tensor
+    weight: Tensor
 
     def __init__(self, settings: DDPMSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
@@ -125,6 +130,7 @@ class DDPM(GenerativeModel, Wide, Boxed):
 
     def keep_layouts(self, labels: list[int], layouts: list[Layout]) -> None:
         for network in (self.network, self.ema):
+            assert network.book is not None  # there are boxes
             network.book.write(labels, layouts)
 
     def boxes(self, labels: Tensor, seeds: Tensor) -> list[Layout]:
@@ -136,6 +142,7 @@ class DDPM(GenerativeModel, Wide, Boxed):
 
     def _layout(self, label: int, numbers: Tensor) -> Layout:
         spec = self.spec
+        assert self.ema.book is not None  # there are boxes
         return self.ema.book.ask(label, numbers, spec.symmetry, spec.height, spec.width)
 
     def _masks(self, layouts: list[Layout]) -> Tensor:
@@ -212,8 +219,8 @@ class DDPM(GenerativeModel, Wide, Boxed):
                 none = torch.full_like(labels, len(self.spec.classes))
                 empty = masks if masks is None else torch.zeros_like(masks)
                 seen = torch.cat([beside(x, masks), beside(x, empty)])
-                both = self.ema(seen, times.repeat(2), torch.cat([labels, none]))
-                predicted = diffusion.guided(*both.chunk(2), scale)
+                given, free = self.ema(seen, times.repeat(2), torch.cat([labels, none])).chunk(2)
+                predicted = diffusion.guided(given, free, scale)
         behind = diffusion.PREDICTIONS[self.settings.prediction]
         return behind(x, predicted, self.levels[0][t], self.levels[1][t]).clamp(-1, 1)
 
@@ -239,6 +246,9 @@ class Augmentation(nn.Module):
     2022, appendix F.2). Each transform is drawn with probability p; what lies outside an image is its mirror image."""
 
     LENGTH = 6  # numbers that tell the whole transform
+    p: Tensor  # buffers: (), (2, 3) and (3, 3)
+    units: Tensor
+    identity: Tensor
 
     def __init__(self, p: float, spec: ImageSpec):
         super().__init__()

@@ -39,7 +39,7 @@ def _cumulative(betas: Tensor) -> Tensor:
     return torch.cat([betas.new_ones(1), (1 - betas).cumprod(0)])
 
 
-SCHEDULES = {"linear": linear_schedule, "cosine": cosine_schedule}
+SCHEDULES: dict[str, Callable[[], Tensor]] = {"linear": linear_schedule, "cosine": cosine_schedule}
 
 
 def snr(abar: Tensor) -> Tensor:
@@ -157,14 +157,14 @@ def dpm_solver(denoise: Denoise, x: Tensor, abar: Tensor, times: list[int]) -> T
         times: falling; the last may be 0, a clean image.
     """
     signal, spread = levels(abar)
-    last_image, last_step = None, None
+    last: tuple[Tensor, float] | None = None
     for t, s in itertools.pairwise(times):
         image = direction = denoise(x, t)
         if s == 0:
             return image  # what the formula becomes at infinite λ
         step = math.log(signal[s] / spread[s]) - math.log(signal[t] / spread[t])
-        if last_image is not None:
-            direction = image + (image - last_image) * (step / last_step / 2)  # 1 / 2r, r = last step / step
+        if last is not None:
+            direction = image + (image - last[0]) * (step / last[1] / 2)  # 1 / 2r, r = last step / step
         x = spread[s] / spread[t] * x - signal[s] * math.expm1(-step) * direction
-        last_image, last_step = image, step
+        last = image, step
     return x

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from pipeline.models.layers import BatchNorm
 
+Network = TypeVar("Network", bound=nn.Module)
 MEASURED = 256  # images, at least, that the statistics of an averaged network are measured on
 
 
-def averaged_copy(module: nn.Module) -> nn.Module:
+def averaged_copy(module: Network) -> Network:
     """A copy in evaluation mode whose parameters no optimiser moves."""
     return copy.deepcopy(module).eval().requires_grad_(False)
 

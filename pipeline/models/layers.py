@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +13,7 @@ from torch.nn.utils import parametrize
 from pipeline.models import distributed
 from pipeline.models.convolution import convolve
 
+Weighted = TypeVar("Weighted", nn.Conv2d, nn.Linear, nn.Embedding)
 SQRT2 = math.sqrt(2)
 CLAMP = 256.0  # bound of activations in float16 (Karras et al. 2020b, appendix D)
 
@@ -127,6 +129,9 @@ class EqualisedConv(nn.Module):
 class BatchNorm(nn.Module):
     """Batch normalisation without scale and shift, over the images of all ranks (Ioffe & Szegedy 2015)."""
 
+    mean: Tensor  # (C,) buffers
+    variance: Tensor
+
     def __init__(self, channels: int, momentum: float = 0.1, epsilon: float = 1e-5):
         super().__init__()
         self.momentum, self.epsilon = momentum, epsilon
@@ -181,6 +186,9 @@ class ConditionalBatchNorm(nn.Module):
 class SpectralNorm(nn.Module):
     """Parametrisation W / σ(W), σ by one step of power iteration an update (Miyato et al. 2018, algorithm 1)."""
 
+    u: Tensor  # buffers: the left and the right singular vector
+    v: Tensor
+
     def __init__(self, weight: Tensor, warmup: int = 15):
         super().__init__()
         self.register_buffer("u", F.normalize(torch.randn(weight.shape[0]), dim=0))
@@ -202,7 +210,7 @@ class SpectralNorm(nn.Module):
             return weight / (self.u.clone() @ (matrix @ self.v.clone()))
 
 
-def spectral_norm(layer: nn.Module) -> nn.Module:
+def spectral_norm(layer: Weighted) -> Weighted:
     """The layer, its weight divided by its largest singular value."""
     parametrize.register_parametrization(layer, "weight", SpectralNorm(layer.weight))
     return layer

@@ -34,7 +34,8 @@ def coverage(
     Exact for one box, so that edges between pixels are seen. Where boxes of one class overlap, that of the box which
     covers most of the pixel.
     """
-    return covered(*(part.to(device) for part in padded(layouts)), classes, height, width)
+    kinds, boxes = padded(layouts)
+    return covered(kinds.to(device), boxes.to(device), classes, height, width)
 
 
 def padded(layouts: list[Layout]) -> tuple[Tensor, Tensor]:

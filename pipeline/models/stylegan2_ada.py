@@ -33,6 +33,9 @@ class StyleGAN2ADA(StyledModel, Wide):
     """The family `stylegan2_ada`."""
 
     compiling_pays = True
+    settings: StyleGAN2ADASettings
+    ema: Generator
+    path_mean: Tensor  # () buffer
     texture: Texture | None  # read at the first update; no part of the state
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec, amp: torch.dtype | None = None):
@@ -183,7 +186,7 @@ class StyleGAN2ADA(StyledModel, Wide):
         second = mixed & (torch.arange(layers, device=cut.device) >= cut)  # (N, layers)
         return torch.where(second[:, :, None], fine[:, None], coarse[:, None])
 
-    def _noise(self, draws: Draws) -> list[Tensor]:
+    def _noise(self, draws: Draws) -> list[Tensor | None]:
         synthesis = self.generator.synthesis
         return synthesis.split_noise(draws.normal(synthesis.noise_length))
 

@@ -46,6 +46,8 @@ def perceptron(inputs: int, outputs: int, layers: int) -> nn.ModuleList:
 class Mapping(nn.Module):
     """z (N, z_dim) and labels (N,) to w (N, w_dim); keeps each class's mean w."""
 
+    w_average: Tensor  # (classes, w_dim) buffer
+
     def __init__(self, settings: StyleGAN2ADASettings, classes: int):
         super().__init__()
         self.embedding = nn.Embedding(classes, settings.w_dim)
@@ -137,7 +139,12 @@ class ModulatedLayer(nn.Module):
         """noise: (N, 1, H, W) standard normal, of the result's size; None of a layer without."""
         # Every term carries the gain √2 of the activation: lrelu(√2 x) = √2 lrelu(x).
         x, scale = self.conv.unscaled(x, w, gain=SQRT2)
-        x = x * scale if noise is None else torch.addcmul((noise * (self.strength * SQRT2)).to(x.dtype), x, scale)
+        assert scale is not None  # of a demodulated convolution
+        if noise is None:
+            x = x * scale
+        else:
+            assert self.strength is not None  # of a noisy layer
+            x = torch.addcmul((noise * (self.strength * SQRT2)).to(x.dtype), x, scale)
         return activate(x + (self.bias * SQRT2)[:, None, None].to(x.dtype))
 
 
@@ -171,6 +178,7 @@ class NormalisedLayer(nn.Module):
         """noise: (N, 1, H, W) standard normal, of the result's size; None of a layer without."""
         x = self.conv(x, self.conv.scaled())
         if noise is not None:
+            assert self.strength is not None  # of a noisy layer
             x = x + (noise * self.strength).to(x.dtype)
         return self.norm(activate(x + self.bias[:, None, None].to(x.dtype)), w)
 

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.models.layers import EqualisedLinear
 from pipeline.models.stylegan2_generator import Generator
 
 CELLS = 8  # columns of the coarsest features (4 a square image) that are computed at a time
@@ -44,7 +45,9 @@ class Endless:
         constant = self.synthesis.constant
         self.device, self.period = constant.device, constant.shape[2]
         self.labels = torch.tensor([label], device=self.device)
-        self.z_dim = self.mapping.layers[0].weight.shape[1] - self.mapping.embedding.weight.shape[1]
+        first = self.mapping.layers[0]
+        assert isinstance(first, EqualisedLinear)
+        self.z_dim = first.weight.shape[1] - self.mapping.embedding.weight.shape[1]
 
     def constant(self, first: int, last: int) -> Tensor:
         """(1, C, H, n) of cells `first` to `last`: one of the columns of the learned constant each.

@@ -46,6 +46,9 @@ class Texture(nn.Module):
         KeyError: a convolution is missing.
     """
 
+    mean: Tensor  # (3, 1, 1) buffers
+    deviation: Tensor
+
     def __init__(self, weights: dict[str, Tensor]):
         super().__init__()
         for number in sum(BLOCKS, ()):
@@ -83,7 +86,7 @@ class Texture(nn.Module):
         """relu1_1, relu2_1, relu3_1 and relu4_1 of (N, C, H, W) in [-1, 1]: (N, 64 · 2^k, H / 2^k, W / 2^k)."""
         x = ((images + 1) / 2).expand(-1, 3, -1, -1)
         x = (x - self.mean) / self.deviation
-        found = []
+        found: list[Tensor] = []
         for block in BLOCKS:
             x = self._convolve(F.max_pool2d(x, 2) if found else x, block[0])
             found.append(x)

@@ -34,6 +34,7 @@ def normalisation(channels: int) -> nn.GroupNorm:
 def zeroed(layer: nn.Conv2d) -> nn.Conv2d:
     """The layer, silent until it is trained."""
     nn.init.zeros_(layer.weight)
+    assert layer.bias is not None  # as such layers are made here
     nn.init.zeros_(layer.bias)
     return layer
 
@@ -150,13 +151,16 @@ class UNet(nn.Module):
         for level, blocks in enumerate(self.down):
             if level > 0:
                 x = self.shrink[level - 1](x)
+            assert isinstance(blocks, nn.ModuleList)
             for block in blocks:
                 x = self._run(block, x, embedding)
                 skips.append(x)
         for block in self.middle:
             x = self._run(block, x, embedding)
         for level in reversed(range(len(self.up))):
-            for block in self.up[level]:
+            blocks = self.up[level]
+            assert isinstance(blocks, nn.ModuleList)
+            for block in blocks:
                 x = self._run(block, torch.cat([x, skips.pop()], 1), embedding)
             if level > 0:
                 x = F.interpolate(self.grow[level - 1](x), scale_factor=2.0, mode="nearest")

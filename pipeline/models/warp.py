@@ -58,6 +58,10 @@ def halving_matrix(size: int) -> Tensor:
 class Axis(nn.Module):
     """Rows (or columns) of an image: their doubling, their halving, and where each half-pixel is."""
 
+    doubling: Tensor  # buffers
+    halving: Tensor
+    positions: Tensor
+
     def __init__(self, size: int):
         super().__init__()
         self.size, self.middle = size, (size - 1) / 2

@@ -90,6 +90,8 @@ class WGANGP(GenerativeModel):
     real images, with latents and interpolates of its own: progress counts each image once.
     """
 
+    settings: WGANGPSettings
+
     def __init__(self, settings: WGANGPSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
         self.generator = Generator(settings, spec)

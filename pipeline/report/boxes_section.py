@@ -25,7 +25,7 @@ MADE = {  # where the boxes of synthetic images come from
 }
 
 
-def shown(arms: Sequence[Arm], results: Mapping[str, BoxResult], real: ImageSet) -> dict[str, Any] | None:
+def context(arms: Sequence[Arm], results: Mapping[str, BoxResult], real: ImageSet) -> dict[str, Any] | None:
     """What the template draws, None without arms.
 
     Args:
@@ -38,7 +38,7 @@ def shown(arms: Sequence[Arm], results: Mapping[str, BoxResult], real: ImageSet)
     first, best = arms[0], best_of(arms)
     pair = [results[arm.arm] for arm in (first, *([best] if best else []))]
     panels, left_out = _curves(pair)
-    return downstream_section.shown(arms, pair[0], made_of) | {
+    return downstream_section.context(arms, pair[0], made_of) | {
         "n_background": pair[0].n_background,
         "n_boxes": len(pair[0].truth.image),
         "curves": images.svg(figures.precision_recall(panels)),

@@ -17,7 +17,7 @@ MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions a
 LISTED = 10
 
 
-def shown(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[str, Any] | None:
+def context(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[str, Any] | None:
     """What the template draws, None without arms.
 
     Args:
@@ -27,10 +27,10 @@ def shown(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[
     if not arms:
         return None
     result = results[arms[0].arm]
-    return downstream_section.shown(arms, result, learns_from) | {
+    return downstream_section.context(arms, result, learns_from) | {
         "classes": result.classes,
         "chance": f"{100 / len(result.classes):.1f}",
-        "two": roc_section.shown(arms, results),
+        "two": roc_section.context(arms, results),
         "confusions": _confusions(arms, results),
     }
 

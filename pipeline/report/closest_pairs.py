@@ -28,7 +28,7 @@ class Found(NamedTuple):
     seed: str
 
 
-def shown(real: ImageSet, inputs: DatasetInputs) -> list[dict[str, Any]]:
+def context(real: ImageSet, inputs: DatasetInputs) -> list[dict[str, Any]]:
     """`name`, `note` and `pairs` of the held-out real images, if known, and of each generator; empty without any.
 
     A pair has `made` and `real` (pictures), `distance`, `label` and `moved` (texts), and `alt`. The closest come first.

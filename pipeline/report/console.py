@@ -10,22 +10,23 @@ from markupsafe import Markup
 
 from pipeline.downstream import records
 from pipeline.downstream.records import Arm
+from pipeline.evaluation.catalog import METRICS
 from pipeline.report import findings, labels, tables
 
-ORDER = ("floor", "generator", "ceiling")
+ORDER = ("floor", "generator", "noise baseline")
 
 
 def measures(summary: pd.DataFrame) -> pd.DataFrame:
     """The numbers over all classes of one data set, mean of the seeds: a row a measure, a column a set of images."""
     rows = summary[(summary["scope"] == "set") & (summary["kind"] != "detector")]
-    rows = rows.assign(measure=[labels.title(e, m) for e, m in zip(rows["extractor"], rows["metric"], strict=True)])
+    rows = rows.assign(measure=[METRICS[m].title_of(e) for e, m in zip(rows["extractor"], rows["metric"], strict=True)])
     table = rows.pivot_table("value", "measure", ["kind", "model"], "mean", sort=False)
     table = table[sorted(table, key=lambda of: ORDER.index(of[0]))]
     return table.set_axis([_name(*of) for of in table], axis="columns")
 
 
 def _name(kind: str, model: str) -> str:
-    return {"floor": "held-out real", "generator": model, "ceiling": f"{model} (ceiling)"}[kind]
+    return {"floor": "held-out real", "generator": model, "noise baseline": f"{model} (no skill)"}[kind]
 
 
 def detectors(arms: list[Arm]) -> pd.DataFrame:
@@ -34,7 +35,7 @@ def detectors(arms: list[Arm]) -> pd.DataFrame:
         arm.arm: {
             f"{labels.DETECTORS[arm.task].score}, %": f"{100 * arm.score:.1f}",
             "gain": "" if arm.gain is None else labels.points(arm.gain),
-            "interval": "" if arm.gain is None else f"{labels.points(arm.low)} to {labels.points(arm.high)}",
+            "interval": "" if arm.gain is None else labels.interval(arm),
             "verdict": arm.verdict,
         }
         for arm in arms

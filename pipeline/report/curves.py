@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.base.files import read_json
+from pipeline.evaluation.catalog import METRICS
 from pipeline.report import figures, images
 from pipeline.report.tables import FLOOR
 
@@ -21,7 +22,7 @@ def notes(evaluations: Sequence[Path]) -> list[str]:
         names = {row.get("model", body["model"]) for row in body["metrics"]}
         for note in body.get("notes", []):
             start, _, rest = note.partition(": ")
-            # One file holds the floor and the ceilings; there a note begins with the one that it concerns.
+            # One file holds the floor and the noise baselines; there a note begins with the one that it concerns.
             name, text = (start, rest) if body["seed"] is None and start in names else (body["model"], note)
             concerned = found.setdefault(text, [])
             if name not in concerned:
@@ -47,12 +48,12 @@ def psd(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
 def microstructure(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
     """Data URI of the figure of the phases' statistics; None without any. Args as `psd`."""
     read = _read(real, models)
-    found = {name: _curve(name, *read) for name in figures.STRUCTURE}
-    found = {name: curve for name, curve in found.items() if curve is not None}
+    curves = {m.name: _curve(m.name, *read) for m in METRICS.values() if m.curve}
+    found = {name: curve for name, curve in curves.items() if curve is not None}
     return images.svg(figures.microstructure(found)) if found else None
 
 
-def cut(evaluations: Sequence[Path]) -> dict[str, Any] | None:
+def binarisation(evaluations: Sequence[Path]) -> dict[str, Any] | None:
     """How all images of a data set were cut in two phases, `threshold` (0 to 1) and `boundaries` among it."""
     return next((found for path in evaluations if (found := read_json(path).get("phases"))), None)
 

@@ -36,14 +36,14 @@ from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.verdict import Scores, verdict
 
 
-def shown(
+def context(
     name: str,
     inputs: DatasetInputs,
     comparison: Comparison,
     numbers: pd.DataFrame,
     settings: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the templates need.
+    """Context of the templates.
 
     Args:
         name: of the data set, in the config.
@@ -67,12 +67,12 @@ def shown(
             "generators": overview.generators(settings.get("models", {}), folders, about["totals"]["train"]),
             "strip": sample_grid.strip(real, inputs),
             "samples": sample_grid.table(real, inputs),
-            "pairs": closest_pairs.shown(real, inputs),
-            "galleries": gallery.shown([inputs.of(model)[0] for model in models]),
+            "pairs": closest_pairs.context(real, inputs),
+            "galleries": gallery.context([inputs.of(model)[0] for model in models]),
             "training": _training(inputs),
             "films": [film for run in inputs.runs if (film := _film(run))],
-            "detector": classifier_section.shown(arms, _by_arm(inputs.detection, ClassifierResult)),
-            "boxes": boxes_section.shown(box_arms, _by_arm(inputs.box_arms, BoxResult), real),
+            "detector": classifier_section.context(arms, _by_arm(inputs.detection, ClassifierResult)),
+            "boxes": boxes_section.context(box_arms, _by_arm(inputs.box_arms, BoxResult), real),
             "timings": _timings(inputs.benchmarks),
         }
         | _answers(scores, inputs, arms, box_arms)
@@ -104,7 +104,7 @@ def _answers(
         "glance": front_rows.line(rankings, first[0], labels.DETECTORS[first[1]].score),
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
-        "cautions": findings.cautions(rankings, [*arms, *box_arms]),
+        "cautions": findings.cautions(rankings, [*arms, *box_arms], inputs.learned_in()),
     }
 
 
@@ -130,7 +130,7 @@ def _curves(inputs: DatasetInputs, models: Sequence[str]) -> dict[str, Any]:
         "notes": curves.notes(inputs.evaluations()),
         "psd": curves.psd(inputs.evaluation, evaluations),
         "microstructure": curves.microstructure(inputs.evaluation, evaluations),
-        "cut": curves.cut(inputs.evaluations()),
+        "binarisation": curves.binarisation(inputs.evaluations()),
     }
 
 

@@ -22,7 +22,7 @@ def shifts(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     Args:
         evaluations: contents of the `evaluation.json` of each seed of one generator; their curves are averaged.
     """
-    found = {}
+    found: dict[str, str] = {}
     for name, words in KINDS.items():
         curves = [body["curves"][name] for body in evaluations if name in body.get("curves", {})]
         if curves:

@@ -7,11 +7,11 @@ from typing import Any
 
 from pipeline.downstream.records import Arm, ArmResult, ClassEstimate, Estimate
 from pipeline.report import class_table, figures, images, labels, selection_table
-from pipeline.report.findings import verdict
-from pipeline.report.labels import points, spread
+from pipeline.report.findings import badge
+from pipeline.report.labels import gain_of, interval, points, spread
 
 
-def shown(arms: Sequence[Arm], result: ArmResult, learns_from: Callable[[Arm], str]) -> dict[str, Any]:
+def context(arms: Sequence[Arm], result: ArmResult, learns_from: Callable[[Arm], str]) -> dict[str, Any]:
     """What the templates draw.
 
     Args:
@@ -32,8 +32,8 @@ def shown(arms: Sequence[Arm], result: ArmResult, learns_from: Callable[[Arm], s
         "n_test": result.n_test,
         "plot": images.svg(figures.detectors(arms, words.score)),
         "notes": selection_table.notes(arms),
-        "chosen": selection_table.shown(arms),
-        "by_class": class_table.shown(arms, words.of_class),
+        "chosen": selection_table.context(arms),
+        "by_class": class_table.context(arms, words.of_class),
     }
 
 
@@ -48,7 +48,7 @@ def _row(arm: Arm, learns_from: str) -> dict[str, Any]:
         "portion": selection_table.portion(chosen.ratio, chosen.filter, chosen.keep),
         "scores": {of.metric: {"spread": spread(of.repetitions)} | gain(of) for of in (arm, *arm.secondary)},
         "of_class": [{"score": f"{100 * row.score:.1f}"} | gain(row) for row in arm.by_class],
-        "verdict": verdict(arm.verdict) if arm.generative else None,
+        "verdict": badge(arm.verdict) if arm.generative else None,
         "first": arm.verdict == "baseline",
     }
 
@@ -58,5 +58,6 @@ def gain(of: Estimate | ClassEstimate) -> dict[str, str | None]:
     leaves zero."""
     if of.gain is None:
         return {"gain": None, "interval": None, "sure": ""}
-    sure = "▲ " if of.low > 0 else "▼ " if of.high < 0 else ""
-    return {"gain": points(of.gain), "interval": f"{points(of.low)} to {points(of.high)}", "sure": sure}
+    mean, low, high = gain_of(of)
+    sure = "▲ " if low > 0 else "▼ " if high < 0 else ""
+    return {"gain": points(mean), "interval": interval(of), "sure": sure}

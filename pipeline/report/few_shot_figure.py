@@ -64,14 +64,14 @@ def panels(images: Sequence[float], lines: Lines, score: str) -> str:
             axes.set_axis_off()
         for i, (name, look) in enumerate(looks.items()):
             row, column = 2 * (i // COLUMNS), i % COLUMNS
-            pair = grid[row : row + 2, column]
-            for axes, first, label in zip(pair, grid[:2, 0], (f"{score} (%)", "gain, points"), strict=True):
+            above, below = grid[row : row + 2, column]
+            for axes, first, label in zip((above, below), grid[:2, 0], (f"{score} (%)", "gain, points"), strict=True):
                 axes.set_axis_on()
                 axes.tick_params(labelleft=column == 0)
                 axes.set_ylabel("" if column else label)
                 if axes is not first:
                     axes.sharey(first)
-            _panel(*pair, images, lines, name, look)
+            _panel(above, below, images, lines, name, look)
         figure.legend(*unique_legend(*grid.ravel()), loc="outside lower center", ncols=6)
         return svg(figure)
 
@@ -79,7 +79,8 @@ def panels(images: Sequence[float], lines: Lines, score: str) -> str:
 def _panel(above: Axes, below: Axes, images: Sequence[float], lines: Lines, name: str, look: Style) -> None:
     _plain(above, images, lines)
     first = next(iter(lines.values()))
-    above.fill_between(images, *_percent(first["score_low"], first["score_high"]), color=BAND, lw=0)
+    low, high = _percent(first["score_low"], first["score_high"])
+    above.fill_between(images, low, high, color=BAND, lw=0)
     own = lines[name]["models"]
     only = next((other for other in _of(lines, "only") if lines[other]["models"] == own), None)
     if only is not None:
@@ -108,7 +109,7 @@ def _curve(axes: Axes, images: Sequence[float], values: Sequence[float], look: S
 
 def _bars(
     axes: Axes,
-    images: Sequence[float],
+    images: Sequence[float] | np.ndarray,
     line: Mapping[str, Any],
     look: Style,
     label: str | None,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pipeline.downstream.records import Arm, ClassEstimate, Estimate
-from pipeline.report import labels
-from pipeline.report.labels import number, points
-from pipeline.report.tables import FLOOR, Score
+from pipeline.downstream.records import Arm, ClassEstimate
+from pipeline.evaluation.catalog import FEATURES, METRICS
+from pipeline.report.labels import gain_of, number, points
+from pipeline.report.tables import FLOOR, Judged, Score
 from pipeline.report.verdict import Scores, Verdict, apart, listed, ratio
 
-FID_IMAGES = 2048  # fewer than Inception has features: FID is mostly bias
+FID_IMAGES = METRICS["fid"].unbiased_from
 FEW_REPEATS = 5
 
 VERDICTS = {"helps": ("▲ helps", "helps"), "hurts": ("▼ hurts", "hurts")}
@@ -36,12 +36,13 @@ def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
     all that the images show; then whatever there is. A measure whose goal is the floor's own value ranks nobody
     without a floor, and one of too few images nobody.
     """
+    judged: list[Judged] = [FLOOR, *models]
     measures = dict.fromkeys((e, m) for name, e, m, c in scores if c is None and name in models)
     rankings = [
         _rank(scores, models, *measure)
         for measure in measures
-        if (labels.metric(measure[1]).better != "equal" or (FLOOR, *measure, None) in scores)
-        and all(key not in scores or scores[key].sure for key in ((name, *measure, None) for name in (FLOOR, *models)))
+        if (METRICS[measure[1]].better != "equal" or (FLOOR, *measure, None) in scores)
+        and all(key not in scores or scores[key].sure for key in ((name, *measure, None) for name in judged))
     ]
     return sorted(rankings, key=_preference)
 
@@ -64,12 +65,13 @@ def _rank(scores: Scores, models: Sequence[str], extractor: str, name: str) -> R
 
     def distance(pair: tuple[str, Score]) -> float:
         value = pair[1].value
-        match labels.metric(name).better:
+        match METRICS[name].better:
             case "lower":
                 return value
             case "higher":
                 return -value
             case "equal":
+                assert floor is not None  # `overall` asks for no other
                 return abs(value - floor.value)
 
     return Ranking(extractor, name, floor, sorted(found, key=distance))
@@ -77,11 +79,9 @@ def _rank(scores: Scores, models: Sequence[str], extractor: str, name: str) -> R
 
 def _preference(ranking: Ranking) -> int:
     n = min((score.n for _, score in ranking.models), default=0)
-    order = [("random", "frechet"), ("inception", "fid"), ("random", "kid")]
-    if ranking.extractor == "inception" and ranking.metric == "fid" and n >= FID_IMAGES:
-        return -1
-    key = (ranking.extractor, ranking.metric)
-    return order.index(key) if key in order else len(order)
+    metric = METRICS[ranking.metric]
+    place = metric.answers.get(ranking.extractor, len(METRICS))
+    return 0 if ranking.extractor in metric.answers and 0 < metric.unbiased_from <= n else place
 
 
 def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Markup]:
@@ -90,7 +90,7 @@ def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Ma
         return [Markup("Nothing was measured by which a generator could be recommended.")]
     first = rankings[0]
     (best, score), *rest = first.models
-    measure = labels.title(first.extractor, first.metric)
+    measure = METRICS[first.metric].title_of(first.extractor)
     tied = [model for model, other in rest if not apart(score, other)]
     if tied:
         names = _list([best, *tied])
@@ -129,14 +129,14 @@ def _against_floor(score: Score, ranking: Ranking) -> str:
 
 def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> list[Markup]:
     """Which generator other measures of distance and variety put first, where they leave no doubt."""
-    judged = [r for r in rankings if len(r.models) == models and labels.metric(r.metric).group != "copies"]
+    judged = [r for r in rankings if len(r.models) == models and METRICS[r.metric].group != "copies"]
     if models < 2 or not judged:
         return []
     against: dict[str, list[str]] = {}
     for r in judged:
         name, score = r.models[0]
         if name != best and apart(score, dict(r.models)[best]):
-            against.setdefault(name, []).append(labels.short(r.extractor, r.metric))
+            against.setdefault(name, []).append(METRICS[r.metric].short_of(r.extractor))
     if not against:
         return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(judged))]
     opinions = (
@@ -196,9 +196,9 @@ def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
         " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
     }[best.verdict]
     added = "added to the real ones" if best.real else "in place of the real ones"
-    means, gain = (100 * base.score, 100 * best.score), map(points, _gain(best))
+    means, gain = (100 * base.score, 100 * best.score), map(points, gain_of(best))
     text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best.by_class, of_class))
-    return Markup("{} {}{}.").format(verdict(best.verdict), text, _narrower(best))
+    return Markup("{} {}{}.").format(badge(best.verdict), text, _narrower(best))
 
 
 def _narrower(best: Arm) -> str:
@@ -208,45 +208,46 @@ def _narrower(best: Arm) -> str:
     return f"; more {what} would narrow this most"
 
 
-def _gain(of: Estimate | ClassEstimate) -> tuple[float, float, float]:
-    return of.gain, of.low, of.high
-
-
 def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
     found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
     if not found:
         return Markup("; of no single class is the change beyond doubt")
     text = Markup("<b>{}</b> {} most ({} {} points, {} to {})")
     return Markup("; ") + Markup(", ").join(
-        text.format(row.name, word, score, *map(points, _gain(row))) for word, row in found
+        text.format(row.name, word, score, *map(points, gain_of(row))) for word, row in found
     )
 
 
 def surely_changed(by_class: Sequence[ClassEstimate]) -> dict[str, ClassEstimate | None]:
     """The class that `gains` most and the one that `loses` most, where their intervals leave no doubt that they do."""
-    gains, losses = ([row for row in by_class if row.low > 0], [row for row in by_class if row.high < 0])
+    gains = [row for row in by_class if gain_of(row)[1] > 0]
+    losses = [row for row in by_class if gain_of(row)[2] < 0]
     return {
-        "gains": max(gains, key=lambda row: row.gain, default=None),
-        "loses": min(losses, key=lambda row: row.gain, default=None),
+        "gains": max(gains, key=lambda row: gain_of(row)[0], default=None),
+        "loses": min(losses, key=lambda row: gain_of(row)[0], default=None),
     }
 
 
 def _by_verdict(arms: Sequence[Arm]) -> Markup:
     """Generators of one verdict together: what is sure comes first."""
     found = {text: [made_of(arm) for arm in arms if arm.verdict == text] for text in ORDER}
-    parts = [Markup("{} {}").format(verdict(text), _joined(names)) for text, names in found.items() if names]
+    parts = [Markup("{} {}").format(badge(text), _joined(names)) for text, names in found.items() if names]
     return Markup("; ").join(parts) + Markup("." if parts else "")
 
 
-def verdict(text: str) -> Markup:
-    """A verdict in words, with a sign that needs no colour."""
+def badge(text: str) -> Markup:
+    """Badge of a detector's verdict: its words, with a sign that needs no colour."""
     words, kind = VERDICTS.get(text, (f"● {text}", "unsure"))
     return Markup('<span class="verdict {}">{}</span>').format(kind, words)
 
 
-def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm]) -> list[str]:
-    """What keeps these answers from being certain."""
-    found = []
+def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str]) -> list[str]:
+    """What keeps these answers from being certain.
+
+    Args:
+        learned_in: by generator, the extractor in whose features it was trained.
+    """
+    found = _flattered(rankings, learned_in)
     if rankings and rankings[0].models:
         seeds = min(score.seeds for _, score in rankings[0].models)
         if seeds < 3:
@@ -265,6 +266,20 @@ def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm]) -> list[str]:
             f"FID was measured on {min(fids)} images; below {FID_IMAGES} it is mostly bias. Trust KID before it."
         )
     return [*found, *_few_repetitions(arms)]
+
+
+def _flattered(rankings: Sequence[Ranking], learned_in: Mapping[str, str]) -> list[str]:
+    """A sentence for each extractor in whose features a generator was trained and is measured."""
+    models = dict.fromkeys(m for r in rankings for m, _ in r.models if learned_in.get(m) == r.extractor)
+    found = []
+    for extractor in dict.fromkeys(learned_in[m] for m in models):
+        names = [m for m in models if learned_in[m] == extractor]
+        features = FEATURES.get(extractor, extractor)
+        found.append(
+            f"{listed(names, len(names))} learned from the {features} themselves: what is measured in these flatters"
+            " such a generator; go by the other measures."
+        )
+    return found
 
 
 def _few_repetitions(arms: Sequence[Arm]) -> list[str]:

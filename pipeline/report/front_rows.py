@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.downstream.records import Arm
-from pipeline.report.findings import Ranking, best_of, made_of, verdict
-from pipeline.report.labels import points
+from pipeline.report.findings import Ranking, badge, best_of, made_of
+from pipeline.report.labels import gain_of, interval, points
 from pipeline.report.verdict import apart
 
 
@@ -41,5 +41,5 @@ def _closest(rankings: Sequence[Ranking]) -> list[str]:
 
 
 def _gain(best: Arm) -> dict[str, Any]:
-    words = {"made_of": made_of(best), "verdict": verdict(best.verdict)}
-    return words | {"text": points(best.gain), "interval": f"{points(best.low)} to {points(best.high)}"}
+    words = {"made_of": made_of(best), "verdict": badge(best.verdict)}
+    return words | {"text": points(gain_of(best)[0]), "interval": interval(best)}

@@ -7,26 +7,15 @@ from typing import Any
 
 from pipeline.downstream.arms import SyntheticSet
 from pipeline.downstream.records import Arm
-from pipeline.report import labels
-from pipeline.report.findings import overall, verdict
-from pipeline.report.labels import points
-from pipeline.report.ranking import AT_FLOOR, Key, cell, columns, direction, measures, places
-from pipeline.report.verdict import COPYING, Scores
-
-# A column each: the first of its measures that was taken. The one that the answer goes by comes before them.
-SLOTS = (
-    [("random", "frechet")],
-    [("domain", "frechet")],
-    [("inception", "kid"), ("random", "kid")],
-    [("pixels", "psd")],
-    [("pixels", "two_point")],
-    [("random", "coverage"), ("random", "recall")],
-    [("pixels", "copied"), ("random", "authenticity"), ("pixels", "nearest_pixels"), ("random", "nearest")],
-)
+from pipeline.evaluation.catalog import METRICS, headline_columns
+from pipeline.report.findings import badge, overall
+from pipeline.report.labels import gain_of, interval, points
+from pipeline.report.ranking import AT_FLOOR, Key, cell, columns, measures, places
+from pipeline.report.verdict import Scores
 
 
 def headline(scores: Scores, models: Sequence[str], arms: Sequence[Arm]) -> dict[str, Any]:
-    """Floor, generators (the closest first) and ceilings, a line each.
+    """Floor, generators (the closest first) and noise baselines, a line each.
 
     Args:
         scores: of one data set.
@@ -41,8 +30,8 @@ def headline(scores: Scores, models: Sequence[str], arms: Sequence[Arm]) -> dict
     rankings = overall(scores, models)
     first = [(ranking.extractor, ranking.metric) for ranking in rankings[:1]]
     known = measures(scores)
-    chosen = [*first, *(taken[0] for slot in SLOTS if (taken := [measure for measure in slot if measure in known]))]
-    chosen = list(dict.fromkeys(chosen))
+    taken = [[measure for measure in column if measure in known] for column in headline_columns()]
+    chosen = list(dict.fromkeys([*first, *(measures[0] for measures in taken if measures)]))
     order = [model for model, _ in rankings[0].models] if rankings else []
     placed, lines = places(scores), columns(scores, [*order, *(model for model in models if model not in order)])
     rows = [_row(scores, placed, line, chosen, arms) for line in lines]
@@ -54,8 +43,8 @@ def headline(scores: Scores, models: Sequence[str], arms: Sequence[Arm]) -> dict
 
 
 def _column(extractor: str, name: str) -> dict[str, str]:
-    title, _, seen_by = labels.title(extractor, name).partition(" (")
-    return {"title": title, "seen_by": seen_by.rstrip(")"), "direction": direction(name)}
+    title, _, seen_by = METRICS[name].title_of(extractor).partition(" (")
+    return {"title": title, "seen_by": seen_by.rstrip(")"), "direction": METRICS[name].direction}
 
 
 def _row(
@@ -66,10 +55,8 @@ def _row(
     arms: Sequence[Arm],
 ) -> dict[str, Any]:
     cells = [cell(scores, placed, (column["key"], *measure, None)) for measure in chosen]
-    likeness = [
-        placed.get((column["key"], *measure, None)) for measure in measures(scores) if measure[1] not in COPYING
-    ]
-    counted = [place for place in likeness if place]
+    likeness = [measure for measure in measures(scores) if METRICS[measure[1]].group != "copies"]
+    counted = [place for measure in likeness if (place := placed.get((column["key"], *measure, None)))]
     at_floor = f"{counted.count(AT_FLOOR)} of {len(counted)}" if counted else None
     alone = [SyntheticSet(column["key"], "synthetic")]
     gain = next((_gain(arm) for arm in arms if arm.real and arm.synthetic == alone), None)
@@ -77,5 +64,4 @@ def _row(
 
 
 def _gain(arm: Arm) -> dict[str, Any]:
-    interval = f"{points(arm.low)} to {points(arm.high)}"
-    return {"text": points(arm.gain), "interval": interval, "verdict": verdict(arm.verdict)}
+    return {"text": points(gain_of(arm)[0]), "interval": interval(arm), "verdict": badge(arm.verdict)}

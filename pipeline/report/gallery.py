@@ -45,7 +45,7 @@ KINDS = {
 }
 
 
-def shown(runs: Sequence[RunInputs]) -> list[dict[str, Any]]:
+def context(runs: Sequence[RunInputs]) -> list[dict[str, Any]]:
     """Each kind of picture that any of the runs has: `name`, `title`, `reading`, and `figures`.
 
     A figure has `uri`, `alt` and `caption`.

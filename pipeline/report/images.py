@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.GifImagePlugin import GifImageFile
 
 from pipeline.data.image_set import ImageSet
 
@@ -87,6 +88,7 @@ def animation(path: Path) -> tuple[str, bool] | None:
     if not path.is_file():
         return None
     with Image.open(path) as gif:
+        assert isinstance(gif, GifImageFile)
         frames = [_frame(gif, i) for i in np.unique(np.linspace(0, gif.n_frames - 1, FRAMES).round().astype(int))]
         duration = gif.info.get("duration", 0)
     if len(frames) > 1:

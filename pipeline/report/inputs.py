@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.base.files import read_json
 from pipeline.downstream import records
 from pipeline.downstream.records import Comparison
 from pipeline.settings import Settings
@@ -32,7 +33,7 @@ class DatasetInputs:
     real: Path
     """The prepared image set, with `rejected.csv` beside its files."""
     evaluation: Path | None = None
-    """`evaluation.json` of held-out real images: floor and ceilings."""
+    """`evaluation.json` of held-out real images: floor and noise baselines."""
     runs: Sequence[RunInputs] = ()
     detection: Sequence[Path] = ()
     """A JSON file for each training arm of the detector, the arm `real` among them."""
@@ -62,6 +63,15 @@ class DatasetInputs:
             UserError: a file that is there and is no comparison.
         """
         return records.read(self.comparison) if self.comparison is not None and self.comparison.is_file() else None
+
+    def learned_in(self) -> dict[str, str]:
+        """By generator, the extractor in whose features it was trained, where it was (`features` of `model.json`).
+
+        Raises:
+            UserError: a file that is there and is no JSON object.
+        """
+        recipes = {run.model: read_json(path) for run in self.runs if (path := run.folder / "model.json").is_file()}
+        return {model: recipe["features"] for model, recipe in recipes.items() if recipe.get("features")}
 
     def evaluations(self) -> list[Path]:
         """All that are there, that of the real images first."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.base.files import write_whole
+from pipeline.evaluation.catalog import GROUPS, METRICS
 from pipeline.report import labels, tables
 from pipeline.report.findings import closest_alone
 from pipeline.report.tables import FLOOR, Judged, Reference, Score
@@ -53,8 +54,8 @@ def table(scores: Scores, models: Sequence[str], dataset: str) -> str:
         dataset: its name.
     """
     there = dict.fromkeys(name for name, *_, label in scores if label is None)
-    ceilings = [of for of in there if isinstance(of, Reference) and of != FLOOR]
-    names = [name for name in (FLOOR, *models, *ceilings) if name in there]
+    noise = [of for of in there if isinstance(of, Reference) and of != FLOOR]
+    names = [name for name in (FLOOR, *models, *noise) if name in there]
     if not names:
         return f"% {dataset}: nothing was measured\n"
     columns = len(names) + 2
@@ -71,8 +72,8 @@ def table(scores: Scores, models: Sequence[str], dataset: str) -> str:
     ]
     measures = dict.fromkeys((extractor, metric) for _, extractor, metric, label in scores if label is None)
     best = closest_alone(scores, models)
-    for group, title in labels.GROUPS.items():
-        mine = [measure for measure in measures if labels.metric(measure[1]).group == group]
+    for group, title in GROUPS.items():
+        mine = [measure for measure in measures if METRICS[measure[1]].group == group]
         if mine:
             lines += ["\\midrule", f"\\multicolumn{{{columns}}}{{l}}{{\\emph{{{escaped(title)}}}}} \\\\"]
             lines += [_measure(scores, *measure, names, best.get(measure)) for measure in mine]
@@ -93,7 +94,7 @@ def _measure(scores: Scores, extractor: str, metric: str, names: Sequence[Judged
     counts = sorted({score.n for score in found.values() if score})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}--{counts[-1]}"
     cells = [_cell(score, name == best) if score else "--" for name, score in found.items()]
-    title = f"{escaped(labels.title(extractor, metric))} {ARROWS[labels.metric(metric).better]}"
+    title = f"{escaped(METRICS[metric].title_of(extractor))} {ARROWS[METRICS[metric].better]}"
     return _row([title, n, *cells])
 
 

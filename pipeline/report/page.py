@@ -55,7 +55,7 @@ def write(
     curves = few_shot_curves.found(compared)
     numbers = tables.write_summary(evaluations, summary_csv, compared.values())
     latex.write(numbers, list(datasets), summary_csv.parent, _papers(compared, curves))
-    few = [few_shot_section.shown(of) for of in curves]
+    few = [few_shot_section.context(of) for of in curves]
     shared = {
         "facts": _facts(datasets, commit, date or datetime.now(UTC)),
         "version": version("pyrite"),
@@ -63,7 +63,7 @@ def write(
     found, pages = {}, {name: page_of(out_html, name) for name in datasets}
     papers = {name: summary_csv.parent / name / "table.tex" for name in datasets}
     for name, inputs in datasets.items():
-        found[name] = dataset_page.shown(name, inputs, compared[name], numbers[numbers["dataset"] == name], settings)
+        found[name] = dataset_page.context(name, inputs, compared[name], numbers[numbers["dataset"] == name], settings)
         pages[name].parent.mkdir(parents=True, exist_ok=True)
         files = {"first": out_html, "summary": summary_csv, "paper": papers[name]}
         files |= {"rejected": inputs.real / "rejected.csv"}

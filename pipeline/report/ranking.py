@@ -1,15 +1,15 @@
-"""The tables of measures: floor, generators and ceilings side by side."""
+"""The tables of metrics: floor, generators and noise baselines side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.report import labels
+from pipeline.evaluation.catalog import FEATURES, GROUPS, METRICS
 from pipeline.report.findings import closest_alone
 from pipeline.report.labels import number
 from pipeline.report.tables import FLOOR, Judged, Reference, Score
-from pipeline.report.verdict import COPYING, Scores, off, paired, ratio
+from pipeline.report.verdict import Scores, off, paired, ratio
 
 Key = tuple[Judged, str, str, str | None]  # of `tables.scores`
 AT_FLOOR = "at the floor"
@@ -19,13 +19,13 @@ NO_COPIES = "no sign of copies"  # as far from the training images as the floor,
 def measures(scores: Scores, label: str | None = None) -> list[tuple[str, str]]:
     """(extractor, metric) of all numbers of a class (None: of all classes): by group, then in order of appearance."""
     found = dict.fromkeys((extractor, name) for _, extractor, name, c in scores if c == label)
-    groups = list(labels.GROUPS)
-    return sorted(found, key=lambda measure: groups.index(labels.metric(measure[1]).group))
+    groups = list(GROUPS)
+    return sorted(found, key=lambda measure: groups.index(METRICS[measure[1]].group))
 
 
 def columns(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
-    """Floor, generators, ceilings: those with a number. `kind`, `key` (their name in `scores`), `name`, `note`."""
-    kinds = {FLOOR: "floor"} | dict.fromkeys(models, "model") | dict.fromkeys(ceilings(scores), "ceiling")
+    """Floor, generators, noise baselines that have a number: `kind`, `key` (name in `scores`), `name`, `note`."""
+    kinds = {FLOOR: "floor"} | dict.fromkeys(models, "model") | dict.fromkeys(noise_baselines(scores), "noise")
     there = {key[0] for key in scores}
     return [
         {"kind": kind, "key": key, "name": _name(key), "note": _note(scores, key)}
@@ -34,14 +34,9 @@ def columns(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def ceilings(scores: Scores) -> list[Reference]:
+def noise_baselines(scores: Scores) -> list[Reference]:
     """The images without any skill: noise, blurred noise."""
     return [of for of in dict.fromkeys(key[0] for key in scores) if isinstance(of, Reference) and of != FLOOR]
-
-
-def direction(name: str) -> str:
-    """In which direction a measure's numbers are closer to real ones."""
-    return labels.DIRECTIONS["copies" if name in COPYING else labels.metric(name).better]
 
 
 def places(scores: Scores) -> dict[Key, str]:
@@ -53,7 +48,7 @@ def places(scores: Scores) -> dict[Key, str]:
             asked = sum(len(others) for c, others in classes.items() if (c is None) == (label is None))
             wrong = off(pairs, asked)
             for (extractor, name), pair in pairs.items():
-                fine = NO_COPIES if name in COPYING else AT_FLOOR
+                fine = NO_COPIES if METRICS[name].group == "copies" else AT_FLOOR
                 found[model, extractor, name, label] = _off(*pair, name) if (extractor, name) in wrong else fine
     return found
 
@@ -85,7 +80,7 @@ def table(scores: Scores, models: Sequence[str]) -> dict[str, Any]:
     found, placed, best = columns(scores, models), places(scores), closest_alone(scores, models)
     groups: dict[str, list[dict[str, Any]]] = {}
     for measure in measures(scores):
-        group = labels.GROUPS[labels.metric(measure[1]).group]
+        group = GROUPS[METRICS[measure[1]].group]
         groups.setdefault(group, []).append(_row(scores, placed, found, best.get(measure), *measure))
     return {"columns": found, "groups": [{"title": title, "rows": rows} for title, rows in groups.items()]}
 
@@ -96,14 +91,15 @@ def by_class(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> l
     A row has the class's name as `label`, and `cells`.
     """
     tables, placed = [], places(scores)
-    shown = [column for column in columns(scores, models) if column["kind"] != "ceiling"]
+    shown = [column for column in columns(scores, models) if column["kind"] != "noise"]
     for measure in dict.fromkeys(m for c in classes for m in measures(scores, c)):
         rows = []
         for label in classes:
             cells = [cell(scores, placed, (column["key"], *measure, label)) for column in shown]
             if any(cells):
                 rows.append({"label": label, "cells": cells})
-        title = {"title": labels.title(*measure), "direction": direction(measure[1])}
+        extractor, name = measure
+        title = {"title": METRICS[name].title_of(extractor), "direction": METRICS[name].direction}
         tables.append(title | {"columns": shown, "rows": rows})
     return tables
 
@@ -120,15 +116,15 @@ def every(scores: Scores, models: Sequence[str], classes: Sequence[str]) -> dict
     for label in [None, *classes]:
         for extractor, name in measures(scores, label):
             cells = [cell(scores, placed, (column["key"], extractor, name, label)) for column in found]
-            metric = labels.metric(name)
-            row = {"group": labels.GROUPS[metric.group], "measure": metric.label, "label": label, "cells": cells}
-            rows.append(row | {"extractor": labels.EXTRACTORS.get(extractor, extractor), "n": _n(cells)})
+            metric = METRICS[name]
+            row = {"group": GROUPS[metric.group], "measure": metric.label, "label": label, "cells": cells}
+            rows.append(row | {"extractor": FEATURES.get(extractor, extractor), "n": _n(cells)})
     choices = {key: list(dict.fromkeys(row[key] for row in rows)) for key in ("group", "extractor", "label")}
     return {"columns": found, "rows": rows, "filters": {key: of for key, of in choices.items() if len(of) > 1}}
 
 
 def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
-    """For `figures.positions`: the measures that have a ratio to the floor, of each generator and ceiling."""
+    """For `figures.positions`: the measures that have a ratio to the floor, of each generator and noise baseline."""
     rows = []
     for extractor, name in measures(scores):
         floor = scores.get((FLOOR, extractor, name, None))
@@ -136,12 +132,12 @@ def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
         ratios = {
             model: tuple(max(end / floor.value, 0.01) for end in (score.value, score.low, score.high))
             for model, score in found.items()
-            if score and score.sure and ratio(score, floor, name) is not None
+            if score and score.sure and floor and ratio(score, floor, name) is not None
         }
         if ratios:
-            noise = {of.name: scores.get((of, extractor, name, None)) for of in ceilings(scores)}
-            noise = {c: ratio(score, floor, name) for c, score in noise.items() if score}
-            rows.append({"label": labels.title(extractor, name), "models": ratios, "ceilings": noise})
+            known = {of.name: scores.get((of, extractor, name, None)) for of in noise_baselines(scores)}
+            noise = {c: ratio(score, floor, name) for c, score in known.items() if score}
+            rows.append({"label": METRICS[name].title_of(extractor), "models": ratios, "noise": noise})
     return rows
 
 
@@ -158,9 +154,9 @@ def _row(
         if found:
             found["best"] = column["key"] == best
     return {
-        "title": labels.title(extractor, name),
-        "direction": direction(name),
-        "reading": labels.metric(name).reading,
+        "title": METRICS[name].title_of(extractor),
+        "direction": METRICS[name].direction,
+        "reading": METRICS[name].reading,
         "n": _n(cells),
         "cells": cells,
     }
@@ -179,6 +175,6 @@ def _name(key: Judged) -> str:
 
 def _note(scores: Scores, of: Judged) -> str:
     if isinstance(of, Reference):
-        return {"floor": "the floor", "ceiling": "a ceiling"}[of.kind]
+        return {"floor": "the floor", "noise baseline": "no skill"}[of.kind]
     seeds = max(score.seeds for key, score in scores.items() if key[0] == of)
     return f"mean of {seeds} seeds" if seeds > 1 else "one seed"

@@ -12,12 +12,12 @@ from pipeline.downstream.classifier.records import ClassifierResult
 from pipeline.downstream.classifier.scores import mean_roc
 from pipeline.downstream.records import Arm
 from pipeline.report import figures, images
-from pipeline.report.labels import points, spread
+from pipeline.report.labels import interval, points, spread
 
 LINES = 6  # arms in the figure
 
 
-def shown(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[str, Any] | None:
+def context(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[str, Any] | None:
     """What the template draws, None where there are not two classes that both have test images.
 
     The class to find is the one with fewer test images, as defects are.
@@ -74,7 +74,7 @@ def _row(arm: Arm, result: ClassifierResult, find: int) -> dict[str, Any]:
         "arm": arm.arm,
         "auroc": spread(auroc.repetitions),
         "gain": None if auroc.gain is None else points(auroc.gain),
-        "interval": None if auroc.gain is None else f"{points(auroc.low)} to {points(auroc.high)}",
+        "interval": None if auroc.gain is None else interval(auroc),
     } | _scores_at_threshold(result, find)
 
 

@@ -15,7 +15,7 @@ TITLES = {"macro_f1": "macro F1, %", LOSS: "log loss", "map50": "mAP50, %", "map
 WORDS = {"confidence": "surest", "nearest": "nearest"}  # of what a filter keeps
 
 
-def shown(arms: Sequence[Arm]) -> dict[str, Any] | None:
+def context(arms: Sequence[Arm]) -> dict[str, Any] | None:
     """What the template draws, None where nothing was chosen by validation images.
 
     Args:
@@ -62,6 +62,7 @@ def portion(ratio: float | None, filter_name: str | None, keep: float | None) ->
 
 def _plain(arm: Arm) -> dict[str, Any]:
     runs = arm.chosen.validation
+    assert runs is not None  # of an arm that validation images chose for
     scores = {name: [run[name] for run in runs] for name in runs[0]}
     texts = [f"{np.mean(of):.3f}" if name == LOSS else spread(of) for name, of in scores.items()]
     return {"arm": arm.arm, "scores": texts, "strongest": False}

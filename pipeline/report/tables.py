@@ -13,6 +13,7 @@ import pandas as pd
 from pipeline.base import csvfile
 from pipeline.base.files import read_json, whole
 from pipeline.downstream.records import Arm, Comparison
+from pipeline.evaluation import catalog
 from pipeline.settings import UserError
 
 MEASURED = ["dataset", "kind", "model", "seed", "extractor", "metric", "scope", "class", "value", "low", "high", "n"]
@@ -27,7 +28,7 @@ class Reference(NamedTuple):
     """Images that no generator drew, as a key: equal to no generator's name, whatever that is."""
 
     kind: str
-    """`floor` or `ceiling`."""
+    """`floor` or `noise baseline`."""
     name: str
 
 
@@ -60,11 +61,11 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
 
     Returns:
         Table with MEASURED; `seed` and `n` are nullable integers, a number that is not finite is missing. `kind` is
-        `generator`, `floor` or `ceiling` (and `detector` in the rows of others); `scope` is `set` for a number over all
-        classes, whose `class` is empty, and `class` for that of one.
+        `generator`, `floor` or `noise baseline` (and `detector` in the rows of others); `scope` is `set` for a number
+        over all classes, whose `class` is empty, and `class` for that of one.
 
     Raises:
-        UserError: a file that is not an evaluation.
+        UserError: a file that is not an evaluation, or has a metric that is not in the catalogue.
     """
     rows = [row for path in evaluations for row in _rows(path)]
     table = pd.DataFrame(rows, columns=MEASURED)
@@ -73,10 +74,17 @@ def summary(evaluations: Iterable[Path]) -> pd.DataFrame:
 
 
 def read(summary_csv: Path) -> pd.DataFrame:
-    """The table of a `summary.csv`; every text as it stands, also a class called `NA`."""
+    """The table of a `summary.csv`; every text as it stands, also a class called `NA`.
+
+    Raises:
+        UserError: a metric of the panel that is not in the catalogue.
+    """
     missing = {name: [""] for name in ("seed", "n", *NUMBERS)}
     types = dict.fromkeys(TEXTS, str) | {"seed": "Int64", "n": "Int64"}
-    return pd.read_csv(summary_csv, dtype=types, keep_default_na=False, na_values=missing)
+    table = pd.read_csv(summary_csv, dtype=types, keep_default_na=False, na_values=missing)
+    measured = table[table["kind"] != "detector"]
+    _check_metrics(summary_csv, zip(measured["extractor"], measured["metric"], strict=True))
+    return table
 
 
 def write_summary(evaluations: Iterable[Path], out_csv: Path, comparisons: Iterable[Comparison]) -> pd.DataFrame:
@@ -95,20 +103,20 @@ def detectors(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
 
 def _detector_rows(dataset: str, arm: Arm) -> Iterator[dict[str, Any]]:
-    head = {"dataset": dataset, "kind": "detector", "model": arm.arm, "extractor": "detector"}
+    head: dict[str, Any] = {"dataset": dataset, "kind": "detector", "model": arm.arm, "extractor": "detector"}
     head |= {"scope": "set", "class": "", "n": arm.n_test}
     for of in (arm, *arm.secondary):
         yield head | {"metric": of.metric} | _three(of.score, of.score_low, of.score_high)
         if of.gain is not None:
             verdict = {"verdict": arm.verdict if of is arm else None}
             yield head | {"metric": f"{of.metric}_gain"} | _three(of.gain, of.low, of.high) | verdict
-    for of in arm.by_class:
-        one = head | {"scope": "class", "class": of.name, "n": None}
-        yield one | {"metric": CLASS_SCORES[arm.task]} | _three(of.score, None, None)
-        if of.gain is not None:
-            yield one | {"metric": f"{CLASS_SCORES[arm.task]}_gain"} | _three(of.gain, of.low, of.high)
-    if (of := arm.label_efficiency) is not None:
-        yield head | {"metric": f"{arm.metric}_worth_images_a_class"} | _three(of.worth, of.low, of.high)
+    for row in arm.by_class:
+        one = head | {"scope": "class", "class": row.name, "n": None}
+        yield one | {"metric": CLASS_SCORES[arm.task]} | _three(row.score, None, None)
+        if row.gain is not None:
+            yield one | {"metric": f"{CLASS_SCORES[arm.task]}_gain"} | _three(row.gain, row.low, row.high)
+    if (like := arm.label_efficiency) is not None:
+        yield head | {"metric": f"{arm.metric}_worth_images_a_class"} | _three(like.worth, like.low, like.high)
 
 
 def _three(value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:
@@ -155,9 +163,19 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     body = read_json(path)
     try:
         head = {key: body[key] for key in ("dataset", "model", "seed")}
-        return [head | _whose(head, row) | {k: row[k] for k in OF_A_ROW} | _scope(row) for row in body["metrics"]]
+        rows = [head | _whose(head, row) | {k: row[k] for k in OF_A_ROW} | _scope(row) for row in body["metrics"]]
     except (KeyError, TypeError) as error:
         raise UserError(f"{path}: not an evaluation, {error} is missing") from None
+    _check_metrics(path, ((row["extractor"], row["metric"]) for row in rows))
+    return rows
+
+
+def _check_metrics(path: Path, measures: Iterable[tuple[str, str]]) -> None:
+    for measure in measures:
+        try:
+            catalog.find(*measure)
+        except LookupError as error:
+            raise UserError(f"{path}: {error} is unknown; was it made by another version? Evaluate again") from None
 
 
 def _whose(head: dict[str, Any], row: dict[str, Any]) -> dict[str, str]:
@@ -165,7 +183,7 @@ def _whose(head: dict[str, Any], row: dict[str, Any]) -> dict[str, str]:
     if head["seed"] is not None:
         return {"kind": "generator"}
     model = row.get("model", head["model"])
-    return {"kind": "floor" if model == FLOOR.name else "ceiling", "model": model}
+    return {"kind": "floor" if model == FLOOR.name else "noise baseline", "model": model}
 
 
 def _scope(row: dict[str, Any]) -> dict[str, str]:

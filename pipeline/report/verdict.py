@@ -13,8 +13,8 @@ from typing import NamedTuple
 from markupsafe import Markup
 from scipy.stats import norm
 
-from pipeline.report import labels
-from pipeline.report.labels import Better, number, question, short
+from pipeline.evaluation.catalog import METRICS, Better, Role
+from pipeline.report.labels import number
 from pipeline.report.tables import FLOOR, Judged, Score
 
 ALARM = 0.05  # chance that perfect images are called off by any measure
@@ -24,23 +24,6 @@ LISTED = 3  # things named in a clause; more would hide the worst
 Scores = Mapping[tuple[Judged, str, str, str | None], Score]  # the keys of `tables.scores`
 # Measures (extractor, metric) of one class that were taken of the generator and of the floor.
 Pairs = Mapping[tuple[str, str], tuple[Score, Score]]
-
-# Of copies only one direction tells: images far from the training images are no copies, whatever else they are.
-COPYING: Mapping[str, Better] = {
-    "copied": "lower",
-    "copied_area": "lower",
-    "nearest": "higher",
-    "nearest_pixels": "higher",
-    "ssim_nearest": "lower",
-    "d1_d2": "higher",
-    "authenticity": "higher",
-}
-RATIOS = ("nearest", "nearest_pixels")  # to the floor, which is 1
-TEXTURE = ("gram", "psd")  # distances of texture, which have a clause with the microstructure
-MISSING = ("recall", "coverage")  # real images that are not reached
-STRANGE = ("precision", "density")  # images that are like no real one
-BY_CLASS = ("recall", "coverage", "kid", "precision", "density")  # the plainest first
-LIKENESS = ("ssim_diversity", "ms_ssim_diversity")  # more of it is less variety
 
 
 class Verdict(NamedTuple):
@@ -82,7 +65,8 @@ def stretching(measures: int) -> float:
 
 def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
     """How many times the floor; None where the floor is near 0 or the measure has no such direction."""
-    if floor is None or labels.metric(metric).better != "lower" or metric in labels.ABOUT_ZERO or floor.value <= 0:
+    row = METRICS[metric]
+    if floor is None or row.better != "lower" or row.about_zero or floor.value <= 0:
         return None
     return score.value / floor.value
 
@@ -104,8 +88,8 @@ def off(pairs: Pairs, asked: int) -> Pairs:
     return {
         measure: (score, floor)
         for measure, (score, floor) in pairs.items()
-        if worse(score, floor, COPYING.get(measure[1], labels.metric(measure[1]).better), stretch)
-        and (measure[1] not in RATIOS or score.high < NEAR)
+        if worse(score, floor, METRICS[measure[1]].safe or METRICS[measure[1]].better, stretch)
+        and (METRICS[measure[1]].role != "ratio" or score.high < NEAR)
     }
 
 
@@ -125,8 +109,8 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
     """
     if not any(key[0] == model for key in scores):
         return Verdict(model, {"within": "nothing was measured"})
-    classes = paired(scores, model)
-    pairs = classes.pop(None, {})
+    found = paired(scores, model)
+    pairs, classes = found.get(None, {}), {label: of for label, of in found.items() if label is not None}
     if not pairs and any(key[0] == FLOOR for key in scores):
         return Verdict(model, {"within": "nothing can be said, for there are too few images"})
     if not pairs:
@@ -145,8 +129,8 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
 
 def _within(pairs: Pairs, wrong: Pairs) -> str:
     """The questions of which no measure is off. Copies have a clause of their own."""
-    asked = dict.fromkeys(question(metric) for _, metric in pairs if metric not in COPYING)
-    missed = {question(metric) for _, metric in wrong}
+    asked = dict.fromkeys(METRICS[name].question for _, name in pairs if METRICS[name].group != "copies")
+    missed = {METRICS[name].question for _, name in wrong}
     right = [name for name in asked if name not in missed]
     if len(right) == len(asked):
         return f"within the noise floor throughout ({listed(right, len(right))})"
@@ -156,30 +140,35 @@ def _within(pairs: Pairs, wrong: Pairs) -> str:
 def _distance(wrong: Pairs) -> str:
     """The first that is off: the others ask the same."""
     for measure, pair in wrong.items():
-        if labels.metric(measure[1]).group == "distance" and measure[1] not in TEXTURE:
+        if METRICS[measure[1]].group == "distance":
             return _beside(measure, pair)
     return ""
 
 
 def _structure(wrong: Pairs, directions: Mapping[str, str]) -> str:
     """The farthest from the floor first, each in the direction in which it differs, where there is one."""
-    found = [m for m in wrong if m[1] in TEXTURE or labels.metric(m[1]).group == "structure"]
+    found = [m for m in wrong if METRICS[m[1]].group in ("texture", "microstructure")]
     found.sort(key=lambda measure: -(ratio(*wrong[measure], measure[1]) or 0))
     return listed(list(dict.fromkeys(directions.get(m[1]) or _beside(m, wrong[m]) for m in found)), LISTED)
 
 
 def _variety(wrong: Pairs) -> str:
     found = []
-    pairs_alike = [m for m in wrong if m[1] in LIKENESS and wrong[m][0].value > wrong[m][1].value]
-    pairs_alike += [m for m in wrong if m[1] == "lpips_diversity" and wrong[m][0].value < wrong[m][1].value]
+    repeats = [m for m in _with_role(wrong, "likeness") if wrong[m][0].value > wrong[m][1].value]
+    repeats += [m for m in _with_role(wrong, "unlikeness") if wrong[m][0].value < wrong[m][1].value]
     for words, measures in (
-        ("too little variety", [m for name in MISSING for m in wrong if m[1] == name]),
-        ("too smooth or too alike" if ("pixels", "psd") in wrong else "repeats itself", pairs_alike),
-        ("some unreal", [m for name in STRANGE for m in wrong if m[1] == name]),
+        ("too little variety", _with_role(wrong, "missing")),
+        ("too smooth or too alike" if _with_role(wrong, "smoothness") else "repeats itself", repeats),
+        ("some unreal", _with_role(wrong, "unreal")),
     ):
         if measures:
             found.append(f"{words} ({_against(measures[0], wrong[measures[0]])})")
     return ", ".join(found)
+
+
+def _with_role(wrong: Pairs, role: Role) -> list[tuple[str, str]]:
+    """The plainest first."""
+    return sorted((m for m in wrong if METRICS[m[1]].role == role), key=lambda m: METRICS[m[1]].by_class)
 
 
 def _missing_classes(scores: Scores, classes: Mapping[str, Pairs]) -> str:
@@ -190,38 +179,38 @@ def _missing_classes(scores: Scores, classes: Mapping[str, Pairs]) -> str:
 
 
 def _worst_class(classes: Mapping[str, Pairs]) -> str:
-    """The class that is farthest off, by the first of BY_CLASS by which any is off."""
+    """The class that is farthest off, by the plainest metric by which any is off."""
     asked = sum(len(pairs) for pairs in classes.values())
     wrong = [(label, m, pair) for label, pairs in classes.items() for m, pair in off(pairs, asked).items()]
-    for name in BY_CLASS:
-        found = [(abs(score.value - floor.value), label, m) for label, m, (score, floor) in wrong if m[1] == name]
-        if found:
-            _, label, measure = max(found)
-            numbers = "" if name == "kid" else f" ({_against(measure, classes[label][measure])})"
-            return f"worst class {label}{numbers}"  # a kernel distance tells nobody how bad that is
-    return ""
+    wrong = [(label, m, pair) for label, m, pair in wrong if METRICS[m[1]].by_class]
+    if not wrong:
+        return ""
+    plainest = min((m[1] for _, m, _ in wrong), key=lambda name: METRICS[name].by_class)
+    _, label, measure = max((abs(pair[0].value - pair[1].value), c, m) for c, m, pair in wrong if m[1] == plainest)
+    # a kernel distance tells nobody how bad that is
+    numbers = "" if METRICS[plainest].about_zero else f" ({_against(measure, classes[label][measure])})"
+    return f"worst class {label}{numbers}"
 
 
 def _copies(pairs: Pairs, wrong: Pairs) -> str:
-    if not any(metric in COPYING for _, metric in pairs):
+    if not any(METRICS[name].group == "copies" for _, name in pairs):
         return ""
     for measure, (score, floor) in wrong.items():
-        if measure[1] == "copied":
-            return f"{100 * score.value:.0f} % copies"
-        if measure[1] == "copied_area":
-            return f"{100 * score.value:.0f} % of the area is pieces of training images"
-        if measure[1] in COPYING and not (measure[1] == "ssim_nearest" and _just_alike(pairs)):
+        row = METRICS[measure[1]]
+        if row.alarm:
+            return row.alarm.format(100 * score.value)
+        if row.group == "copies" and not (row.compared_with and _just_alike(pairs, row.name, row.compared_with)):
             return f"may copy ({_against(measure, (score, floor))})"
     return "no sign of copies"
 
 
-def _just_alike(pairs: Pairs) -> bool:
+def _just_alike(pairs: Pairs, nearest: str, among: str) -> bool:
     """Whether images are no more like their nearest training images, beside their likeness to each other, than new real
     images are: smooth images are like everything."""
     by_metric = {metric: pair for (_, metric), pair in pairs.items()}
-    if "ssim_diversity" not in by_metric:
+    if among not in by_metric:
         return False
-    (near, near_floor), (alike, alike_floor) = by_metric["ssim_nearest"], by_metric["ssim_diversity"]
+    (near, near_floor), (alike, alike_floor) = by_metric[nearest], by_metric[among]
     return near.low - alike.high <= near_floor.high - alike_floor.low
 
 
@@ -229,11 +218,15 @@ def _beside(measure: tuple[str, str], pair: tuple[Score, Score]) -> str:
     times = ratio(*pair, measure[1])
     if times is None:
         return _against(measure, pair)
-    return f"{short(*measure)} {times:.1f} × the floor" if times < 10 else f"{short(*measure)} {times:.0f} × the floor"
+    return f"{_short(measure)} {times:.1f} × the floor" if times < 10 else f"{_short(measure)} {times:.0f} × the floor"
 
 
 def _against(measure: tuple[str, str], pair: tuple[Score, Score]) -> str:
-    return f"{short(*measure)} {_rounded(pair[0].value)} against {_rounded(pair[1].value)}"
+    return f"{_short(measure)} {_rounded(pair[0].value)} against {_rounded(pair[1].value)}"
+
+
+def _short(measure: tuple[str, str]) -> str:
+    return METRICS[measure[1]].short_of(measure[0])
 
 
 def _rounded(value: float) -> str:

@@ -16,7 +16,7 @@ from pipeline.base.device import memory_limit, say_device, use_threads
 from pipeline.base.job import progress
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.models.base import GenerativeModel
+from pipeline.models.base import Boxed, GenerativeModel
 from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.export import export
 from pipeline.sampling.truncation import draw_truncated
@@ -70,6 +70,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
         grids.sheet(rows, columns=SHOWN).save(out / "samples.png")
         export(drawn, out / "export", settings.export, torch.get_num_threads())
         if generator.spec.boxes:
+            assert isinstance(generator, Boxed)  # no other family is trained with boxes
             labels = [w.model_label for w in wanted for _ in range(w.count)]
             write_boxes(generator, generator.spec.boxes, labels, drawn)
     except OSError as error:
@@ -108,7 +109,7 @@ def _write(
         progress("generate", total) as bar,
     ):
         for w in wanted:
-            judged = []
+            judged: list[torch.Tensor] = []
             for images in ahead(partial(_keep, writer, dtype), _batches(settings, generator, w)):
                 judged += list(images[: JUDGED - len(judged)])
                 bar.update(len(images))

@@ -89,7 +89,11 @@ def safe_names(names: list[str]) -> dict[str, str]:
 
 def tiff_options(meta: dict[str, Any], dimensions: int) -> dict[str, Any]:
     """What every TIFF of an image set says of itself: 2 dimensions are gray, 3 colour; the size of a pixel if known."""
-    options = {"photometric": "rgb" if dimensions == 3 else "minisblack", "metadata": None, "software": "Pyrite"}
+    options: dict[str, Any] = {
+        "photometric": "rgb" if dimensions == 3 else "minisblack",
+        "metadata": None,
+        "software": "Pyrite",
+    }
     if meta["pixel_size"] and meta["unit"] in MILLIMETRES:
         per_centimetre = 10 / (meta["pixel_size"] * MILLIMETRES[meta["unit"]])
         options |= {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}

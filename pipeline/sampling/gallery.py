@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,18 +72,20 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
     sitter = Sitter(model_files.load(model), settings, model_files.read_recipe(model)["data"])
     say_device(f"gallery of {model.parent.name}", sitter.model.device, sitter.model.decode_amp)
     parts = {
-        "truncation": (_sweep, settings.sweep),
-        "interpolation": (_interpolation, settings.interpolation),
-        "mixing": (_mixing, settings.mixing),
-        "strips": (_strips, settings.strips),
+        "truncation": partial(_sweep, sitter, settings.sweep, out) if settings.sweep else None,
+        "interpolation": partial(_interpolation, sitter, settings.interpolation, out)
+        if settings.interpolation
+        else None,
+        "mixing": partial(_mixing, sitter, settings.mixing, out) if settings.mixing else None,
+        "strips": partial(_strips, sitter, settings.strips, out) if settings.strips else None,
     }
-    wanted = {name: part for name, part in parts.items() if part[1] is not None}
+    wanted = {name: draw for name, draw in parts.items() if draw is not None}
     facts: Facts = {"version": METHOD["gallery"], "classes": list(sitter.labels), "seed": settings.seed}
     try:
         out.mkdir(parents=True, exist_ok=True)
         with memory_limit("gallery.batch", settings.batch), progress("gallery", len(wanted), "part") as bar:
-            for name, (draw, part) in wanted.items():
-                facts[name] = draw(sitter, part, out)
+            for name, draw in wanted.items():
+                facts[name] = draw()
                 bar.update()
         (out / "gallery.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
@@ -103,10 +106,9 @@ def _sweep(sitter: Sitter, part: Sweep, out: Path) -> Facts:
 def _interpolation(sitter: Sitter, part: Interpolation, out: Path) -> Facts:
     """Pair k of a class goes from its image 2k to its image 2k + 1."""
     labels, seeds = sitter.rows(2 * part.count)
-    first, last = seeds[::2], seeds[1::2]
+    ends = (x.split(sitter.settings.batch) for x in (labels[::2], seeds[::2], seeds[1::2]))
     ways = [
-        walk(sitter.model, *ends, part.frames, part.space)
-        for ends in zip(*(x.split(sitter.settings.batch) for x in (labels[::2], first, last)), strict=True)
+        walk(sitter.model, some, first, last, part.frames, part.space) for some, first, last in zip(*ends, strict=True)
     ]
     frames = [sitter.by_class(torch.cat(images)) for images in zip(*ways, strict=True)]
     pictures = [grids.sheet(rows, columns=part.count) for rows in frames]
@@ -133,7 +135,9 @@ def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
     """The preview shows the first strip of each class."""
     model, spec = wide(sitter.model, "gallery.strips"), sitter.model.spec
     (out / "strips").mkdir(exist_ok=True)
-    files, found, shown = safe_names(list(spec.classes)), {}, {}
+    files = safe_names(list(spec.classes))
+    found: dict[str, Facts] = {}
+    shown: dict[str, np.ndarray] = {}
     for name, label in sitter.labels.items():
         for i, seed in enumerate(sitter.seeds(label, part.count).tolist()):
             path = out / "strips" / f"{files[name]}_{i:06d}.tif"

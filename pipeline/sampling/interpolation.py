@@ -23,10 +23,12 @@ def walk(model: GenerativeModel, labels: Tensor, first: Tensor, last: Tensor, fr
     model.settle()
     labels = labels.to(model.device)
     start, end = (latents(seeds, model.latent_length).to(model.device) for seeds in (first, last))
-    in_styles = space == "w" and isinstance(model, StyledModel)
     for i in range(frames):
         t = i / (frames - 1)
-        yield _styles(model, labels, start, end, t) if in_styles else _latents(model, labels, start, end, t)
+        if space == "w" and isinstance(model, StyledModel):
+            yield _styles(model, labels, start, end, t)
+        else:
+            yield _latents(model, labels, start, end, t)
 
 
 @torch.no_grad()

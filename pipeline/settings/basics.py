@@ -16,12 +16,12 @@ METHOD = {
     "generate": 1,
     "blend": 1,
     "gallery": 1,
-    "evaluate": 4,
+    "evaluate": 5,
     "detect": 4,
     "pseudo_label": 2,
     "detect_boxes": 4,
     "compare": 1,
-    "report": 6,
+    "report": 7,
 }
 
 

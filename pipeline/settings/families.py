@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -52,6 +52,8 @@ class Training(Strict):
     """Stop after this many snapshots without a better held-out loss (of a family that has one) or KID; null never."""
     classes: Classes | None = None
     """Train on these classes only; null is all."""
+    family: str
+    """Name of the family."""
 
 
 class DCGANSettings(Training):
@@ -244,8 +246,8 @@ ModelSettings = Annotated[
     DCGANSettings | CGANSettings | WGANGPSettings | StyleGAN2ADASettings | DDPMSettings, Field(discriminator="family")
 ]
 
-FAMILY_SETTINGS = {
-    c.model_fields["family"].annotation.__args__[0]: c
+FAMILY_SETTINGS: dict[str, type[Training]] = {
+    get_args(c.model_fields["family"].annotation)[0]: c
     for c in (DCGANSettings, CGANSettings, WGANGPSettings, StyleGAN2ADASettings, DDPMSettings)
 }
 STYLED = tuple(name for name, of in FAMILY_SETTINGS.items() if of.has_styles)

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct
 from pipeline.settings.datasets import Dataset
@@ -160,8 +161,8 @@ def _keys(entries: str, entry: dict) -> set[str]:
     if entries == "datasets":
         return OWN if entry.get("patches_of") else set(Dataset.model_fields)
     family = entry.get("family")
-    known = isinstance(family, str) and family in FAMILY_SETTINGS
-    return set((FAMILY_SETTINGS[family] if known else Training).model_fields)
+    of = FAMILY_SETTINGS.get(family, Training) if isinstance(family, str) else Training
+    return set(of.model_fields)
 
 
 def _check_overlay(key: str, entries: str, overlay: dict) -> None:
@@ -224,7 +225,7 @@ def _assign(config: dict, path: list[str], value: Any) -> None:
     config[path[-1]] = value
 
 
-def _explain(error: dict) -> str:
+def _explain(error: ErrorDetails) -> str:
     path = _path(error["loc"])
     where = [str(p) for p in path]
     name = ".".join(where) or "configuration"
@@ -251,7 +252,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
-def _way_out(error: dict) -> str:
+def _way_out(error: ErrorDetails) -> str:
     """Where YAML takes what looks like one thing for another."""
     value = error["input"]
     match error["type"]:

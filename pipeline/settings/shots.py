@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeGuard
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -47,15 +47,14 @@ def expanded(datasets: Any) -> Any:
 def _patches(name: str, entry: Any, datasets: dict[str, Any]) -> dict[str, Any]:
     """The members of patches of a data set with a list of shots; none where it is not such."""
     of = entry.get("patches_of") if isinstance(entry, dict) else None
-    whole = datasets.get(of) if isinstance(of, str) else None
-    if not _is_list(whole):
+    if not isinstance(of, str) or not _is_list(whole := datasets.get(of)):
         return {}
     others = _members(of, whole)
     own = _members(name, entry | {"shots": whole["shots"]})
     return {member: entry | {"patches_of": other} for member, other in zip(own, others, strict=True)}
 
 
-def _is_list(entry: Any) -> bool:
+def _is_list(entry: Any) -> TypeGuard[dict[str, Any]]:
     return isinstance(entry, dict) and isinstance(entry.get("shots"), list)
 
 

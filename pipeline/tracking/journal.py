@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 EVENTS = "events.jsonl"
-HEAD = dict.fromkeys(("key", "stage", "name", "experiment", "attempt", "host"), str)  # of a `start`
+HEAD: dict[str, type] = dict.fromkeys(("key", "stage", "name", "experiment", "attempt", "host"), str)  # of a `start`
 HEAD |= {"attach": bool, "supersedes": list, "pid": int, "ts": int}
 THUMBNAIL = 256  # pixels; the MLflow page shows this copy
 
@@ -84,7 +84,7 @@ class Journal:
                 if resume and self._past:
                     self._held = []
                 else:
-                    self._begin()
+                    self._begin(self._folder)
         self.params(params or {})
         self.tags(tags or {})
 
@@ -114,7 +114,7 @@ class Journal:
         """A PNG file as one step of the image slider `key`; copied, so the file may go."""
         with self._harmless():
             self._decide(int(images))
-            if self._file < 0 or not self._is_new("image", key, int(images)):
+            if self._folder is None or self._file < 0 or not self._is_new("image", key, int(images)):
                 return
             from PIL import Image
 
@@ -174,25 +174,27 @@ class Journal:
             return
         held, self._held = self._held, None
         with self._harmless():
+            assert self._folder is not None  # or nothing would have been held
+            assert self._past is not None
             if images is not None and images <= self._past.first:
-                self._begin()
+                self._begin(self._folder)
             else:
-                self._continue()
+                self._continue(self._folder)
             for event in held:
                 self._append(event)
 
-    def _begin(self) -> None:
-        path = self._folder / EVENTS
+    def _begin(self, folder: Path) -> None:
+        path = folder / EVENTS
         supersedes = []
         if self._past:
             supersedes = [*self._past.head["supersedes"], self._past.head["attempt"]]
-            os.replace(path, self._folder / f"events.{self._past.head['attempt']}.jsonl")
+            os.replace(path, folder / f"events.{self._past.head['attempt']}.jsonl")
             self._past = None
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
         self._write("start", **self._head, attempt=uuid.uuid4().hex, supersedes=supersedes, **_process())
 
-    def _continue(self) -> None:
-        path = self._folder / EVENTS
+    def _continue(self, folder: Path) -> None:
+        path = folder / EVENTS
         self._torn = not _ends_with_newline(path)  # killed in the middle of a line
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._write("resume", **_process())
@@ -251,7 +253,8 @@ class Past(NamedTuple):
         head = head_of(path)
         if head is None:
             return None
-        points, reached = [], {}
+        points: list[int] = []
+        reached: dict[tuple[str, str], int] = {}
         for _, event in read_events(path):
             for name in _curves(event):
                 points.append(event["images"])

@@ -77,7 +77,7 @@ class Replay:
             try:
                 self.handlers[event["t"]](event)
             except self.store.Error as error:
-                self._refuse(event, error)
+                self._refuse(event, error, error.error_code)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 self._note(event, f"not understood: {error!r}")
             if len(self.metrics) >= BATCH["metrics"]:
@@ -130,6 +130,7 @@ class Replay:
 
     def _model(self, event: dict[str, Any]) -> None:
         files = [Path(event["path"]) / f"model.{end}" for end in ("safetensors", "json")]
+        assert self.entry.owner is not None  # a journal that waits is not sent
         if self._present(event, *files):
             self.store.add_model(self.state.run, self.entry.owner, event, files)
 
@@ -160,10 +161,11 @@ class Replay:
     def _send_batch(self, kind: str, items: list[Any]) -> None:
         """MLflow refuses all for a single bad one: halve until only that one is left out."""
         try:
-            self.store.client.log_batch(self.state.run, **{kind: items})
+            metrics, params, tags = (items if kind == name else () for name in BATCH)
+            self.store.client.log_batch(self.state.run, metrics, params, tags)
         except self.store.Error as error:
             if len(items) == 1:
-                self._refuse({"t": kind, **dict(items[0])}, error)
+                self._refuse({"t": kind, **dict(items[0])}, error, error.error_code)
             elif error.error_code in REFUSALS:
                 half = len(items) // 2
                 self._send_batch(kind, items[:half])
@@ -177,9 +179,9 @@ class Replay:
             self._note(event, f"no longer there: {', '.join(missing)}")
         return not missing
 
-    def _refuse(self, event: dict[str, Any], error: Exception) -> None:
+    def _refuse(self, event: dict[str, Any], error: Exception, code: str) -> None:
         """What MLflow will never take must not hold up the rest; anything else is tried again."""
-        if error.error_code not in REFUSALS:
+        if code not in REFUSALS:
             raise error
         self._note(event, without_password(str(error), self.store.uri))
 

@@ -21,8 +21,16 @@ def training(folder: Path, dataset: str, model: str, seed: int, settings: Mappin
     """
     tags = {"dataset": dataset, "model": model, "family": settings["family"], "seed": seed}
     tags |= {"config_hash": digest(settings), "data_hash": data["data_hash"]} | git_tags(CHECKOUT)
-    names = {"key": _key(dataset, model, seed), "stage": "train", "name": f"{model}-s{seed}", "experiment": dataset}
-    return Journal(folder, **names, resume=True, params=dict(settings) | {"seed": seed}, tags=tags)
+    return Journal(
+        folder,
+        key=_key(dataset, model, seed),
+        stage="train",
+        name=f"{model}-s{seed}",
+        experiment=dataset,
+        resume=True,
+        params=dict(settings) | {"seed": seed},
+        tags=tags,
+    )
 
 
 def addition(folder: Path, dataset: str, model: str, seed: int, stage: str):

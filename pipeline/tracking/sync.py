@@ -298,7 +298,7 @@ class Syncer:
         return {name: (self.store.experiment(name), list(models.values())) for name, models in chosen.items()}
 
     def _sync(self, entry: Entry, outcome: Outcome) -> None:
-        if entry.waiting or entry.superseded:
+        if entry.owner is None or entry.superseded:
             return
         run = self._run_of(entry.owner)
         if run != entry.state.run:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-Part, Made = TypeVar("Part"), TypeVar("Made")
+Part = TypeVar("Part")
+Made = TypeVar("Made")
 
 
 def ahead(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]:
@@ -16,7 +17,7 @@ def ahead(make: Callable[[Part], Made], parts: Iterable[Part]) -> Iterator[Made]
     its result.
     """
     with ThreadPoolExecutor(1) as thread:
-        waiting = None
+        waiting: Future[Made] | None = None
         for part in parts:
             ready, waiting = waiting, thread.submit(make, part)
             if ready is not None:

@@ -33,10 +33,11 @@ def model_spec(data: ImageSet, classes: list[str] | None, boxes: bool = False) -
         if not data.box_classes:
             raise UserError(f"boxes: true needs images with boxes, {data.path} has none")
         spec = spec._replace(boxes=tuple(data.box_classes))
-    for name in classes or []:
+    wanted = classes or []
+    for name in wanted:
         if name not in spec.classes:
             raise UserError(f"classes: `{name}` is not a class of {data.path}; it has {', '.join(spec.classes)}")
-        if classes.count(name) > 1:
+        if wanted.count(name) > 1:
             raise UserError(f"classes: `{name}` is named twice")
     if spec.symmetry == "dihedral" and spec.height != spec.width:
         raise UserError(f"symmetry: `dihedral` needs square images, these are {spec.height}x{spec.width}")
@@ -124,8 +125,8 @@ class Feed:
         images, masks = normalise(stored, self.maximum), None
         if self.box_classes:  # flipped as if they were colours of the image
             most = self.box_counts[order].max()
-            marks = (part[places, :most] for part in (self.kinds, self.boxes))
-            masks = covered(*marks, self.box_classes, *images.shape[2:])
+            kinds, boxes = (part[places, :most] for part in (self.kinds, self.boxes))
+            masks = covered(kinds, boxes, self.box_classes, *images.shape[2:])
             shown = augment(torch.cat([images, masks], 1), self.symmetry, draws)
             images, masks = shown.split([images.shape[1], self.box_classes], 1)
         else:
@@ -204,8 +205,8 @@ class _Mapped:
         self.ahead: tuple[np.ndarray, Future] | None = None
 
     def take(self, order: np.ndarray, places: Tensor) -> Tensor:
-        ready = self.ahead and np.array_equal(self.ahead[0], order)
-        return upload(self.ahead[1].result() if ready else self._read(order), self.device)
+        ready = self.ahead[1] if self.ahead and np.array_equal(self.ahead[0], order) else None
+        return upload(ready.result() if ready else self._read(order), self.device)
 
     def prepare(self, order: np.ndarray) -> None:
         self.ahead = (order, self.reader.submit(self._read, order))

@@ -129,7 +129,7 @@ def _tile(width: int) -> int:
     return min(width, 160)
 
 
-def _shorten(name: str, font: ImageFont.FreeTypeFont) -> str:
+def _shorten(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
     short = one_line(name[:LABEL])
     while font.getlength(short) > LABEL:
         short = short.rstrip("…")[:-1] + "…"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable
+from types import FrameType
+
+Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None
 
 STATUS = 75  # EX_TEMPFAIL: try again later
 
@@ -14,9 +18,9 @@ class Interrupt:
     A second one does what it did before. Outside the main thread nothing can be caught, and nothing is.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.signal: str | None = None
-        self._before: dict[signal.Signals, object] = {}
+        self._before: dict[signal.Signals, Handler] = {}
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():

@@ -129,8 +129,8 @@ class Crew:
         for rank, code in killed.items():
             return self._said(rank, f"killed by {signal.Signals(-code).name}")
         if self.store.check([FIRST]):
-            rank, _, text = self.store.get(FIRST).decode().partition(" ")
-            return self._said(int(rank), text)
+            first, _, text = self.store.get(FIRST).decode().partition(" ")
+            return self._said(int(first), text)
         for rank, code in ends.items():
             return self._said(rank, f"status {code}")
         return None
@@ -176,7 +176,9 @@ def _other(rank: int, processes: int, port: int, function: Callable, args: tuple
 
 
 def _end_with_rank_0() -> None:
-    parent_process().join()
+    rank_0 = parent_process()
+    assert rank_0 is not None  # it has started this process
+    rank_0.join()
     os._exit(1)
 
 

@@ -14,7 +14,9 @@ def layouts_of(data: ImageSet, rows: np.ndarray) -> list[Layout]:
     """The layouts of images by their positions (n,) in the set; boxes of other images are not looked at."""
     ids = data.metadata["id"].to_numpy()[rows]
     kinds = {name: i for i, name in enumerate(data.box_classes)}
-    table = data.boxes[data.boxes["id"].isin(ids)]
+    boxes = data.boxes
+    assert boxes is not None  # asked for of sets with boxes alone
+    table = boxes[boxes["id"].isin(ids)]
     found = {
         name: Layout(torch.tensor([kinds[label] for label in own["label"]]), torch.tensor(own[ENDS].to_numpy()))
         for name, own in table.groupby("id")

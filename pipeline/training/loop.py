@@ -25,6 +25,7 @@ from pipeline.base.job import progress, say
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.models import distributed
+from pipeline.models.base import Boxed
 from pipeline.settings import METHOD, Training, UserError
 from pipeline.training import health, model_files
 from pipeline.training.checkpoint import Checkpoints, alone, gather, read
@@ -111,8 +112,9 @@ class Run:
         model = pipeline.models.build(settings, self.spec, amp)
         model.keep_labels(self.feed.labels)
         if self.spec.boxes:
+            assert isinstance(model, Boxed)  # `model_spec` gives boxes to no other family
             model.keep_layouts(self.feed.labels.tolist(), self.feed.layouts)
-        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.model = model.to(self.device).to(memory_format=torch.channels_last)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.checkpoints = Checkpoints(state, _identity(settings, data, self.spec, seed))
@@ -365,7 +367,7 @@ class Run:
 
     def _facts(self) -> dict[str, Any]:
         counts = {f"parameters/{name}": n for name, n in model_files.parameters(self.model).items()}
-        facts = {"device": devices.device_name(self.device)}
+        facts: dict[str, Any] = {"device": devices.device_name(self.device)}
         facts["precision_used"] = devices.precision_name(self.model.amp)
         facts |= {"training_images": len(self.feed.rows), "cpus": os.cpu_count(), "processes": distributed.count()}
         return facts | counts

@@ -18,8 +18,7 @@ import pipeline.models
 from pipeline.base.device import amp_dtype, best_device, device_name, precision_name
 from pipeline.base.files import read_json, write_whole
 from pipeline.models.base import GenerativeModel
-from pipeline.settings import FAMILY_SETTINGS, ImageSpec, UserError
-from pipeline.settings.families import ModelSettings
+from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training, UserError
 
 VERSION = 1
 WEIGHTS, RECIPE, LAST = "model.safetensors", "model.json", "last.safetensors"
@@ -48,16 +47,18 @@ def save(
     """
     images = int(model.images_seen)
     last = safetensors.torch.save(averaged_weights(model))
-    earlier = best is not None and best[1] < images
+    seen = images if best is None else min(best[1], images)
+    earlier = seen < images
     payload = safetensors.torch.save(best_weights) if earlier else last
     recipe = {
         "version": VERSION,
         "settings": model.settings.model_dump(mode="json"),
         "spec": model.spec.described(),
         "seed": seed,
-        "images_seen": best[1] if earlier else images,
+        "images_seen": seen,
         "images_trained": images,
         "held_out_kid": best and best[0],
+        "features": model.features,
         "parameters": parameters(model),
         "seconds": round(seconds, 1),
         "device": device_name(model.device),
@@ -94,16 +95,17 @@ def load(folder: Path) -> GenerativeModel:
     model = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
     model.load_average(safetensors.torch.load(payload))
     model.images_seen.fill_(recipe["images_seen"])
-    return model.to(device, memory_format=torch.channels_last).eval().requires_grad_(False)
+    return model.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
-def _described(path: Path, recipe: dict[str, Any]) -> tuple[ModelSettings, ImageSpec]:
+def _described(path: Path, recipe: dict[str, Any]) -> tuple[Training, ImageSpec]:
     try:
         family = recipe["settings"]["family"]
         if family not in FAMILY_SETTINGS:
             raise UserError(f"{path}: family `{family}` is not one of {', '.join(FAMILY_SETTINGS)}")
         settings = FAMILY_SETTINGS[family].model_validate(recipe["settings"])
-        return settings, ImageSpec(**{k: tuple(v) if isinstance(v, list) else v for k, v in recipe["spec"].items()})
+        spec: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in recipe["spec"].items()}
+        return settings, ImageSpec(**spec)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{path}: damaged, it describes no model ({' '.join(str(error).split())[:200]})") from None
 

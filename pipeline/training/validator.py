@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.base.device import full_precision
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
-from pipeline.metrics import image_metrics
+from pipeline.metrics import distances
 from pipeline.metrics.random_networks import RandomNetworks
 from pipeline.models import distributed
 from pipeline.models.base import GenerativeModel
@@ -52,7 +52,7 @@ class Watch:
                 self.masks = coverage(layouts, len(spec.boxes), spec.height, spec.width)
             self.networks = RandomNetworks(spec.channels, min(spec.height, spec.width), device)
             vectors = self._vectors(self.images)
-            self.centre, self.scale = image_metrics.block_scale(vectors, self.networks.vector_blocks)
+            self.centre, self.scale = distances.block_scale(vectors, self.networks.vector_blocks)
             self.real = (vectors - self.centre) / self.scale
         self.best: dict[str, tuple[float, int]] = {}  # by measure: its lowest value and the images seen then
         self.weights: dict[str, Tensor] = {}  # averaged, of the lowest KID
@@ -69,7 +69,7 @@ class Watch:
         scalars = self._scalars(model, batch)
         seeds = torch.tensor([derive(int(label), i) for i, label in enumerate(self.labels)])
         drawn = self._vectors(draw(model, self.labels, seeds, batch))
-        scalars[KID] = image_metrics.kid((drawn - self.centre) / self.scale, self.real)
+        scalars[KID] = distances.kid((drawn - self.centre) / self.scale, self.real)
         for name in (KID, LOSS):
             if name in scalars and math.isfinite(scalars[name]):
                 self._note(name, scalars[name], images, model)

@@ -17,7 +17,7 @@ GIB = 1 << 30
 # Says which cards it was given, and holds them until its input ends.
 HOLDER = """
 import os, signal, sys
-from pipeline import cards
+from pipeline.base import cards
 signal.alarm(60)
 sizes = [{memory}] * {number}
 cards.visible = lambda: dict(zip(os.environ.get("CUDA_VISIBLE_DEVICES", "0,1,2,3").split(","), sizes))

@@ -1,6 +1,7 @@
 """Image sets to judge, made here: blobs of three sizes are three classes."""
 
 import hashlib
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from torch import nn
 
 from pipeline.base.weights import WEIGHTS
 from pipeline.data.image_set import ImageSet, ImageSetWriter
+from pipeline.evaluation import copies, local_copies, panel
 
 CLASSES = {"coarse": 3.0, "fine": 0.8, "middle": 1.6}  # width of the blobs, pixels
 
@@ -61,6 +63,47 @@ def real_set(tmp_path_factory):
         return made[name]
 
     return build
+
+
+@pytest.fixture(scope="module")
+def no_pieces():
+    """The search for pieces of training images, two thirds of a panel's time, finds none in whatever it is given."""
+    nothing = SimpleNamespace(smallest=17, areas=lambda made: np.zeros(len(made)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copies, "_piecewise", lambda *_: nothing)
+        yield
+
+
+def once(function, key):
+    """`function`, which is called once for all arguments of one key."""
+    known = {}
+
+    def call(*args):
+        name = key(*args)
+        if name not in known:
+            known[name] = function(*args)
+        return known[name]
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def pieces_searched_once():
+    """One search for pieces of the same training images, which looks at the same images, held-out ones above all, once:
+    what it finds depends on nothing else."""
+    search = local_copies.Search
+    same = once(search, lambda real, groups, rng: (real.tobytes(), tuple(groups), str(rng.bit_generator.state)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "areas", once(search.areas, lambda one, made: (id(one), made.tobytes())))
+        patch.setattr(local_copies, "Search", same)
+        yield
+
+
+@pytest.fixture
+def no_large_figures(monkeypatch):
+    """The panel without its figures of images, a third of what is left of its time without the search for pieces."""
+    for name in ("plot_closest", "plot_samples"):
+        monkeypatch.setattr(panel, name, lambda *_: None)
 
 
 class Mean(nn.Module):

@@ -13,7 +13,7 @@ from pipeline.evaluation.sample import Sample
 from pipeline.settings import Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(inception="off", class_feature_steps=20, subsets=20)
+SETTINGS = Evaluate(inception="off", imagenet=False, class_feature_steps=20, subsets=20)
 HASTY = SETTINGS.model_copy(update={"class_feature_steps": 2})  # where it does not matter what was learned
 SMALL = {"size": 32}
 

@@ -8,12 +8,14 @@ import pytest
 from PIL import Image
 
 from pipeline.base import symmetry
-from pipeline.evaluation import lpips, panel
+from pipeline.evaluation import copies, lpips, panel
+from pipeline.evaluation.catalog import names
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(class_feature_steps=0, inception="off", lpips="off", subsets=20)
-SHARES = ("authenticity", "copied", "copied_area")
+pytestmark = pytest.mark.usefixtures("pieces_searched_once")
+SETTINGS = Evaluate(class_feature_steps=0, imagenet=False, inception="off", lpips="off", subsets=20)
+SHARES = ("authenticity", "copy_rate", "copied_area")
 
 
 def judge(real, out, images, labels, settings=SETTINGS):
@@ -25,11 +27,18 @@ def judge(real, out, images, labels, settings=SETTINGS):
 
 
 @pytest.fixture(scope="module")
-def floor(real_set, tmp_path_factory):
+def floor(real_set, tmp_path_factory, pieces_searched_once):
     out = tmp_path_factory.mktemp("floor")
     panel.evaluate_real(SETTINGS, real_set(), out / "evaluation.json", "blobs")
     record = json.loads((out / "evaluation.json").read_text())
     return record, {row["metric"]: row for row in record["metrics"] if (row["model"], row["class"]) == ("real", None)}
+
+
+@pytest.fixture(scope="module")
+def new(real_set, tmp_path_factory):
+    """Record, numbers and folder of new images of the same kind."""
+    out = tmp_path_factory.mktemp("new")
+    return *judge(real_set(), out, blobs(label_list(150), 9), label_list(150)), out
 
 
 def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_set, floor, tmp_path):
@@ -44,34 +53,33 @@ def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_s
         planted[place] = source
     record, found = judge(real_set(), tmp_path, images, labels)
     usual = floor[1]
-    assert found["copied"]["value"] == 15 / 150
-    assert found["copied"]["low"] > 0.05
-    assert usual["copied"]["value"] == 0
+    assert found["copy_rate"]["value"] == 15 / 150
+    assert found["copy_rate"]["low"] > 0.05
+    assert usual["copy_rate"]["value"] == 0
     assert {pair["made"]: pair["real"] for pair in record["closest"]}.items() <= planted.items()
     distances = [pair["distance"] for pair in record["closest"]]
     assert len(distances) == 10
     assert distances == sorted(distances)
     assert 11 <= record["smallest_piece"] < 48
-    assert 0.95 < found["nearest_pixels"]["value"] < 1.05  # a median: a tenth does not move it
+    assert 0.95 < found["nn_distance_ratio_pixels"]["value"] < 1.05  # a median: a tenth does not move it
 
 
 def test_a_set_of_copies_fails_every_number_of_copies(real_set, floor, tmp_path):
     training = np.load(real_set() / "images.npy")[:90, :, ::-1]  # a flip has other features, but is a copy
     usual = floor[1]
     _, flipped = judge(real_set(), tmp_path / "flipped", training, label_list(90))
-    assert flipped["copied"]["value"] == 1
-    assert flipped["nearest_pixels"]["high"] < 0.1
+    assert flipped["copy_rate"]["value"] == 1
+    assert flipped["nn_distance_ratio_pixels"]["high"] < 0.1
     assert flipped["copied_area"]["value"] > 0.8 > 0.1 > usual["copied_area"]["high"]
     _, equal = judge(real_set(), tmp_path / "equal", training[:, :, ::-1], label_list(90))
-    for metric in ("nearest", "nearest_pixels", "d1_d2", "authenticity"):
+    for metric in ("nn_distance_ratio", "nn_distance_ratio_pixels", "nn_distance_ratio_1_2", "authenticity"):
         assert equal[metric]["high"] < 0.1 < usual[metric]["low"], metric
-    assert equal["copied"]["low"] > 0.9
+    assert equal["copy_rate"]["low"] > 0.9
 
 
-def test_new_images_are_within_the_floor(real_set, floor, tmp_path):
-    record, found = judge(real_set(), tmp_path, blobs(label_list(150), 9), label_list(150))
-    usual = floor[1]
-    for metric in ("nearest", "nearest_pixels", "d1_d2", "authenticity", "copied", "copied_area", "ms_ssim_diversity"):
+def test_new_images_are_within_the_floor(floor, new):
+    (record, found, _), usual = new, floor[1]
+    for metric in (*names("copies"), "pair_ms_ssim"):
         assert found[metric]["low"] <= usual[metric]["high"], metric
         assert usual[metric]["low"] <= found[metric]["high"], metric
     assert [found[metric]["n"] for metric in SHARES] == [150, 150, 150]
@@ -80,9 +88,9 @@ def test_new_images_are_within_the_floor(real_set, floor, tmp_path):
     ]
 
 
-def test_the_record_names_rows_of_both_sets(real_set, floor, tmp_path):
+def test_the_record_names_rows_of_both_sets(floor, new):
     labels = label_list(150)
-    record, _ = judge(real_set(), tmp_path, blobs(labels, 9), labels)
+    record, _, folder = new
     for pair in record["closest"]:
         assert set(pair) == {"made", "real", "distance", "shift", "view"}
         assert 0 <= pair["made"] < 150
@@ -93,7 +101,7 @@ def test_the_record_names_rows_of_both_sets(real_set, floor, tmp_path):
         assert 0 <= pair["real"] < 90
     shown = [labels[pair["made"]] for pair in record["neighbours"]]
     assert {label: shown.count(label) for label in set(labels)} == {"coarse": 3, "fine": 3, "middle": 3}
-    with Image.open(tmp_path / "closest.png") as figure:
+    with Image.open(folder / "closest.png") as figure:
         assert np.asarray(figure.convert("L")).std() > 10
 
 
@@ -103,16 +111,17 @@ def test_deep_and_coloured_copies(real_set, tmp_path, kinds):
     images = blobs(label_list(60), 9, **kinds)
     images[:30] = np.load(real / "images.npy")[:30, ::-1]
     _, found = judge(real, tmp_path, images, label_list(60))
-    assert found["copied"]["value"] == 0.5
+    assert found["copy_rate"]["value"] == 0.5
 
 
 def test_wide_images_and_none_held_out(tmp_path):
     images = blobs(label_list(60), 1, size=72)[:, 20:52]
     write_set(tmp_path / "real", images[:30], label_list(30))
     record, found = judge(tmp_path / "real", tmp_path, np.concatenate([images[:6, ::-1], images[36:]]), label_list(30))
-    assert found["copied"]["value"] == 6 / 30
-    assert {"d1_d2", "authenticity"} <= set(found)
-    assert "nearest_pixels: left out, it needs held-out real images to compare with" in record["notes"]
+    assert found["copy_rate"]["value"] == 6 / 30
+    assert {"nn_distance_ratio_1_2", "authenticity"} <= set(found)
+    lack = "it needs held-out real images to compare with: there are none"
+    assert f"nn_distance_ratio_pixels: left out, {lack}" in record["notes"]
     panel.evaluate_real(SETTINGS, tmp_path / "real", tmp_path / "real.json", "blobs")
     assert json.loads((tmp_path / "real.json").read_text())["closest"] == []
 
@@ -120,24 +129,24 @@ def test_wide_images_and_none_held_out(tmp_path):
 def test_images_too_small_to_prove_a_copy_say_so(real_set, tmp_path):
     real = real_set("small", size=14)
     record, found = judge(real, tmp_path, blobs(label_list(30), 9, size=14), label_list(30))
-    assert {"copied", "copied_area"}.isdisjoint(found)
+    assert {"copy_rate", "copied_area"}.isdisjoint(found)
     assert record["smallest_piece"] is None
-    assert any(note.startswith("copied_area: left out, the images are too small") for note in record["notes"])
-    assert "copied: left out, the images are too small, or too even, to prove a copy by its details" in record["notes"]
-    assert (
-        "ms_ssim_diversity: left out, images of 14 pixels have but one scale, which is ssim_diversity"
-        in record["notes"]
-    )
+    large = "left out, it needs images that are large and varied enough to prove it"
+    assert f"copied_area: {large}: these are too small, or too much alike" in record["notes"]
+    assert f"copy_rate: {large}: these have too few details" in record["notes"]
+    scales = "it needs images of two scales: those of 14 pixels have but one, which is pair_ssim"
+    assert f"pair_ms_ssim: left out, {scales}" in record["notes"]
 
 
 def test_lpips_of_pairs_where_its_weights_are(real_set, tmp_path, monkeypatch):
     """A stand-in whose distance is that of the mean gray of two images."""
+    monkeypatch.setattr(copies, "_piecewise", lambda *_: None)
     monkeypatch.setattr(panel.lpips, "network", lambda wanted, cache: lambda a, b: (a - b).abs().mean(dim=(1, 2, 3)))
     record, found = judge(real_set(), tmp_path, blobs(label_list(60), 9), label_list(60))
-    row = found["lpips_diversity"]
+    row = found["pair_lpips"]
     assert (row["extractor"], row["n"]) == ("lpips", 200)
     assert 0 < row["low"] <= row["value"] <= row["high"]
     small = real_set("too small for lpips", size=lpips.SMALLEST - 1)
     record, found = judge(small, tmp_path / "small", blobs(label_list(30), 9, size=30), label_list(30))
-    assert "lpips_diversity" not in found
-    assert "lpips_diversity: left out, its network needs 31 pixels a side, there are 30" in record["notes"]
+    assert "pair_lpips" not in found
+    assert any(note.endswith("31 pixels a side, there are 30") for note in record["notes"])

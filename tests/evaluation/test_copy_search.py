@@ -184,7 +184,7 @@ def test_images_that_show_nothing_are_nobodys_copies(real):
     ids=["plain", "small", "stripes", "black"],
 )
 def test_a_copy_is_proven_only_where_images_have_enough_to_tell_them_by(images, expected):
-    assert copy_search.bar(copy_search.details(images, np.arange(len(images)))) == expected
+    assert copy_search.proof_threshold(copy_search.details(images, np.arange(len(images)))) == expected
 
 
 def test_the_bar_of_small_images_is_lower_and_above_chance():
@@ -192,7 +192,7 @@ def test_the_bar_of_small_images_is_lower_and_above_chance():
     ends, less what whitening leaves."""
     images = stored([128 + 30 * np.random.default_rng(seed).normal(size=(24, 24)) for seed in range(400)])
     details = copy_search.details(images, np.arange(400))
-    bar = copy_search.bar(details)
+    bar = copy_search.proof_threshold(details)
     assert copy_search.LEAST <= bar < CERTAIN
     assert copy_search.find(details[:200], details[200:], 1).height.max() < bar - 2
     assert copy_search.find(details[:200, ::-1], details, 1).height.min() > bar
@@ -205,7 +205,7 @@ def test_on_steel_copies_are_found_and_images_of_other_classes_are_none(shared_d
     table = pd.read_csv(folder / "splits" / "train.csv")
     images = [Image.open(folder / "IMAGES" / file).convert("L").resize((SIDE, SIDE), 4) for file in table["file"]]
     details = copy_search.details(stored([np.asarray(image, float) for image in images]), np.arange(len(images)))
-    bar, classes = copy_search.bar(details[::14]), table["class"].to_numpy()
+    bar, classes = copy_search.proof_threshold(details[::14]), table["class"].to_numpy()
     assert bar == CERTAIN
     for label in np.unique(classes):
         mine = classes == label

@@ -11,10 +11,10 @@ from torch.nn import functional
 
 from pipeline.base.weights import WEIGHTS
 from pipeline.evaluation import distances
-from pipeline.evaluation.context import NEEDED, Context
+from pipeline.evaluation.context import Context, needed
 from pipeline.evaluation.features import Features
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics import image_metrics
+from pipeline.metrics.distances import block_scale, frechet, kid_of_groups, prdc
 from pipeline.metrics.intervals import draw, estimate, fraction, positive
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import CLASSES, label_list
@@ -72,9 +72,9 @@ def test_a_class_is_measured_as_if_there_were_no_other():
     labels = np.array(label_list(90))
     x, y = clouds(labels, 1), clouds(labels, 2)
     rows, _ = judged(sample(x, labels), sample(y, labels))
-    centre, scale = image_metrics.block_scale(y.astype(np.float32), (WIDTH,))
+    centre, scale = block_scale(y.astype(np.float32), (WIDTH,))
     alone = [(z.astype(np.float32)[labels == "coarse"] - centre) / scale for z in (x, y)]
-    assert {metric: rows[metric, "coarse"]["value"] for metric in VARIETY} == pytest.approx(image_metrics.prdc(*alone))
+    assert {metric: rows[metric, "coarse"]["value"] for metric in VARIETY} == pytest.approx(prdc(*alone))
     assert {rows[metric, "coarse"]["n"] for metric in VARIETY} == {30}
 
 
@@ -115,7 +115,7 @@ def test_whatever_the_classes_are_called_their_numbers_are_their_own():
 
 
 def test_the_extrapolated_distance_needs_twice_as_many_images():
-    labels = label_list(NEEDED["frechet_inf"] - 1)
+    labels = label_list(needed("frechet_inf") - 1)
     rows, notes = judged(sample(clouds(labels, 1), labels), sample(clouds(labels, 2), labels))
     assert ("frechet", None) in rows
     assert ("frechet_inf", None) not in rows
@@ -181,16 +181,14 @@ def test_intervals_of_distances_cover_the_mean_at_this_number_of_images():
         x, y = (0.8 * rng.standard_normal((10, 4))[groups] + 0.6 * rng.standard_normal((30, 4)) for _ in "xy")
         x = 1.2 * x + 0.8
         draws = draw(labels, labels, 30, 1, 20, seed, (groups, groups))
-        prdc = estimate(lambda a, b: np.array(list(image_metrics.prdc(a, b).values())), x, y, draws)
+        inside = estimate(lambda a, b: np.array(list(prdc(a, b).values())), x, y, draws)
 
         def kid(i, j, x=x, y=y):
-            return np.array(image_metrics.kid_of_groups(x[i], y[j], (labels[i], labels[j]), (groups[i], groups[j])))
+            return np.array(kid_of_groups(x[i], y[j], (labels[i], labels[j]), (groups[i], groups[j])))
 
         both = estimate(kid, np.arange(30), np.arange(30), draws)
-        shares = [(positive if k == 2 else fraction)(prdc.part(k)) for k in range(4)]
-        found.append(
-            [positive(estimate(image_metrics.frechet, x, y, draws)), positive(both.part(0), both.value[1]), *shares]
-        )
+        shares = [(positive if k == 2 else fraction)(inside.part(k)) for k in range(4)]
+        found.append([positive(estimate(frechet, x, y, draws)), positive(both.part(0), both.value[1]), *shares])
     value, low, high = np.moveaxis(np.array(found), 2, 0)
     held = ((low <= value.mean(axis=0)) & (value.mean(axis=0) <= high)).mean(axis=0)
     assert held.min() > 0.92 - 3 * 0.025

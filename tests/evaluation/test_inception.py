@@ -49,7 +49,7 @@ def test_weights_are_verified_once_a_job(stand_in, tmp_path, monkeypatch):
         write_set(tmp_path / name, blobs(label_list(60), seed), label_list(60), ["train"] * 30 + ["test"] * 30)
     read, digest = [], weights._sha256
     monkeypatch.setattr(weights, "_sha256", lambda path: read.append(path.name) or digest(path))
-    settings = Evaluate(weights=str(stand_in), class_feature_steps=0, subsets=2)
+    settings = Evaluate(weights=str(stand_in), class_feature_steps=0, imagenet=False, subsets=2)
     panel.evaluate_real(settings, tmp_path / "real", tmp_path / "real.json", "blobs")
     assert read == ["inception-2015-12-05.pt"]
     rows = json.loads((tmp_path / "real.json").read_text())["metrics"]

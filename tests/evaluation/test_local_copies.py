@@ -87,7 +87,7 @@ def test_the_bar_is_that_of_strangers():
     scenes = fine(TRAINING[:10])
     twice, half = np.concatenate([scenes, scenes]), np.concatenate([scenes, scenes[:3]])
     named, unnamed, few = (
-        local_copies.Search(images, groups, np.random.default_rng(0)).bar
+        local_copies.Search(images, groups, np.random.default_rng(0)).proof_threshold
         for images, groups in ((twice, np.tile(np.arange(10), 2)), (twice, np.arange(20)), (half, np.arange(13)))
     )
     assert named < 80

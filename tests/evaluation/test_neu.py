@@ -13,20 +13,21 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.preparing.tiling import resize
 from pipeline.evaluation import panel
+from pipeline.evaluation.catalog import names
 from pipeline.report import tables
-from pipeline.report.verdict import COPYING, off, paired, verdict
+from pipeline.report.verdict import off, paired, verdict
 from pipeline.settings import Dataset, Evaluate
 from pipeline.tracking.journal import null_journal
 from tests.evaluation.conftest import write_set
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_large_figures")]
 SIZE = 64
 SETTINGS = Evaluate(inception="off")
 DROPPED = "scratches"
-COPIES = set(COPYING)
+COPIES = set(names("copies"))
 DISTANCES = {"frechet", "frechet_inf", "kid", "gram"}
 VARIETY = {"precision", "recall", "density", "coverage"}
-LIKENESS = {"ssim_diversity", "ms_ssim_diversity"}  # of pairs, which grows with smoothness
+LIKENESS = {"pair_ssim", "pair_ms_ssim"}  # of pairs, which grows with smoothness
 PHASES = {"phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept"}
 
 
@@ -49,7 +50,7 @@ class Steel(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def steel(shared_data, tmp_path_factory):
+def steel(shared_data, tmp_path_factory, pieces_searched_once):
     folder, source = tmp_path_factory.mktemp("neu"), shared_data("neu_det")
     settings = Dataset(
         source=str(source / "IMAGES"),
@@ -114,9 +115,9 @@ def faulty(fault, images):
 @pytest.mark.parametrize(
     ("fault", "must", "may"),
     [
-        ("blurred", {"psd", "chords_dark", "coverage"}, DISTANCES | VARIETY | PHASES | LIKENESS | {"ssim_nearest"}),
+        ("blurred", {"psd", "chords_dark", "coverage"}, DISTANCES | VARIETY | PHASES | LIKENESS | {"nn_ssim"}),
         ("noised", {"psd", "frechet", "coverage"}, DISTANCES | VARIETY | PHASES | LIKENESS),
-        ("brighter", {"phase_fraction", "two_point"}, PHASES | DISTANCES | VARIETY | {"ssim_diversity"}),  # some clip
+        ("brighter", {"phase_fraction", "two_point"}, PHASES | DISTANCES | VARIETY | {"pair_ssim"}),  # some clip
     ],
 )
 def test_faulty_images_are_flagged_by_what_the_fault_concerns(steel, fault, must, may):
@@ -156,9 +157,9 @@ def moved(images):
 @pytest.mark.parametrize(
     ("fault", "must"),
     [
-        ("copied", {"nearest", "ssim_nearest", "nearest_pixels", "authenticity", "copied"}),
-        ("a third copied", {"ssim_nearest", "authenticity", "copied"}),
-        ("mirrored and shifted", {"nearest_pixels", "copied"}),
+        ("copied", {"nn_distance_ratio", "nn_ssim", "nn_distance_ratio_pixels", "authenticity", "copy_rate"}),
+        ("a third copied", {"nn_ssim", "authenticity", "copy_rate"}),
+        ("mirrored and shifted", {"nn_distance_ratio_pixels", "copy_rate"}),
     ],
 )
 def test_copies_are_flagged_as_copies_and_by_nothing_else(steel, fault, must):

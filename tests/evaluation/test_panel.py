@@ -9,11 +9,13 @@ from PIL import Image
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from pipeline.evaluation import features, panel
+from pipeline.evaluation import catalog, features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
-SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, subsets=20)
+# test_copies judges pieces, and draws deep and coloured images; figures of gray ones are those of `floor` and `good`.
+pytestmark = pytest.mark.usefixtures("no_pieces", "no_large_figures")
+SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, imagenet=False, subsets=20)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
 
@@ -42,7 +44,7 @@ def by_metric(record, model=None, label=None):
 
 
 @pytest.fixture(scope="module")
-def floor(real_set, tmp_path_factory):
+def floor(real_set, tmp_path_factory, no_pieces):
     out = tmp_path_factory.mktemp("floor")
     panel.evaluate_real(SETTINGS, real_set(), out / "evaluation.json", "blobs")
     return SimpleNamespace(out=out, record=json.loads((out / "evaluation.json").read_text()))
@@ -60,7 +62,7 @@ def stored(images):
     return np.rint(np.clip(images, 0, 255)).astype(np.uint8)
 
 
-# ---------------------------------------------------------------- floor and ceilings
+# ---------------------------------------------------------------- floor and noise baselines
 
 
 def test_held_out_images_are_far_below_noise(floor):
@@ -68,7 +70,7 @@ def test_held_out_images_are_far_below_noise(floor):
     for metric in DISTANCES:
         assert real[metric]["high"] < noise[metric]["low"]
     assert real["coverage"]["low"] > 10 * noise["coverage"]["high"]
-    assert real["nearest"]["value"] == 1
+    assert real["nn_distance_ratio"]["value"] == 1
     assert real["frechet"]["high"] < blurred["frechet"]["value"]  # though its spectra are those of the real images:
     assert overlap(real["psd"], blurred["psd"])
 
@@ -101,6 +103,13 @@ def test_the_record_is_whole(floor, good):
     assert {r["class"] for r in good.record["metrics"]} == {None, "coarse", "fine", "middle"}
 
 
+def test_every_number_has_a_row_in_the_catalogue_and_every_row_has_a_number_or_says_what_it_requires(good):
+    found = {catalog.find(row["extractor"], row["metric"]).name for row in good.record["metrics"]}
+    absent = [metric for name, metric in catalog.METRICS.items() if name not in found]
+    assert [metric.name for metric in absent if not metric.requires and metric.extractors != ("inception",)] == []
+    assert {metric.name for metric in absent if metric.requires} == {"grain_diameter", "pair_lpips"}
+
+
 def test_curves_are_in_the_users_unit_and_lie_in_the_band(good):
     psd = good.record["curves"]["psd"]
     assert psd["unit"] == "1/µm"
@@ -115,7 +124,8 @@ def test_figures_and_journal(floor, good):
             assert figure.size[0] > 700
             assert np.asarray(figure.convert("L")).std() > 10
     assert good.journal.numbers["final/kid_random"] == good.rows["kid"]["value"]
-    assert {"final/frechet_random", "final/psd", "final/nearest", "final/ssim_diversity"} <= set(good.journal.numbers)
+    known = {"final/frechet_random", "final/psd", "final/nn_distance_ratio", "final/pair_ssim"}
+    assert known <= set(good.journal.numbers)
     assert good.journal.files == [
         (n, "evaluation") for n in ("evaluation.json", "psd.png", "samples.png", "closest.png")
     ]
@@ -136,9 +146,9 @@ def test_a_perfect_generator_is_within_the_floor(floor, good):
         "astm_grain_size",
         "precision",
         "coverage",
-        "ssim_diversity",
-        "ssim_nearest",
-        "nearest",
+        "pair_ssim",
+        "nn_ssim",
+        "nn_distance_ratio",
     ):
         assert overlap(good.rows[metric], usual[metric]), metric
 
@@ -193,16 +203,16 @@ def test_copies_are_flagged_as_copies_and_pass_every_distance(real_set, floor, t
     training = np.load(real_set() / "images.npy")[:90]
     write_set(tmp_path / "synthetic", training, label_list(90))
     found, usual = judge(real_set(), tmp_path / "synthetic", tmp_path).rows, by_metric(floor.record, "real")
-    assert found["nearest"]["high"] == 0
-    assert found["ssim_nearest"]["low"] == pytest.approx(1)
+    assert found["nn_distance_ratio"]["high"] == 0
+    assert found["nn_ssim"]["low"] == pytest.approx(1)
     assert [m for m in DISTANCES if found[m]["low"] > usual[m]["high"]] == []
 
 
-def test_little_variety_shows_in_ssim_diversity(real_set, floor, tmp_path):
+def test_little_variety_shows_in_pair_ssim(real_set, floor, tmp_path):
     few = np.concatenate([blobs(label_list(6), 9)] * 20)
     write_set(tmp_path / "synthetic", few, label_list(120))
     found = judge(real_set(), tmp_path / "synthetic", tmp_path).rows
-    assert found["ssim_diversity"]["low"] > by_metric(floor.record, "real")["ssim_diversity"]["high"]
+    assert found["pair_ssim"]["low"] > by_metric(floor.record, "real")["pair_ssim"]["high"]
 
 
 def test_unequal_shares_of_the_classes_are_not_held_against_a_set(real_set, floor, tmp_path):
@@ -280,7 +290,7 @@ def test_no_grain_size_number_without_a_length(tmp_path, pixel_size, unit):
 
 def test_a_phase_that_holds_together_has_no_grains_and_that_is_said(floor):
     assert "grain_diameter" not in by_metric(floor.record, "real")
-    assert "grain_diameter: left out, in most real training images one region" in "\n".join(floor.record["notes"])
+    assert "grain_diameter: left out, it needs grains to tell apart: in most real" in "\n".join(floor.record["notes"])
 
 
 def test_constant_images_have_no_chords_and_are_counted(real_set, tmp_path):
@@ -318,6 +328,18 @@ def test_real_features_are_never_computed_twice(real_set, floor, tmp_path, monke
 # ---------------------------------------------------------------- deep, coloured, small
 
 
+def test_sets_are_compared_in_imagenet_features_where_these_are_wanted(floor, tmp_path):
+    assert not [r for r in floor.record["metrics"] if r["extractor"] == "imagenet"]
+    labels, splits = label_list(60), ["train"] * 36 + ["test"] * 24
+    write_set(tmp_path / "real", blobs(labels, 0, size=32), labels, splits)
+    settings = SETTINGS.model_copy(update={"imagenet": True, "subsets": 2})
+    panel.evaluate_real(settings, tmp_path / "real", tmp_path / "real.json", "blobs")
+    rows = json.loads((tmp_path / "real.json").read_text())["metrics"]
+    found = {r["model"]: r["value"] for r in rows if (r["extractor"], r["metric"]) == ("imagenet", "kid")}
+    assert found["real"] < 0.1 * found["blurred noise"] < found["noise"]
+    assert (tmp_path / "real" / "features-imagenet.npz").is_file()
+
+
 @pytest.mark.parametrize("kinds", [{"dtype": "uint16"}, {"channels": 3}], ids=["16 bit", "rgb"])
 def test_deep_and_coloured_images(real_set, tmp_path, kinds):
     real = real_set(str(kinds), **kinds)
@@ -332,7 +354,7 @@ def test_too_few_images_leave_metrics_out_and_say_how_many_they_need(real_set, t
     write_set(tmp_path / "synthetic", blobs(label_list(6), 9), label_list(6))
     judged = judge(real_set(), tmp_path / "synthetic", tmp_path)
     assert "frechet" not in judged.rows
-    assert {"gram", "psd", "nearest"} <= set(judged.rows)
+    assert {"gram", "psd", "nn_distance_ratio"} <= set(judged.rows)
     notes = "\n".join(judged.record["notes"])
     left = "frechet, frechet_inf, kid, precision, recall, density, coverage (random): left out, needs 20 images"
     assert left in notes
@@ -371,7 +393,7 @@ def test_no_held_out_images_means_no_floor_and_says_so(tmp_path):
     judged = judge(tmp_path / "real", tmp_path / "synthetic", tmp_path)
     for notes in (record["notes"], judged.record["notes"]):
         assert "no image is held out: there is no floor" in notes
-    assert "nearest" not in judged.rows
+    assert "nn_distance_ratio" not in judged.rows
 
 
 # ---------------------------------------------------------------- sets that do not fit

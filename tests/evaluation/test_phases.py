@@ -80,8 +80,8 @@ def test_another_threshold_is_kept_apart(tmp_path):
 def test_particles_have_diameters_and_pores_do_not(tmp_path, bright, dark, divided):
     images = discs(10, 11, bright, dark)
     real = write_set(tmp_path / "set", images, ["all"] * 10, pixel_size=2.0)
-    cut = phases.find_cut(real)
-    assert (cut.divided, cut.boundaries, cut.flat, cut.millimetres) == (divided, False, 0, 0.002)
+    cut = phases.find_binarisation(real)
+    assert (cut.has_grains, cut.boundaries, cut.single_phase, cut.millimetres) == (divided, False, 0, 0.002)
     found = phases.of_set(real, cut.threshold)
     counts = phases.part(found, "grains").sum(axis=0)
     assert (np.flatnonzero(counts).tolist(), counts.sum()) == (([22], 90) if divided else ([], 0))
@@ -96,14 +96,14 @@ def test_particles_have_diameters_and_pores_do_not(tmp_path, bright, dark, divid
 def test_images_of_one_phase_are_counted(tmp_path):
     images = discs(10, 11, 200, 60)
     images[:3] = 60
-    cut = phases.find_cut(write_set(tmp_path / "set", images, ["all"] * 10))
-    assert cut.flat == pytest.approx(0.3)
+    cut = phases.find_binarisation(write_set(tmp_path / "set", images, ["all"] * 10))
+    assert cut.single_phase == pytest.approx(0.3)
     assert "30% of the real training images show one phase only" in "\n".join(cut.notes())
 
 
 def test_curves_of_what_cannot_be_measured_are_left_out(tmp_path):
     real = write_set(tmp_path / "set", discs(10, 11, 200, 60), ["all"] * 10)
-    cut = phases.find_cut(real)
+    cut = phases.find_binarisation(real)
     reference = phases.of_set(real, cut.threshold)
     flat = statistics(np.full((4, 96, 96, 1), 60, np.uint8), cut.threshold)
     found = phases.curves(reference, flat, cut)
@@ -129,11 +129,11 @@ def rows_of(cut, candidate, reference):
 
 @pytest.fixture(scope="module")
 def steel(request, tmp_path_factory):
-    """Cut and statistics of a third of NEU's images, the floor of another third, and the pixels of the last."""
+    """Binarisation and statistics of a third of NEU's images, the floor of another, and the pixels of the last."""
     files = sorted((request.getfixturevalue("shared_data")("neu_det") / "IMAGES").glob("*.jpg"))
     images = np.stack([np.asarray(Image.open(f).convert("L"))[36:164, 36:164, None] for f in files])
     real = write_set(tmp_path_factory.mktemp("steel") / "set", images[::3], ["all"] * len(images[::3]))
-    cut = phases.find_cut(real)
+    cut = phases.find_binarisation(real)
     reference = phases.of_set(real, cut.threshold)
     return cut, reference, rows_of(cut, statistics(images[1::3], cut.threshold), reference), images[2::3]
 

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pipeline.evaluation import lpips
 from pipeline.evaluation.extractors import extractors
 from pipeline.evaluation.features import Extractor, computed
-from pipeline.evaluation.phases import Cut
+from pipeline.evaluation.phases import Binarisation
 from pipeline.settings import Evaluate, UserError
 from pipeline.training.validator import Watch
 from tests.evaluation.conftest import blobs, label_list, write_set
@@ -59,9 +59,9 @@ def test_every_extractor_looks_in_full_precision(stand_in, tmp_path, fast):
     assert fast == (True, True, True, "tf32", "tf32")
     real = write_set(tmp_path / "real", blobs(label_list(150), 0, size=32), label_list(150))
     found = extractors(
-        Evaluate(weights=str(stand_in), class_feature_steps=1), real, Cut(0.5, False, False, 0.0, None, "µm")
+        Evaluate(weights=str(stand_in), class_feature_steps=1), real, Binarisation(0.5, False, False, 0.0, None, "µm")
     )
-    for name in ("random", "inception", "domain"):
+    for name in ("random", "inception", "domain", "imagenet"):
         with Recorder() as recorder:
             computed(real.images[:4], name, found[name], "test")
         assert set(recorder.seen) == {WHOLE}, name

@@ -46,7 +46,7 @@ RECIPES = {
         "ema_half_life_images": 1000,
     },
     "ddpm": {
-        "total_images": 3000,
+        "total_images": 2000,
         "channels": 16,
         "multipliers": [1, 2],
         "blocks": 1,

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.data.image_set import ImageSetWriter
-from pipeline.metrics import image_metrics
+from pipeline.metrics import distances
 
 SIZE = 16
 WAVES = {"across": (3, 0), "along": (0, 3), "rising": (2, 2), "falling": (2, -2)}  # cycles an image, (rows, columns)
@@ -67,9 +67,7 @@ def distance(images: NDArray, labels: NDArray) -> float:
     0 for the true distribution whatever the phases, 1 for flat gray images, 2 for stripes of a wrong orientation.
     """
     real, classes = draw(2000, 1)
-    found = [
-        image_metrics.frechet(_moduli(images[labels == k]), _moduli(real[classes == k])) for k in range(len(WAVES))
-    ]
+    found = [distances.frechet(_moduli(images[labels == k]), _moduli(real[classes == k])) for k in range(len(WAVES))]
     return float(np.mean(found))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.metrics import image_metrics
+from pipeline.metrics import distances
 from pipeline.metrics.extrapolation import frechet_infinite
 from pipeline.metrics.intervals import draw, estimate, symmetric
 
@@ -22,7 +22,7 @@ def gaussians(n, repeats, shift=0.0, wider=1.0):
 def both(pairs, labels):
     """(repeats, 2) plain and extrapolated distances."""
     rng = np.random.default_rng(0)
-    return np.array([(image_metrics.frechet(x, y), frechet_infinite(x, y, labels, labels, rng)) for x, y in pairs])
+    return np.array([(distances.frechet(x, y), frechet_infinite(x, y, labels, labels, rng)) for x, y in pairs])
 
 
 @pytest.mark.parametrize("n", [60, 120])

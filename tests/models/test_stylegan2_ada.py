@@ -251,22 +251,16 @@ def assert_near(found, expected, tolerance):
             torch.testing.assert_close(f.double(), e, rtol=0, atol=tolerance * e.abs().max().item() + 1e-9)
 
 
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # the compiler looks at it
-def test_compiled_losses_have_the_gradients_of_float64():
-    """Compilation is for the two main phases; what is differentiated twice never meets it."""
-    for name, penalty in (("D", "_r1_loss"), ("G", "_path_loss")):
-        compiled, exact = tiny(compile=True), tiny().double()
-        for model in (compiled, exact):
-            model.augmentation.p.fill_(0.5)
-        loss = {"D": "_discriminator_loss", "G": "_generator_loss"}[name]
-        found = gradients(compiled, name, getattr(compiled, loss), whole(compiled))
-        expected = gradients(exact, name, getattr(exact, loss), double(exact))
-        assert len(compiled._compiled) == 2
-        assert_near(found, expected, 1e-3)
-        compiled._compiled.clear()
-        getattr(compiled, penalty)(whole(compiled))
-        assert not compiled._compiled
+@pytest.mark.parametrize(("loss", "penalty"), [("_discriminator_loss", "_r1_loss"), ("_generator_loss", "_path_loss")])
+def test_what_is_differentiated_twice_never_meets_the_compiler(loss, penalty, monkeypatch):
+    """Compilation is for the two main phases; its gradients are judged in test_compile."""
+    monkeypatch.setattr(torch, "compile", lambda module: module)
+    model = tiny(compile=True)
+    getattr(model, loss)(whole(model))
+    assert len(model._compiled) == 2
+    model._compiled.clear()
+    getattr(model, penalty)(whole(model))
+    assert not model._compiled
 
 
 @pytest.mark.parametrize("modulation", ["weights", "adain"])

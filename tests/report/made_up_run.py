@@ -65,9 +65,9 @@ MEASURES = [  # extractor, metric, floor, noise, n
     ("pixels", "chords_dark", 0.034, 0.81, 60),
     ("pixels", "mean_intercept", 0.041, 0.83, 60),
     ("pixels", "astm_grain_size", 10.4, 16.1, 60),
-    ("random", "nearest", 1.0, 4.4, 60),
-    ("pixels", "ssim_nearest", 0.33, 0.01, 60),
-    ("pixels", "ssim_diversity", 0.21, 0.005, 200),
+    ("random", "nn_distance_ratio", 1.0, 4.4, 60),
+    ("pixels", "nn_ssim", 0.33, 0.01, 60),
+    ("pixels", "pair_ssim", 0.21, 0.005, 200),
 ]
 
 
@@ -128,7 +128,7 @@ def closest_pairs(seed):
 
 def write_evaluation(path, model, seed, rows, offset, notes=()):
     body = {"version": 1, "dataset": "steel", "model": model, "seed": seed, "n_reference": 240, "n_sample": 240}
-    body |= {"phases": {"threshold": 0.502, "divided": False, "boundaries": False, "pixel": 0.5, "unit": "µm"}}
+    body |= {"phases": {"threshold": 0.502, "has_grains": False, "boundaries": False, "pixel": 0.5, "unit": "µm"}}
     curves = {"psd": psd_curve(offset)} | phase_curves(1 + offset / 12)
     body |= {"metrics": rows, "curves": curves, "notes": list(notes), "closest": closest_pairs(seed or 0)}
     if seed is not None:

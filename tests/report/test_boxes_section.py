@@ -39,7 +39,7 @@ def section(arms, files):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("detectors", "class_gains", "precision_recall"):
             patch.setattr(figures, name, lambda *numbers: "<svg/>")
-        return boxes_section.shown(*compared(files), ImageSet.open(files[0].parents[1] / "real"))
+        return boxes_section.context(*compared(files), ImageSet.open(files[0].parents[1] / "real"))
 
 
 def test_the_arms_stand_beside_the_one_that_pilots_chose(section):
@@ -101,10 +101,10 @@ def test_the_mean_of_a_curve_is_the_average_precision_in_the_table(arms, files):
 
 
 def test_plain_arms_alone_make_a_section_and_none_make_none(files, undrawn):
-    section = boxes_section.shown(*compared(files[:1]), ImageSet.open(files[0].parents[1] / "real"))
+    section = boxes_section.context(*compared(files[:1]), ImageSet.open(files[0].parents[1] / "real"))
     assert (section["pair"], section["by_class"]) == (["real"], None)
     assert findings.helped(compared(files[:1])[0], "mAP50") == []
-    assert boxes_section.shown([], {}, None) is None
+    assert boxes_section.context([], {}, None) is None
 
 
 def test_test_images_are_shown_evenly_and_names_are_no_formulas(files):

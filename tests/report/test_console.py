@@ -11,7 +11,7 @@ from tests.report.arms import arm, plain
 
 def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, capsys):
     rows = [
-        ["steel", "ceiling", "noise", None, "random", "kid", "set", "", 9.0, 8.0, 10.0, 40],
+        ["steel", "noise baseline", "noise", None, "random", "kid", "set", "", 9.0, 8.0, 10.0, 40],
         ["steel", "generator", "noise", 0, "random", "kid", "set", "", 1.0, 0.5, 1.5, 40],
         ["steel", "generator", "noise", 1, "random", "kid", "set", "", 2.0, 1.5, 2.5, 40],
         ["steel", "generator", "noise", 0, "random", "kid", "class", "all", 77.0, 1.5, 2.5, 40],
@@ -23,7 +23,7 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
     (tmp_path / "steel/detection/comparison.json").write_text(records.text(Comparison("steel", arms)))
 
     table = console.measures(tables.read(tmp_path / "summary.csv"))
-    assert list(table) == ["held-out real", "noise", "noise (ceiling)"]
+    assert list(table) == ["held-out real", "noise", "noise (no skill)"]
     assert table.to_numpy().tolist() == [[0.1, 1.5, 9.0]]
     console.main(tmp_path)
     printed = capsys.readouterr().out

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation import phases
+from pipeline.evaluation.catalog import METRICS, names
 from pipeline.evaluation.features import computed
-from pipeline.report import curves, figures, labels
+from pipeline.report import curves, figures
 from tests.report.made_up_run import phase_curves, psd_curve
 
 
@@ -43,8 +44,8 @@ def test_noise_is_never_drawn_as_the_held_out_images(tmp_path, monkeypatch):
     )
     model = write(tmp_path / "m", "sg2", [], ("sg2",), {"psd": psd_curve(4.0)})
     twin = write(tmp_path / "t", "sg2", [], ("sg2",), {"psd": psd_curve(2.0)})
-    for names in (("noise",), ("real", "noise")):
-        curves.psd(write(tmp_path / "r", "real", [], names, {"psd": psd_curve(1.0)}), {"sg2": [model, twin]})
+    for models in (("noise",), ("real", "noise")):
+        curves.psd(write(tmp_path / "r", "real", [], models, {"psd": psd_curve(1.0)}), {"sg2": [model, twin]})
     assert drawn[0][0] is None
     assert drawn[1][0] == psd_curve(1.0)["sample"]
     assert drawn[0][1]["sg2"] == pytest.approx(psd_curve(3.0)["sample"])  # the mean over seeds
@@ -81,8 +82,7 @@ def test_a_phase_figure_shows_where_something_happens():
 def test_every_statistic_of_the_phases_has_a_name_and_a_panel():
     images = np.zeros((4, 48, 48, 1), np.uint8)
     images[:, 8:16, 8:16] = images[:, 8:24, 24:40] = 200
-    cut = phases.Cut(0.5, divided=True, boundaries=False, flat=0.0, pixel=1.0, unit="µm")
+    cut = phases.Binarisation(0.5, has_grains=True, boundaries=False, single_phase=0.0, pixel=1.0, unit="µm")
     measured = computed(images, "phases", phases.extractor(cut.threshold), "test")
-    assert list(phases.curves(measured, measured, cut)) == list(figures.STRUCTURE)
-    named = {name for name, metric in labels.METRICS.items() if metric.group == "structure"}
-    assert {measure.name for measure in phases.measures(cut)} == named
+    assert list(phases.curves(measured, measured, cut)) == [metric.name for metric in METRICS.values() if metric.curve]
+    assert {measure.name for measure in phases.measures(cut)} == set(names("microstructure"))

@@ -15,7 +15,7 @@ def score(value, half=0.1, n=60, seeds=1):
 
 
 def frechet(**models):
-    references = {"real": FLOOR, "noise": Reference("ceiling", "noise")}
+    references = {"real": FLOOR, "noise": Reference("noise baseline", "noise")}
     return {(references.get(name, name), "random", "frechet", None): s for name, s in models.items()}
 
 
@@ -73,17 +73,17 @@ def test_fid_answers_only_where_it_was_measured_on_enough_images():
     assert first(2047).extractor == "random"
     assert first(2048).extractor == "inception"
     assert "FID was measured on 500 images; below 2048" in " ".join(
-        findings.cautions(findings.overall({("a", "inception", "fid", None): score(30, n=500)}, ["a"]), [])
+        findings.cautions(findings.overall({("a", "inception", "fid", None): score(30, n=500)}, ["a"]), [], {})
     )
 
 
 def test_ssim_is_ranked_by_its_distance_to_the_floor():
-    key = ("pixels", "ssim_diversity", None)
+    key = ("pixels", "pair_ssim", None)
     scores = {(FLOOR, *key): score(0.3), ("same", *key): score(0.9), ("near", *key): score(0.25)}
     assert [name for name, _ in findings.overall(scores, ["same", "near"])[0].models] == ["near", "same"]
 
 
-@pytest.mark.parametrize("metric", ["ssim_diversity", "lpips_diversity", "inception_score", "astm_grain_size"])
+@pytest.mark.parametrize("metric", ["pair_ssim", "pair_lpips", "inception_score", "astm_grain_size"])
 def test_a_collapsed_generator_is_not_closest_to_a_floor_that_nobody_measured(metric):
     key = ("random", metric, None)
     scores = {("collapsed", *key): score(0.001, 0.0005), ("varied", *key): score(0.3)}
@@ -118,12 +118,25 @@ def test_no_ratio_of_a_measure_whose_floor_is_near_zero():
 def test_few_seeds_and_few_repetitions_are_said():
     rankings = findings.overall(frechet(a=score(2, seeds=1), b=score(3, seeds=3)), ["a", "b"])
     boxes = plain("real", task="boxes", repetitions=[0.5] * 4)
-    text = " ".join(findings.cautions(rankings, [plain("real", repetitions=[0.5] * 3), boxes]))
+    text = " ".join(findings.cautions(rankings, [plain("real", repetitions=[0.5] * 3), boxes], {}))
     assert "trained once" in text
     assert "on 60 images" in text
     assert "The detectors were trained 3 times each" in text
     assert "The detectors of boxes were trained 4 times each" in text
-    assert findings.cautions(findings.overall({}, []), [plain("real")]) == []
+    assert findings.cautions(findings.overall({}, []), [plain("real")], {}) == []
+
+
+def test_a_generator_that_learned_from_the_features_it_is_measured_in_is_flattered_and_that_is_said():
+    scores = frechet(a=score(2), b=score(3))
+    scores |= {(model, "imagenet", m, None): score(3) for model in ("a", "b") for m in ("frechet", "kid")}
+    rankings = findings.overall(scores, ["a", "b"])
+    said = [c for c in findings.cautions(rankings, [], {"a": "imagenet"}) if "flatter" in c]
+    assert said == [
+        "a learned from the ImageNet features themselves: what is measured in these flatters such a generator; go by "
+        "the other measures."
+    ]
+    assert "a and b learned from the" in findings.cautions(rankings, [], dict.fromkeys("ab", "imagenet"))[0]
+    assert not [c for c in findings.cautions(rankings, [], {"a": "domain", "c": "imagenet"}) if "flatter" in c]
 
 
 BASE = plain("augmented")

@@ -17,7 +17,7 @@ from tests.report.reading import read
 
 CLASSES = ["all", "noise", "real", "floor", "mean", "NA", "set", "all classes", "$\\frac{a$", "real+all", ""]
 MODELS = ["real", "noise", "floor", "ceiling", "duplicates", "augmented", "real_only", "NA"]
-REFERENCES = [FLOOR, Reference("ceiling", "noise"), Reference("ceiling", "blurred noise")]
+REFERENCES = [FLOOR, Reference("noise baseline", "noise"), Reference("noise baseline", "blurred noise")]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_they_survive_the_file(made, tmp_path):
 def test_the_tables_of_the_page_show_each_where_it_belongs(made, scores):
     columns = ranking.columns(scores, MODELS)
     assert [column["key"] for column in columns] == [FLOOR, *MODELS, *REFERENCES[1:]]
-    assert [column["kind"] for column in columns] == ["floor"] + ["model"] * len(MODELS) + ["ceiling"] * 2
+    assert [column["kind"] for column in columns] == ["floor"] + ["model"] * len(MODELS) + ["noise"] * 2
     every = ranking.every(scores, MODELS, CLASSES)["rows"]
     shown = {(row["measure"], row["label"]): [cell["value"] for cell in row["cells"]] for row in every}
     assert len(shown) == len(every) == 2 + len(CLASSES)
@@ -100,7 +100,7 @@ def test_the_table_for_a_paper_sets_references_apart(scores):
 
 def test_the_console_does_too(made):
     table = console.measures(tables.summary(made[0].evaluations()))
-    assert list(table) == ["held-out real", *MODELS, "noise (ceiling)", "blurred noise (ceiling)"]
+    assert list(table) == ["held-out real", *MODELS, "noise (no skill)", "blurred noise (no skill)"]
     assert table.loc["Fréchet distance (random features)", "noise"] == made[1]["noise", "random", "frechet", None]
 
 

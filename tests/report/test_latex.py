@@ -16,7 +16,7 @@ def score(value, half, n=60):
 
 
 def frechet(**models):
-    references = {"real": FLOOR, "noise": Reference("ceiling", "noise")}
+    references = {"real": FLOOR, "noise": Reference("noise baseline", "noise")}
     return {(references.get(name, name), "random", "frechet", None): s for name, s in models.items()}
 
 
@@ -51,9 +51,9 @@ def test_braces_dollars_and_environments_are_balanced(made):
 
 def test_every_row_has_a_cell_for_every_column(made):
     columns = len(re.search(r"\\begin\{tabular\}\{(.+?)\}", made)[1])
-    assert columns == 2 + 5  # measure, n; floor, two generators, two ceilings
+    assert columns == 2 + 5  # measure, n; floor, two generators, two noise baselines
     rows = [line for line in made.splitlines() if line.endswith(r"\\")]
-    assert sum(line.startswith(r"\multicolumn{7}{l}") for line in rows) == 4  # groups
+    assert sum(line.startswith(r"\multicolumn{7}{l}") for line in rows) == 5  # groups
     for line in rows:
         if not line.startswith(r"\multicolumn"):
             assert unescaped(line, "&") == columns - 1, line

@@ -239,6 +239,15 @@ def test_the_images_that_the_kept_weights_had_seen_are_said_for_each_seed(run):
     assert "130 000, 130 000" in render(run).steel.words()
 
 
+def test_a_generator_that_learned_from_the_features_it_is_measured_in_is_named_with_the_cautions(run):
+    assert "learned from" not in render(run).steel.words()
+    for seed in run.inputs.of("cgan"):
+        (seed.folder / "model.json").write_text(json.dumps({"images_seen": 1, "features": "random"}))
+    pages = render(run)
+    for page in (pages.steel, pages.front):
+        assert "With care: cgan learned from the random features themselves: what is measured in" in page.words()
+
+
 def test_files_that_are_not_there_are_left_out(run):
     for name in ("model.json", "training.csv", "progress.gif", "evaluation.json", "gallery/gallery.json"):
         (run.inputs.runs[0].folder / name).unlink()

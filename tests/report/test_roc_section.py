@@ -53,7 +53,7 @@ def shown(tmp_path):
         write_set(tmp_path / "steel/real", np.random.default_rng(0), ["a"], {"train": 1}, "photo")
         inputs = DatasetInputs(tmp_path / "steel/real", detection=files)
         compared = compare("steel", inputs).compared()
-        return roc_section.shown(
+        return roc_section.context(
             compared.of("classification"), {of["arm"]: result_of(of, ClassifierResult) for of in results}
         )
 

@@ -24,7 +24,7 @@ def test_each_candidate_has_its_mean_and_the_chosen_one_is_marked():
     tried = [candidate(0.5, None, 1.0, 0.6, 0.7), candidate(0.5, "confidence", 0.25, 0.8, 0.9)]
     tried += [candidate(0.5, "nearest", 0.25, 0.8, 0.8), candidate(2.0, None, 1.0, 0.1, 0.2)]
     alone = [candidate(None, None, 1.0, 0.3, 0.3), candidate(None, "nearest", 0.25, 0.2, 0.2)]
-    found = selection_table.shown(
+    found = selection_table.context(
         [
             chose("augmented", [(0.80, 0.4), (0.90, 0.2)]),
             chose("real", [(0.70, 0.5), (0.70, 0.5)]),
@@ -50,7 +50,7 @@ def test_each_candidate_has_its_mean_and_the_chosen_one_is_marked():
 
 
 def test_where_nothing_was_chosen_nothing_is_shown():
-    assert selection_table.shown([chose("augmented"), chose("real"), chose("real+a", ratio=1.0, keep=1.0)]) is None
+    assert selection_table.context([chose("augmented"), chose("real"), chose("real+a", ratio=1.0, keep=1.0)]) is None
 
 
 def test_a_note_of_several_arms_is_said_once():

@@ -4,6 +4,7 @@ import math
 import pandas as pd
 import pytest
 
+from pipeline.evaluation.catalog import METRICS
 from pipeline.report import labels, tables
 from pipeline.settings import UserError
 
@@ -27,7 +28,7 @@ def test_summary_has_a_row_for_every_number_of_every_file(tmp_path):
     table = tables.write_summary(files, tmp_path / "summary.csv", [])
     written = pd.read_csv(tmp_path / "summary.csv", dtype={"seed": "Int64"})
     assert list(written.columns) == tables.COLUMNS
-    assert written["kind"].tolist() == ["floor", "ceiling", "generator"]
+    assert written["kind"].tolist() == ["floor", "noise baseline", "generator"]
     assert written["scope"].tolist() == ["set"] * 3
     assert written["model"].tolist() == table["model"].tolist() == ["real", "noise", "sg2"]
     assert written["value"].tolist() == [1, 90, 2]
@@ -119,8 +120,8 @@ def test_durations(seconds, text):
 
 
 def test_only_inception_may_be_called_fid():
-    assert labels.title("inception", "fid") == "FID"
-    assert labels.title("inception", "kid") == "KID"
+    assert METRICS["fid"].title_of("inception") == "FID"
+    assert METRICS["kid"].title_of("inception") == "KID"
     for extractor in ("random", "domain"):
-        assert "FID" not in labels.title(extractor, "frechet")
-        assert "KID" not in labels.title(extractor, "kid")
+        assert "FID" not in METRICS["frechet"].title_of(extractor)
+        assert "KID" not in METRICS["kid"].title_of(extractor)

@@ -24,9 +24,9 @@ REAL = {
     ("pixels", "two_point", None): score(0.1, 0.05),
     ("pixels", "chords_bright", None): score(0.1, 0.05),
     ("pixels", "chords_dark", None): score(0.1, 0.05),
-    ("pixels", "ssim_diversity", None): score(0.3),
-    ("random", "nearest", None): score(1.0),
-    ("pixels", "copied", None): score(0.0, 0.0),
+    ("pixels", "pair_ssim", None): score(0.3),
+    ("random", "nn_distance_ratio", None): score(1.0),
+    ("pixels", "copy_rate", None): score(0.0, 0.0),
     ("pixels", "copied_area", None): score(0.01, 0.01),
     ("random", "recall", "crazing"): score(0.9),
     ("random", "recall", "scratches"): score(0.78),
@@ -58,7 +58,7 @@ def test_what_is_off_is_said_by_question_and_in_the_direction_that_the_curves_sh
         recall=score(0.41),
         recall__scratches=score(0.41),
         chords_bright=score(0.22, 0.02),
-        copied=score(0.02, 0.01),
+        copy_rate=score(0.02, 0.01),
     )
     assert found.clauses == {
         "within": "within the noise floor on realism, power spectrum and S2",
@@ -83,7 +83,7 @@ def test_a_difference_without_a_direction_is_given_as_a_multiple_of_the_floor_th
 
 
 def test_repeating_and_strange_images():
-    found = judged(ssim_diversity=score(0.6), precision=score(0.5))
+    found = judged(pair_ssim=score(0.6), precision=score(0.5))
     assert found.clauses["variety"] == (
         "repeats itself (likeness of pairs 0.60 against 0.30), some unreal (precision 0.50 against 0.90)"
     )
@@ -91,9 +91,9 @@ def test_repeating_and_strange_images():
 
 
 def test_smooth_images_are_like_everything_which_is_no_sign_of_copies_or_of_repetition():
-    near = {(FLOOR, "pixels", "ssim_nearest", None): score(0.4), ("a", "pixels", "ssim_nearest", None): score(0.9)}
+    near = {(FLOOR, "pixels", "nn_ssim", None): score(0.4), ("a", "pixels", "nn_ssim", None): score(0.9)}
     scores = {(name, *key): value for name in (FLOOR, "a") for key, value in REAL.items()} | near
-    pairs, psd = ("a", "pixels", "ssim_diversity", None), ("a", "pixels", "psd", None)
+    pairs, psd = ("a", "pixels", "pair_ssim", None), ("a", "pixels", "psd", None)
     assert verdict(scores, "a", {}).clauses["copies"] == "may copy (likeness to the training images 0.90 against 0.40)"
     smooth = verdict(scores | {pairs: score(0.6), psd: score(3)}, "a", {})
     assert smooth.clauses["copies"] == "no sign of copies"
@@ -107,11 +107,11 @@ def test_a_class_without_images_is_named():
 
 
 def test_images_far_from_the_training_images_are_no_copies_and_a_little_nearer_is_no_proof():
-    assert judged(nearest=score(1.6)).clauses["copies"] == "no sign of copies"
-    assert judged(nearest=score(0.85, 0.04)).clauses["copies"] == (
+    assert judged(nn_distance_ratio=score(1.6)).clauses["copies"] == "no sign of copies"
+    assert judged(nn_distance_ratio=score(0.85, 0.04)).clauses["copies"] == (
         "may copy (distance to the training images 0.85 against 1.00)"
     )
-    assert judged(nearest=score(0.93, 0.001)).clauses["copies"] == "no sign of copies"
+    assert judged(nn_distance_ratio=score(0.93, 0.001)).clauses["copies"] == "no sign of copies"
 
 
 def test_without_a_floor_nothing_is_said():

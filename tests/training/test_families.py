@@ -18,7 +18,8 @@ QUICK = Path(__file__).resolve().parents[2] / "config" / "quick.yaml"
 
 def small(family, images):
     """The family's settings under the overlay of tiny budgets."""
-    overlay = yaml.safe_load(QUICK.read_text())["all_models"] | {"total_images": images, "batch": 4}
+    tiny = {"total_images": images, "batch": 4, "sampling_steps": 2}
+    overlay = yaml.safe_load(QUICK.read_text())["all_models"] | tiny
     config = {"datasets": {"d": {"source": "voronoi"}}, "models": {"m": {"family": family}}, "all_models": overlay}
     return load(config).models["m"]
 
@@ -55,10 +56,10 @@ def stopped(step, update):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", FAMILIES)
-def test_kill_9_at_several_points_ends_in_the_same_bits(family, tmp_path):
+def test_kill_9_at_several_points_ends_in_the_same_bits(tmp_path):
+    """Of the family with the most to keep; all of them are interrupted above, and killed at any moment in test_loop."""
     data = image_set(tmp_path / "real", size=32, symmetry="dihedral")
-    settings = small(family, 60)
+    settings = small("stylegan2_ada", 60)
     train(settings, data, tmp_path / "whole" / "out", tmp_path / "whole" / "state", 0, Events(), threads=1)
     killed = tmp_path / "killed"
     for moment in ("in the payload", "before the name", "after the name"):  # each six checkpoints after the last

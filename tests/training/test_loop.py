@@ -408,6 +408,12 @@ def test_the_console_names_device_precision_and_the_memory_of_an_update_once(dat
     assert len(re.findall(r"an update of 4 images at once took .* of .* GiB\n", said)) == 1
 
 
+def test_the_recipe_names_the_features_that_a_family_learned_from(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(Tiny, "features", "imagenet")
+    run(data, tmp_path)
+    assert model_files.read_recipe(tmp_path / "out")["features"] == "imagenet"
+
+
 def test_damaged_model_is_refused(data, tmp_path):
     run(data, tmp_path)
     path = tmp_path / "out" / "model.json"

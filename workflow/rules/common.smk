@@ -234,7 +234,8 @@ def vgg19(model):
 
 
 def extractors():
-    return ["random", "inception"] if inception() else ["random"]
+    wanted = {"inception": inception(), "imagenet": SETTINGS.evaluate.imagenet}
+    return ["random", *(name for name, made in wanted.items() if made)]
 
 
 def tracking(command):

@@ -16,10 +16,10 @@ from pipeline.base.job import progress, say
 from pipeline.data import box_store
 from pipeline.data.annotations import yolo
 from pipeline.data.annotations.clip import judged, seen
-from pipeline.data.annotations.files import annotations, names_file
+from pipeline.data.annotations.files import all_annotations, names_file
 from pipeline.data.annotations.match_names import Ambiguous, Names
 from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
-from pipeline.data.annotations.records import Reading, Record, Region
+from pipeline.data.annotations.records import Fault, Reading, Record, Region
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import list_images, preview, tiling
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Remarks
@@ -60,22 +60,24 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         UserError: no annotations, none that gives a box, a class that is asked for without a box.
     """
     images = ImageSet.open(folder)
-    remarks = Remarks()
+    boxes, source, remarks = settings.boxes, settings.source, Remarks()
+    assert boxes is not None  # of a data set that is annotated
+    assert source is not None
     with Pool(workers, SECONDS, READERS * memory) as pool:
-        listed = list_images.listed(pool, listing(settings.source), settings, Rejections())
-        readings = _read(pool, settings.boxes)
+        listed = list_images.listed(pool, listing(source), settings, Rejections())
+        readings = _read(pool, boxes)
     headers = {header.source: header for _, some in listed for header in some}
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
-        known = _known(settings.boxes, images, headers, readings, remarks)
-        placed = _placed(settings, images, headers, known, remarks)
+        known = _known(boxes, images, headers, readings, remarks)
+        placed = _placed(settings, boxes, images, headers, known, remarks)
         _other_classes(images, known, remarks)
-        classes = _classes(settings.boxes, placed, len(readings), remarks)
+        classes = _classes(boxes, placed, len(readings), remarks)
         remarks.write(folder / "boxes_remarks.csv")
         table = pd.DataFrame(placed.rows, columns=box_store.COLUMNS)
         sources = images.metadata["source"]
         unknown = images.metadata["id"][~sources.isin(list(known))].tolist()
-        box_store.write(folder, images.meta["data_hash"], table, classes, unknown, settings=settings.boxes.model_dump())
-        lines = [*_headline(images, table, unknown), *_edges(settings.boxes, placed), *remarks.counted()]
+        box_store.write(folder, images.meta["data_hash"], table, classes, unknown, settings=boxes.model_dump())
+        lines = [*_headline(images, table, unknown), *_edges(boxes, placed), *remarks.counted()]
         for line in lines:
             say(line)
         preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
@@ -85,7 +87,7 @@ def _read(pool: Pool, boxes: Boxes) -> dict[str, Reading]:
     """What each annotation file holds, by its name."""
     file = names_file(boxes)
     names = boxes.names if isinstance(boxes.names, list) else yolo.read_names(file) if file else []
-    tasks = [ReadTask(annotation, boxes.format, names) for annotation in annotations(boxes)]
+    tasks = [ReadTask(annotation, boxes.format, names) for annotation in all_annotations(boxes)]
     readings = {}
     with progress("reading boxes", len(tasks), "file") as bar:
         for task, found in pool.map(read_file, tasks):
@@ -172,7 +174,7 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
         try:
             inside, cut = judged(region, height, width)
         except Rejected as reason:
-            faults.append((str(region), str(reason)))
+            faults.append(Fault(str(region), str(reason)))
             continue
         if inside in kept:
             remarks.add(header.source, str(region), LEFT_OUT, "is the same as another of its image")
@@ -180,8 +182,8 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
         if cut:
             remarks.add(header.source, str(region), CLIPPED, "reaches out of the image")
         kept[inside] = None
-    for box, reason in faults:
-        remarks.add(header.source, box, LEFT_OUT, reason)
+    for fault in faults:
+        remarks.add(header.source, fault.box, LEFT_OUT, fault.reason)
     if faults and not kept:  # a defect is there: to call the image background would be wrong
         raise Rejected("none of its boxes can be used")
     return list(kept)
@@ -190,7 +192,14 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
 # ---------------------------------------------------------------- which boxes a prepared image has
 
 
-def _placed(settings: Dataset, images: ImageSet, headers: dict[str, Header], known: Known, remarks: Remarks) -> Placed:
+def _placed(
+    settings: Dataset,
+    boxes: Boxes,
+    images: ImageSet,
+    headers: dict[str, Header],
+    known: Known,
+    remarks: Remarks,
+) -> Placed:
     rows, shown = [], set()
     cut = slivers = 0
     for image in images.metadata.itertuples():
@@ -199,7 +208,7 @@ def _placed(settings: Dataset, images: ImageSet, headers: dict[str, Header], kno
             part = seen(region, square, settings.size)
             if part is None:
                 continue
-            if part.share < settings.boxes.visible:
+            if part.share < boxes.visible:
                 slivers += 1
                 continue
             rows.append((image.id, *part.region))

@@ -74,8 +74,9 @@ def _id(entry: dict, key: str = "id") -> str:
     value = entry.get(key)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    counted = isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,18}", value)
-    return value if counted else json.dumps(value)
+    if isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,18}", value):
+        return value
+    return json.dumps(value)
 
 
 def _file(image: dict) -> str:

@@ -20,7 +20,7 @@ class Annotation(NamedTuple):
     """Path relative to the folder of all, with `/`, printable: what messages and tables call it."""
 
 
-def annotations(boxes: Boxes, where: str = "boxes") -> list[Annotation]:
+def all_annotations(boxes: Boxes, where: str = "boxes") -> list[Annotation]:
     """Every file of `boxes.path`, each once, in natural order.
 
     Raises:
@@ -58,7 +58,7 @@ def names_file(boxes: Boxes, where: str = "boxes") -> str | None:
 def files(boxes: Boxes, where: str = "boxes") -> list[str]:
     """Everything that is read: the annotations and the file of names. Raises UserError as both do."""
     names = names_file(boxes, where)
-    return [annotation.path for annotation in annotations(boxes, where)] + ([names] if names else [])
+    return [annotation.path for annotation in all_annotations(boxes, where)] + ([names] if names else [])
 
 
 def _found(boxes: Boxes, where: str) -> dict[str, str]:

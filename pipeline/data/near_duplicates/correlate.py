@@ -89,7 +89,7 @@ def evened(gray: NDArray) -> NDArray[np.int8]:
     return np.clip(np.rint(STEPS * white / np.where(bare, np.inf, deviation)), -127, 127).astype(np.int8)
 
 
-def _smooth(images: NDArray[np.float32], deviation: float) -> NDArray[np.float32]:
+def _smooth(images: NDArray[np.floating], deviation: float) -> NDArray[np.floating]:
     """As `ndimage.gaussian_filter` along rows and columns; as products of matrices, several times faster."""
     height, width = images.shape[1:]
     if max(height, width) > LONGEST:
@@ -112,7 +112,7 @@ def reduced(images: NDArray, k: int) -> NDArray:
     return sum(strips[..., i::k] for i in range(k)) / k
 
 
-def _whitened(images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _whitened(images: NDArray[np.floating]) -> NDArray[np.floating]:
     """(n, H, W), each with its smoothed power spectrum made even; mean 0."""
     _, height, width = images.shape
     period = tuple(fft.next_fast_len(side + int(4 * SMOOTH), real=True) for side in (height, width))
@@ -152,11 +152,10 @@ class Correlator:
         twice[0] = twice[self.period[1] // 2 if self.period[1] % 2 == 0 else 0] = 1  # first and, if even, the last
         self.twice = np.tile(twice, self.period[0]).astype(np.float32) / math.prod(self.period)
 
-    def spectra(self, details: NDArray[np.int8]) -> Spectra:
+    def spectra(self, details: NDArray[np.int8] | NDArray[np.float32]) -> Spectra:
         """Of images (n, h, w) as `details` makes them."""
         blocks = (details[start : start + BLOCK] for start in range(0, len(details), BLOCK))
-        values = [fft.rfft2(reduced(block.astype(np.float32), self.k), self.period) for block in blocks]
-        values = np.concatenate(values)
+        values = np.concatenate([fft.rfft2(reduced(block.astype(np.float32), self.k), self.period) for block in blocks])
         return Spectra(values, (values.real**2 + values.imag**2).reshape(len(values), -1))
 
     def chance(self, one: Spectra, several: Spectra) -> NDArray[np.float32]:
@@ -267,7 +266,8 @@ def find(
         return found
 
     every = [(first, range(first + 1, len(images))) for first in range(len(images))]
-    upright, turned_ones = [], []
+    upright: list[Likely] = []
+    turned_ones: list[Likely] = []
     with ThreadPoolExecutor(workers) as pool:
         for first, found in enumerate(pool.map(partial(search, spectra, 0), every)):
             upright += found

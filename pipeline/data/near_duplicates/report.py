@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.base import symmetry
 from pipeline.base.files import whole
@@ -83,11 +85,16 @@ def find(facts: list[Facts], skipped: str | None, workers: int, earlier: Path | 
     with progress("comparing", sum(len(rows) * (len(rows) - 1) // 2 for rows in sizes.values()), "pair") as bar:
         for shape, rows in sizes.items():
             k = correlate.factor(shape, correlate.DETAIL)
-            images = np.stack([facts[i].details for i in rows])
-            for pair in remembered(earlier, images, lambda i=images: correlate.find(i, workers, bar.update)):
+            images = np.stack([_details(facts[i]) for i in rows])
+            for pair in remembered(earlier, images, partial(correlate.find, images, workers, bar.update)):
                 first, second = rows[pair.first], rows[pair.second]
                 pairs.append(Pair(first, second, k * pair.rows, k * pair.cols, pair.correlation, pair.view))
     return Overlaps(sorted(pairs), copies, None)
+
+
+def _details(facts: Facts) -> NDArray[np.int8]:
+    assert facts.details is not None  # taken where near-duplicates are looked for
+    return facts.details
 
 
 def crossing(sources: Sources, found: Overlaps) -> list[tuple[int, int]]:

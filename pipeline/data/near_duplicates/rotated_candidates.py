@@ -22,7 +22,7 @@ def candidates(images: NDArray[np.int8]) -> dict[int, list[tuple[int, NDArray[np
     """
     planes = np.concatenate([fingerprints.of(chunk) for chunk in _chunks(images)])
     upright = fingerprints.vectors(planes).T
-    found = {}
+    found: dict[int, list[tuple[int, NDArray[np.int64]]]] = {}
     # A fingerprint is the same for an image turned by 180°: each of these views stands for that one too. Turned left
     # and turned right are such two, so that a view and its reverse are always looked at together.
     for view in (v for v in symmetry.possible(*images.shape[1:]) if not list(symmetry.VIEWS.values())[v][1]):

@@ -119,6 +119,7 @@ def label_of(settings: Dataset, source: str, folder: str, from_file: str | None,
     Raises:
         Rejected: the rule finds no class, or one that `labels.classes` does not name.
     """
+    label: str | None
     match settings.labels.rule:
         case "none":
             return ALL

@@ -10,7 +10,7 @@ pixels of the set. Measured: 200 strips of 6144 x 1024, 16 bit, into 32 000 tile
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -134,7 +134,9 @@ def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) 
 def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tuple[Dataset, str | list[str]]:
     """The settings to read with, and what to read; procedural sets are drawn first, then read like a user's file."""
     if settings.source != VORONOI:
-        return settings, source or settings.source
+        place = source or settings.source
+        assert place is not None  # patches are prepared from no source
+        return settings, place
     if source is None:
         say(f"drawing {settings.voronoi.images_per_class} polycrystals each: {', '.join(settings.voronoi.classes)}")
         voronoi.write(settings.voronoi, settings.size, out / "voronoi.h5")
@@ -234,8 +236,8 @@ def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> 
     sample = None
     if settings.scaling.rule == "percentile":
         train = _facts([s for s in squares if s.split == "train"])
-        parts = [(f, scaling.type_range(f.dtype, f.bits)) for f in train]
-        sample = np.concatenate([scaling.converted(f.sample, own, full) for f, own in parts])
+        parts = [(f.sample, scaling.type_range(f.dtype, f.bits)) for f in train if f.sample is not None]
+        sample = np.concatenate([scaling.converted(values, own, full) for values, own in parts])
     try:
         low, high = scaling.decide(settings.scaling, full, sample)
     except scaling.Rejected as reason:
@@ -252,7 +254,7 @@ def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> lis
     given = [c.split for c in candidate]
     sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
     side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
-    kept = side.keys()
+    kept: Container[int] = side.keys()
     if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
         classes = [p.candidate.label for p in pictures]
         kept = set(splits.few_shot(classes, list(side.values()), settings.shots, settings.split.seed))

@@ -72,6 +72,7 @@ def _chosen(images: ImageSet, label: str, boxes: bool) -> np.ndarray:
     """Rows spread evenly over the class, so that neighbours are not tiles of one source; with boxes where asked for."""
     own = (images.metadata["label"] == label).to_numpy()
     if boxes:
+        assert images.boxes is not None  # asked for of sets with boxes alone
         own = own & images.metadata["id"].isin(images.boxes["id"]).to_numpy()
     rows = np.flatnonzero(own)
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows))).astype(int))]
@@ -90,6 +91,7 @@ def _frame(thumb: Image.Image, images: ImageSet, row: int, colours: dict[str, st
     """Draw the boxes of an image on its thumb."""
     scale = THUMB / images.meta["width"]
     draw = ImageDraw.Draw(thumb)
+    assert images.boxes is not None  # asked for of sets with boxes alone
     for box in images.boxes[images.boxes["id"] == images.metadata["id"][row]].itertuples():
         x0, y0, x1, y1 = (scale * end for end in (box.x0, box.y0, box.x1, box.y1))
         # Pillow draws the last pixel too.

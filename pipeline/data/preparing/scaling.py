@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Scaling
 
+Values = TypeVar("Values", float, np.ndarray)
 FLOAT_SLACK = 1e-3  # floats this little outside [0, 1] are rounding, not another range
 
 
@@ -28,8 +30,8 @@ def stored_dtype(dtype: str) -> str:
     return "uint8" if np.dtype(dtype).itemsize == 1 else "uint16"
 
 
-def converted(value: float, old: tuple[float, float], new: tuple[float, float]) -> float:
-    """A value on the scale of one range, on the scale of another."""
+def converted(value: Values, old: tuple[float, float], new: tuple[float, float]) -> Values:
+    """A value, or an array of them, on the scale of one range, on the scale of another."""
     if old == new:
         return value
     return new[0] + (value - old[0]) / (old[1] - old[0]) * (new[1] - new[0])
@@ -49,6 +51,7 @@ def decide(rule: Scaling, full: tuple[float, float], sample: np.ndarray | None) 
         case "fixed":
             return rule.low, rule.high
         case "percentile":
+            assert sample is not None  # drawn for this rule
             return percentiles(rule, sample)
     return full
 
@@ -77,7 +80,7 @@ def check_range(rule: Scaling, dtype: str, low: float, high: float) -> None:
 def to_unit(pixels: np.ndarray, low: float, high: float) -> np.ndarray:
     """Source values -> float32 in [0, 1]; what lies outside low to high saturates."""
     wide = pixels.dtype.itemsize > 2 and pixels.dtype != np.float32  # float32 holds 24 bits exactly
-    values = pixels.astype(np.float64 if wide else np.float32)
+    values: NDArray[np.floating] = pixels.astype(np.float64 if wide else np.float32)
     values -= low
     values /= high - low
     return np.clip(values, 0, 1, out=values).astype(np.float32, copy=False)

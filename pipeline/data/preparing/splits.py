@@ -44,11 +44,12 @@ def _drawn(
     for i, side in enumerate(sides):
         if side == "train" and groups[i] not in fixed:
             members.setdefault(groups[i], []).append(i)
-    wanted = Counter(labels[i] for i, side in enumerate(sides) if side == "train")
-    wanted = {c: max(round(share * n), 1 if at_least_one else 0) for c, n in wanted.items()}
+    there = Counter(labels[i] for i, side in enumerate(sides) if side == "train")
+    wanted = {c: max(round(share * n), 1 if at_least_one else 0) for c, n in there.items()}
     names = sorted(members)
     order = [names[i] for i in np.random.default_rng([seed, len(names)]).permutation(len(names))]
-    taken, have = [], Counter()
+    taken: list[str] = []
+    have: Counter[str] = Counter()
     for group in order:
         gain = sum(
             abs(wanted[c] - have[c]) - abs(wanted[c] - have[c] - n)

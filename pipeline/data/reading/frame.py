@@ -24,7 +24,7 @@ class Header(NamedTuple):
     """(H, W, C) as it will be read, C in {1, 3}."""
     dtype: str
     """Numpy name of the type it will be read as."""
-    index: int | None = None
+    index: int | None = None  # type: ignore[assignment]  # hides tuple.index, which nobody asks for
     """Page of a TIFF or row of an HDF5 data set; None where the file or data set is one image."""
     key: str | None = None
     """Path of the data set inside an HDF5 file."""
@@ -38,7 +38,7 @@ class Frame(NamedTuple):
     """A decoded image."""
 
     source: str
-    index: int | None
+    index: int | None  # type: ignore[assignment]  # as above
     pixels: np.ndarray
     """(H, W) or (H, W, 3) in the source's type; upright, black is low, no alpha, palette applied."""
     bits: int | None

@@ -54,7 +54,7 @@ def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:
 
 def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np.ndarray]:
     """The images of a data set as they are stored; those that share chunks are decoded together, if they are few."""
-    rows = [header.index for header in run]
+    rows = [header.index for header in run if header.index is not None]
     if options.layout == "hwn":
         yield from _columns(data, rows)
         return
@@ -68,8 +68,8 @@ def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np
         else:
             yield from together
             return
-    for row in rows:
-        yield data[()] if row is None else data[row]
+    for header in run:
+        yield data[()] if header.index is None else data[header.index]
 
 
 def _columns(data: h5py.Dataset, rows: list[int]) -> Iterator[np.ndarray]:
@@ -262,8 +262,7 @@ def _stack(path: str, name: str, data: h5py.Dataset, labels: list[str] | None, s
     shape, _ = _layout(data.shape, settings.hdf5, stacked=True)
     _check(data, shape, count, path, settings)
     dtype, key = data.dtype.name, data.name
-    labels = labels or [None] * count
-    return [Header(path, f"{name}[{i}]", shape, dtype, i, key, labels[i]) for i in range(count)]
+    return [Header(path, f"{name}[{i}]", shape, dtype, i, key, labels[i] if labels else None) for i in range(count)]
 
 
 def _check(data: h5py.Dataset, shape: tuple[int, int, int], count: int, path: str, settings: Dataset) -> None:

@@ -40,4 +40,4 @@ def _lost(path: str, error: OSError) -> str:
 
 def unread(error: OSError) -> str:
     """The system's complaint as a reason."""
-    return f"cannot be read: {os.strerror(error.errno)}"
+    return f"cannot be read: {os.strerror(error.errno or 0)}"

@@ -125,17 +125,18 @@ class _Worker:
         self.stop()
 
     def send(self, function: Callable, task: Any) -> Connection:
-        if self.process is None:
-            self._start()
+        connection = self.connection or self._start()
         try:
-            self.connection.send((function, task))
+            connection.send((function, task))
         except OSError:  # it was killed from outside while it had nothing to do
             self.stop()
-            self._start()
-            self.connection.send((function, task))
-        return self.connection
+            connection = self._start()
+            connection.send((function, task))
+        return connection
 
     def receive(self) -> Any:
+        assert self.connection is not None  # it was sent a task
+        assert self.process is not None
         try:
             fine, result = self.connection.recv()
         except (EOFError, ConnectionResetError):
@@ -150,8 +151,8 @@ class _Worker:
             raise result
         return result
 
-    def _start(self) -> None:
-        self.connection, theirs = Pipe()
+    def _start(self) -> Connection:
+        ours, theirs = Pipe()
         fd = theirs.fileno()
         threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
         paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
@@ -162,10 +163,12 @@ class _Worker:
             [*command, str(fd), str(self.seconds), str(self.memory)], pass_fds=[fd], env=env, stdin=subprocess.DEVNULL
         )
         theirs.close()
+        self.connection = ours
+        return ours
 
     def stop(self) -> None:
-        if self.process is not None:
+        if self.process is not None and self.connection is not None:
             self.connection.close()
             self.process.kill()
             self.process.wait()
-            self.process = None
+        self.process = self.connection = None

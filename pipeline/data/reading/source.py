@@ -42,6 +42,7 @@ def check_source(settings: Dataset, name: str) -> None:
             raise UserError(f"{where}.labels.csv: `{table}` does not exist")
     if settings.source == VORONOI:
         return
+    assert settings.source is not None  # patches are looked for in no files
     for item in named_items(settings.source, f"{where}.source"):
         if next(walk(item, f"{where}.source", is_image), None) is None:
             raise UserError(f"{where}.source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
@@ -60,6 +61,7 @@ def check_patterns(settings: Dataset, where: str = "") -> None:
 
 def files(settings: Dataset) -> list[Path]:
     """The files to read, each once, in natural order."""
+    assert settings.source is not None  # patches are looked for in no files
     return [Path(entry.path) for entry in listing(settings.source)]
 
 

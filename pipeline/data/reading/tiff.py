@@ -17,7 +17,7 @@ from pipeline.settings import Dataset
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it warns of is either harmless or rejected here
 
-COLOURS = {
+COLOURS: dict[int, int] = {
     PHOTOMETRIC.MINISWHITE: 1,
     PHOTOMETRIC.MINISBLACK: 1,
     PHOTOMETRIC.PALETTE: 1,
@@ -32,7 +32,7 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     with TiffFile(path) as tiff:
         chosen = _pages(tiff, settings)
         pages = len(tiff.pages)
-        return [_header(path, name, index, tiff.pages[index], pages, settings) for index in chosen]
+        return [_header(path, name, index, tiff.pages[index].aspage(), pages, settings) for index in chosen]
 
 
 def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
@@ -40,7 +40,7 @@ def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
     with TiffFile(wanted[0].path) as tiff:
         for header in wanted:
             try:
-                page = tiff.pages[header.index or 0]
+                page = tiff.pages[header.index or 0].aspage()
                 yield Frame(header.source, header.index, _decode(page, header), _bits(page))
             except Rejected as reason:
                 yield reason
@@ -51,7 +51,7 @@ def _pages(tiff: TiffFile, settings: Dataset) -> list[int]:
     if count == 0:
         raise Rejected("holds no image: its first directory is missing")
     if settings.pages == "all":  # without the thumbnails and overviews that some instruments add
-        return [i for i in range(count) if i == 0 or not tiff.pages[i].is_reduced]
+        return [i for i in range(count) if i == 0 or not tiff.pages[i].aspage().is_reduced]
     if settings.pages >= count:
         raise Rejected(f"has {count} page(s), so no page {settings.pages} (`pages` counts from 0)")
     return [settings.pages]
@@ -59,6 +59,7 @@ def _pages(tiff: TiffFile, settings: Dataset) -> list[int]:
 
 def _header(path: str, name: str, index: int, page: TiffPage, pages: int, settings: Dataset) -> Header:
     channels = _check_model(page)
+    assert page.dtype is not None  # or there is no model
     height, width = page.imagelength, page.imagewidth
     bits = sum(page.bitspersample) if isinstance(page.bitspersample, tuple) else page.bitspersample
     bits = bits if isinstance(page.bitspersample, tuple) else bits * page.samplesperpixel
@@ -142,16 +143,19 @@ def _inverted(pixels: np.ndarray, page: TiffPage) -> np.ndarray:
         return pixels  # a float has no white to be zero; every reader leaves it as it is
     if pixels.dtype.kind == "i":
         return np.invert(pixels)  # low + high - v = -1 - v
-    return np.asarray((1 << _bits(page)) - 1, pixels.dtype) - pixels
+    bits = _bits(page)
+    assert bits is not None  # of no float
+    return np.asarray((1 << bits) - 1, pixels.dtype) - pixels
 
 
 def _coloured(pixels: np.ndarray, page: TiffPage) -> np.ndarray:
     palette = page.colormap  # (3, n) uint16; TIFF 6.0 section 5: 65535 is full intensity
+    assert palette is not None  # or there is no model
     if pixels.max(initial=0) >= palette.shape[1]:
         raise Rejected(f"uses palette entry {pixels.max()} of a palette of {palette.shape[1]}")
     # Some writers store 0..255. Both v * 257 and v * 256, the other habits, shift back to v.
-    palette = palette if palette.max() < 256 else palette >> 8
-    return np.moveaxis(palette.astype(np.uint8)[:, pixels], 0, -1)
+    levels = palette if palette.max() < 256 else palette >> 8
+    return np.moveaxis(levels.astype(np.uint8)[:, pixels], 0, -1)
 
 
 def _by_pillow(header: Header) -> np.ndarray:
@@ -161,6 +165,7 @@ def _by_pillow(header: Header) -> np.ndarray:
 
 
 def _bits(page: TiffPage) -> int | None:
+    assert page.dtype is not None  # or there is no model
     if page.photometric in (PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR, PHOTOMETRIC.SEPARATED):
         return 8 if page.dtype.itemsize == 1 else 8 * page.dtype.itemsize
     if page.dtype.kind == "f":

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.data.annotations.files import annotations, files, names_file
+from pipeline.data.annotations.files import all_annotations, files, names_file
 from pipeline.data.annotations.yolo import read_names
 from pipeline.settings import Boxes, Dataset, UserError
 
@@ -26,7 +26,7 @@ def boxes(path, kind="yolo", **more):
 
 def test_folders_globs_and_lists_each_file_once(tree):
     def found(path):
-        return [annotation.name for annotation in annotations(boxes(path))]
+        return [annotation.name for annotation in all_annotations(boxes(path))]
 
     everything = ["a.TXT", "train/b2.txt", "train/b10.txt", "val/a.txt"]
     assert found(f"{tree}/labels") == everything
@@ -34,9 +34,9 @@ def test_folders_globs_and_lists_each_file_once(tree):
     assert found(f"{tree}/labels/*/b*.txt") == ["train/b2.txt", "train/b10.txt"]
     assert found(f"{tree}/labels/val/a.txt") == ["a.txt"]
     with pytest.raises(UserError, match=r"datasets\.x\.boxes\.path: `.*/nothing` does not exist"):
-        annotations(boxes(f"{tree}/nothing"), "datasets.x.boxes")
+        all_annotations(boxes(f"{tree}/nothing"), "datasets.x.boxes")
     with pytest.raises(UserError, match=r"boxes\.path: `.*/other` holds no \*\.json file, as `format: coco`"):
-        annotations(boxes(f"{tree}/other", "coco"))
+        all_annotations(boxes(f"{tree}/other", "coco"))
 
 
 def test_the_names_of_yolo_classes_are_looked_for_upwards(tree):

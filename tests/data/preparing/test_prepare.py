@@ -368,13 +368,13 @@ def test_steel(tmp_path, inline, shared_data, dataset):
     root = shared_data("neu_det")
     labels = NEU | {"csv": [str(root / path) for path in NEU["csv"]]}
     split = {"column": "split", "names": {"train": "train", "val": "test"}, "group_column": "group"}
-    settings = dataset(str(root / "IMAGES"), size=64, labels=labels, split=split, limit=60)
+    settings = dataset(str(root / "IMAGES"), size=64, labels=labels, split=split, limit=25)
     prepare(settings, tmp_path / "out")
     images = ImageSet.open(tmp_path / "out")
-    assert images.images.shape == (360, 64, 64, 1)
+    assert images.images.shape == (150, 64, 64, 1)
     assert len(images.meta["classes"]) == 6
     counts = images.metadata.groupby(["label", "split"]).size().unstack()
-    assert (counts["test"] >= 6).all()
+    assert (counts["test"] >= 2).all()
     sides = images.metadata.groupby("group")["split"].nunique()
     assert (sides > 1).any() == (images.meta["near_duplicates"]["crossing"] > 0)  # the given groups are not all
 

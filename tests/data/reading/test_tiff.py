@@ -220,3 +220,13 @@ def test_the_family_of_shapes_is_one_picture(shared_data, dataset):
         np.testing.assert_array_equal(read(root / f"shapes_{name}.tif", dataset())[0].pixels, reference)
     palette = read(root / "shapes_lzw_palette.tif", dataset())[0].pixels  # reduced to 32 colours
     assert np.corrcoef(palette.ravel(), reference.ravel())[0, 1] > 0.98
+
+
+def test_the_images_of_a_compressed_lsm_are_read_without_their_thumbnails(tmp_path, dataset, picture):
+    images, zeiss = [picture(i) for i in range(3)], (34412, 1, 500, bytes(500), True)
+    with tifffile.TiffWriter(tmp_path / "a.lsm.tif") as file:
+        for i, pixels in enumerate(images):
+            file.write(pixels, compression="zlib", metadata=None, extratags=[] if i else [zeiss])
+            file.write(pixels[::4, ::4], compression="zlib", metadata=None, subfiletype=1)
+    found = read(tmp_path / "a.lsm.tif", dataset(pages="all"))
+    np.testing.assert_array_equal([frame.pixels for frame in found], images)
