@@ -8,7 +8,6 @@ include: "workflow/rules/patches.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/detect.smk"
 include: "workflow/rules/pseudo_label.smk"
-include: "workflow/rules/detect_boxes.smk"
 include: "workflow/rules/compare.smk"
 include: "workflow/rules/report.smk"
 
@@ -33,7 +32,7 @@ rule all:
         "<results>/report.html",
         expand("<results>/{dataset}/report.html", dataset=DATASETS),
         every_box_set(),
-        every_box_arm(),
+        every_arm("boxes"),
 
 
 onstart:

@@ -18,10 +18,11 @@ import torch
 from torch.nn import Sequential
 
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.classifier.device_dataset import Pool, stored
+from pipeline.downstream.classifier.device_dataset import DeviceDataset, stored
 from pipeline.downstream.classifier.filters import NEIGHBOUR, confidence, remoteness
-from pipeline.downstream.classifier.fit import Diet, features, train
+from pipeline.downstream.classifier.fit import features, train
 from pipeline.downstream.classifier.scores import auroc
+from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect
 
 
@@ -35,7 +36,7 @@ def main() -> None:
     images, settings = ImageSet.open(given.images), Detect(steps=given.steps, width=given.width, batch=32)
     rows = _taught(images, given.shots)
     known = _pool(images.images[rows], images.labels[rows])
-    judge = train(settings, images.spec, known, Diet(np.arange(0), 0.0, augmented=True), seed=0)
+    judge = train(settings, images.spec, known, TrainingMix(np.arange(0), 0.0, augmented=True), seed=0)
     others = _others(images, rows)
     found = {name: _trust(judge, known, *pair) for name, pair in others.items()}
     held = others["held out"][1]
@@ -55,8 +56,8 @@ def _taught(images: ImageSet, shots: int | None) -> np.ndarray:
     return np.concatenate([rng.permutation(some)[:shots] for some in classes])
 
 
-def _pool(images: np.ndarray, labels: np.ndarray) -> Pool:
-    return Pool(stored(images), torch.from_numpy(labels), len(labels))
+def _pool(images: np.ndarray, labels: np.ndarray) -> DeviceDataset:
+    return DeviceDataset(stored(images), torch.from_numpy(labels), len(labels))
 
 
 def _others(images: ImageSet, taught: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -74,9 +75,9 @@ def _others(images: ImageSet, taught: np.ndarray) -> dict[str, tuple[np.ndarray,
     }
 
 
-def _trust(judge: Sequential, known: Pool, images: np.ndarray, asked: np.ndarray) -> dict[str, np.ndarray]:
+def _trust(judge: Sequential, known: DeviceDataset, images: np.ndarray, asked: np.ndarray) -> dict[str, np.ndarray]:
     added = _pool(images, asked)
-    pool = Pool(torch.cat([known.stored, added.stored]), torch.cat([known.labels, added.labels]), len(known))
+    pool = DeviceDataset(torch.cat([known.stored, added.stored]), torch.cat([known.labels, added.labels]), len(known))
     seen, real = features(judge, added, None, 64), features(judge, known, None, 64)
     of_one_length = [some / np.linalg.norm(some, axis=1, keepdims=True) for some in (seen, real)]
     truth = known.labels.numpy()

@@ -67,7 +67,9 @@ def test_the_report_computes_no_gain_and_no_verdict_of_detectors():
     files = (ROOT / "pipeline/report").glob("*.py")
     seen = {name for path in files for name in imports(path) if name.startswith("pipeline.downstream")}
     drawn = {"pipeline.downstream.classifier.scores", "pipeline.downstream.boxes", "pipeline.downstream.boxes.matching"}
-    assert seen == {"pipeline.downstream", "pipeline.downstream.arms", "pipeline.downstream.records"} | drawn
+    kinds = {"pipeline.downstream.classifier.records", "pipeline.downstream.boxes.records"}
+    files = {"pipeline.downstream", "pipeline.downstream.arms", "pipeline.downstream.records"}
+    assert seen == files | kinds | drawn
 
 
 def test_one_module_chooses_the_device():
@@ -82,8 +84,9 @@ def test_one_module_chooses_the_device():
         "pipeline.settings",
         "pipeline.base.cards",
         "pipeline.data.reading.source",
-        "pipeline.downstream.arms",
-        "pipeline.downstream.boxes.arms",
+        "pipeline.downstream.registry",
+        "pipeline.downstream.classifier.records",
+        "pipeline.downstream.boxes.records",
         "pipeline.base.weights",
         "pipeline.evaluation.catalog",
     ],

@@ -175,6 +175,13 @@ def upload(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
 
 
 @contextmanager
+def reproducible() -> Iterator[None]:
+    """The same convolution algorithm in every training, and one that adds up in a fixed order."""
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        yield
+
+
+@contextmanager
 def memory_limit(setting: str, batch: int) -> Iterator[None]:
     """Turn an out-of-memory error of the block into a UserError that names `setting` and a smaller value."""
     try:

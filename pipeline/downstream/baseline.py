@@ -1,49 +1,45 @@
-"""The strongest arm without a generator: what the generators' arms are built on, and compared to."""
+"""The baseline: the arm without a generator that the generators' arms are built on, and compared to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.downstream.arms import PLAIN
+from pipeline.downstream.records import Result
 from pipeline.settings import UserError
 
-UNCHOSEN = "augmented"  # where no validation image can choose: what most people would do without a generator
-
-Rank = Callable[[Sequence[dict[str, float]]], tuple[float, float]]  # scores of pilot trainings -> greater is better
-
-
-def rank(scores: Sequence[dict[str, float]]) -> tuple[float, float]:
-    """Of classifiers on validation images: the mean macro F1, then the negative mean log loss."""
-    return tuple(
-        float(np.mean([sign * score[key] for score in scores])) for key, sign in (("macro_f1", 1), ("loss", -1))
-    )
+Selection = Sequence[tuple[str, int]]
+"""Scores on the validation set, the first before the second; 1: the more the better, -1: the less."""
 
 
-def strongest(results: Sequence[dict[str, Any]], plain: Iterable[str] = PLAIN, rank: Rank = rank) -> str:
-    """The plain arm that ranks first on the validation images; of equal ones the first in the order of `plain`.
-
-    The scores are those of pilot trainings (`validation`). Test scores are in the same files and are not looked at, nor
-    is any training that they belong to: the best of several arms by its own luck would stay lucky on the test images.
-    Without validation images it is always the arm `augmented`.
+def rank(selection: Selection, scores: Sequence[Mapping[str, float]]) -> tuple[float, ...]:
+    """Greater for what is better on the validation set: means over selection runs, the first score before the second.
 
     Args:
-        results: contents of arms' JSON files, in any order; all but plain arms are passed over.
-        plain: names of the arms without a generator; those of classifiers, unless said otherwise.
-        rank: by which they are ranked; that of classifiers, unless said otherwise.
+        selection: of the task.
+        scores: of one or more runs.
+    """
+    return tuple(float(np.mean([sign * score[name] for score in scores])) for name, sign in selection)
 
-    Returns:
-        Name of the arm.
+
+def select_baseline(selection: Selection, results: Sequence[Result]) -> Result:
+    """The baseline arm that ranks first on the validation set; of equal ones the first given.
+
+    The scores are those of selection runs. Test scores are in the same files and are not looked at, nor is any training
+    that they belong to: the best of several arms by its own luck would stay lucky on the test images. Without
+    validation images it is the augmented arm: what most people would do without a generator.
+
+    Args:
+        selection: of the task.
+        results: of arms, in the order of the plan; those with generators are passed over.
 
     Raises:
-        UserError: no plain arm among them.
+        UserError: no baseline arm among them.
     """
-    by_name = {result["arm"]: result["validation"] for result in results}
-    found = {name: by_name[name] for name in plain if name in by_name}
+    found = [result for result in results if not result.generative]
     if not found:
         raise UserError("detection results: there is no arm without a generator to compare with")
-    if None in found.values():
-        return UNCHOSEN if UNCHOSEN in found else next(iter(found))
-    return max(found, key=lambda name: rank(found[name]))
+    if any(result.chosen.validation is None for result in found):
+        return next((of for of in found if of.chosen.augmented and not of.chosen.balanced), found[0])
+    return max(found, key=lambda result: rank(selection, result.chosen.validation))

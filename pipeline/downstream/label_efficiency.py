@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from pipeline.downstream.paired_gain import Judged, interval
+from pipeline.downstream.paired_gain import JackknifeScores, interval
 
 STEPS = 48  # places that are tried between two measured points
 
@@ -31,16 +31,16 @@ class Worth(NamedTuple):
         return self.low == 0 and np.isinf(self.high)
 
 
-def worth(arm: Judged, plain: Sequence[Judged], images: Sequence[float], level: float) -> Worth:
+def worth(arm: JackknifeScores, plain: Sequence[JackknifeScores], images: Sequence[float], level: float) -> Worth:
     """The number K' of real images a class at which the curve without a generator reaches the score of an arm.
 
     The curve goes through the measured points in straight lines over log K. Nothing is said of what lies beyond them.
     The estimate is read off the nearest curve that never falls (isotonic regression: without it several K' would do).
     The interval holds every K' at which the paired difference of the arm to the curve is not surely on one side of zero
     (Fieller 1954: a test turned round; the ratio of two bootstraps has no such limits where the curve is level). The
-    difference is a mean over repetitions and test images like any other, so its own interval is `compare.interval`, for
-    repetitions and test images. At a measured K' it is that of `compare`: the interval leaves out the number of images
-    that the arm itself has just where `compare` says `helps` or `hurts` at this level.
+    difference is a mean over repetitions and test images like any other, so its interval is `paired_gain.interval`. At
+    a measured K' it is that of `compare`: the interval leaves out the number of images that the arm itself has just
+    where `compare` says `helps` or `hurts` at this level.
 
     Reading learning curves across is the "data advantage" of Le Scao and Rush 2021, How many data points is a prompt
     worth?
@@ -56,9 +56,9 @@ def worth(arm: Judged, plain: Sequence[Judged], images: Sequence[float], level: 
     places = np.concatenate([*(np.linspace(*ends, STEPS, endpoint=False) for ends in pairwise(x)), x[-1:]])
     weights = np.stack([np.interp(places, x, one) for one in np.eye(len(x))], axis=1)  # (P, M)
     curve = (weights @ np.stack(column) for column in zip(*plain, strict=True))
-    gains = [interval(arm.less(Judged(*at)), level) for at in zip(*curve, strict=True)]
-    perhaps_less = np.flatnonzero([gain["low"] <= 0 for gain in gains])
-    perhaps_more = np.flatnonzero([gain["high"] >= 0 for gain in gains])
+    gains = [interval(arm.less(JackknifeScores(*at)), level) for at in zip(*curve, strict=True)]
+    perhaps_less = np.flatnonzero([gain.low <= 0 for gain in gains])
+    perhaps_more = np.flatnonzero([gain.high >= 0 for gain in gains])
     low = _end(perhaps_less[:1], places, beyond=0, open_end=0.0, other=images[-1])
     high = _end(perhaps_more[-1:], places, beyond=len(places) - 1, open_end=np.inf, other=images[0])
     rising = isotonic_regression([np.mean(p.scores) for p in plain]).x

@@ -1,16 +1,19 @@
-"""The comparison of detectors as data: what `comparison.json` holds, with its one reader and its one writer.
+"""The results of detectors as data, with one reader and one writer: an arm's own file, and `comparison.json`.
 
 Imported by the report: computes nothing, imports no torch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from pipeline.base.files import AGAIN, write_json, write_whole
+from pipeline.downstream.arms import SyntheticSet
 from pipeline.settings import UserError
 
 VERSION = 1
@@ -45,6 +48,11 @@ class Estimate:
     share_repetitions: Share
     """Part of the interval's width, in [0, 1], that comes from the repetitions; the rest comes from the test images."""
 
+    @property
+    def scarcer(self) -> Literal["repetitions", "test images"]:
+        """Which of the two sources of chance makes the interval wide."""
+        return "repetitions" if (self.share_repetitions or 0) > 0.5 else "test images"
+
 
 @dataclass(frozen=True)
 class ClassEstimate:
@@ -58,15 +66,6 @@ class ClassEstimate:
 
 
 @dataclass(frozen=True)
-class Images:
-    """A synthetic image set of an arm."""
-
-    model: str
-    made: Literal["synthetic", "blended", "pseudo"]
-    """Drawn by the model; its patches blended into real images; drawn by the model, with boxes of a detector."""
-
-
-@dataclass(frozen=True)
 class Candidate:
     """How many synthetic images, and which, that validation images chose from."""
 
@@ -75,7 +74,9 @@ class Candidate:
     filter: str | None
     keep: float | None
     validation: list[dict[str, float]]
-    """Scores on the validation set, one a pilot training."""
+    """Scores on the validation set, one a selection run."""
+    n_synthetic: int | None = None
+    """Different synthetic images there were to see."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Chosen:
     augmented: bool
     balanced: bool
     ratio: float | None
+    """Extra images, synthetic ones or duplicates, for each real one in a batch; None: no real images, or no others."""
     filter: str | None
     """Which synthetic images were kept: `confidence`, `nearest`, or None for all."""
     keep: float | None
@@ -92,7 +94,7 @@ class Chosen:
     candidates: list[Candidate]
     """Empty where there was nothing to choose."""
     validation: list[dict[str, float]] | None
-    """Scores on the validation set of what was chosen, one a pilot training; None without validation images."""
+    """Scores on the validation set of what was chosen, one a selection run; None without validation images."""
     notes: list[str]
 
 
@@ -123,14 +125,15 @@ class LabelEfficiency:
 class Arm(Estimate):
     """What the detectors of an arm learnt from, what they score, and what that says of the synthetic images."""
 
-    task: Literal["classification", "boxes"]
+    task: str
+    """A name of `registry.TASKS`."""
     arm: str
     """Its name, that of its file too."""
     baseline: str
     """Name of the arm that it is compared with."""
     real: bool
     """Whether its detectors saw real training images."""
-    synthetic: list[Images]
+    synthetic: list[SyntheticSet]
     """Empty in an arm without a generator."""
     n_real: int
     n_synthetic: int
@@ -150,11 +153,6 @@ class Arm(Estimate):
     def generative(self) -> bool:
         return bool(self.synthetic)
 
-    @property
-    def scarcer(self) -> Literal["repetitions", "test images"]:
-        """Which of the two sources of chance makes the interval wide."""
-        return "repetitions" if (self.share_repetitions or 0) > 0.5 else "test images"
-
     def other(self, metric: str) -> Estimate:
         """One of `secondary`. Raises StopIteration where it was not measured."""
         return next(one for one in self.secondary if one.metric == metric)
@@ -163,7 +161,7 @@ class Arm(Estimate):
 @with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True)
 class Comparison:
-    """Every arm of both tasks of one data set: of each task the baseline first, then the other arms without a
+    """Every arm of all tasks of one data set: of each task the baseline first, then the other arms without a
     generator, then those with generators."""
 
     dataset: str
@@ -180,21 +178,94 @@ class Comparison:
         return [arm for arm in self.arms if arm.task == task]
 
 
-_FILE = TypeAdapter(Comparison)
+@dataclass(frozen=True)
+class Repetition:
+    """One training of an arm, judged by the test set; each task adds its scores, and what they follow from."""
+
+    seed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ArmResult:
+    """The file of an arm. Each task adds what its scores follow from, so that intervals need no new training."""
+
+    version: int
+    """METHOD of the stage."""
+    task: str
+    dataset: str
+    arm: str
+    """Its name, that of the file too."""
+    synthetic: list[SyntheticSet]
+    """Empty in a baseline arm."""
+    real: bool
+    """Whether its detectors saw real training images."""
+    baseline: str | None
+    """Name of the baseline arm whose augmentation and sampling it took over; None in a baseline arm."""
+    classes: list[str]
+    steps: int
+    settings: dict[str, Any]
+    chosen: Chosen
+    n_real: int
+    n_synthetic: int
+    """Different images there were to see."""
+    n_test: int
+    groups: list[str]
+    """Of each test image."""
+    truth: Any
+    """Ground truth of the test set."""
+    mean: dict[str, float]
+    """Of each score over the repetitions."""
+    spread: dict[str, float]
+    """Its standard deviation over the repetitions."""
+    repetitions: list[Any]
+    """A Repetition each."""
+
+    @property
+    def generative(self) -> bool:
+        return bool(self.synthetic)
+
+
+Result = TypeVar("Result", bound=ArmResult)
+Record = TypeVar("Record")
+
+
+def result_of(values: Mapping[str, Any], kind: type[Result]) -> Result:
+    """The fields in plain values. Raises ValidationError for a task that gives others than its kind has."""
+    return TypeAdapter(kind).validate_python(values)
+
+
+def read_result(path: Path, kind: type[Result]) -> Result:
+    """Raises UserError where the file cannot be read or is no result of this kind."""
+    return _read(path, kind, "result of a detector's arm")
+
+
+def write_result(result: ArmResult, path: Path) -> None:
+    """Whole. Raises ValueError for numbers that are not finite."""
+    write_json(path, TypeAdapter(type(result)).dump_python(result))
 
 
 def read(path: Path) -> Comparison:
     """Raises UserError where the file cannot be read or is no comparison."""
+    return _read(path, Comparison, "comparison of detectors")
+
+
+def write(comparison: Comparison, path: Path) -> None:
+    """Whole."""
+    write_whole(path, text(comparison).encode())
+
+
+def text(comparison: Comparison) -> str:
+    """As the file holds it."""
+    return TypeAdapter(Comparison).dump_json(comparison, indent=1).decode() + "\n"
+
+
+def _read(path: Path, kind: type[Record], noun: str) -> Record:
     try:
-        return _FILE.validate_json(path.read_bytes())
+        return TypeAdapter(kind).validate_json(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UserError(f"{path}: not a comparison of detectors: {where or 'the file'}: {first['msg']}") from None
-
-
-def text(comparison: Comparison) -> str:
-    """As the file holds it."""
-    return _FILE.dump_json(comparison, indent=1).decode() + "\n"
+        raise UserError(f"{path}: not a {noun}: {where or 'the file'}: {first['msg']}; {AGAIN}") from None

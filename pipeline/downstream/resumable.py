@@ -11,7 +11,7 @@ from pipeline.base.job import say
 from pipeline.settings import UserError
 
 
-class Ledger:
+class StepCache:
     """Finished parts of a job by name, in a JSON file that is written whole after each."""
 
     def __init__(self, path: Path, recipe: dict[str, Any]):
@@ -19,7 +19,7 @@ class Ledger:
         self.path, self.recipe = path, recipe
         self.parts = self._earlier()
 
-    def once(self, name: str, work: Callable[[], Any]) -> Any:
+    def run(self, name: str, work: Callable[[], Any]) -> Any:
         """What `work` returned (something JSON can hold) when this part was done, now or by an earlier job."""
         if name not in self.parts:
             self.parts[name] = work()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
-# Bits of a view: mirror left-right, mirror top-bottom, swap rows and columns. All three make the 8 dihedral views.
+# Bits of an orientation: mirror left-right, mirror top-bottom, swap rows and columns; all three make the 8 of a square.
 HORIZONTAL, VERTICAL, TRANSPOSE = 1, 2, 4
 SYMMETRIES = {
     "none": 0,
@@ -15,6 +18,27 @@ SYMMETRIES = {
     "both": HORIZONTAL | VERTICAL,
     "dihedral": HORIZONTAL | VERTICAL | TRANSPOSE,
 }
+
+
+@dataclass(frozen=True)
+class TrainingMix:
+    """The images of a dataset that a detector learns from besides its real ones, and how all are presented."""
+
+    extra: np.ndarray
+    """(m,) int64, rows for the places of synthetic images: kept ones, or real ones once more; or none."""
+    ratio: float
+    """Extra places for each real one; `inf`: no real image is seen."""
+    augmented: bool = False
+    balanced: bool = False
+
+
+class LabelledImages(Protocol):
+    """A dataset on a device, as far as the schedule knows it."""
+
+    labels: Tensor
+    """(N,) int64."""
+    n_real: int
+    """The first so many are real."""
 
 
 def batches(
@@ -46,7 +70,7 @@ def batches(
 
     Yields:
         rows: (batch,) int64 in [0, n + m), the real images first.
-        views: (batch,) uint8, bits HORIZONTAL, VERTICAL and TRANSPOSE; uniform over the views of `symmetry`.
+        orientations: (batch,) uint8, bits HORIZONTAL, VERTICAL and TRANSPOSE; uniform over those of `symmetry`.
     """
     # Streams of their own: what one draws never shifts another.
     streams = [np.random.default_rng([seed, stream]) for stream in range(3)]
@@ -58,6 +82,16 @@ def batches(
             places = int((step + 1) * batch * share) - int(step * batch * share)
             rows[places:] = len(real) + next(added)[places:]
         yield rows, streams[2].integers(0, 8, batch, dtype=np.uint8) & SYMMETRIES[symmetry]
+
+
+def presented(
+    steps: int, batch: int, symmetry: str, data: LabelledImages, mix: TrainingMix, seed: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """(batch,) rows of a dataset and orientations of each step, as `batches` gives them for a mix."""
+    labels, seen = data.labels.cpu().numpy(), np.concatenate([np.arange(data.n_real), mix.extra])
+    real, extra = labels[: data.n_real], labels[mix.extra]
+    order = batches(seed, steps, batch, real, extra, mix.ratio, symmetry, mix.balanced)
+    return ((seen[rows], orientations) for rows, orientations in order)
 
 
 def _chain(rng: np.random.Generator, labels: np.ndarray, batch: int, balanced: bool) -> Iterator[np.ndarray]:

@@ -14,13 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.base.device import device
+from pipeline.base.device import device, reproducible
 from pipeline.base.files import sha256, write_whole
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier import fit
-from pipeline.downstream.classifier.device_dataset import Pool, normalised, stored
+from pipeline.downstream.classifier.device_dataset import DeviceDataset, normalised, stored
 from pipeline.downstream.classifier.resnet import body, resnet18
+from pipeline.downstream.schedule import TrainingMix
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, without_grams
 from pipeline.settings import Detect, Evaluate, ImageSpec, UserError
 
@@ -39,7 +40,7 @@ LEAST, LEAST_IN_ALL = 10, 150  # training images, of each class and together
 SETTLED = 1024  # of them that the normalisation is measured on
 SEEN = 3  # times a training image is looked at on average, at most; see `extractor`
 RECIPE: Recipe = {"batch": 16, "learning_rate": 3e-3, "weight_decay": 1e-2, "width": 8}
-PLAIN = fit.Diet(np.arange(0), 0.0)  # the real images as they are
+PLAIN = TrainingMix(np.arange(0), 0.0)  # the real images as they are
 PIXELS = 1 << 16  # of an image as the classifier sees it; larger ones are shrunk
 
 
@@ -111,7 +112,7 @@ def _learned(settings: Evaluate, real: ImageSet) -> dict[str, Tensor]:
     pool = _pool(real, real.rows("train"))
     name = f"classifier of the real classes, {real.path}"
     recipe = Detect(steps=_steps(settings, real), **RECIPE)
-    with fit.reproducible(), progress(name, recipe.steps, "step") as bar:
+    with reproducible(), progress(name, recipe.steps, "step") as bar:
         try:
             network = fit.train(recipe, _shrunk_spec(real.spec), pool, PLAIN, settings.seed, bar.update)
         except FloatingPointError as error:
@@ -127,7 +128,7 @@ def _learned(settings: Evaluate, real: ImageSet) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def _settle(network: nn.Module, pool: Pool) -> None:
+def _settle(network: nn.Module, pool: DeviceDataset) -> None:
     """Let the normalisation layers know the training images as the last weights see them: after few steps, what they
     remember of the steps before is far off (Wu & Johnson 2021, section 3)."""
     layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -145,10 +146,10 @@ def _steps(settings: Evaluate, real: ImageSet) -> int:
     return min(settings.class_feature_steps, SEEN * len(real.rows("train")) // RECIPE["batch"])
 
 
-def _pool(real: ImageSet, rows: NDArray[np.int64]) -> Pool:
+def _pool(real: ImageSet, rows: NDArray[np.int64]) -> DeviceDataset:
     images = [_shrunk(real.images[part]) for part in np.array_split(rows, -(-len(rows) // 64))]
     labels = torch.from_numpy(real.labels[rows])
-    return Pool(stored(np.concatenate(images)).to(device()), labels.to(device()), len(rows))
+    return DeviceDataset(stored(np.concatenate(images)).to(device()), labels.to(device()), len(rows))
 
 
 def _shrunk(images: NDArray) -> NDArray:

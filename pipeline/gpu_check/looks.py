@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.base import imagenet
-from pipeline.base.device import full_precision
+from pipeline.base.device import full_precision, reproducible
 from pipeline.downstream.boxes import fit as boxes
-from pipeline.downstream.boxes.box_dataset import BoxPool
+from pipeline.downstream.boxes.box_dataset import BoxDataset
 from pipeline.downstream.classifier import fit
-from pipeline.downstream.classifier.device_dataset import Pool
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body, resnet18
+from pipeline.downstream.schedule import TrainingMix
 from pipeline.gpu_check.rows import Finding
 from pipeline.gpu_check.subjects import CLASSES, built, noise
 from pipeline.metrics.random_networks import RandomNetworks
@@ -85,19 +86,19 @@ def twice(train: Train, steps: int) -> Finding:
     return Finding({"apart": apart, "ms_a_step": ms}, torch.equal(*weights), "bits")
 
 
-def _pool(size: int, device: torch.device) -> Pool:
+def _pool(size: int, device: torch.device) -> DeviceDataset:
     rng = torch.Generator().manual_seed(0)
     images = torch.randint(0, 255, (96, size, size, 1), dtype=torch.uint8, generator=rng)
-    return Pool(images.to(device), (torch.arange(96) % len(CLASSES)).to(device), 96)
+    return DeviceDataset(images.to(device), (torch.arange(96) % len(CLASSES)).to(device), 96)
 
 
 def _classifier(size: int, device: torch.device, steps: int, width: int) -> Train:
     pool, settings = _pool(size, device), Detect(steps=steps, batch=16, width=width)
 
     def train() -> nn.Module:
-        with fit.reproducible():
-            diet = fit.Diet(np.arange(0), 0.0, augmented=True)
-            return fit.train(settings, ImageSpec(size, size, 1, CLASSES, "both"), pool, diet, 0)
+        with reproducible():
+            mix = TrainingMix(np.arange(0), 0.0, augmented=True)
+            return fit.train(settings, ImageSpec(size, size, 1, CLASSES, "both"), pool, mix, 0)
 
     return train
 
@@ -106,7 +107,7 @@ def _finder(size: int, device: torch.device, steps: int, width: int) -> Train:
     """Of one box an image, of a quarter of its side or more."""
     corner = np.random.default_rng(0).uniform(0, size / 2, (96, 1, 2))
     marks = np.concatenate([corner, corner + size / 4 + corner % 1 * size / 4], 2).astype(np.float32)
-    pool = BoxPool(_pool(size, device), marks, np.arange(96)[:, None] % 2)
+    pool = BoxDataset(_pool(size, device), marks, np.arange(96)[:, None] % 2)
     settings = DetectBoxes(steps=steps, batch=16, width=width)
-    diet = fit.Diet(np.arange(0), 0.0, augmented=True)
-    return lambda: boxes.train(settings, ImageSpec(size, size, 1, CLASSES, "both"), 2, pool, 0, diet=diet)
+    mix = TrainingMix(np.arange(0), 0.0, augmented=True)
+    return lambda: boxes.train(settings, ImageSpec(size, size, 1, CLASSES, "both"), 2, pool, 0, mix=mix)

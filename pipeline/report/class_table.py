@@ -15,7 +15,7 @@ from pipeline.report.labels import gain_of, points
 DRAWN = 20  # classes; of more the figure cannot be read: those that change most are drawn
 
 
-def shown(arms: Sequence[Arm], name: str = "F1") -> dict[str, Any] | None:
+def context(arms: Sequence[Arm], name: str = "F1") -> dict[str, Any] | None:
     """What the template draws, None without arms with generators.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the page says of the detectors: arms, verdicts, and what they mix up."""
+"""The section on classifiers: arms, verdicts, and what they mix up."""
 
 from __future__ import annotations
 
@@ -7,57 +7,35 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.downstream.classifier.records import ClassifierResult
 from pipeline.downstream.records import Arm
-from pipeline.report import class_table, figures, images, labels, roc_section, selection_table
-from pipeline.report.findings import badge, best_of
-from pipeline.report.labels import learns_from, points, spread
+from pipeline.report import downstream_section, roc_section
+from pipeline.report.findings import best_of
+from pipeline.report.labels import learns_from
 
 MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions are listed instead
 LISTED = 10
 
 
-def shown(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+def context(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[str, Any] | None:
     """What the template draws, None without arms.
 
     Args:
         arms: the classifiers, the baseline first.
-        results: of each arm by its name, the content of its file (`classify.run_arm`).
+        results: of each arm by its name.
     """
     if not arms:
         return None
-    first, result = arms[0], results[arms[0].arm]
-    return {
-        "arms": [_arm(arm) for arm in arms],
-        "classes": result["classes"],
-        "steps": result["steps"],
-        "repeats": len(first.repetitions),
-        "n_test": first.n_test,
-        "chance": f"{100 / len(result['classes']):.1f}",
-        "plot": images.svg(figures.detectors(arms, labels.DETECTORS["classification"].score)),
-        "notes": selection_table.notes(arms),
-        "chosen": selection_table.shown(arms),
-        "by_class": class_table.shown(arms),
+    result = results[arms[0].arm]
+    return downstream_section.context(arms, result, learns_from) | {
+        "classes": result.classes,
+        "chance": f"{100 / len(result.classes):.1f}",
         "two": roc_section.context(arms, results),
         "confusions": _confusions(arms, results),
     }
 
 
-def _arm(arm: Arm) -> dict[str, Any]:
-    return {
-        "arm": arm.arm,
-        "made_of": learns_from(arm),
-        "n_real": arm.n_real,
-        "n_synthetic": arm.n_synthetic,
-        "portion": selection_table.portion(arm.chosen.ratio, arm.chosen.filter, arm.chosen.keep),
-        "accuracy": spread(arm.other("accuracy").repetitions),
-        "macro_f1": spread(arm.repetitions),
-        "gain": None if arm.gain is None else points(arm.gain),
-        "interval": None if arm.gain is None else f"{points(arm.low)} to {points(arm.high)}",
-        "verdict": badge(arm.verdict) if arm.generative else None,
-    }
-
-
-def _confusions(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+def _confusions(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[str, list[dict[str, Any]]]:
     """`first`: of the baseline and of the best arm with a generator; `others`."""
     best = best_of(arms)
     first = [arms[0].arm, *([best.arm] if best else [])]
@@ -65,9 +43,9 @@ def _confusions(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -
     return {"first": [_matrix(results[name]) for name in first], "others": [_matrix(results[name]) for name in others]}
 
 
-def _matrix(result: Mapping[str, Any]) -> dict[str, Any]:
-    counts = np.sum([seed["confusion"] for seed in result["seeds"]], axis=0)
-    return {"arm": result["arm"]} | _mixed_up(counts, result["classes"])
+def _matrix(result: ClassifierResult) -> dict[str, Any]:
+    counts = np.sum([one.confusion for one in result.repetitions], axis=0)
+    return {"arm": result.arm} | _mixed_up(counts, result.classes)
 
 
 def _mixed_up(counts: np.ndarray, classes: Sequence[str]) -> dict[str, Any]:

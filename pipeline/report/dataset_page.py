@@ -11,7 +11,9 @@ from markupsafe import Markup
 
 from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.records import Arm, Comparison
+from pipeline.downstream.boxes.records import BoxResult
+from pipeline.downstream.classifier.records import ClassifierResult
+from pipeline.downstream.records import Arm, Comparison, Result, read_result
 from pipeline.report import (
     boxes_section,
     classifier_section,
@@ -70,8 +72,8 @@ def context(
             "galleries": gallery.context([inputs.of(model)[0] for model in models]),
             "training": _training(inputs),
             "films": [film for run in inputs.runs if (film := _film(run))],
-            "detector": classifier_section.shown(arms, _by_arm(inputs.detection)),
-            "boxes": boxes_section.shown(box_arms, _by_arm(inputs.box_arms), real),
+            "detector": classifier_section.context(arms, _by_arm(inputs.detection, ClassifierResult)),
+            "boxes": boxes_section.context(box_arms, _by_arm(inputs.box_arms, BoxResult), real),
             "timings": _timings(inputs.benchmarks),
         }
         | _answers(scores, inputs, arms, box_arms, _untrained(settings))
@@ -80,10 +82,9 @@ def context(
     )
 
 
-def _by_arm(paths: Sequence[Path]) -> dict[str, dict[str, Any]]:
-    """Contents of the arms' files."""
-    results = [read_json(path, "arm", "seeds") for path in paths if path.is_file()]
-    return {result["arm"]: result for result in results}
+def _by_arm(paths: Sequence[Path], kind: type[Result]) -> dict[str, Result]:
+    results = [read_result(path, kind) for path in paths if path.is_file()]
+    return {result.arm: result for result in results}
 
 
 def _answers(

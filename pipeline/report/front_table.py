@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.downstream.records import Arm, Images
+from pipeline.downstream.arms import SyntheticSet
+from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS, headline_columns
 from pipeline.report.findings import badge, overall
 from pipeline.report.labels import gain_of, interval, points
@@ -57,7 +58,7 @@ def _row(
     likeness = [measure for measure in measures(scores) if METRICS[measure[1]].group != "copies"]
     counted = [place for measure in likeness if (place := placed.get((column["key"], *measure, None)))]
     at_floor = f"{counted.count(AT_FLOOR)} of {len(counted)}" if counted else None
-    alone = [Images(column["key"], "synthetic")]
+    alone = [SyntheticSet(column["key"], "synthetic")]
     gain = next((_gain(arm) for arm in arms if arm.real and arm.synthetic == alone), None)
     return {**column, "cells": cells, "at_floor": at_floor, "gain": gain if column["kind"] == "model" else None}
 

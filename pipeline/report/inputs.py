@@ -8,7 +8,6 @@ from pathlib import Path
 
 from pipeline.base.files import read_json
 from pipeline.downstream import records
-from pipeline.downstream.arms import arms
 from pipeline.downstream.records import Comparison
 from pipeline.settings import Settings
 
@@ -83,30 +82,30 @@ def _there(paths: Iterable[Path | None]) -> list[Path]:
     return [path for path in paths if path is not None and path.is_file()]
 
 
-def collect(results: Path, settings: Settings, box_arms: Sequence[Path] = ()) -> dict[str, DatasetInputs]:
-    """Where the workflow puts what it makes of each data set; detectors are there only for one with labels.
+def collect(results: Path, settings: Settings, arms: Sequence[Path] = ()) -> dict[str, DatasetInputs]:
+    """Where the workflow puts what it makes of each data set.
 
     Args:
         results: the root of all.
         settings: of the run.
-        box_arms: the JSON files of detectors of boxes that were planned, of all data sets:
-            `{dataset}/detection/boxes/{arm}.json` below the root.
+        arms: the JSON files of the detectors that were planned, of all tasks and data sets:
+            `{dataset}/detection/{arm}.json` and `{dataset}/detection/boxes/{arm}.json` below the root.
     """
     return {
         dataset: DatasetInputs(
             real=results / dataset / "real",
             evaluation=results / dataset / "real" / "evaluation.json",
             runs=[_run(results / dataset, m, s) for m in settings.models_of(dataset) for s in settings.seeds],
-            detection=[results / dataset / "detection" / f"{arm}.json" for arm in arms(settings.models_of(dataset))],
-            box_arms=(mine := _below(results / dataset / "detection" / "boxes", box_arms)),
+            detection=(classifiers := _within(results / dataset / "detection", arms)),
+            box_arms=(boxes := _within(results / dataset / "detection" / "boxes", arms)),
             comparison=results / dataset / "detection" / "comparison.json",
-            benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, mine),
+            benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes),
         )
         for dataset in settings.datasets
     }
 
 
-def _below(folder: Path, paths: Iterable[Path]) -> list[Path]:
+def _within(folder: Path, paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if path.parent == folder]
 
 
@@ -115,13 +114,15 @@ def _run(folder: Path, model: str, seed: int) -> RunInputs:
     return RunInputs(model, seed, run, run / "synthetic", run / "evaluation.json")
 
 
-def _benchmarks(folder: Path, settings: Settings, dataset: str, box_arms: Iterable[Path]) -> dict[str, Path]:
+def _benchmarks(
+    folder: Path, settings: Settings, dataset: str, classifiers: Iterable[Path], box_arms: Iterable[Path]
+) -> dict[str, Path]:
     found = {"prepare": folder / "prepare.tsv", "evaluate held-out real": folder / "evaluate_real.tsv"}
     models = settings.models_of(dataset)
     for model in models:
         for seed in settings.seeds:
             for stage in ("collect", "train", "generate", "gallery", "evaluate"):
                 found[f"{stage} {model}, seed {seed}"] = folder / f"{model}-s{seed}" / f"{stage}.tsv"
-    found |= {f"detect, arm {arm}": folder / "detection" / f"{arm}.tsv" for arm in arms(models)}
+    found |= {f"detect, arm {arm}": folder / "detection" / f"{arm}.tsv" for arm in (path.stem for path in classifiers)}
     boxes = folder / "detection" / "boxes"
     return found | {f"detect boxes, arm {path.stem}": boxes / f"{path.stem}.tsv" for path in box_arms}

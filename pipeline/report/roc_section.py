@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.downstream.classifier.records import ClassifierResult
 from pipeline.downstream.classifier.scores import mean_roc
 from pipeline.downstream.records import Arm
 from pipeline.report import figures, images
@@ -16,14 +17,14 @@ from pipeline.report.labels import interval, points, spread
 LINES = 6  # arms in the figure
 
 
-def context(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+def context(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[str, Any] | None:
     """What the template draws, None where there are not two classes that both have test images.
 
     The class to find is the one with fewer test images, as defects are.
 
     Args:
         arms: the classifiers, the baseline first.
-        results: of each arm by its name, the content of its file (`classify.run_arm`).
+        results: of each arm by its name.
 
     Returns:
         `find` and `spare`, the names of the two classes; `rows` of `arm`, `auroc`, `gain`, `interval` (None for the
@@ -33,7 +34,7 @@ def context(arms: Sequence[Arm], results: Mapping[str, Mapping[str, Any]]) -> di
     if not any(of.metric == "auroc" for of in arms[0].secondary):
         return None
     first = results[arms[0].arm]
-    classes, truth = first["classes"], np.asarray(first["truth"])
+    classes, truth = first.classes, np.asarray(first.truth)
     find = int(2 * truth.sum() <= len(truth))
     drawn = _drawn(arms)
     lines = {name: (_curve(results[name], truth, find), _at_threshold(results[name], find)) for name in drawn}
@@ -53,21 +54,21 @@ def _drawn(arms: Sequence[Arm]) -> list[str]:
     return [arms[0].arm, *(arm.arm for arm in mixed if arm in best)]
 
 
-def _curve(arm: Mapping[str, Any], truth: np.ndarray, find: int) -> np.ndarray:
-    odds = np.array([seed["log_odds"] for seed in arm["seeds"]])  # of the second class
+def _curve(arm: ClassifierResult, truth: np.ndarray, find: int) -> np.ndarray:
+    odds = np.array([one.log_odds for one in arm.repetitions])  # of the second class
     return mean_roc(truth == find, odds if find == 1 else -odds)
 
 
-def _at_threshold(arm: Mapping[str, Any], find: int) -> tuple[float, float] | None:
+def _at_threshold(arm: ClassifierResult, find: int) -> tuple[float, float] | None:
     """Shares of false alarms and found at the thresholds, means over the repetitions; None where one has none."""
-    if any(seed["at_threshold"] is None for seed in arm["seeds"]):
+    if any(one.at_threshold is None for one in arm.repetitions):
         return None
-    shares = np.array([seed["at_threshold"]["confusion"] for seed in arm["seeds"]], float)
+    shares = np.array([one.at_threshold.confusion for one in arm.repetitions], float)
     shares /= shares.sum(2, keepdims=True)
     return float(shares[:, 1 - find, find].mean()), float(shares[:, find, find].mean())
 
 
-def _row(arm: Arm, result: Mapping[str, Any], find: int) -> dict[str, Any]:
+def _row(arm: Arm, result: ClassifierResult, find: int) -> dict[str, Any]:
     auroc = arm.other("auroc")
     return {
         "arm": arm.arm,
@@ -77,16 +78,16 @@ def _row(arm: Arm, result: Mapping[str, Any], find: int) -> dict[str, Any]:
     } | _scores_at_threshold(result, find)
 
 
-def _scores_at_threshold(arm: Mapping[str, Any], find: int) -> dict[str, str | None]:
+def _scores_at_threshold(arm: ClassifierResult, find: int) -> dict[str, str | None]:
     at = _at_threshold(arm, find)
     if at is None:
         return dict.fromkeys(("threshold", "found", "false_alarms", "macro_f1"))
     sign = 1 if find == 1 else -1
-    odds = [sign * seed["at_threshold"]["log_odds"] for seed in arm["seeds"]]
+    odds = [sign * one.at_threshold.log_odds for one in arm.repetitions]
     low, middle, high = (100 / (1 + math.exp(-value)) for value in (min(odds), np.median(odds), max(odds)))
     return {
         "threshold": f"{middle:.0f} ({low:.0f} to {high:.0f})",
         "found": f"{100 * at[1]:.0f}",
         "false_alarms": f"{100 * at[0]:.0f}",
-        "macro_f1": spread([seed["at_threshold"]["macro_f1"] for seed in arm["seeds"]]),
+        "macro_f1": spread([one.at_threshold.macro_f1 for one in arm.repetitions]),
     }

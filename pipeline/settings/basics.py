@@ -18,9 +18,9 @@ METHOD = {
     "blend": 1,
     "gallery": 1,
     "evaluate": 5,
-    "detect": 3,
+    "detect": 4,
     "pseudo_label": 2,
-    "detect_boxes": 3,
+    "detect_boxes": 4,
     "compare": 1,
     "report": 7,
 }

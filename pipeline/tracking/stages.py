@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,83 +39,46 @@ def addition(folder: Path, dataset: str, model: str, seed: int, stage: str):
     return Journal(folder, key=key, stage=stage, name=f"{model}-s{seed}", experiment=dataset, attach=True)
 
 
-def detector(folder: Path, dataset: str, arm, seed: int, settings: Mapping[str, Any]):
-    """The journal of a detector: it adds to the generator's run in the arm of real images and those of one generator.
-
-    Else it has a run of its own.
-
-    Args:
-        folder: of the journal.
-        dataset: name in the config.
-        arm: of the comparison (`detection.arms.Arm`).
-        seed: of the generators' training.
-        settings: of the comparison.
-    """
-    model = _sole(arm.real, [(model, "synthetic") for model in arm.models])
-    if model is not None:
-        return addition(folder, dataset, model, seed, "detect")
-    family = "baseline" if not arm.models else "hybrid" if arm.real else "synthetic only"
-    return _own(folder, dataset, arm.name, family, "detect", settings)
-
-
-def box_detector(folder: Path, dataset: str, arm, seed: int, settings: Mapping[str, Any]):
-    """The journal of a detector of boxes: it adds to the generator's run in the arm of one generator.
-
-    Else it has a run of its own, as it has with blended patches: their generator learned another data set, and its run
-    is beside that one's.
+def detector(
+    folder: Path,
+    dataset: str,
+    place: str,
+    stage: str,
+    model: str | None,
+    kind: str,
+    seed: int,
+    settings: Mapping[str, Any],
+):
+    """The journal of an arm's detectors: it adds to a generator's run, or has a run of its own.
 
     Args:
         folder: of the journal.
         dataset: name in the config.
-        arm: of the comparison (`detection.boxes.arms.BoxArm`).
+        place: of the arm's results, within `{dataset}/detection` and without a suffix.
+        stage: of the pipeline.
+        model: the generator whose run holds the scores; None where they are not one generator's. Images with blended
+            patches are none's: their generator learned another data set, and its run is beside that one's.
+        kind: of the arm, a tag of a run of its own.
         seed: of the generators' training.
-        settings: of the comparison.
+        settings: of the detectors.
     """
-    model = _sole(True, arm.made)
-    if model is not None:
-        return addition(folder, dataset, model, seed, "detect_boxes")
-    family = "baseline" if not arm.made else "hybrid" if len(arm.made) > 1 else "blended"
-    return _own(folder, dataset, f"boxes/{arm.name}", family, "detect_boxes", settings)
-
-
-def compared(
-    folder: Path, dataset: str, task: str, arm: str, real: bool, models: Sequence[tuple[str, str]], seed: int
-) -> Journal:
-    """The journal of an arm's comparison, which adds to the run that the scores of its detectors are in.
-
-    Args:
-        folder: of the journal.
-        dataset: name in the config.
-        task: `classification` or `boxes`.
-        arm: its name.
-        real: whether its detectors saw real images.
-        models: each of its generators, and how their images were made.
-        seed: of the generators' training.
-    """
-    stage = {"classification": "compare", "boxes": "compare_boxes"}[task]
-    model = _sole(real, models)
     if model is not None:
         return addition(folder, dataset, model, seed, stage)
-    name = arm if task == "classification" else f"boxes/{arm}"
-    return Journal(folder, key=f"{dataset}/detection/{name}", stage=stage, name=name, experiment=dataset, attach=True)
+    tags = {"dataset": dataset, "arm": place, "family": kind} | git_tags(CHECKOUT)
+    names = _of_arm(dataset, place, stage)
+    return Journal(folder, **names, params=dict(settings), tags=tags | {"config_hash": digest(settings)})
 
 
-def _sole(real: bool, models: Sequence[tuple[str, str]]) -> str | None:
-    """The generator whose run holds the scores of an arm: the only one, added to real images that it has learnt."""
-    return models[0][0] if real and len(models) == 1 and models[0][1] != "blended" else None
+def compared(folder: Path, dataset: str, place: str, stage: str, model: str | None, seed: int) -> Journal:
+    """The journal of an arm's comparison, which adds to the run that the scores of its detectors are in: as `detector`
+    has it."""
+    if model is not None:
+        return addition(folder, dataset, model, seed, stage)
+    return Journal(folder, **_of_arm(dataset, place, stage), attach=True)
 
 
-def _own(folder: Path, dataset: str, arm: str, family: str, stage: str, settings: Mapping[str, Any]):
-    tags = {"dataset": dataset, "arm": arm, "family": family} | git_tags(CHECKOUT)
-    return Journal(
-        folder,
-        key=f"{dataset}/detection/{arm}",
-        stage=stage,
-        name=arm,
-        experiment=dataset,
-        params=dict(settings),
-        tags=tags | {"config_hash": digest(settings)},
-    )
+def _of_arm(dataset: str, place: str, stage: str) -> dict[str, str]:
+    return {"key": f"{dataset}/detection/{place}", "stage": stage, "name": place, "experiment": dataset}
 
 
 def _key(dataset: str, model: str, seed: int) -> str:

@@ -1,8 +1,10 @@
-import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.data.image_set import COLUMNS, ImageSetWriter
+from pipeline.data import box_store
+from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.downstream.boxes import figure
+from tests.downstream.cases import CASES
 
 
 @pytest.fixture
@@ -23,14 +25,26 @@ def image_set(tmp_path):
     return write
 
 
-def shapes(n, seed, size=16, noise=40.0):
-    """(n, size, size, 1) uint8 and labels: 0 a bright bar, 1 a bright disc, somewhere on noise."""
-    rng = np.random.default_rng(seed)
-    labels = np.arange(n) % 2
-    y, x = np.mgrid[:size, :size]
-    images = np.empty((n, size, size, 1), np.uint8)
-    for i, label in enumerate(labels):
-        cy, cx = rng.uniform(5, size - 5, 2)
-        shape = (abs(y - cy) < 1.2) & (abs(x - cx) < 6) if label == 0 else (y - cy) ** 2 + (x - cx) ** 2 < 9
-        images[i, :, :, 0] = np.clip(100 + 60 * shape + noise * rng.standard_normal((size, size)), 0, 255)
-    return images, labels
+@pytest.fixture
+def boxed(image_set):
+    """Writes an image set with boxes: boxed(name, images, split, marks, classes, unknown=..., symmetry=...) -> Path.
+
+    `marks` are (place of the image, class, x0, y0, x1, y1), `unknown` places of images whose boxes are not known.
+    """
+
+    def write(name, images, split, marks, classes=("disc", "square"), unknown=(), symmetry="none"):
+        path = image_set(name, images, [0] * len(images), split, classes=("all",), symmetry=symmetry)
+        ids = ImageSet.open(path).metadata["id"]
+        table = pd.DataFrame([(ids[i], *mark) for i, *mark in marks], columns=box_store.COLUMNS)
+        images_hash = ImageSet.open(path).meta["data_hash"]
+        box_store.write(path, images_hash, table, list(classes), [ids[i] for i in unknown])
+        return path
+
+    return write
+
+
+@pytest.fixture(params=CASES, ids=lambda case: case.task.name)
+def case(request, tmp_path, image_set, boxed, monkeypatch):
+    """Each task with its tiny data sets; pictures stay empty, for drawing them takes longer than a training."""
+    monkeypatch.setattr(figure, "write", lambda real, result, path: path.touch())
+    return request.param.within(tmp_path, image_set, boxed)

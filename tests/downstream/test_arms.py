@@ -1,22 +1,54 @@
-from pipeline.downstream.arms import PLAIN, arms
+from dataclasses import asdict
+
+from pipeline.downstream.arms import Arm, SyntheticSet, sole_model
+from pipeline.downstream.registry import TASKS
 
 FIVE = ["real", "augmented", "balanced", "augmented+balanced", "duplicates"]
+THREE = ["real", "augmented", "duplicates"]
+CGAN, SG2 = SyntheticSet("cgan", "synthetic"), SyntheticSet("sg2", "synthetic")
+BLENDED, PSEUDO = SyntheticSet("sg2", "blended"), SyntheticSet("cgan", "pseudo")
+
+
+def classifiers(*sets):
+    return TASKS["classification"].arms(sets)
+
+
+def boxes(*sets):
+    return TASKS["boxes"].arms(sets)
 
 
 def test_arms_of_two_models():
-    planned = arms(["cgan", "sg2"])
+    planned = classifiers(CGAN, SG2)
     assert list(planned) == [*FIVE, "real+cgan", "real+sg2", "real+all", "cgan-only", "sg2-only"]
     assert [arm.name for arm in planned.values()] == list(planned)
-    assert {name: arm.models for name, arm in planned.items() if arm.models} == {
-        "real+cgan": ["cgan"],
-        "real+sg2": ["sg2"],
-        "real+all": ["cgan", "sg2"],
-        "cgan-only": ["cgan"],
-        "sg2-only": ["sg2"],
-    }
+    assert planned["real+all"].synthetic == (CGAN, SG2)
     assert [name for name, arm in planned.items() if not arm.real] == ["cgan-only", "sg2-only"]
+    assert planned["augmented+balanced"] == Arm(augmented=True, balanced=True)
 
 
 def test_one_model_has_no_arm_of_all():
-    assert list(arms(["cgan"])) == [*FIVE, "real+cgan", "cgan-only"]
-    assert list(arms([])) == FIVE == list(PLAIN)
+    assert list(classifiers(CGAN)) == [*FIVE, "real+cgan", "cgan-only"]
+    assert list(classifiers()) == FIVE == [arm.name for arm in TASKS["classification"].baseline_arms()]
+
+
+def test_every_set_with_boxes_has_an_arm_and_those_whose_boxes_were_asked_for_one_together():
+    planned = boxes(SG2, BLENDED, PSEUDO)
+    assert list(planned) == [*THREE, "real+sg2", "real+sg2.blended", "real+cgan.pseudo", "real+all"]
+    assert planned["real+cgan.pseudo"].synthetic == (PSEUDO,)
+    assert planned["real+all"].synthetic == (SG2, BLENDED)
+    assert list(boxes(SG2, PSEUDO)) == [*THREE, "real+sg2", "real+cgan.pseudo"]
+    assert list(boxes()) == THREE
+
+
+def test_an_arm_survives_as_plain_values():
+    for arm in (*classifiers(CGAN, SG2).values(), *boxes(SG2, BLENDED).values()):
+        assert Arm.of(asdict(arm)) == arm
+
+
+def test_scores_of_real_images_with_those_of_one_generator_are_its_own():
+    of = {name: sole_model(arm) for name, arm in (classifiers(CGAN, SG2) | boxes(SG2, BLENDED, PSEUDO)).items()}
+    assert {name: model for name, model in of.items() if model} == {
+        "real+cgan": "cgan",
+        "real+sg2": "sg2",
+        "real+cgan.pseudo": "cgan",
+    }

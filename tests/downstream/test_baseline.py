@@ -1,30 +1,52 @@
+from dataclasses import replace
+
 import pytest
 
-from pipeline.downstream.baseline import strongest
+from pipeline.downstream.arms import Arm
+from pipeline.downstream.baseline import select_baseline
+from pipeline.downstream.records import result_of
 from pipeline.settings import UserError
+from tests.downstream.cases import CASES, WITH, stub
+
+AUGMENTED, BALANCED, TWICE = Arm(augmented=True), Arm(balanced=True), Arm(duplicates=True)
 
 
-def plain(arm, f1=None, loss=1.0, test=0.5):
-    scores = None if f1 is None else [{"macro_f1": f1 - 0.1, "loss": loss}, {"macro_f1": f1 + 0.1, "loss": loss}]
-    return {"arm": arm, "validation": scores, "seeds": [{"macro_f1": test}]}
+@pytest.fixture(params=CASES, ids=lambda case: case.task.name)
+def task(request):
+    return request.param.task
 
 
-def test_the_best_on_validation_images_is_the_strongest_whatever_the_test_images_say():
-    arms = [plain("real", 0.8, test=0.9), plain("augmented", 0.85, test=0.1), plain("duplicates", 0.7, test=0.99)]
-    assert strongest(arms) == strongest(arms[::-1]) == "augmented"
-    assert strongest([*arms, plain("real+cgan", 0.99)]) == "augmented"
+def result(task, arm, *scores, test=0.5):
+    """`scores`: pairs of the scores that choose, the second the more the better."""
+    (first, _), (second, sign) = task.selection
+    validation = [{first: a, second: sign * b} for a, b in scores] or None
+    found = result_of(stub(task, arm, validation), task.result)
+    return replace(found, mean={first: test})
 
 
-def test_equal_scores_are_told_apart_by_the_loss_and_then_by_the_order_of_arms():
-    assert strongest([plain("real", 0.9, loss=0.3), plain("balanced", 0.9, loss=0.2)]) == "balanced"
-    assert strongest([plain("balanced", 0.9), plain("real", 0.9)]) == "real"
+def test_the_best_mean_on_validation_images_is_the_baseline_whatever_the_test_images_say(task):
+    arms = [
+        result(task, Arm(), (0.5, 0.2), (0.5, 0.2), test=0.9),
+        result(task, AUGMENTED, (0.9, 0.1), (0.3, 0.1), test=0.1),
+        result(task, TWICE, (0.55, 0.9), (0.55, 0.9), test=0.99),
+    ]
+    assert select_baseline(task.selection, arms) == select_baseline(task.selection, arms[::-1]) == arms[1]
+    assert select_baseline(task.selection, [*arms, result(task, WITH, (0.99, 0.9))]) == arms[1]
 
 
-def test_without_validation_images_it_is_the_augmented_arm():
-    assert strongest([plain("real"), plain("duplicates"), plain("augmented")]) == "augmented"
-    assert strongest([plain("real")]) == "real"
+def test_equal_ones_are_told_apart_by_the_second_score_and_then_by_the_order(task):
+    real, other, equal = (result(task, arm, (0.5, b)) for arm, b in ((Arm(), 0.2), (TWICE, 0.3), (BALANCED, 0.2)))
+    assert select_baseline(task.selection, [real, other]) == other
+    assert select_baseline(task.selection, [real, equal]) == real
 
 
-def test_without_a_plain_arm_there_is_nothing_to_compare_with():
+def test_without_validation_images_it_is_the_augmented_arm(task):
+    both = Arm(augmented=True, balanced=True)
+    plain = [result(task, arm) for arm in (Arm(), both, AUGMENTED)]
+    assert select_baseline(task.selection, plain) == plain[2]
+    assert select_baseline(task.selection, plain[:1]) == plain[0]
+
+
+def test_without_a_baseline_arm_there_is_nothing_to_compare_with(task):
     with pytest.raises(UserError, match="no arm without a generator"):
-        strongest([plain("real+cgan", 0.9)])
+        select_baseline(task.selection, [result(task, WITH, (0.9, 0.9))])

@@ -5,11 +5,12 @@ import json
 import pytest
 
 from pipeline.downstream import comparison
-from pipeline.downstream.boxes.paired_gain import compare as compare_boxes
 from pipeline.downstream.paired_gain import compare
+from pipeline.downstream.records import read_result
+from pipeline.downstream.registry import TASKS
 from pipeline.settings import UserError
 from pipeline.tracking.journal import read_events
-from tests.report.made_up_run import make_run
+from tests.report.made_up_run import make_run, member_of
 
 
 @pytest.fixture(scope="module")
@@ -17,34 +18,18 @@ def run(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("run"))
 
 
-def results_of(paths):
-    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-
-
-@pytest.mark.parametrize("task", ["classification", "boxes"])
-def test_entries_hold_the_numbers_of_compare_in_its_order(run, task):
-    paths, judge = {"classification": (run.inputs.detection, compare), "boxes": (run.inputs.box_arms, compare_boxes)}[
-        task
-    ]
-    results, arms = results_of(paths), run.inputs.compared().of(task)
-    rows = judge(results)
-    assert [(arm.arm, arm.verdict) for arm in arms] == [(row["arm"], row["verdict"]) for row in rows]
+@pytest.mark.parametrize("name", TASKS)
+def test_entries_hold_the_numbers_of_compare_in_its_order(run, name):
+    task, paths = TASKS[name].load(), member_of("steel", run.inputs).results[name]
+    results, arms = [read_result(path, task.result) for path in paths], run.inputs.compared().of(name)
+    rows = compare(task, results)
     for arm, row in zip(arms, rows, strict=True):
-        assert [arm.score, arm.gain, arm.low, arm.high] == [row[k] for k in ("mean", "difference", "low", "high")]
-        assert arm.baseline == rows[0]["arm"]
-        assert len(arm.by_class) == len(row["by_class"])
+        assert (arm.arm, arm.verdict, arm.baseline) == (row.result.arm, row.verdict, rows[0].result.arm)
+        assert [arm.metric, *(of.metric for of in arm.secondary)] == [of.metric for of in row.estimates]
+        assert [arm.score, arm.gain, arm.low] == [row.estimates[0].score, row.estimates[0].gain, row.estimates[0].low]
+        assert (arm.secondary, arm.by_class) == (row.estimates[1:], row.by_class)
         assert arm.score_low <= arm.score <= arm.score_high
-    assert {arm.n_groups for arm in arms} == {len(set(results[0]["groups"]))}
-
-
-def test_further_scores_are_compared_too(run):
-    for arm, row in zip(
-        run.inputs.compared().of("classification"), compare(results_of(run.inputs.detection), "accuracy"), strict=True
-    ):
-        assert (arm.other("accuracy").score, arm.other("accuracy").gain) == (row["mean"], row["difference"])
-    boxes = {row["arm"]: row["map50_95"] for row in compare_boxes(results_of(run.inputs.box_arms))}
-    for arm in run.inputs.compared().of("boxes"):
-        assert arm.other("map50_95").low == boxes[arm.arm]["low"]
+    assert {arm.n_groups for arm in arms} == {len(set(results[0].groups))}
 
 
 def test_what_the_arms_saw_is_known_by_more_than_their_names(run):
@@ -76,8 +61,7 @@ def test_arms_that_cannot_be_compared_are_refused_and_a_damaged_file_is_named(ru
     files = [tmp_path / path.name for path in run.inputs.detection]
     for path, copy in zip(run.inputs.detection, files, strict=True):
         copy.write_bytes(path.read_bytes())
-    arms = [comparison.ArmFile(path, True, []) for path in files]
-    members = [comparison.Member("steel", run.inputs.real, {"classification": arms})]
+    members = [comparison.Member("steel", run.inputs.real, {"classification": files})]
     body = json.loads(files[1].read_text())
     files[1].write_text(json.dumps(body | {"steps": 7}))
     with pytest.raises(UserError, match="steps are not those of"):

@@ -4,11 +4,15 @@ import numpy as np
 import pytest
 
 from pipeline.downstream.label_efficiency import worth
-from pipeline.downstream.paired_gain import Judged, compare, judged
-from tests.downstream.test_paired_gain import draw, expectation, result
+from pipeline.downstream.paired_gain import JackknifeScores
+from tests.downstream.test_paired_gain import TASK, compare, draw, expectation, result
 
 IMAGES = [5, 10, 20, 40]
 SLOPE, START = 0.1, 0.5
+
+
+def macro_f1(result, against=False):
+    return TASK.jackknife(result, against).scores["macro_f1"]
 
 
 def true(images):
@@ -17,16 +21,16 @@ def true(images):
 
 
 def sure(score, repetitions=5, groups=30):
-    """Judged without any chance."""
-    return Judged(np.full(repetitions, score), score, np.full(groups, score))
+    """JackknifeScores without any chance."""
+    return JackknifeScores(np.full(repetitions, score), score, np.full(groups, score))
 
 
 def chancy(rng, score, shared, repetitions=5, images=60):
-    """Judged with chance in repetitions and test images; `shared`: the luck of each test image in every arm."""
+    """Scores with chance in repetitions and test images; `shared`: the luck of each test image in every arm."""
     lucky = score + shared + rng.normal(0, 0.15, images)
     scores = lucky.mean() + rng.normal(0, 0.02, repetitions)
     left_out = (lucky.sum() - lucky) / (images - 1) + scores.mean() - lucky.mean()
-    return Judged(scores, scores.mean(), left_out)
+    return JackknifeScores(scores, scores.mean(), left_out)
 
 
 @pytest.mark.parametrize("have", [5, 7, 10, 14, 18])
@@ -64,7 +68,10 @@ def test_where_the_curve_is_level_nothing_can_be_told():
     found = worth(chancy(rng, 0.7, shared), [chancy(rng, 0.7, shared) for _ in IMAGES], IMAGES, 0.95)
     assert found.unknown
     one = worth(
-        Judged(np.full(5, 0.6), 0.6, np.array([np.nan])), [sure(s, groups=1) for s in true(IMAGES)], IMAGES, 0.95
+        JackknifeScores(np.full(5, 0.6), 0.6, np.array([np.nan])),
+        [sure(s, groups=1) for s in true(IMAGES)],
+        IMAGES,
+        0.95,
     )
     assert one.unknown, "one group of test images says nothing of others"
 
@@ -82,8 +89,8 @@ def test_the_interval_leaves_out_an_arms_own_images_where_it_helps_or_hurts():
         truth, predicted = draw(rng, [-0.5, 0.5, 1.5, 2.5, 0.5 + gain], seeds=5, spread=0.05)
         plain = [result("real", truth, p) for p in predicted[:4]]
         arm = result("real+x", truth, predicted[4])
-        verdict = compare([plain[1], arm])[1]["verdict"]
-        found = worth(judged(arm), [judged(p, against=True) for p in plain], IMAGES, 0.95)
+        verdict = compare([plain[1], arm])[1].verdict
+        found = worth(macro_f1(arm), [macro_f1(p, against=True) for p in plain], IMAGES, 0.95)
         outside = {"helps": found.low > 10, "hurts": found.high < 10}
         assert outside.get(verdict, found.low <= 10 <= found.high)
         seen.add(verdict)
@@ -114,7 +121,7 @@ def test_the_interval_holds_with_simulated_detectors():
         arm = rng.uniform(-0.4, 1.8)
         right = np.exp(np.interp(expectation(arm, 0.1), scores, x))
         truth, predicted = draw(rng, [*means, arm], seeds=5, spread=0.1)
-        *plain, other = [judged(result("real", truth, p), against=i < 4) for i, p in enumerate(predicted)]
+        *plain, other = [macro_f1(result("real", truth, p), against=i < 4) for i, p in enumerate(predicted)]
         found = worth(other, plain, IMAGES, 0.95)
         held.append(found.low <= right <= found.high)
     assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 200)

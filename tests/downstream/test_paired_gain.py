@@ -1,30 +1,60 @@
-import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import norm, ttest_rel
 
-from pipeline.downstream.arms import PLAIN
+from pipeline.downstream import paired_gain
+from pipeline.downstream.arms import Arm, SyntheticSet
 from pipeline.downstream.classifier.scores import SCORES, auroc, confusion, f1
-from pipeline.downstream.paired_gain import Judged, compare, interval, judged, wanting
+from pipeline.downstream.paired_gain import JackknifeScores, interval
+from pipeline.downstream.records import result_of
+from pipeline.downstream.registry import TASKS
 from pipeline.settings import UserError
+from tests.downstream.cases import stub
 
 CLASSES = ["a", "b", "c", "d"]
+TASK = TASKS["classification"].load()
+BASELINES = [arm.name for arm in TASKS["classification"].baseline_arms()]
 
 
-def result(arm, truth, predicted, groups=None, validation=None, basis="real"):
-    """What run_arm writes, from (S, N) predictions; `validation`: macro F1 of its pilots."""
-    seeds = []
+def result(arm, truth, predicted, groups=None, validation=None, baseline="real", odds=None):
+    """The result of an arm, from (S, N) predictions; `validation`: macro F1 of its selection runs."""
+    repetitions = []
     for seed, p in enumerate(predicted):
         matrix = confusion(truth, p, len(CLASSES))
         scores = {name: float(score(matrix)) for name, score in SCORES.items()}
-        seeds.append({"seed": seed, "predicted": list(p), "f1": list(f1(matrix)), **scores})
+        one = {"seed": seed, "seconds": 1, "predicted": list(p), "f1": list(f1(matrix)), "confusion": matrix.tolist()}
+        if odds is not None:
+            one |= {"log_odds": odds[seed].tolist(), "auroc": auroc(truth == 1, odds[seed])}
+        repetitions.append(one | scores)
+    known = Arm() if arm in BASELINES else Arm((SyntheticSet("x", "synthetic"),))
+    scores = None if validation is None else [{"macro_f1": validation, "loss": 1.0}]
     groups = [str(i) for i in range(len(truth))] if groups is None else list(groups)
-    plain = arm in PLAIN
-    same = {"version": 2, "classes": CLASSES, "steps": 10, "n_real": 5, "n_synthetic": 0 if plain else 5}
-    same |= {"generative": not plain, "basis": None if plain else basis}
-    same["validation"] = None if validation is None else [{"macro_f1": validation, "loss": 1.0}]
-    return same | {"arm": arm, "truth": list(truth), "groups": groups, "seeds": seeds}
+    more = {"arm": arm, "classes": CLASSES, "truth": list(truth), "groups": groups, "repetitions": repetitions}
+    more |= {"baseline": baseline if known.synthetic else None}
+    return result_of(stub(TASK, known, scores) | more, TASK.result)
+
+
+def compare(results, metric="macro_f1"):
+    """Of each arm, its row and the estimate of a score."""
+    return [
+        Row(row, next(of for of in row.estimates if of.metric == metric)) for row in paired_gain.compare(TASK, results)
+    ]
+
+
+class Row:
+    """What is said of an arm, and of one of its scores."""
+
+    def __init__(self, row, of):
+        self.row, self.of = row, of
+
+    def __getattr__(self, name):
+        return getattr(self.of if hasattr(self.of, name) else self.row, name)
+
+    @property
+    def arm(self):
+        return self.row.result.arm
 
 
 def draw(rng, means, seeds=3, per_class=40, spread=0.3):
@@ -56,7 +86,7 @@ def test_all_intervals_hold_the_true_gains_together_as_often_as_promised(spread,
     for _ in range(150):
         truth, predicted = draw(rng, means, spread=spread)
         rows = compare([result(a, truth, p) for a, p in zip(("real", "x", "y", "z"), predicted, strict=True)], metric)
-        held.append(all(row["low"] <= gain <= row["high"] for row, gain in zip(rows[1:], gains, strict=True)))
+        held.append(all(row.low <= gain <= row.high for row, gain in zip(rows[1:], gains, strict=True)))
     # 0.95 less two standard errors of 150 trials.
     assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 150)
 
@@ -70,12 +100,12 @@ def test_intervals_hold_where_the_strongest_plain_arm_was_chosen_among_equals(sp
         truth, predicted = draw(rng, [1.0] * 6, seeds=5, spread=spread)
         _, pilots = draw(rng, [1.0] * 5, seeds=5, per_class=20, spread=spread)
         val = np.repeat(np.arange(4), 20)
-        scores = {name: float(np.mean(p == val)) for name, p in zip(PLAIN, pilots, strict=True)}
-        basis = max(scores, key=scores.get)
-        arms = [result(n, truth, p, validation=scores[n]) for n, p in zip(PLAIN, predicted[:5], strict=True)]
-        rows = compare([*arms, result("x", truth, predicted[5], basis=basis)])
-        assert rows[0]["arm"] == rows[-1]["against"] == basis
-        held.append(rows[-1]["low"] <= 0 <= rows[-1]["high"])
+        scores = {name: float(np.mean(p == val)) for name, p in zip(BASELINES, pilots, strict=True)}
+        best = max(scores, key=scores.get)
+        arms = [result(n, truth, p, validation=scores[n]) for n, p in zip(BASELINES, predicted[:5], strict=True)]
+        rows = compare([*arms, result("x", truth, predicted[5], baseline=best)])
+        assert rows[0].arm == rows[-1].baseline == best
+        held.append(rows[-1].low <= 0 <= rows[-1].high)
     assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 100)
 
 
@@ -98,7 +128,7 @@ def test_intervals_of_classes_hold_together_as_often_as_promised():
     for _ in range(150):
         truth, real, other = both(seeds=5)
         row = compare([result("real", truth, real), result("x", truth, other)])[1]
-        held.append(all(c["low"] <= t <= c["high"] for c, t in zip(row["by_class"], true, strict=True)))
+        held.append(all(c.low <= t <= c.high for c, t in zip(row.by_class, true, strict=True)))
     assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 150)
 
 
@@ -114,11 +144,11 @@ def test_a_percentile_bootstrap_of_three_repetitions_would_not_hold_its_promise(
 def test_a_large_gain_and_a_large_loss_are_found_and_a_small_one_is_not_claimed():
     truth, predicted = draw(np.random.default_rng(1), [0.5, 4.0, -2.0, 0.55], seeds=5, per_class=100, spread=0.02)
     rows = compare([result(a, truth, p) for a, p in zip(("real", "good", "bad", "same"), predicted, strict=True)])
-    assert [r["arm"] for r in rows] == ["real", "good", "bad", "same"]
-    assert [r["verdict"] for r in rows] == ["baseline", "helps", "hurts", "cannot tell"]
+    assert [r.arm for r in rows] == ["real", "good", "bad", "same"]
+    assert [r.verdict for r in rows] == ["baseline", "helps", "hurts", "cannot tell"]
     # Their true sizes, of endless images.
     gains = [expectation(m, 0.02) - expectation(0.5, 0.02) for m in (4.0, -2.0)]
-    assert [r["difference"] for r in rows[1:3]] == pytest.approx(gains, abs=0.06)
+    assert [r.gain for r in rows[1:3]] == pytest.approx(gains, abs=0.06)
 
 
 def test_each_class_has_its_change_with_an_interval():
@@ -128,22 +158,22 @@ def test_each_class_has_its_change_with_an_interval():
     poor[195:] = 2  # of class d 5 are taken for c
     rows = compare([result("real", truth, [poor] * 5), result("x", truth, [truth] * 5)])
     # By hand: F1 = 2 TP / (2 TP + FP + FN); a: 40 / 70, b: 100 / 130, c: 100 / 105, d: 90 / 95.
-    assert [c["f1"] for c in rows[0]["by_class"]] == pytest.approx([4 / 7, 10 / 13, 20 / 21, 18 / 19])
-    classes = rows[1]["by_class"]
-    assert [c["difference"] for c in classes] == pytest.approx([3 / 7, 3 / 13, 1 / 21, 1 / 19])
-    assert [c["low"] > 0 for c in classes] == [True, True, False, False]
-    back = compare([result("real", truth, [truth] * 5), result("x", truth, [poor] * 5)])[1]["by_class"]
-    assert [c["high"] < 0 for c in back] == [True, True, False, False]
+    assert [c.score for c in rows[0].by_class] == pytest.approx([4 / 7, 10 / 13, 20 / 21, 18 / 19])
+    classes = rows[1].by_class
+    assert [c.gain for c in classes] == pytest.approx([3 / 7, 3 / 13, 1 / 21, 1 / 19])
+    assert [c.low > 0 for c in classes] == [True, True, False, False]
+    back = compare([result("real", truth, [truth] * 5), result("x", truth, [poor] * 5)])[1].by_class
+    assert [c.high < 0 for c in back] == [True, True, False, False]
 
 
 def test_a_class_of_one_source_or_without_test_images_proves_nothing():
     truth = np.repeat([0, 1], 20)
     groups = ["strip"] * 20 + [str(i) for i in range(20)]
     arms = [result("real", truth, [truth * 0] * 3, groups), result("x", truth, [truth] * 3, groups)]
-    a, b = compare(arms)[1]["by_class"]  # c and d have no images
-    assert a["class"] == "a"
-    assert a["low"] < -0.1
-    assert b["low"] > 0
+    a, b = compare(arms)[1].by_class  # c and d have no images
+    assert a.name == "a"
+    assert a.low < -0.1
+    assert b.low > 0
 
 
 def test_generators_are_compared_to_the_arm_that_is_strongest_on_validation_images():
@@ -152,19 +182,19 @@ def test_generators_are_compared_to_the_arm_that_is_strongest_on_validation_imag
     real, augmented, duplicates, x = predicted
     arms = [
         result("real", truth, real, validation=0.5),
-        result("real+x", truth, x, basis="augmented"),
+        result("real+x", truth, x, baseline="augmented"),
         result("duplicates", truth, duplicates, validation=0.6),
         result("augmented", truth, augmented, validation=0.9),
     ]
     rows = compare(arms)
-    assert [row["arm"] for row in rows] == ["augmented", "real", "duplicates", "real+x"]
-    assert [row["verdict"] for row in rows] == ["baseline", "no generator", "no generator", "hurts"]
-    assert {row["against"] for row in rows} == {"augmented"}
-    assert np.mean(rows[3]["scores"]) > np.mean(rows[1]["scores"])  # better than real images alone, and no help
+    assert [row.arm for row in rows] == ["augmented", "real", "duplicates", "real+x"]
+    assert [row.verdict for row in rows] == ["baseline", "no generator", "no generator", "hurts"]
+    assert {row.baseline for row in rows} == {"augmented"}
+    assert rows[3].score > rows[1].score  # better than real images alone, and no help
     # One arm with a generator: nothing to correct for, however many plain arms there are.
-    assert rows[3]["low"] == compare([arms[3], arms[1]])[1]["low"]
+    assert rows[3].low == compare([arms[3], arms[1]])[1].low
     with pytest.raises(UserError, match=r"real\+x: built on `augmented`, not on `duplicates`"):
-        compare([arm | {"validation": [{"macro_f1": 0.95, "loss": 1}]} if arm is arms[2] else arm for arm in arms])
+        compare([*arms[:2], result("duplicates", truth, duplicates, validation=0.95), arms[3]])
 
 
 def test_auroc_is_compared_like_the_other_scores():
@@ -174,13 +204,11 @@ def test_auroc_is_compared_like_the_other_scores():
     arms = []
     for name, gain in (("real", 0.5), ("x", 2.5)):
         odds = base + gain * truth
-        arms.append(result(name, truth, (odds > gain / 2).astype(int)))
-        for seed, scores in zip(arms[-1]["seeds"], odds, strict=True):
-            seed |= {"log_odds": scores.tolist(), "auroc": auroc(truth == 1, scores)}
+        arms.append(result(name, truth, (odds > gain / 2).astype(int), odds=odds))
     row = compare(arms, "auroc")[1]
-    assert row["difference"] == pytest.approx(norm.cdf(2.5 / 2**0.5) - norm.cdf(0.5 / 2**0.5), abs=0.06)
-    assert row["verdict"] == "helps"
-    assert 0.9 <= row["mean"] < 1
+    assert row.gain == pytest.approx(norm.cdf(2.5 / 2**0.5) - norm.cdf(0.5 / 2**0.5), abs=0.06)
+    assert row.verdict == "helps"
+    assert 0.9 <= row.score < 1
 
 
 def test_one_image_more_in_every_repetition_is_no_proof():
@@ -191,20 +219,20 @@ def test_one_image_more_in_every_repetition_is_no_proof():
     better = worse.copy()
     better[0] = 0
     row = compare([result("real", truth, [worse] * 3), result("more", truth, [better] * 3)], "accuracy")[1]
-    assert row["difference"] == pytest.approx(1 / 40)
-    assert row["spread_seeds"] == 0
-    # The jackknife by hand; in each class half an imagined image speaks for either arm.
+    assert row.gain == pytest.approx(1 / 40)
+    assert row.error_repetitions == 0
+    # The jackknife by hand; in each class half a pseudo-observation speaks for either arm.
     change, weight = np.array([1] + [0] * 39 + [1, -1] * 4), np.array([1] * 40 + [0.5] * 8)
     left = (np.sum(weight * change) - weight * change) / (44 - weight)
-    assert row["spread_images"] == pytest.approx(np.sqrt(47 / 48 * np.sum((left - left.mean()) ** 2)))
-    assert (row["low"] + row["high"]) / 2 == pytest.approx(1 / 44)
-    assert row["verdict"] == "cannot tell"
-    assert wanting(row) == "test images"
+    assert row.error_images == pytest.approx(np.sqrt(47 / 48 * np.sum((left - left.mean()) ** 2)))
+    assert (row.low + row.high) / 2 == pytest.approx(1 / 44)
+    assert row.verdict == "cannot tell"
+    assert row.scarcer == "test images"
 
 
 @pytest.mark.parametrize(("rare", "found"), [(2, 0.5), (3, 0.8), (5, 0.85), (10, 0.5)])
 def test_few_images_of_a_class_do_not_break_the_promise(rare, found):
-    """Without imagined images: where all of them agree the interval was nearly a point, and held in 40 to 87 %."""
+    """Without pseudo-observations: where all of them agree the interval was nearly a point, and held in 40 to 87 %."""
     rng, trials, truth = np.random.default_rng(0), 150, np.repeat([0, 1], [60, rare])
     # F1 of both classes for the expected counts of an arm that finds this share of the rare ones.
     held = {"gain": [], "equal": []}
@@ -215,7 +243,7 @@ def test_few_images_of_a_class_do_not_break_the_promise(rare, found):
             ]
             row = compare([result(name, truth, p) for name, p in zip(("real", "x"), arms, strict=True)])[1]
             true = np.subtract(*(_f1_of_two(60, rare, p) for p in (found, chance)))
-            held[case].append(row["low"] <= true <= row["high"])
+            held[case].append(row.low <= true <= row.high)
     assert all(np.mean(of) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / trials) for of in held.values()), held
 
 
@@ -227,14 +255,16 @@ def _f1_of_two(common, rare, found):
 def test_arms_that_answer_alike_are_not_known_to_be_equal():
     truth = np.repeat(np.arange(4), 10)
     row = compare([result("real", truth, [truth] * 5), result("x", truth, [truth] * 5)])[1]
-    assert row["difference"] == 0
-    assert -0.1 < row["low"] < -0.05
-    assert row["high"] == pytest.approx(-row["low"])
+    assert row.gain == 0
+    assert -0.1 < row.low < -0.05
+    assert row.high == pytest.approx(-row.low)
 
 
-def test_the_two_sides_of_a_comparison_differ_in_the_imagined_images_alone():
+def test_the_two_sides_of_a_comparison_differ_in_the_pseudo_observations_alone():
     truth, (predicted,) = draw(np.random.default_rng(6), [1.0], seeds=3, per_class=7)
-    one, other = (judged(result("real", truth, predicted), against=side) for side in (False, True))
+    one, other = (
+        TASK.jackknife(result("real", truth, predicted), against=side).scores["macro_f1"] for side in (False, True)
+    )
     assert one.whole == pytest.approx(other.whole)
     np.testing.assert_allclose(one.left_out[:28], other.left_out[:28])
     assert (one.left_out[28::2] < one.whole).all()  # an image that it gets right is left out
@@ -245,18 +275,18 @@ def test_what_makes_the_interval_wide_is_named():
     """3 groups have a far larger quantile than 5 repetitions: 0.025² × 4.3 is more than 0.02² × 2.8."""
     deviations = np.array([-1, 0, 1]) * 0.025 * np.sqrt(3 / 4)
     scores = 0.1 + np.array([-1, -1, 0, 1, 1]) * 0.02 * np.sqrt(5)
-    row = interval(Judged(scores, 0.1, 0.1 + deviations), 0.95)
-    assert (row["spread_seeds"], row["spread_images"]) == pytest.approx((0.02, 0.025))
-    assert wanting(row) == "test images"
-    assert wanting(interval(Judged(scores, 0.1, 0.1 + deviations / 9), 0.95)) == "repetitions (`seeds`)"
+    row = interval(JackknifeScores(scores, 0.1, 0.1 + deviations), 0.95)
+    assert (row.error_repetitions, row.error_images) == pytest.approx((0.02, 0.025))
+    assert row.share_repetitions < 0.5
+    assert interval(JackknifeScores(scores, 0.1, 0.1 + deviations / 9), 0.95).share_repetitions > 0.5
 
 
 def test_without_chance_in_the_images_it_is_the_paired_t_test():
     a, b = np.array([0.91, 0.88, 0.93, 0.90]), np.array([0.87, 0.86, 0.90, 0.88])
     theirs = ttest_rel(a, b)
-    ours = interval(Judged(a - b, np.mean(a - b), np.full(9, np.mean(a - b))), 0.9)
+    ours = interval(JackknifeScores(a - b, np.mean(a - b), np.full(9, np.mean(a - b))), 0.9)
     bounds = theirs.confidence_interval(0.9)
-    assert (ours["low"], ours["high"]) == pytest.approx((bounds.low, bounds.high))
+    assert (ours.low, ours.high) == pytest.approx((bounds.low, bounds.high))
 
 
 def test_images_of_one_source_count_once():
@@ -269,29 +299,29 @@ def test_images_of_one_source_count_once():
         for a, p in zip(("real", "x"), predicted, strict=True)
     ]
     again = compare(tenfold, "accuracy")[1]
-    assert (again["low"], again["high"]) == pytest.approx((once["low"], once["high"]))
+    assert (again.low, again.high) == pytest.approx((once.low, once.high))
 
 
 def test_one_group_of_test_images_proves_nothing():
     truth = np.repeat(np.arange(4), 5)
     arms = [result("real", truth, [truth * 0] * 3, ["strip"] * 20), result("x", truth, [truth] * 3, ["strip"] * 20)]
     row = compare(arms)[1]
-    assert (row["low"], row["high"], row["verdict"]) == (-1, 1, "cannot tell")
+    assert (row.low, row.high, row.verdict) == (-1, 1, "cannot tell")
 
 
 def test_more_arms_make_wider_intervals():
     truth, predicted = draw(np.random.default_rng(3), [1.0, 1.2, 1.0, 0.9])
     arms = [result(a, truth, p) for a, p in zip(("real", "x", "y", "z"), predicted, strict=True)]
     alone, corrected = compare(arms[:2])[1], compare(arms)[1]
-    assert corrected["low"] < alone["low"] < alone["difference"] < alone["high"] < corrected["high"]
+    assert corrected.low < alone.low < alone.gain < alone.high < corrected.high
 
 
 def test_the_order_of_the_files_does_not_matter():
     truth, predicted = draw(np.random.default_rng(4), [1.0, 1.2])
     real, x = (result(a, truth, p) for a, p in zip(("real", "x"), predicted, strict=True))
     one, other = compare([x, real]), compare([real, x])
-    assert [row | {"judged": None} for row in one] == [row | {"judged": None} for row in other]
-    assert [row["verdict"] for row in compare([real])] == ["baseline"]
+    assert [row.row.estimates for row in one] == [row.row.estimates for row in other]
+    assert [row.verdict for row in compare([real])] == ["baseline"]
 
 
 def test_arms_that_cannot_be_compared_are_refused():
@@ -299,11 +329,9 @@ def test_arms_that_cannot_be_compared_are_refused():
     real, x = (result(a, truth, p) for a, p in zip(("real", "real+x"), predicted, strict=True))
     with pytest.raises(UserError, match="no arm without a generator"):
         compare([x])
-    other = copy.deepcopy(x)
-    other["truth"][0] = 3
+    with pytest.raises(UserError, match=r"classification, arm real\+x: its test images are not those"):
+        compare([real, replace(x, truth=[3, *x.truth[1:]])])
     with pytest.raises(UserError, match=r"real\+x: its test images are not those"):
-        compare([real, other])
-    with pytest.raises(UserError, match=r"real\+x: its test images are not those"):
-        compare([real, x | {"groups": x["groups"][::-1]}])
+        compare([real, replace(x, groups=x.groups[::-1])])
     with pytest.raises(UserError, match=r"repetitions \[0, 1\], `real` has \[0, 1, 2\]"):
-        compare([real, x | {"seeds": x["seeds"][:2]}])
+        compare([real, replace(x, repetitions=x.repetitions[:2])])

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from pipeline.downstream.records import Arm, Chosen, ClassEstimate, Estimate, Images
+from pipeline.downstream.arms import SyntheticSet
+from pipeline.downstream.records import Arm, Chosen, ClassEstimate, Estimate
 
 CHOSEN = Chosen(False, False, None, None, None, [], None, [])
 PLAIN = Arm(
@@ -42,7 +43,7 @@ def arm(name, verdict="cannot tell", gain=0.0, low=-0.1, high=0.1, models=None, 
     models = [name.removeprefix("real+").removesuffix("-only")] if models is None else models
     score = PLAIN.score + gain
     known = {"score": score, "repetitions": [score] * 5, "share_repetitions": 0.6}
-    known |= {"synthetic": [Images(model, "synthetic") for model in models], "verdict": verdict}
+    known |= {"synthetic": [SyntheticSet(model, "synthetic") for model in models], "verdict": verdict}
     return replace(PLAIN, arm=name, gain=gain, low=low, high=high, **known | more)
 
 

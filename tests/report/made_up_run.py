@@ -12,15 +12,14 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_
 
 from pipeline.data.image_set import ImageSetWriter
 from pipeline.downstream import comparison
-from pipeline.downstream.arms import PLAIN
-from pipeline.downstream.comparison import ArmFile, Member
-from pipeline.downstream.records import Images
+from pipeline.downstream.arms import baseline_arms
+from pipeline.downstream.comparison import Member
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.settings import METHOD
 
 SIZE = 64
 OVERLAPS = {"images": 12, "of": 40, "pairs": 7, "crossing": 0, "leak": 0.0, "leak_at_random": 0.25}
-NO_IMAGES = dict.fromkeys(("ratio", "filter", "keep"))
+ALL_REAL = dict.fromkeys(("ratio", "filter", "keep"))
 HOSTILE = ["crazing", "<script>alert(1)</script>", 'a "b" & $c$ {{ d }}']
 
 
@@ -177,28 +176,34 @@ def write_gallery(folder, styled):
     (folder / "gallery.json").write_text(json.dumps({"version": 1} | facts))
 
 
-def detection(arm, rng, classes, skill, n_synthetic, seeds=3):
+BASELINES = [arm.name for arm in baseline_arms(balanced=True)]
+
+
+def detection(arm, rng, classes, skill, n_synthetic, seeds=3, models=("cgan", "sg2")):
     """Predictions right with probability `skill`, else one class further on; scores of two classes to match."""
     truth = np.repeat(np.arange(len(classes)), 40)
-    results = []
+    repetitions = []
     for seed in range(seeds):
         wrong = rng.random(len(truth)) >= skill
         predicted = (truth + wrong) % len(classes)
-        result = {"seed": seed, "seconds": 12.5} | _scores(truth, predicted, len(classes))
+        one = {"seed": seed, "seconds": 12.5} | _scores(truth, predicted, len(classes))
         if len(classes) == 2:
             odds = np.where(predicted == 1, 1.0, -1.0) + rng.normal(0, 0.3, len(truth))
             at = {"log_odds": 0.5} | _scores(truth, (odds >= 0.5).astype(int), 2)
-            result |= {"log_odds": odds.tolist(), "auroc": roc_auc_score(truth, odds), "at_threshold": at}
-        results.append(result)
-    generative = arm not in PLAIN
-    head = {"version": METHOD["detect"], "task": "classification", "dataset": "steel", "arm": arm}
-    head |= {"classes": classes, "steps": 1500, "generative": generative, "basis": "real" if generative else None}
-    head |= {"augmented": "augmented" in arm, "balanced": "balanced" in arm}
-    head |= {"ratio": 1.0, "filter": "confidence", "keep": 0.5} if generative else NO_IMAGES
-    pilots = [{"macro_f1": skill, "loss": 1 - skill}] * seeds
-    head |= {"candidates": _candidates(skill) if generative else [], "validation": pilots, "notes": []}
-    head |= {"settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth), "truth": truth.tolist()}
-    return head | {"groups": [f"g{i // 2}" for i in range(len(truth))], "seeds": results}
+            one |= {"log_odds": odds.tolist(), "auroc": roc_auc_score(truth, odds), "at_threshold": at}
+        repetitions.append(one)
+    generative = arm not in BASELINES
+    seen = [model for model in models if arm in (f"real+{model}", f"{model}-only")] or list(models)
+    chosen = {"augmented": "augmented" in arm, "balanced": "balanced" in arm, "notes": []}
+    chosen |= {"ratio": 1.0, "filter": "confidence", "keep": 0.5} if generative else ALL_REAL
+    chosen |= {"candidates": _candidates(skill) if generative else []}
+    chosen |= {"validation": [{"macro_f1": skill, "loss": 1 - skill}] * seeds}
+    head = {"version": METHOD["detect"], "task": "classification", "dataset": "steel", "arm": arm, "classes": classes}
+    head |= {"synthetic": [{"model": model, "made": "synthetic"} for model in seen] if generative else []}
+    head |= {"real": not arm.endswith("-only"), "baseline": "real" if generative else None, "chosen": chosen}
+    head |= {"steps": 1500, "settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth)}
+    head |= {"mean": {}, "spread": {}, "truth": truth.tolist()}
+    return head | {"groups": [f"g{i // 2}" for i in range(len(truth))], "repetitions": repetitions}
 
 
 def _scores(truth, predicted, classes):
@@ -215,8 +220,8 @@ def _candidates(skill):
 
 
 BOX_ARMS = [  # arm, models, shares of the boxes that are found, ratio
-    ("real", [], (0.5, 0.5), 0),
-    ("augmented", [], (0.6, 0.6), 0),
+    ("real", [], (0.5, 0.5), None),
+    ("augmented", [], (0.6, 0.6), None),
     ("real+sg2", [("sg2", "synthetic")], (1.0, 0.75), 1),
     ("real+cgan.pseudo", [("cgan", "pseudo")], (0.55, 0.6), 0.5),
     ("real+all", [("sg2", "synthetic"), ("spots", "blended")], (0.1, 0.1), 1),
@@ -234,26 +239,25 @@ def box_arm(arm, models, found, ratio, real, rng, seeds=5):
         marks += [
             (i, k, [10, 44, 30, 60], 0.2 + 0.3 * rng.random()) for i in range(0, len(tested), 2) for k in range(2)
         ]
-        repetitions.append({"seed": seed, "found": _columns(marks), "seconds": 12.5})
+        score = {"map50": found[0], "map50_95": found[0] / 2, "ap50": list(found), "ap50_95": list(found)}
+        repetitions.append({"seed": seed, "found": _columns(marks), "seconds": 12.5} | score)
     scores = [{"map50": found[0] - 0.02 * i, "map50_95": found[0] / 2} for i in range(2)]
-    candidates = [{"ratio": r, "validation": scores} for r in (0.5, 1.0)] if models else []
+    tried = [{"ratio": r, "filter": None, "keep": 1.0, "validation": scores} for r in (0.5, 1.0)]
+    chosen = {"augmented": bool(models) or arm == "augmented", "balanced": False, "ratio": ratio, "filter": None}
+    chosen |= {"keep": 1.0 if models else None, "candidates": tried if models else [], "validation": scores}
+    chosen |= {"notes": ["a note on boxes"] if models else []}
     head = {"version": METHOD["detect_boxes"], "task": "boxes", "dataset": "steel", "arm": arm, "classes": BOX_CLASSES}
-    head |= {"models": [{"model": model, "made": made} for model, made in models], "ratio": ratio, "settings": {}}
-    head |= {"augmented": bool(models) or arm == "augmented"}
-    head |= {"basis": "augmented" if models else None, "candidates": candidates, "validation": scores}
-    head |= {
-        "notes": ["a note on boxes"] if models else [],
-        "steps": 1500,
-        "n_real": 72,
-        "n_synthetic": 24 * len(models),
-    }
-    head |= {"n_test": len(tested), "n_background": 0, "ids": list(tested["id"]), "groups": list(tested["group"])}
-    return head | {"truth": _columns(truth), "seeds": repetitions}
+    head |= {"synthetic": [{"model": model, "made": made} for model, made in models], "real": True, "chosen": chosen}
+    head |= {"baseline": "augmented" if models else None, "steps": 1500, "settings": {}, "mean": {}, "spread": {}}
+    head |= {"n_real": 72, "n_synthetic": 24 * len(models), "n_test": len(tested), "n_background": 0}
+    head |= {"ids": list(tested["id"]), "groups": list(tested["group"])}
+    return head | {"truth": _columns(truth), "repetitions": repetitions}
 
 
 def _columns(marks):
     return {
-        name: [mark[i] for mark in marks] for i, name in enumerate(("image", "class", "box", "score")[: len(marks[0])])
+        name: [mark[i] for mark in marks]
+        for i, name in enumerate(("image", "class_id", "box", "score")[: len(marks[0])])
     }
 
 
@@ -265,26 +269,14 @@ def write_box_arms(folder, real, rng):
     return [folder / f"{arm}.json" for arm, *_ in BOX_ARMS]
 
 
-def planned(path, models):
-    """The arm of a file, as it is planned where the run has these models."""
-    body = json.loads(path.read_text(encoding="utf-8"))
-    if body["task"] == "boxes":
-        return ArmFile(path, True, [Images(of["model"], of["made"]) for of in body["models"]])
-    alone = [model for model in models if body["arm"] in (f"real+{model}", f"{model}-only")]
-    names = [] if body["arm"] in PLAIN else alone or list(models)
-    return ArmFile(path, not body["arm"].endswith("-only"), [Images(name, "synthetic") for name in names])
+def member_of(name, inputs):
+    return Member(name, inputs.real, {"classification": inputs.detection, "boxes": inputs.box_arms})
 
 
-def member_of(name, inputs, models):
-    arms = {"classification": inputs.detection, "boxes": inputs.box_arms}
-    return Member(name, inputs.real, {task: [planned(path, models) for path in of] for task, of in arms.items()})
-
-
-def compare(name, inputs, models=("cgan", "sg2"), family=None, members=None):
+def compare(name, inputs, family=None, members=None):
     """Write `comparison.json` beside the arms; returns inputs that name it."""
-    members = members or [member_of(name, inputs, models)]
     out = inputs.real.parent / "detection/comparison.json"
-    comparison.write(members, name, family, out)
+    comparison.write(members or [member_of(name, inputs)], name, family, out)
     return replace(inputs, comparison=out)
 
 
@@ -367,20 +359,19 @@ def make_few_shots(root, models=("cgan", "sg2"), skill=None, names=FEW):
         folder = root / f"{name}/detection"
         folder.mkdir()
         for i, arm in enumerate(arms):
-            body = detection(arm, np.random.default_rng([i, n]), classes, skill(arm, n), n, seeds=5) | {"dataset": name}
-            body |= {"generative": True, "basis": "augmented"}
+            body = detection(arm, np.random.default_rng([i, n]), classes, skill(arm, n), n, seeds=5, models=models)
+            body |= {"dataset": name, "baseline": None if arm in plain else "augmented"}
             if arm in plain:
-                chosen = [{"macro_f1": 0.5 + 0.4 * (arm == "augmented"), "loss": 1.0}]
-                body |= {"generative": False, "basis": None, "validation": chosen}
+                body["chosen"]["validation"] = [{"macro_f1": 0.5 + 0.4 * (arm == "augmented"), "loss": 1.0}]
             (folder / f"{arm}.json").write_text(json.dumps(body), encoding="utf-8")
         datasets[name] = DatasetInputs(root / f"{name}/real", detection=[folder / f"{arm}.json" for arm in arms])
-    datasets = compare_family(datasets, models)
+    datasets = compare_family(datasets)
     entries = {name: {"source": "data", "size": SIZE, "shots": FEW[name]} for name in names}
     return SimpleNamespace(datasets=datasets, settings={"datasets": entries}, root=root)
 
 
-def compare_family(datasets, models=("cgan", "sg2")):
-    members = [member_of(name, inputs, models) for name, inputs in datasets.items()]
+def compare_family(datasets):
+    members = [member_of(name, inputs) for name, inputs in datasets.items()]
     return {name: compare(name, inputs, family="steel", members=members) for name, inputs in datasets.items()}
 
 

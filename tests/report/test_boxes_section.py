@@ -1,14 +1,14 @@
 """The section of the detectors of boxes."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes import figure
-from pipeline.downstream.boxes.average_precision import Listed, average_precision
+from pipeline.downstream.boxes.average_precision import BoxTable, average_precision
+from pipeline.downstream.boxes.records import BoxResult
+from pipeline.downstream.records import read_result
 from pipeline.report import boxes_section, figures, findings
 from pipeline.report.inputs import DatasetInputs
 from tests.report.made_up_run import BOX_CLASSES, compare, write_box_arms, write_set
@@ -25,8 +25,8 @@ def files(tmp_path_factory):
 def compared(files):
     """Records of the arms, and the contents of their files."""
     inputs = compare("steel", DatasetInputs(files[0].parents[1] / "real", box_arms=files))
-    results = [json.loads(path.read_text()) for path in files]
-    return inputs.compared().of("boxes"), {of["arm"]: of for of in results}
+    results = [read_result(path, BoxResult) for path in files]
+    return inputs.compared().of("boxes"), {of.arm: of for of in results}
 
 
 @pytest.fixture(scope="module")
@@ -39,41 +39,46 @@ def section(arms, files):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("detectors", "class_gains", "precision_recall"):
             patch.setattr(figures, name, lambda *numbers: "<svg/>")
-        return boxes_section.shown(*compared(files), ImageSet.open(files[0].parents[1] / "real"))
+        return boxes_section.context(*compared(files), ImageSet.open(files[0].parents[1] / "real"))
 
 
 def test_the_arms_stand_beside_the_one_that_pilots_chose(section):
     assert [arm["arm"] for arm in section["arms"]][:2] == ["augmented", "real"]
     assert [arm["first"] for arm in section["arms"]] == [True, False, False, False, False]
     first, _, sg2, pseudo, both = section["arms"]
-    assert [one["gain"] for one in first["scores"]] == [None, None]
+    assert [one["gain"] for one in first["scores"].values()] == [None, None]
     assert sg2["made_of"] == "images of sg2, drawn with their boxes"
     assert pseudo["made_of"] == "images of cgan, boxes by a detector of real ones"
     assert both["made_of"] == "images of sg2, drawn with their boxes; defects of spots blended into real images"
-    assert (pseudo["portion"], first["portion"]) == ("0.5 for each real one", "")
-    assert [one["sure"] for one in both["scores"]] == ["▼ ", "▼ "]
+    assert (pseudo["portion"], first["portion"]) == ("0.5 for each real one, all of them", "")
+    assert [one["sure"] for one in both["scores"].values()] == ["▼ ", "▼ "]
     assert section["pair"] == ["augmented", "real+sg2"]
-    assert (section["n_boxes"], section["facts"]["n_test"], section["facts"]["repeats"]) == (80, 40, 5)
+    assert (section["n_boxes"], section["n_test"], section["repeats"]) == (80, 40, 5)
 
 
 def test_numbers_are_those_that_coco_gives_the_boxes_in_the_files(section, files):
-    row, of = section["arms"][2], json.loads(files[2].read_text())
+    row, of = section["arms"][2], read_result(files[2], BoxResult)
     scores = []
-    for seed in of["seeds"]:
-        truth, found = (Listed(*map(np.array, (*marks.values(), [])[:4])) for marks in (of["truth"], seed["found"]))
-        scores.append(average_precision(truth, found, len(of["ids"]), 2))
+    for one in of.repetitions:
+        truth, found = (
+            BoxTable(*map(np.array, (boxes.image, boxes.class_id, boxes.box, boxes.score or [])))
+            for boxes in (of.truth, one.found)
+        )
+        scores.append(average_precision(truth, found, len(of.ids), 2))
     means = np.mean(scores, axis=0)[:, 0]
-    assert [one["ap50"] for one in row["classes"]] == [f"{100 * mean:.1f}" for mean in means]
-    assert row["scores"][0]["spread"].startswith(f"{100 * means.mean():.1f} ± ")
-    assert row["scores"][1]["spread"].startswith(f"{100 * np.mean(scores):.1f} ± ")
+    assert [one["score"] for one in row["of_class"]] == [f"{100 * mean:.1f}" for mean in means]
+    assert row["scores"]["map50"]["spread"].startswith(f"{100 * means.mean():.1f} ± ")
+    assert row["scores"]["map50_95"]["spread"].startswith(f"{100 * np.mean(scores):.1f} ± ")
 
 
 def test_what_was_chosen_is_shown_with_its_candidates(section):
     chosen = section["chosen"]
     assert [row["arm"] for row in chosen["plain"]] == ["augmented", "real"]
-    assert chosen["plain"][0]["map50"] == "59.0 ± 1.4"  # 60 and 58 %
-    assert (chosen["pilots"], chosen["ratios"]) == (2, ["0.5", "1"])
-    picked = [[cell["chosen"] for cell in row["cells"]] for row in chosen["candidates"]]
+    assert chosen["plain"][0]["scores"][0] == "59.0 ± 1.4"  # 60 and 58 %
+    assert (chosen["runs"], chosen["titles"]) == (2, ["mAP50, %", "mAP50-95, %"])
+    (table,) = chosen["tables"]
+    assert table["columns"] == ["0.5 for each real one, all of them", "1 for each real one, all of them"]
+    picked = [[cell["chosen"] for cell in row["cells"]] for row in table["rows"]]
     assert picked == [[False, True], [True, False], [False, True]]
     assert section["notes"] == ["real+sg2, real+cgan.pseudo, real+all: a note on boxes."]
 
@@ -96,10 +101,10 @@ def test_the_mean_of_a_curve_is_the_average_precision_in_the_table(arms, files):
 
 
 def test_plain_arms_alone_make_a_section_and_none_make_none(files, undrawn):
-    section = boxes_section.shown(*compared(files[:1]), ImageSet.open(files[0].parents[1] / "real"))
+    section = boxes_section.context(*compared(files[:1]), ImageSet.open(files[0].parents[1] / "real"))
     assert (section["pair"], section["by_class"]) == (["real"], None)
     assert findings.helped(compared(files[:1])[0], "mAP50") == []
-    assert boxes_section.shown([], {}, None) is None
+    assert boxes_section.context([], {}, None) is None
 
 
 def test_test_images_are_shown_evenly_and_names_are_no_formulas(files):

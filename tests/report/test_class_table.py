@@ -25,7 +25,7 @@ def gaining(name, f1, gains, half):
 
 def test_the_classes_that_surely_gain_and_lose_most_are_told_with_f1_before_and_after(drawn):
     f1 = [0.5, 0.6, 0.7, 0.8]
-    found = class_table.shown(
+    found = class_table.context(
         [base(f1), gaining("real+a", f1, [0.1, 0.2, -0.3, 0.04], 0.05), gaining("a-only", f1, [0.01] * 4, 1)]
     )
     assert [str(text) for text in found["changes"]] == [
@@ -43,14 +43,14 @@ def test_of_many_classes_those_that_change_most_are_drawn_in_their_order(drawn):
     f1 = [0.5] * 23
     moved = [0.01 * (k + 1) for k in range(23)]
     moved[1] = -0.4
-    found = class_table.shown([base(f1), gaining("real+a", f1, moved, 1.0)])
+    found = class_table.context([base(f1), gaining("real+a", f1, moved, 1.0)])
     assert drawn[0][0] == ["c1"] + [f"c{k}" for k in range(4, 23)]
     assert found["left_out"] == 3
     assert [of.gain for of in drawn[0][2]["real+a"]][:2] == [-0.4, 0.05]
 
 
 def test_without_a_generator_there_is_nothing_to_show():
-    assert class_table.shown([base([0.5])]) is None
+    assert class_table.context([base([0.5])]) is None
 
 
 def test_the_figure_is_drawn_with_one_class_one_arm_and_bounds_beyond_the_possible():

@@ -12,9 +12,9 @@ import pytest
 
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream import comparison
-from pipeline.downstream.boxes.paired_gain import compare as compare_boxes
 from pipeline.downstream.paired_gain import compare
-from pipeline.downstream.records import Comparison, LabelEfficiency
+from pipeline.downstream.records import Comparison, LabelEfficiency, read_result
+from pipeline.downstream.registry import TASKS
 from pipeline.report import console, few_shot_curves, few_shot_figure, few_shot_latex, figures, tables
 from pipeline.report.few_shot_section import like, sentence
 from pipeline.report.inputs import DatasetInputs
@@ -22,6 +22,14 @@ from pipeline.report.page import write
 from pipeline.settings import UserError
 from tests.report.made_up_run import ALL_IMAGES, FEW, box_arm, compare_family, few_shot_skill, make_few_shots, write_set
 from tests.report.reading import read
+
+
+def estimates(task, files):
+    """By arm, what the comparison says of its first score."""
+    task = TASKS[task].load()
+    return {
+        row.result.arm: row.estimates[0] for row in compare(task, [read_result(path, task.result) for path in files])
+    }
 
 
 @pytest.fixture(scope="module")
@@ -69,12 +77,12 @@ def test_curves_are_the_comparison_s_own_numbers(family, curves):
     lines = few_shot_curves.drawn(curves)
     assert list(lines)[:4] == ["without a generator", "augmented", "real", "duplicates"]
     files = family.datasets["steel_10"].detection
-    rows = {row["arm"]: row for row in compare([json.loads(path.read_text()) for path in files])}
+    rows = estimates("classification", files)
     line = lines["real+all"]
     assert [line[key][1] for key in ("score", "gain", "low", "high")] == [
-        rows["real+all"][key] for key in ("mean", "difference", "low", "high")
+        getattr(rows["real+all"], key) for key in ("score", "gain", "low", "high")
     ]
-    assert lines["without a generator"]["score"][1] == rows["augmented"]["mean"]
+    assert lines["without a generator"]["score"][1] == rows["augmented"].score
     assert np.isnan(lines["without a generator"]["gain"]).all()
     # Right answers of 120 test images in 5 repetitions, each with its own luck: a binomial spread.
     half = (line["score_high"][1] - line["score_low"][1]) / 2
@@ -109,20 +117,17 @@ def test_detectors_of_boxes_have_curves_of_their_own(tmp_path, family):
         for i, (arm, share) in enumerate(found.items()):
             models = [("sg2", "blended")] if i else []
             body = box_arm(arm, models, (share, share), i, table, np.random.default_rng([len(name), i]))
-            body["basis"] = "real" if models else None
+            body["baseline"] = "real" if models else None
             (tmp_path / f"{name}/{arm}.json").write_text(json.dumps(body))
         files = [tmp_path / f"{name}/{arm}.json" for arm in found]
         datasets[name] = DatasetInputs(tmp_path / name / "real", box_arms=files)
     datasets = compare_family(datasets)
     (found,) = curves_of(datasets)
     assert (found.task, found.images) == ("boxes", [5, 20])
-    rows = {
-        row["arm"]: row
-        for row in compare_boxes([json.loads(path.read_text()) for path in datasets["steel_5"].box_arms])
-    }
+    rows = estimates("boxes", datasets["steel_5"].box_arms)
     lines = few_shot_curves.drawn(found)
-    assert lines["real"]["score"][0] == pytest.approx(rows["real"]["mean"])
-    assert lines["real+sg2.blended"]["low"][0] == rows["real+sg2.blended"]["low"] > 0
+    assert lines["real"]["score"][0] == pytest.approx(rows["real"].score)
+    assert lines["real+sg2.blended"]["low"][0] == rows["real+sg2.blended"].low > 0
     efficiency = found.efficiencies["real+sg2.blended"][0]
     assert efficiency.low > 5
     assert efficiency.high is None

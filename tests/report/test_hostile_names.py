@@ -110,10 +110,10 @@ def test_a_page_of_them_is_drawn_and_can_be_filtered(made, monkeypatch):
     (root / "steel/detection").mkdir()
     arms = ["real", "augmented", "duplicates", "real+real", "real+duplicates", "real+all", "real-only"]
     for i, arm in enumerate(arms):
-        body = detection(arm, np.random.default_rng(i), CLASSES, 0.9 - i / 20, 10)
+        body = detection(arm, np.random.default_rng(i), CLASSES, 0.9 - i / 20, 10, models=MODELS)
         (root / f"steel/detection/{arm}.json").write_text(json.dumps(body), encoding="utf-8")
     drawn = [root / f"steel/detection/{arm}.json" for arm in arms]
-    given = compare("steel", DatasetInputs(inputs.real, inputs.evaluation, inputs.runs, detection=drawn), MODELS)
+    given = compare("steel", DatasetInputs(inputs.real, inputs.evaluation, inputs.runs, detection=drawn))
     settings = {"seeds": [0], "datasets": {"steel": {}}, "models": {}}
     monkeypatch.setattr(figures, "svg", lambda figure: "<svg/>")  # drawing takes most of a page's time
     write(root / "report.html", root / "summary.csv", {"steel": given}, settings)

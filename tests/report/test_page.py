@@ -373,9 +373,9 @@ def large_run(root):
         runs.append(RunInputs(model, 0, folder, folder / "synthetic", folder / "evaluation.json"))
     arms = [(root / f"{arm}.json", arm) for arm in ("real", "real+model_3")]
     for path, arm in arms:
-        path.write_text(json.dumps(detection(arm, rng, classes, 0.8, 0)), encoding="utf-8")
+        path.write_text(json.dumps(detection(arm, rng, classes, 0.8, 0, models=models)), encoding="utf-8")
     inputs = DatasetInputs(root / "steel/real", root / "steel/real/evaluation.json", runs, [path for path, _ in arms])
-    return SimpleNamespace(inputs=compare("steel", inputs, models), settings={}, root=root)
+    return SimpleNamespace(inputs=compare("steel", inputs), settings={}, root=root)
 
 
 def test_fifty_classes_and_twelve_generators(tmp_path, undrawn):

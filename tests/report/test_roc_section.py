@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from pipeline.downstream.classifier.records import ClassifierResult
+from pipeline.downstream.records import result_of
 from pipeline.report import figures, roc_section
 from pipeline.report.inputs import DatasetInputs
 from tests.report.made_up_run import compare, detection, write_set
@@ -23,17 +25,18 @@ def drawn(monkeypatch):
 
 
 THRESHOLD = math.log(3)
+MODELS = ["a", *(f"m{i}" for i in range(7))]
 
 
 def result(name, odds=ODDS, validation=0.9):
-    body = detection(name, np.random.default_rng(0), ["bad", "good"], 0.9, 100, seeds=len(odds))
+    body = detection(name, np.random.default_rng(0), ["bad", "good"], 0.9, 100, seeds=len(odds), models=MODELS)
     body |= {"truth": TRUTH.tolist(), "groups": list("abcdef")}
-    body["validation"] = [{"macro_f1": validation, "loss": 0.1}]
-    for seed, row in zip(body["seeds"], odds, strict=True):
+    body["chosen"]["validation"] = [{"macro_f1": validation, "loss": 0.1}]
+    for seed, row in zip(body["repetitions"], odds, strict=True):
         said = (row >= THRESHOLD).astype(int)
         matrix = np.zeros((2, 2), int)
         np.add.at(matrix, (TRUTH, said), 1)
-        at = {"log_odds": THRESHOLD, "macro_f1": 0.75, "confusion": matrix.tolist()}
+        at = seed["at_threshold"] | {"log_odds": THRESHOLD, "macro_f1": 0.75, "confusion": matrix.tolist()}
         seed |= {"log_odds": row.tolist(), "auroc": roc_auc_score(TRUTH, row), "at_threshold": at}
         seed |= {"predicted": said.tolist(), "f1": [0.5, 0.5], "macro_f1": 0.5}
     return body
@@ -49,8 +52,10 @@ def shown(tmp_path):
             file.write_text(json.dumps(of), encoding="utf-8")
         write_set(tmp_path / "steel/real", np.random.default_rng(0), ["a"], {"train": 1}, "photo")
         inputs = DatasetInputs(tmp_path / "steel/real", detection=files)
-        compared = compare("steel", inputs, models=[f"m{i}" for i in range(7)]).compared()
-        return roc_section.context(compared.of("classification"), {of["arm"]: of for of in results})
+        compared = compare("steel", inputs).compared()
+        return roc_section.context(
+            compared.of("classification"), {of["arm"]: result_of(of, ClassifierResult) for of in results}
+        )
 
     return made
 
@@ -75,7 +80,7 @@ def test_the_rarer_class_is_to_be_found_and_its_threshold_is_a_probability_of_it
 
 def test_without_a_threshold_its_scores_are_left_out(drawn, shown):
     body = result("real")
-    body["seeds"][1]["at_threshold"] = None
+    body["repetitions"][1]["at_threshold"] = None
     found = shown(body)
     assert found["rows"][0]["threshold"] is found["rows"][0]["found"] is None
     assert drawn[0][0]["real"][1] is None
@@ -98,7 +103,7 @@ def test_more_classes_or_one_without_test_images_have_no_such_part(shown):
     three = detection("real", np.random.default_rng(0), ["a", "b", "c"], 0.9, 0)
     assert shown(three) is None
     lone = result("real")
-    for seed in lone["seeds"]:
+    for seed in lone["repetitions"]:
         seed["auroc"] = None
     assert shown(lone) is None
 

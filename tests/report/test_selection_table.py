@@ -1,16 +1,18 @@
 """What was chosen on validation images is shown with what it was chosen from."""
 
-from pipeline.downstream import arms
+from pipeline.downstream.arms import baseline_arms
 from pipeline.downstream.classifier.filters import FILTERS
 from pipeline.downstream.records import Candidate, Chosen
 from pipeline.report import labels, selection_table
 from tests.report.arms import arm, plain
 
+BASELINES = [arm.name for arm in baseline_arms(balanced=True)]
+
 
 def chose(name, pilots=None, candidates=(), ratio=None, sieve=None, keep=None, real=True, notes=()):
     validation = pilots and [{"macro_f1": score, "loss": loss} for score, loss in pilots]
     chosen = Chosen(False, False, ratio, sieve, keep, list(candidates), validation, list(notes))
-    return plain(name, chosen=chosen) if name in arms.PLAIN else arm(name, chosen=chosen, real=real)
+    return plain(name, chosen=chosen) if name in BASELINES else arm(name, chosen=chosen, real=real)
 
 
 def candidate(ratio, sieve, keep, *scores):
@@ -22,7 +24,7 @@ def test_each_candidate_has_its_mean_and_the_chosen_one_is_marked():
     tried = [candidate(0.5, None, 1.0, 0.6, 0.7), candidate(0.5, "confidence", 0.25, 0.8, 0.9)]
     tried += [candidate(0.5, "nearest", 0.25, 0.8, 0.8), candidate(2.0, None, 1.0, 0.1, 0.2)]
     alone = [candidate(None, None, 1.0, 0.3, 0.3), candidate(None, "nearest", 0.25, 0.2, 0.2)]
-    found = selection_table.shown(
+    found = selection_table.context(
         [
             chose("augmented", [(0.80, 0.4), (0.90, 0.2)]),
             chose("real", [(0.70, 0.5), (0.70, 0.5)]),
@@ -32,9 +34,9 @@ def test_each_candidate_has_its_mean_and_the_chosen_one_is_marked():
         ]
     )
     strongest, real = found["plain"]
-    assert strongest == {"arm": "augmented", "macro_f1": "85.0 ± 7.1", "loss": "0.300", "strongest": True}
+    assert strongest == {"arm": "augmented", "scores": ["85.0 ± 7.1", "0.300"], "strongest": True}
     assert not real["strongest"]
-    assert found["pilots"] == 2
+    assert (found["runs"], found["titles"]) == (2, ["macro F1, %", "log loss"])
     mixed, only = found["tables"]
     kept = ["all of them", "the surest 25\u202f%", "the nearest 25\u202f%"]
     assert mixed["columns"] == [f"0.5 for each real one, {which}" for which in kept] + [
@@ -48,7 +50,7 @@ def test_each_candidate_has_its_mean_and_the_chosen_one_is_marked():
 
 
 def test_where_nothing_was_chosen_nothing_is_shown():
-    assert selection_table.shown([chose("augmented"), chose("real"), chose("real+a", ratio=1.0, keep=1.0)]) is None
+    assert selection_table.context([chose("augmented"), chose("real"), chose("real+a", ratio=1.0, keep=1.0)]) is None
 
 
 def test_a_note_of_several_arms_is_said_once():
@@ -63,4 +65,4 @@ def test_every_filter_is_told_in_words():
 
 
 def test_every_arm_without_a_generator_is_told_in_words():
-    assert labels.PLAIN.keys() == arms.PLAIN.keys()
+    assert labels.PLAIN.keys() == set(BASELINES)

@@ -2,13 +2,20 @@
 
 import pytest
 
-from pipeline.downstream.arms import arms
-from pipeline.downstream.boxes.arms import Made, box_arms
+from pipeline.downstream.arms import SyntheticSet, sole_model
+from pipeline.downstream.registry import TASKS
 from pipeline.tracking.journal import EVENTS, read_events
-from pipeline.tracking.stages import box_detector, detector
+from pipeline.tracking.stages import detector
 
-ARMS = arms(["cgan", "sg2"])
-BOX_ARMS = box_arms([Made("ddpm", "synthetic"), Made("sg2", "blended"), Made("cgan", "pseudo")])
+CGAN, SG2 = SyntheticSet("cgan", "synthetic"), SyntheticSet("sg2", "synthetic")
+BOXES = [SyntheticSet("ddpm", "synthetic"), SyntheticSet("sg2", "blended"), SyntheticSet("cgan", "pseudo")]
+
+
+def journal(folder, task, synthetic, name, seed):
+    """The journal of an arm."""
+    task = TASKS[task]
+    arm = task.arms(synthetic)[name]
+    return detector(folder, "steel", task.place(name), task.stage, sole_model(arm), arm.kind, seed, {"seeds": 5})
 
 
 @pytest.mark.parametrize(
@@ -23,7 +30,7 @@ BOX_ARMS = box_arms([Made("ddpm", "synthetic"), Made("sg2", "blended"), Made("cg
 )
 def test_only_real_images_with_those_of_one_generator_add_to_its_run(tmp_path, arm, key, family):
     """Two arms that wrote the same score into one run would overwrite each other."""
-    with detector(tmp_path, "steel", ARMS[arm], 0, {"seeds": 5}):
+    with journal(tmp_path, "classification", [CGAN, SG2], arm, 0):
         pass
     assert told(tmp_path) == (key, family)
 
@@ -39,7 +46,7 @@ def test_only_real_images_with_those_of_one_generator_add_to_its_run(tmp_path, a
     ],
 )
 def test_detectors_of_boxes_add_to_the_run_of_the_generator_that_learned_this_data_set(tmp_path, arm, key, family):
-    with box_detector(tmp_path, "steel", BOX_ARMS[arm], 3, {"seeds": 5}):
+    with journal(tmp_path, "boxes", BOXES, arm, 3):
         pass
     assert told(tmp_path) == (key, family)
 

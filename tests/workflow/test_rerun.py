@@ -13,13 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.downstream.arms import arms
+from pipeline.downstream.arms import SyntheticSet
+from pipeline.downstream.registry import TASKS
 from pipeline.settings import STRIPS, STYLED
 
 ROOT = Path(__file__).resolve().parents[2]
 # One core: other tests run on the others, and threads that wait for each other took eight times the processor's time.
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", "--configfile"]
 TINY = [str(ROOT / "config" / f"{name}.yaml") for name in ("config", "all-families", "quick")]
+
+
+def arms(models):
+    return TASKS["classification"].arms([SyntheticSet(name, "synthetic") for name in models])
 
 
 def command(results, *words, settings=""):

@@ -3,14 +3,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.base import cards, results
 from pipeline.data.annotations import files as annotation_files
 from pipeline.data.reading.source import check_source, files, fingerprint
-from pipeline.downstream.arms import PLAIN, arms
-from pipeline.downstream.boxes.arms import PLAIN as PLAIN_BOX_ARMS
-from pipeline.downstream.boxes.arms import Made, box_arms
+from pipeline.downstream.arms import SyntheticSet
+from pipeline.downstream.registry import TASKS
 from pipeline.settings import (
     METHOD,
     STYLED,
@@ -55,7 +55,6 @@ TRAINED = [name for name in MODELS if name not in WITHOUT_TRAINING]
 GALLERIES = {
     name: gallery_of(SETTINGS.gallery, family) for name, family in FAMILIES.items()
 }
-ARMS = {name: arms(SETTINGS.models_of(name)) for name in DATASETS}
 IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
 REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
 BOX_FILES = ["boxes.csv", "boxes.json"]
@@ -75,23 +74,24 @@ def either(names):
     return "|".join(map(re.escape, names)) or r"(?!)"
 
 
-def names(arms):
-    """A pattern of the names of all data sets' arms."""
-    return either(sorted({name for of in arms.values() for name in of}))
-
-
-def made_sets(dataset):
-    """The synthetic image sets with boxes of a data set."""
+def made_sets(task, dataset):
+    """The synthetic image sets of a data set that detectors of a task can learn from."""
     models, labelled = SETTINGS.models_of(dataset), SETTINGS.detect.boxes.pseudo_labels
+    if task == "classification":
+        return [SyntheticSet(name, "synthetic") for name in models]
     painters = SETTINGS.models_of(PATCHES[dataset]) if dataset in PATCHES else []
     return [
-        *(Made(name, "synthetic") for name in models if name in DRAW_BOXES),
-        *(Made(name, "blended") for name in painters),
-        *(Made(name, "pseudo") for name in models if name in labelled),
+        *(SyntheticSet(name, "synthetic") for name in models if name in DRAW_BOXES),
+        *(SyntheticSet(name, "blended") for name in painters),
+        *(SyntheticSet(name, "pseudo") for name in models if name in labelled),
     ]
 
 
-BOX_ARMS = {name: box_arms(made_sets(name)) for name in BOXED}
+# By task and data set, its arms by their names.
+ARMS = {
+    task: {name: TASKS[task].arms(made_sets(task, name)) for name in datasets}
+    for task, datasets in (("classification", LABELLED), ("boxes", BOXED))
+}
 COMPARED = [name for name in DATASETS if name in LABELLED or name in BOXED]
 FAMILIES_OF_SHOTS = families(SETTINGS.model_dump(mode="json")["datasets"])
 FAMILY_OF = {
@@ -113,34 +113,34 @@ def judged_alike(dataset):
     )
 
 
-def planned_arms(dataset):
-    """By task, the arms of a data set in plain values; files are below the data set's folder."""
-    boxes = BOX_ARMS[dataset].values() if dataset in BOXED else []
-    classifiers = ARMS[dataset].values() if dataset in LABELLED else []
-    return {
-        "classification": [
-            {
-                "file": f"detection/{arm.name}.json",
-                "real": arm.real,
-                "synthetic": [[model, "synthetic"] for model in arm.models],
-            }
-            for arm in classifiers
-        ],
-        "boxes": [
-            {
-                "file": f"detection/boxes/{arm.name}.json",
-                "real": True,
-                "synthetic": [list(one) for one in arm.made],
-            }
-            for arm in boxes
-        ],
-    }
+def arm_names(task):
+    """A pattern of the names of all data sets' arms."""
+    return either(sorted({name for arms in ARMS[task].values() for name in arms}))
 
 
-def box_arm(dataset, name):
-    """An arm as its job is given it: in plain values."""
-    arm = BOX_ARMS[dataset][name]
-    return arm._asdict() | {"made": [one._asdict() for one in arm.made]}
+def result(task, dataset, arm, suffix="json"):
+    return f"<results>/{dataset}/detection/{TASKS[task].place(arm)}.{suffix}"
+
+
+def results_of(task, dataset):
+    """Of all arms of a data set."""
+    return [result(task, dataset, arm) for arm in ARMS[task].get(dataset, ())]
+
+
+def synthetic_sets(task, dataset, arm, files):
+    """Files of the image sets that an arm adds to the real one."""
+    return [
+        f"<results>/{dataset}/{one.model}/seed-{SETTINGS.seeds[0]}/{one.made}/{file}"
+        for one in ARMS[task][dataset][arm].synthetic
+        for file in files
+    ]
+
+
+def baseline_results(task, dataset, arm):
+    """What an arm with synthetic images chooses its baseline by."""
+    added = ARMS[task][dataset][arm].synthetic
+    baselines = TASKS[task].baseline_arms() if added else []
+    return [result(task, dataset, of.name) for of in baselines]
 
 
 pathvars:
@@ -151,8 +151,8 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
     model="|".join(MODELS),
     seed=r"\d+",
-    arm=names(ARMS),
-    box_arm=names(BOX_ARMS),
+    arm=arm_names("classification"),
+    box_arm=arm_names("boxes"),
     weights="|".join(re.escape(of.file) for of in WEIGHTS.values()),
 
 
@@ -183,13 +183,9 @@ def every_gallery():
     ]
 
 
-def every_arm(pattern):
-    """Without classes there is nothing to detect."""
-    return [
-        file
-        for dataset in LABELLED
-        for file in expand(pattern, dataset=dataset, arm=ARMS[dataset])
-    ]
+def every_arm(task):
+    """Of the data sets that have what the task asks for."""
+    return [file for dataset in ARMS[task] for file in results_of(task, dataset)]
 
 
 def every_comparison():
@@ -200,19 +196,6 @@ def every_comparison():
 def every_box_set():
     """Of the data sets that have boxes."""
     return expand(BOXES, dataset=BOXED)
-
-
-def every_box_arm():
-    """Of the data sets that have boxes."""
-    return [
-        file
-        for dataset in BOXED
-        for file in expand(
-            "<results>/{dataset}/detection/boxes/{box_arm}.json",
-            dataset=dataset,
-            box_arm=BOX_ARMS[dataset],
-        )
-    ]
 
 
 def of_source(dataset):

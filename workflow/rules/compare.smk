@@ -6,10 +6,10 @@ rule compare_detectors:
             for file in IMAGE_SET
         ],
         arms=lambda w: [
-            f"<results>/{name}/{arm['file']}"
+            file
             for name in judged_alike(w.dataset)
-            for arms in planned_arms(name).values()
-            for arm in arms
+            for task in TASKS
+            for file in results_of(task, name)
         ],
     output:
         "<results>/{dataset}/detection/comparison.json",
@@ -25,7 +25,10 @@ rule compare_detectors:
         runtime=30,
     params:
         method=METHOD["compare"],
-        members=lambda w: {name: planned_arms(name) for name in judged_alike(w.dataset)},
+        members=lambda w: {
+            name: {task: list(ARMS[task].get(name, ())) for task in TASKS}
+            for name in judged_alike(w.dataset)
+        },
         family=lambda w: FAMILY_OF.get(w.dataset),
         journal=journal("{dataset}/detection/comparison"),
         seed=SETTINGS.seeds[0],

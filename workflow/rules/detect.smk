@@ -1,24 +1,12 @@
 rule detect:
     input:
         real=REAL,
-        synthetic=lambda w: expand(
-            f"{RUN}/synthetic/{{name}}",
-            dataset=w.dataset,
-            model=ARMS[w.dataset][w.arm].models,
-            seed=SETTINGS.seeds[0],
-            name=IMAGE_SET,
+        synthetic=lambda w: synthetic_sets(
+            "classification", w.dataset, w.arm, IMAGE_SET
         ),
-        plain=lambda w: (
-            expand(
-                "<results>/{dataset}/detection/{arm}.json",
-                dataset=w.dataset,
-                arm=PLAIN,
-            )
-            if ARMS[w.dataset][w.arm].models
-            else []
-        ),
+        baselines=lambda w: baseline_results("classification", w.dataset, w.arm),
     output:
-        "<results>/{dataset}/detection/{arm}.json",
+        numbers="<results>/{dataset}/detection/{arm}.json",
     log:
         "<results>/logs/{dataset}/detection/{arm}.log",
     benchmark:
@@ -31,18 +19,54 @@ rule detect:
         mem_mb=8000,
         runtime=720,
     params:
+        task="classification",
         method=METHOD["detect"],
         settings=SETTINGS.detect.model_dump(exclude={"boxes"}),
         journal=journal("{dataset}/detection/{arm}"),
-        arm=lambda w: ARMS[w.dataset][w.arm]._asdict(),
+        arm=lambda w: asdict(ARMS["classification"][w.dataset][w.arm]),
         seed=SETTINGS.seeds[0],
         state=f"{SETTINGS.results}/state/{{dataset}}/detection/{{arm}}.json",
     script:
         "../scripts/detect.py"
 
 
+use rule detect as detect_boxes with:
+    input:
+        real=REAL,
+        boxes=BOXES,
+        synthetic=lambda w: synthetic_sets(
+            "boxes", w.dataset, w.box_arm, IMAGE_SET + BOX_FILES
+        ),
+        baselines=lambda w: baseline_results("boxes", w.dataset, w.box_arm),
+    output:
+        numbers="<results>/{dataset}/detection/boxes/{box_arm}.json",
+        picture=report(
+            "<results>/{dataset}/detection/boxes/{box_arm}.png",
+            caption="../report/detections.rst",
+            category="{dataset}",
+            labels={"figure": "found boxes", "model": "{box_arm}"},
+        ),
+    log:
+        "<results>/logs/{dataset}/detection/boxes/{box_arm}.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/boxes/{box_arm}.tsv"
+    params:
+        task="boxes",
+        method=METHOD["detect_boxes"],
+        settings=SETTINGS.detect.boxes.model_dump(exclude={"pseudo_labels"}),
+        journal=journal("{dataset}/detection/boxes/{box_arm}"),
+        arm=lambda w: asdict(ARMS["boxes"][w.dataset][w.box_arm]),
+        seed=SETTINGS.seeds[0],
+        state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes/{{box_arm}}.json",
+
+
 rule detect_all:
     input:
-        every_arm("<results>/{dataset}/detection/{arm}.json"),
-        every_box_arm(),
+        every_arm("classification"),
+        every_arm("boxes"),
         every_comparison(),
+
+
+rule detect_boxes_all:
+    input:
+        every_arm("boxes"),

@@ -8,8 +8,8 @@ rule write_report:
         synthetic=every_run(f"{RUN}/synthetic/meta.json"),
         galleries=every_gallery(),
         evaluations=every_run(f"{RUN}/evaluation.json"),
-        detection=every_arm("<results>/{dataset}/detection/{arm}.json"),
-        boxes=every_box_arm(),
+        detection=every_arm("classification"),
+        boxes=every_arm("boxes"),
         comparisons=every_comparison(),
     output:
         page=report(

@@ -12,7 +12,7 @@ with job(snakemake.log[0]):
     write(
         page,
         Path(snakemake.output.summary),
-        collect(page.parent, settings, [Path(file) for file in snakemake.input.boxes]),
+        collect(page.parent, settings, [Path(file) for file in (*snakemake.input.detection, *snakemake.input.boxes)]),
         settings=settings.model_dump(mode="json"),
         commit=git_tags(Path.cwd()).get("git_commit"),
     )

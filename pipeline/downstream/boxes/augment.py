@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline.data.annotations.clip import SMALLEST
-from pipeline.downstream.boxes.detector import Marks
-from pipeline.downstream.classifier.augment import SHIFT, Dice, toned
+from pipeline.downstream.boxes.detector import BoxTargets
+from pipeline.downstream.classifier.augment import SHIFT, AugmentationRng, resampled, toned
 
 ZOOM = 1.25  # times as large, or as small; defects of one kind differ in size more than textures do
 VISIBLE = 0.5  # of what an image can show of a box, at least, or it is none: the default of `boxes.visible`
@@ -19,14 +18,14 @@ class BoxAugmentation:
     """Changes of the images and boxes of one training."""
 
     def __init__(self, seed: int, device: torch.device):
-        self._dice = Dice(seed, device)
+        self._rng = AugmentationRng(seed, device)
 
-    def __call__(self, images: Tensor, marks: Marks) -> tuple[Tensor, Marks]:
+    def __call__(self, images: Tensor, marks: BoxTargets) -> tuple[Tensor, BoxTargets]:
         """(B, C, H, W) images in [-1, 1] and their boxes -> the same, changed."""
-        return distorted(images, marks, *self._dice.thrown(images, KNOBS))
+        return distorted(images, marks, *self._rng.draw(images, KNOBS))
 
 
-def distorted(images: Tensor, marks: Marks, knobs: Tensor, noise: Tensor) -> tuple[Tensor, Marks]:
+def distorted(images: Tensor, marks: BoxTargets, knobs: Tensor, noise: Tensor) -> tuple[Tensor, BoxTargets]:
     """Each image shifted by whole pixels, half of them also zoomed; then contrast, brightness, blur, noise.
 
     As `pipeline.downstream.classifier.augment` does it, but for two things. Nothing is turned by a few degrees, for a
@@ -51,7 +50,7 @@ def distorted(images: Tensor, marks: Marks, knobs: Tensor, noise: Tensor) -> tup
     return toned(_moved(images, shift, scale), *tones, noise), carried(marks, shift, scale, height, width)
 
 
-def carried(marks: Marks, shift: Tensor, scale: Tensor, height: int, width: int) -> Marks:
+def carried(marks: BoxTargets, shift: Tensor, scale: Tensor, height: int, width: int) -> BoxTargets:
     """Boxes of images that were shifted and zoomed, by the rule of `pipeline.data.annotations.clip.seen`.
 
     Args:
@@ -71,7 +70,7 @@ def carried(marks: Marks, shift: Tensor, scale: Tensor, height: int, width: int)
     part = high - low
     stays = (marks.classes >= 0) & (part >= SMALLEST).all(-1) & (part.prod(-1) >= VISIBLE * most)
     boxes = torch.where(stays[..., None], torch.cat([low, high], -1), 0)
-    return Marks(boxes, torch.where(stays, marks.classes, -1))
+    return BoxTargets(boxes, torch.where(stays, marks.classes, -1))
 
 
 def _moved(images: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
@@ -81,7 +80,5 @@ def _moved(images: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
     dx, dy = 2 * shift[:, 0] / width, 2 * shift[:, 1] / height
     none = torch.zeros_like(scale)
     rows = [1 / scale, none, dx, none, 1 / scale, dy]
-    grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), images.shape, align_corners=False)
     mean = images.mean((2, 3), keepdim=True)
-    moved = functional.grid_sample(images - mean, grid, padding_mode="zeros", align_corners=False) + mean
-    return moved.contiguous(memory_format=torch.channels_last)
+    return resampled(images - mean, rows, "zeros") + mean

@@ -11,12 +11,12 @@ MOST = 100  # boxes an image, as COCO counts them
 OVERLAPS = np.linspace(0.5, 0.95, 10)  # intersection over union at which a box counts as found
 
 
-class Listed(NamedTuple):
+class BoxTable(NamedTuple):
     """Boxes of several images, one after the other."""
 
     image: np.ndarray
     """(n,) int64, place of the image."""
-    klass: np.ndarray
+    class_id: np.ndarray
     """(n,) int64 in [0, K)."""
     box: np.ndarray
     """(n, 4) x0, y0, x1, y1 in pixels."""
@@ -24,7 +24,7 @@ class Listed(NamedTuple):
     """(n,) in [0, 1]; empty for boxes that people drew."""
 
 
-def average_precision(truth: Listed, found: Listed, images: int, classes: int) -> np.ndarray:
+def average_precision(truth: BoxTable, found: BoxTable, images: int, classes: int) -> np.ndarray:
     """Area under the curve of precision over recall, at 101 recalls, of boxes of any size.
 
     Args:
@@ -47,9 +47,9 @@ def average_precision(truth: Listed, found: Listed, images: int, classes: int) -
         ],
     }
     precision = np.full((classes, len(OVERLAPS)), np.nan)
-    has = np.isin(np.arange(classes), truth.klass)
+    has = np.isin(np.arange(classes), truth.class_id)
     precision[has] = 0
-    if not len(found.klass):  # nothing can be loaded, and nothing was found
+    if not len(found.class_id):  # nothing can be loaded, and nothing was found
         return precision
     scored = [mark | {"score": score} for mark, score in zip(_marks(found), found.score.tolist(), strict=True)]
     known = COCO(listed)
@@ -62,7 +62,7 @@ def average_precision(truth: Listed, found: Listed, images: int, classes: int) -
     return precision
 
 
-def _marks(boxes: Listed) -> list[dict]:
+def _marks(boxes: BoxTable) -> list[dict]:
     size = boxes.box[:, 2:] - boxes.box[:, :2]
-    columns = boxes.image.tolist(), boxes.klass.tolist(), np.concatenate([boxes.box[:, :2], size], 1).tolist()
+    columns = boxes.image.tolist(), boxes.class_id.tolist(), np.concatenate([boxes.box[:, :2], size], 1).tolist()
     return [{"image_id": i, "category_id": k, "bbox": box} for i, k, box in zip(*columns, strict=True)]

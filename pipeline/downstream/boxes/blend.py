@@ -16,7 +16,7 @@ from pipeline.data.box_store import ENDS
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.preparing import preview
 from pipeline.data.window import Window, cut
-from pipeline.downstream.boxes.box_dataset import seen
+from pipeline.downstream.boxes.box_dataset import annotated_rows
 from pipeline.downstream.boxes.poisson import blended
 from pipeline.downstream.boxes.symmetry import turned
 from pipeline.downstream.schedule import HORIZONTAL, SYMMETRIES, TRANSPOSE, VERTICAL
@@ -42,7 +42,7 @@ class Material(NamedTuple):
     """Real; only rows of `layouts` are read."""
     layouts: dict[int, Layout]
     """Of each training image that can be used, by its row; one without boxes is background."""
-    donors: np.ndarray
+    layout_donors: np.ndarray
     """Rows of those with boxes, which background borrows."""
     patches: ImageSet
     """Synthetic."""
@@ -91,15 +91,19 @@ def _write(settings: Blend, material: Material, out: Path) -> pd.DataFrame:
     """Write the image set; its boxes, as `boxstore.Boxes.table`."""
     real = material.images
     # In an order of their own: the first few would be those of one class, as files are sorted.
-    hosts = np.random.default_rng(derive(settings.seed)).permutation(list(material.layouts)).tolist()
-    count, shape = settings.images or len(hosts), real.spec[:3]
+    backgrounds = np.random.default_rng(derive(settings.seed)).permutation(list(material.layouts)).tolist()
+    count, shape = settings.images or len(backgrounds), real.spec[:3]
     rows, boxes = [], []
     with ImageSetWriter(out, count, *shape, real.images.dtype.name) as writer, progress("blending", count) as bar:
         for i in range(count):
-            host, name, seed = hosts[i % len(hosts)], f"blended_{i:06d}", derive(settings.seed, i)
-            image, layout = composed(material, host, np.random.default_rng(seed))
+            background_image, name, seed = (
+                backgrounds[i % len(backgrounds)],
+                f"blended_{i:06d}",
+                derive(settings.seed, i),
+            )
+            image, layout = composed(material, background_image, np.random.default_rng(seed))
             writer[i] = image
-            of = real.metadata.iloc[host]
+            of = real.metadata.iloc[background_image]
             rows.append((name, of["label"], of["id"], 0, 0, name, "train", seed))
             boxes += [(name, label, *box) for label, box in zip(layout.labels, layout.boxes, strict=True)]
             bar.update()
@@ -116,7 +120,7 @@ def _material(images: ImageSet, patches: ImageSet, margin: float) -> Material:
     drawn = patches.rows("train")
     names = patches.metadata["label"].to_numpy()[drawn]
     of = {label: drawn[names == label] for label in images.box_classes if label in names}
-    rows = seen(images, "train")
+    rows = annotated_rows(images, "train")
     there = _layouts(images, rows, margin)
     layouts = {row: layout for row, layout in there.items() if set(layout.labels) <= of.keys()}
     if not any(layout.labels for layout in layouts.values()):
@@ -127,8 +131,8 @@ def _material(images: ImageSet, patches: ImageSet, margin: float) -> Material:
     if len(layouts) < len(rows):
         lacking = ", ".join(label for label in images.box_classes if label not in of)
         say(f"{len(rows) - len(layouts)} of {len(rows)} training images are not used: there is no patch of {lacking}")
-    donors = np.array([row for row, layout in layouts.items() if layout.labels])
-    return Material(images, layouts, donors, patches, of, margin)
+    layout_donors = np.array([row for row, layout in layouts.items() if layout.labels])
+    return Material(images, layouts, layout_donors, patches, of, margin)
 
 
 def _check_kind(images: ImageSet, patches: ImageSet) -> None:
@@ -148,7 +152,7 @@ def _layouts(images: ImageSet, rows: np.ndarray, margin: float) -> dict[int, Lay
     for row in rows.tolist():
         own = by_image.get(images.metadata["id"][row], table[:0])
         boxes, image = own[ENDS].to_numpy(float), images.images[row]
-        detail = [_detail(image[_reach(Window(*box), margin, image.shape)]) for box in boxes]
+        detail = [_detail(image[_region(Window(*box), margin, image.shape)]) for box in boxes]
         found[row] = Layout(own["label"].tolist(), boxes, np.reshape(detail, (len(own), 2)))
     return found
 
@@ -164,27 +168,27 @@ def _detail(image: np.ndarray) -> np.ndarray:
 # ---------------------------------------------------------------- one image
 
 
-def composed(material: Material, host: int, rng: np.random.Generator) -> tuple[np.ndarray, Layout]:
+def composed(material: Material, background_image: int, rng: np.random.Generator) -> tuple[np.ndarray, Layout]:
     """A real image with its defects filled anew, (H, W, C) stored integers, and its boxes."""
-    layout = material.layouts[host]
-    symmetry, stored = material.images.spec.symmetry, material.images.images[host]
+    layout = material.layouts[background_image]
+    symmetry, stored = material.images.spec.symmetry, material.images.images[background_image]
     if not layout.labels:
         layout = _borrowed(material, symmetry, rng)
     image = stored.astype(np.float64)
     for label, box, detail in zip(*layout, strict=True):
         window = Window(*box)
-        reach = _reach(window, material.margin, image.shape)
+        region = _region(window, material.margin, image.shape)
         fitted = [
-            fit(_view(material.patches.images[row], _drawn(symmetry, rng)), window, material.margin, reach)
+            fit(_view(material.patches.images[row], _drawn(symmetry, rng)), window, material.margin, region)
             for row in rng.choice(material.of[label], CANDIDATES)
         ]
         unlike = [np.square(_detail(patch) - detail).sum() for patch in fitted]
-        image = blended(image, fitted[int(np.argmin(unlike))], reach[0].start, reach[1].start)
+        image = blended(image, fitted[int(np.argmin(unlike))], region[0].start, region[1].start)
     top = np.iinfo(stored.dtype).max
     return np.rint(image).clip(0, top).astype(stored.dtype), layout
 
 
-def _reach(box: Window, margin: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
+def _region(box: Window, margin: float, shape: tuple[int, ...]) -> tuple[slice, slice]:
     """Rows and columns of an image (H, W, C) that a box and its margin cover."""
     wide = box.widened(margin)
     return _span(wide.y0, wide.y1, shape[0]), _span(wide.x0, wide.x1, shape[1])
@@ -199,19 +203,19 @@ def _span(start: float, end: float, length: int) -> slice:
     return slice(first, max(first + 1, min(length, round(end))))
 
 
-def fit(patch: np.ndarray, box: Window, margin: float, reach: tuple[slice, slice]) -> np.ndarray:
+def fit(patch: np.ndarray, box: Window, margin: float, region: tuple[slice, slice]) -> np.ndarray:
     """A patch, stretched to a box.
 
     Args:
         patch: (h, w, C); shows a box widened by the margin.
         box: where it goes, in pixels of an image.
         margin: as in `Window.widened`.
-        reach: the rows and columns of that image that are wanted.
+        region: the rows and columns of that image that are wanted.
 
     Returns:
         (rows, columns, C) float64, of the levels of the patch.
     """
-    wide, (rows, columns) = box.widened(margin), reach
+    wide, (rows, columns) = box.widened(margin), region
     down, across = patch.shape[0] / (wide.y1 - wide.y0), patch.shape[1] / (wide.x1 - wide.x0)
     x0, x1 = ((x - wide.x0) * across for x in (columns.start, columns.stop))
     y0, y1 = ((y - wide.y0) * down for y in (rows.start, rows.stop))
@@ -221,7 +225,7 @@ def fit(patch: np.ndarray, box: Window, margin: float, reach: tuple[slice, slice
 
 def _borrowed(material: Material, symmetry: str, rng: np.random.Generator) -> Layout:
     """The boxes of an image that has some, as they would be in a view of it."""
-    labels, boxes, detail = material.layouts[int(rng.choice(material.donors))]
+    labels, boxes, detail = material.layouts[int(rng.choice(material.layout_donors))]
     height, width = material.images.spec[:2]
     view = _drawn(symmetry, rng)
     boxes = turned(torch.from_numpy(boxes[None]), torch.tensor([view]), height, width)[0].numpy()
@@ -229,7 +233,7 @@ def _borrowed(material: Material, symmetry: str, rng: np.random.Generator) -> La
 
 
 def _drawn(symmetry: str, rng: np.random.Generator) -> int:
-    """Bits of a view, as in `order`; uniform over those of a symmetry."""
+    """Bits of a view, as in `schedule`; uniform over those of a symmetry."""
     return int(rng.integers(8)) & SYMMETRIES[symmetry]
 
 

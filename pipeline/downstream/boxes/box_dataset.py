@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,9 +13,9 @@ from torch import Tensor
 
 from pipeline.data.box_store import ENDS
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.boxes.detector import Marks
+from pipeline.downstream.boxes.detector import BoxTargets
 from pipeline.downstream.boxes.symmetry import turned
-from pipeline.downstream.classifier.device_dataset import Pool, check_kind, check_turns, held, stored
+from pipeline.downstream.classifier.device_dataset import DeviceDataset, check_kind, check_turns, held, stored
 from pipeline.settings import UserError
 
 # Splits that must have a box: setting to look at, what their images are called, what the box is needed for.
@@ -22,10 +23,10 @@ NEEDED = {"train": ("boxes.path", "training", "learn from"), "test": ("split.tes
 
 
 @dataclass(frozen=True)
-class BoxPool:
+class BoxDataset:
     """Images whose boxes are known, the real ones first."""
 
-    images: Pool
+    images: DeviceDataset
     """On the device; its labels say nothing here."""
     boxes: np.ndarray
     """(N, M, 4) float32, x0, y0, x1, y1 in pixels; an image of fewer than M boxes is filled up with zeros."""
@@ -35,18 +36,28 @@ class BoxPool:
     def __len__(self) -> int:
         return len(self.classes)
 
-    def batch(self, rows: np.ndarray, views: np.ndarray) -> tuple[Tensor, Marks]:
-        """(n, C, H, W) images in [-1, 1] and their boxes, image i turned by the bits of views[i] (see `order`)."""
-        at = self.images.at(rows, views)
+    @property
+    def n_real(self) -> int:
+        return self.images.n_real
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
+
+    def batch(self, rows: np.ndarray, orientations: np.ndarray) -> tuple[Tensor, BoxTargets]:
+        """(n, C, H, W) images in [-1, 1] and their boxes, image i turned by orientations[i] (see `schedule`)."""
+        at = self.images.at(rows, orientations)
         most = int(self._counts[rows].max())
         boxes, classes = (part[at.rows, :most] for part in self._marks)
-        boxes = turned(boxes, at.views, *self.images.stored.shape[1:3])
-        return self.images.turned(at), Marks(boxes, classes)
+        boxes = turned(boxes, at.orientations, *self.images.stored.shape[1:3])
+        return self.images.turned(at), BoxTargets(boxes, classes)
 
     @cached_property
-    def _marks(self) -> Marks:
+    def _marks(self) -> BoxTargets:
         """Of all images, on the device."""
-        return Marks(*(torch.from_numpy(part).to(self.images.stored.device) for part in (self.boxes, self.classes)))
+        return BoxTargets(
+            *(torch.from_numpy(part).to(self.images.stored.device) for part in (self.boxes, self.classes))
+        )
 
     @cached_property
     def _counts(self) -> np.ndarray:
@@ -54,7 +65,7 @@ class BoxPool:
         return (self.classes >= 0).sum(1)
 
 
-def seen(images: ImageSet, split: str) -> np.ndarray:
+def annotated_rows(images: ImageSet, split: str) -> np.ndarray:
     """(n,) int64, rows of a split that a detector may see: those whose boxes are known, background among them."""
     rows = images.rows(split)
     return rows[images.annotated[rows]]
@@ -70,8 +81,8 @@ def check(real: ImageSet, dataset: str) -> None:
         _need(real, split, dataset)
 
 
-def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: torch.device) -> BoxPool:
-    """What `seen` gives of the training images of the real set, then of every synthetic set.
+def training(real: ImageSet, synthetic: Sequence[ImageSet], dataset: str, device: torch.device) -> BoxDataset:
+    """What `annotated_rows` gives of the training images of the real set, then of every synthetic set.
 
     That may be nothing of a synthetic set none of whose images could be labelled: the arm is then that of the real
     images, which says all there is to say, where an error would keep the report from all the other arms.
@@ -87,14 +98,14 @@ def training(real: ImageSet, synthetic: list[ImageSet], dataset: str, device: to
     return _read([real, *synthetic], "train", device)
 
 
-def choosing(real: ImageSet, device: torch.device) -> BoxPool | None:
-    """What `seen` gives of the real validation images; None where none of them has a box."""
-    has = len(marked(real, "val"))
+def choosing(real: ImageSet, device: torch.device) -> BoxDataset | None:
+    """What `annotated_rows` gives of the real validation images; None where none of them has a box."""
+    has = len(annotation_rows(real, "val"))
     return _read([real], "val", device) if has else None
 
 
-def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
-    """What `seen` gives of the real test images.
+def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxDataset:
+    """What `annotated_rows` gives of the real test images.
 
     Raises:
         UserError: none of them has a box, so that no precision could be said.
@@ -103,24 +114,24 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxPool:
     return _read([real], "test", device)
 
 
-def marked(real: ImageSet, split: str) -> pd.DataFrame:
-    """The rows of the set's table of boxes that belong to what `seen` gives of a split."""
-    return real.boxes[real.boxes["id"].isin(real.metadata["id"].iloc[seen(real, split)])]
+def annotation_rows(real: ImageSet, split: str) -> pd.DataFrame:
+    """The rows of the set's table of boxes that belong to what `annotated_rows` gives of a split."""
+    return real.boxes[real.boxes["id"].isin(real.metadata["id"].iloc[annotated_rows(real, split)])]
 
 
 def _need(real: ImageSet, split: str, dataset: str) -> None:
-    if not len(marked(real, split)):
+    if not len(annotation_rows(real, split)):
         setting, kind, purpose = NEEDED[split]
         raise UserError(
-            f"datasets.{dataset}.{setting}: 0 boxes in the {len(seen(real, split))} {kind} images whose boxes are "
-            f"known, a detector needs at least 1 to {purpose}"
+            f"datasets.{dataset}.{setting}: 0 boxes in the {len(annotated_rows(real, split))} {kind} images whose "
+            f"boxes are known, a detector needs at least 1 to {purpose}"
         )
 
 
-def unmarked(images: ImageSet, rows: np.ndarray, device: torch.device) -> BoxPool:
+def without_boxes(images: ImageSet, rows: np.ndarray, device: torch.device) -> BoxDataset:
     """Some images as if they had no boxes, for a detector to look at."""
     pool = _images([stored(images.images[rows])], device)
-    return BoxPool(pool, np.zeros((len(rows), 0, 4), np.float32), np.zeros((len(rows), 0), np.int64))
+    return BoxDataset(pool, np.zeros((len(rows), 0, 4), np.float32), np.zeros((len(rows), 0), np.int64))
 
 
 def _check(fakes: ImageSet, real: ImageSet) -> None:
@@ -134,25 +145,25 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
         raise UserError(f"{fakes.path}: 0 synthetic training images with boxes, at least 1 is needed")
 
 
-def _read(sets: list[ImageSet], split: str, device: torch.device) -> BoxPool:
-    """Of each set what `seen` gives of the split; no other row of an image file is read. The first set is real."""
-    rows = [seen(one, split) for one in sets]
+def _read(sets: list[ImageSet], split: str, device: torch.device) -> BoxDataset:
+    """The annotated rows of a split of each set, of which the first is real; no other row of an image file is read."""
+    rows = [annotated_rows(one, split) for one in sets]
     tables = [_table(one, of, sets[0].box_classes) for one, of in zip(sets, rows, strict=True)]
     most = max(classes.shape[1] for _, classes in tables)
     wider = [((0, 0), (0, most - classes.shape[1])) for _, classes in tables]
     boxes = [np.pad(of, (*pad, (0, 0))) for (of, _), pad in zip(tables, wider, strict=True)]
     classes = [np.pad(of, pad, constant_values=-1) for (_, of), pad in zip(tables, wider, strict=True)]
     images = [stored(one.images[of]) for one, of in zip(sets, rows, strict=True)]
-    return BoxPool(_images(images, device), np.concatenate(boxes), np.concatenate(classes))
+    return BoxDataset(_images(images, device), np.concatenate(boxes), np.concatenate(classes))
 
 
-def _images(sets: list[Tensor], device: torch.device) -> Pool:
+def _images(sets: list[Tensor], device: torch.device) -> DeviceDataset:
     labels = torch.zeros(sum(map(len, sets)), dtype=torch.int64, device=device)
-    return Pool(held(sets, device), labels, len(sets[0]))
+    return DeviceDataset(held(sets, device), labels, len(sets[0]))
 
 
 def _table(images: ImageSet, rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    """`BoxPool.boxes` and `classes` of these rows."""
+    """`BoxDataset.boxes` and `classes` of these rows."""
     ids = images.metadata["id"].iloc[rows]
     table = images.boxes[images.boxes["id"].isin(ids)]
     row = table["id"].map(dict(zip(ids, range(len(ids)), strict=True))).to_numpy(np.int64)

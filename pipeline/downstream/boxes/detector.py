@@ -12,7 +12,7 @@ FLOOR = 0.01  # lowest score of a box that is said; the average precision weighs
 OVERLAP = 0.5  # of two boxes of one class that overlap by more (intersection over union), only the surer one stays
 
 
-class Marks(NamedTuple):
+class BoxTargets(NamedTuple):
     """The boxes that people drew into a batch of images."""
 
     boxes: Tensor
@@ -21,7 +21,7 @@ class Marks(NamedTuple):
     """(B, M) int64 in [0, K); -1 where there is no box."""
 
 
-class Found(NamedTuple):
+class Detections(NamedTuple):
     """The boxes that a detector found in one image, at most `precision.MOST`, surest first."""
 
     boxes: Tensor
@@ -34,9 +34,9 @@ class Found(NamedTuple):
 
 class BoxDetector(nn.Module, ABC):
     @abstractmethod
-    def losses(self, images: Tensor, marks: Marks) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, marks: BoxTargets) -> dict[str, Tensor]:
         """Scalars whose sum is minimised, for images (B, C, H, W) in [-1, 1]; in training mode."""
 
     @abstractmethod
-    def detect(self, images: Tensor) -> list[Found]:
+    def detect(self, images: Tensor) -> list[Detections]:
         """What is found in each of (B, C, H, W) images in [-1, 1]; in evaluation mode."""

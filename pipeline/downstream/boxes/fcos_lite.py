@@ -11,8 +11,8 @@ from torchvision.ops import batched_nms, clip_boxes_to_image, generalized_box_io
 from torchvision.ops.boxes import box_area
 
 from pipeline.downstream.boxes.average_precision import MOST
-from pipeline.downstream.boxes.detector import FLOOR, OVERLAP, BoxDetector, Found, Marks
-from pipeline.downstream.boxes.targets import decoded, places, responsible
+from pipeline.downstream.boxes.detector import FLOOR, OVERLAP, BoxDetector, BoxTargets, Detections
+from pipeline.downstream.boxes.targets import assign_targets, decode_boxes, grid_centres
 from pipeline.downstream.classifier.resnet import SMALL, initialise, stages
 from pipeline.settings import ImageSpec
 
@@ -21,7 +21,7 @@ FOCUS = 2  # β of the quality focal loss
 CANDIDATES = 1000  # places and classes of an image that go into the suppression of doubles, surest first
 
 
-class Small(BoxDetector):
+class FCOSLite(BoxDetector):
     """FCOS (Tian et al. 2019) on a single map of stride 4.
 
     The stages of a small ResNet-18 are joined from the coarsest to that of stride 4 (Lin et al. 2017, feature
@@ -42,10 +42,10 @@ class Small(BoxDetector):
         nn.init.constant_(self.classify[-1].bias, -math.log((1 - RARE) / RARE))
         self.side = max(spec.height, spec.width) / 4
 
-    def losses(self, images: Tensor, marks: Marks) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, marks: BoxTargets) -> dict[str, Tensor]:
         logits, boxes = self._said(images)
-        where = places(*images.shape[2:], images.device)
-        answer = responsible(marks.boxes, marks.classes >= 0, where)
+        where = grid_centres(*images.shape[2:], images.device)
+        answer = assign_targets(marks.boxes, marks.classes >= 0, where)
         image, place = torch.nonzero(answer >= 0, as_tuple=True)
         box = answer[image, place]
         said, true = boxes[image, place], marks.boxes[image, box]
@@ -59,7 +59,7 @@ class Small(BoxDetector):
             "box": 2 * generalized_box_iou_loss(said, true, reduction="sum") / count,
         }
 
-    def detect(self, images: Tensor) -> list[Found]:
+    def detect(self, images: Tensor) -> list[Detections]:
         logits, boxes = self._said(images)
         return [_surest(one.sigmoid(), place, images.shape[2:]) for one, place in zip(logits, boxes, strict=True)]
 
@@ -75,18 +75,18 @@ class Small(BoxDetector):
             top = level if top is None else level + functional.interpolate(top, size=level.shape[2:])
         top = self.joined(top)
         logits, said = (head(top).flatten(2).transpose(1, 2).float() for head in (self.classify, self.locate))
-        return logits, decoded(said, places(*images.shape[2:], images.device), self.side)
+        return logits, decode_boxes(said, grid_centres(*images.shape[2:], images.device), self.side)
 
 
-def _surest(scores: Tensor, boxes: Tensor, size: tuple[int, int]) -> Found:
+def _surest(scores: Tensor, boxes: Tensor, size: tuple[int, int]) -> Detections:
     """The boxes that stay of one image: (L, K) scores and (L, 4) boxes."""
-    place, klass = torch.nonzero(scores >= FLOOR, as_tuple=True)
-    sure = scores[place, klass].topk(min(CANDIDATES, len(place)))
-    place, klass = place[sure.indices], klass[sure.indices]
+    place, class_id = torch.nonzero(scores >= FLOOR, as_tuple=True)
+    sure = scores[place, class_id].topk(min(CANDIDATES, len(place)))
+    place, class_id = place[sure.indices], class_id[sure.indices]
     boxes = clip_boxes_to_image(boxes[place], tuple(size))
-    stay = batched_nms(boxes, sure.values, klass, OVERLAP)
+    stay = batched_nms(boxes, sure.values, class_id, OVERLAP)
     stay = stay[box_area(boxes[stay]) > 0][:MOST]
-    return Found(boxes[stay], klass[stay], sure.values[stay])
+    return Detections(boxes[stay], class_id[stay], sure.values[stay])
 
 
 def _overlaps(boxes: Tensor, others: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from pipeline.base.files import whole
 from pipeline.base.texts import PLAIN_TEXT, shortened
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.preview import COLOURS
+from pipeline.downstream.boxes.records import Boxes, BoxResult
 
 COLUMNS, ROWS = 4, 3
 SHOWN = 0.3  # lowest score of a found box in the picture; those below would cover it
@@ -28,16 +29,16 @@ TRUE = {"linestyle": "-", "linewidth": 1.0}
 FOUND = {"linestyle": (0, (3, 2)), "linewidth": 1.8}
 
 
-def write(real: ImageSet, result: dict[str, Any], path: Path) -> None:
+def write(real: ImageSet, result: BoxResult, path: Path) -> None:
     """Draw up to twelve test images, spread evenly over them, as PNG.
 
     Args:
         real: the image set.
-        result: as `run.run_arm` writes it; of its repetitions the first is shown.
+        result: of its repetitions the first is shown.
     """
     figure = beside(real, [result])
     figure.suptitle(
-        f"{result['dataset']}, {result['arm']}: boxes drawn by a person (thin, whole)\n"
+        f"{result.dataset}, {result.arm}: boxes drawn by a person (thin, whole)\n"
         f"and found by the detector (thick, dashed, with their score; {SHOWN:g} and above)",
         fontsize=10,
     )
@@ -45,7 +46,7 @@ def write(real: ImageSet, result: dict[str, Any], path: Path) -> None:
         figure.savefig(part, format="png", dpi=DPI)
 
 
-def beside(real: ImageSet, results: Sequence[dict[str, Any]]) -> Figure:
+def beside(real: ImageSet, results: Sequence[BoxResult]) -> Figure:
     """Test images, spread evenly over them, each with what the detectors of every result found, side by side.
 
     True boxes are thin and whole, found ones thick and dashed, with their score. Of several classes each has a number,
@@ -59,9 +60,9 @@ def beside(real: ImageSet, results: Sequence[dict[str, Any]]) -> Figure:
         return _beside(real, results)
 
 
-def _beside(real: ImageSet, results: Sequence[dict[str, Any]]) -> Figure:
+def _beside(real: ImageSet, results: Sequence[BoxResult]) -> Figure:
     first = results[0]
-    chosen = spread(len(first["ids"]), COLUMNS * ROWS // len(results))
+    chosen = spread(len(first.ids), COLUMNS * ROWS // len(results))
     panels = [(place, result) for place in chosen for result in results]
     rows = dict(zip(real.metadata["id"], range(len(real.metadata)), strict=True))
     lines = -(-len(panels) // COLUMNS)
@@ -70,13 +71,13 @@ def _beside(real: ImageSet, results: Sequence[dict[str, Any]]) -> Figure:
     for ax in axes:
         ax.set_axis_off()
     for ax, (place, result) in zip(axes, panels, strict=False):
-        _image(ax, real.images[rows[result["ids"][place]]])
-        ax.set_title(result["ids"][place] if len(results) == 1 else result["arm"], fontsize=8)
-        _boxes(ax, result["truth"], place, len(first["classes"]), TRUE)
-        _boxes(ax, result["seeds"][0]["found"], place, len(first["classes"]), FOUND)
+        _image(ax, real.images[rows[result.ids[place]]])
+        ax.set_title(result.ids[place] if len(results) == 1 else result.arm, fontsize=8)
+        _boxes(ax, result.truth, place, len(first.classes), TRUE)
+        _boxes(ax, result.repetitions[0].found, place, len(first.classes), FOUND)
     handles = [
         Line2D([], [], color=colour, linewidth=3, label=f"{number}{shortened(name, LETTERS)}")
-        for name, number, colour in zip(first["classes"], *_looks(len(first["classes"])), strict=True)
+        for name, number, colour in zip(first.classes, *_looks(len(first.classes)), strict=True)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 6), fontsize=8, frameon=False)
     return figure
@@ -101,18 +102,18 @@ def _image(ax: Axes, image: np.ndarray) -> None:
     ax.imshow(shown, extent=(0, width, height, 0), interpolation="nearest", **look)
 
 
-def _boxes(ax: Axes, boxes: dict[str, list], place: int, classes: int, style: dict[str, Any]) -> None:
+def _boxes(ax: Axes, boxes: Boxes, place: int, classes: int, style: dict[str, Any]) -> None:
     numbers, colours = _looks(classes)
-    scores = boxes.get("score", [None] * len(boxes["image"]))
-    for image, klass, box, score in zip(boxes["image"], boxes["class"], boxes["box"], scores, strict=True):
+    scores = boxes.score or [None] * len(boxes.image)
+    for image, class_id, box, score in zip(boxes.image, boxes.class_id, boxes.box, scores, strict=True):
         if image != place or (score is not None and score < SHOWN):
             continue
         x0, y0, x1, y1 = box
-        ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colours[klass], **style))
-        label = {"facecolor": colours[klass], "edgecolor": "none", "pad": 0.6}
+        ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colours[class_id], **style))
+        label = {"facecolor": colours[class_id], "edgecolor": "none", "pad": 0.6}
         words = {"fontsize": 6, "color": "black", "bbox": label, "clip_on": True}
         if score is not None:
             above = y0 > 0.06 * max(ax.get_ylim())  # at the upper edge there is room below the line only
-            ax.text(x0, y0, f"{numbers[klass]}{score:.2f}", va="bottom" if above else "top", **words)
+            ax.text(x0, y0, f"{numbers[class_id]}{score:.2f}", va="bottom" if above else "top", **words)
         elif classes > 1:
-            ax.text(x1, y1, f"{klass + 1}", va="bottom", ha="right", **words)
+            ax.text(x1, y1, f"{class_id + 1}", va="bottom", ha="right", **words)

@@ -9,15 +9,17 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from pipeline.base.device import reproducible
 from pipeline.downstream.boxes.augment import BoxAugmentation
-from pipeline.downstream.boxes.box_dataset import BoxPool
-from pipeline.downstream.boxes.detector import BoxDetector, Found
+from pipeline.downstream.boxes.box_dataset import BoxDataset
+from pipeline.downstream.boxes.detector import BoxDetector, Detections
 from pipeline.downstream.boxes.registry import DETECTORS
-from pipeline.downstream.classifier.fit import CHECK, Diet, presented, reproducible
+from pipeline.downstream.classifier.fit import CHECK
+from pipeline.downstream.schedule import TrainingMix, presented
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
 
 WARM = 0.1  # of the steps, over which the rate rises: first steps at full rate throw untrained boxes far away
-REAL = Diet(np.arange(0), 0.0)  # real images and nothing else
+REAL = TrainingMix(np.arange(0), 0.0)  # real images and nothing else
 STEEPEST = 10.0  # norm of a gradient; a batch of few boxes can have one much larger than the others
 
 
@@ -25,10 +27,10 @@ def train(
     settings: DetectBoxes,
     spec: ImageSpec,
     classes: int,
-    pool: BoxPool,
+    pool: BoxDataset,
     seed: int,
     tick: Callable[[int], object] = lambda steps: None,
-    diet: Diet = REAL,
+    mix: TrainingMix = REAL,
 ) -> BoxDetector:
     """A detector after `settings.steps` AdamW steps; all randomness comes from `seed`.
 
@@ -39,7 +41,7 @@ def train(
         pool: the training images; their device is where training happens.
         seed: of the repetition.
         tick: called with 1 after every step.
-        diet: what of the pool is seen beside its real images, and whether all are augmented. It is not `balanced`: an
+        mix: what of the pool is seen beside its real images, and whether all are augmented. It is not `balanced`: an
             image may hold boxes of several classes.
 
     Raises:
@@ -53,10 +55,10 @@ def train(
             network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, settings.steps))
-        augment = BoxAugmentation(seed, device) if diet.augmented else None
-        order = presented(settings.steps, settings.batch, spec.symmetry, pool.images, diet, seed)
-        for step, (rows, views) in enumerate(order, 1):
-            images, marks = pool.batch(rows, views)
+        augment = BoxAugmentation(seed, device) if mix.augmented else None
+        order = presented(settings.steps, settings.batch, spec.symmetry, pool.images, mix, seed)
+        for step, (rows, orientations) in enumerate(order, 1):
+            images, marks = pool.batch(rows, orientations)
             images, marks = augment(images, marks) if augment else (images, marks)
             loss = sum(network.losses(images, marks).values())
             if (step % CHECK == 0 or step == settings.steps) and not torch.isfinite(loss):
@@ -79,13 +81,13 @@ def rate(step: int, steps: int) -> float:
 
 
 @torch.inference_mode()
-def find(network: BoxDetector, pool: BoxPool, batch: int) -> list[Found]:
+def find(network: BoxDetector, pool: BoxDataset, batch: int) -> list[Detections]:
     """What a detector finds in every image of the pool, on the CPU."""
     rows, found = np.arange(len(pool)), []
     with reproducible():
         for part in np.split(rows, rows[batch::batch]):
             images, _ = pool.batch(part, np.zeros(len(part), np.uint8))
-            found += [Found(*(value.cpu() for value in one)) for one in network.detect(images)]
+            found += [Detections(*(value.cpu() for value in one)) for one in network.detect(images)]
     return found
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.downstream.boxes.average_precision import MOST, OVERLAPS, Listed
+from pipeline.downstream.boxes.average_precision import MOST, OVERLAPS, BoxTable
+from pipeline.downstream.boxes.records import Boxes, BoxResult
 
 RECALLS = np.linspace(0, 1, 101)
 BLOCK = 1 << 17  # groups × hits that are worked on at once: some 10 MB, however many there are
@@ -24,7 +25,7 @@ class Matches(NamedTuple):
     """(m,) int64, image of each true box."""
 
 
-def matched(truth: Listed, found: Listed, classes: int) -> list[Matches]:
+def matched(truth: BoxTable, found: BoxTable, classes: int) -> list[Matches]:
     """The boxes of each class, matched as COCO does (Lin et al. 2014).
 
     In an image, the surest found box takes the true box of its class that it overlaps most (of equal ones the last),
@@ -43,35 +44,35 @@ def matched(truth: Listed, found: Listed, classes: int) -> list[Matches]:
     hit = _hits(truth, found, rank, classes)
     matches = []
     for k in range(classes):
-        of = np.flatnonzero((found.klass == k) & (rank < MOST))
+        of = np.flatnonzero((found.class_id == k) & (rank < MOST))
         of = of[np.lexsort((rank[of], found.image[of], -found.score[of]))]
-        matches.append(Matches(hit[of], found.image[of], truth.image[truth.klass == k]))
+        matches.append(Matches(hit[of], found.image[of], truth.image[truth.class_id == k]))
     return matches
 
 
-def matches_of(result: dict[str, Any]) -> Iterator[list[Matches]]:
+def matches_of(result: BoxResult) -> Iterator[list[Matches]]:
     """The matched boxes of each repetition, a list of the classes."""
-    truth = _listed(result["truth"])
-    for seed in result["seeds"]:
-        yield matched(truth, _listed(seed["found"]), len(result["classes"]))
+    truth = _table_of(result.truth)
+    for one in result.repetitions:
+        yield matched(truth, _table_of(one.found), len(result.classes))
 
 
-def _listed(boxes: dict[str, list]) -> Listed:
-    image, klass = (np.asarray(boxes[name], np.int64) for name in ("image", "class"))
-    return Listed(image, klass, np.reshape(boxes["box"], (-1, 4)).astype(float), np.asarray(boxes.get("score", [])))
+def _table_of(boxes: Boxes) -> BoxTable:
+    image, class_id = np.asarray(boxes.image, np.int64), np.asarray(boxes.class_id, np.int64)
+    return BoxTable(image, class_id, np.reshape(boxes.box, (-1, 4)).astype(float), np.asarray(boxes.score or []))
 
 
-def hits(truth: Listed, found: Listed, classes: int) -> np.ndarray:
+def hits(truth: BoxTable, found: BoxTable, classes: int) -> np.ndarray:
     """(n, 10) bool in the order of `found`: whether each found box meets a true one, as `matched` has it, at each of
     OVERLAPS; none beyond the surest MOST does."""
     return _hits(truth, found, _ranks(found), classes)
 
 
-def _ranks(found: Listed) -> np.ndarray:
+def _ranks(found: BoxTable) -> np.ndarray:
     """(n,) place of a found box among those of its image and class: the surest first, equal ones as they stand."""
-    order = np.lexsort((-found.score, found.klass, found.image))
+    order = np.lexsort((-found.score, found.class_id, found.image))
     ranks = np.empty(len(order), int)
-    ranks[order] = _place_in_run(found.image[order], found.klass[order])
+    ranks[order] = _place_in_run(found.image[order], found.class_id[order])
     return ranks
 
 
@@ -83,13 +84,13 @@ def _place_in_run(*columns: np.ndarray) -> np.ndarray:
     return rows - np.maximum.accumulate(np.where(new, rows, 0))
 
 
-def _hits(truth: Listed, found: Listed, rank: np.ndarray, classes: int) -> np.ndarray:
+def _hits(truth: BoxTable, found: BoxTable, rank: np.ndarray, classes: int) -> np.ndarray:
     """(n, 10) bool. All images and classes at once, the surest found box of each first, then the second of each."""
     places, box = _table(truth, classes)
     free = np.repeat(~np.isnan(box[:, None, :, 0]), len(OVERLAPS), axis=1)  # (P, 10, M)
-    place = np.searchsorted(places, found.image * classes + found.klass)
+    place = np.searchsorted(places, found.image * classes + found.class_id)
     place[place == len(places)] = 0
-    has_truth = np.isin(found.image * classes + found.klass, places)
+    has_truth = np.isin(found.image * classes + found.class_id, places)
     hit = np.zeros((len(rank), len(OVERLAPS)), bool)
     for r in range(min(rank.max(initial=-1) + 1, MOST)):
         rows = np.flatnonzero(has_truth & (rank == r))
@@ -103,10 +104,10 @@ def _hits(truth: Listed, found: Listed, rank: np.ndarray, classes: int) -> np.nd
     return hit
 
 
-def _table(truth: Listed, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _table(truth: BoxTable, classes: int) -> tuple[np.ndarray, np.ndarray]:
     """The true boxes of each image and class that has some: (P,) image × K + class, ascending, and (P, M, 4) boxes,
     filled up with NaN."""
-    key = truth.image * classes + truth.klass
+    key = truth.image * classes + truth.class_id
     order = np.argsort(key, kind="stable")
     places, row = np.unique(key[order], return_inverse=True)
     column = _place_in_run(key[order])

@@ -18,15 +18,15 @@ from pipeline.data import box_store
 from pipeline.data.annotations.clip import SMALLEST
 from pipeline.data.image_set import ImageSet, ImageSetWriter
 from pipeline.data.preparing import preview
-from pipeline.downstream.boxes.box_dataset import BoxPool, choosing, training, unmarked
-from pipeline.downstream.boxes.detector import BoxDetector, Found
+from pipeline.downstream.boxes.box_dataset import BoxDataset, choosing, training, without_boxes
+from pipeline.downstream.boxes.detector import BoxDetector, Detections
 from pipeline.downstream.boxes.fit import find, train
 from pipeline.downstream.boxes.scoring import drawn, listed
 from pipeline.downstream.boxes.threshold import NOT_CHOSEN, Threshold, thresholds
 from pipeline.downstream.classifier.device_dataset import check_kind
 from pipeline.settings import METHOD, DetectBoxes, UserError
 
-TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no pilot
+TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no selection run
 CHUNK = 1024  # images looked at between two writings
 NUMBERS, PICTURE = "pseudo_labels.json", "pseudo_labels.png"
 KEPT, NOTHING, OTHER = "kept", "nothing sure", "another class"
@@ -50,7 +50,7 @@ class Teacher:
     """(K,) lowest score of a label of each class, infinite where none is."""
     classes: list[str]
 
-    def judged(self, label: str, found: Found) -> tuple[list[tuple], str]:
+    def judged(self, label: str, found: Detections) -> tuple[list[tuple], str]:
         """The boxes (class, x0, y0, x1, y1) that an image of a class gets, and its fate.
 
         An image in which nothing sure is found is no background: the detector may have missed it. Nor is one used in
@@ -141,7 +141,7 @@ def _taught(settings: DetectBoxes, real: ImageSet, dataset: str) -> tuple[Teache
     return Teacher(network, limits, classes), facts
 
 
-def _chosen(network: BoxDetector, judges: BoxPool | None, batch: int, classes: int) -> list[Threshold]:
+def _chosen(network: BoxDetector, judges: BoxDataset | None, batch: int, classes: int) -> list[Threshold]:
     if judges is None:
         return [NOT_CHOSEN] * classes
     return thresholds(drawn(judges), listed(find(network, judges, batch)), classes)
@@ -157,7 +157,7 @@ def _label(teacher: Teacher, settings: DetectBoxes, made: ImageSet, out: Path, t
     ):
         for rows in _parts(len(made)):
             writer[rows[0] : rows[-1] + 1] = made.images[rows]
-            found = find(teacher.network, unmarked(made, rows, best_device()), settings.batch)
+            found = find(teacher.network, without_boxes(made, rows, best_device()), settings.batch)
             for row, one in zip(rows, found, strict=True):
                 boxes, fate = teacher.judged(made.metadata["label"][row], one)
                 labelled.rows.extend((made.metadata["id"][row], *box) for box in boxes)

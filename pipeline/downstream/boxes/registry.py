@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from pipeline.downstream.boxes import torchvision_models
 from pipeline.downstream.boxes.detector import BoxDetector
-from pipeline.downstream.boxes.fcos_lite import Small
+from pipeline.downstream.boxes.fcos_lite import FCOSLite
 from pipeline.settings import DetectBoxes, ImageSpec
 
 DETECTORS: dict[str, Callable[[ImageSpec, int, DetectBoxes], BoxDetector]] = {
-    "small": lambda spec, classes, settings: Small(spec, classes, settings.width),
+    "small": lambda spec, classes, settings: FCOSLite(spec, classes, settings.width),
     "fasterrcnn": lambda spec, classes, settings: torchvision_models.fasterrcnn(spec, classes),
     "retinanet": lambda spec, classes, settings: torchvision_models.retinanet(spec, classes),
     "fcos": lambda spec, classes, settings: torchvision_models.fcos(spec, classes),

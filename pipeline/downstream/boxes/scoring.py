@@ -6,22 +6,20 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.downstream.boxes.average_precision import Listed, average_precision
-from pipeline.downstream.boxes.box_dataset import BoxPool
-from pipeline.downstream.boxes.detector import BoxDetector, Found
+from pipeline.downstream.boxes.average_precision import BoxTable, average_precision
+from pipeline.downstream.boxes.box_dataset import BoxDataset
+from pipeline.downstream.boxes.detector import BoxDetector, Detections
 from pipeline.downstream.boxes.fit import find
 
-SCORES = ("map50", "map50_95")
 
-
-def on_validation(network: BoxDetector, pool: BoxPool, classes: int, batch: int) -> dict[str, float]:
-    """Each of SCORES on a pool of images with boxes."""
+def validation_scores(network: BoxDetector, pool: BoxDataset, classes: int, batch: int) -> dict[str, float]:
+    """mAP50 and mAP50-95 on images with boxes."""
     precision, _ = _judged(network, pool, classes, batch)
     return _means(precision)
 
 
-def judged(network: BoxDetector, pool: BoxPool, classes: int, batch: int) -> dict[str, Any]:
-    """The scores of one repetition and the boxes found, as `run.run_arm` describes them."""
+def test_record(network: BoxDetector, pool: BoxDataset, classes: int, batch: int) -> dict[str, Any]:
+    """The scores of one repetition and the boxes found, as `records.BoxRepetition` has them."""
     precision, said = _judged(network, pool, classes, batch)
     return _means(precision) | {
         "ap50": [_number(row[0]) for row in precision],
@@ -30,25 +28,25 @@ def judged(network: BoxDetector, pool: BoxPool, classes: int, batch: int) -> dic
     }
 
 
-def drawn(pool: BoxPool) -> Listed:
+def drawn(pool: BoxDataset) -> BoxTable:
     """The boxes that people drew into the images of a pool."""
     image, place = np.nonzero(pool.classes >= 0)
-    return Listed(image, pool.classes[image, place], _rounded(pool.boxes[image, place]), np.empty(0))
+    return BoxTable(image, pool.classes[image, place], _rounded(pool.boxes[image, place]), np.empty(0))
 
 
-def listed(found: list[Found]) -> Listed:
+def listed(found: list[Detections]) -> BoxTable:
     """What was found in image after image; as the JSON keeps it, so that its scores follow from its boxes."""
     image = np.repeat(np.arange(len(found)), [len(one.scores) for one in found])
     classes, boxes, scores = (np.concatenate([part.numpy() for part in parts]) for parts in _columns(found))
-    return Listed(image, classes, _rounded(boxes), scores.astype(float).round(6))
+    return BoxTable(image, classes, _rounded(boxes), scores.astype(float).round(6))
 
 
-def lists(boxes: Listed) -> dict[str, list]:
+def lists(boxes: BoxTable) -> dict[str, list]:
     """Boxes as JSON holds them."""
-    return {"image": boxes.image.tolist(), "class": boxes.klass.tolist(), "box": boxes.box.tolist()}
+    return {"image": boxes.image.tolist(), "class_id": boxes.class_id.tolist(), "box": boxes.box.tolist()}
 
 
-def _judged(network: BoxDetector, pool: BoxPool, classes: int, batch: int) -> tuple[np.ndarray, Listed]:
+def _judged(network: BoxDetector, pool: BoxDataset, classes: int, batch: int) -> tuple[np.ndarray, BoxTable]:
     said = listed(find(network, pool, batch))
     return average_precision(drawn(pool), said, len(pool), classes), said
 
@@ -58,7 +56,7 @@ def _means(precision: np.ndarray) -> dict[str, float]:
     return {"map50": float(np.nanmean(precision[:, 0])), "map50_95": float(np.nanmean(precision))}
 
 
-def _columns(found: list[Found]):
+def _columns(found: list[Detections]):
     return ([getattr(one, name) for one in found] for name in ("classes", "boxes", "scores"))
 
 

@@ -12,13 +12,13 @@ CENTRAL = 0.5  # a place answers for a box in the middle of which it lies, as la
 LARGEST = math.log(1000)  # exponent of a side; the networks' first guesses must not overflow
 
 
-def places(height: int, width: int, device: torch.device | None = None) -> Tensor:
+def grid_centres(height: int, width: int, device: torch.device | None = None) -> Tensor:
     """(L, 2) float32, x and y of the places of an image in pixels, row by row: the centres of STRIDE × STRIDE cells."""
     y, x = ((torch.arange(math.ceil(side / STRIDE), device=device) + 0.5) * STRIDE for side in (height, width))
     return torch.stack([x.repeat(len(y)), y.repeat_interleave(len(x))], 1)
 
 
-def responsible(boxes: Tensor, present: Tensor, where: Tensor) -> Tensor:
+def assign_targets(boxes: Tensor, present: Tensor, where: Tensor) -> Tensor:
     """Which box each place answers for.
 
     Those in the middle of a box do (centre sampling; Tian et al. 2019, FCOS, improved version of 2020), and the nearest
@@ -28,7 +28,7 @@ def responsible(boxes: Tensor, present: Tensor, where: Tensor) -> Tensor:
     Args:
         boxes: (B, M, 4) x0, y0, x1, y1 in pixels.
         present: (B, M) bool, which of them are boxes.
-        where: (L, 2) as `places` gives.
+        where: (L, 2) as `grid_centres` gives.
 
     Returns:
         (B, L) int64 in [0, M), -1 for none.
@@ -44,12 +44,12 @@ def responsible(boxes: Tensor, present: Tensor, where: Tensor) -> Tensor:
     return torch.where(smallest.isinf(), -1, box)
 
 
-def decoded(said: Tensor, where: Tensor, side: float) -> Tensor:
+def decode_boxes(said: Tensor, where: Tensor, side: float) -> Tensor:
     """Boxes from the numbers that a map says.
 
     Args:
         said: (..., L, 4): centre minus place, x and y, in strides; logarithm of width and height over `side`.
-        where: (L, 2) as `places` gives.
+        where: (L, 2) as `grid_centres` gives.
         side: of a box of numbers 0, pixels.
 
     Returns:

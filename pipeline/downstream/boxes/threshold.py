@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.downstream.boxes.average_precision import Listed
+from pipeline.downstream.boxes.average_precision import BoxTable
 from pipeline.downstream.boxes.matching import hits
 
 FEW = 10  # drawn boxes: a class with fewer takes the threshold of all classes together
@@ -38,7 +38,7 @@ class Threshold(NamedTuple):
 NOT_CHOSEN = Threshold(FIXED, "fixed", 0, None, None)
 
 
-def thresholds(truth: Listed, found: Listed, classes: int) -> list[Threshold]:
+def thresholds(truth: BoxTable, found: BoxTable, classes: int) -> list[Threshold]:
     """The threshold of each of K classes.
 
     Args:
@@ -47,9 +47,9 @@ def thresholds(truth: Listed, found: Listed, classes: int) -> list[Threshold]:
         classes: K.
     """
     right = hits(truth, found, classes)[:, 0]  # an overlap of one half is enough, as for the AP50
-    together = _best(found.score, right, len(truth.klass), "all")
-    counts = np.bincount(truth.klass, minlength=classes)
-    own = [found.klass == k for k in range(classes)]
+    together = _best(found.score, right, len(truth.class_id), "all")
+    counts = np.bincount(truth.class_id, minlength=classes)
+    own = [found.class_id == k for k in range(classes)]
     return [
         _best(found.score[own[k]], right[own[k]], int(counts[k]), "class") if counts[k] >= FEW else together
         for k in range(classes)

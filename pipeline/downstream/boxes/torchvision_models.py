@@ -7,13 +7,13 @@ from torchvision.models import detection
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 
 from pipeline.downstream.boxes.average_precision import MOST
-from pipeline.downstream.boxes.detector import FLOOR, OVERLAP, BoxDetector, Found, Marks
+from pipeline.downstream.boxes.detector import FLOOR, OVERLAP, BoxDetector, BoxTargets, Detections
 from pipeline.settings import ImageSpec
 
 RATIOS = (0.5, 1.0, 2.0)  # height over width of anchors
 
 
-class Library(BoxDetector):
+class TorchvisionDetector(BoxDetector):
     """One of them. They want three channels."""
 
     def __init__(self, network: nn.Module, first: int):
@@ -21,7 +21,7 @@ class Library(BoxDetector):
         super().__init__()
         self.network, self.first = network, first
 
-    def losses(self, images: Tensor, marks: Marks) -> dict[str, Tensor]:
+    def losses(self, images: Tensor, marks: BoxTargets) -> dict[str, Tensor]:
         present = marks.classes >= 0
         targets = [
             {"boxes": boxes[here], "labels": classes[here] + self.first}
@@ -29,29 +29,29 @@ class Library(BoxDetector):
         ]
         return self.network(_colour(images), targets)
 
-    def detect(self, images: Tensor) -> list[Found]:
+    def detect(self, images: Tensor) -> list[Detections]:
         found = self.network(_colour(images))
-        return [Found(one["boxes"], one["labels"] - self.first, one["scores"]) for one in found]
+        return [Detections(one["boxes"], one["labels"] - self.first, one["scores"]) for one in found]
 
 
-def fasterrcnn(spec: ImageSpec, classes: int) -> Library:
+def fasterrcnn(spec: ImageSpec, classes: int) -> TorchvisionDetector:
     """Faster R-CNN (Ren et al. 2015) on a ResNet-50 with feature pyramid."""
     said = {"box_score_thresh": FLOOR, "box_nms_thresh": OVERLAP, "box_detections_per_img": MOST}
     anchors = _anchors(spec, [(1.0,)] * 5)
     network = detection.fasterrcnn_resnet50_fpn(**_common(spec, classes + 1), **said, rpn_anchor_generator=anchors)
-    return Library(network, first=1)
+    return TorchvisionDetector(network, first=1)
 
 
-def retinanet(spec: ImageSpec, classes: int) -> Library:
+def retinanet(spec: ImageSpec, classes: int) -> TorchvisionDetector:
     """RetinaNet (Lin et al. 2017) on a ResNet-50 with feature pyramid; its three anchor sizes a level."""
     anchors = _anchors(spec, [tuple(2 ** (i / 3) for i in range(3))] * 5)
     network = detection.retinanet_resnet50_fpn(**_common(spec, classes), **_said(), anchor_generator=anchors)
-    return Library(network, first=0)
+    return TorchvisionDetector(network, first=0)
 
 
-def fcos(spec: ImageSpec, classes: int) -> Library:
+def fcos(spec: ImageSpec, classes: int) -> TorchvisionDetector:
     """FCOS (Tian et al. 2019) on a ResNet-50 with feature pyramid; it has no anchors to fit."""
-    return Library(detection.fcos_resnet50_fpn(**_common(spec, classes), **_said()), first=0)
+    return TorchvisionDetector(detection.fcos_resnet50_fpn(**_common(spec, classes), **_said()), first=0)
 
 
 def _common(spec: ImageSpec, classes: int) -> dict:

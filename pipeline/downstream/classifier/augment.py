@@ -21,7 +21,7 @@ NOISE = 0.08  # standard deviation on the scale [-1, 1]
 KNOBS = 9
 
 
-class Dice:
+class AugmentationRng:
     """Chance of one training, drawn from its seed: place for place the same in every arm of that seed."""
 
     def __init__(self, seed: int, device: torch.device):
@@ -29,7 +29,7 @@ class Dice:
         self._knobs = torch.Generator().manual_seed(seed)
         self._noise = torch.Generator(device).manual_seed(seed)
 
-    def thrown(self, images: Tensor, knobs: int) -> tuple[Tensor, Tensor]:
+    def draw(self, images: Tensor, knobs: int) -> tuple[Tensor, Tensor]:
         """For N images: (N, knobs), uniform in [-1, 1], and standard normal noise of the shape of the images."""
         values = torch.rand(len(images), knobs, generator=self._knobs) * 2 - 1
         return upload(values, images.device), torch.empty_like(images).normal_(generator=self._noise)
@@ -39,11 +39,11 @@ class Augmentation:
     """Changes of the images of one training."""
 
     def __init__(self, seed: int, device: torch.device):
-        self._dice = Dice(seed, device)
+        self._rng = AugmentationRng(seed, device)
 
     def __call__(self, images: Tensor) -> Tensor:
         """(N, C, H, W) in [-1, 1] -> the same, changed."""
-        return distorted(images, *self._dice.thrown(images, KNOBS))
+        return distorted(images, *self._rng.draw(images, KNOBS))
 
 
 def distorted(images: Tensor, knobs: Tensor, noise: Tensor) -> Tensor:
@@ -92,6 +92,17 @@ def _moved(images: Tensor, down: Tensor, right: Tensor, turn: Tensor, zoom: Tens
     # Whole pixels: sampling at their centres is exact.
     dy, dx = ((SHIFT * side * knob).round() * 2 / side for knob, side in ((down, height), (right, width)))
     rows = [cos, -sin * height / width, dx, sin * width / height, cos, dy]
+    return resampled(images, rows, "reflection")
+
+
+def resampled(images: Tensor, rows: list[Tensor], padding: str) -> Tensor:
+    """Images under affine maps of their sampling grid.
+
+    Args:
+        images: (N, C, H, W).
+        rows: six of (N,), the maps' two rows of three.
+        padding: of `grid_sample`, for what comes in over an edge.
+    """
     grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), images.shape, align_corners=False)
-    moved = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    moved = functional.grid_sample(images, grid, padding_mode=padding, align_corners=False)
     return moved.contiguous(memory_format=torch.channels_last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,12 +22,12 @@ class At(NamedTuple):
     """Images of a pool and how they are turned, on its device."""
 
     rows: Tensor  # (n,) int64
-    views: Tensor  # (n,) int64, the bits of `order`
+    orientations: Tensor  # (n,) int64, the bits of `schedule`
     bits: int  # those that occur, known without asking the device
 
 
 @dataclass(frozen=True)
-class Pool:
+class DeviceDataset:
     """Labelled images on one device.
 
     `stored` is (N, H, W, C) uint8, or int16 with the bits of uint16 (torch can gather few operations of that type);
@@ -40,27 +41,31 @@ class Pool:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def at(self, rows: NDArray, views: NDArray) -> At:
-        """(n,) rows and views (see `order`) on the pool's device, in one upload that nothing waits for."""
-        places = upload(torch.from_numpy(np.stack([rows, views.astype(np.int64)])), self.stored.device)
-        return At(*places, int(np.bitwise_or.reduce(views, initial=0)))
+    @property
+    def device(self) -> torch.device:
+        return self.labels.device
+
+    def at(self, rows: NDArray, orientations: NDArray) -> At:
+        """(n,) rows and orientations (see `schedule`) on the pool's device, in one upload that nothing waits for."""
+        places = upload(torch.from_numpy(np.stack([rows, orientations.astype(np.int64)])), self.stored.device)
+        return At(*places, int(np.bitwise_or.reduce(orientations, initial=0)))
 
     def images(self, rows: Tensor) -> Tensor:
         """(n, C, H, W) float32 in [-1, 1], channels-last."""
         return normalised(self.stored[rows].permute(0, 3, 1, 2))
 
     def turned(self, at: At) -> Tensor:
-        """`images`, each turned by the bits of its view."""
+        """`images`, each turned by the bits of its orientation."""
         images = self.stored[at.rows].permute(0, 3, 1, 2)
         for bit, turn in ((HORIZONTAL, _mirror_x), (VERTICAL, _mirror_y), (TRANSPOSE, _transpose)):
             if at.bits & bit:
-                chosen = (at.views & bit).bool()[:, None, None, None]
+                chosen = (at.orientations & bit).bool()[:, None, None, None]
                 images = torch.where(chosen, turn(images), images)
         return normalised(images)
 
 
 def stored(images: NDArray) -> Tensor:
-    """Images (N, H, W, C) of unsigned integers as a `Pool` holds them."""
+    """Images (N, H, W, C) of unsigned integers as a `DeviceDataset` holds them."""
     images = np.ascontiguousarray(images)
     return torch.from_numpy(images.view(np.int16) if images.dtype == np.uint16 else images)
 
@@ -121,7 +126,7 @@ def check_turns(real: ImageSet, dataset: str) -> None:
         )
 
 
-def training(real: ImageSet, synthetic: list[ImageSet], device: torch.device) -> Pool:
+def training(real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device) -> DeviceDataset:
     """The training rows of the real set, then those of every synthetic set.
 
     Raises:
@@ -136,16 +141,16 @@ def training(real: ImageSet, synthetic: list[ImageSet], device: torch.device) ->
         codes = pd.Categorical(fakes.metadata["label"], categories=real.spec.classes).codes[drawn]
         images.append(stored(fakes.images[drawn]))
         labels.append(codes.astype(np.int64))
-    return Pool(held(images, device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
+    return DeviceDataset(held(images, device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
 
 
-def of_split(real: ImageSet, split: str, device: torch.device) -> Pool | None:
+def of_split(real: ImageSet, split: str, device: torch.device) -> DeviceDataset | None:
     """The real images of `train`, `val` or `test`; None where there are none."""
     rows = real.rows(split)
     if not len(rows):
         return None
     labels = torch.from_numpy(real.labels[rows]).to(device)
-    return Pool(held([stored(real.images[rows])], device), labels, len(rows))
+    return DeviceDataset(held([stored(real.images[rows])], device), labels, len(rows))
 
 
 def check_kind(fakes: ImageSet, real: ImageSet) -> None:

@@ -1,26 +1,32 @@
-"""Which synthetic images to trust, by a detector of the real training images alone."""
+"""Filters: which synthetic images to keep, by their quality to a classifier of the real training images alone."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import product
 
 import numpy as np
 import torch
 from torch import nn
 
-from pipeline.downstream.classifier.device_dataset import Pool
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.fit import features, log_probabilities
+from pipeline.downstream.resumable import StepCache
+from pipeline.downstream.task import Part
+from pipeline.settings import Detect
 
 NEIGHBOUR = 5  # of the panel's balls too. A copy is its original's neighbour, and so are copies of near-duplicates
 PIECE = 1024  # images whose distances to a class are held at once
 
 
-def confidence(judge: nn.Module, pool: Pool, batch: int) -> np.ndarray:
+def confidence(judge: nn.Module, pool: DeviceDataset, batch: int) -> np.ndarray:
     """(m,) log probability that the detector gives each synthetic image of the pool for the class asked for."""
     synthetic = np.arange(pool.n_real, len(pool))
     said = log_probabilities(judge, pool, synthetic, batch)
     return said[np.arange(len(synthetic)), pool.labels.cpu().numpy()[synthetic]]
 
 
-def nearest(judge: nn.Module, pool: Pool, batch: int) -> np.ndarray:
+def nearest(judge: nn.Module, pool: DeviceDataset, batch: int) -> np.ndarray:
     """(m,) minus the distance of each synthetic image of the pool to its 5th nearest training image (`remoteness`), in
     what the detector sees before it names a class."""
     seen, labels = features(judge, pool, None, batch), pool.labels.cpu().numpy()
@@ -28,8 +34,53 @@ def nearest(judge: nn.Module, pool: Pool, batch: int) -> np.ndarray:
     return -remoteness(seen[n:], labels[n:], seen[:n], labels[:n])
 
 
-# What a filter says is greater for images that are trusted more.
+# Quality of each synthetic image, greater for those to keep.
 FILTERS = {"confidence": confidence, "nearest": nearest}
+
+
+def parts(settings: Detect) -> list[Part]:
+    """All synthetic images, if these are a candidate, and what each filter keeps."""
+    below = [keep for keep in dict.fromkeys(settings.keep) if keep < 1]
+    return [*([(None, 1.0)] if 1 in settings.keep else []), *product(dict.fromkeys(settings.filters), below)]
+
+
+def kept(
+    settings: Detect, data: DeviceDataset, judge: Callable[[], nn.Module], cache: StepCache, notes: list[str]
+) -> dict[Part, np.ndarray]:
+    """Rows of the dataset for each of `parts`; what would leave a class empty is left out, with a note.
+
+    Args:
+        judge: trains a classifier on the real images alone; called where there is anything to filter.
+    """
+    synthetic = np.arange(data.n_real, len(data))
+    labels = data.labels.cpu().numpy()[synthetic]
+    possible = _possible(settings, labels, notes)
+    asked = [(name, keep) for name, keep in parts(settings) if keep in possible]
+    if any(name is not None for name, _ in asked):
+        quality = cache.run("filter", lambda: _quality(settings, data, judge()))
+    return {
+        (name, keep): synthetic if name is None else synthetic[best(np.asarray(quality[name]), labels, keep)]
+        for name, keep in asked or [(None, 1.0)]
+    }
+
+
+def _possible(settings: Detect, labels: np.ndarray, notes: list[str]) -> list[float]:
+    """The fractions to keep that leave images of every class there is."""
+    fewest = np.unique(labels, return_counts=True)[1].min()
+    fractions = []
+    for keep in dict.fromkeys(settings.keep):
+        if count(fewest, keep):
+            fractions.append(keep)
+        else:
+            notes.append(f"detect.keep: {keep:g} would leave a class without any synthetic image; left out")
+    if not fractions:
+        notes.append("detect.keep: no share leaves images of every class; all synthetic images were taken")
+    return fractions
+
+
+def _quality(settings: Detect, data: DeviceDataset, judge: nn.Module) -> dict[str, list[float]]:
+    """Of each filter, the quality of each synthetic image."""
+    return {name: FILTERS[name](judge, data, settings.batch).tolist() for name in settings.filters}
 
 
 def remoteness(
@@ -62,10 +113,11 @@ def remoteness(
     return found
 
 
-def best(trust: np.ndarray, labels: np.ndarray, keep: float) -> np.ndarray:
-    """Ascending positions of the share `keep` (rounded down) of each class that is trusted most; first come, first."""
+def best(quality: np.ndarray, labels: np.ndarray, keep: float) -> np.ndarray:
+    """Ascending positions of the fraction `keep` (rounded down) of each class of the highest quality; of equal ones the
+    first."""
     parts = [np.flatnonzero(labels == k) for k in np.unique(labels)]
-    found = [rows[np.argsort(-trust[rows], kind="stable")[: count(len(rows), keep)]] for rows in parts]
+    found = [rows[np.argsort(-quality[rows], kind="stable")[: count(len(rows), keep)]] for rows in parts]
     return np.sort(np.concatenate(found))
 
 

@@ -7,20 +7,22 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from pipeline.downstream.classifier.device_dataset import Pool
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.fit import log_probabilities
 from pipeline.downstream.classifier.scores import accuracy, auroc, confusion, f1, macro_f1, youden
 
 
-def on_validation(network: nn.Module, pool: Pool, batch: int) -> dict[str, float]:
+def validation_scores(network: nn.Module, pool: DeviceDataset, batch: int) -> dict[str, float]:
     """`macro_f1` and `loss` (mean negative log probability of the true class), which tells equal F1 apart."""
     said, truth = log_probabilities(network, pool, None, batch), pool.labels.cpu().numpy()
     matrix = confusion(truth, said.argmax(1), said.shape[1])
     return {"macro_f1": float(macro_f1(matrix)), "loss": float(-said[np.arange(len(truth)), truth].mean())}
 
 
-def judged(network: nn.Module, test: Pool, validation: Pool | None, batch: int) -> dict[str, Any]:
-    """The scores of one repetition, as `classify.run_arm` describes them, without `seed` and `seconds`."""
+def test_record(
+    network: nn.Module, test: DeviceDataset, validation: DeviceDataset | None, batch: int
+) -> dict[str, Any]:
+    """The scores of one repetition, as `records.ClassifierRepetition` describes them, without `seed` and `seconds`."""
     said, truth = log_probabilities(network, test, None, batch), test.labels.cpu().numpy()
     scores = _scores(said.argmax(1), truth, said.shape[1])
     return scores | (_of_two(network, said, truth, validation, batch) if said.shape[1] == 2 else {})
@@ -38,7 +40,7 @@ def _scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str,
 
 
 def _of_two(
-    network: nn.Module, said: np.ndarray, truth: np.ndarray, validation: Pool | None, batch: int
+    network: nn.Module, said: np.ndarray, truth: np.ndarray, validation: DeviceDataset | None, batch: int
 ) -> dict[str, Any]:
     """AUROC, and the scores at the threshold that the validation images choose."""
     odds = _log_odds(said)

@@ -6,7 +6,7 @@ from pipeline.data.annotations.clip import seen
 from pipeline.data.annotations.records import Region
 from pipeline.data.preparing.tiling import Box
 from pipeline.downstream.boxes.augment import KNOBS, VISIBLE, ZOOM, BoxAugmentation, carried, distorted
-from pipeline.downstream.boxes.detector import Marks
+from pipeline.downstream.boxes.detector import BoxTargets
 
 NAMES = ("up", "left", "zoom", "whether", "brighter", "contrast", "sharper", "noisy")
 CPU = torch.device("cpu")
@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 
 def marks(*boxes, classes=None):
     """Of one image."""
-    return Marks(torch.tensor([boxes], dtype=torch.float32), torch.tensor([classes or list(range(len(boxes)))]))
+    return BoxTargets(torch.tensor([boxes], dtype=torch.float32), torch.tensor([classes or list(range(len(boxes)))]))
 
 
 def change(image, boxes, **values):
@@ -55,17 +55,17 @@ def test_the_rule_is_that_of_the_data_sets():
     low = rng.uniform(0, 50, (300, 2))
     corners = np.concatenate([low, np.minimum(low + rng.uniform(1, 64, (300, 2)), side)], 1).astype(np.float32)
     moved = carried(
-        Marks(torch.from_numpy(corners)[None], torch.zeros(1, 300, dtype=torch.int64)),
+        BoxTargets(torch.from_numpy(corners)[None], torch.zeros(1, 300, dtype=torch.int64)),
         torch.tensor([shift], dtype=torch.float32),
         torch.tensor([scale], dtype=torch.float32),
         side,
         side,
     )
     kept = 0
-    for corner, box, klass in zip(corners, moved.boxes[0], moved.classes[0], strict=True):
+    for corner, box, class_id in zip(corners, moved.boxes[0], moved.classes[0], strict=True):
         told = seen(Region("a", *corner.tolist()), square, side)
         stays = told is not None and told.share >= VISIBLE
-        assert (klass == 0) == stays
+        assert (class_id == 0) == stays
         if stays:
             kept += 1
             assert box.tolist() == pytest.approx(told.region[1:], abs=1e-3)
@@ -119,12 +119,15 @@ def test_what_comes_in_over_an_edge_is_the_mean_gray_and_shows_no_defect():
 def test_places_without_a_box_stay_without_one():
     _, moved = change(np.zeros((16, 16), np.float32), marks((2, 2, 9, 9), (0, 0, 0, 0), classes=[1, -1]), up=1)
     assert moved.classes.tolist() == [[1, -1]]
-    none = Marks(torch.zeros(1, 0, 4), torch.zeros(1, 0, dtype=torch.int64))
+    none = BoxTargets(torch.zeros(1, 0, 4), torch.zeros(1, 0, dtype=torch.int64))
     assert change(np.zeros((16, 16), np.float32), none, up=1, zoom=1, whether=1)[1].boxes.shape == (1, 0, 4)
 
 
 def test_the_same_seed_changes_images_alike_whatever_the_other_images_are():
-    images, boxes = torch.rand(6, 1, 16, 16), Marks(torch.tensor([[[2.0, 3, 12, 11]]] * 6), torch.zeros(6, 1).long())
+    images, boxes = (
+        torch.rand(6, 1, 16, 16),
+        BoxTargets(torch.tensor([[[2.0, 3, 12, 11]]] * 6), torch.zeros(6, 1).long()),
+    )
     first, second = (BoxAugmentation(3, CPU) for _ in range(2))
     a, marked = first(images, boxes)
     other = images.clone()

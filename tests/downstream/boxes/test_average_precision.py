@@ -13,7 +13,7 @@ from pycocotools.cocoeval import COCOeval
 from pipeline.data.annotations.attach import annotate
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
-from pipeline.downstream.boxes.average_precision import Listed, average_precision
+from pipeline.downstream.boxes.average_precision import BoxTable, average_precision
 from pipeline.downstream.boxes.box_dataset import judging, training
 from pipeline.downstream.boxes.fit import find, train
 from pipeline.downstream.boxes.scoring import drawn
@@ -25,7 +25,7 @@ def listed(*marks):
     """(image, class, x0, y0, x1, y1, score) each; true boxes have no score."""
     columns = np.array([mark[:6] for mark in marks], float).reshape(-1, 6)
     scores = np.array([mark[6] for mark in marks if len(mark) > 6])
-    return Listed(columns[:, 0].astype(int), columns[:, 1].astype(int), columns[:, 2:], scores)
+    return BoxTable(columns[:, 0].astype(int), columns[:, 1].astype(int), columns[:, 2:], scores)
 
 
 def by_pycocotools(truth, found, images, classes):
@@ -100,7 +100,7 @@ def test_the_means_are_those_of_pycocotools():
 def test_the_means_are_those_of_pycocotools_in_a_crowd(seed):
     rng = np.random.default_rng(seed)
     low = rng.uniform(0, 90, (300, 2))
-    truth = Listed(
+    truth = BoxTable(
         rng.integers(0, 40, 300),
         rng.integers(0, 4, 300),
         np.hstack([low, low + rng.uniform(1, 40, (300, 2))]),
@@ -108,7 +108,7 @@ def test_the_means_are_those_of_pycocotools_in_a_crowd(seed):
     )
     near = truth.box[rng.integers(0, 300, 1500)] + rng.normal(0, 4, (1500, 4))
     near[:, 2:] = np.maximum(near[:, 2:], near[:, :2] + 0.5)
-    found = Listed(rng.integers(0, 40, 1500), rng.integers(0, 5, 1500), near, rng.random(1500).round(2))
+    found = BoxTable(rng.integers(0, 40, 1500), rng.integers(0, 5, 1500), near, rng.random(1500).round(2))
     scores = average_precision(truth, found, 45, 5)
     assert np.isnan(scores[4]).all(), "no true box of the last class"
     ours = np.nanmean(scores), np.nanmean(scores[:, 0])
@@ -134,16 +134,16 @@ def real(shared_data):
 def test_all_precisions_are_those_of_pycocotools_on_real_defects(real, seed):
     """Of true boxes that were moved, left out, doubled, of a wrong class, and of others thrown in."""
     truth, images = real
-    rng, n = np.random.default_rng(seed), len(truth.klass)
+    rng, n = np.random.default_rng(seed), len(truth.class_id)
     kept = np.flatnonzero(rng.random(n) < 0.8)
     again = np.concatenate([kept, rng.choice(kept, n // 3), rng.choice(n, n // 5)])
     size = truth.box[again, 2:] - truth.box[again, :2]
     box = truth.box[again] + rng.normal(0, 0.12, (len(again), 4)) * np.hstack([size, size])
-    klass = np.where(rng.random(len(again)) < 0.1, rng.integers(0, 6, len(again)), truth.klass[again])
+    class_id = np.where(rng.random(len(again)) < 0.1, rng.integers(0, 6, len(again)), truth.class_id[again])
     image = np.where(
         np.arange(len(again)) < len(again) - n // 5, truth.image[again], rng.integers(0, images, len(again))
     )
-    found = Listed(image, klass, box, rng.random(len(again)).round(1 + seed))  # many of one score, few, hardly any
+    found = BoxTable(image, class_id, box, rng.random(len(again)).round(1 + seed))  # many of one score, few, hardly any
     scores = average_precision(truth, found, images, 6)
     assert 0.05 < scores.mean() < scores[:, 0].mean() < 0.95
     np.testing.assert_allclose(scores, by_class(truth, found, images, 6), rtol=0, atol=1e-12)

@@ -37,10 +37,10 @@ def test_a_batch_of_boxes_is_one_upload(boxed):
     """Images, boxes and classes are on the device already, and nothing asks it which turns occur."""
     marks = [(3, "square", 1, 2, 5, 6), (0, "disc", 0, 0, 2, 2), (3, "disc", 7, 7, 9, 12.5)]
     pool = training(ImageSet.open(boxed("real", FOUR, ["train"] * 4, marks)), [], "steel", META)
-    rows, views = np.array([0, 3, 1]), np.array([0, 7, 2], np.uint8)
-    pool.batch(rows, views)
+    rows, orientations = np.array([0, 3, 1]), np.array([0, 7, 2], np.uint8)
+    pool.batch(rows, orientations)
     with Uploads() as uploads:
-        images, marked = pool.batch(rows, views)
+        images, marked = pool.batch(rows, orientations)
     assert (uploads.count, images.shape, marked.boxes.shape) == (1, (3, 1, 16, 16), (3, 2, 4))
     with Uploads() as uploads:
         BoxAugmentation(0, CPU)(images, marked)

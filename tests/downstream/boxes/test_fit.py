@@ -6,13 +6,13 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes.average_precision import MOST, average_precision
 from pipeline.downstream.boxes.box_dataset import judging, training
 from pipeline.downstream.boxes.detector import FLOOR
-from pipeline.downstream.boxes.fcos_lite import Small
+from pipeline.downstream.boxes.fcos_lite import FCOSLite
 from pipeline.downstream.boxes.fit import find, rate, train
 from pipeline.downstream.boxes.registry import DETECTORS
 from pipeline.downstream.boxes.scoring import drawn, listed
-from pipeline.downstream.classifier.fit import Diet
+from pipeline.downstream.classifier.fit import TrainingMix
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
-from tests.downstream.boxes.conftest import scenes
+from tests.downstream.cases import scenes
 
 CPU = torch.device("cpu")
 
@@ -45,27 +45,27 @@ def test_arms_of_one_seed_have_the_same_real_images_and_boxes_in_the_same_places
     real, _, _ = pools(boxed, *scenes(12, seed=2), tests=4, symmetry="both")
     images, marks = scenes(6, seed=3)
     pool = training(real, [ImageSet.open(boxed("made", images, ["train"] * 6, marks))], "steel", CPU)
-    learnt, losses = [], Small.losses
+    learnt, losses = [], FCOSLite.losses
 
     def noted(self, images, marks):
         learnt[-1].append((images.clone(), marks))
         return losses(self, images, marks)
 
-    monkeypatch.setattr(Small, "losses", noted)
+    monkeypatch.setattr(FCOSLite, "losses", noted)
     settings = DetectBoxes(steps=4, batch=6, width=2)
     for extra in (np.arange(0), np.arange(8, 14), np.arange(8)):  # without a generator, with one, duplicates
         learnt.append([])
-        train(settings, real.spec, 2, pool, 5, diet=Diet(extra, 0.5, augmented=True))
+        train(settings, real.spec, 2, pool, 5, mix=TrainingMix(extra, 0.5, augmented=True))
     assert [len(arm) for arm in learnt] == [4] * 3
     for arm in learnt[1:]:
         for (images, marks), (others, known) in zip(learnt[0], arm, strict=True):
             assert torch.equal(images[:4], others[:4])
             assert not torch.equal(images[4:], others[4:])
-            for one, other in zip(marked(marks)[:4], marked(known)[:4], strict=True):
+            for one, other in zip(annotation_rows(marks)[:4], annotation_rows(known)[:4], strict=True):
                 assert one == other
 
 
-def marked(marks):
+def annotation_rows(marks):
     """Of each image its boxes and their classes; how many empty places follow depends on the other images."""
     pairs = zip(marks.boxes, marks.classes, strict=True)
     return [(boxes[classes >= 0].tolist(), classes[classes >= 0].tolist()) for boxes, classes in pairs]

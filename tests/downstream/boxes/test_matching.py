@@ -9,7 +9,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pipeline.downstream.boxes import matching
-from pipeline.downstream.boxes.average_precision import Listed, average_precision
+from pipeline.downstream.boxes.average_precision import BoxTable, average_precision
 from pipeline.downstream.boxes.matching import hits, matched, overlap, precision_without
 from tests.downstream.boxes.test_average_precision import FOUND, TRUTH, by_pycocotools, listed
 
@@ -24,7 +24,7 @@ def kept(boxes, images):
     """The boxes in these images, which are numbered anew."""
     of = np.isin(boxes.image, images)
     score = boxes.score[of] if len(boxes.score) else boxes.score
-    return Listed(np.searchsorted(images, boxes.image[of]), boxes.klass[of], boxes.box[of], score)
+    return BoxTable(np.searchsorted(images, boxes.image[of]), boxes.class_id[of], boxes.box[of], score)
 
 
 def crowd(seed, images=30, classes=4, true=150, found=1500):
@@ -32,14 +32,14 @@ def crowd(seed, images=30, classes=4, true=150, found=1500):
     rng = np.random.default_rng(seed)
     low = rng.uniform(0, 90, (true, 2))
     box = np.hstack([low, low + rng.uniform(1, 40, (true, 2))])
-    truth = Listed(rng.integers(0, images - 3, true), rng.integers(0, classes - 1, true), box, np.empty(0))
+    truth = BoxTable(rng.integers(0, images - 3, true), rng.integers(0, classes - 1, true), box, np.empty(0))
     again = rng.integers(0, true, found)
     near = box[again] + rng.normal(0, 3, (found, 4))
     near[:, 2:] = np.maximum(near[:, 2:], near[:, :2] + 0.5)
     wrong = rng.random(found) < 0.3
     image = np.where(wrong, rng.integers(0, images, found), truth.image[again])
-    klass = np.where(wrong, rng.integers(0, classes, found), truth.klass[again])
-    return truth, Listed(image, klass, near, rng.random(found).round(2))
+    class_id = np.where(wrong, rng.integers(0, classes, found), truth.class_id[again])
+    return truth, BoxTable(image, class_id, near, rng.random(found).round(2))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -137,8 +137,8 @@ def test_which_boxes_are_right_is_what_pycocotools_matches_ties_and_all(seed):
         box = np.hstack([low, low + 4 * rng.integers(1, 4, (n, 2))]).astype(float)
         return rng.integers(0, 12, n), rng.integers(0, 3, n), box
 
-    truth = Listed(*boxes(150), np.empty(0))
-    found = Listed(*boxes(900), rng.integers(1, 6, 900) / 5)
+    truth = BoxTable(*boxes(150), np.empty(0))
+    found = BoxTable(*boxes(900), rng.integers(1, 6, 900) / 5)
     ours = hits(truth, found, 3)
     assert 0.05 < ours[:, 0].mean() < 0.5
     np.testing.assert_array_equal(ours, by_pycocotools_box_by_box(truth, found, 12))
@@ -149,7 +149,7 @@ def by_pycocotools_box_by_box(truth, found, images):
 
     def marks(boxes):
         places = np.hstack([boxes.box[:, :2], boxes.box[:, 2:] - boxes.box[:, :2]]).tolist()
-        rows = zip(boxes.image.tolist(), boxes.klass.tolist(), places, strict=True)
+        rows = zip(boxes.image.tolist(), boxes.class_id.tolist(), places, strict=True)
         return [{"id": i, "image_id": m, "category_id": k, "bbox": b} for i, (m, k, b) in enumerate(rows, 1)]
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -162,7 +162,7 @@ def by_pycocotools_box_by_box(truth, found, images):
         judge = COCOeval(known, known.loadRes(scored), "bbox")
         judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
         judge.evaluate()
-    met = np.zeros((len(found.klass), 10), bool)
+    met = np.zeros((len(found.class_id), 10), bool)
     for one in filter(None, judge.evalImgs):
         met[np.array(one["dtIds"], int) - 1] = (one["dtMatches"] > 0).T
     return met

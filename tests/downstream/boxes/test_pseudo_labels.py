@@ -13,10 +13,10 @@ from PIL import Image
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes import pseudo_labels
 from pipeline.downstream.boxes.box_dataset import training
-from pipeline.downstream.boxes.detector import BoxDetector, Found
+from pipeline.downstream.boxes.detector import BoxDetector, Detections
 from pipeline.downstream.boxes.threshold import FIXED
 from pipeline.settings import DetectBoxes, UserError
-from tests.downstream.boxes.conftest import scenes
+from tests.downstream.cases import scenes
 
 SETTINGS = DetectBoxes(steps=4, batch=4, width=2)
 
@@ -43,15 +43,15 @@ class Reader(BoxDetector):
         rows = rows[rows[:, 0] > 0]
         rows = rows[rows[:, 1].argsort(descending=True, stable=True)]
         first = torch.tensor([1.0, 2.0]).expand(len(rows), 2)
-        return Found(torch.cat([first, first + rows[:, 2:]], 1), rows[:, 0].long() - 1, rows[:, 1] / 100)
+        return Detections(torch.cat([first, first + rows[:, 2:]], 1), rows[:, 0].long() - 1, rows[:, 1] / 100)
 
 
 def written(*pictures):
     """Images that the Reader reads: of each, what it finds in it."""
     images = np.zeros((len(pictures), 32, 32, 1), np.uint8)
     for image, found in zip(images, pictures, strict=True):
-        for i, (klass, score, side) in enumerate(found):
-            image[0, 3 * i : 3 * i + 3, 0] = klass + 1, score, side
+        for i, (class_id, score, side) in enumerate(found):
+            image[0, 3 * i : 3 * i + 3, 0] = class_id + 1, score, side
     return images
 
 

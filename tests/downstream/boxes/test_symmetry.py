@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pipeline.downstream.boxes.symmetry import turned
-from pipeline.downstream.classifier.device_dataset import Pool
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
 
 BOX = [1, 2, 4, 7]  # columns 1 to 3, rows 2 to 6 of an image of 10 × 10
 
@@ -29,7 +29,7 @@ def test_every_view_by_hand(view, expected):
 def test_a_box_stays_around_what_it_was_drawn_around(view):
     stored = torch.zeros(1, 10, 10, 1, dtype=torch.uint8)
     stored[0, 2:7, 1:4] = 255
-    pool = Pool(stored, torch.zeros(1, dtype=torch.int64), 1)
+    pool = DeviceDataset(stored, torch.zeros(1, dtype=torch.int64), 1)
     image = pool.turned(pool.at(np.array([0]), np.array([view], np.uint8)))[0, 0]
     y, x = np.nonzero(image.numpy() > 0)
     found = [x.min(), y.min(), x.max() + 1, y.max() + 1]

@@ -3,18 +3,20 @@ import math
 import pytest
 import torch
 
-from pipeline.downstream.boxes.targets import decoded, places, responsible
+from pipeline.downstream.boxes.targets import assign_targets, decode_boxes, grid_centres
 
 
 def answers(*boxes, height=16, width=16):
     """Rows and columns of the map in which places answer, for each box."""
-    box = responsible(torch.tensor([boxes]), torch.ones(1, len(boxes), dtype=torch.bool), places(height, width))[0]
+    box = assign_targets(
+        torch.tensor([boxes]), torch.ones(1, len(boxes), dtype=torch.bool), grid_centres(height, width)
+    )[0]
     columns = math.ceil(width / 4)
     return [sorted(divmod(i, columns) for i in torch.nonzero(box == k)[:, 0].tolist()) for k in range(len(boxes))]
 
 
 def test_places_are_the_centres_of_cells_row_by_row():
-    assert places(8, 10).tolist() == [[2, 2], [6, 2], [10, 2], [2, 6], [6, 6], [10, 6]]
+    assert grid_centres(8, 10).tolist() == [[2, 2], [6, 2], [10, 2], [2, 6], [6, 6], [10, 6]]
 
 
 def test_the_middle_of_a_box_answers_for_it():
@@ -35,18 +37,18 @@ def test_of_two_boxes_the_smaller_has_the_place():
 
 
 def test_an_image_without_boxes_has_no_place_that_answers():
-    where = places(8, 8)
-    assert responsible(torch.zeros(2, 0, 4), torch.zeros(2, 0, dtype=torch.bool), where).tolist() == [[-1] * 4] * 2
-    filled_up = responsible(torch.zeros(1, 3, 4), torch.zeros(1, 3, dtype=torch.bool), where)
+    where = grid_centres(8, 8)
+    assert assign_targets(torch.zeros(2, 0, 4), torch.zeros(2, 0, dtype=torch.bool), where).tolist() == [[-1] * 4] * 2
+    filled_up = assign_targets(torch.zeros(1, 3, 4), torch.zeros(1, 3, dtype=torch.bool), where)
     assert filled_up.tolist() == [[-1] * 4]
 
 
 def test_numbers_say_a_box_by_hand():
     # From (6, 2): half a stride right, a stride down: centre (8, 6); 10 × 2 wide, 10 / 4 high.
     said = torch.tensor([[0.5, 1.0, math.log(2), math.log(0.25)]])
-    found = decoded(said, torch.tensor([[6.0, 2.0]]), 10.0)
+    found = decode_boxes(said, torch.tensor([[6.0, 2.0]]), 10.0)
     assert found[0].tolist() == pytest.approx([-2, 4.75, 18, 7.25])
 
 
 def test_absurd_numbers_say_a_finite_box():
-    assert decoded(torch.full((1, 4), 1e4), torch.zeros(1, 2), 32.0).isfinite().all()
+    assert decode_boxes(torch.full((1, 4), 1e4), torch.zeros(1, 2), 32.0).isfinite().all()

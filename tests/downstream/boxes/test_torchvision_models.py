@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from pipeline.downstream.boxes.average_precision import MOST
-from pipeline.downstream.boxes.detector import FLOOR, Marks
+from pipeline.downstream.boxes.detector import FLOOR, BoxTargets
 from pipeline.downstream.boxes.registry import DETECTORS
 from pipeline.settings import DetectBoxes, ImageSpec
 
@@ -20,7 +20,7 @@ def test_torchvisions_detectors_take_a_step_and_find_boxes(name):
     network = DETECTORS[name](SPEC, 2, DetectBoxes())
     images = torch.rand(2, 1, 64, 64) * 2 - 1
     boxes = torch.tensor([[[4.0, 6, 20, 40], [0, 0, 0, 0]], [[0, 0, 0, 0]] * 2])  # the second image is background
-    losses = network.losses(images, Marks(boxes, torch.tensor([[1, -1], [-1, -1]])))
+    losses = network.losses(images, BoxTargets(boxes, torch.tensor([[1, -1], [-1, -1]])))
     sum(losses.values()).backward()
     assert all(parameter.grad.isfinite().all() for parameter in network.parameters() if parameter.grad is not None)
     with torch.inference_mode():

@@ -6,7 +6,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier.device_dataset import held, of_split, training
 from pipeline.downstream.schedule import HORIZONTAL, TRANSPOSE, VERTICAL
 from pipeline.settings import UserError
-from tests.downstream.conftest import shapes
+from tests.downstream.cases import shapes
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,7 @@ def test_views_turn_each_image_by_its_own_bits(image_set):
         expected = expected[:, ::-1] if view & VERTICAL else expected
         expected = expected.swapaxes(1, 2) if view & TRANSPOSE else expected
         np.testing.assert_allclose(got[view].numpy(), expected, atol=1e-6)
-    # The eight views of one image are eight different images: no two bits do the same.
+    # The eight orientations of one image are eight different images: no two bits do the same.
     same = pool.turned(pool.at(np.zeros(8, np.int64), np.arange(8, dtype=np.uint8)))
     assert len({image.numpy().tobytes() for image in same}) == 8
     assert got.is_contiguous(memory_format=torch.channels_last)

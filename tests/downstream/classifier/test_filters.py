@@ -7,11 +7,13 @@ from scipy.spatial import cKDTree
 from torch import nn
 
 from pipeline.downstream.classifier import filters
-from pipeline.downstream.classifier.device_dataset import Pool, stored
-from pipeline.downstream.classifier.filters import FILTERS, best, confidence, nearest, remoteness
-from pipeline.downstream.classifier.fit import Diet, train
+from pipeline.downstream.classifier.device_dataset import DeviceDataset, stored
+from pipeline.downstream.classifier.filters import FILTERS, best, confidence, nearest, parts, remoteness
+from pipeline.downstream.classifier.fit import train
+from pipeline.downstream.resumable import StepCache
+from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect, ImageSpec
-from tests.downstream.conftest import shapes
+from tests.downstream.cases import shapes
 
 SPEC = ImageSpec(16, 16, 1, ("bar", "disc"))
 BAR, DISC = 0, 1
@@ -57,46 +59,48 @@ def test_a_copy_is_as_remote_as_its_original_from_the_others_and_gains_nothing_b
 
 
 def test_the_best_share_of_each_class_is_kept():
-    trust = np.array([-1.0, -5.0, -3.0, -2.0, -4.0, -0.5, -0.4])
+    quality = np.array([-1.0, -5.0, -3.0, -2.0, -4.0, -0.5, -0.4])
     labels = np.array([0, 0, 0, 0, 1, 1, 1])
-    assert best(trust, labels, 0.5).tolist() == [0, 3, 6]  # 2 of 4, and 1 of 3 (rounded down)
+    assert best(quality, labels, 0.5).tolist() == [0, 3, 6]  # 2 of 4, and 1 of 3 (rounded down)
     assert best(np.zeros(4), np.zeros(4, int), 0.5).tolist() == [0, 1]
-    assert best(trust, labels, 0.34).tolist() == [0, 6]
+    assert best(quality, labels, 0.34).tolist() == [0, 6]
     assert len(best(np.zeros(100), np.zeros(100, int), 0.29)) == 29  # 0.29 * 100 is 28.999…
 
 
 @pytest.fixture(scope="module")
 def real():
     images, labels = shapes(60, 0, noise=8.0)
-    return Pool(stored(images), torch.from_numpy(labels), 60)
+    return DeviceDataset(stored(images), torch.from_numpy(labels), 60)
 
 
 @pytest.fixture(scope="module")
 def judge(real):
     """A detector of bars and discs that has never seen anything else."""
     settings = Detect(steps=60, width=4, batch=16, learning_rate=5e-3)
-    return train(settings, SPEC, real, Diet(np.arange(0), 0.0), 2000)
+    return train(settings, SPEC, real, TrainingMix(np.arange(0), 0.0), 2000)
 
 
-def kept(sieve, judge, real, images, asked):
+def kept(name, judge, real, images, asked):
     """Positions of the half of each class that a filter keeps."""
-    pool = Pool(torch.cat([real.stored, stored(images)]), torch.cat([real.labels, torch.from_numpy(asked)]), 60)
-    return best(FILTERS[sieve](judge, pool, 16), asked, 0.5)
+    pool = DeviceDataset(
+        torch.cat([real.stored, stored(images)]), torch.cat([real.labels, torch.from_numpy(asked)]), 60
+    )
+    return best(FILTERS[name](judge, pool, 16), asked, 0.5)
 
 
-@pytest.mark.parametrize("sieve", FILTERS)
-def test_images_of_another_class_are_dropped(sieve, judge, real):
+@pytest.mark.parametrize("name", FILTERS)
+def test_images_of_another_class_are_dropped(name, judge, real):
     images, shown = shapes(48, 1, noise=8.0)
     asked = np.where(np.arange(48) < 24, shown, 1 - shown)
-    assert kept(sieve, judge, real, images, asked).tolist() == list(range(24))
+    assert kept(name, judge, real, images, asked).tolist() == list(range(24))
 
 
-@pytest.mark.parametrize("sieve", FILTERS)
-def test_images_of_noise_are_dropped(sieve, judge, real):
+@pytest.mark.parametrize("name", FILTERS)
+def test_images_of_noise_are_dropped(name, judge, real):
     images, _ = shapes(48, 1, noise=8.0)
     bars = images[::2]
     bars[12:] = np.random.default_rng(2).integers(0, 256, (12, 16, 16, 1))
-    assert kept(sieve, judge, real, bars, np.full(24, BAR)).tolist() == list(range(12))
+    assert kept(name, judge, real, bars, np.full(24, BAR)).tolist() == list(range(12))
 
 
 def test_confidence_is_fooled_by_noise_that_the_detector_takes_for_a_disc_and_nearness_is_not(judge, real):
@@ -119,7 +123,7 @@ def test_nearness_is_fooled_by_a_class_beside_a_wide_one_and_confidence_is_not()
     other = [image(0.1, 0.0)]
     right_and_rare, wrong = image(-0.2, 0.8), image(0.15, 0.0)
     images = np.concatenate([*middle, *wide, *other, right_and_rare, wrong])
-    pool = Pool(stored(images), torch.tensor([0] * 9 + [1] + [0, 0]), 10)
+    pool = DeviceDataset(stored(images), torch.tensor([0] * 9 + [1] + [0, 0]), 10)
     judge = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     judge[1].weight.data = torch.tensor([[-20.0, 0.0], [20.0, 0.0]])
     sure, near = confidence(judge, pool, 4), nearest(judge, pool, 4)
@@ -128,3 +132,47 @@ def test_nearness_is_fooled_by_a_class_beside_a_wide_one_and_confidence_is_not()
     np.testing.assert_allclose(near, [-np.hypot(0.1, 0.8), -np.hypot(0.25, 0.1)], rtol=0.02)
     assert sure[0] > sure[1]
     assert near[0] < near[1]
+
+
+def pool_of(real, asked):
+    images, _ = shapes(len(asked), 1, noise=8.0)
+    return DeviceDataset(torch.cat([real.stored, stored(images)]), torch.cat([real.labels, torch.tensor(asked)]), 60)
+
+
+ASKED = Detect(batch=16, keep=[1.0, 0.5], filters=["confidence", "nearest"])
+
+
+def test_each_filter_keeps_its_part_and_the_classifier_is_trained_once(tmp_path, judge, real):
+    pool, cache, trained = pool_of(real, [0, 1] * 12), StepCache(tmp_path / "state.json", {}), []
+    for _ in range(2):  # the second time a killed job goes on
+        found = filters.kept(ASKED, pool, lambda: trained.append(1) or judge, cache, notes := [])
+    assert list(found) == parts(ASKED) == [(None, 1.0), ("confidence", 0.5), ("nearest", 0.5)]
+    assert (len(trained), notes) == (1, [])
+    assert found[None, 1.0].tolist() == list(range(60, 84))
+    for part in parts(ASKED)[1:]:
+        assert np.bincount(pool.labels.numpy()[found[part]]).tolist() == [6, 6]
+
+
+def test_a_filter_that_empties_a_class_is_left_out_and_said(tmp_path, real):
+    pool, cache = pool_of(real, [0, 0, 0, 0, 1]), StepCache(tmp_path / "state.json", {})
+    found = filters.kept(ASKED, pool, None, cache, notes := [])
+    assert list(found) == [(None, 1.0)]
+    assert notes == ["detect.keep: 0.5 would leave a class without any synthetic image; left out"]
+    alone = ASKED.model_copy(update={"keep": [0.5]})
+    found = filters.kept(alone, pool, None, cache, notes := [])
+    assert found[None, 1.0].tolist() == list(range(60, 65))
+    assert notes[-1] == "detect.keep: no share leaves images of every class; all synthetic images were taken"
+    assert cache.parts == {}, "nothing to order, nothing to order it by"
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"keep": [0.5, 0.25, 1]}, 5),
+        ({"keep": [0.5], "filters": ["nearest", "nearest"]}, 1),
+        ({"keep": [1.0]}, 1),
+    ],
+)
+def test_parts_are_all_images_and_each_filter_with_each_fraction(change, expected):
+    found = parts(ASKED.model_copy(update=change))
+    assert len(found) == len(set(found)) == expected

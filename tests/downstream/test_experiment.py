@@ -1,0 +1,157 @@
+"""One arm of any task: what is chosen, taken over, resumed and written."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.data.image_set import ImageSet
+from pipeline.downstream.experiment import Experiment
+from pipeline.downstream.registry import TASKS
+from pipeline.settings import METHOD
+from tests.downstream.cases import ALL, COUNTS, MADE, REAL, SPLIT, WITH, timeless, watched
+
+
+class Killed(Exception):
+    pass
+
+
+def test_the_file_says_what_was_done(case):
+    result = case.run(*case.sets(), ALL, best="augmented")
+    known = ("task", "dataset", "arm", "real", "steps", "baseline")
+    assert [getattr(result, of) for of in known] == [case.task.name, "plates", "real+all", True, 3, "augmented"]
+    assert result.version == METHOD[TASKS[case.task.name].stage]
+    assert [(one.model, one.made) for one in result.synthetic] == [("x", "synthetic"), ("y", "synthetic")]
+    assert result.settings == case.settings.model_dump()
+    assert (result.n_real, result.n_test, len(result.groups)) == (COUNTS["train"], COUNTS["test"], COUNTS["test"])
+    chosen = result.chosen
+    assert (chosen.augmented, chosen.balanced) == (True, False)
+    assert result.n_synthetic == 2 * len(MADE) * chosen.keep
+    tried = next(
+        c for c in chosen.candidates if (c.ratio, c.filter, c.keep) == (chosen.ratio, chosen.filter, chosen.keep)
+    )
+    assert tried.validation == chosen.validation
+    assert [one.seed for one in result.repetitions] == [0, 1]
+    first = case.task.scores[0]
+    scores = [getattr(one, first) for one in result.repetitions]
+    assert result.mean[first] == pytest.approx(sum(scores) / 2)
+    assert result.spread[first] == pytest.approx(abs(scores[0] - scores[1]) / 2**0.5)
+
+
+def test_baseline_arms_differ_in_what_their_names_say(case):
+    real, _ = case.sets()
+    for arm in TASKS[case.task.name].baseline_arms():
+        result = case.run(real, arm=arm)
+        chosen = result.chosen
+        assert (chosen.augmented, chosen.balanced, chosen.ratio) == (
+            "augmented" in arm.name,
+            "balanced" in arm.name,
+            0.5 if arm.name == "duplicates" else None,
+        )
+        assert (result.n_synthetic, result.baseline, chosen.filter, chosen.keep) == (0, None, None, None)
+        assert (chosen.candidates, len(chosen.validation)) == ([], case.settings.seeds)
+        assert [set(run) for run in chosen.validation] == [{name for name, _ in case.task.selection}] * 2
+
+
+def test_every_training_of_an_arm_is_presented_as_the_baseline_s(case, monkeypatch):
+    mixes = []
+    watched(monkeypatch, case.task, lambda mix, seed: mixes.append(mix))
+    for best in (arm.name for arm in TASKS[case.task.name].baseline_arms() if not arm.duplicates):
+        result = case.run(*case.sets(), WITH, best=best)
+        assert result.baseline == best
+        shown = {(mix.augmented, mix.balanced) for mix in mixes}
+        assert shown == {("augmented" in best, "balanced" in best)}
+        mixes.clear()
+
+
+def test_without_validation_images_nothing_is_chosen_and_that_is_said(case, capfd):
+    real, made = case.sets(split=np.where(SPLIT == "val", "train", SPLIT))
+    plain = case.run(real)
+    assert (plain.chosen.validation, plain.chosen.notes) == (None, [])
+    result = case.run(real, made, WITH, best=None)
+    chosen = result.chosen
+    assert (result.baseline, chosen.ratio, chosen.filter, chosen.keep) == ("augmented", 0.5, None, 1.0)
+    assert (chosen.validation, chosen.candidates) == (None, [])
+    assert f"plates, real+x: no validation {case.task.examples} to choose by: first ratio" in capfd.readouterr().err
+
+
+def test_a_job_killed_again_and_again_writes_what_it_would_have_written(case, monkeypatch):
+    real, made = case.sets()
+    seeds = []
+    with monkeypatch.context() as patch:
+        watched(patch, case.task, lambda mix, seed: seeds.append(seed))
+        whole = case.run(real, made, WITH)
+    trained, again = [], case.folder / "again"
+
+    def kill(until):
+        def watch(mix, seed):
+            if len(trained) == until:
+                raise Killed
+            trained.append(seed)
+
+        return watch
+
+    for until in (1, len(seeds) - 3, len(seeds) - 1):
+        with monkeypatch.context() as patch:
+            watched(patch, case.task, kill(until))
+            with pytest.raises(Killed):
+                case.run(real, made, WITH, folder=again)
+        assert not (again / "real+x.json").exists()
+    watched(monkeypatch, case.task, kill(None))
+    assert timeless(case.run(real, made, WITH, folder=again)) == timeless(whole)
+    assert trained == seeds
+    assert seeds[-2:] == [0, 1]
+    assert min(seeds[:-2]) >= 1000
+
+
+def test_other_data_settings_or_another_baseline_are_another_job(case):
+    real, made = case.sets()
+    sets = [ImageSet.open(path) for path in (real, made, case.sets("other", altered=[0])[0])]
+    one = Experiment(case.task, case.settings, WITH, case.run(real), sets[0], [sets[1]], "plates")
+    other = replace(one.baseline, arm="augmented")
+    faster = case.settings.model_copy(update={"learning_rate": 0.5})
+    changed = [one, replace(one, real=sets[2]), replace(one, baseline=other), replace(one, settings=faster)]
+    recipes = [json.dumps(of.recipe()) for of in changed]
+    assert len(set(recipes)) == len(recipes)
+    more = case.settings.model_copy(update={"seeds": 9})
+    assert replace(one, settings=more).recipe() == one.recipe(), "repetitions are added"
+
+
+class Journal:
+    def __init__(self):
+        self.files = []
+
+    def final(self, values):
+        self.values = values
+
+    def artifact(self, path, dest=""):
+        self.files.append(path.name)
+
+
+def test_the_journal_gets_the_means_and_the_files(case):
+    journal = Journal()
+    result = case.run(case.sets()[0], journal=journal)
+    stage = TASKS[case.task.name].stage
+    assert journal.values == {f"{stage}/{score}": value for score, value in result.mean.items()}
+    assert journal.files == ["real.json", *(["real.png"] if case.task.name == "boxes" else [])]
+
+
+def test_what_is_done_outlives_a_job_that_fails_after_its_last_training(case, monkeypatch):
+    class Full(Journal):
+        def final(self, values):
+            raise OSError(28, "No space left on device")
+
+    real, _ = case.sets()
+    with pytest.raises(OSError, match="No space"):
+        case.run(real, journal=Full())
+    monkeypatch.setattr(type(case.task), "train", None)  # nothing is trained again
+    assert len(case.run(real).repetitions) == 2
+
+
+def test_synthetic_images_are_learnt_from_and_not_judged_by(case):
+    real, made = case.sets()
+    alone, helped = case.run(real, arm=REAL), case.run(real, made, WITH)
+    assert (helped.n_real, helped.n_test) == (COUNTS["train"], COUNTS["test"])
+    assert helped.truth == alone.truth
+    assert helped.repetitions[0] != alone.repetitions[0]
