@@ -11,8 +11,7 @@ import torch
 from pipeline.base.device import amp_dtype
 from pipeline.gpu_check import looks, rates, trainings, updates
 from pipeline.gpu_check.rows import Case, Finding, LeftOut
-from pipeline.gpu_check.subjects import narrow
-from pipeline.settings import model_settings
+from pipeline.gpu_check.subjects import narrow, trained
 
 # Pixels, and what is set beside the family's defaults (batches as large as the official code's).
 FULL = {
@@ -63,7 +62,7 @@ def _on_a_card(device: torch.device, families: list[str]) -> Iterator[Case]:
     amp = amp_dtype("auto", device)
     yield from _rates(device, families, amp, first=True)
     for family in families:
-        settings = model_settings({"family": family})
+        settings = trained({"family": family})
         yield Case("drawing", f"{family} 128 px", partial(looks.drawing, settings, 128, device, amp, 64))
     yield from _rates(device, families, amp, first=False)
     yield from _compiled(device, families, *(tf32 or ["fp32"]))
@@ -71,7 +70,7 @@ def _on_a_card(device: torch.device, families: list[str]) -> Iterator[Case]:
         yield from _updates(device, families, size, precisions)
     for family, size, changes in COMPILED:
         if family in families:
-            settings = model_settings({"family": family, "compile": True} | changes)
+            settings = trained({"family": family, "compile": True} | changes)
             work = partial(rates.rate, settings, size, device, amp, 32)
             yield Case("rate", f"{family} {size} px, compiled", work)
     yield from _processes(device, families, 64, 32)
@@ -101,7 +100,7 @@ def _rates(device: torch.device, families: list[str], amp: torch.dtype | None, f
     """Of each family the size that most people train, or all the others."""
     for family in families:
         for size, changes in FULL[family][:1] if first else FULL[family][1:]:
-            settings = model_settings({"family": family} | changes)
+            settings = trained({"family": family} | changes)
             what = f"{family} {size} px, batch {settings.batch}"
             yield Case("rate", what, partial(rates.rate, settings, size, device, amp, 32))
 

@@ -46,7 +46,14 @@ PRECISIONS = {"fp32": None, "tf32": None, "bf16": torch.bfloat16, "fp16": torch.
 
 def narrow(family: str, **changes: Any) -> Training:
     """Settings of a model that makes an update in a fraction of a second on a CPU."""
-    return model_settings({"family": family, "batch": 4} | NARROW[family] | changes)
+    return trained({"family": family, "batch": 4} | NARROW[family] | changes)
+
+
+def trained(values: dict[str, Any]) -> Training:
+    """Settings of a family that is trained; no other is checked."""
+    settings = model_settings(values)
+    assert isinstance(settings, Training)
+    return settings
 
 
 def built(settings: Training, size: int, device: torch.device, amp: torch.dtype | None) -> GenerativeModel:

@@ -20,6 +20,8 @@ SPANS = 4  # of the spline along the shorter side; knots are farther apart than 
 class Warp(Recombination):
     """The family `warp`."""
 
+    settings: WarpSettings
+
     def __init__(self, settings: WarpSettings, spec: ImageSpec):
         super().__init__(settings, spec)
         self.unit = min(spec.height, spec.width)
@@ -29,7 +31,7 @@ class Warp(Recombination):
 
     def compose(self, rows: Tensor, chances: Tensor) -> Tensor:
         which, moves, shift, tone, field = chances.split([1, MOVES, 2, 2, len(chances) - MOVES - 5])
-        image = self.real(rows[int(which * len(rows))], moves)
+        image = self.real(int(rows[int(which * len(rows))]), moves)
         bent = warped(image, self._displacements(2 * field - 1, 2 * shift - 1))
         contrast, brightness = (self.settings.contrast * (2 * tone - 1)).tolist()
         middle = bent.mean()

@@ -43,7 +43,7 @@ class Projector(nn.Module):
 
     def forward(self, images: Tensor) -> list[Tensor]:
         with precision(images):  # the frozen network knows its own features in float32
-            return self._mixed(self._maps(images.to(self.channels0.dtype)))
+            return self._mixed(self._maps(images.to(self.get_buffer("channels0").dtype)))
 
     def _mixed(self, maps: list[Tensor]) -> list[Tensor]:
         mixed: list[Tensor] = []
@@ -98,8 +98,10 @@ class Head(nn.Module):
         for down in self.downs:
             x = activate(down(x))
         x = activate(self.same(x))
+        bias = self.logit.bias
+        assert bias is not None  # it was made with one
         with precision(x):
-            x = x.to(self.logit.bias.dtype)
+            x = x.to(bias.dtype)
             x = torch.cat([x, class_deviation(x, labels, self.classes)], 1)
             # Miyato & Koyama 2018, eq. 4, at each place: y' V φ(x) + ψ(φ(x))
             projected = (self.embedding(labels)[:, :, None, None] * x).sum(1)

@@ -36,6 +36,8 @@ class ProjectedGAN(GenerativeModel):
     """
 
     features = "imagenet"
+    settings: ProjectedGANSettings
+    ema: Generator
 
     def __init__(self, settings: ProjectedGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
@@ -84,7 +86,8 @@ class ProjectedGAN(GenerativeModel):
             features = self.projector(augmented(fake, part.draws))
             adversarial = torch.stack([-logits.mean() for logits in self.discriminator(features, part.labels)]).mean()
         drawn.append([x.detach() for x in features])
-        apart = (F.adaptive_avg_pool2d(fake, pictures.shape[2:]) - pictures).square().mean()
+        height, width = pictures.shape[2:]
+        apart = (F.adaptive_avg_pool2d(fake, (height, width)) - pictures).square().mean()
         return adversarial + self.settings.layout_weight * apart, {"loss/G": adversarial, "loss/layout": apart}
 
     def _discriminator_loss(self, drawn: deque[list[Tensor]], part: Part) -> tuple[Tensor, dict[str, Tensor]]:

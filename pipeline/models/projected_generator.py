@@ -80,8 +80,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, labels: Tensor, noise: Tensor | None = None) -> Tensor:
         x = self.norm(self.convolution(x), labels)
+        if self.strength is not None:
+            assert noise is not None  # of a noisy block
+            x = x + self.strength * noise
         # Not F.glu, whose gradient has another memory layout, in which that of the normalisation is slow.
-        values, gates = (x if self.strength is None else x + self.strength * noise).chunk(2, 1)
+        values, gates = x.chunk(2, 1)
         return values * gates.sigmoid()
 
 

@@ -30,6 +30,8 @@ class Piece(NamedTuple):
 class Quilting(Recombination):
     """The family `quilting`."""
 
+    settings: QuiltingSettings
+
     def __init__(self, settings: QuiltingSettings, spec: ImageSpec):
         super().__init__(settings, spec)
         unit = min(spec.height, spec.width)

@@ -7,6 +7,7 @@ is no closer to real images than they are has learnt nothing worth its time.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,9 @@ from pipeline.settings import ImageSpec, Untrained
 
 class Album(nn.Module):
     """Images, or what was made of them, with the class of each. Of any number and dtype: a state brings its own."""
+
+    images: Tensor  # (n, C, H, W) and (n,) buffers
+    labels: Tensor
 
     def __init__(self, channels: int, height: int, width: int):
         super().__init__()
@@ -41,6 +45,9 @@ class Album(nn.Module):
 
 class Recombination(Sampler):
     """A family without training. One image after the other is made, so the others of a batch change nothing in it."""
+
+    settings: Untrained
+    ema: Album
 
     def __init__(self, settings: Untrained, spec: ImageSpec):
         super().__init__(settings, spec)
@@ -84,7 +91,7 @@ class Recombination(Sampler):
         return image
 
 
-FLIPS = {
+FLIPS: dict[str, list[Callable[[Tensor], Tensor]]] = {
     "none": [],
     "horizontal": [lambda x: x.flip(-1)],
     "vertical": [lambda x: x.flip(-2)],

@@ -120,7 +120,7 @@ def generators(
                 "seeds": len(runs),
                 "passes": f"{total / training_images:.0f}" if total and training_images else "–",
                 "batch": model.get("batch", "–"),
-                "real_pixels": getattr(FAMILY_SETTINGS.get(model.get("family")), "real_pixels", ""),
+                "real_pixels": getattr(FAMILY_SETTINGS.get(str(model.get("family"))), "real_pixels", ""),
             }
         )
     return rows

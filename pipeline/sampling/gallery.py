@@ -69,7 +69,9 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
         UserError: a part that the family cannot draw, classes the model does not know, too little memory or disk.
     """
     use_threads(threads)
-    sitter = Sitter(model_files.load(model), settings, model_files.read_recipe(model)["data"])
+    generator = model_files.load(model)
+    assert isinstance(generator, GenerativeModel)  # one that was trained
+    sitter = Sitter(generator, settings, model_files.read_recipe(model)["data"])
     say_device(f"gallery of {model.parent.name}", sitter.model.device, sitter.model.decode_amp)
     parts = {
         "truncation": partial(_sweep, sitter, settings.sweep, out) if settings.sweep else None,

@@ -31,6 +31,8 @@ class Untrained(GeneratorSettings):
 
     classes: Classes | None = None
     """Images of these classes only; null is all."""
+    family: str
+    """Name of the family."""
 
 
 class QuiltingSettings(Untrained):
