@@ -62,6 +62,9 @@ class Convolution(nn.Module):
     """A convolution with the batch norm behind it folded in; padded as TensorFlow's "SAME" does, an output of
     ceil(size / stride), and the odd pixel at the bottom and the right."""
 
+    weight: Tensor  # buffers
+    bias: Tensor
+
     def __init__(self, weight: Tensor, bias: Tensor, stride: int = 1, groups: int = 1):
         super().__init__()
         self.stride, self.groups = stride, groups
@@ -107,6 +110,9 @@ class EfficientNetLite0(nn.Module):
         weights: as `load` gives them.
         channels: of the images.
     """
+
+    classifier: Tensor  # (1000, 1280) and (1000,) buffers
+    classifier_bias: Tensor
 
     def __init__(self, weights: dict[str, Tensor], channels: int):
         super().__init__()

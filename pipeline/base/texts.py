@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-PLAIN_TEXT = {"text.parse_math": False}  # of matplotlib: no name is a formula (`$`)
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+PLAIN_TEXT: dict[RcKeyType, Any] = {"text.parse_math": False}  # of matplotlib: no name is a formula (`$`)
 
 
 def one_line(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import safetensors
@@ -24,11 +24,21 @@ from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, without_grams
 from pipeline.settings import Detect, Evaluate, ImageSpec, UserError
 
+
+class Recipe(TypedDict):
+    """Settings of the classifier."""
+
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    width: int
+
+
 VERSION = 1  # raised when a classifier of the same recipe would see something else
 LEAST, LEAST_IN_ALL = 10, 150  # training images, of each class and together
 SETTLED = 1024  # of them that the normalisation is measured on
 SEEN = 3  # times a training image is looked at on average, at most; see `extractor`
-RECIPE = {"batch": 16, "learning_rate": 3e-3, "weight_decay": 1e-2, "width": 8}
+RECIPE: Recipe = {"batch": 16, "learning_rate": 3e-3, "weight_decay": 1e-2, "width": 8}
 PLAIN = fit.Diet(np.arange(0), 0.0)  # the real images as they are
 PIXELS = 1 << 16  # of an image as the classifier sees it; larger ones are shrunk
 
@@ -80,7 +90,7 @@ def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
         _write(path, recipe, weights)
     network = resnet18(_shrunk_spec(real.spec), RECIPE["width"])
     network.load_state_dict(weights)
-    seen = body(network.eval()).to(device(), memory_format=torch.channels_last)
+    seen = body(network.eval()).to(device()).to(memory_format=torch.channels_last)
     return Extractor(f"{VERSION} {_digest(weights)}", lambda images, text: _features(images, text, seen))
 
 

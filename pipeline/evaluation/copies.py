@@ -47,12 +47,13 @@ def nearest_training(samples: Sequence[Sample], context: Context) -> list[Neares
     real = copy_search.details(reference.images, reference.rows)
     proof = copy_search.proof_threshold(real[context.rng(11).permutation(len(real))[:CLEAR]])
     search = _piecewise(reference, context.rng(13))
+    smallest = None if search is None else scale * search.smallest
     found = []
     for sample in samples:
         near = neighbours(*scaled(sample, reference, "random"))
         like = copy_search.find(copy_search.details(sample.images, sample.rows), real, scale)
-        area = search and search.areas(local_copies.details(sample.images, sample.rows))
-        found.append(NearestTraining(near, like, proof, area, search and scale * search.smallest))
+        area = None if search is None else search.areas(local_copies.details(sample.images, sample.rows))
+        found.append(NearestTraining(near, like, proof, area, smallest))
     return found
 
 
@@ -111,6 +112,7 @@ def _ratio(
     elif np.median(heldout) <= 0:
         yield catalog.METRICS[metric].left_out("half of these are copies of training images")
     else:
+        assert context.heldout is not None  # whose distances these are
         found = ratio(median(distance, groups), median(heldout, context.heldout.groups))
         yield row(extractor, metric, ALL, found, len(distance))
 

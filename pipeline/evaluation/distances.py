@@ -82,7 +82,7 @@ def _inception_score(candidate: Sample, context: Context, draws: Draws) -> Estim
     logits = candidate.vectors("inception") @ inception_output(context.settings.weights).T
     rows = np.arange(len(logits)), np.arange(len(context.reference))  # of the reference none is looked at
     found = estimate(lambda i, _: inception_score(logits[i]), *rows, draws)
-    return positive(found, above=found.value - 1)  # 1 is the least it can be
+    return positive(found, above=float(found.value) - 1)  # 1 is the least it can be
 
 
 def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label: str | None, n: int) -> Iterator[dict]:
@@ -107,8 +107,9 @@ def _kid(
         return np.array(kid_of_groups(x[i], y[j], *rows))
 
     found = estimate(both, np.arange(len(x)), np.arange(len(y)), draws)
-    if np.isfinite(found.value[0]):
-        yield row(extractor, "kid", label, positive(found.part(0), above=float(found.value[1])), n)
+    unbiased, biased = found.part(0), found.part(1)
+    if np.isfinite(unbiased.value):
+        yield row(extractor, "kid", label, positive(unbiased, above=float(biased.value)), n)
     else:
         of = "" if label == ALL else f" of class {label}"
         yield f"kid ({extractor}){of}: left out, it needs images of two groups in each set"

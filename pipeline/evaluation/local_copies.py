@@ -108,7 +108,7 @@ def freedom(patches: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.where(energy > 0.5, PATCH**2 * (1 - straight) * alone, 0.0)
 
 
-def evidence(correlation: NDArray, independent: NDArray) -> NDArray:
+def evidence(correlation: NDArray | np.float64, independent: NDArray) -> NDArray:
     """-log of the chance that so many independent pixels correlate so well; 0 for a negative correlation."""
     return -0.5 * independent * np.log1p(-np.square(np.clip(correlation, 0, EXACT)))
 

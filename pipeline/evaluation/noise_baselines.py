@@ -44,7 +44,7 @@ def _one_of_class(real: Sample, label: str, rng: np.random.Generator) -> int:
 
 def _moments(real: Sample) -> tuple[NDArray, NDArray]:
     """(H, W, C) mean and standard deviation over images, in [0, 1]."""
-    total, squares = 0.0, 0.0
+    total, squares = np.zeros(real.images.shape[1:]), np.zeros(real.images.shape[1:])
     for pixels in _chunks(real):
         total = total + pixels.sum(axis=0)
         squares = squares + np.square(pixels).sum(axis=0)

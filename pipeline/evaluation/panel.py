@@ -61,7 +61,7 @@ def evaluate(
     judged = [candidate] if context.heldout is None else [candidate, context.heldout]
     found, *heldout = nearest_training(judged, context)
     numbers, notes = measure(candidate, context, model, found, *heldout)
-    record = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
+    record: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
     record |= {"n_sample": len(candidate), "phases": context.binarisation._asdict(), "metrics": numbers}
     record |= {"curves": _curves(real, context, candidate), "closest": closest(candidate, context, found)}
     record |= {"neighbours": nearest_of_some(candidate, context, found), "smallest_piece": found.smallest}
@@ -103,7 +103,13 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
         notes += [f"{name}: {note}" for note in said]
     curves = {name: _curves(real, context, candidate) for name, candidate in candidates.items()}
     first = next(iter(curves.values()))
-    record = {"dataset": dataset, "model": "real", "seed": None, "n_reference": len(reference), "n_sample": n}
+    record: dict[str, Any] = {
+        "dataset": dataset,
+        "model": "real",
+        "seed": None,
+        "n_reference": len(reference),
+        "n_sample": n,
+    }
     record |= {"phases": context.binarisation._asdict(), "metrics": numbers, "curves": first}
     record |= {"closest": [] if heldout is None else closest(heldout, context, found["real"])}
     record |= {"smallest_piece": found[next(iter(found))].smallest}
@@ -228,8 +234,8 @@ def _set_notes(real: ImageSet, made: ImageSet, context: Context) -> list[str]:
 
 
 def _curves(real: ImageSet, context: Context, candidate: Sample) -> dict[str, Any]:
-    statistics = (s.features["phases"] for s in (context.reference, candidate))
-    return {"psd": _spectra(real, context.reference, candidate)} | phases.curves(*statistics, context.binarisation)
+    ours, theirs = context.reference.features["phases"], candidate.features["phases"]
+    return {"psd": _spectra(real, context.reference, candidate)} | phases.curves(ours, theirs, context.binarisation)
 
 
 def _spectra(real: ImageSet, reference: Sample, candidate: Sample) -> dict[str, Any]:

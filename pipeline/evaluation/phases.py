@@ -42,8 +42,9 @@ class Binarisation(NamedTuple):
     @property
     def millimetres(self) -> float | None:
         """Length of a pixel, where it is known in a unit of length."""
-        known = self.pixel is not None and self.unit in MILLIMETRES
-        return self.pixel * MILLIMETRES[self.unit] if known else None
+        if self.pixel is None or self.unit not in MILLIMETRES:
+            return None
+        return self.pixel * MILLIMETRES[self.unit]
 
     def notes(self) -> list[str]:
         """What cannot be measured of such images."""
@@ -134,10 +135,10 @@ def _blocks(phase: NDArray[np.bool_]) -> list[Array]:
     steps = height * (width - 1) + width * (height - 1)  # a line of W pixels can be crossed in W - 1 places
     crossings = microstructure.transitions(phase) / steps
     (rows, chords), (columns, upright) = (microstructure.runs(p) for p in (phase, _turned(phase)))
-    dark = [microstructure.runs(p)[1] for p in (~phase, _turned(~phase))]
+    across, along = (microstructure.runs(p)[1] for p in (~phase, _turned(~phase)))
     counts, largest = microstructure.grains(phase)
     path = microstructure.lineal_path(rows, columns)
-    bright, dark = _joined(chords, upright), _joined(*dark)
+    bright, dark = _joined(chords, upright), _joined(across, along)
     return [crossings[:, None], microstructure.two_point(phase), path, bright, dark, counts, largest[:, None]]
 
 
@@ -246,29 +247,29 @@ def curves(reference: Features, candidate: Features, binarisation: Binarisation)
     least x, pooled; of chords and grains also the `histogram`, shares by length.
     """
     pixel, unit = (binarisation.pixel, binarisation.unit) if binarisation.pixel is not None else (1.0, "px")
-    found = {}
+    found: dict[str, dict[str, Any] | None] = {}
     for name in ("two_point", "lineal_path"):
-        sets = part(reference, name), part(candidate, name)
-        found[name] = _curve(np.arange(sets[0].shape[1]) * pixel, unit, *(s.mean(axis=0) for s in sets), sets[0])
-    fractions = (_fraction(of, binarisation) for of in (reference, candidate))
+        real, made = part(reference, name), part(candidate, name)
+        found[name] = _curve(np.arange(real.shape[1]) * pixel, unit, real.mean(axis=0), made.mean(axis=0), real)
+    fractions = _fraction(reference, binarisation), _fraction(candidate, binarisation)
     found["phase_fraction"] = _shares(*fractions, FRACTIONS, 1.0, "1")
     for name in ("chords_bright", "chords_dark"):
         found[name] = _lengths(part(reference, name), part(candidate, name), pixel, unit)
     lengths = np.arange(1, part(reference, "chords_bright").shape[1])
-    means = (intercepts(of, binarisation) for of in (reference, candidate))
+    means = intercepts(reference, binarisation), intercepts(candidate, binarisation)
     found["mean_intercept"] = _shares(*means, lengths, pixel, unit)
     if binarisation.has_grains:
         found["grain_diameter"] = _lengths(part(reference, "grains"), part(candidate, "grains"), pixel, unit)
     return {name: curve for name, curve in found.items() if curve is not None}
 
 
-def _curve(x: Array, unit: str, reference: Array, sample: Array, single: Array) -> dict[str, Any]:
+def _curve(x: NDArray, unit: str, reference: Array, sample: Array, single: Array) -> dict[str, Any]:
     low, high = np.percentile(single, (5, 95), axis=0)
     lines = {"x": x, "reference": reference, "reference_low": low, "reference_high": high, "sample": sample}
     return {"unit": unit} | {name: _written(line) for name, line in lines.items()}
 
 
-def _shares(reference: Array, candidate: Array, x: Array, pixel: float, unit: str) -> dict[str, Any] | None:
+def _shares(reference: Array, candidate: Array, x: NDArray, pixel: float, unit: str) -> dict[str, Any] | None:
     """Share of images whose value is at least x; a single image has no share, so there is no band."""
     sets = [s[np.isfinite(s)] for s in (reference, candidate)]
     if not all(len(s) for s in sets):
@@ -285,7 +286,8 @@ def _lengths(reference: Array, candidate: Array, pixel: float, unit: str) -> dic
     x = np.arange(1, sets[0].shape[1] + 1) * pixel
     longer = [_at_least(s) for s in (*pooled, sets[0])]
     single = sets[0] / sets[0].sum(axis=1, keepdims=True)
-    histogram = _curve(x, unit, *(p[0] / p.sum() for p in pooled), single)
+    by_length = [p[0] / p.sum() for p in pooled]
+    histogram = _curve(x, unit, by_length[0], by_length[1], single)
     return _curve(x, unit, longer[0][0], longer[1][0], longer[2]) | {"histogram": histogram}
 
 
@@ -294,5 +296,5 @@ def _at_least(counts: Array) -> Array:
     return counts[:, ::-1].cumsum(axis=1)[:, ::-1] / counts.sum(axis=1, keepdims=True)
 
 
-def _written(values: Array) -> list[float]:
+def _written(values: NDArray) -> list[float]:
     return [float(f"{v:.6g}") for v in values]

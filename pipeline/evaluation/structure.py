@@ -62,7 +62,7 @@ def _phase_measure(
         labels, groups = zip(
             *((s.labels[m], s.groups[m]) for s, m in zip(sets[:2], some[:2], strict=True)), strict=True
         )
-        draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
+        draws = draw(labels[0], labels[1], n, WHOLES, context.settings.subsets, context.settings.seed, groups)
     x, y = (r[mask] for r, mask in zip(rows[:2], some[:2], strict=True))
     scale = measure.scale(y)
     if scale <= 0:

@@ -274,7 +274,7 @@ def fraction(found: Spread) -> Estimate:
     return Estimate(value, *binomial(value, _effective(nearer, float(found.error), most, found.freedom)))
 
 
-def share(hits: NDArray[np.bool_], groups: NDArray) -> Estimate:
+def share(hits: NDArray[np.bool_] | NDArray[np.float64], groups: NDArray) -> Estimate:
     """Share of images with a property, and its interval: 0 of 100 is at most 3.6 %.
 
     Args:

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from pipeline.downstream.records import Arm, ClassEstimate
 from pipeline.report import figures, images
 from pipeline.report.findings import surely_changed
-from pipeline.report.labels import points
+from pipeline.report.labels import gain_of, points
 
 DRAWN = 20  # classes; of more the figure cannot be read: those that change most are drawn
 
@@ -44,7 +44,7 @@ def shown(arms: Sequence[Arm], name: str = "F1") -> dict[str, Any] | None:
 
 def _most_moved(arms: Sequence[Arm], classes: int) -> list[int]:
     """Ascending positions of the DRAWN classes whose score differs most in any arm."""
-    moved = [max(abs(arm.by_class[k].gain) for arm in arms) for k in range(classes)]
+    moved = [max(abs(gain_of(arm.by_class[k])[0]) for arm in arms) for k in range(classes)]
     return sorted(sorted(range(classes), key=lambda k: -moved[k])[:DRAWN])
 
 
@@ -61,4 +61,4 @@ def _changes(arm: Arm, without: Sequence[ClassEstimate], name: str) -> Markup:
 
 
 def _gain(row: ClassEstimate) -> tuple[str, ...]:
-    return tuple(map(points, (row.gain, row.low, row.high)))
+    return tuple(map(points, gain_of(row)))

@@ -35,7 +35,7 @@ def detectors(arms: list[Arm]) -> pd.DataFrame:
         arm.arm: {
             f"{labels.DETECTORS[arm.task].score}, %": f"{100 * arm.score:.1f}",
             "gain": "" if arm.gain is None else labels.points(arm.gain),
-            "interval": "" if arm.gain is None else f"{labels.points(arm.low)} to {labels.points(arm.high)}",
+            "interval": "" if arm.gain is None else labels.interval(arm),
             "verdict": arm.verdict,
         }
         for arm in arms

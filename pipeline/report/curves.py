@@ -48,8 +48,8 @@ def psd(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
 def microstructure(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
     """Data URI of the figure of the phases' statistics; None without any. Args as `psd`."""
     read = _read(real, models)
-    found = {m.name: _curve(m.name, *read) for m in METRICS.values() if m.curve}
-    found = {name: curve for name, curve in found.items() if curve is not None}
+    curves = {m.name: _curve(m.name, *read) for m in METRICS.values() if m.curve}
+    found = {name: curve for name, curve in curves.items() if curve is not None}
     return images.svg(figures.microstructure(found)) if found else None
 
 

@@ -81,9 +81,14 @@ def found(comparisons: Mapping[str, Comparison]) -> list[Curves]:
     families = list(dict.fromkeys(of.family for of in comparisons.values() if of.family is not None))
     curves = []
     for family in families:
-        members = sorted((of for of in comparisons.values() if of.family == family), key=lambda of: of.images_per_class)
+        members = sorted((of for of in comparisons.values() if of.family == family), key=_images)
         curves += [Curves(family, task, _points(members, task)) for task in labels.DETECTORS]
     return [of for of in curves if len(of.points) > 1 and any(arm.real for arm in of.generative.values())]
+
+
+def _images(of: Comparison) -> float:
+    assert of.images_per_class is not None  # known of every member of a family
+    return of.images_per_class
 
 
 def _points(members: Sequence[Comparison], task: str) -> list[Point]:
@@ -91,8 +96,7 @@ def _points(members: Sequence[Comparison], task: str) -> list[Point]:
     points: dict[float, Point] = {}
     for of in members:
         if arms := of.of(task):
-            point = Point(of.dataset, of.images_per_class, {arm.arm: arm for arm in arms})
-            points.setdefault(of.images_per_class, point)
+            points.setdefault(_images(of), Point(of.dataset, _images(of), {arm.arm: arm for arm in arms}))
     return list(points.values())
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pipeline.downstream.records import Arm
 from pipeline.report.few_shot_curves import WITHOUT, Curves
 from pipeline.report.few_shot_section import like
-from pipeline.report.labels import number_of_images
+from pipeline.report.labels import gain_of, number_of_images
 from pipeline.report.latex import escaped
 
 CAPTION = (
@@ -46,7 +46,7 @@ def table(curves: Curves) -> str:
 def _arm(name: str, arms: Sequence[Arm | None]) -> list[str]:
     scores = ["--" if arm is None else f"{100 * arm.score:.1f}" for arm in arms]
     gains = ["" if arm is None else gain(arm) for arm in arms]
-    worths = ["" if arm is None else like(arm.label_efficiency) for arm in arms]
+    worths = [like(arm.label_efficiency) if arm and arm.label_efficiency else "" for arm in arms]
     return [_row([escaped(name), *scores]), _row(["", *gains]), _row(["", *worths])]
 
 
@@ -54,7 +54,7 @@ def gain(arm: Arm) -> str:
     """In points, with its interval as sub- and superscript; empty for the baseline."""
     if arm.gain is None:
         return ""
-    gain, low, high = (f"{100 * share:+.1f}" for share in (arm.gain, arm.low, arm.high))
+    gain, low, high = (f"{100 * share:+.1f}" for share in gain_of(arm))
     return f"${gain}_{{\\,{low}}}^{{\\,{high}}}$"
 
 

@@ -11,8 +11,8 @@ from pipeline.downstream.records import Arm, LabelEfficiency
 from pipeline.report import few_shot_figure, images
 from pipeline.report.few_shot_curves import WITHOUT, Curves, drawn
 from pipeline.report.findings import badge
+from pipeline.report.labels import gain_of, interval, points
 from pipeline.report.labels import number_of_images as number
-from pipeline.report.labels import points
 from pipeline.report.style import STYLES
 
 
@@ -53,8 +53,9 @@ def _row(curves: Curves, name: str) -> dict[str, Any]:
 
 def _cell(arm: Arm) -> dict[str, Any]:
     of = arm.label_efficiency
+    assert of is not None  # in a family all arms with a generator have one
     worth = like(of) if of.unknown else f"like {like(of)}"
-    gain = f"{points(arm.gain)} ({points(arm.low)} to {points(arm.high)})"
+    gain = f"{points(gain_of(arm)[0])} ({interval(arm)})"
     return {"mean": _percent(arm), "gain": gain, "verdict": badge(arm.verdict), "worth": worth}
 
 

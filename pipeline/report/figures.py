@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import numpy as np
@@ -17,9 +17,13 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocato
 from pipeline.base.texts import PLAIN_TEXT, shortened
 from pipeline.downstream.records import Arm, ClassEstimate
 from pipeline.evaluation.catalog import METRICS, Curve
+from pipeline.report.labels import gain_of
 from pipeline.report.style import REAL, Style, styles
 
-RC = PLAIN_TEXT | {
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+RC: dict[RcKeyType, Any] = PLAIN_TEXT | {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
@@ -107,11 +111,18 @@ def psd(
         return svg(figure)
 
 
-def _lines(axes: Axes, x: np.ndarray, lines: Mapping[str, Sequence[float]]) -> None:
+def _lines(axes: Axes, x: np.ndarray, lines: Mapping[str, Sequence[float] | np.ndarray]) -> None:
     """A line for each generator; markers, each line's at places of its own, tell them apart in gray too."""
     for i, (name, style) in enumerate(styles(lines).items()):
         every = (0.02 + 0.12 * i / len(lines), 0.12)  # of the axes' diagonal
-        look = {"color": style.color, "ls": style.line, "lw": 1.5, "marker": style.marker, "ms": 4.5, "mew": 0}
+        look: dict[str, Any] = {
+            "color": style.color,
+            "ls": style.line,
+            "lw": 1.5,
+            "marker": style.marker,
+            "ms": 4.5,
+            "mew": 0,
+        }
         axes.plot(x, lines[name], **look, markevery=every, label=name)
 
 
@@ -146,7 +157,9 @@ def microstructure(
         figure = Figure(figsize=(WIDTH, 0.5 + 2.9 * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, (name, (curve, floor, models)) in zip(grid, found.items(), strict=False):
-            _structure_panel(axes, METRICS[name].curve, curve, floor, models)
+            panel = METRICS[name].curve
+            assert panel is not None  # no other has numbers over a length
+            _structure_panel(axes, panel, curve, floor, models)
         for axes in grid[len(found) :]:
             axes.set_axis_off()
         legend = unique_legend(*grid)
@@ -165,7 +178,7 @@ def _structure_panel(
     models: Mapping[str, Sequence[float]],
 ) -> None:
     x, mean = np.asarray(curve["x"], float), np.asarray(curve["reference"], float)
-    lines = [mean, *models.values()]
+    lines = [mean, *(np.asarray(line, float) for line in models.values())]
     if "reference_low" in curve:
         band = curve["reference_low"], curve["reference_high"]
         axes.fill_between(x, *band, color=BAND, lw=0, label="90 % of single real images")
@@ -283,10 +296,11 @@ def class_gains(
 
 
 def _class_row(axes: Axes, y: int, without: float, gain: ClassEstimate) -> None:
-    look = GAINS["gains" if gain.low > 0 else "loses" if gain.high < 0 else "unsure"]
-    ends = [min(max(100 * (without + end), 0), 100) for end in (gain.low, gain.high)]
+    most_likely, low, high = gain_of(gain)
+    look = GAINS["gains" if low > 0 else "loses" if high < 0 else "unsure"]
+    ends = [min(max(100 * (without + end), 0), 100) for end in (low, high)]
     axes.plot(ends, [y, y], color=look.color, lw=1.6, solid_capstyle="butt")
-    axes.plot(100 * (without + gain.gain), y, look.marker, color=look.color, ms=6, mew=0)
+    axes.plot(100 * (without + most_likely), y, look.marker, color=look.color, ms=6, mew=0)
     axes.plot([100 * without] * 2, [y - 0.33, y + 0.33], color=REAL.color, lw=1.8)
 
 
@@ -303,7 +317,7 @@ def _class_legend() -> list[Line2D]:
     ]
 
 
-def precision_recall(panels: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+def precision_recall(panels: Mapping[str, Mapping[str, Sequence[float] | np.ndarray]]) -> str:
     """How many of the found boxes are right, while more and more of the true ones are found; a panel for each class.
 
     Args:
@@ -414,8 +428,9 @@ def _detector_row(left: Axes, right: Axes, y: int, arm: Arm, style: Style) -> No
     left.plot(scores, np.full(len(scores), y), style.marker, color=style.color, ms=5, alpha=0.75, ls="none")
     left.plot([100 * arm.score] * 2, [y - 0.28, y + 0.28], color=style.color, lw=2.4)
     if arm.gain is not None:
-        right.plot([100 * arm.low, 100 * arm.high], [y, y], color=style.color, lw=2)
-        right.plot(100 * arm.gain, y, style.marker, color=style.color, ms=7, ls="none")
+        gain, low, high = gain_of(arm)
+        right.plot([100 * low, 100 * high], [y, y], color=style.color, lw=2)
+        right.plot(100 * gain, y, style.marker, color=style.color, ms=7, ls="none")
 
 
 def _panels(tables) -> dict[str, list[str]]:
@@ -449,7 +464,8 @@ def _thin(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     parts = min(len(x), POINTS)
     if parts == 0:
         return x, y
-    return tuple(np.array([part.mean() for part in np.array_split(values, parts)]) for values in (x, y))
+    a, b = (np.array([part.mean() for part in np.array_split(values, parts)]) for values in (x, y))
+    return a, b
 
 
 def svg(figure: Figure) -> str:

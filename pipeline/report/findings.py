@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pipeline.downstream.records import Arm, ClassEstimate, Estimate
+from pipeline.downstream.records import Arm, ClassEstimate
 from pipeline.evaluation.catalog import FEATURES, METRICS
-from pipeline.report.labels import number, points
-from pipeline.report.tables import FLOOR, Score
+from pipeline.report.labels import gain_of, number, points
+from pipeline.report.tables import FLOOR, Judged, Score
 from pipeline.report.verdict import Scores, Verdict, apart, listed, ratio
 
 FID_IMAGES = METRICS["fid"].unbiased_from
@@ -36,12 +36,13 @@ def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
     all that the images show; then whatever there is. A measure whose goal is the floor's own value ranks nobody
     without a floor, and one of too few images nobody.
     """
+    judged: list[Judged] = [FLOOR, *models]
     measures = dict.fromkeys((e, m) for name, e, m, c in scores if c is None and name in models)
     rankings = [
         _rank(scores, models, *measure)
         for measure in measures
         if (METRICS[measure[1]].better != "equal" or (FLOOR, *measure, None) in scores)
-        and all(key not in scores or scores[key].sure for key in ((name, *measure, None) for name in (FLOOR, *models)))
+        and all(key not in scores or scores[key].sure for key in ((name, *measure, None) for name in judged))
     ]
     return sorted(rankings, key=_preference)
 
@@ -70,6 +71,7 @@ def _rank(scores: Scores, models: Sequence[str], extractor: str, name: str) -> R
             case "higher":
                 return -value
             case "equal":
+                assert floor is not None  # `overall` asks for no other
                 return abs(value - floor.value)
 
     return Ranking(extractor, name, floor, sorted(found, key=distance))
@@ -106,6 +108,24 @@ def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Ma
         *(v.sentence() for v in lines),
         *_second_opinions(best, rankings[1:], len(first.models)),
     ]
+
+
+def no_closer(rankings: Sequence[Ranking], untrained: Collection[str]) -> list[Markup]:
+    """A sentence on the trained generators that are farther from the real images than one that costs nothing.
+
+    By the first ranking, where the intervals leave no doubt; empty where there are none.
+
+    Args:
+        untrained: names of the generators without training.
+    """
+    order = rankings[0].models if rankings else []
+    free = next(((model, score) for model, score in order if model in untrained), None)
+    if free is None:
+        return []
+    after = order[order.index(free) + 1 :]
+    lost = [model for model, score in after if model not in untrained and apart(score, free[1])]
+    text = Markup("<b>{}</b> is closer than {}, and costs nothing: it puts real pixels together, without any training.")
+    return [text.format(free[0], _list(lost))] if lost else []
 
 
 def _value(score: Score) -> Markup:
@@ -194,7 +214,7 @@ def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
         " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
     }[best.verdict]
     added = "added to the real ones" if best.real else "in place of the real ones"
-    means, gain = (100 * base.score, 100 * best.score), map(points, _gain(best))
+    means, gain = (100 * base.score, 100 * best.score), map(points, gain_of(best))
     text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best.by_class, of_class))
     return Markup("{} {}{}.").format(badge(best.verdict), text, _narrower(best))
 
@@ -206,26 +226,23 @@ def _narrower(best: Arm) -> str:
     return f"; more {what} would narrow this most"
 
 
-def _gain(of: Estimate | ClassEstimate) -> tuple[float, float, float]:
-    return of.gain, of.low, of.high
-
-
 def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
     found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
     if not found:
         return Markup("; of no single class is the change beyond doubt")
     text = Markup("<b>{}</b> {} most ({} {} points, {} to {})")
     return Markup("; ") + Markup(", ").join(
-        text.format(row.name, word, score, *map(points, _gain(row))) for word, row in found
+        text.format(row.name, word, score, *map(points, gain_of(row))) for word, row in found
     )
 
 
 def surely_changed(by_class: Sequence[ClassEstimate]) -> dict[str, ClassEstimate | None]:
     """The class that `gains` most and the one that `loses` most, where their intervals leave no doubt that they do."""
-    gains, losses = ([row for row in by_class if row.low > 0], [row for row in by_class if row.high < 0])
+    gains = [row for row in by_class if gain_of(row)[1] > 0]
+    losses = [row for row in by_class if gain_of(row)[2] < 0]
     return {
-        "gains": max(gains, key=lambda row: row.gain, default=None),
-        "loses": min(losses, key=lambda row: row.gain, default=None),
+        "gains": max(gains, key=lambda row: gain_of(row)[0], default=None),
+        "loses": min(losses, key=lambda row: gain_of(row)[0], default=None),
     }
 
 

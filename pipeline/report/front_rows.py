@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.downstream.records import Arm
 from pipeline.report.findings import Ranking, badge, best_of, made_of
-from pipeline.report.labels import points
+from pipeline.report.labels import gain_of, interval, points
 from pipeline.report.verdict import apart
 
 
@@ -42,4 +42,4 @@ def _closest(rankings: Sequence[Ranking]) -> list[str]:
 
 def _gain(best: Arm) -> dict[str, Any]:
     words = {"made_of": made_of(best), "verdict": badge(best.verdict)}
-    return words | {"text": points(best.gain), "interval": f"{points(best.low)} to {points(best.high)}"}
+    return words | {"text": points(gain_of(best)[0]), "interval": interval(best)}

@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.downstream.records import Arm, Images
 from pipeline.evaluation.catalog import METRICS, headline_columns
 from pipeline.report.findings import badge, overall
-from pipeline.report.labels import points
+from pipeline.report.labels import gain_of, interval, points
 from pipeline.report.ranking import AT_FLOOR, Key, cell, columns, measures, places
 from pipeline.report.verdict import Scores
 
@@ -63,5 +63,4 @@ def _row(
 
 
 def _gain(arm: Arm) -> dict[str, Any]:
-    interval = f"{points(arm.low)} to {points(arm.high)}"
-    return {"text": points(arm.gain), "interval": interval, "verdict": badge(arm.verdict)}
+    return {"text": points(gain_of(arm)[0]), "interval": interval(arm), "verdict": badge(arm.verdict)}

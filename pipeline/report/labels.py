@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.downstream.records import Arm
+from pipeline.downstream.records import Arm, ClassEstimate, Estimate
 
 
 def number(value: float | None) -> str:
@@ -48,6 +48,20 @@ def memory(megabytes: float | None) -> str:
 def points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def gain_of(of: Estimate | ClassEstimate) -> tuple[float, float, float]:
+    """The gain and the ends of its interval, of what has one: of all but the baseline."""
+    assert of.gain is not None
+    assert of.low is not None
+    assert of.high is not None
+    return of.gain, of.low, of.high
+
+
+def interval(of: Estimate | ClassEstimate) -> str:
+    """That of a gain in percentage points: `−0.3 to +1.2`."""
+    _, low, high = gain_of(of)
+    return f"{points(low)} to {points(high)}"
 
 
 def number_of_images(count: float) -> str:

@@ -132,11 +132,11 @@ def positions(scores: Scores, models: Sequence[str]) -> list[dict[str, Any]]:
         ratios = {
             model: tuple(max(end / floor.value, 0.01) for end in (score.value, score.low, score.high))
             for model, score in found.items()
-            if score and score.sure and ratio(score, floor, name) is not None
+            if score and score.sure and floor and ratio(score, floor, name) is not None
         }
         if ratios:
-            noise = {of.name: scores.get((of, extractor, name, None)) for of in noise_baselines(scores)}
-            noise = {c: ratio(score, floor, name) for c, score in noise.items() if score}
+            known = {of.name: scores.get((of, extractor, name, None)) for of in noise_baselines(scores)}
+            noise = {c: ratio(score, floor, name) for c, score in known.items() if score}
             rows.append({"label": METRICS[name].title_of(extractor), "models": ratios, "noise": noise})
     return rows
 

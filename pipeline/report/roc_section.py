@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.downstream.classifier.scores import mean_roc
 from pipeline.downstream.records import Arm
 from pipeline.report import figures, images
-from pipeline.report.labels import points, spread
+from pipeline.report.labels import interval, points, spread
 
 LINES = 6  # arms in the figure
 
@@ -73,7 +73,7 @@ def _row(arm: Arm, result: Mapping[str, Any], find: int) -> dict[str, Any]:
         "arm": arm.arm,
         "auroc": spread(auroc.repetitions),
         "gain": None if auroc.gain is None else points(auroc.gain),
-        "interval": None if auroc.gain is None else f"{points(auroc.low)} to {points(auroc.high)}",
+        "interval": None if auroc.gain is None else interval(auroc),
     } | _scores_at_threshold(result, find)
 
 

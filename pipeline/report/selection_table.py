@@ -59,6 +59,7 @@ def portion(ratio: float | None, sieve: str | None, keep: float | None) -> str:
 
 def _plain(arm: Arm) -> dict[str, Any]:
     pilots = arm.chosen.validation
+    assert pilots is not None  # of an arm that validation images chose for
     loss = f"{np.mean([pilot['loss'] for pilot in pilots]):.3f}"
     return {"arm": arm.arm, "macro_f1": spread([p["macro_f1"] for p in pilots]), "loss": loss, "strongest": False}
 

@@ -103,20 +103,20 @@ def detectors(comparisons: Iterable[Comparison]) -> pd.DataFrame:
 
 
 def _detector_rows(dataset: str, arm: Arm) -> Iterator[dict[str, Any]]:
-    head = {"dataset": dataset, "kind": "detector", "model": arm.arm, "extractor": "detector"}
+    head: dict[str, Any] = {"dataset": dataset, "kind": "detector", "model": arm.arm, "extractor": "detector"}
     head |= {"scope": "set", "class": "", "n": arm.n_test}
     for of in (arm, *arm.secondary):
         yield head | {"metric": of.metric} | _three(of.score, of.score_low, of.score_high)
         if of.gain is not None:
             verdict = {"verdict": arm.verdict if of is arm else None}
             yield head | {"metric": f"{of.metric}_gain"} | _three(of.gain, of.low, of.high) | verdict
-    for of in arm.by_class:
-        one = head | {"scope": "class", "class": of.name, "n": None}
-        yield one | {"metric": CLASS_SCORES[arm.task]} | _three(of.score, None, None)
-        if of.gain is not None:
-            yield one | {"metric": f"{CLASS_SCORES[arm.task]}_gain"} | _three(of.gain, of.low, of.high)
-    if (of := arm.label_efficiency) is not None:
-        yield head | {"metric": f"{arm.metric}_worth_images_a_class"} | _three(of.worth, of.low, of.high)
+    for row in arm.by_class:
+        one = head | {"scope": "class", "class": row.name, "n": None}
+        yield one | {"metric": CLASS_SCORES[arm.task]} | _three(row.score, None, None)
+        if row.gain is not None:
+            yield one | {"metric": f"{CLASS_SCORES[arm.task]}_gain"} | _three(row.gain, row.low, row.high)
+    if (like := arm.label_efficiency) is not None:
+        yield head | {"metric": f"{arm.metric}_worth_images_a_class"} | _three(like.worth, like.low, like.high)
 
 
 def _three(value: float | None, low: float | None, high: float | None) -> dict[str, float | None]:

@@ -109,8 +109,8 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
     """
     if not any(key[0] == model for key in scores):
         return Verdict(model, {"within": "nothing was measured"})
-    classes = paired(scores, model)
-    pairs = classes.pop(None, {})
+    found = paired(scores, model)
+    pairs, classes = found.get(None, {}), {label: of for label, of in found.items() if label is not None}
     if not pairs and any(key[0] == FLOOR for key in scores):
         return Verdict(model, {"within": "nothing can be said, for there are too few images"})
     if not pairs:
