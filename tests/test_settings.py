@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.settings import FAMILY_SETTINGS, UserError, load, schema
+from pipeline.settings import FAMILY_SETTINGS, UNTRAINED, Training, UserError, load, schema
 from pipeline.settings.listing import listing
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name != "quick.yaml")
+CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name not in ("quick.yaml", "all-families.yaml"))
 
 
 def config(**changes):
@@ -155,8 +155,15 @@ def test_the_configurations_that_ship_are_valid_alone_and_under_the_quick_overla
     load(raw)
     results = quick.pop("results")
     merged = raw | {key: (raw.get(key) or {}) | value for key, value in quick.items()} | {"results": results}
-    assert {m.total_images for m in load(merged).models.values()} == {512}
+    trained = [model for model in load(merged).models.values() if isinstance(model, Training)]
+    assert {model.total_images for model in trained} == {512}
     assert results != load(raw).results
+
+
+def test_all_families_are_there_over_the_default_experiment():
+    raw, more = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("config", "all-families"))
+    models = load(raw | more | {"models": raw["models"] | more["models"]}).models
+    assert {model.family for model in models.values()} == set(FAMILY_SETTINGS)
 
 
 def test_the_schema_that_ships_is_the_one_of_the_settings():
@@ -165,9 +172,10 @@ def test_the_schema_that_ships_is_the_one_of_the_settings():
 
 
 def test_every_family_in_the_settings_is_in_the_registry_and_the_other_way_round():
-    from pipeline.models import FAMILIES
+    from pipeline import models
 
-    assert set(FAMILIES) == set(FAMILY_SETTINGS)
+    assert set(models.FAMILIES) | set(models.UNTRAINED) == set(FAMILY_SETTINGS)
+    assert set(models.UNTRAINED) == set(UNTRAINED)
 
 
 def test_a_model_may_not_take_the_name_of_the_arm_of_all_models():

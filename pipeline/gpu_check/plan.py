@@ -26,6 +26,7 @@ FULL = {
     "cgan": ((128, {"batch": 32}),),
     "dcgan": ((128, {"batch": 128}),),
     "wgan_gp": ((128, {"batch": 64}),),
+    "projected_gan": ((128, {"batch": 32}),),
 }
 COMPILED = (("stylegan2_ada", 128, {"batch": 32}), ("ddpm", 128, {"batch": 32}))
 

@@ -23,6 +23,13 @@ NARROW: dict[str, dict[str, Any]] = {
     "cgan": {"z_dim": 16, "generator_channels": 8, "discriminator_channels": 8},
     "wgan_gp": {"z_dim": 16, "channels": 32, "critic_steps": 2},
     "stylegan2_ada": {"z_dim": 16, "w_dim": 16, "channel_base": 512, "channel_max": 16, "r1_every": 4},
+    "projected_gan": {
+        "z_dim": 8,
+        "generator_channels": 8,
+        "most_channels": 16,
+        "discriminator_channels": 16,
+        "lr_warmup_images": 0,
+    },
     "ddpm": {
         "channels": 8,
         "multipliers": [1, 2],

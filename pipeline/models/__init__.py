@@ -8,9 +8,13 @@ from pipeline.models.base import GenerativeModel
 from pipeline.models.cgan import CGAN
 from pipeline.models.dcgan import DCGAN
 from pipeline.models.ddpm import DDPM
+from pipeline.models.elastic import Warp
+from pipeline.models.projected_gan import ProjectedGAN
+from pipeline.models.quilting import Quilting
 from pipeline.models.stylegan2_ada import StyleGAN2ADA
+from pipeline.models.untrained import Recombination
 from pipeline.models.wgan_gp import WGANGP
-from pipeline.settings import ImageSpec, Training
+from pipeline.settings import ImageSpec, Training, Untrained
 
 FAMILIES: dict[str, type[GenerativeModel]] = {
     "dcgan": DCGAN,
@@ -18,7 +22,9 @@ FAMILIES: dict[str, type[GenerativeModel]] = {
     "wgan_gp": WGANGP,
     "stylegan2_ada": StyleGAN2ADA,
     "ddpm": DDPM,
+    "projected_gan": ProjectedGAN,
 }
+UNTRAINED: dict[str, type[Recombination]] = {"quilting": Quilting, "warp": Warp}
 
 
 def build(settings: Training, spec: ImageSpec, amp: torch.dtype | None = None) -> GenerativeModel:
@@ -28,3 +34,8 @@ def build(settings: Training, spec: ImageSpec, amp: torch.dtype | None = None) -
         UserError: a size of image that the family cannot make.
     """
     return FAMILIES[settings.family](settings, spec, amp)
+
+
+def build_untrained(settings: Untrained, spec: ImageSpec) -> Recombination:
+    """The generator without training that `settings.family` names, still without any images."""
+    return UNTRAINED[settings.family](settings, spec)

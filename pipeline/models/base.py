@@ -14,14 +14,75 @@ from torch import Tensor, nn
 from pipeline.models import distributed, ema
 from pipeline.models.batch import Batch, Part
 from pipeline.models.layouts import Layout
-from pipeline.settings import ImageSpec, Training, UserError
+from pipeline.settings import ImageSpec, Training, Untrained, UserError
 
 Loss = Callable[[Part], tuple[Tensor, dict[str, Tensor]]]
 
 LONG = 500_000  # images of a training that is worth some minutes of compilation
 
 
-class GenerativeModel(ABC, nn.Module):
+class Sampler(ABC, nn.Module):
+    """What draws images by classes and seeds, trained or not.
+
+    A family sets `ema`, the module that holds all that `decode` needs and that is saved, and `latent_length`.
+    """
+
+    ema: nn.Module
+    latent_length: int  # numbers that an image is drawn from
+    decode_amp: torch.dtype | None = None  # dtype of autocast in `decode`
+
+    def __init__(self, settings: Training | Untrained, spec: ImageSpec):
+        super().__init__()
+        self.settings, self.spec = settings, spec
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device: ...
+
+    @abstractmethod
+    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+        """Images; image i depends on labels[i] and latents[i] alone, but for rounding: another batch size may mean
+        another algorithm, on a GPU in TF32 or bf16 a level or so of 8 bits.
+
+        Args:
+            labels: (N,) int64.
+            latents: (N, latent_length) float32, standard normal.
+
+        Returns:
+            (N, C, H, W) float32 in [-1, 1].
+        """
+
+    @torch.no_grad()
+    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
+        """Images (N, C, H, W) float32 in [-1, 1]; image i depends on labels[i] and seeds[i] alone, but for rounding, as
+        in `decode`.
+
+        Args:
+            labels: (N,) int64.
+            seeds: (N,) int64, non-negative.
+        """
+        return self.draw(labels, latents(seeds, self.latent_length))
+
+    @torch.no_grad()
+    def draw(self, labels: Tensor, latents: Tensor) -> Tensor:
+        """What `sample` gives for the seeds of these latents (N, latent_length), whatever device they are on."""
+        self.settle()
+        return self.decode(labels.to(self.device), latents.to(self.device))
+
+    def settle(self) -> None:
+        """Make ready to draw. Whoever reads `ema` calls this first; `sample` does."""
+        self.eval()
+
+    def load_average(self, weights: dict[str, Tensor]) -> None:
+        """Take over the state of another model's settled `ema`.
+
+        Raises:
+            RuntimeError: names or shapes that are not this model's.
+        """
+        self.ema.load_state_dict(weights)
+
+
+class GenerativeModel(Sampler):
     """Networks, their averaged copy, their optimisers and one update.
 
     A family sets in its `__init__`: the networks; `ema`, the module that holds all that `decode` needs; and
@@ -33,17 +94,15 @@ class GenerativeModel(ABC, nn.Module):
     for layers that take none, from the global generator, seeded by the loop before each update.
     """
 
-    ema: nn.Module
+    settings: Training
     optimizers: dict[str, torch.optim.Optimizer]
-    latent_length: int  # numbers that an image is drawn from
     compiling_pays = False  # on a graphics card, in a long training
     features: str | None = None  # the panel's extractor in whose features it is trained: that one will flatter it
     images_seen: Tensor  # () int64 buffer
 
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):
-        super().__init__()
-        self.settings, self.spec, self.amp = settings, spec, amp
-        self.decode_amp: torch.dtype | None = None  # dtype of autocast in `decode`
+        super().__init__(settings, spec)
+        self.amp = amp
         self.updates = 0  # made before the one at work
         self.pace = 1.0  # factor of every learning rate; the loop lowers it after a sickness
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
@@ -60,19 +119,6 @@ class GenerativeModel(ABC, nn.Module):
 
         Returns:
             Detached () tensors to log, by name (`loss/G`, `loss/D`, `ada/p`); a term not computed this time is absent.
-        """
-
-    @abstractmethod
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
-        """Images of the averaged weights; image i depends on labels[i] and latents[i] alone, but for rounding: another
-        batch size may mean another algorithm, on a GPU in TF32 or bf16 a level or so of 8 bits.
-
-        Args:
-            labels: (N,) int64.
-            latents: (N, latent_length) float32, standard normal.
-
-        Returns:
-            (N, C, H, W) float32 in [-1, 1].
         """
 
     @abstractmethod
@@ -181,35 +227,26 @@ class GenerativeModel(ABC, nn.Module):
         self.images_seen += batch.total
         return scalars
 
-    @torch.no_grad()
-    def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
-        """Images of the averaged weights, (N, C, H, W) float32 in [-1, 1]; image i depends on labels[i] and seeds[i]
-        alone, but for rounding, as in `decode`.
-
-        Args:
-            labels: (N,) int64.
-            seeds: (N,) int64, non-negative.
-        """
-        return self.draw(labels, latents(seeds, self.latent_length))
-
-    @torch.no_grad()
-    def draw(self, labels: Tensor, latents: Tensor) -> Tensor:
-        """What `sample` gives for the seeds of these latents (N, latent_length), whatever device they are on."""
-        self.settle()
-        return self.decode(labels.to(self.device), latents.to(self.device))
-
     def keep_labels(self, labels: Tensor) -> None:
         """Take over the labels (n,) int64 of the training images; without them all classes are equally frequent."""
         self.shown = labels.cpu()
+
+    def keep_images(self, images: Iterator[Tensor], labels: Tensor) -> None:
+        """Take over what the family needs of the training images before the first update, or keeps of them.
+
+        Args:
+            images: all of them in parts, (n, C, H, W) float32 in [-1, 1]; read only where they are needed.
+            labels: (N,) int64 of all.
+        """
 
     @torch.no_grad()
     def settle(self) -> None:
         """Go into evaluation mode, with the batch statistics of the averaged weights in `ema`.
 
         Where they are not yet known, they are measured on images of its own, of fixed seeds and of classes as frequent
-        as among the training images. Whoever reads `ema` calls this first; `sample` does.
+        as among the training images.
         """
-        self.eval()
+        super().settle()
         norms = [] if self._settled else ema.normalisations(self.ema)
         if norms:
             size = self.settings.batch_per_device or self.settings.batch
@@ -222,12 +259,7 @@ class GenerativeModel(ABC, nn.Module):
         self._settled = True
 
     def load_average(self, weights: dict[str, Tensor]) -> None:
-        """Take over the state of another model's settled `ema`.
-
-        Raises:
-            RuntimeError: names or shapes that are not this model's.
-        """
-        self.ema.load_state_dict(weights)
+        super().load_average(weights)
         self._settled = True
 
     def get_extra_state(self) -> Tensor:

@@ -34,6 +34,7 @@ from pipeline.report import (
 from pipeline.report.directions import shifts
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.verdict import Scores, verdict
+from pipeline.settings import UNTRAINED
 
 
 def context(
@@ -75,7 +76,7 @@ def context(
             "boxes": boxes_section.context(box_arms, _by_arm(inputs.box_arms, BoxResult), real),
             "timings": _timings(inputs.benchmarks),
         }
-        | _answers(scores, inputs, arms, box_arms)
+        | _answers(scores, inputs, arms, box_arms, _untrained(settings))
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
@@ -91,6 +92,7 @@ def _answers(
     inputs: DatasetInputs,
     arms: Sequence[Arm],
     box_arms: Sequence[Arm],
+    untrained: set[str],
 ) -> dict[str, Any]:
     """The sentences of both pages."""
     verdicts = []
@@ -100,12 +102,16 @@ def _answers(
     rankings = findings.overall(scores, inputs.models())
     first = (arms, "classification") if arms else (box_arms, "boxes")
     return {
-        "closest": findings.closest(rankings, verdicts),
+        "closest": [*findings.closest(rankings, verdicts), *findings.no_closer(rankings, untrained)],
         "glance": front_rows.line(rankings, first[0], labels.DETECTORS[first[1]].score),
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
         "cautions": findings.cautions(rankings, [*arms, *box_arms], inputs.learned_in()),
     }
+
+
+def _untrained(settings: Mapping[str, Any]) -> set[str]:
+    return {name for name, model in settings.get("models", {}).items() if model["family"] in UNTRAINED}
 
 
 def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:

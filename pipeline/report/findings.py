@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -108,6 +108,24 @@ def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Ma
         *(v.sentence() for v in lines),
         *_second_opinions(best, rankings[1:], len(first.models)),
     ]
+
+
+def no_closer(rankings: Sequence[Ranking], untrained: Collection[str]) -> list[Markup]:
+    """A sentence on the trained generators that are farther from the real images than one that costs nothing.
+
+    By the first ranking, where the intervals leave no doubt; empty where there are none.
+
+    Args:
+        untrained: names of the generators without training.
+    """
+    order = rankings[0].models if rankings else []
+    free = next(((model, score) for model, score in order if model in untrained), None)
+    if free is None:
+        return []
+    after = order[order.index(free) + 1 :]
+    lost = [model for model, score in after if model not in untrained and apart(score, free[1])]
+    text = Markup("<b>{}</b> is closer than {}, and costs nothing: it puts real pixels together, without any training.")
+    return [text.format(free[0], _list(lost))] if lost else []
 
 
 def _value(score: Score) -> Markup:

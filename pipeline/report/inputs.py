@@ -14,12 +14,12 @@ from pipeline.settings import Settings
 
 @dataclass(frozen=True)
 class RunInputs:
-    """One trained generator."""
+    """One generator."""
 
     model: str
     seed: int
     folder: Path
-    """`training.csv`, `progress.gif`, `model.json`, `gallery/`."""
+    """`model.json`; of a trained one `training.csv`, `progress.gif`, `gallery/`."""
     synthetic: Path | None = None
     """Image set drawn from it."""
     evaluation: Path | None = None
@@ -121,7 +121,7 @@ def _benchmarks(
     models = settings.models_of(dataset)
     for model in models:
         for seed in settings.seeds:
-            for stage in ("train", "generate", "gallery", "evaluate"):
+            for stage in ("collect", "train", "generate", "gallery", "evaluate"):
                 found[f"{stage} {model}, seed {seed}"] = folder / f"{model}-s{seed}" / f"{stage}.tsv"
     found |= {f"detect, arm {arm}": folder / "detection" / f"{arm}.tsv" for arm in (path.stem for path in classifiers)}
     boxes = folder / "detection" / "boxes"

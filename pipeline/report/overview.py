@@ -13,6 +13,7 @@ from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import splits
 from pipeline.report.labels import number
+from pipeline.settings import FAMILY_SETTINGS
 
 SPLITS = {"train": "training", "val": "validation", "test": "held out"}
 SCALINGS = {
@@ -100,7 +101,8 @@ def _rejected(path: Path) -> list[dict[str, str]]:
 def generators(
     models: Mapping[str, Mapping[str, Any]], used: Mapping[str, Sequence[Path]], training_images: int
 ) -> list[dict[str, Any]]:
-    """Rows of `name`, `family`, `images` (the budget), `passes` over the training images, `batch`, `kept`, `seeds`.
+    """Rows of `name`, `family`, `images` (the budget), `passes` over the training images, `batch`, `kept`, `seeds`,
+    `real_pixels` (what of the training images is in what it makes; empty for nothing).
 
     Args:
         used: the folders of each generator's runs, a seed each; `kept` is how many images the weights in use had seen.
@@ -118,6 +120,7 @@ def generators(
                 "seeds": len(runs),
                 "passes": f"{total / training_images:.0f}" if total and training_images else "–",
                 "batch": model.get("batch", "–"),
+                "real_pixels": getattr(FAMILY_SETTINGS.get(model.get("family")), "real_pixels", ""),
             }
         )
     return rows

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.models.base import GenerativeModel, StyledModel, Wide
+from pipeline.models.base import Sampler, StyledModel, Wide
 from pipeline.settings import STRIPS, STYLED, UserError
 
 
-def styled(model: GenerativeModel, setting: str) -> StyledModel:
+def styled(model: Sampler, setting: str) -> StyledModel:
     """The model, where it has styles.
 
     Args:
@@ -20,7 +20,7 @@ def styled(model: GenerativeModel, setting: str) -> StyledModel:
     raise UserError(f"{setting}: `{model.settings.family}` has no styles; families that have: {', '.join(STYLED)}")
 
 
-def wide(model: GenerativeModel, setting: str) -> Wide:
+def wide(model: Sampler, setting: str) -> Wide:
     """The model, where it draws images of any width. Arguments and error as of `styled`."""
     if isinstance(model, Wide):
         return model

@@ -16,7 +16,7 @@ from pipeline.base.device import memory_limit, say_device, use_threads
 from pipeline.base.job import progress
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.models.base import Boxed, GenerativeModel
+from pipeline.models.base import Boxed, GenerativeModel, Sampler
 from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.export import export
 from pipeline.sampling.truncation import draw_truncated
@@ -47,7 +47,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
     """Draw a synthetic image set and its exported files.
 
     Args:
-        model: folder `{model}/seed-{seed}` of a trained generator; `{model}` becomes the images' `source`.
+        model: folder `{model}/seed-{seed}` of a generator; `{model}` becomes the images' `source`.
         data: the real image set, which gives the classes, their counts and the scale of the values.
         out: becomes an image set, with `samples.png` and `export/` beside it, and its boxes and `boxes.png` where the
             model draws images with boxes.
@@ -79,7 +79,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
         journal.artifact(out / name, "synthetic")
 
 
-def _wanted(settings: Generate, generator: GenerativeModel, real: ImageSet) -> list[Wanted]:
+def _wanted(settings: Generate, generator: Sampler, real: ImageSet) -> list[Wanted]:
     """The classes to draw, in the real set's order."""
     spec = generator.spec
     if spec[:3] != real.spec[:3]:
@@ -98,12 +98,11 @@ def _wanted(settings: Generate, generator: GenerativeModel, real: ImageSet) -> l
 
 
 def _write(
-    settings: Generate, generator: GenerativeModel, real: ImageSet, wanted: list[Wanted], source: str, out: Path
+    settings: Generate, generator: Sampler, real: ImageSet, wanted: list[Wanted], source: str, out: Path
 ) -> None:
     total = sum(w.count for w in wanted)
     height, width, channels = real.spec[:3]
     dtype = real.images.dtype
-    updates = int(generator.images_seen) // generator.settings.batch
     with (
         ImageSetWriter(out, total, height, width, channels, dtype.name) as writer,
         progress("generate", total) as bar,
@@ -113,11 +112,13 @@ def _write(
             for images in ahead(partial(_keep, writer, dtype), _batches(settings, generator, w)):
                 judged += list(images[: JUDGED - len(judged)])
                 bar.update(len(images))
-            _judge(w, torch.stack(judged), real, updates)
-        writer.finish(_table(settings, wanted, source), _meta(real) | {"truncation": settings.truncation})
+            if isinstance(generator, GenerativeModel):
+                _judge(w, torch.stack(judged), real, int(generator.images_seen) // generator.settings.batch)
+        meta = _meta(real) | _real_pixels(generator) | {"truncation": settings.truncation}
+        writer.finish(_table(settings, wanted, source), meta)
 
 
-def _batches(settings: Generate, generator: GenerativeModel, w: Wanted) -> Iterator[tuple[slice, torch.Tensor]]:
+def _batches(settings: Generate, generator: Sampler, w: Wanted) -> Iterator[tuple[slice, torch.Tensor]]:
     """Rows of the synthetic set and their images (n, C, H, W) in [-1, 1]."""
     seeds = torch.tensor(w.seeds(settings.seed))
     start = w.first
@@ -162,6 +163,12 @@ def _table(settings: Generate, wanted: list[Wanted], source: str) -> pd.DataFram
             name = f"{w.name}_{i:06d}"
             rows.append((name, w.name, source, 0, 0, name, "train", seed))
     return pd.DataFrame(rows, columns=[*COLUMNS, "seed"])
+
+
+def _real_pixels(generator: Sampler) -> dict[str, str]:
+    """`real_pixels`: what of the training images is in the synthetic ones, where anything is."""
+    found = generator.settings.real_pixels
+    return {"real_pixels": found} if found else {}
 
 
 def _meta(real: ImageSet) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def export(images: ImageSet, folder: Path, wish: str, threads: int = 1) -> None:
     """Write `{class}/{id}.tif` (or `.png`) for every image, and `metadata.csv` with the file of each.
 
     A class's folder and a file carry its name, with `_` for what file systems or shells trip over. TIFFs are
-    Deflate-compressed and carry the pixel size as resolution where it is known. What was in `folder` is removed.
+    Deflate-compressed and carry the pixel size as resolution where it is known. Where the images hold pixels of real
+    ones, a column `real_pixels` of the table and the description of every TIFF say how. What was in `folder` goes.
 
     Args:
         wish: `tiff` or `png`; PNG holds uint8 and uint16 only, all else becomes TIFF.
@@ -43,6 +44,8 @@ def export(images: ImageSet, folder: Path, wish: str, threads: int = 1) -> None:
     png = wish == "png" and np.dtype(images.meta["dtype"]) in PNG
     table = images.metadata.copy()
     table.insert(0, "file", _files(table, images.meta["classes"], ".png" if png else ".tif"))
+    if found := images.meta.get("real_pixels"):
+        table["real_pixels"] = found
     for name in {Path(file).parent for file in table["file"]}:
         (folder / name).mkdir(parents=True, exist_ok=True)
     with progress("export", len(images)) as bar, ThreadPoolExecutor(threads) as pool:
@@ -94,6 +97,8 @@ def tiff_options(meta: dict[str, Any], dimensions: int) -> dict[str, Any]:
         "metadata": None,
         "software": "Pyrite",
     }
+    if found := meta.get("real_pixels"):
+        options["description"] = f"synthetic: {found}"
     if meta["pixel_size"] and meta["unit"] in MILLIMETRES:
         per_centimetre = 10 / (meta["pixel_size"] * MILLIMETRES[meta["unit"]])
         options |= {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}

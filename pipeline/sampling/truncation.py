@@ -10,14 +10,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from pipeline.models.base import GenerativeModel, StyledModel
+from pipeline.models.base import Sampler, StyledModel
 from pipeline.sampling.abilities import styled
 from pipeline.training.snapshots import with_latents
 
 
-def draw_truncated(
-    model: GenerativeModel, labels: Tensor, seeds: Tensor, truncation: float, batch: int
-) -> Iterator[Tensor]:
+def draw_truncated(model: Sampler, labels: Tensor, seeds: Tensor, truncation: float, batch: int) -> Iterator[Tensor]:
     """Images (n, C, H, W) float32 in [-1, 1] on the CPU, `batch` at a time; at truncation 1 those of `sample`.
 
     Args:

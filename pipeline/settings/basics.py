@@ -12,6 +12,7 @@ METHOD = {
     "prepare": 5,
     "annotate": 3,
     "cut_patches": 2,
+    "collect": 1,
     "train": 3,
     "generate": 1,
     "blend": 1,

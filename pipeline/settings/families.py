@@ -10,19 +10,62 @@ from pydantic import Field
 from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
 
-class Training(Strict):
-    """What every family has."""
+class GeneratorSettings(Strict):
+    """What a family can beside drawing its images, known without torch so that a run can be planned."""
 
-    # What a family can beside drawing its images, known without torch so that a run can be planned.
     has_styles: ClassVar[bool] = False
     """Its models are a StyledModel: truncation, style mixing."""
     draws_strips: ClassVar[bool] = False
     """Its models draw images of any width."""
+    real_pixels: ClassVar[str] = ""
+    """What of the training images is in what it makes; empty where that is only what it has learnt."""
 
     @property
     def draws_boxes(self) -> bool:
         """Whether the images of the model come with boxes."""
         return False
+
+
+class Untrained(GeneratorSettings):
+    """What every family has that makes images of training images, without any training."""
+
+    classes: Classes | None = None
+    """Images of these classes only; null is all."""
+
+
+class QuiltingSettings(Untrained):
+    """Image quilting (Efros & Freeman 2001): pieces of training images of a class, joined. Nothing is trained."""
+
+    real_pixels = "its images are pieces of training images, joined"
+
+    family: Literal["quilting"]
+    sources: Annotated[int, Field(ge=1, le=64)] = 6
+    """Training images of the class that an image is put together from; fewer where there are fewer."""
+    patch: Annotated[float, Field(ge=0.1, le=1)] = 0.375
+    """Side of a piece, as a share of the image's shorter side."""
+    overlap: Annotated[float, Field(gt=0, le=0.5)] = 0.25
+    """By how much pieces overlap, as a share of a piece's side."""
+    tolerance: Annotated[float, Field(ge=0)] = 0.1
+    """A piece is any whose overlap differs by at most this share more than the best one's; 0.1 in the paper."""
+
+
+class WarpSettings(Untrained):
+    """Each image is a training image of the class, smoothly bent, shifted and a little brighter or darker. Nothing is
+    trained."""
+
+    real_pixels = "its images are training images, bent and shifted"
+
+    family: Literal["warp"]
+    bend: Annotated[float, Field(ge=0, le=0.1)] = 1 / 16
+    """The farthest that a pixel is moved by the bending, as a share of the shorter side."""
+    shift: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """The farthest shift along either axis, as a share of the shorter side; what comes in is mirrored."""
+    contrast: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Contrast changes by up to this share, brightness by up to half of it."""
+
+
+class Training(GeneratorSettings):
+    """What every family has that is trained."""
 
     total_images: Count = 200_000
     """Real images shown in all; the one budget."""
@@ -188,6 +231,39 @@ class StyleGAN2ADASettings(Training):
     """Compute activations again in the backward pass: less memory, about a third more time."""
 
 
+class ProjectedGANSettings(Training):
+    """Projected GAN (Sauer et al. 2021): it judges images by what a network trained on photographs sees in them, and
+    draws around coarse pictures of the training images."""
+
+    real_pixels = "its images follow 8 x 8 grey values of a training image each, which the model keeps"
+
+    family: Literal["projected_gan"]
+    batch: Several = 16
+    """Images an update, over all devices."""
+    lr_schedule: Literal["none", "cosine"] = "cosine"
+    """How learning rates fall over the training."""
+    lr_warmup_images: Whole = 500
+    """Images over which learning rates rise from zero."""
+    ema_half_life_images: Positive = 1000
+    """Half-life, in images, of the averaged weights that images are drawn from."""
+    z_dim: Count = 32
+    """Channels of the noise that an image begins with, at 4 pixels."""
+    generator_channels: Count = 16
+    """Channels of the generator at full resolution; doubled at every halving up to `most_channels`."""
+    most_channels: Count = 128
+    """Most channels of the generator at any resolution."""
+    discriminator_channels: Count = 64
+    """Channels of each discriminator."""
+    noise_strength: Annotated[float, Field(ge=0)] = 0.3
+    """Weight of the noise at each resolution before training."""
+    learning_rate: Positive = 2e-3
+    """Adam step of generator and discriminators."""
+    beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """First Adam moment; the second is 0.99."""
+    layout_weight: Annotated[float, Field(ge=0)] = 2.5
+    """Weight of the squared difference between an image's coarse grey values and those it was asked for."""
+
+
 class DDPMSettings(Training):
     """Denoising diffusion (Ho et al. 2020; Nichol & Dhariwal 2021) with a fast sampler (Lu et al. 2022)."""
 
@@ -243,17 +319,25 @@ class DDPMSettings(Training):
 
 
 ModelSettings = Annotated[
-    DCGANSettings | CGANSettings | WGANGPSettings | StyleGAN2ADASettings | DDPMSettings, Field(discriminator="family")
+    DCGANSettings
+    | CGANSettings
+    | WGANGPSettings
+    | StyleGAN2ADASettings
+    | DDPMSettings
+    | ProjectedGANSettings
+    | QuiltingSettings
+    | WarpSettings,
+    Field(discriminator="family"),
 ]
 
-FAMILY_SETTINGS: dict[str, type[Training]] = {
-    get_args(c.model_fields["family"].annotation)[0]: c
-    for c in (DCGANSettings, CGANSettings, WGANGPSettings, StyleGAN2ADASettings, DDPMSettings)
+FAMILY_SETTINGS: dict[str, type[Training | Untrained]] = {
+    get_args(c.model_fields["family"].annotation)[0]: c for c in get_args(get_args(ModelSettings)[0])
 }
 STYLED = tuple(name for name, of in FAMILY_SETTINGS.items() if of.has_styles)
 STRIPS = tuple(name for name, of in FAMILY_SETTINGS.items() if of.draws_strips)
+UNTRAINED = tuple(name for name, of in FAMILY_SETTINGS.items() if issubclass(of, Untrained))
 
 
-def model_settings(values: dict[str, Any]) -> Training:
+def model_settings(values: dict[str, Any]) -> Training | Untrained:
     """The settings of one entry of `models`, in the class of its family."""
     return FAMILY_SETTINGS[values["family"]](**values)

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from pipeline.settings.basics import Strict
 from pipeline.settings.datasets import Dataset
-from pipeline.settings.families import FAMILY_SETTINGS, Training
+from pipeline.settings.families import FAMILY_SETTINGS, Training, Untrained
 from pipeline.settings.loading import Settings
 
 WIDTH = 120
@@ -48,9 +48,9 @@ def _setting(name: str, field: FieldInfo, depth: int) -> Iterator[str]:
             yield from _value(name, field, depth)
 
 
-def _family(family: str, of: type[Training]) -> Iterator[str]:
-    """A family's entry; what all families have stands in the first, and where the default is another one."""
-    first = family == next(iter(FAMILY_SETTINGS))
+def _family(family: str, of: type[Training | Untrained]) -> Iterator[str]:
+    """A family's entry; what all have that are trained stands in the first, and where the default is another one."""
+    first = family == next(iter(FAMILY_SETTINGS)) or issubclass(of, Untrained)
     common = Training.model_fields
     own = {n for n, f in of.model_fields.items() if n not in common or first or f.default != common[n].default}
     yield from _comment(f"{of.__doc__}{'' if first else ' And what `dcgan` has down to `classes`.'}", 2)

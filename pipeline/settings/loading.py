@@ -35,7 +35,7 @@ class Settings(Strict):
     results: Annotated[Folder, AfterValidator(_at_home)] = "results"
     """Folder of everything that is made."""
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)] = [0]
-    """One generator is trained for each."""
+    """One generator of each model is made for each."""
     device: Device = "auto"
     """Where jobs compute: `auto` is an NVIDIA card that can be used, else the CPU; `mps` is Apple's, which nobody has
     tried yet. The environment variable PYRITE_DEVICE overrides it. Changing it does nothing again."""

@@ -21,7 +21,7 @@ from pipeline.settings.basics import (
     Whole,
     distinct,
 )
-from pipeline.settings.families import STRIPS, STYLED
+from pipeline.settings.families import STRIPS, STYLED, UNTRAINED
 
 
 class Generate(Strict):
@@ -58,7 +58,7 @@ class Sweep(Strict):
 
 
 class Interpolation(Strict):
-    """A film from one image to another and back, as frames, GIF and MP4. Of every family."""
+    """A film from one image to another and back, as frames, GIF and MP4. Of every family that is trained."""
 
     frames: Several = 8
     """Images from the one to the other, both among them."""
@@ -212,6 +212,8 @@ def generate_of(generate: Generate, family: str) -> Generate:
 
 def gallery_of(gallery: Gallery, family: str) -> Gallery | None:
     """The parts of the gallery that a family can draw, the others left out; None where no part remains."""
+    if family in UNTRAINED:  # between two of their images there is no way
+        return None
     cannot = (set() if family in STYLED else {"sweep", "mixing"}) | (set() if family in STRIPS else {"strips"})
     drawn = gallery.model_copy(update=dict.fromkeys(cannot))
     return drawn if any((drawn.sweep, drawn.interpolation, drawn.mixing, drawn.strips)) else None

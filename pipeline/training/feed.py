@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 
@@ -19,6 +20,7 @@ from pipeline.models.layouts import covered, padded
 from pipeline.settings import ImageSpec, UserError
 from pipeline.training.layouts import layouts_of
 
+AT_ONCE = 64  # images
 RESIDENT = 0.25  # share of the free memory that the training images may take
 
 
@@ -132,6 +134,12 @@ class Feed:
         else:
             images = augment(images, self.symmetry, draws)
         return Batch(images, self.labels[places], derive(seed, step, 1), part, masks)
+
+    def every(self) -> Iterator[Tensor]:
+        """All training images in their order, AT_ONCE at a time, (n, C, H, W) float32 in [-1, 1], unflipped."""
+        for positions in np.split(np.arange(len(self.rows)), range(AT_ONCE, len(self.rows), AT_ONCE)):
+            places = torch.from_numpy(positions).to(self.device)
+            yield normalise(self.source.take(positions, places), self.maximum)
 
     def class_images(self, label: int, count: int) -> Tensor:
         """The first `count` training images of a class, (n, C, H, W) float32 in [-1, 1], unflipped."""

@@ -115,6 +115,7 @@ class Run:
             assert isinstance(model, Boxed)  # `model_spec` gives boxes to no other family
             model.keep_layouts(self.feed.labels.tolist(), self.feed.layouts)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
+        self.model.keep_images(self.feed.every(), self.feed.labels)
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.checkpoints = Checkpoints(state, _identity(settings, data, self.spec, seed))

@@ -1,4 +1,4 @@
-"""A trained generator as files: averaged weights (safetensors) and their recipe (JSON)."""
+"""A generator as files: averaged weights, or training images, (safetensors) and their recipe (JSON)."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from torch import Tensor
 import pipeline.models
 from pipeline.base.device import amp_dtype, best_device, device_name, precision_name
 from pipeline.base.files import read_json, write_whole
-from pipeline.models.base import GenerativeModel
-from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training, UserError
+from pipeline.models.base import GenerativeModel, Sampler
+from pipeline.models.untrained import Recombination
+from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training, Untrained, UserError
 
 VERSION = 1
 WEIGHTS, RECIPE, LAST = "model.safetensors", "model.json", "last.safetensors"
@@ -49,12 +50,7 @@ def save(
     last = safetensors.torch.save(averaged_weights(model))
     seen = images if best is None else min(best[1], images)
     earlier = seen < images
-    payload = safetensors.torch.save(best_weights) if earlier else last
-    recipe = {
-        "version": VERSION,
-        "settings": model.settings.model_dump(mode="json"),
-        "spec": model.spec.described(),
-        "seed": seed,
+    training = {
         "images_seen": seen,
         "images_trained": images,
         "held_out_kid": best and best[0],
@@ -63,23 +59,49 @@ def save(
         "seconds": round(seconds, 1),
         "device": device_name(model.device),
         "precision": precision_name(model.amp),
+    }
+    payload = safetensors.torch.save(best_weights) if earlier else last
+    _write(out, payload, _recipe(model, seed, data, payload) | training, last if earlier else None)
+
+
+def save_untrained(model: Recombination, out: Path, seed: int, data: dict[str, Any]) -> None:
+    """Write `model.safetensors`, which holds training images, and `model.json`, which says so, into `out`.
+
+    Args and error as of `save`.
+    """
+    payload = safetensors.torch.save(averaged_weights(model))
+    _write(out, payload, _recipe(model, seed, data, payload))
+
+
+def _recipe(model: Sampler, seed: int, data: dict[str, Any], payload: bytes) -> dict[str, Any]:
+    real = model.settings.real_pixels
+    return {
+        "version": VERSION,
+        "settings": model.settings.model_dump(mode="json"),
+        "spec": model.spec.described(),
+        "seed": seed,
+        **({"real_pixels": real} if real else {}),
         "data": {key: data.get(key) for key in ("data_hash", "dtype", "scaling", "pixel_size", "unit")},
         "versions": versions(),
         "sha256": hashlib.sha256(payload).hexdigest(),
     }
+
+
+def _write(out: Path, payload: bytes, recipe: dict[str, Any], last: bytes | None = None) -> None:
     text = json.dumps(recipe, indent=2, ensure_ascii=False) + "\n"
     try:
+        out.mkdir(parents=True, exist_ok=True)
         (out / LAST).unlink(missing_ok=True)
-        if earlier:
+        if last is not None:
             write_whole(out / LAST, last)
         write_whole(out / WEIGHTS, payload)
         write_whole(out / RECIPE, text.encode())
     except OSError as error:
-        raise UserError(f"{out}: the trained model cannot be written ({os.strerror(error.errno or 0)})") from error
+        raise UserError(f"{out}: the model cannot be written ({os.strerror(error.errno or 0)})") from error
 
 
-def load(folder: Path) -> GenerativeModel:
-    """The trained model of a folder, ready to `sample`, in eval mode on the best device.
+def load(folder: Path) -> Sampler:
+    """The model of a folder, ready to `sample`, in eval mode on the best device.
 
     Its networks beside `ema` are untrained. Precision follows the settings and this machine.
 
@@ -91,14 +113,19 @@ def load(folder: Path) -> GenerativeModel:
     if hashlib.sha256(payload).hexdigest() != recipe["sha256"]:
         raise UserError(f"{folder / WEIGHTS}: damaged, its SHA-256 is not the one in {RECIPE}")
     settings, spec = _described(folder / RECIPE, recipe)
-    device = best_device()
-    model = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
+    if isinstance(settings, Untrained):
+        model: Sampler = pipeline.models.build_untrained(settings, spec)
+        device = model.device
+    else:
+        device = best_device()
+        trained = pipeline.models.build(settings, spec, amp_dtype(settings.precision, device))
+        trained.images_seen.fill_(read_json(folder / RECIPE, "images_seen")["images_seen"])
+        model = trained
     model.load_average(safetensors.torch.load(payload))
-    model.images_seen.fill_(recipe["images_seen"])
     return model.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
-def _described(path: Path, recipe: dict[str, Any]) -> tuple[Training, ImageSpec]:
+def _described(path: Path, recipe: dict[str, Any]) -> tuple[Training | Untrained, ImageSpec]:
     try:
         family = recipe["settings"]["family"]
         if family not in FAMILY_SETTINGS:
@@ -118,8 +145,8 @@ def read_recipe(folder: Path) -> dict[str, Any]:
     """
     for name in (WEIGHTS, RECIPE):
         if not (folder / name).is_file():
-            raise UserError(f"{folder}: not a trained model, {name} is missing")
-    recipe = read_json(folder / RECIPE, "version", "settings", "spec", "sha256", "images_seen", "data")
+            raise UserError(f"{folder}: not a model, {name} is missing")
+    recipe = read_json(folder / RECIPE, "version", "settings", "spec", "sha256", "data")
     if recipe["version"] != VERSION:
         raise UserError(f"{folder / RECIPE}: version {recipe['version']}, this program reads {VERSION}")
     return recipe
@@ -134,7 +161,7 @@ def parameters(model: GenerativeModel) -> dict[str, int]:
     }
 
 
-def averaged_weights(model: GenerativeModel) -> dict[str, Tensor]:
+def averaged_weights(model: Sampler) -> dict[str, Tensor]:
     """A copy of the module that images are drawn from, on the CPU, row-major."""
     model.settle()
     return {

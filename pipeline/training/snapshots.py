@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.base.files import write_whole
 from pipeline.base.seeds import derive
-from pipeline.models.base import GenerativeModel, latents
+from pipeline.models.base import Sampler, latents
 from pipeline.training import grids
 from pipeline.training.ahead import ahead
 
@@ -19,7 +19,7 @@ COLUMNS = 8  # images of a class in a grid; more where there is one class
 ROWS = 16  # classes in a grid
 
 
-def draw(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> Tensor:
+def draw(model: Sampler, labels: Tensor, seeds: Tensor, batch: int) -> Tensor:
     """Images of the averaged weights, (N, C, H, W) float32 in [-1, 1] on the CPU, drawn `batch` at a time.
 
     Args:
@@ -29,13 +29,13 @@ def draw(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> T
     return torch.cat([model.draw(some, z).cpu() for some, z in with_latents(model, labels, seeds, batch)])
 
 
-def with_latents(model: GenerativeModel, labels: Tensor, seeds: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
+def with_latents(model: Sampler, labels: Tensor, seeds: Tensor, batch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Labels and latents, `batch` at a time; the next ones are drawn on the CPU while these are made use of."""
     numbers = ahead(lambda some: latents(some, model.latent_length), seeds.split(batch))
     return zip(labels.split(batch), numbers, strict=True)
 
 
-def draw_classes(model: GenerativeModel, batch: int) -> dict[str, Tensor]:
+def draw_classes(model: Sampler, batch: int) -> dict[str, Tensor]:
     """The fixed grid: (n, C, H, W) float32 in [-1, 1] by class name, of the first ROWS classes.
 
     The seeds depend on the class and the image's number alone, so that grids of all moments and models compare.

@@ -45,6 +45,7 @@ RECIPES = {
         "ada_target": 0,
         "ema_half_life_images": 1000,
     },
+    "projected_gan": {"total_images": 3000},
     "ddpm": {
         "total_images": 2000,
         "channels": 16,

@@ -10,6 +10,13 @@ TINY = {
     "wgan_gp": {"z_dim": 8, "channels": 16, "critic_steps": 2},
     "cgan": {"z_dim": 8, "generator_channels": 8, "discriminator_channels": 8},
     "stylegan2_ada": {"z_dim": 8, "w_dim": 8, "channel_base": 128, "channel_max": 16, "r1_every": 2},
+    "projected_gan": {
+        "z_dim": 8,
+        "generator_channels": 8,
+        "most_channels": 16,
+        "discriminator_channels": 16,
+        "lr_warmup_images": 0,
+    },
     "ddpm": {
         "channels": 8,
         "multipliers": [1, 2],

@@ -203,3 +203,20 @@ def test_hostile_names_stay_text_in_the_sentence():
     assert "<script>" not in text
     assert "&lt;script&gt;" in text
     assert "&lt;b&gt;" in text
+
+
+@pytest.mark.parametrize(
+    ("untrained", "beaten"),
+    [({"quilt"}, "<b>b</b> and <b>c</b>"), ({"quilt", "b"}, "<b>c</b>"), ({"c"}, None), (set(), None)],
+)
+def test_trained_generators_that_lose_to_what_costs_nothing_are_named(untrained, beaten):
+    """`a` is closer, and `near` cannot be told apart."""
+    scores = frechet(real=score(1), a=score(2), quilt=score(4), near=score(4.1), b=score(6), c=score(9))
+    rankings = findings.overall(scores, ["a", "quilt", "near", "b", "c"])
+    end = "and costs nothing: it puts real pixels together, without any training."
+    said = [f"<b>quilt</b> is closer than {beaten}, {end}"] if beaten else []
+    assert [str(s) for s in findings.no_closer(rankings, untrained)] == said
+
+
+def test_nothing_is_said_of_what_costs_nothing_where_nothing_was_measured():
+    assert findings.no_closer([], {"quilt"}) == []

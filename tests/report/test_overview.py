@@ -38,3 +38,10 @@ def test_where_nothing_overlaps_it_is_said_which_images_were_compared():
     none = {"images": 0, "of": 40, "pairs": 0, "crossing": 0, "leak": 0.0, "leak_at_random": 0.0}
     said = "No two source images of one size overlap; images of different sizes were not compared."
     assert overview._overlaps(none) == said
+
+
+def test_generators_without_training_are_told_by_what_they_hold():
+    models = {"q": {"family": "quilting"}, "c": {"family": "cgan", "total_images": 100, "batch": 4}}
+    rows = overview.generators(models, {"q": [Path("nowhere")], "c": [Path("nowhere")]}, 10)
+    assert [row["real_pixels"] for row in rows] == ["its images are pieces of training images, joined", ""]
+    assert [row["images"] for row in rows] == ["–", "100"]

@@ -15,12 +15,12 @@ import pytest
 
 from pipeline.downstream.arms import SyntheticSet
 from pipeline.downstream.registry import TASKS
-from pipeline.settings import FAMILY_SETTINGS, STRIPS, STYLED
+from pipeline.settings import STRIPS, STYLED
 
 ROOT = Path(__file__).resolve().parents[2]
 # One core: other tests run on the others, and threads that wait for each other took eight times the processor's time.
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", "--configfile"]
-TINY = [str(ROOT / "config" / "config.yaml"), str(ROOT / "config" / "quick.yaml")]
+TINY = [str(ROOT / "config" / f"{name}.yaml") for name in ("config", "all-families", "quick")]
 
 
 def arms(models):
@@ -137,11 +137,18 @@ def test_a_changed_setting_reruns_what_depends_on_it_and_nothing_else(results, c
 
 
 def test_shots_are_data_sets_of_their_own_generators_included(tmp_path):
-    families = len(FAMILY_SETTINGS)
-    assert planned(tmp_path / "results", "datasets.polycrystals.shots=[5,10]") == {
+    families = len(MODELS)
+    assert planned(tmp_path / "results", f"{CHOSEN} datasets.polycrystals.shots=[5,10]") == {
         "draw_voronoi": 2, "prepare": 2, "train": 2 * families, "generate": 2 * families, "gallery": 2 * families,
-        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * len(arms(FAMILY_SETTINGS)),
+        "evaluate_real": 2, "evaluate": 2 * families, "detect": 2 * len(arms(MODELS)),
         "compare_detectors": 2, "write_report": 1,
+    }  # fmt: skip
+
+
+def test_a_generator_without_training_is_not_trained_and_has_no_gallery(tmp_path):
+    jobs, more = (planned(tmp_path / "results", settings) for settings in ("", "models.free.family=quilting"))
+    assert {rule: more[rule] - jobs.get(rule, 0) for rule in more if more[rule] != jobs.get(rule)} == {
+        "collect": 1, "generate": 1, "evaluate": 1, "detect": 2,
     }  # fmt: skip
 
 

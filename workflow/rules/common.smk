@@ -14,6 +14,7 @@ from pipeline.downstream.registry import TASKS
 from pipeline.settings import (
     METHOD,
     STYLED,
+    UNTRAINED,
     UserError,
     families,
     gallery_of,
@@ -49,6 +50,8 @@ MODELS = list(SETTINGS.models)
 DRAW_BOXES = [name for name, model in SETTINGS.models.items() if model.draws_boxes]
 DRAW_NONE = [name for name in MODELS if name not in DRAW_BOXES]
 FAMILIES = {name: model.family for name, model in SETTINGS.models.items()}
+WITHOUT_TRAINING = [name for name in MODELS if FAMILIES[name] in UNTRAINED]
+TRAINED = [name for name in MODELS if name not in WITHOUT_TRAINING]
 GALLERIES = {
     name: gallery_of(SETTINGS.gallery, family) for name, family in FAMILIES.items()
 }
@@ -153,14 +156,14 @@ wildcard_constraints:
     weights="|".join(re.escape(of.file) for of in WEIGHTS.values()),
 
 
-def every_run(pattern):
+def every_run(pattern, of=MODELS):
     return [
         file
         for dataset in DATASETS
         for file in expand(
             pattern,
             dataset=dataset,
-            model=SETTINGS.models_of(dataset),
+            model=[name for name in SETTINGS.models_of(dataset) if name in of],
             seed=SETTINGS.seeds,
         )
     ]

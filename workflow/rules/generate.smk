@@ -19,9 +19,9 @@ rule generate:
         model=either(DRAW_NONE),
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: lambda w: 1 if w.model in WITHOUT_TRAINING else 8
     resources:
-        gpu=1,
+        gpu=lambda w: 0 if w.model in WITHOUT_TRAINING else 1,
         mem_mb=8000,
         runtime=240,
     params:

@@ -14,6 +14,8 @@ rule train:
         "<results>/logs/{dataset}/{model}-s{seed}/train.log",
     benchmark:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/train.tsv"
+    wildcard_constraints:
+        model=either(TRAINED),
     conda:
         ENVIRONMENT
     threads: 8
@@ -28,6 +30,33 @@ rule train:
         state=f"{SETTINGS.results}/state/{{dataset}}/{{model}}/seed-{{seed}}",
     script:
         "../scripts/train.py"
+
+
+# For a generator without training: it holds the training images that its own are made of.
+rule collect:
+    input:
+        real=REAL,
+    output:
+        images=f"{RUN}/model.safetensors",
+        description=f"{RUN}/model.json",
+    log:
+        "<results>/logs/{dataset}/{model}-s{seed}/collect.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/{model}-s{seed}/collect.tsv"
+    wildcard_constraints:
+        model=either(WITHOUT_TRAINING),
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        method=METHOD["collect"],
+        settings=lambda w: SETTINGS.models[w.model].model_dump(),
+        journal=journal("{dataset}/{model}/seed-{seed}/train"),
+    script:
+        "../scripts/collect.py"
 
 
 rule train_all:

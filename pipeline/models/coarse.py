@@ -1,0 +1,82 @@
+"""Coarse pictures: grey values of training images on a few pixels, which tell a network what is where.
+
+A network that draws texture around one has the variety of the training images at that size from the start, and only
+what is finer is left to learn.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.models.untrained import FLIPS, MOVES
+
+NUMBERS = 3 + MOVES  # standard normal numbers that a coarse picture is chosen and moved by
+WAVES = 4  # pixels of the smooth noise that is added, on the shorter side
+SHIFT = 1 / 8  # of a side: the farthest that a picture is moved along either axis
+NOISE = 0.05  # its deviation, where black to white is 2
+
+
+class CoarseBook(nn.Module):
+    """The coarse pictures of the training images, from which those of drawn images are taken.
+
+    They are in the model's weights as one table, so that nothing but the model is needed to draw. Nothing is learnt.
+    A book without pictures gives mid-gray ones.
+    """
+
+    def __init__(self, channels: int, height: int, width: int, symmetry: str):
+        super().__init__()
+        self.shape, self.symmetry = (channels, height, width), symmetry
+        short = min(height, width)
+        self.waves = (channels, WAVES * height // short, WAVES * width // short)
+        self.set_extra_state(torch.zeros(0, 1 + channels * height * width))
+
+    def write(self, images: Tensor, labels: Tensor) -> None:
+        """Fill the book with the means of images (n, C, H, W) on its pixels, and their labels (n,) int64."""
+        coarse = F.adaptive_avg_pool2d(images, self.shape[1:])
+        self.set_extra_state(torch.cat([labels[:, None].to(coarse), coarse.flatten(1)], 1))
+
+    def get_extra_state(self) -> Tensor:
+        return self.table
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.table = state.detach().to("cpu", torch.float32)
+        self.rows = {int(k): (self.table[:, 0] == k).nonzero()[:, 0] for k in self.table[:, 0].unique()}
+
+    @property
+    def numbers(self) -> int:
+        """Standard normal numbers that a picture is made of."""
+        return NUMBERS + self.waves[0] * self.waves[1] * self.waves[2]
+
+    def ask(self, labels: Tensor, numbers: Tensor) -> Tensor:
+        """Coarse pictures (N, C, h, w) in [-1, 1]: those of training images of the classes, under an element of the
+        symmetry's group, shifted by up to SHIFT of a side either way, with a little smooth noise.
+
+        Args:
+            labels: (N,) int64.
+            numbers: (N, self.numbers) standard normal.
+        """
+        chosen, waves = numbers.split([NUMBERS, numbers.shape[1] - NUMBERS], 1)
+        chances = torch.special.ndtr(chosen.cpu().double())
+        pictures = [self._picture(k, row) for k, row in zip(labels.tolist(), chances, strict=True)]
+        shifts = (2 * chances[:, -2:] - 1).to(numbers)
+        smooth = F.interpolate(waves.unflatten(1, self.waves), self.shape[1:], mode="bilinear", align_corners=False)
+        return (_shifted(torch.stack(pictures).to(numbers), shifts) + NOISE * smooth).clamp(-1, 1)
+
+    def _picture(self, label: int, chances: Tensor) -> Tensor:
+        rows = self.rows.get(label)
+        if rows is None:
+            return torch.zeros(self.shape)
+        picture = self.table[rows[min(int(chances[0] * len(rows)), len(rows) - 1)], 1:].view(self.shape)
+        for move, chance in zip(FLIPS[self.symmetry], chances[1:].tolist(), strict=False):
+            picture = move(picture) if chance < 0.5 else picture
+        return picture
+
+
+def _shifted(pictures: Tensor, shifts: Tensor) -> Tensor:
+    """Pictures (N, C, h, w) moved by SHIFT times `shifts` (N, 2) in [-1, 1] of their sides; mirrored beyond them."""
+    moves = torch.eye(2, 3).to(shifts).repeat(len(shifts), 1, 1)
+    moves[:, :, 2] = 2 * SHIFT * shifts  # the grid's sides are from -1 to 1
+    grid = F.affine_grid(moves, list(pictures.shape), align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)

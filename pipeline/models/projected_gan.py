@@ -1,0 +1,126 @@
+"""Projected GAN: discriminators that see through a frozen network, a light generator, coarse pictures of real images.
+
+Sauer et al. 2021 (projected discriminators), Liu et al. 2021 (generator), Zhao et al. 2020 (differentiable
+augmentation), Miyato & Koyama 2018 (projection of the class), Lim & Ye 2017 (hinge). The generator draws around a
+coarse picture, 8 x 8 grey values of a training image of the class, moved a little: without, every class of a small set
+collapsed to one image. So a model holds the coarse pictures of its training images, and `model.json` says so.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pipeline.models import ema, losses
+from pipeline.models.ada import blit
+from pipeline.models.base import GenerativeModel, slerp
+from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.projected_discriminator import SCALES, STATISTICS, Discriminator, Projector
+from pipeline.models.projected_generator import Generator
+from pipeline.settings import ImageSpec, ProjectedGANSettings
+
+SHIFT = 1 / 8  # of a side: the farthest that the augmentation moves an image
+TONE = 0.3  # the most that it adds to the brightness (black to white is 2), and changes the contrast by
+
+
+class ProjectedGAN(GenerativeModel):
+    """The family `projected_gan`.
+
+    An update is a step of the generator, then one of the discriminators, which judge the features of the same images:
+    one pass of the fakes through generator and frozen network serves both.
+    """
+
+    features = "imagenet"
+
+    def __init__(self, settings: ProjectedGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
+        super().__init__(settings, spec, amp)
+        self.generator = Generator(settings, spec)
+        self.projector = Projector(spec)
+        sides = [self.projector.enlarged * min(spec.height, spec.width) // scale for scale in SCALES]
+        self.discriminator = Discriminator(settings.discriminator_channels, len(spec.classes), sides)
+        self.ema = ema.averaged_copy(self.generator)
+        self.latent_length = self.generator.length
+        rate, betas = settings.learning_rate, (settings.beta1, 0.99)
+        self.optimizers = {
+            "G": torch.optim.Adam(self.generator.parameters(), rate, betas, fused=True),
+            "D": torch.optim.Adam(self.discriminator.parameters(), rate, betas, fused=True),
+        }
+
+    def keep_images(self, images: Iterator[Tensor], labels: Tensor) -> None:
+        parts = [F.adaptive_avg_pool2d(part, self.generator.book.shape[1:]) for part in self._centring(images)]
+        for network in (self.generator, self.ema):
+            network.book.write(torch.cat(parts).cpu(), labels.cpu())
+
+    def _centring(self, images: Iterator[Tensor]) -> Iterator[Tensor]:
+        """All parts, after the features have been centred on the first of them."""
+        first = []
+        for part in images:
+            first.append(part)
+            if sum(map(len, first)) >= STATISTICS:
+                break
+        if first:
+            self.projector.centre(torch.cat(first))
+        yield from first
+        yield from images
+
+    def train_step(self, batch: Batch) -> dict[str, Tensor]:
+        drawn: deque[list[Tensor]] = deque()
+        scalars = self.descend("G", partial(self._generator_loss, drawn), batch)
+        scalars |= self.descend("D", partial(self._discriminator_loss, drawn), batch)
+        self.average(self.generator)
+        return scalars
+
+    def _generator_loss(self, drawn: deque[list[Tensor]], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        latents = part.draws.normal(self.latent_length)
+        noise, numbers = latents.tensor_split([self.latent_length - self.generator.book.numbers], 1)
+        pictures = self.generator.book.ask(part.labels, numbers)
+        with self.autocast():
+            fake = self.generator.render(part.labels, noise, pictures)
+            features = self.projector(augmented(fake, part.draws))
+            adversarial = torch.stack([-logits.mean() for logits in self.discriminator(features, part.labels)]).mean()
+        drawn.append([x.detach() for x in features])
+        apart = (F.adaptive_avg_pool2d(fake, pictures.shape[2:]) - pictures).square().mean()
+        return adversarial + self.settings.layout_weight * apart, {"loss/G": adversarial, "loss/layout": apart}
+
+    def _discriminator_loss(self, drawn: deque[list[Tensor]], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+        with self.autocast():
+            with torch.no_grad():
+                features = self.projector(augmented(part.images, part.draws))
+            real, fake = (self.discriminator(x, part.labels) for x in (features, drawn.popleft()))
+        pairs = list(zip(real, fake, strict=True))
+        loss = torch.stack([losses.hinge_discriminator(*pair) for pair in pairs]).mean()
+        return loss, {
+            "loss/D": loss,
+            "logit/real": torch.cat(real, 1).mean(),
+            "logit/fake": torch.cat(fake, 1).mean(),
+            "saturation": torch.stack([losses.saturation(*pair, 1.0) for pair in pairs]).mean(),
+        }
+
+    def held_out(self, part: Part) -> dict[str, Tensor]:
+        return {"logit/held_out": torch.cat(self.discriminator(self.projector(part.images), part.labels), 1).mean()}
+
+    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+        return self.ema(labels, latents)
+
+    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        """As the contract says; the coarse picture is another training image's from the middle of the way on."""
+        noise = self.latent_length - self.generator.book.numbers
+        chosen = start if t < 0.5 else end
+        return torch.cat([slerp(start[:, :noise], end[:, :noise], t), chosen[:, noise:]], 1)
+
+
+def augmented(images: Tensor, draws: Draws) -> Tensor:
+    """Each image moved, brighter or darker, and with more or less contrast, differentiably (Zhao et al. 2020); what
+    moves in is mirrored."""
+    sides = images.shape[:1:-1]
+    shift = torch.stack([draws.integers(-round(SHIFT * side), round(SHIFT * side) + 1) for side in sides], 1)
+    still = torch.zeros_like(shift[:, 0])
+    brightness, contrast = (TONE * (2 * draws.uniform(1, 1, 1) - 1) for _ in range(2))
+    moved = blit(images, still, still, shift)
+    middle = moved.mean((1, 2, 3), keepdim=True)
+    return (moved - middle) * (1 + contrast) + middle + brightness

@@ -1,0 +1,98 @@
+"""The generator of `projected_gan`: gated up-blocks, skip-layer excitation, noise, and a coarse picture to begin with.
+
+Liu et al. 2021 (FastGAN: layout of the network, gated linear units, skip-layer excitation, noise), with a batch
+normalisation of its own for each class (de Vries et al. 2017). It begins with noise and a coarse picture, by
+convolutions: a dense beginning put one detail at one place of every image of a class.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from pipeline.models.base import start_grid
+from pipeline.models.coarse import CoarseBook
+from pipeline.models.layers import ConditionalBatchNorm, precision
+from pipeline.settings import ImageSpec, ProjectedGANSettings
+
+EXCITED = 3  # doublings between the features that excite and those that are excited (Liu et al. 2021, figure 3: 4)
+INSIDE = 0.98  # a coarse picture's values are drawn this far towards black and white: tanh never reaches them
+
+
+class Generator(nn.Module):
+    """Labels (N,) and latents (N, length) to images (N, C, H, W) in [-1, 1].
+
+    The latent holds the noise of every resolution, the coarsest first, and after it the numbers of the coarse picture.
+    """
+
+    def __init__(self, settings: ProjectedGANSettings, spec: ImageSpec):
+        super().__init__()
+        height, width, doublings = start_grid(spec, settings.family)
+        sizes = [(height << i, width << i) for i in range(doublings + 1)]
+        widths = [min(settings.generator_channels << i, settings.most_channels) for i in range(doublings + 1)][::-1]
+        classes = len(spec.classes)
+        self.book = CoarseBook(spec.channels, 2 * height, 2 * width, spec.symmetry)
+        self.noises = [(settings.z_dim, *sizes[0]), *((1, *size) for size in sizes[1:])]
+        self.start = Block(settings.z_dim + spec.channels, widths[0], classes)
+        self.ups = nn.ModuleList(Block(a, b, classes, settings.noise_strength) for a, b in itertools.pairwise(widths))
+        self.coarse = nn.Conv2d(spec.channels, widths[1], 1, bias=False)
+        self.excite = nn.ModuleList(Excitation(a, b) for a, b in zip(widths, widths[EXCITED:], strict=False))
+        self.image = nn.Conv2d(widths[-1], spec.channels, 3, padding=1)
+        self.length = sum(map(math.prod, self.noises)) + self.book.numbers
+
+    def forward(self, labels: Tensor, latents: Tensor) -> Tensor:
+        noise, numbers = latents.split([self.length - self.book.numbers, self.book.numbers], 1)
+        return self.render(labels, noise, self.book.ask(labels, numbers))
+
+    def render(self, labels: Tensor, noise: Tensor, pictures: Tensor) -> Tensor:
+        """The images of coarse pictures (N, C, h, w)."""
+        first, *noises = (
+            part.unflatten(1, shape)
+            for part, shape in zip(noise.split([*map(math.prod, self.noises)], 1), self.noises, strict=True)
+        )
+        x = self.start(torch.cat([first, F.avg_pool2d(pictures, 2)], 1), labels)
+        found = [x]
+        for i, (up, noise) in enumerate(zip(self.ups, noises, strict=True)):
+            x = up(F.interpolate(x, scale_factor=2.0, mode="nearest"), labels, noise)
+            if i == 0:
+                x = x + self.coarse(pictures)
+            if i + 1 >= EXCITED:
+                x = x * self.excite[i + 1 - EXCITED](found[i + 1 - EXCITED])
+            found.append(x)
+        with precision(x):
+            large = F.interpolate(INSIDE * pictures, x.shape[2:], mode="bilinear", align_corners=False)
+            return torch.tanh(self.image(x.to(self.image.weight.dtype)) + large.atanh())
+
+
+class Block(nn.Module):
+    """Convolution, class-conditional normalisation, noise, gated linear unit (Dauphin et al. 2017)."""
+
+    def __init__(self, inputs: int, outputs: int, classes: int, strength: float | None = None):
+        super().__init__()
+        self.convolution = nn.Conv2d(inputs, 2 * outputs, 3, padding=1, bias=False)
+        self.norm = ConditionalBatchNorm(2 * outputs, classes)
+        self.strength = None if strength is None else nn.Parameter(torch.full((2 * outputs, 1, 1), strength))
+        nn.init.orthogonal_(self.convolution.weight)
+
+    def forward(self, x: Tensor, labels: Tensor, noise: Tensor | None = None) -> Tensor:
+        x = self.norm(self.convolution(x), labels)
+        # Not F.glu, whose gradient has another memory layout, in which that of the normalisation is slow.
+        values, gates = (x if self.strength is None else x + self.strength * noise).chunk(2, 1)
+        return values * gates.sigmoid()
+
+
+class Excitation(nn.Module):
+    """Skip-layer excitation (Liu et al. 2021, eq. 1 and 2): factors in [0, 1] of finer channels by coarser features."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.squeeze = nn.Conv2d(inputs, outputs, 4)
+        self.factors = nn.Conv2d(outputs, outputs, 1)
+
+    def forward(self, coarse: Tensor) -> Tensor:
+        x = F.leaky_relu(self.squeeze(F.adaptive_avg_pool2d(coarse, 4)), 0.1)
+        return torch.sigmoid(self.factors(x))

@@ -1,0 +1,70 @@
+"""Coarse pictures: whose they are, how they are moved, and that they go with the model."""
+
+import pytest
+import torch
+
+from pipeline.models.coarse import MOVES, NUMBERS, SHIFT, CoarseBook
+
+
+def book(symmetry="none", height=8, width=8, channels=1):
+    """Class 0 has two dark images, class 1 one bright one."""
+    found = CoarseBook(channels, height, width, symmetry)
+    images = torch.tensor([-0.8, -0.4, 0.6])[:, None, None, None].expand(3, channels, 4 * height, 4 * width)
+    found.write(images, torch.tensor([0, 0, 1]))
+    return found
+
+
+def still(of, n):
+    """Numbers of pictures that are not moved and have no noise: the middle of each choice but those of moves."""
+    numbers = torch.zeros(n, of.numbers)
+    numbers[:, 1 : 1 + MOVES] = 5
+    return numbers
+
+
+def test_a_picture_is_of_an_image_of_its_class():
+    of = book()
+    labels = torch.tensor([0, 1, 0])
+    numbers = still(of, 3)
+    numbers[:, 0] = torch.tensor([-3.0, 0.0, 3.0])
+    pictures = of.ask(labels, numbers)
+    assert pictures.shape == (3, 1, 8, 8)
+    torch.testing.assert_close(pictures.mean((1, 2, 3)), torch.tensor([-0.8, 0.6, -0.4]))
+
+
+@pytest.mark.parametrize(("symmetry", "views"), [("none", 1), ("horizontal", 2), ("both", 4), ("dihedral", 8)])
+def test_pictures_are_turned_as_the_symmetry_allows(symmetry, views):
+    of = CoarseBook(1, 8, 8, symmetry)
+    of.write(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1, torch.tensor([0]))
+    numbers = still(of, 8)
+    for k in range(8):
+        numbers[k, 1 : 1 + MOVES] = torch.tensor([5.0 if k >> i & 1 else -5.0 for i in range(MOVES)])
+    pictures = of.ask(torch.zeros(8, dtype=torch.int64), numbers)
+    assert len({picture.numpy().tobytes() for picture in pictures}) == views
+
+
+def test_a_picture_moves_by_as_much_as_it_says():
+    of = CoarseBook(1, 8, 16, "none")
+    ramp = torch.linspace(-0.8, 0.8, 16)[None, None, None].expand(1, 1, 8, 16)
+    of.write(ramp, torch.tensor([0]))
+    numbers = still(of, 3)
+    numbers[:, NUMBERS - 2] = torch.tensor([-9.0, 0.0, 9.0])  # along x: all the way, not at all, all the way back
+    pictures = of.ask(torch.zeros(3, dtype=torch.int64), numbers)
+    moved = (pictures[:, 0, 4, 7] - ramp[0, 0, 4, 7]) / (1.6 / 15)
+    torch.testing.assert_close(moved, torch.tensor([-1.0, 0.0, 1.0]) * SHIFT * 16, rtol=0, atol=1e-3)
+
+
+def test_noise_is_smooth_and_small():
+    of = CoarseBook(3, 8, 16, "none")
+    numbers = torch.randn(200, of.numbers, generator=torch.Generator().manual_seed(0))
+    pictures = of.ask(torch.zeros(200, dtype=torch.int64), numbers)  # an empty book: mid-gray
+    assert pictures.shape == (200, 3, 8, 16)
+    assert 0.02 < pictures.std() < 0.05
+    assert pictures.diff(dim=3).std() < 0.7 * pictures.std()
+
+
+def test_the_book_is_in_the_state_whatever_its_number_of_images():
+    of, other = book(), CoarseBook(1, 8, 8, "none")
+    other.load_state_dict(of.state_dict())
+    numbers = torch.randn(4, of.numbers, generator=torch.Generator().manual_seed(1))
+    labels = torch.tensor([0, 1, 1, 0])
+    assert torch.equal(of.ask(labels, numbers), other.ask(labels, numbers))

@@ -1,0 +1,20 @@
+from pathlib import Path
+
+from pipeline.base.job import job
+from pipeline.data.image_set import ImageSet
+from pipeline.settings import model_settings
+from pipeline.tracking.stages import training
+
+with job(snakemake.log[0]):
+    from pipeline.training.collect import collect  # after the log is open: torch takes seconds
+
+    w, p = snakemake.wildcards, snakemake.params
+    data = Path(snakemake.input.real[0]).parent
+    with training(p.journal, w.dataset, w.model, int(w.seed), p.settings, ImageSet.open(data).meta) as journal:
+        collect(
+            model_settings(p.settings),
+            data=data,
+            out=Path(snakemake.output.images).parent,
+            seed=int(w.seed),
+            journal=journal,
+        )
