@@ -54,7 +54,7 @@ class Experiment:
             "version": self.version,
             "arm": self.arm.name,
             "baseline": self.baseline.arm if self.baseline else None,
-            "settings": self.settings.model_dump(exclude={"seeds"}),
+            "settings": self.settings.model_dump(exclude={"repetitions"}),
             "sets": [sha256(of.path / name) for of in (self.real, *self.synthetic) for name in self.task.files],
         }
 
@@ -71,7 +71,7 @@ def run_arm(
     dataset: str,
     journal=None,
 ) -> None:
-    """Train and judge `settings.seeds` detectors on what the arm may see.
+    """Train and judge `settings.repetitions` detectors on what the arm may see.
 
     Every arm takes the same number of optimiser steps. Repetition s has the same initial weights and, place for place,
     the same real images, turned and augmented alike, in every arm of one augmentation and sampling
@@ -121,7 +121,7 @@ def _detectors(run: Experiment, data: Dataset, cache: StepCache) -> tuple[Choice
     """What was chosen, the test set, and every repetition; what the cache has is not done again."""
     task, settings = run.task, run.settings
     validation = task.validation_set(run.real, data.device)
-    total = settings.seeds + selection_runs(task, settings, run.arm, validation is not None)
+    total = settings.repetitions + selection_runs(task, settings, run.arm, validation is not None)
     with ExitStack() as stack:
         stack.enter_context(reproducible())
         stack.enter_context(memory_limit(f"{task.setting}.batch", settings.batch))
@@ -132,7 +132,7 @@ def _detectors(run: Experiment, data: Dataset, cache: StepCache) -> tuple[Choice
         choice = selector.choose(run.baseline, run.arm.real) if run.baseline else selector.baseline_arm(run.arm)
         test = task.test_set(run.real, run.dataset, data.device)  # not before: whatever was chosen, not by these
         repeat = partial(_repetition, run, train, choice.mix, test, validation)
-        return choice, test, [cache.run(f"seed {seed}", partial(repeat, seed)) for seed in range(settings.seeds)]
+        return choice, test, [cache.run(f"seed {seed}", partial(repeat, seed)) for seed in range(settings.repetitions)]
 
 
 def _train(run: Experiment, data: Dataset, tick: Callable[[int], object], mix: TrainingMix, seed: int) -> Any:

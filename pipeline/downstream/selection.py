@@ -66,7 +66,7 @@ class Selector:
         extra = np.arange(self.data.n_real if arm.duplicates else 0)
         choice = Choice(TrainingMix(extra, self.settings.ratios[0], arm.augmented, arm.balanced))
         if self.score is not None:  # as many as are judged: a weak baseline makes the comparison worthless
-            choice.validation = self._runs("", self.settings.seeds, choice.mix)
+            choice.validation = self._runs("", self.settings.repetitions, choice.mix)
         return choice
 
     def choose(self, baseline: ArmResult, real: bool) -> Choice:
@@ -97,7 +97,7 @@ class Selector:
 
     def _best(self, mixes: dict[tuple[float, Part], TrainingMix], notes: list[str]) -> Choice:
         scores = {
-            (ratio, part): self._runs(f"{ratio} {part[0]} {part[1]} ", self.settings.pilots, mix)
+            (ratio, part): self._runs(f"{ratio} {part[0]} {part[1]} ", self.settings.selection_runs, mix)
             for (ratio, part), mix in mixes.items()
         }
         best = max(scores, key=lambda candidate: rank(self.task.selection, scores[candidate]))
@@ -118,10 +118,10 @@ def selection_runs(task: Task, settings: DetectorSettings, arm: Arm, validation:
     if not validation:
         return 0
     if not arm.synthetic:
-        return settings.seeds
+        return settings.repetitions
     parts = task.parts(settings)
     candidates = len(parts) * (len(set(settings.ratios)) if arm.real else 1)
-    return (candidates * settings.pilots if candidates > 1 else 0) + any(name is not None for name, _ in parts)
+    return (candidates * settings.selection_runs if candidates > 1 else 0) + any(name is not None for name, _ in parts)
 
 
 def finite(ratio: float) -> float | None:

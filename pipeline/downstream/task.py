@@ -30,12 +30,12 @@ Train = Callable[[TrainingMix, int], Any]
 class DetectorSettings(Protocol):
     """The settings that all tasks have."""
 
-    seeds: int
+    repetitions: int
     steps: int
     batch: int
     learning_rate: float
     ratios: Sequence[float]
-    pilots: int
+    selection_runs: int
 
     def model_dump(self, *, exclude: set[str] | None = None) -> dict[str, Any]: ...
 

@@ -13,6 +13,7 @@ RENAMED = {
         "schedule": "noise_schedule",
     },
     "evaluate": {"domain": "class_feature_steps"},
+    "detect": {"seeds": "repetitions", "pilots": "selection_runs", "keep": "keep_fractions"},
 }
 """New names by section and old name."""
 

@@ -126,7 +126,7 @@ class Evaluate(Strict):
 
 
 class Detect(Strict):
-    seeds: Annotated[int, Field(ge=2, le=1000)] = 10
+    repetitions: Annotated[int, Field(ge=2, le=1000)] = 10
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 1500
     """Optimiser steps of a detector, the same in every arm."""
@@ -140,7 +140,9 @@ class Detect(Strict):
     """Channels of ResNet-18's first stage; 64 in the paper."""
     ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0, 2.0]
     """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
-    keep: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(distinct)] = [
+    keep_fractions: Annotated[
+        list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(distinct)
+    ] = [
         1.0,
         0.5,
     ]
@@ -151,8 +153,8 @@ class Detect(Strict):
         "nearest",
     ]
     """What the best are, to a detector of the real training images: `confidence`, it is surest of the class asked for;
-    `nearest`, they look to it most like training images of that class. Chosen like `keep`, for shares below 1."""
-    pilots: Annotated[int, Field(ge=1, le=1000)] = 2
+    `nearest`, they look to it most like training images of that class. Chosen as `keep_fractions` is, below 1."""
+    selection_runs: Annotated[int, Field(ge=1, le=1000)] = 2
     """Trainings of each ratio with each filter and share to choose by, with seeds of their own. A single candidate
     needs none."""
 
@@ -163,7 +165,7 @@ class DetectBoxes(Strict):
     detector: Literal["small", "fasterrcnn", "retinanet", "fcos"] = "small"
     """`small`: written here, trains on a processor in minutes; the others are torchvision's on a ResNet-50, with random
     weights, for a GPU."""
-    seeds: Annotated[int, Field(ge=2, le=1000)] = 5
+    repetitions: Annotated[int, Field(ge=2, le=1000)] = 5
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 2000
     """Optimiser steps of a detector, the same in every arm."""
@@ -177,7 +179,7 @@ class DetectBoxes(Strict):
     """Of `small`: channels of the first stage of its ResNet-18."""
     ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0]
     """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
-    pilots: Annotated[int, Field(ge=1, le=1000)] = 2
+    selection_runs: Annotated[int, Field(ge=1, le=1000)] = 2
     """Trainings of each ratio to choose by, with seeds of their own. A single ratio needs none."""
 
 

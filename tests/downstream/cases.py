@@ -139,7 +139,12 @@ class Case:
 CASES = [
     Case(
         TASKS["classification"].load(),
-        Detect(seeds=2, steps=3, batch=4, width=4, ratios=[0.5, 1.0], keep=[1.0, 0.5], pilots=1),
+        Detect(
+            repetitions=2, steps=3, batch=4, width=4, ratios=[0.5, 1.0], keep_fractions=[1.0, 0.5], selection_runs=1
+        ),
     ),
-    Case(TASKS["boxes"].load(), DetectBoxes(seeds=2, steps=3, batch=4, width=2, ratios=[0.5, 1.0], pilots=1)),
+    Case(
+        TASKS["boxes"].load(),
+        DetectBoxes(repetitions=2, steps=3, batch=4, width=2, ratios=[0.5, 1.0], selection_runs=1),
+    ),
 ]

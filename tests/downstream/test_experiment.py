@@ -50,7 +50,7 @@ def test_baseline_arms_differ_in_what_their_names_say(case):
             0.5 if arm.name == "duplicates" else None,
         )
         assert (result.n_synthetic, result.baseline, chosen.filter, chosen.keep) == (0, None, None, None)
-        assert (chosen.candidates, len(chosen.validation)) == ([], case.settings.seeds)
+        assert (chosen.candidates, len(chosen.validation)) == ([], case.settings.repetitions)
         assert [set(run) for run in chosen.validation] == [{name for name, _ in case.task.selection}] * 2
 
 
@@ -114,7 +114,7 @@ def test_other_data_settings_or_another_baseline_are_another_job(case):
     changed = [one, replace(one, real=sets[2]), replace(one, baseline=other), replace(one, settings=faster)]
     recipes = [json.dumps(of.recipe()) for of in changed]
     assert len(set(recipes)) == len(recipes)
-    more = case.settings.model_copy(update={"seeds": 9})
+    more = case.settings.model_copy(update={"repetitions": 9})
     assert replace(one, settings=more).recipe() == one.recipe(), "repetitions are added"
 
 

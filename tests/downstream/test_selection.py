@@ -16,7 +16,7 @@ from tests.downstream.cases import CASES, WITH, stub
 AUGMENTED = Arm(augmented=True)
 ONLY = Arm(WITH.synthetic, real=False)
 BOXES = CASES[1].task
-SETTINGS = DetectBoxes(seeds=5, ratios=[0.5, 2.0, 1.0], pilots=2)
+SETTINGS = DetectBoxes(repetitions=5, ratios=[0.5, 2.0, 1.0], selection_runs=2)
 
 
 class Filtered(Task):
@@ -96,7 +96,7 @@ def test_runs_that_are_done_are_not_done_again(tmp_path, cache):
 
 
 def test_filters_are_chosen_among_with_every_ratio_and_cost_one_training(cache):
-    settings = SETTINGS.model_copy(update={"ratios": [0.5, 2.0], "pilots": 1})
+    settings = SETTINGS.model_copy(update={"ratios": [0.5, 2.0], "selection_runs": 1})
     scores, asked = of_ratio({0.5: [0.4], 2.0: [0.9]}) | of_ratio({0.5: [0.6], 2.0: [0.95]}, extra=2), []
     balanced = baseline(Arm(augmented=True, balanced=True))
     choice = selector(cache, scores, asked, settings, task=Filtered()).choose(balanced, real=True)
@@ -115,7 +115,7 @@ def test_filters_are_chosen_among_with_every_ratio_and_cost_one_training(cache):
 
 
 def test_synthetic_images_only_have_no_ratio_to_choose(cache):
-    settings = SETTINGS.model_copy(update={"pilots": 1})
+    settings = SETTINGS.model_copy(update={"selection_runs": 1})
     scores, asked = {(np.inf, 4): [0.4], (np.inf, 2): [0.3]}, []
     choice = selector(cache, scores, asked, settings, task=Filtered()).choose(baseline(Arm()), real=False)
     assert np.isinf(choice.mix.ratio)

@@ -13,7 +13,7 @@ from tests.downstream.cases import WITH, run, timeless
 LINE = PlannedTask(
     "gray", "tests.downstream.toy_task", "detect_gray", "compare_gray", "gray", balanced=False, alone=False
 )
-SETTINGS = Detect(seeds=3, steps=1, ratios=[1.0, 2.0], pilots=2)
+SETTINGS = Detect(repetitions=3, steps=1, ratios=[1.0, 2.0], selection_runs=2)
 
 
 @pytest.fixture

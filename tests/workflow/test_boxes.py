@@ -51,9 +51,8 @@ def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns
     results = source / "results"
     boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    boxed += (
-        " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.pilots=1"
-    )
+    boxed += " detect.boxes.repetitions=2 detect.boxes.selection_runs=1"
+    boxed += " detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
     assert planned(results, boxed)["detect_boxes"] == 3
     run(results, "detect_all", settings=boxed)
     folder = results / "polycrystals" / "detection" / "boxes"
@@ -75,8 +74,8 @@ def pseudo(source):
     """Settings of a run that labels the images of one model."""
     settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    settings += " detect.boxes.seeds=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
-    return f"{settings} detect.boxes.pilots=1 detect.boxes.pseudo_labels=[ddpm] all_models.total_images=32"
+    settings += " detect.boxes.repetitions=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
+    return f"{settings} detect.boxes.selection_runs=1 detect.boxes.pseudo_labels=[ddpm] all_models.total_images=32"
 
 
 def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo):
@@ -100,7 +99,7 @@ def test_labels_are_made_anew_where_detector_boxes_or_images_change_and_nowhere_
     more = pseudo.replace("[ddpm]", "[ddpm,cgan]")
     added = {"train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 1}
     assert planned(results, more, "detect_all") == added | last
-    assert planned(results, f"{pseudo} detect.boxes.seeds=3", "detect_all") == {"detect_boxes": 4} | last
+    assert planned(results, f"{pseudo} detect.boxes.repetitions=3", "detect_all") == {"detect_boxes": 4} | last
     anew = {"pseudo_label": 1, "detect_boxes": 4} | last
     assert planned(results, f"{pseudo} detect.boxes.steps=3", "detect_all") == anew
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))

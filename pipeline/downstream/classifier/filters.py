@@ -40,8 +40,8 @@ FILTERS = {"confidence": confidence, "nearest": nearest}
 
 def parts(settings: Detect) -> list[Part]:
     """All synthetic images, if these are a candidate, and what each filter keeps."""
-    below = [keep for keep in dict.fromkeys(settings.keep) if keep < 1]
-    return [*([(None, 1.0)] if 1 in settings.keep else []), *product(dict.fromkeys(settings.filters), below)]
+    below = [keep for keep in dict.fromkeys(settings.keep_fractions) if keep < 1]
+    return [*([(None, 1.0)] if 1 in settings.keep_fractions else []), *product(dict.fromkeys(settings.filters), below)]
 
 
 def kept(
@@ -68,13 +68,13 @@ def _possible(settings: Detect, labels: np.ndarray, notes: list[str]) -> list[fl
     """The fractions to keep that leave images of every class there is."""
     fewest = np.unique(labels, return_counts=True)[1].min()
     fractions = []
-    for keep in dict.fromkeys(settings.keep):
+    for keep in dict.fromkeys(settings.keep_fractions):
         if count(fewest, keep):
             fractions.append(keep)
         else:
-            notes.append(f"detect.keep: {keep:g} would leave a class without any synthetic image; left out")
+            notes.append(f"detect.keep_fractions: {keep:g} would leave a class without any synthetic image; left out")
     if not fractions:
-        notes.append("detect.keep: no share leaves images of every class; all synthetic images were taken")
+        notes.append("detect.keep_fractions: no share leaves images of every class; all synthetic images were taken")
     return fractions
 
 

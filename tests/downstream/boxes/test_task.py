@@ -9,7 +9,7 @@ from pipeline.settings import DetectBoxes
 from tests.downstream.cases import WITH, run, scenes
 
 TASK = TASKS["boxes"].load()
-SETTINGS = DetectBoxes(seeds=2, steps=4, batch=4, width=2, ratios=[0.5, 1.0], pilots=2)
+SETTINGS = DetectBoxes(repetitions=2, steps=4, batch=4, width=2, ratios=[0.5, 1.0], selection_runs=2)
 SPLIT = ["train"] * 8 + ["val"] * 2 + ["test"] * 4
 
 
@@ -21,7 +21,7 @@ def real(boxed):
 
 
 def test_the_scores_follow_from_the_boxes_in_the_file(tmp_path, real):
-    settings = DetectBoxes(seeds=2, steps=40, batch=4, width=4, learning_rate=5e-3, pilots=1)
+    settings = DetectBoxes(repetitions=2, steps=40, batch=4, width=4, learning_rate=5e-3, selection_runs=1)
     found = run(tmp_path, TASK, settings, real)
     assert (found.n_test, found.n_background) == (4, 1)
     assert found.ids == ImageSet.open(real).metadata["id"].tolist()[10:]
@@ -71,6 +71,6 @@ def test_synthetic_images_with_right_boxes_help_where_real_ones_are_few(tmp_path
     real = boxed("real", images, ["train"] * 4 + ["test"] * 48, marks)
     more, right = scenes(120, seed=7)
     made = boxed("made", more, ["train"] * 120, right)
-    settings = DetectBoxes(seeds=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[3.0])
+    settings = DetectBoxes(repetitions=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[3.0])
     alone = run(tmp_path, TASK, settings, real).mean["map50"]
     assert run(tmp_path, TASK, settings, real, [made], WITH).mean["map50"] > alone + 0.2

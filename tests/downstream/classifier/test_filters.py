@@ -139,7 +139,7 @@ def pool_of(real, asked):
     return DeviceDataset(torch.cat([real.stored, stored(images)]), torch.cat([real.labels, torch.tensor(asked)]), 60)
 
 
-ASKED = Detect(batch=16, keep=[1.0, 0.5], filters=["confidence", "nearest"])
+ASKED = Detect(batch=16, keep_fractions=[1.0, 0.5], filters=["confidence", "nearest"])
 
 
 def test_each_filter_keeps_its_part_and_the_classifier_is_trained_once(tmp_path, judge, real):
@@ -157,20 +157,20 @@ def test_a_filter_that_empties_a_class_is_left_out_and_said(tmp_path, real):
     pool, cache = pool_of(real, [0, 0, 0, 0, 1]), StepCache(tmp_path / "state.json", {})
     found = filters.kept(ASKED, pool, None, cache, notes := [])
     assert list(found) == [(None, 1.0)]
-    assert notes == ["detect.keep: 0.5 would leave a class without any synthetic image; left out"]
-    alone = ASKED.model_copy(update={"keep": [0.5]})
+    assert notes == ["detect.keep_fractions: 0.5 would leave a class without any synthetic image; left out"]
+    alone = ASKED.model_copy(update={"keep_fractions": [0.5]})
     found = filters.kept(alone, pool, None, cache, notes := [])
     assert found[None, 1.0].tolist() == list(range(60, 65))
-    assert notes[-1] == "detect.keep: no share leaves images of every class; all synthetic images were taken"
+    assert notes[-1] == "detect.keep_fractions: no share leaves images of every class; all synthetic images were taken"
     assert cache.parts == {}, "nothing to order, nothing to order it by"
 
 
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"keep": [0.5, 0.25, 1]}, 5),
-        ({"keep": [0.5], "filters": ["nearest", "nearest"]}, 1),
-        ({"keep": [1.0]}, 1),
+        ({"keep_fractions": [0.5, 0.25, 1]}, 5),
+        ({"keep_fractions": [0.5], "filters": ["nearest", "nearest"]}, 1),
+        ({"keep_fractions": [1.0]}, 1),
     ],
 )
 def test_parts_are_all_images_and_each_filter_with_each_fraction(change, expected):

@@ -10,7 +10,7 @@ from pipeline.settings import Detect, UserError
 from tests.downstream.cases import REAL, WITH, X, run, shapes
 
 TASK = TASKS["classification"].load()
-TINY = Detect(seeds=2, steps=6, batch=8, width=4, ratios=[0.5, 1.0], keep=[1.0, 0.5], pilots=1)
+TINY = Detect(repetitions=2, steps=6, batch=8, width=4, ratios=[0.5, 1.0], keep_fractions=[1.0, 0.5], selection_runs=1)
 ONLY = Arm((X,), real=False)
 
 
@@ -67,7 +67,7 @@ def test_detectors_of_synthetic_images_only_never_see_a_real_one(tmp_path, real,
     result = arm(tmp_path, real, [fakes], ONLY)
     assert (result.n_real, result.chosen.ratio) == (0, None)
     # The same with other real training images: they matter to the filter alone, which is off here.
-    settings = TINY.model_copy(update={"keep": [1.0]})
+    settings = TINY.model_copy(update={"keep_fractions": [1.0]})
     images, labels = shapes(60, 0)
     images[:24] = 255 - images[:24]
     other = image_set("other", images, labels, np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24), symmetry="both")
@@ -113,7 +113,7 @@ def test_good_images_help_a_detector_that_has_few_and_mislabelled_ones_hurt_it(t
     more, right = shapes(100, 4, noise=8.0)
     good = image_set("good", more, right, ["train"] * 100)
     bad = image_set("bad", more, 1 - right, ["train"] * 100)
-    settings = Detect(seeds=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[12.0])
+    settings = Detect(repetitions=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[12.0])
     alone, helped, hurt = (
         arm(tmp_path, real, sets, settings=settings).mean["macro_f1"] for sets in ([], [good], [bad])
     )
