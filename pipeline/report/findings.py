@@ -222,8 +222,7 @@ def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
 def _narrower(best: Arm) -> str:
     if best.verdict != "cannot tell":
         return ""
-    what = {"repetitions": "repetitions (`seeds`)"}.get(best.scarcer, best.scarcer)
-    return f"; more {what} would narrow this most"
+    return f"; more {best.scarcer} would narrow this most"
 
 
 def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:

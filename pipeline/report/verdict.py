@@ -13,7 +13,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 from scipy.stats import norm
 
-from pipeline.evaluation.catalog import METRICS, Better, Role
+from pipeline.evaluation.catalog import FEATURES, METRICS, Better, Role
 from pipeline.report.labels import number
 from pipeline.report.tables import FLOOR, Judged, Score
 
@@ -226,7 +226,12 @@ def _against(measure: tuple[str, str], pair: tuple[Score, Score]) -> str:
 
 
 def _short(measure: tuple[str, str]) -> str:
-    return METRICS[measure[1]].short_of(measure[0])
+    """Name of a measure, with its features where these are not the random ones."""
+    extractor, metric = measure
+    row = METRICS[metric]
+    name = row.short_of(extractor)
+    named = extractor != "random" and extractor in FEATURES and len(row.extractors) > 1 and name == row.short
+    return f"{name} in {FEATURES[extractor]}" if named else name
 
 
 def _rounded(value: float) -> str:

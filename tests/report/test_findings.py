@@ -177,7 +177,7 @@ def test_while_one_arm_may_help_it_is_not_said_that_they_hurt():
     assert first == (
         "● cannot tell Nobody can say yet: with images of sg2 added to the real ones, the best of them, the macro F1"
         " goes from 80.0 to 77.0 %, by −3.0 points, but the truth may lie anywhere from −10.0 to +4.0 (95 % interval);"
-        " of no single class is the change beyond doubt; more repetitions (`seeds`) would narrow this most."
+        " of no single class is the change beyond doubt; more repetitions would narrow this most."
     )
     assert others == "Others, added to the real ones – ▼ hurts cgan."
 
