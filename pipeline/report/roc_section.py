@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.downstream.classifier.records import ClassifierResult
+from pipeline.downstream.classifier.records import ClassifierResult, Threshold
 from pipeline.downstream.classifier.scores import mean_roc
 from pipeline.downstream.records import Arm
 from pipeline.report import figures, images
@@ -59,12 +59,19 @@ def _curve(arm: ClassifierResult, truth: np.ndarray, find: int) -> np.ndarray:
     return mean_roc(truth == find, odds if find == 1 else -odds)
 
 
+def _thresholds(arm: ClassifierResult) -> list[Threshold] | None:
+    """Of the repetitions; None where one has none."""
+    found = [one.at_threshold for one in arm.repetitions if one.at_threshold is not None]
+    return found if len(found) == len(arm.repetitions) else None
+
+
 def _at_threshold(arm: ClassifierResult, find: int) -> tuple[float, float] | None:
     """Shares of false alarms and found at the thresholds, means over the repetitions; None where one has none."""
-    if any(one.at_threshold is None for one in arm.repetitions):
+    thresholds = _thresholds(arm)
+    if thresholds is None:
         return None
-    shares = np.array([one.at_threshold.confusion for one in arm.repetitions], float)
-    shares /= shares.sum(2, keepdims=True)
+    confusion = np.array([one.confusion for one in thresholds], np.float64)
+    shares = confusion / confusion.sum(2, keepdims=True)
     return float(shares[:, 1 - find, find].mean()), float(shares[:, find, find].mean())
 
 
@@ -79,15 +86,15 @@ def _row(arm: Arm, result: ClassifierResult, find: int) -> dict[str, Any]:
 
 
 def _scores_at_threshold(arm: ClassifierResult, find: int) -> dict[str, str | None]:
-    at = _at_threshold(arm, find)
-    if at is None:
+    at, thresholds = _at_threshold(arm, find), _thresholds(arm)
+    if at is None or thresholds is None:
         return dict.fromkeys(("threshold", "found", "false_alarms", "macro_f1"))
     sign = 1 if find == 1 else -1
-    odds = [sign * one.at_threshold.log_odds for one in arm.repetitions]
+    odds = [sign * one.log_odds for one in thresholds]
     low, middle, high = (100 / (1 + math.exp(-value)) for value in (min(odds), np.median(odds), max(odds)))
     return {
         "threshold": f"{middle:.0f} ({low:.0f} to {high:.0f})",
         "found": f"{100 * at[1]:.0f}",
         "false_alarms": f"{100 * at[0]:.0f}",
-        "macro_f1": spread([one.at_threshold.macro_f1 for one in arm.repetitions]),
+        "macro_f1": spread([one.macro_f1 for one in thresholds]),
     }

@@ -77,7 +77,7 @@ def compared(folder: Path, dataset: str, place: str, stage: str, model: str | No
     return Journal(folder, **_of_arm(dataset, place, stage), attach=True)
 
 
-def _of_arm(dataset: str, place: str, stage: str) -> dict[str, str]:
+def _of_arm(dataset: str, place: str, stage: str) -> dict[str, Any]:
     return {"key": f"{dataset}/detection/{place}", "stage": stage, "name": place, "experiment": dataset}
 
 
