@@ -145,7 +145,8 @@ def test_a_dropped_class_is_missing_variety_and_is_named(steel):
     scores = judge(steel, steel.images[rows], rows, "dropped")
     found, _ = flagged(scores, "dropped")
     assert "recall" in found
-    assert found <= {"recall", "coverage", *PHASES}  # what is left is real
+    # what is left is real, but ImageNet features tell scratches so well that their absence moves the whole set
+    assert found <= {"recall", "coverage", "frechet", "frechet_inf", *PHASES}
     assert DROPPED in verdict(scores, "dropped", {}).clauses["class"]
 
 
