@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.models.untrained import FLIPS, MOVES
+from pipeline.models.flips import MOST_FLIPS, flipped
 
-NUMBERS = 3 + MOVES  # standard normal numbers that a coarse picture is chosen and moved by
+NUMBERS = 3 + MOST_FLIPS  # standard normal numbers that a coarse picture is chosen and moved by
 WAVES = 4  # pixels of the smooth noise that is added, on the shorter side
 SHIFT = 1 / 8  # of a side: the farthest that a picture is moved along either axis
 NOISE = 0.05  # its deviation, where black to white is 2
@@ -25,11 +25,17 @@ class CoarseBook(nn.Module):
     A book without pictures gives mid-gray ones.
     """
 
-    def __init__(self, channels: int, height: int, width: int, symmetry: str):
+    pictures: Tensor  # (n + 1, C, h, w) class by class, then a mid-gray one; buffers that the state does not hold
+    first: Tensor  # (classes,) positions of the first picture of each class among them, and how many it has
+    count: Tensor
+
+    def __init__(self, channels: int, height: int, width: int, symmetry: str, classes: int):
         super().__init__()
-        self.shape, self.symmetry = (channels, height, width), symmetry
+        self.shape, self.symmetry, self.classes = (channels, height, width), symmetry, classes
         short = min(height, width)
         self.waves = (channels, WAVES * height // short, WAVES * width // short)
+        for name in ("pictures", "first", "count"):
+            self.register_buffer(name, torch.zeros(0), persistent=False)
         self.set_extra_state(torch.zeros(0, 1 + channels * height * width))
 
     def write(self, images: Tensor, labels: Tensor) -> None:
@@ -42,7 +48,11 @@ class CoarseBook(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         self.table = state.detach().to("cpu", torch.float32)
-        self.rows = {int(k): (self.table[:, 0] == k).nonzero()[:, 0] for k in self.table[:, 0].unique()}
+        labels, order = self.table[:, 0].long().sort(stable=True)
+        count, device = torch.bincount(labels, minlength=self.classes), self.first.device
+        self.first = torch.where(count > 0, count.cumsum(0) - count, len(labels)).to(device)
+        self.count = count.to(device)
+        self.pictures = F.pad(self.table[order, 1:], (0, 0, 0, 1)).unflatten(1, self.shape).to(device)
 
     @property
     def numbers(self) -> int:
@@ -58,20 +68,13 @@ class CoarseBook(nn.Module):
             numbers: (N, self.numbers) standard normal.
         """
         chosen, waves = numbers.split([NUMBERS, numbers.shape[1] - NUMBERS], 1)
-        chances = torch.special.ndtr(chosen.cpu().double())
-        pictures = [self._picture(k, row) for k, row in zip(labels.tolist(), chances, strict=True)]
+        chances = torch.special.ndtr(chosen.float())
+        places = torch.minimum((chances[:, 0] * self.count[labels]).long(), (self.count[labels] - 1).clamp(min=0))
+        flips = chances[:, 1 : 1 + MOST_FLIPS, None, None, None].unbind(1)
+        pictures = flipped(self.pictures[self.first[labels] + places], self.symmetry, flips).to(numbers)
         shifts = (2 * chances[:, -2:] - 1).to(numbers)
         smooth = F.interpolate(waves.unflatten(1, self.waves), self.shape[1:], mode="bilinear", align_corners=False)
-        return (_shifted(torch.stack(pictures).to(numbers), shifts) + NOISE * smooth).clamp(-1, 1)
-
-    def _picture(self, label: int, chances: Tensor) -> Tensor:
-        rows = self.rows.get(label)
-        if rows is None:
-            return torch.zeros(self.shape)
-        picture = self.table[rows[min(int(chances[0] * len(rows)), len(rows) - 1)], 1:].view(self.shape)
-        for move, chance in zip(FLIPS[self.symmetry], chances[1:].tolist(), strict=False):
-            picture = move(picture) if chance < 0.5 else picture
-        return picture
+        return (_shifted(pictures, shifts) + NOISE * smooth).clamp(-1, 1)
 
 
 def _shifted(pictures: Tensor, shifts: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from pipeline.models.untrained import MOVES, Recombination
+from pipeline.models.flips import MOST_FLIPS
+from pipeline.models.untrained import Recombination
 from pipeline.settings import ImageSpec, WarpSettings
 
 SPANS = 4  # of the spline along the shorter side; knots are farther apart than twice what bends, so nothing folds
@@ -27,10 +28,10 @@ class Warp(Recombination):
         self.unit = min(spec.height, spec.width)
         self.splines = [spline(size, round(SPANS * size / self.unit)) for size in (spec.height, spec.width)]
         self.field = (2, *(s.shape[1] for s in self.splines))  # of random numbers
-        self.latent_length = 1 + MOVES + 4 + 2 * self.field[1] * self.field[2]
+        self.latent_length = 1 + MOST_FLIPS + 4 + 2 * self.field[1] * self.field[2]
 
     def compose(self, rows: Tensor, chances: Tensor) -> Tensor:
-        which, moves, shift, tone, field = chances.split([1, MOVES, 2, 2, len(chances) - MOVES - 5])
+        which, moves, shift, tone, field = chances.split([1, MOST_FLIPS, 2, 2, len(chances) - MOST_FLIPS - 5])
         image = self.real(int(rows[int(which * len(rows))]), moves)
         bent = warped(image, self._displacements(2 * field - 1, 2 * shift - 1))
         contrast, brightness = (self.settings.contrast * (2 * tone - 1)).tolist()

@@ -35,7 +35,7 @@ class Generator(nn.Module):
         sizes = [(height << i, width << i) for i in range(doublings + 1)]
         widths = [min(settings.generator_channels << i, settings.most_channels) for i in range(doublings + 1)][::-1]
         classes = len(spec.classes)
-        self.book = CoarseBook(spec.channels, 2 * height, 2 * width, spec.symmetry)
+        self.book = CoarseBook(spec.channels, 2 * height, 2 * width, spec.symmetry, classes)
         self.noises = [(settings.z_dim, *sizes[0]), *((1, *size) for size in sizes[1:])]
         self.start = Block(settings.z_dim + spec.channels, widths[0], classes)
         self.ups = nn.ModuleList(Block(a, b, classes, settings.noise_strength) for a, b in itertools.pairwise(widths))

@@ -15,7 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.models.untrained import MOVES, Recombination
+from pipeline.models.flips import MOST_FLIPS
+from pipeline.models.untrained import Recombination
 from pipeline.settings import ImageSpec, QuiltingSettings
 
 
@@ -39,13 +40,13 @@ class Quilting(Recombination):
         self.lap = max(1, round(settings.overlap * self.side))
         self.step = self.side - self.lap
         self.grid = tuple(1 + math.ceil(max(0, size - self.side) / self.step) for size in (spec.height, spec.width))
-        self.latent_length = settings.sources * (1 + MOVES) + self.grid[0] * self.grid[1]
+        self.latent_length = settings.sources * (1 + MOST_FLIPS) + self.grid[0] * self.grid[1]
 
     def compose(self, rows: Tensor, chances: Tensor) -> Tensor:
         count = self.settings.sources
-        which, moves, pieces = chances.split([count, count * MOVES, self.grid[0] * self.grid[1]])
+        which, moves, pieces = chances.split([count, count * MOST_FLIPS, self.grid[0] * self.grid[1]])
         chosen = drawn(rows.tolist(), which.tolist())
-        sources = torch.stack([self.real(*pair) for pair in zip(chosen, moves.view(count, MOVES), strict=False)])
+        sources = torch.stack([self.real(*pair) for pair in zip(chosen, moves.view(count, MOST_FLIPS), strict=False)])
         return self._joined(sources, pieces.view(self.grid).tolist())
 
     def _joined(self, sources: Tensor, chances: list[list[float]]) -> Tensor:

@@ -7,12 +7,12 @@ is no closer to real images than they are has learnt nothing worth its time.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.models.base import Sampler
+from pipeline.models.flips import flipped
 from pipeline.settings import ImageSpec, Untrained
 
 
@@ -81,22 +81,9 @@ class Recombination(Sampler):
 
         Args:
             row: its position in the album.
-            chances: (MOVES,) one for each move that may be done.
+            chances: one for each flip that may be done.
         """
         stored = self.ema.images[row]
         top = 65535 if stored.dtype == torch.int16 else 255
         image = stored.int().bitwise_and(top).float() * (2 / top) - 1
-        for move, chance in zip(FLIPS[self.spec.symmetry], chances.tolist(), strict=False):
-            image = move(image) if chance < 0.5 else image
-        return image
-
-
-FLIPS: dict[str, list[Callable[[Tensor], Tensor]]] = {
-    "none": [],
-    "horizontal": [lambda x: x.flip(-1)],
-    "vertical": [lambda x: x.flip(-2)],
-    "both": [lambda x: x.flip(-1), lambda x: x.flip(-2)],
-    "dihedral": [lambda x: x.flip(-1), lambda x: x.flip(-2), lambda x: x.mT],
-}
-"""Of each symmetry, moves that make its whole group if each is done or not: those of `pipeline.training.feed`."""
-MOVES = max(map(len, FLIPS.values()))
+        return flipped(image, self.spec.symmetry, chances)

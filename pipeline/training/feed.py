@@ -16,6 +16,7 @@ from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.models import distributed
 from pipeline.models.batch import Batch, Draws
+from pipeline.models.flips import FLIPS, flipped
 from pipeline.models.layouts import covered, padded
 from pipeline.settings import ImageSpec, UserError
 from pipeline.training.layouts import layouts_of
@@ -156,22 +157,9 @@ def normalise(stored: Tensor, maximum: float) -> Tensor:
 
 
 def augment(images: Tensor, symmetry: str, draws: Draws) -> Tensor:
-    """Each image under an element of the symmetry's group, drawn uniformly.
-
-    Left-right and up-down flips and the transposition, each with probability one half, make the eight elements of the
-    dihedral group of the square equally likely.
-    """
-    moves = {
-        "none": [],
-        "horizontal": [lambda x: x.flip(3)],
-        "vertical": [lambda x: x.flip(2)],
-        "both": [lambda x: x.flip(3), lambda x: x.flip(2)],
-        "dihedral": [lambda x: x.flip(3), lambda x: x.flip(2), lambda x: x.transpose(2, 3)],
-    }[symmetry]
-    for move in moves:
-        chosen = draws.uniform(1, 1, 1) < 0.5
-        images = torch.where(chosen, move(images), images)
-    return images.contiguous(memory_format=torch.channels_last)
+    """Each image under an element of the symmetry's group, drawn uniformly."""
+    chances = (draws.uniform(1, 1, 1) for _ in FLIPS[symmetry])
+    return flipped(images, symmetry, chances).contiguous(memory_format=torch.channels_last)
 
 
 @lru_cache(maxsize=4)

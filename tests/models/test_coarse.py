@@ -3,12 +3,13 @@
 import pytest
 import torch
 
-from pipeline.models.coarse import MOVES, NUMBERS, SHIFT, CoarseBook
+from pipeline.models.coarse import NUMBERS, SHIFT, CoarseBook
+from pipeline.models.flips import MOST_FLIPS
 
 
 def book(symmetry="none", height=8, width=8, channels=1):
     """Class 0 has two dark images, class 1 one bright one."""
-    found = CoarseBook(channels, height, width, symmetry)
+    found = CoarseBook(channels, height, width, symmetry, 2)
     images = torch.tensor([-0.8, -0.4, 0.6])[:, None, None, None].expand(3, channels, 4 * height, 4 * width)
     found.write(images, torch.tensor([0, 0, 1]))
     return found
@@ -17,7 +18,7 @@ def book(symmetry="none", height=8, width=8, channels=1):
 def still(of, n):
     """Numbers of pictures that are not moved and have no noise: the middle of each choice but those of moves."""
     numbers = torch.zeros(n, of.numbers)
-    numbers[:, 1 : 1 + MOVES] = 5
+    numbers[:, 1 : 1 + MOST_FLIPS] = 5
     return numbers
 
 
@@ -33,17 +34,17 @@ def test_a_picture_is_of_an_image_of_its_class():
 
 @pytest.mark.parametrize(("symmetry", "views"), [("none", 1), ("horizontal", 2), ("both", 4), ("dihedral", 8)])
 def test_pictures_are_turned_as_the_symmetry_allows(symmetry, views):
-    of = CoarseBook(1, 8, 8, symmetry)
+    of = CoarseBook(1, 8, 8, symmetry, 1)
     of.write(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1, torch.tensor([0]))
     numbers = still(of, 8)
     for k in range(8):
-        numbers[k, 1 : 1 + MOVES] = torch.tensor([5.0 if k >> i & 1 else -5.0 for i in range(MOVES)])
+        numbers[k, 1 : 1 + MOST_FLIPS] = torch.tensor([5.0 if k >> i & 1 else -5.0 for i in range(MOST_FLIPS)])
     pictures = of.ask(torch.zeros(8, dtype=torch.int64), numbers)
     assert len({picture.numpy().tobytes() for picture in pictures}) == views
 
 
 def test_a_picture_moves_by_as_much_as_it_says():
-    of = CoarseBook(1, 8, 16, "none")
+    of = CoarseBook(1, 8, 16, "none", 1)
     ramp = torch.linspace(-0.8, 0.8, 16)[None, None, None].expand(1, 1, 8, 16)
     of.write(ramp, torch.tensor([0]))
     numbers = still(of, 3)
@@ -54,7 +55,7 @@ def test_a_picture_moves_by_as_much_as_it_says():
 
 
 def test_noise_is_smooth_and_small():
-    of = CoarseBook(3, 8, 16, "none")
+    of = CoarseBook(3, 8, 16, "none", 1)
     numbers = torch.randn(200, of.numbers, generator=torch.Generator().manual_seed(0))
     pictures = of.ask(torch.zeros(200, dtype=torch.int64), numbers)  # an empty book: mid-gray
     assert pictures.shape == (200, 3, 8, 16)
@@ -63,7 +64,7 @@ def test_noise_is_smooth_and_small():
 
 
 def test_the_book_is_in_the_state_whatever_its_number_of_images():
-    of, other = book(), CoarseBook(1, 8, 8, "none")
+    of, other = book(), CoarseBook(1, 8, 8, "none", 2)
     other.load_state_dict(of.state_dict())
     numbers = torch.randn(4, of.numbers, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([0, 1, 1, 0])

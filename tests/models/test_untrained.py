@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline import models
-from pipeline.models import untrained
+from pipeline.models.flips import MOST_FLIPS
 from pipeline.models.quilting import Match, beyond, drawn
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec
 
@@ -69,7 +69,7 @@ def test_what_was_saved_draws_the_same(family):
 @pytest.mark.parametrize(("symmetry", "views"), [("none", 1), ("horizontal", 2), ("both", 4), ("dihedral", 8)])
 def test_real_images_are_turned_as_the_symmetry_allows(symmetry, views):
     model = two_classes("warp", symmetry=symmetry)
-    bits = [[(k >> i & 1) * 0.9 for i in range(untrained.MOVES)] for k in range(8)]
+    bits = [[(k >> i & 1) * 0.9 for i in range(MOST_FLIPS)] for k in range(8)]
     assert len({model.real(0, torch.tensor(row)).numpy().tobytes() for row in bits}) == views
 
 
@@ -79,7 +79,7 @@ def test_real_images_are_turned_as_the_symmetry_allows(symmetry, views):
 def test_without_bend_shift_and_contrast_an_image_is_a_training_image():
     model = two_classes("warp", bend=0, shift=0, contrast=0)
     image = model.sample(torch.tensor([0]), torch.tensor([4]))[0]
-    apart = [(image - model.real(i, torch.ones(untrained.MOVES))).abs().max() for i in range(5)]
+    apart = [(image - model.real(i, torch.ones(MOST_FLIPS))).abs().max() for i in range(5)]
     assert min(apart) < 1e-5
 
 
@@ -88,7 +88,7 @@ def test_a_shift_moves_by_as_much_as_it_says():
     ramp = np.tile(np.arange(0, 256, 4, dtype=np.uint8), (64, 1))[None, None]
     model = made("warp", ImageSpec(64, 64, 1, ("a",)), ramp, [0], bend=0, contrast=0, shift=0.25)
     images = model.sample(torch.zeros(40, dtype=torch.int64), torch.arange(40))
-    moved = (images[:, 0, 32, 32] - model.real(0, torch.ones(untrained.MOVES))[0, 32, 32]) / (4 * 2 / 255)
+    moved = (images[:, 0, 32, 32] - model.real(0, torch.ones(MOST_FLIPS))[0, 32, 32]) / (4 * 2 / 255)
     assert 12 < moved.abs().max() <= 16.01
     assert moved.min() < -8 < 8 < moved.max()
 
