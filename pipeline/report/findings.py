@@ -270,7 +270,7 @@ def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mappi
         if seeds < 3:
             times = {1: "once", 2: "twice"}[seeds]
             found.append(
-                f"Each generator was trained {times}: part of a difference between them may be luck of the seed."
+                f"Each training was made {times}: part of a difference between generators may be luck of the seed."
             )
         n = min(score.n for _, score in rankings[0].models)
         found.append(

@@ -119,7 +119,7 @@ def test_few_seeds_and_few_repetitions_are_said():
     rankings = findings.overall(frechet(a=score(2, seeds=1), b=score(3, seeds=3)), ["a", "b"])
     boxes = plain("real", task="boxes", repetitions=[0.5] * 4)
     text = " ".join(findings.cautions(rankings, [plain("real", repetitions=[0.5] * 3), boxes], {}))
-    assert "trained once" in text
+    assert "made once" in text
     assert "on 60 images" in text
     assert "The detectors were trained 3 times each" in text
     assert "The detectors of boxes were trained 4 times each" in text
