@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from pipeline.settings import ImageSpec, UserError
 COLUMNS = ["id", "label", "source", "row", "col", "group", "split"]  # of metadata.csv; synthetic sets add `seed`
 FILES = ("images.npy", "metadata.csv", "meta.json")
 SHAPE = ("height", "width", "channels")  # of an image, in meta.json
-SPLITS = {"train", "val", "test"}
+SPLITS = {"train", "val", "test", "control"}
 _digests: dict[tuple[int, ...], str] = {}  # of files that this process has read whole, by `_state`
 
 
@@ -100,8 +100,14 @@ class ImageSet:
         return pd.Categorical(self.metadata["label"], categories=self.meta["classes"]).codes.astype(np.int64)
 
     def rows(self, split: str) -> np.ndarray:
-        """(n,) int64, ascending positions of the images of a split (`train`, `val`, `test`)."""
+        """(n,) int64, ascending positions of the images of a split: `train`, `val`, `test`, or `control`, which is held
+        back for the positive control of the detectors."""
         return np.flatnonzero((self.metadata["split"] == split).to_numpy())
+
+    def presenting(self, split: str) -> ImageSet:
+        """The same files, the images of this split as those to train with, no others in any split."""
+        given = self.metadata["split"].where(self.metadata["split"] == split, "")
+        return replace(self, metadata=self.metadata.assign(split=given.replace(split, "train")))
 
     def __len__(self) -> int:
         return len(self.metadata)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 REAL_ONLY = "real"
-CHANGES = ("augmented", "balanced", "duplicates")
+CHANGES = ("augmented", "balanced")
+Recipe = tuple[bool, bool]
+"""Whether the training images are augmented, and whether every class is seen as often as another."""
 
 
 @dataclass(frozen=True)
@@ -16,14 +18,25 @@ class SyntheticSet:
 
     model: str
     """Generator that drew the images, or what was put into them."""
-    made: Literal["synthetic", "blended", "pseudo"]
-    """Drawn by the model; its patches blended into real images; drawn by the model, with boxes of a detector. The
-    folder of the set within the model's, too."""
+    made: Literal["synthetic", "blended", "pseudo", "control"]
+    """Drawn by the model; its patches blended into real images; drawn by the model, with boxes of a detector; real
+    images in the place of synthetic ones. The folder of the set within the model's, too."""
 
     @property
     def name(self) -> str:
         """What an arm with this set alone is called after `real+`."""
-        return self.model if self.made == "synthetic" else f"{self.model}.{self.made}"
+        return self.model if self.made in ("synthetic", "control") else f"{self.model}.{self.made}"
+
+
+MORE_REAL = SyntheticSet("more_real", "control")
+"""Real images that nothing else sees: the positive control. What they do, perfect synthetic images would do."""
+SAME_REAL = SyntheticSet("same_real", "control")
+"""The real training images once more: the negative control, which must not be said to help."""
+
+
+def is_control(synthetic: Sequence[SyntheticSet]) -> bool:
+    """Whether the images that an arm adds are real ones."""
+    return any(one.made == "control" for one in synthetic)
 
 
 @dataclass(frozen=True)
@@ -35,11 +48,9 @@ class Arm:
     real: bool = True
     """Whether the detectors see real training images."""
     augmented: bool = False
-    """Classical augmentation; an arm with synthetic images takes it over from the baseline."""
+    """Classical augmentation; an arm with synthetic images chooses for itself."""
     balanced: bool = False
-    """Every class as often as another; taken over like `augmented`."""
-    duplicates: bool = False
-    """Real images once more in the places that synthetic ones take elsewhere."""
+    """Every class as often as another; chosen like `augmented`."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Arm:
@@ -59,6 +70,8 @@ class Arm:
         """What the run of an arm is tagged with that adds to no generator's run."""
         if not self.synthetic:
             return "baseline"
+        if is_control(self.synthetic):
+            return "control"
         if not self.real:
             return "synthetic only"
         return "hybrid" if len(self.synthetic) > 1 else self.synthetic[0].made
@@ -76,31 +89,37 @@ class Trained(Protocol):
 
 def sole_model(arm: Trained) -> str | None:
     """The generator whose run holds the scores of an arm: the only one, added to real images that it has learnt."""
-    if not arm.real or len(arm.synthetic) != 1 or arm.synthetic[0].made == "blended":
+    if not arm.real or len(arm.synthetic) != 1 or arm.synthetic[0].made in ("blended", "control"):
         return None
     return arm.synthetic[0].model
 
 
+def recipes(balanced: bool) -> list[Recipe]:
+    """Every way to present training images; `balanced`: whether they can be drawn class by class."""
+    return [(augmented, even) for even in ((False, True) if balanced else (False,)) for augmented in (False, True)]
+
+
 def baseline_arms(balanced: bool) -> list[Arm]:
-    """The arms without a generator; `balanced`: with those of balanced sampling."""
-    both = [Arm(balanced=True), Arm(augmented=True, balanced=True)] if balanced else []
-    return [Arm(), Arm(augmented=True), *both, Arm(duplicates=True)]
+    """The arms of real images alone, one of each recipe."""
+    return [Arm(augmented=augmented, balanced=even) for augmented, even in recipes(balanced)]
 
 
-def arms(synthetic: Sequence[SyntheticSet], balanced: bool, alone: bool) -> dict[str, Arm]:
+def arms(synthetic: Sequence[SyntheticSet], balanced: bool, alone: bool, more_real: bool) -> dict[str, Arm]:
     """Every arm by its name.
 
     Args:
         synthetic: the sets that a data set has.
         balanced: whether images can be drawn class by class.
         alone: whether there are arms without real images.
+        more_real: whether real images are held back for the positive control.
 
     Returns:
-        The baseline arms; real images with each set, and with all sets whose labels were asked for of the generator,
-        where these are two or more; each set without real images.
+        The baseline arms; the controls; real images with each set, and with all sets whose labels were asked for of the
+        generator, where these are two or more; each set without real images.
     """
+    controls = [Arm((one,)) for one in ([MORE_REAL] if more_real else []) + [SAME_REAL]]
     added = [Arm((one,)) for one in synthetic]
     asked = tuple(one for one in synthetic if one.made != "pseudo")
     together = [Arm(asked)] if len(asked) > 1 else []
     only = [Arm((one,), real=False) for one in synthetic] if alone else []
-    return {arm.name: arm for arm in (*baseline_arms(balanced), *added, *together, *only)}
+    return {arm.name: arm for arm in (*baseline_arms(balanced), *controls, *added, *together, *only)}

@@ -12,8 +12,8 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import sole_model
 from pipeline.downstream.baseline import select_baseline
 from pipeline.downstream.label_efficiency import worth
-from pipeline.downstream.paired_gain import LEVEL, Comparand, JackknifeScores, compare
-from pipeline.downstream.records import Arm, ArmResult, Comparison, LabelEfficiency, read_result
+from pipeline.downstream.paired_gain import LEVEL, Comparand, JackknifeScores, compare, family_size
+from pipeline.downstream.records import Arm, ArmResult, Comparison, LabelEfficiency, read_results
 from pipeline.downstream.records import write as write_comparison
 from pipeline.downstream.registry import TASKS
 from pipeline.downstream.task import Task
@@ -28,17 +28,13 @@ class Member:
     dataset: str
     real: Path
     results: Mapping[str, Sequence[Path]]
-    """By the name of the task."""
-
-    def baselines(self, task: str) -> list[Path]:
-        names = {arm.name for arm in TASKS[task].baseline_arms()}
-        return [path for path in self.results.get(task, ()) if path.stem in names]
+    """Files of arms, by the name of the task."""
 
 
-def member(results: Path, dataset: str, arms: Mapping[str, Sequence[str]]) -> Member:
-    """A data set below the root of results; `arms`: names, by the name of the task."""
+def member(results: Path, dataset: str, jobs: Mapping[str, Sequence[str]]) -> Member:
+    """A data set below the root of results; `jobs`: names of the files of arms, by the name of the task."""
     folder = results / dataset
-    files = {t: [folder / "detection" / f"{TASKS[t].place(arm)}.json" for arm in names] for t, names in arms.items()}
+    files = {t: [folder / "detection" / f"{TASKS[t].place(job)}.json" for job in names] for t, names in jobs.items()}
     return Member(dataset, folder / "real", files)
 
 
@@ -88,12 +84,12 @@ def images_per_class(real: Path) -> float:
 
 
 def _arms(task: Task, mine: Member, members: Sequence[Member], images: Mapping[str, float]) -> list[Arm]:
-    rows = compare(task, [read_result(path, task.result) for path in mine.results[task.name]])
+    rows = compare(task, read_results(mine.results[task.name], task.result))
     arms = [_arm(row) for row in rows]
     curve = _curve(task, members, images)
-    if curve is None or not any(arm.generative and arm.real for arm in arms):
+    if curve is None:
         return arms
-    level = 1 - (1 - LEVEL) / sum(arm.generative for arm in arms)
+    level = 1 - (1 - LEVEL) / family_size(arms)
     return [
         replace(arm, label_efficiency=_efficiency(row.headline, curve, images[mine.dataset], level))
         if arm.generative
@@ -115,6 +111,8 @@ def _arm(row: Comparand) -> Arm:
         n_synthetic=of.n_synthetic,
         n_test=of.n_test,
         n_groups=len(set(of.groups)),
+        n_effective=row.n_effective,
+        recipe=row.recipe,
         verdict=row.verdict,
         secondary=secondary,
         by_class=row.by_class,
@@ -133,7 +131,8 @@ def _curve(
     numbers: list[float] = []
     baselines: list[ArmResult] = []
     for member in sorted(members, key=lambda of: images[of.dataset]):
-        results = [read_result(path, task.result) for path in member.baselines(task.name)]
+        found = read_results(member.results.get(task.name, ()), task.result)
+        results = [one for one in found if not one.generative]
         if not results or (numbers and images[member.dataset] <= numbers[-1]):
             continue
         numbers.append(images[member.dataset])
@@ -146,7 +145,8 @@ def _curve(
 
 def _check_same_test(task: Task, one: ArmResult, other: ArmResult) -> None:
     fields = ("classes", *(field for field, _ in task.test_fields))
-    if len(one.repetitions) != len(other.repetitions) or any(getattr(one, f) != getattr(other, f) for f in fields):
+    often = {len(of.repetitions) for of in (one, other)} - {1}
+    if len(often) > 1 or any(getattr(one, f) != getattr(other, f) for f in fields):
         raise UserError(
             f"detectors of {task.name} in {one.dataset} and {other.dataset}: not judged by the same test images as "
             "often, though these data sets differ in their shots alone; run both anew"

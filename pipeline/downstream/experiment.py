@@ -1,10 +1,10 @@
-"""One arm of a comparison of detectors, whatever their task: choose, train the repetitions, judge, write."""
+"""Arms of a comparison of detectors, whatever their task: choose, train the repetitions, judge, write."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,15 +16,18 @@ from pipeline.base.device import best_device, memory_limit, reproducible, say_de
 from pipeline.base.files import sha256
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.arms import Arm
-from pipeline.downstream.baseline import select_baseline
-from pipeline.downstream.records import ArmResult, read_result, result_of, write_result
+from pipeline.downstream.arms import MORE_REAL, SAME_REAL, Arm, SyntheticSet
+from pipeline.downstream.records import ArmResult, result_of, write_results
 from pipeline.downstream.registry import TASKS
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.downstream.selection import Choice, Selector, selection_runs
 from pipeline.downstream.task import Dataset, DetectorSettings, Task
 from pipeline.settings import METHOD, UserError
+
+CONTROLS = {MORE_REAL: "control", SAME_REAL: "train"}
+"""The split whose images stand in for synthetic ones."""
+Journals = Callable[[Arm], AbstractContextManager[Any]]
 
 
 @dataclass(frozen=True)
@@ -34,10 +37,9 @@ class Experiment:
     task: Task
     settings: DetectorSettings
     arm: Arm
-    baseline: ArmResult | None
-    """Of an arm with synthetic images."""
     real: ImageSet
-    synthetic: list[ImageSet]
+    added: list[ImageSet]
+    """Of each of `arm.synthetic`; their `train` rows are added to those of the real set."""
     dataset: str
 
     @property
@@ -53,43 +55,40 @@ class Experiment:
         return {
             "version": self.version,
             "arm": self.arm.name,
-            "baseline": self.baseline.arm if self.baseline else None,
             "settings": self.settings.model_dump(exclude={"repetitions"}),
-            "sets": [sha256(of.path / name) for of in (self.real, *self.synthetic) for name in self.task.files],
+            "sets": [sha256(of.path / name) for of in (self.real, *self.added) for name in self.task.files],
         }
 
 
-def run_arm(
+def run_arms(
     task: Task,
     settings: DetectorSettings,
     real: Path,
-    synthetic: Sequence[Path],
-    baselines: Sequence[Path],
-    arm: Arm,
+    synthetic: Mapping[SyntheticSet, Path],
+    arms: Sequence[Arm],
     out: Path,
     state: Path,
     dataset: str,
-    journal=None,
+    journal: Journals | None = None,
 ) -> None:
-    """Train and judge `settings.repetitions` detectors on what the arm may see.
+    """Train and judge the detectors of some arms.
 
-    Every arm takes the same number of optimiser steps. Repetition s has the same initial weights and, place for place,
-    the same real images, turned and augmented alike, in every arm of one augmentation and sampling
-    (`schedule.batches`). An arm with synthetic images takes these over from the baseline (`select_baseline`); how many
-    synthetic images it takes, and which, is chosen on the `val` images (`selection`). The `test` images are read when
-    all that is chosen, and the last weights are judged by them, once.
+    How the training images of an arm are presented, how many are added, and which, is chosen on the `val` images
+    (`selection`). The `test` images are read when all that is chosen, and the last weights are judged by them, once. A
+    repetition draws all its chance from its seed, so that arms can be compared repetition by repetition; an arm whose
+    trainings cannot differ (`Task.varies`) has a single one.
 
     Args:
         task: of the detectors.
         settings: of the detectors.
-        real: image set; its `train` rows train, its `val` rows choose, its `test` rows judge.
-        synthetic: image sets, those of `arm.synthetic`. Classes may be a subset of the real ones.
-        baselines: results of the baseline arms, for an arm with synthetic images.
-        arm: what is trained on.
-        out: JSON file to write, a `task.result`; pictures come to lie beside it.
-        state: JSON file of what is done so far: a killed job goes on with the rest. Removed at the end.
+        real: image set; its `train` rows train, its `val` rows choose, its `test` rows judge, its `control` rows are
+            what the positive control adds.
+        synthetic: image sets of all generators' arms. Classes may be a subset of the real ones.
+        arms: what is trained on, an arm after another.
+        out: JSON file to write, a list of `task.result`; pictures come to lie beside it.
+        state: folder of what is done so far: a killed job goes on with the rest. Emptied at the end.
         dataset: name of the data set in the config, for messages.
-        journal: of the tracking, or None.
+        journal: of an arm, of the tracking; or None.
 
     Raises:
         UserError: a data set that nothing can be learnt from or judged by, an unsuitable synthetic set, or a training
@@ -97,42 +96,53 @@ def run_arm(
     """
     images = ImageSet.open(real)
     task.check(images, dataset)
-    known = [read_result(path, task.result) for path in baselines]
-    baseline = select_baseline(task.selection, known) if arm.synthetic else None
-    run = Experiment(task, settings, arm, baseline, images, [ImageSet.open(path) for path in synthetic], dataset)
-    cache = StepCache(state, run.recipe())
-    data = task.training_set(images, run.synthetic, dataset, best_device())
-    say_device(run.title, data.device, task.precision(data.device))
+    opened = {one: ImageSet.open(path) for one, path in synthetic.items()}
+    opened |= {one: images.presenting(split) for one, split in CONTROLS.items()}
+    caches, results = [], []
+    for arm in arms:
+        run = Experiment(task, settings, arm, images, [opened[one] for one in arm.synthetic], dataset)
+        caches.append(StepCache(state / f"{arm.name}.json", run.recipe()))
+        results.append(_run_arm(run, caches[-1]))
+    write_results(results, out)
+    for arm, result in zip(arms, results, strict=True):
+        pictures = task.pictures(images, result, out)
+        if journal is not None:
+            with journal(arm) as run:
+                run.final({f"{TASKS[task.name].stage}/{score}": value for score, value in result.mean.items()})
+                for file in (out, *pictures):
+                    run.artifact(file, "detection")
+    for cache in caches:
+        cache.close()  # last of all: the output of a job that fails is thrown away
+
+
+def _run_arm(run: Experiment, cache: StepCache) -> ArmResult:
+    data = run.task.training_set(run.settings, run.real, run.added, run.dataset, best_device())
+    say_device(run.title, data.device, run.task.precision(run.settings, data.device))
     choice, test, repetitions = _detectors(run, data, cache)
-    choice.notes += task.notes(arm, images, run.synthetic, data, choice.mix)
+    choice.notes += run.task.notes(run.arm, run.real, run.added, data, choice.mix)
     for note in choice.notes:
-        say(f"{dataset}, {arm.name}: {note}")
-    result = _result(run, data, choice, test, repetitions)
-    pictures = task.pictures(images, result, out)
-    write_result(result, out)
-    if journal is not None:
-        journal.final({f"{TASKS[task.name].stage}/{score}": value for score, value in result.mean.items()})
-        for file in (out, *pictures):
-            journal.artifact(file, "detection")
-    cache.close()  # last of all: the output of a job that fails is thrown away
+        say(f"{run.dataset}, {run.arm.name}: {note}")
+    return _result(run, data, choice, test, repetitions)
 
 
 def _detectors(run: Experiment, data: Dataset, cache: StepCache) -> tuple[Choice, Dataset, list[dict[str, Any]]]:
     """What was chosen, the test set, and every repetition; what the cache has is not done again."""
-    task, settings = run.task, run.settings
-    validation = task.validation_set(run.real, data.device)
+    task, settings, steps = run.task, run.settings, run.task.steps(run.settings)
+    validation = task.validation_set(settings, run.real, data.device)
     total = settings.repetitions + selection_runs(task, settings, run.arm, validation is not None)
     with ExitStack() as stack:
         stack.enter_context(reproducible())
         stack.enter_context(memory_limit(f"{task.setting}.batch", settings.batch))
-        bar = progress(run.title, total * settings.steps, "step", len(cache.parts) * settings.steps)
+        bar = progress(run.title, total * steps, "step", len(cache.parts) * steps)
         train = partial(_train, run, data, stack.enter_context(bar).update)
         score = partial(_validate, run, train, validation) if validation is not None else None
         selector = Selector(task, settings, data, train, score, cache)
-        choice = selector.choose(run.baseline, run.arm.real) if run.baseline else selector.baseline_arm(run.arm)
-        test = task.test_set(run.real, run.dataset, data.device)  # not before: whatever was chosen, not by these
+        choice = selector.choose(run.arm.real) if run.arm.synthetic else selector.baseline_arm(run.arm)
+        # Not before: whatever was chosen, not by these.
+        test = task.test_set(settings, run.real, run.dataset, data.device)
         repeat = partial(_repetition, run, train, choice.mix, test, validation)
-        return choice, test, [cache.run(f"seed {seed}", partial(repeat, seed)) for seed in range(settings.repetitions)]
+        count = settings.repetitions if task.varies(settings, data, choice.mix) else 1
+        return choice, test, [cache.run(f"seed {seed}", partial(repeat, seed)) for seed in range(count)]
 
 
 def _train(run: Experiment, data: Dataset, tick: Callable[[int], object], mix: TrainingMix, seed: int) -> Any:
@@ -168,15 +178,16 @@ def _result(
         "arm": arm.name,
         "synthetic": arm.synthetic,
         "real": arm.real,
-        "baseline": run.baseline.arm if run.baseline else None,
-        "steps": run.settings.steps,
+        "steps": run.task.steps(run.settings),
         "settings": run.settings.model_dump(),
         "chosen": choice.record(bool(arm.synthetic)),
         "n_real": data.n_real if arm.real else 0,
         "n_synthetic": len(choice.mix.extra) if arm.synthetic else 0,
         "n_test": len(test),
         "mean": {score: float(np.mean(values)) for score, values in scores.items()},
-        "spread": {score: float(np.std(values, ddof=1)) for score, values in scores.items()},
+        "spread": {
+            score: float(np.std(values, ddof=1)) if len(values) > 1 else 0.0 for score, values in scores.items()
+        },
         "repetitions": repetitions,
     }
     return result_of(values | task.ground_truth(run.real, test), task.result)

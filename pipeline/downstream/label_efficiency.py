@@ -55,7 +55,9 @@ def worth(arm: JackknifeScores, plain: Sequence[JackknifeScores], images: Sequen
     x = np.log(images)
     places = np.concatenate([*(np.linspace(*ends, STEPS, endpoint=False) for ends in pairwise(x)), x[-1:]])
     weights = np.stack([np.interp(places, x, one) for one in np.eye(len(x))], axis=1)  # (P, M)
-    curve = (weights @ np.stack(column) for column in zip(*plain, strict=True))
+    often = max(len(one.scores) for one in (arm, *plain))
+    level_with = [one._replace(scores=np.broadcast_to(one.scores, often)) for one in plain]  # one stands for all
+    curve = (weights @ np.stack(column) for column in zip(*level_with, strict=True))
     gains = [interval(arm.less(JackknifeScores(*at)), level) for at in zip(*curve, strict=True)]
     perhaps_less = np.flatnonzero([gain.low <= 0 for gain in gains])
     perhaps_more = np.flatnonzero([gain.high >= 0 for gain in gains])

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from scipy.special import stdtrit
 
 from pipeline.downstream.baseline import select_baseline
-from pipeline.downstream.records import ArmResult, ClassEstimate, Estimate, Verdict
+from pipeline.downstream.records import ArmResult, ClassEstimate, Estimate, RecipeGain, Verdict
 from pipeline.settings import UserError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PSEUDO = 0.5  # of a group of pseudo-observations: as many favour the one arm as the other, in each class
 LEVEL = 0.95
+POWER = 0.84  # quantile of the normal distribution that four of five lie below
 ALIKE = (("version", "method"), ("classes", "classes"), ("steps", "steps"))  # fields of all arms, and what they are
 
 
@@ -27,7 +29,7 @@ class JackknifeScores(NamedTuple):
     """
 
     scores: np.ndarray
-    """(S,) one a repetition."""
+    """(S,) one a repetition; S = 1 where repetitions cannot differ."""
     whole: float
     """Their mean, the pseudo-observations among the test images."""
     left_out: np.ndarray
@@ -52,6 +54,21 @@ class JackknifeTable(NamedTuple):
     """By name, the one that the verdict is about first."""
     classes: Mapping[str, JackknifeScores]
     """By the name of each class that the test set has."""
+    n_effective: float
+    """Of the test images, as `effective` counts them."""
+
+
+def effective(groups: Sequence[str], classes: Sequence[int]) -> float:
+    """Groups of equal size that would judge as well, of the class that has the fewest: (Σ n)² / Σ n² over the numbers
+    of its members in each group (Kish 1965, Survey Sampling).
+
+    Args:
+        groups, classes: (N,) of what is judged.
+    """
+    members: dict[int, Counter[str]] = {}
+    for group, kind in zip(groups, classes, strict=True):
+        members.setdefault(kind, Counter())[group] += 1
+    return min((sum(of.values()) ** 2 / sum(n * n for n in of.values()) for of in members.values()), default=0.0)
 
 
 class Interval(NamedTuple):
@@ -66,6 +83,22 @@ class Interval(NamedTuple):
     """From the test images alone; None for a single group of them."""
     share_repetitions: float | None
     """Part of the interval's width that comes from the repetitions."""
+    detectable: float | None
+    """The gain that an interval as wide as this leaves zero behind in four of five experiments; None for a single
+    group of images."""
+
+
+class Judged(Protocol):
+    """An arm, in its own file or in that of the comparison."""
+
+    @property
+    def generative(self) -> bool: ...
+
+    @property
+    def real(self) -> bool: ...
+
+    @property
+    def control(self) -> bool: ...
 
 
 class Comparand(NamedTuple):
@@ -74,6 +107,8 @@ class Comparand(NamedTuple):
     result: ArmResult
     headline: JackknifeScores
     baseline: str
+    recipe: RecipeGain | None
+    n_effective: float
     verdict: Verdict
     estimates: list[Estimate]
     """Of each score, the headline first."""
@@ -86,9 +121,14 @@ def compare(task: Task, results: Sequence[ArmResult], level: float = LEVEL) -> l
     An interval says where the gain would lie on new test images of the same kind and in new repetitions. Both sources
     of chance are in it: the variance of the paired differences over the repetitions, and that of the mean difference
     over the test images, by the jackknife that leaves out one group of them at a time (images of one source stand or
-    fall together; `JackknifeTable` says which pseudo-observations are beside them). The level holds for all arms with
-    generators at once (Bonferroni), and of classes for all classes of all of them. `interval` says why it is no
-    bootstrap.
+    fall together; `JackknifeTable` says which pseudo-observations are beside them). The level holds for all arms that
+    add a generator's images to real ones at once (Bonferroni), and of classes for all classes of all of them.
+    `interval` says why it is no bootstrap. Controls and arms of synthetic images alone are judged at the same level
+    and are not counted: a control shows what such an arm would be told.
+
+    An arm *helps* where it is better than the strongest arm without a generator, and better than the arm without one
+    that presents its real images alike (`recipe`): a luckier recipe is no gain of the images. It has to pass both, so
+    both are at full level (an intersection-union test, Berger 1982); *hurts* likewise.
 
     Not in it: another training of the same generator, a third source of chance.
 
@@ -107,12 +147,18 @@ def compare(task: Task, results: Sequence[ArmResult], level: float = LEVEL) -> l
     others = sorted((of for of in results if of is not base), key=lambda of: of.generative)
     for result in others:
         _check(task, result, base)
-    reference = task.jackknife(base, against=True)
-    tests = max(sum(of.generative for of in others), 1)
+    plain = {of.recipe: (of.arm, task.jackknife(of, against=True)) for of in results if not of.generative}
+    reference = plain[base.recipe][1]
+    tests = family_size(results)
     return [
-        _row(base, reference, None, base.arm, level, tests),
-        *(_row(of, task.jackknife(of), reference, base.arm, level, tests) for of in others),
+        _row(base, reference, None, None, base.arm, level, tests),
+        *(_row(of, task.jackknife(of), reference, plain.get(of.recipe), base.arm, level, tests) for of in others),
     ]
+
+
+def family_size(results: Sequence[Judged]) -> int:
+    """How many verdicts hold at once: of arms that add a generator's images to real ones; at least 1."""
+    return max(sum(of.generative and of.real and not of.control for of in results), 1)
 
 
 def _check(task: Task, result: ArmResult, base: ArmResult) -> None:
@@ -120,17 +166,21 @@ def _check(task: Task, result: ArmResult, base: ArmResult) -> None:
     for field, noun in (*ALIKE, *task.test_fields):
         if getattr(result, field) != getattr(base, field):
             raise UserError(f"{arm}: its {noun} are not those of `{base.arm}`; run both anew")
-    if result.generative and result.baseline != base.arm:
-        raise UserError(f"{arm}: built on `{result.baseline}`, not on `{base.arm}`; run it anew")
     seeds, wanted = ([one.seed for one in of.repetitions] for of in (result, base))
-    if seeds != wanted or len(seeds) < 2:
-        raise UserError(f"{arm}: repetitions {seeds}, `{base.arm}` has {wanted}; at least 2")
+    if seeds != wanted and min(len(seeds), len(wanted)) > 1:  # one repetition is all there can be
+        raise UserError(f"{arm}: repetitions {seeds}, `{base.arm}` has {wanted}")
 
 
 def _row(
-    result: ArmResult, table: JackknifeTable, base: JackknifeTable | None, baseline: str, level: float, tests: int
+    result: ArmResult,
+    table: JackknifeTable,
+    base: JackknifeTable | None,
+    alike: tuple[str, JackknifeTable] | None,
+    baseline: str,
+    level: float,
+    tests: int,
 ) -> Comparand:
-    """`base`: of the baseline, None for the baseline itself."""
+    """`base`: of the baseline, None for the baseline itself; `alike`: of the plain arm of the same recipe."""
     estimates = [
         _estimate(name, scores, base and base.scores[name], 1 - (1 - level) / tests)
         for name, scores in table.scores.items()
@@ -140,15 +190,24 @@ def _row(
         for name, scores in table.classes.items()
     ]
     headline = next(iter(table.scores.values()))
-    return Comparand(result, headline, baseline, _verdict(result, estimates[0], base is None), estimates, by_class)
+    recipe = _over_recipe(headline, alike, 1 - (1 - level) / tests) if result.generative and alike else None
+    verdict = _verdict(result, estimates[0], recipe)
+    return Comparand(result, headline, baseline, recipe, table.n_effective, verdict, estimates, by_class)
 
 
-def _verdict(result: ArmResult, headline: Estimate, baseline: bool) -> Verdict:
-    if baseline:
+def _over_recipe(headline: JackknifeScores, alike: tuple[str, JackknifeTable], level: float) -> RecipeGain:
+    arm, table = alike
+    found = interval(headline.less(next(iter(table.scores.values()))), level)
+    return RecipeGain(arm, found.mean, found.low, found.high, found.detectable)
+
+
+def _verdict(result: ArmResult, headline: Estimate, recipe: RecipeGain | None) -> Verdict:
+    if headline.gain is None:
         return "baseline"
     if not result.generative:
         return "no generator"
-    return "helps" if headline.low > 0 else "hurts" if headline.high < 0 else "cannot tell"
+    lows, highs = ([getattr(of, end) for of in (headline, recipe) if of is not None] for end in ("low", "high"))
+    return "helps" if min(lows) > 0 else "hurts" if max(highs) < 0 else "cannot tell"
 
 
 def _estimate(name: str, of: JackknifeScores, base: JackknifeScores | None, level: float) -> Estimate:
@@ -165,6 +224,7 @@ def _estimate(name: str, of: JackknifeScores, base: JackknifeScores | None, leve
         error_repetitions=gain and gain.error_repetitions,
         error_images=gain and gain.error_images,
         share_repetitions=gain and gain.share_repetitions,
+        detectable=gain and gain.detectable,
     )
 
 
@@ -184,7 +244,8 @@ def interval(judged: JackknifeScores, level: float) -> Interval:
     images of a class. A percentile bootstrap of three repetitions holds a single gain in 75 %.
 
     Args:
-        judged: S >= 2 repetitions. One group of images says nothing of others: the interval is then all of [-1, 1].
+        judged: S repetitions; of one, which stands for all there can be, no chance comes. One group of images says
+            nothing of others: the interval is then all of [-1, 1].
         level: probability, two-sided.
 
     Returns:
@@ -192,15 +253,18 @@ def interval(judged: JackknifeScores, level: float) -> Interval:
         possible [-1, 1].
     """
     repetitions, groups = len(judged.scores), len(judged.left_out)
-    mean, seeds = float(np.mean(judged.scores)), float(np.var(judged.scores, ddof=1) / repetitions)
+    mean = float(np.mean(judged.scores))
+    seeds = float(np.var(judged.scores, ddof=1) / repetitions) if repetitions > 1 else 0.0
     if np.isnan(judged.left_out).any():
-        return Interval(mean, -1.0, 1.0, seeds**0.5, None, None)
+        return Interval(mean, -1.0, 1.0, seeds**0.5, None, None, None)
     # Efron and Stein 1981: the jackknife's variance, on average too large if anything.
     images = float((groups - 1) / groups * np.sum((judged.left_out - np.mean(judged.left_out)) ** 2))
     by_seeds, by_images = (
-        float(variance * stdtrit(n - 1, (1 + level) / 2)) for variance, n in ((seeds, repetitions), (images, groups))
+        float(variance * stdtrit(max(n - 1, 1), (1 + level) / 2))
+        for variance, n in ((seeds, repetitions), (images, groups))
     )
-    reach = (by_seeds + by_images) / (seeds + images) ** 0.5 if seeds + images else 0.0
+    error = (seeds + images) ** 0.5
+    reach = (by_seeds + by_images) / error if error else 0.0
     low, high = max(float(judged.whole) - reach, -1.0), min(float(judged.whole) + reach, 1.0)
     share = by_seeds / (by_seeds + by_images) if by_seeds else 0.0
-    return Interval(mean, low, high, seeds**0.5, images**0.5, share)
+    return Interval(mean, low, high, seeds**0.5, images**0.5, share, reach + POWER * error)

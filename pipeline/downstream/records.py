@@ -5,7 +5,7 @@ Imported by the report: computes nothing, imports no torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -13,10 +13,10 @@ from typing import Any, Literal, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from pipeline.base.files import AGAIN, write_json, write_whole
-from pipeline.downstream.arms import SyntheticSet
+from pipeline.downstream.arms import Recipe, SyntheticSet, is_control
 from pipeline.settings import UserError
 
-VERSION = 1
+VERSION = 2
 
 Verdict = Literal["helps", "hurts", "cannot tell", "baseline", "no generator"]
 Share = float | None
@@ -47,6 +47,9 @@ class Estimate:
     """Standard error of the gain from the test images alone; None with a single group of them."""
     share_repetitions: Share
     """Part of the interval's width, in [0, 1], that comes from the repetitions; the rest comes from the test images."""
+    detectable: Share
+    """The smallest gain that an experiment like this one would find in four of five repeats: the reach of the interval
+    plus 0.84 standard errors, whatever gain was found."""
 
     @property
     def scarcer(self) -> Literal["repetitions", "test images"]:
@@ -66,9 +69,22 @@ class ClassEstimate:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """How many synthetic images, and which, that validation images chose from."""
+class RecipeGain:
+    """The gain over the arm of real images alone that presents them alike."""
 
+    arm: str
+    gain: float
+    low: float
+    high: float
+    detectable: Share
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe, how many synthetic images, and which, that validation images chose from."""
+
+    augmented: bool
+    balanced: bool
     ratio: float | None
     """Synthetic images for each real one in a batch; None: no real images."""
     filter: str | None
@@ -86,7 +102,7 @@ class Chosen:
     augmented: bool
     balanced: bool
     ratio: float | None
-    """Extra images, synthetic ones or duplicates, for each real one in a batch; None: no real images, or no others."""
+    """Added images for each real one; None: no real images, or no others."""
     filter: str | None
     """Which synthetic images were kept: `confidence`, `nearest`, or None for all."""
     keep: float | None
@@ -141,6 +157,11 @@ class Arm(Estimate):
     n_test: int
     n_groups: int
     """Groups of test images that stand or fall together."""
+    n_effective: float
+    """Groups of equal size that would judge as well, of the class that has the fewest: (Σ n)² / Σ n² over the numbers n
+    of its images in each group (Kish 1965)."""
+    recipe: RecipeGain | None
+    """Of arms with added images."""
     verdict: Verdict
     secondary: list[Estimate]
     """Other scores of the same detectors, which no verdict is about."""
@@ -152,6 +173,16 @@ class Arm(Estimate):
     @property
     def generative(self) -> bool:
         return bool(self.synthetic)
+
+    @property
+    def control(self) -> bool:
+        return is_control(self.synthetic)
+
+    @property
+    def detects(self) -> float | None:
+        """The smallest gain that would be called *helps* in four of five repeats."""
+        both = [one.detectable for one in (self, self.recipe) if one is not None and one.detectable is not None]
+        return max(both, default=None)
 
     def other(self, metric: str) -> Estimate:
         """One of `secondary`. Raises StopIteration where it was not measured."""
@@ -200,8 +231,6 @@ class ArmResult:
     """Empty in a baseline arm."""
     real: bool
     """Whether its detectors saw real training images."""
-    baseline: str | None
-    """Name of the baseline arm whose augmentation and sampling it took over; None in a baseline arm."""
     classes: list[str]
     steps: int
     settings: dict[str, Any]
@@ -219,11 +248,19 @@ class ArmResult:
     spread: dict[str, float]
     """Its standard deviation over the repetitions."""
     repetitions: list[Any]
-    """A Repetition each."""
+    """A Repetition each; one where no two can differ."""
 
     @property
     def generative(self) -> bool:
         return bool(self.synthetic)
+
+    @property
+    def control(self) -> bool:
+        return is_control(self.synthetic)
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.chosen.augmented, self.chosen.balanced
 
 
 Result = TypeVar("Result", bound=ArmResult)
@@ -235,14 +272,14 @@ def result_of(values: Mapping[str, Any], kind: type[Result]) -> Result:
     return TypeAdapter(kind).validate_python(values)
 
 
-def read_result(path: Path, kind: type[Result]) -> Result:
-    """Raises UserError where the file cannot be read or is no result of this kind."""
-    return _read(path, kind, "result of a detector's arm")
+def read_results(paths: Iterable[Path], kind: type[Result]) -> list[Result]:
+    """Of the arms of all these files, in order. Raises UserError where one cannot be read or holds no such results."""
+    return [result for path in paths for result in _read(path, list[kind], "list of results of detectors' arms")]
 
 
-def write_result(result: ArmResult, path: Path) -> None:
+def write_results(results: Sequence[ArmResult], path: Path) -> None:
     """Whole. Raises ValueError for numbers that are not finite."""
-    write_json(path, TypeAdapter(type(result)).dump_python(result))
+    write_json(path, [TypeAdapter(type(one)).dump_python(one) for one in results])
 
 
 def read(path: Path) -> Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.downstream.arms import Arm, SyntheticSet, arms, baseline_arms
+from pipeline.downstream.arms import Arm, Recipe, SyntheticSet, arms, baseline_arms, recipes
 
 if TYPE_CHECKING:
     from pipeline.downstream.task import Task
@@ -31,9 +31,12 @@ class PlannedTask(NamedTuple):
     alone: bool
     """Whether there are arms of synthetic images alone."""
 
-    def arms(self, synthetic: Sequence[SyntheticSet]) -> dict[str, Arm]:
-        """By name, the arms of a data set that has these synthetic sets."""
-        return arms(synthetic, self.balanced, self.alone)
+    def arms(self, synthetic: Sequence[SyntheticSet], more_real: bool) -> dict[str, Arm]:
+        """By name, the arms of a data set that has these synthetic sets; `more_real`: and a positive control."""
+        return arms(synthetic, self.balanced, self.alone, more_real)
+
+    def recipes(self) -> list[Recipe]:
+        return recipes(self.balanced)
 
     def baseline_arms(self) -> list[Arm]:
         return baseline_arms(self.balanced)

@@ -1,22 +1,26 @@
-"""Selection: how many synthetic images a detector gets and which, by runs that are judged on the validation set."""
+"""Selection: how the training images of a detector are presented, how many are added and which, by runs that are judged
+on the validation set."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
-from pipeline.downstream.arms import Arm
+from pipeline.downstream.arms import Arm, Recipe
 from pipeline.downstream.baseline import rank
-from pipeline.downstream.records import ArmResult, Candidate, Chosen
+from pipeline.downstream.records import Candidate, Chosen
+from pipeline.downstream.registry import TASKS
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.downstream.task import Dataset, DetectorSettings, Part, Task, Train
 
 # Seeds of their own: no training that is judged later may be one that a choice was made by.
 SELECTION, FILTER = 1000, 2000
+AUGMENTED: Recipe = (True, False)
 
 Score = Callable[[TrainingMix, int], dict[str, float]]
 """A training mix and a seed -> scores on the validation set of a detector trained so."""
@@ -63,54 +67,63 @@ class Selector:
 
     def baseline_arm(self, arm: Arm) -> Choice:
         """Nothing is chosen in a baseline arm; its selection runs tell which of these arms is the strongest."""
-        extra = np.arange(self.data.n_real if arm.duplicates else 0)
-        choice = Choice(TrainingMix(extra, self.settings.ratios[0], arm.augmented, arm.balanced))
+        choice = Choice(TrainingMix(np.arange(0), 0.0, arm.augmented, arm.balanced))
         if self.score is not None:  # as many as are judged: a weak baseline makes the comparison worthless
             choice.validation = self._runs("", self.settings.repetitions, choice.mix)
         return choice
 
-    def choose(self, baseline: ArmResult, real: bool) -> Choice:
-        """The ratio and the filter of an arm with generators; without validation images the first ratio and no filter.
+    def choose(self, real: bool) -> Choice:
+        """How an arm with added images presents them, how many it takes and which: the recipe first, with the first
+        ratio and every image, then ratio and filter together.
+
+        Without validation images it is augmentation, the first ratio and no filter.
 
         Args:
-            baseline: its augmentation and sampling are taken over.
             real: whether the arm's detectors see real images; else there is no ratio to choose.
         """
-        alone = TrainingMix(np.arange(0), 0.0, baseline.chosen.augmented, baseline.chosen.balanced)
         extra, task = np.arange(self.data.n_real, len(self.data)), self.task
-        if not len(extra):
-            return Choice(alone, notes=[f"no synthetic {task.examples} to learn from: it learns from real ones alone"])
         ratios = list(dict.fromkeys(self.settings.ratios)) if real else [math.inf]
-        choice = Choice(replace(alone, extra=extra, ratio=ratios[0]))
+        if not len(extra):
+            return Choice(self._mix(extra, 0.0, AUGMENTED), notes=[f"no {task.examples} to add: real ones alone"])
         if self.score is None:
-            choice.notes.append(
-                f"no validation {task.examples} to choose by: first ratio, every synthetic image, on the arm "
-                "`augmented`"
+            note = (
+                f"no validation {task.examples} to choose by: augmented, the first ratio, every image that can be added"
             )
-            return choice
-        kept = task.kept(self.settings, self.data, lambda: self.train(alone, FILTER), self.cache, choice.notes)
-        mixes = {(ratio, part): replace(choice.mix, extra=kept[part], ratio=ratio) for part in kept for ratio in ratios}
-        if len(mixes) == 1:
-            (((_, choice.part), choice.mix),) = mixes.items()
-            return choice
-        return self._best(mixes, choice.notes)
-
-    def _best(self, mixes: dict[tuple[float, Part], TrainingMix], notes: list[str]) -> Choice:
-        scores = {
-            (ratio, part): self._runs(f"{ratio} {part[0]} {part[1]} ", self.settings.selection_runs, mix)
-            for (ratio, part), mix in mixes.items()
+            return Choice(self._mix(extra, ratios[0], AUGMENTED), notes=[note])
+        tried = {
+            recipe: self._try(self._mix(extra, ratios[0], recipe), (None, 1.0)) for recipe in TASKS[task.name].recipes()
         }
-        best = max(scores, key=lambda candidate: rank(self.task.selection, scores[candidate]))
-        candidates = [
-            Candidate(finite(ratio), *part, validation, len(mixes[ratio, part].extra))
-            for (ratio, part), validation in scores.items()
-        ]
-        return Choice(mixes[best], best[1], candidates, scores[best], notes)
+        recipe = max(tried, key=lambda of: rank(task.selection, tried[of].validation))
+        notes: list[str] = []
+        alone = self._mix(np.arange(0), 0.0, recipe)
+        kept = task.kept(self.settings, self.data, lambda: self.train(alone, FILTER), self.cache, notes)
+        found = {
+            (ratio, part): tried[recipe]
+            if (ratio, part) == (ratios[0], (None, 1.0))
+            else self._try(self._mix(kept[part], ratio, recipe), part)
+            for part in kept
+            for ratio in ratios
+        }
+        ratio, part = max(found, key=lambda of: rank(task.selection, found[of].validation))
+        candidates = [*tried.values(), *(one for one in found.values() if one is not tried[recipe])]
+        chosen = self._mix(kept[part], ratio, recipe)
+        return Choice(chosen, part, candidates, found[ratio, part].validation, notes)
+
+    def _try(self, mix: TrainingMix, part: Part) -> Candidate:
+        name = f"{int(mix.augmented)}{int(mix.balanced)} {mix.ratio} {part[0]} {part[1]} "
+        runs = self._runs(name, self.settings.selection_runs, mix)
+        return Candidate(mix.augmented, mix.balanced, finite(mix.ratio), *part, runs, len(mix.extra))
 
     def _runs(self, name: str, count: int, mix: TrainingMix) -> list[dict[str, float]]:
-        """Scores of trainings that are for choosing alone."""
+        """Scores of trainings that are for choosing alone; one where all would be alike."""
+        assert self.score is not None
+        count = count if self.task.varies(self.settings, self.data, mix) else 1
         runs = {f"selection {name}{n}": SELECTION + n for n in range(count)}
-        return [self.cache.run(run, lambda seed=seed: self.score(mix, seed)) for run, seed in runs.items()]
+        return [self.cache.run(run, partial(self.score, mix, seed)) for run, seed in runs.items()]
+
+    @staticmethod
+    def _mix(extra: np.ndarray, ratio: float, recipe: Recipe) -> TrainingMix:
+        return TrainingMix(extra, ratio, *recipe)
 
 
 def selection_runs(task: Task, settings: DetectorSettings, arm: Arm, validation: bool) -> int:
@@ -120,8 +133,9 @@ def selection_runs(task: Task, settings: DetectorSettings, arm: Arm, validation:
     if not arm.synthetic:
         return settings.repetitions
     parts = task.parts(settings)
-    candidates = len(parts) * (len(set(settings.ratios)) if arm.real else 1)
-    return (candidates * settings.selection_runs if candidates > 1 else 0) + any(name is not None for name, _ in parts)
+    candidates = len(parts) * (len(set(settings.ratios)) if arm.real else 1) - ((None, 1.0) in parts)
+    tried = len(TASKS[task.name].recipes()) + candidates
+    return tried * settings.selection_runs + any(name is not None for name, _ in parts)
 
 
 def finite(ratio: float) -> float | None:

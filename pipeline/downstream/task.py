@@ -31,7 +31,6 @@ class DetectorSettings(Protocol):
     """The settings that all tasks have."""
 
     repetitions: int
-    steps: int
     batch: int
     learning_rate: float
     ratios: Sequence[float]
@@ -80,23 +79,31 @@ class Task(ABC):
 
     @abstractmethod
     def training_set(
-        self, real: ImageSet, synthetic: Sequence[ImageSet], dataset: str, device: torch.device
+        self, settings: Any, real: ImageSet, synthetic: Sequence[ImageSet], dataset: str, device: torch.device
     ) -> Dataset:
         """The `train` rows of the real set, then those of every synthetic one. Raises UserError for unsuitable ones."""
 
     @abstractmethod
-    def validation_set(self, real: ImageSet, device: torch.device) -> Dataset | None:
+    def validation_set(self, settings: Any, real: ImageSet, device: torch.device) -> Dataset | None:
         """The `val` rows; None where nothing can be chosen by them."""
 
     @abstractmethod
-    def test_set(self, real: ImageSet, dataset: str, device: torch.device) -> Dataset:
+    def test_set(self, settings: Any, real: ImageSet, dataset: str, device: torch.device) -> Dataset:
         """The `test` rows."""
+
+    @abstractmethod
+    def steps(self, settings: Any) -> int:
+        """What one training tells its `tick` in all."""
+
+    def varies(self, settings: Any, data: Any, mix: TrainingMix) -> bool:
+        """Whether two trainings on this mix can differ; if not, there is one repetition."""
+        return True
 
     @abstractmethod
     def train(
         self, settings: Any, real: ImageSet, data: Any, mix: TrainingMix, seed: int, tick: Callable[[int], object]
     ) -> Any:
-        """A detector after `settings.steps` steps; `tick` is told of them. All randomness comes from `seed`.
+        """A trained detector; `tick` is told of its steps. All randomness comes from `seed`.
 
         Raises:
             FloatingPointError: the training diverged.
@@ -132,7 +139,7 @@ class Task(ABC):
         """Draw pictures beside `out`, the file of the arm."""
         return []
 
-    def precision(self, device: torch.device) -> torch.dtype | None:
+    def precision(self, settings: Any, device: torch.device) -> torch.dtype | None:
         """Of autocast; None is float32."""
         return None
 
@@ -146,6 +153,6 @@ class Task(ABC):
         """Rows of the training set for each of `parts` that can be, with a note on those that cannot.
 
         Args:
-            judge: trains a detector on the real images alone, presented as the baseline has them.
+            judge: trains a detector on the real images alone, by the recipe that was chosen.
         """
         return {(None, 1.0): np.arange(data.n_real, len(data))}

@@ -18,7 +18,7 @@ from pipeline.base.device import device, reproducible
 from pipeline.base.files import sha256, write_whole
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.classifier import fit
+from pipeline.downstream.classifier import scratch
 from pipeline.downstream.classifier.device_dataset import DeviceDataset, normalised, stored
 from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.downstream.schedule import TrainingMix
@@ -114,14 +114,14 @@ def _learned(settings: Evaluate, real: ImageSet) -> dict[str, Tensor]:
     recipe = Detect(steps=_steps(settings, real), **RECIPE)
     with reproducible(), progress(name, recipe.steps, "step") as bar:
         try:
-            network = fit.train(recipe, _shrunk_spec(real.spec), pool, PLAIN, settings.seed, bar.update)
+            network = scratch.train(recipe, _shrunk_spec(real.spec), pool, PLAIN, settings.seed, bar.update)
         except FloatingPointError as error:
             steps = settings.class_feature_steps
             raise UserError(f"evaluate.class_feature_steps: {steps}, {error}; 0 leaves the classifier out") from error
     _settle(network, pool)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     if len(held):
-        said = fit.log_probabilities(network, _pool(real, held), None, RECIPE["batch"])
+        said = scratch.log_probabilities(network, _pool(real, held), None, RECIPE["batch"])
         right = said.argmax(1) == real.labels[held]
         say(f"{name}: names the class of {right.mean():.0%} of {len(held)} held-out images")
     return {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}

@@ -13,7 +13,7 @@ from pipeline.base import imagenet
 from pipeline.base.device import full_precision, reproducible
 from pipeline.downstream.boxes import fit as boxes
 from pipeline.downstream.boxes.box_dataset import BoxDataset
-from pipeline.downstream.classifier import fit
+from pipeline.downstream.classifier import scratch
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.downstream.schedule import TrainingMix
@@ -98,7 +98,7 @@ def _classifier(size: int, device: torch.device, steps: int, width: int) -> Trai
     def train() -> nn.Module:
         with reproducible():
             mix = TrainingMix(np.arange(0), 0.0, augmented=True)
-            return fit.train(settings, ImageSpec(size, size, 1, CLASSES, "both"), pool, mix, 0)
+            return scratch.train(settings, ImageSpec(size, size, 1, CLASSES, "both"), pool, mix, 0)
 
     return train
 

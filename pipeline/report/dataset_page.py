@@ -13,7 +13,7 @@ from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes.records import BoxResult
 from pipeline.downstream.classifier.records import ClassifierResult
-from pipeline.downstream.records import Arm, Comparison, Result, read_result
+from pipeline.downstream.records import Arm, Comparison, Result, read_results
 from pipeline.report import (
     boxes_section,
     classifier_section,
@@ -83,7 +83,7 @@ def context(
 
 
 def _by_arm(paths: Sequence[Path], kind: type[Result]) -> dict[str, Result]:
-    results = [read_result(path, kind) for path in paths if path.is_file()]
+    results = read_results([path for path in paths if path.is_file()], kind)
     return {result.arm: result for result in results}
 
 

@@ -89,7 +89,7 @@ def collect(results: Path, settings: Settings, arms: Sequence[Path] = ()) -> dic
         results: the root of all.
         settings: of the run.
         arms: the JSON files of the detectors that were planned, of all tasks and data sets:
-            `{dataset}/detection/{arm}.json` and `{dataset}/detection/boxes/{arm}.json` below the root.
+            `{dataset}/detection/{job}.json` and `{dataset}/detection/boxes/{job}.json` below the root.
     """
     return {
         dataset: DatasetInputs(
@@ -123,6 +123,7 @@ def _benchmarks(
         for seed in settings.seeds:
             for stage in ("collect", "train", "generate", "gallery", "evaluate"):
                 found[f"{stage} {model}, seed {seed}"] = folder / f"{model}-s{seed}" / f"{stage}.tsv"
-    found |= {f"detect, arm {arm}": folder / "detection" / f"{arm}.tsv" for arm in (path.stem for path in classifiers)}
+    for job in (path.stem for path in classifiers):
+        found["detect, all arms" if job == "arms" else f"detect, arm {job}"] = folder / "detection" / f"{job}.tsv"
     boxes = folder / "detection" / "boxes"
     return found | {f"detect boxes, arm {path.stem}": boxes / f"{path.stem}.tsv" for path in box_arms}

@@ -21,7 +21,7 @@ from pipeline.settings.families import (
     model_settings,
 )
 from pipeline.settings.loading import Settings, load, schema
-from pipeline.settings.shots import Family, families
+from pipeline.settings.shots import Family, FewShots, families
 from pipeline.settings.stages import (
     Blend,
     Detect,
@@ -59,6 +59,7 @@ __all__ = [
     "Detection",
     "Evaluate",
     "Family",
+    "FewShots",
     "Gallery",
     "Generate",
     "ImageSpec",

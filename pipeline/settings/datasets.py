@@ -95,6 +95,9 @@ class Split(Strict):
     """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
     val: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Fraction of each class's remaining images held out for choosing; ignored where the CSV names them."""
+    control: Whole | None = None
+    """With `shots`: images of each class that are held back, of those left over, for the positive control of the
+    detectors, which shows what more real images would do; null is as many as a generator draws."""
     seed: Seed = 0
     """Same seed, same split."""
     column: str | None = None
@@ -164,8 +167,9 @@ class Dataset(Strict):
     """At most this many source images a class, drawn by the split's seed."""
     shots: Count | None = None
     """Few-shot set: at most this many source images a class to train and as many to choose by (`val`), drawn after the
-    split by its seed; the test images stay as they are. A list makes a data set `{name}_{shots}` of each of its numbers
-    (null: all images, under the name itself), the images of fewer shots among those of more."""
+    split by its seed; of the images left over some are held back (`split.control`), and the rest judge. A list makes a
+    data set `{name}_{shots}` of each of its numbers (null: all images, under the name itself), the images of fewer
+    shots among those of more."""
     symmetry: Literal["none", "horizontal", "vertical", "both", "dihedral"] = "none"
     """Flips (`dihedral`: quarter turns too) that leave the physics unchanged; used wherever images are augmented."""
     pixel_size: Positive | None = None

@@ -18,9 +18,10 @@ from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
 from pipeline.settings.patches import OWN, check_sources, patch_sets
 from pipeline.settings.renamed import new_name
-from pipeline.settings.shots import LIST, expanded
+from pipeline.settings.shots import LIST, FewShots, expanded, families
 from pipeline.settings.stages import Blend, Detection, Evaluate, Gallery, Generate, Tracking
 
+CONTROLS = ("more_real", "same_real")
 FOLDERS = ("benchmarks", "journal", "logs", "mlflow", "state", "tensorboard")  # of the results, beside the data sets
 
 
@@ -56,6 +57,9 @@ class Settings(Strict):
         for name in ("real", "detection"):
             if name in self.models:
                 raise ValueError(f"models.{name}: `{name}` is the name of a folder of the results; choose another")
+        for name in CONTROLS:
+            if name in self.models:
+                raise ValueError(f"models.{name}: `{name}` is the name of a control of the detectors; choose another")
         if "all" in self.models:
             raise ValueError("models.all: `all` is the name of the detection arm that joins all models; choose another")
         for name in FOLDERS:
@@ -112,6 +116,17 @@ class Settings(Strict):
                 raise ValueError(f"datasets.{dataset}.models: {', '.join(unable)} would {without}")
             if not self.models_of(dataset):
                 raise ValueError(f"datasets.{dataset}: no model is left for it, all {without}")
+
+    def few_shots(self, dataset: str) -> FewShots | None:
+        """How a data set with `shots` is drawn; None of one without."""
+        d = self.datasets[dataset]
+        if d.shots is None:
+            return None
+        found = families({name: of.model_dump(mode="json") for name, of in self.datasets.items()})
+        shots = next((family.datasets for family in found if dataset in family.datasets.values()), {d.shots: dataset})
+        most = None if None in shots else max(k for k in shots if k is not None)
+        wanted = self.generate.images_per_class or most if d.split.control is None else d.split.control
+        return FewShots(d.shots, most, wanted if most and wanted else 0)
 
     def patch_sets(self) -> dict[str, str]:
         """The data set of its patches, by the name of each data set that has one."""

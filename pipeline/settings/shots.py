@@ -12,6 +12,17 @@ from pipeline.settings.basics import Count, UserError
 LIST = TypeAdapter(Annotated[list[Count | None], Field(min_length=1)])
 
 
+class FewShots(NamedTuple):
+    """How a few-shot data set is drawn."""
+
+    shots: int
+    """Images of each class to train, and as many to choose by."""
+    most: int | None
+    """Those of the largest set of its family; None where that has all images."""
+    control: int
+    """Images of each class to hold back for the positive control of the detectors."""
+
+
 class Family(NamedTuple):
     """Data sets that differ in their shots alone, and so are judged by the same test images: a curve's points."""
 

@@ -126,20 +126,26 @@ class Evaluate(Strict):
 
 
 class Detect(Strict):
+    backbone: Literal["frozen", "scratch"] = "frozen"
+    """What the detectors of all arms see images with: `frozen`, EfficientNet-Lite0 with the weights of ImageNet, which
+    stay as they are, and a logistic head (seconds, and the better of the two on few images); `scratch`, a ResNet-18
+    that learns all it knows."""
     repetitions: Annotated[int, Field(ge=2, le=1000)] = 10
-    """Paired repetitions: the same initial weights and data order in every arm."""
+    """Paired repetitions, each with chance of its own: which synthetic images and which augmented views are seen, and
+    from scratch the initial weights and the order."""
     steps: Count = 1500
-    """Optimiser steps of a detector, the same in every arm."""
+    """From scratch: optimiser steps of a detector, the same in every arm."""
     batch: Several = 64
-    """Images a step."""
+    """Images at a time; from scratch, in a step."""
     learning_rate: Positive = 1e-3
-    """Peak AdamW step; cosine decay to zero."""
+    """From scratch: peak AdamW step; cosine decay to zero."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    """AdamW weight decay."""
+    """From scratch: AdamW weight decay."""
     width: Count = 64
-    """Channels of ResNet-18's first stage; 64 in the paper."""
+    """From scratch: channels of ResNet-18's first stage; 64 in the paper."""
     ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0, 2.0]
-    """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
+    """What all synthetic images weigh together, for each real one: their number in a batch, or their weight in the loss
+    of a head. Chosen on validation images; without them it is the first."""
     keep_fractions: Annotated[
         list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(distinct)
     ] = [

@@ -87,9 +87,18 @@ def made_sets(task, dataset):
     ]
 
 
+def holds_back(dataset):
+    """Whether real images are held back for the positive control of the detectors."""
+    few = SETTINGS.few_shots(dataset)
+    return few is not None and few.control > 0
+
+
 # By task and data set, its arms by their names.
 ARMS = {
-    task: {name: TASKS[task].arms(made_sets(task, name)) for name in datasets}
+    task: {
+        name: TASKS[task].arms(made_sets(task, name), more_real=holds_back(name))
+        for name in datasets
+    }
     for task, datasets in (("classification", LABELLED), ("boxes", BOXED))
 }
 COMPARED = [name for name in DATASETS if name in LABELLED or name in BOXED]
@@ -113,34 +122,53 @@ def judged_alike(dataset):
     )
 
 
-def arm_names(task):
-    """A pattern of the names of all data sets' arms."""
-    return either(sorted({name for arms in ARMS[task].values() for name in arms}))
+def jobs(task, dataset):
+    """The arms of each job that trains detectors, by the name of its file. On a frozen backbone one job has them all:
+    an arm takes a second there, and a job several to start."""
+    arms = ARMS[task].get(dataset, {})
+    if task == "classification" and SETTINGS.detect.backbone == "frozen":
+        return {"arms": list(arms.values())} if arms else {}
+    return {name: [arm] for name, arm in arms.items()}
 
 
-def result(task, dataset, arm, suffix="json"):
-    return f"<results>/{dataset}/detection/{TASKS[task].place(arm)}.{suffix}"
+def job_names(task):
+    """A pattern of the names of all data sets' jobs."""
+    return either(sorted({name for dataset in ARMS[task] for name in jobs(task, dataset)}))
 
 
 def results_of(task, dataset):
     """Of all arms of a data set."""
-    return [result(task, dataset, arm) for arm in ARMS[task].get(dataset, ())]
-
-
-def synthetic_sets(task, dataset, arm, files):
-    """Files of the image sets that an arm adds to the real one."""
     return [
-        f"<results>/{dataset}/{one.model}/seed-{SETTINGS.seeds[0]}/{one.made}/{file}"
-        for one in ARMS[task][dataset][arm].synthetic
+        f"<results>/{dataset}/detection/{TASKS[task].place(job)}.json"
+        for job in jobs(task, dataset)
+    ]
+
+
+def added_by(task, dataset, job):
+    """The folders of the synthetic image sets that the arms of a job add to the real one."""
+    sets = [one for arm in jobs(task, dataset)[job] for one in arm.synthetic]
+    return {
+        one: f"{dataset}/{one.model}/seed-{SETTINGS.seeds[0]}/{one.made}"
+        for one in dict.fromkeys(sets)
+        if one.made != "control"
+    }
+
+
+def synthetic_sets(task, dataset, job, files):
+    """Their files."""
+    return [
+        f"<results>/{folder}/{file}"
+        for folder in added_by(task, dataset, job).values()
         for file in files
     ]
 
 
-def baseline_results(task, dataset, arm):
-    """What an arm with synthetic images chooses its baseline by."""
-    added = ARMS[task][dataset][arm].synthetic
-    baselines = TASKS[task].baseline_arms() if added else []
-    return [result(task, dataset, of.name) for of in baselines]
+def detection_params(task, dataset, job):
+    """What a job that trains detectors is told of its arms."""
+    return {
+        "arms": [asdict(arm) for arm in jobs(task, dataset)[job]],
+        "synthetic": [[asdict(one), folder] for one, folder in added_by(task, dataset, job).items()],
+    }
 
 
 pathvars:
@@ -151,8 +179,8 @@ wildcard_constraints:
     dataset="|".join(DATASETS),
     model="|".join(MODELS),
     seed=r"\d+",
-    arm=arm_names("classification"),
-    box_arm=arm_names("boxes"),
+    detectors=job_names("classification"),
+    box_arm=job_names("boxes"),
     weights="|".join(re.escape(of.file) for of in WEIGHTS.values()),
 
 

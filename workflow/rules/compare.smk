@@ -26,7 +26,7 @@ rule compare_detectors:
     params:
         method=METHOD["compare"],
         members=lambda w: {
-            name: {task: list(ARMS[task].get(name, ())) for task in TASKS}
+            name: {task: list(jobs(task, name)) for task in TASKS}
             for name in judged_alike(w.dataset)
         },
         family=lambda w: FAMILY_OF.get(w.dataset),

@@ -2,15 +2,14 @@ rule detect:
     input:
         real=REAL,
         synthetic=lambda w: synthetic_sets(
-            "classification", w.dataset, w.arm, IMAGE_SET
+            "classification", w.dataset, w.detectors, IMAGE_SET
         ),
-        baselines=lambda w: baseline_results("classification", w.dataset, w.arm),
     output:
-        numbers="<results>/{dataset}/detection/{arm}.json",
+        numbers="<results>/{dataset}/detection/{detectors}.json",
     log:
-        "<results>/logs/{dataset}/detection/{arm}.log",
+        "<results>/logs/{dataset}/detection/{detectors}.log",
     benchmark:
-        "<results>/benchmarks/{dataset}/detection/{arm}.tsv"
+        "<results>/benchmarks/{dataset}/detection/{detectors}.tsv"
     conda:
         ENVIRONMENT
     threads: 8
@@ -22,10 +21,10 @@ rule detect:
         task="classification",
         method=METHOD["detect"],
         settings=SETTINGS.detect.model_dump(exclude={"boxes"}),
-        journal=journal("{dataset}/detection/{arm}"),
-        arm=lambda w: asdict(ARMS["classification"][w.dataset][w.arm]),
+        journals=journal("{dataset}/detection"),
+        trained=lambda w: detection_params("classification", w.dataset, w.detectors),
         seed=SETTINGS.seeds[0],
-        state=f"{SETTINGS.results}/state/{{dataset}}/detection/{{arm}}.json",
+        state=f"{SETTINGS.results}/state/{{dataset}}/detection",
     script:
         "../scripts/detect.py"
 
@@ -37,7 +36,6 @@ use rule detect as detect_boxes with:
         synthetic=lambda w: synthetic_sets(
             "boxes", w.dataset, w.box_arm, IMAGE_SET + BOX_FILES
         ),
-        baselines=lambda w: baseline_results("boxes", w.dataset, w.box_arm),
     output:
         numbers="<results>/{dataset}/detection/boxes/{box_arm}.json",
         picture=report(
@@ -54,10 +52,10 @@ use rule detect as detect_boxes with:
         task="boxes",
         method=METHOD["detect_boxes"],
         settings=SETTINGS.detect.boxes.model_dump(exclude={"pseudo_labels"}),
-        journal=journal("{dataset}/detection/boxes/{box_arm}"),
-        arm=lambda w: asdict(ARMS["boxes"][w.dataset][w.box_arm]),
+        journals=journal("{dataset}/detection/boxes"),
+        trained=lambda w: detection_params("boxes", w.dataset, w.box_arm),
         seed=SETTINGS.seeds[0],
-        state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes/{{box_arm}}.json",
+        state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes",
 
 
 rule detect_all:

@@ -51,6 +51,7 @@ rule prepare:
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
             exclude={"voronoi", "boxes", "models", "patches_of", "patches"}
         ),
+        few=lambda w: list(SETTINGS.few_shots(w.dataset) or ()) or None,
         source=lambda w: of_source(SETTINGS.datasets[w.dataset]),
     script:
         "../scripts/prepare.py"

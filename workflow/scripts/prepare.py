@@ -2,9 +2,9 @@ from pathlib import Path
 
 from pipeline.base.job import job
 from pipeline.data.preparing.prepare import prepare
-from pipeline.settings import Dataset
+from pipeline.settings import Dataset, FewShots
 
-results = Path(snakemake.output[0]).parents[2]
+results, few = Path(snakemake.output[0]).parents[2], snakemake.params.few
 
 with job(snakemake.log[0]):
     prepare(
@@ -15,4 +15,5 @@ with job(snakemake.log[0]):
         earlier=results / "state" / "near_duplicates",
         memory=snakemake.resources.mem_mb * 1e6,
         kept=Path(snakemake.log[0]).parent,
+        few=few and FewShots(*few),
     )

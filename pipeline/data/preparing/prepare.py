@@ -10,7 +10,7 @@ pixels of the set. Measured: 200 strips of 6144 x 1024, 16 bit, into 32 000 tile
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, Pool
 from pipeline.data.reading.source import VORONOI, check_patterns, listing
-from pipeline.settings import Dataset, UserError
+from pipeline.settings import Dataset, FewShots, UserError
 
 SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
 WORKERS = 0.7  # of the memory; this process needs the rest for the squares of an image and the facts of all
@@ -66,12 +66,13 @@ def prepare(
     earlier: Path | None = None,
     memory: float = 8e9,
     kept: Path | None = None,
+    few: FewShots | None = None,
 ) -> None:
     """Write the image set of a data set into the folder `out`, beside it what was noticed.
 
-    That is `rejected.csv`, `near_duplicates.csv` and `preview.png`. With `shots` the images left over are not in the
-    set, and nothing is computed from their pixels but which images overlap, so that all few-shot sets of a source have
-    the same split; whether the set is gray and the type of its values are decided by all images of the source.
+    That is `rejected.csv`, `near_duplicates.csv` and `preview.png`. Nothing that a few-shot set is made with is
+    computed from the pixels of images that do not train but which images overlap, so that all few-shot sets of a source
+    have the same split; whether the set is gray and the type of its values are decided by all images of the source.
 
     Args:
         source: read this in place of `settings.source`.
@@ -79,6 +80,7 @@ def prepare(
         earlier: folder where jobs leave the near-duplicates they found for those after them; None searches always.
         memory: bytes that all processes together may use.
         kept: folder where `rejected.csv` is left when this fails; None is `out`.
+        few: how a set with `settings.shots` is drawn; None where it has none, or is the only one of its family.
 
     Raises:
         UserError: nothing to read, nothing usable, a class too small, an impossible setting.
@@ -97,7 +99,7 @@ def prepare(
             pictures = _look(pool, there, settings, rejected, details=skipped is None)
             while True:
                 _check_usable(pictures, len(entries), rejected)
-                choices = _decide(settings, pictures, skipped, workers, earlier)
+                choices = _decide(settings, pictures, skipped, workers, earlier, few)
                 lost = _write(pool, out, settings, choices)
                 if not lost:
                     break
@@ -217,10 +219,15 @@ class Choices(NamedTuple):
 
 
 def _decide(
-    settings: Dataset, pictures: list[Picture], skipped: str | None, workers: int, earlier: Path | None
+    settings: Dataset,
+    pictures: list[Picture],
+    skipped: str | None,
+    workers: int,
+    earlier: Path | None,
+    few: FewShots | None,
 ) -> Choices:
     found = report.find([p.facts for p in pictures], skipped, workers, earlier)
-    squares = _squares(settings, pictures, found)
+    squares = _squares(settings, pictures, found, few)
     plan = _plan(settings, pictures, squares)
     sources = _sources(pictures, squares)
     classes = labels.classes(settings, {s.picture.candidate.label for s in squares})
@@ -246,7 +253,7 @@ def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> 
     return Plan(1 if gray else 3, deepest.dtype, full, low, high, scaling.stored_dtype(deepest.dtype))
 
 
-def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> list[Square]:
+def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: FewShots | None) -> list[Square]:
     """Every image of the set to be, in the order of the files."""
     own = groups.joined([p.candidate.group for p in pictures], found.links)
     cut = [(i, box) for i, p in enumerate(pictures) for box in p.facts.boxes]
@@ -254,11 +261,11 @@ def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> lis
     given = [c.split for c in candidate]
     sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
     side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
-    kept: Container[int] = side.keys()
     if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
         classes = [p.candidate.label for p in pictures]
-        kept = set(splits.few_shot(classes, list(side.values()), settings.shots, settings.split.seed))
-    return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in kept]
+        few = few or FewShots(settings.shots, settings.shots, 0)
+        side = splits.few_shot(classes, own, list(side.values()), few, settings.split.seed)
+    return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in side]
 
 
 def _facts(squares: list[Square]) -> list[Facts]:

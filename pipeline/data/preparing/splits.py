@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.settings import Split, UserError
+from pipeline.settings import FewShots, Split, UserError
+
+DOMINANT = 1 / 8  # of a class's images on a side, of more than which no group is taken where others could be
 
 
 def assign(labels: list[str], groups: list[str], given: list[str | None], settings: Split) -> list[str]:
     """The split of each image: `train`, `val` or `test`.
 
     A side that `given` names (for any image) is taken as given; the others are drawn from what is `train` or not
-    given, group by group in seeded order, until each class has its share as nearly as whole groups allow.
+    given, group by group in seeded order, until each class has its share as nearly as whole groups allow; groups that
+    are much of a class's share come last, so that others judge where they can.
 
     Raises:
         UserError: a class is left without an image to train or, where any are held out, to judge.
@@ -39,18 +43,13 @@ def _drawn(
     labels: list[str], groups: list[str], sides: list[str], share: float, seed: int, at_least_one: bool
 ) -> list[int]:
     """Positions of the images to hold out of `train`."""
-    members: dict[str, list[int]] = {}
     fixed = {groups[i] for i, side in enumerate(sides) if side != "train"}
-    for i, side in enumerate(sides):
-        if side == "train" and groups[i] not in fixed:
-            members.setdefault(groups[i], []).append(i)
+    members = _members(groups, [i for i, side in enumerate(sides) if side == "train" and groups[i] not in fixed])
     there = Counter(labels[i] for i, side in enumerate(sides) if side == "train")
     wanted = {c: max(round(share * n), 1 if at_least_one else 0) for c, n in there.items()}
-    names = sorted(members)
-    order = [names[i] for i in np.random.default_rng([seed, len(names)]).permutation(len(names))]
     taken: list[str] = []
     have: Counter[str] = Counter()
-    for group in order:
+    for group in _order(labels, members, wanted, seed):
         gain = sum(
             abs(wanted[c] - have[c]) - abs(wanted[c] - have[c] - n)
             for c, n in Counter(labels[i] for i in members[group]).items()
@@ -103,16 +102,69 @@ def drawn_order(labels: list[str], given: list[str | None], seed: int) -> dict[s
     return order
 
 
-def few_shot(labels: list[str], sides: list[str], shots: int, seed: int) -> list[int]:
-    """Ascending positions kept: of each class at most `shots` images to train and at most `shots` to choose by.
+def few_shot(labels: list[str], groups: list[str], sides: list[str], few: FewShots, seed: int) -> dict[int, str]:
+    """The side of each image of a few-shot set, by its position, ascending; the others are left out.
 
-    Those that judge are all kept. The images of a smaller `shots` are among those of a larger one. Who has K images has
-    not hundreds more to choose by: a choice made on many is one that few shots could not have made (Perez et al. 2021,
-    True few-shot learning); as many as train is the protocol of Gao et al. 2021 (LM-BFF, section 3).
+    Of each class at most `few.shots` images train and at most as many choose. The images of a smaller number are among
+    those of a larger one. Who has K images has not hundreds more to choose by: a choice made on many is one that few
+    shots could not have made (Perez et al. 2021, True few-shot learning); as many as train is the protocol of Gao et
+    al. 2021 (LM-BFF, section 3).
+
+    Before that, groups are held back for the positive control: `few.control` images a class, but at most half of those
+    that the largest set of the family (`few.most`) has no need of. Of what that set leaves over, the rest judges with
+    those that do anyway: labelled images are dear, and many judge better than few. A group that would have a class's
+    verdict to itself is left out (`DOMINANT`). So all sets of a family are judged by the same images. Where one of them
+    has all images (`few.most` is None), nothing is left over.
     """
-    kept = [i for i, side in enumerate(sides) if side == "test"]
+    control = _control(labels, groups, sides, few, seed)
+    found = {i: side for i, side in enumerate(sides) if side == "test"} | dict.fromkeys(control, "control")
+    used = {groups[i] for i in found}
     for label in sorted(set(labels)):
         for side in ("train", "val"):
-            rows = [i for i, c in enumerate(labels) if c == label and sides[i] == side]
-            kept += [int(i) for i in np.random.default_rng([seed, len(rows)]).permutation(rows)[:shots]]
-    return sorted(kept)
+            rows = [i for i, c in enumerate(labels) if c == label and sides[i] == side and i not in found]
+            order = [int(i) for i in np.random.default_rng([seed, len(rows)]).permutation(rows)]
+            found |= dict.fromkeys(order[: few.shots], side)
+            used |= {groups[i] for i in order[: few.most]}
+    left = _members(groups, [i for i, g in enumerate(groups) if g not in used and few.most is not None])
+    judged = Counter(labels[i] for i, side in found.items() if side == "test")
+    judged += Counter(labels[i] for rows in left.values() for i in rows)
+    for rows in left.values():
+        if all(n <= DOMINANT * judged[label] for label, n in Counter(labels[i] for i in rows).items()):
+            found |= dict.fromkeys(rows, "test")
+    return dict(sorted(found.items()))
+
+
+def _control(labels: list[str], groups: list[str], sides: list[str], few: FewShots, seed: int) -> list[int]:
+    """Positions held back for the positive control, of whole groups of those that train, small ones first."""
+    if few.most is None:
+        return []
+    fixed = {group for group, side in zip(groups, sides, strict=True) if side != "train"}
+    left = _members(groups, [i for i, group in enumerate(groups) if group not in fixed])
+    there = Counter(labels[i] for rows in left.values() for i in rows)
+    most = {label: min(few.control, max(n - few.most, 0) // 2) for label, n in there.items()}
+    have: Counter[str] = Counter()
+    taken: list[int] = []
+    for group in _order(labels, left, most, seed):
+        its = Counter(labels[i] for i in left[group])
+        if all(have[label] + n <= most[label] for label, n in its.items()):
+            have.update(its)
+            taken += left[group]
+    return sorted(taken)
+
+
+def _members(groups: list[str], rows: list[int]) -> dict[str, list[int]]:
+    members: dict[str, list[int]] = {}
+    for i in rows:
+        members.setdefault(groups[i], []).append(i)
+    return members
+
+
+def _order(labels: list[str], members: dict[str, list[int]], wanted: Mapping[str, int], seed: int) -> list[str]:
+    """Groups in seeded order; those that alone would be much of what is wanted of a class come last."""
+    names = sorted(members)
+    mixed = [names[i] for i in np.random.default_rng([seed, len(names)]).permutation(len(names))]
+
+    def dominant(group: str) -> bool:
+        return any(n > DOMINANT * wanted[c] for c, n in Counter(labels[i] for i in members[group]).items())
+
+    return sorted(mixed, key=dominant)

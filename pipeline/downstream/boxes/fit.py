@@ -14,7 +14,7 @@ from pipeline.downstream.boxes.augment import BoxAugmentation
 from pipeline.downstream.boxes.box_dataset import BoxDataset
 from pipeline.downstream.boxes.detector import BoxDetector, Detections
 from pipeline.downstream.boxes.registry import DETECTORS
-from pipeline.downstream.classifier.fit import CHECK
+from pipeline.downstream.classifier.scratch import CHECK
 from pipeline.downstream.schedule import TrainingMix, presented
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.downstream.boxes.matching import matches_of, precision_without
 from pipeline.downstream.boxes.records import BoxResult
-from pipeline.downstream.paired_gain import PSEUDO, JackknifeScores, JackknifeTable
+from pipeline.downstream.paired_gain import PSEUDO, JackknifeScores, JackknifeTable, effective
 
 FIRST, EXACT = "map50", "map50_95"  # what the verdicts are about, and what asks for exact boxes too
 
@@ -40,7 +40,8 @@ def jackknife(result: BoxResult, against: bool = False) -> JackknifeTable:
         result.classes[k]: JackknifeScores(*(part[..., k, 0] for part in found))
         for k in sorted(set(result.truth.class_id))
     }
-    return JackknifeTable(means, classes)
+    groups = [result.groups[image] for image in result.truth.image]
+    return JackknifeTable(means, classes, effective(groups, result.truth.class_id))
 
 
 def precision(result: BoxResult, against: bool = False) -> Precision:

@@ -42,15 +42,23 @@ class BoxDetection(Task):
         box_dataset.check(real, dataset)
 
     def training_set(
-        self, real: ImageSet, synthetic: Sequence[ImageSet], dataset: str, device: torch.device
+        self,
+        settings: DetectBoxes,
+        real: ImageSet,
+        synthetic: Sequence[ImageSet],
+        dataset: str,
+        device: torch.device,
     ) -> BoxDataset:
         return box_dataset.training(real, synthetic, dataset, device)
 
-    def validation_set(self, real: ImageSet, device: torch.device) -> BoxDataset | None:
+    def validation_set(self, settings: DetectBoxes, real: ImageSet, device: torch.device) -> BoxDataset | None:
         return box_dataset.choosing(real, device)
 
-    def test_set(self, real: ImageSet, dataset: str, device: torch.device) -> BoxDataset:
+    def test_set(self, settings: DetectBoxes, real: ImageSet, dataset: str, device: torch.device) -> BoxDataset:
         return box_dataset.judging(real, dataset, device)
+
+    def steps(self, settings: DetectBoxes) -> int:
+        return settings.steps
 
     def train(
         self,

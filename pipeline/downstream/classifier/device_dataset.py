@@ -134,14 +134,22 @@ def training(real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device
             images than fit into memory.
     """
     rows = real.rows("train")
-    images, labels = [stored(real.images[rows])], [real.labels[rows]]
-    for fakes in synthetic:
-        _check(fakes, real)
-        drawn = fakes.rows("train")
-        codes = pd.Categorical(fakes.metadata["label"], categories=real.spec.classes).codes[drawn]
-        images.append(stored(fakes.images[drawn]))
-        labels.append(codes.astype(np.int64))
-    return DeviceDataset(held(images, device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
+    parts = [_added(real, one) for one in synthetic]
+    images, labels = zip((stored(real.images[rows]), real.labels[rows]), *parts, strict=True)
+    return DeviceDataset(held(list(images), device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
+
+
+def added(real: ImageSet, synthetic: ImageSet, device: torch.device) -> DeviceDataset:
+    """The training rows of a synthetic set alone, none of which is real. Raises UserError as `training`."""
+    images, labels = _added(real, synthetic)
+    return DeviceDataset(held([images], device), torch.from_numpy(labels).to(device), 0)
+
+
+def _added(real: ImageSet, synthetic: ImageSet) -> tuple[Tensor, NDArray[np.int64]]:
+    _check(synthetic, real)
+    drawn = synthetic.rows("train")
+    codes = pd.Categorical(synthetic.metadata["label"], categories=real.spec.classes).codes[drawn]
+    return stored(synthetic.images[drawn]), codes.astype(np.int64)
 
 
 def of_split(real: ImageSet, split: str, device: torch.device) -> DeviceDataset | None:

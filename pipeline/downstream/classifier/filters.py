@@ -7,10 +7,8 @@ from itertools import product
 
 import numpy as np
 import torch
-from torch import nn
 
-from pipeline.downstream.classifier.device_dataset import DeviceDataset
-from pipeline.downstream.classifier.fit import features, log_probabilities
+from pipeline.downstream.classifier.backbone import Classifier, Pool
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.task import Part
 from pipeline.settings import Detect
@@ -19,17 +17,17 @@ NEIGHBOUR = 5  # of the panel's balls too. A copy is its original's neighbour, a
 PIECE = 1024  # images whose distances to a class are held at once
 
 
-def confidence(judge: nn.Module, pool: DeviceDataset, batch: int) -> np.ndarray:
+def confidence(judge: Classifier, pool: Pool) -> np.ndarray:
     """(m,) log probability that the detector gives each synthetic image of the pool for the class asked for."""
     synthetic = np.arange(pool.n_real, len(pool))
-    said = log_probabilities(judge, pool, synthetic, batch)
+    said = judge.log_probabilities(pool, synthetic)
     return said[np.arange(len(synthetic)), pool.labels.cpu().numpy()[synthetic]]
 
 
-def nearest(judge: nn.Module, pool: DeviceDataset, batch: int) -> np.ndarray:
+def nearest(judge: Classifier, pool: Pool) -> np.ndarray:
     """(m,) minus the distance of each synthetic image of the pool to its 5th nearest training image (`remoteness`), in
     what the detector sees before it names a class."""
-    seen, labels = features(judge, pool, None, batch), pool.labels.cpu().numpy()
+    seen, labels = judge.features(pool), pool.labels.cpu().numpy()
     n = pool.n_real
     return -remoteness(seen[n:], labels[n:], seen[:n], labels[:n])
 
@@ -45,7 +43,7 @@ def parts(settings: Detect) -> list[Part]:
 
 
 def kept(
-    settings: Detect, data: DeviceDataset, judge: Callable[[], nn.Module], cache: StepCache, notes: list[str]
+    settings: Detect, data: Pool, judge: Callable[[], Classifier], cache: StepCache, notes: list[str]
 ) -> dict[Part, np.ndarray]:
     """Rows of the dataset for each of `parts`; what would leave a class empty is left out, with a note.
 
@@ -78,9 +76,9 @@ def _possible(settings: Detect, labels: np.ndarray, notes: list[str]) -> list[fl
     return fractions
 
 
-def _quality(settings: Detect, data: DeviceDataset, judge: nn.Module) -> dict[str, list[float]]:
+def _quality(settings: Detect, data: Pool, judge: Classifier) -> dict[str, list[float]]:
     """Of each filter, the quality of each synthetic image."""
-    return {name: FILTERS[name](judge, data, settings.batch).tolist() for name in settings.filters}
+    return {name: FILTERS[name](judge, data).tolist() for name in settings.filters}
 
 
 def remoteness(

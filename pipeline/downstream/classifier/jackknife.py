@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.downstream.classifier.records import ClassifierRepetition, ClassifierResult
 from pipeline.downstream.classifier.scores import SCORES, auroc_without, f1
-from pipeline.downstream.paired_gain import PSEUDO, JackknifeScores, JackknifeTable
+from pipeline.downstream.paired_gain import PSEUDO, JackknifeScores, JackknifeTable, effective
 
 HEADLINE = ("macro_f1", "accuracy")
 
@@ -46,7 +46,7 @@ def jackknife(result: ClassifierResult, against: bool = False) -> JackknifeTable
         result.classes[k]: _scores([one.f1[k] for one in result.repetitions], [of[:, k] for of in of_class], groups)
         for k in sorted(set(result.truth))
     }
-    return JackknifeTable(scores, classes)
+    return JackknifeTable(scores, classes, effective(result.groups, result.truth))
 
 
 def _scores(repetitions: list[float], found: list[np.ndarray], groups: int) -> JackknifeScores:

@@ -5,27 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from torch import nn
 
-from pipeline.downstream.classifier.device_dataset import DeviceDataset
-from pipeline.downstream.classifier.fit import log_probabilities
+from pipeline.downstream.classifier.backbone import Classifier, Pool
 from pipeline.downstream.classifier.scores import accuracy, auroc, confusion, f1, macro_f1, youden
 
 
-def validation_scores(network: nn.Module, pool: DeviceDataset, batch: int) -> dict[str, float]:
+def validation_scores(classifier: Classifier, pool: Pool) -> dict[str, float]:
     """`macro_f1` and `loss` (mean negative log probability of the true class), which tells equal F1 apart."""
-    said, truth = log_probabilities(network, pool, None, batch), pool.labels.cpu().numpy()
+    said, truth = classifier.log_probabilities(pool), pool.labels.cpu().numpy()
     matrix = confusion(truth, said.argmax(1), said.shape[1])
     return {"macro_f1": float(macro_f1(matrix)), "loss": float(-said[np.arange(len(truth)), truth].mean())}
 
 
-def test_record(
-    network: nn.Module, test: DeviceDataset, validation: DeviceDataset | None, batch: int
-) -> dict[str, Any]:
+def test_record(classifier: Classifier, test: Pool, validation: Pool | None) -> dict[str, Any]:
     """The scores of one repetition, as `records.ClassifierRepetition` describes them, without `seed` and `seconds`."""
-    said, truth = log_probabilities(network, test, None, batch), test.labels.cpu().numpy()
+    said, truth = classifier.log_probabilities(test), test.labels.cpu().numpy()
     scores = _scores(said.argmax(1), truth, said.shape[1])
-    return scores | (_of_two(network, said, truth, validation, batch) if said.shape[1] == 2 else {})
+    return scores | (_of_two(classifier, said, truth, validation) if said.shape[1] == 2 else {})
 
 
 def _scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:
@@ -39,15 +35,13 @@ def _scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str,
     }
 
 
-def _of_two(
-    network: nn.Module, said: np.ndarray, truth: np.ndarray, validation: DeviceDataset | None, batch: int
-) -> dict[str, Any]:
+def _of_two(classifier: Classifier, said: np.ndarray, truth: np.ndarray, validation: Pool | None) -> dict[str, Any]:
     """AUROC, and the scores at the threshold that the validation images choose."""
     odds = _log_odds(said)
     threshold = np.nan
     if validation is not None:
         known = validation.labels.cpu().numpy()
-        threshold = youden(known == 1, _log_odds(log_probabilities(network, validation, None, batch)))
+        threshold = youden(known == 1, _log_odds(classifier.log_probabilities(validation)))
     at = None if np.isnan(threshold) else {"log_odds": threshold} | _scores((odds >= threshold).astype(int), truth, 2)
     return {"log_odds": odds.tolist(), "auroc": _number(auroc(truth == 1, odds)), "at_threshold": at}
 

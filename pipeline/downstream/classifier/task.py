@@ -7,21 +7,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from pipeline.base.device import amp_dtype
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import Arm
 from pipeline.downstream.classifier import device_dataset, filters, scoring
-from pipeline.downstream.classifier.device_dataset import DeviceDataset
-from pipeline.downstream.classifier.fit import train
+from pipeline.downstream.classifier.backbone import Classifier, Pool
+from pipeline.downstream.classifier.frozen import Frozen
 from pipeline.downstream.classifier.jackknife import jackknife
 from pipeline.downstream.classifier.records import ClassifierResult
+from pipeline.downstream.classifier.scratch import Scratch
 from pipeline.downstream.paired_gain import JackknifeTable
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.downstream.task import Part, Task
 from pipeline.settings import Detect
+
+BACKBONES = {backbone.name: backbone for backbone in (Frozen(), Scratch())}
 
 
 class Classification(Task):
@@ -40,55 +41,61 @@ class Classification(Task):
         device_dataset.check(real, dataset)
 
     def training_set(
-        self, real: ImageSet, synthetic: Sequence[ImageSet], dataset: str, device: torch.device
-    ) -> DeviceDataset:
-        return device_dataset.training(real, synthetic, device)
+        self, settings: Detect, real: ImageSet, synthetic: Sequence[ImageSet], dataset: str, device: torch.device
+    ) -> Pool:
+        return BACKBONES[settings.backbone].training(real, synthetic, device)
 
-    def validation_set(self, real: ImageSet, device: torch.device) -> DeviceDataset | None:
-        return device_dataset.of_split(real, "val", device)
+    def validation_set(self, settings: Detect, real: ImageSet, device: torch.device) -> Pool | None:
+        return BACKBONES[settings.backbone].of_split(real, "val", device)
 
-    def test_set(self, real: ImageSet, dataset: str, device: torch.device) -> DeviceDataset:
-        return device_dataset.of_split(real, "test", device)
+    def test_set(self, settings: Detect, real: ImageSet, dataset: str, device: torch.device) -> Pool:
+        test = BACKBONES[settings.backbone].of_split(real, "test", device)
+        assert test is not None  # `check` has looked
+        return test
 
-    def precision(self, device: torch.device) -> torch.dtype | None:
-        return amp_dtype("auto", device)
+    def steps(self, settings: Detect) -> int:
+        return BACKBONES[settings.backbone].steps(settings)
+
+    def varies(self, settings: Detect, data: Pool, mix: TrainingMix) -> bool:
+        return BACKBONES[settings.backbone].varies(data, mix)
+
+    def precision(self, settings: Detect, device: torch.device) -> torch.dtype | None:
+        return BACKBONES[settings.backbone].precision(device)
 
     def train(
         self,
         settings: Detect,
         real: ImageSet,
-        data: DeviceDataset,
+        data: Pool,
         mix: TrainingMix,
         seed: int,
         tick: Callable[[int], object],
-    ) -> nn.Module:
-        return train(settings, real.spec, data, mix, seed, tick)
+    ) -> Classifier:
+        return BACKBONES[settings.backbone].train(settings, real.spec, data, mix, seed, tick)
 
     def validation_scores(
-        self, settings: Detect, real: ImageSet, detector: nn.Module, validation: DeviceDataset
+        self, settings: Detect, real: ImageSet, detector: Classifier, validation: Pool
     ) -> dict[str, float]:
-        return scoring.validation_scores(detector, validation, settings.batch)
+        return scoring.validation_scores(detector, validation)
 
     def test_record(
         self,
         settings: Detect,
         real: ImageSet,
-        detector: nn.Module,
-        test: DeviceDataset,
-        validation: DeviceDataset | None,
+        detector: Classifier,
+        test: Pool,
+        validation: Pool | None,
     ) -> dict[str, Any]:
-        return scoring.test_record(detector, test, validation, settings.batch)
+        return scoring.test_record(detector, test, validation)
 
-    def ground_truth(self, real: ImageSet, test: DeviceDataset) -> dict[str, Any]:
+    def ground_truth(self, real: ImageSet, test: Pool) -> dict[str, Any]:
         groups = real.metadata["group"].iloc[real.rows("test")].tolist()
         return {"classes": list(real.spec.classes), "groups": groups, "truth": test.labels.tolist()}
 
     def jackknife(self, result: ClassifierResult, against: bool = False) -> JackknifeTable:
         return jackknife(result, against)
 
-    def notes(
-        self, arm: Arm, real: ImageSet, synthetic: Sequence[ImageSet], data: DeviceDataset, mix: TrainingMix
-    ) -> list[str]:
+    def notes(self, arm: Arm, real: ImageSet, synthetic: Sequence[ImageSet], data: Pool, mix: TrainingMix) -> list[str]:
         """Classes that cannot be judged, or that these detectors have never seen."""
         unjudged, unseen = (
             ", ".join(name for index, name in enumerate(real.spec.classes) if index not in found)
@@ -103,8 +110,8 @@ class Classification(Task):
     def kept(
         self,
         settings: Detect,
-        data: DeviceDataset,
-        judge: Callable[[], nn.Module],
+        data: Pool,
+        judge: Callable[[], Classifier],
         cache: StepCache,
         notes: list[str],
     ) -> dict[Part, np.ndarray]:

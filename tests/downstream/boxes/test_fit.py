@@ -10,7 +10,7 @@ from pipeline.downstream.boxes.fcos_lite import FCOSLite
 from pipeline.downstream.boxes.fit import find, rate, train
 from pipeline.downstream.boxes.registry import DETECTORS
 from pipeline.downstream.boxes.scoring import drawn, listed
-from pipeline.downstream.classifier.fit import TrainingMix
+from pipeline.downstream.classifier.scratch import TrainingMix
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
 from tests.downstream.cases import scenes
 

@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score
 
 from pipeline.downstream.arms import Arm
-from pipeline.downstream.classifier import fit
+from pipeline.downstream.classifier import scratch
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import Detect, UserError
 from tests.downstream.cases import REAL, WITH, X, run, shapes
@@ -77,14 +77,14 @@ def test_detectors_of_synthetic_images_only_never_see_a_real_one(tmp_path, real,
 
 def test_initial_weights_are_those_of_the_seed_in_every_arm(tmp_path, real, fakes, monkeypatch):
     drawn = {}
-    original = fit._initial
+    original = scratch._initial
 
     def spy(spec, width, seed):
         network = original(spec, width, seed)
         drawn.setdefault(seed, []).append([p.detach().clone() for p in network.parameters()])
         return network
 
-    monkeypatch.setattr(fit, "_initial", spy)
+    monkeypatch.setattr(scratch, "_initial", spy)
     before = torch.random.get_rng_state()
     arm(tmp_path, real)
     arm(tmp_path, real, [fakes])

@@ -1,6 +1,9 @@
-"""One classifier: its training, and what it says of images."""
+"""A backbone from scratch: a ResNet-18 that learns all it knows from the images of its arm."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,7 +11,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.base.device import amp_dtype
+from pipeline.data.image_set import ImageSet
+from pipeline.downstream.classifier import device_dataset
 from pipeline.downstream.classifier.augment import Augmentation
+from pipeline.downstream.classifier.backbone import Backbone
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.downstream.schedule import TrainingMix, presented
@@ -17,8 +23,64 @@ from pipeline.settings import Detect, ImageSpec
 CHECK = 50  # steps between looks at the loss; each makes an accelerator wait
 
 
+@dataclass(frozen=True)
+class TrainedNetwork:
+    network: nn.Module
+    batch: int
+    """Images at a time."""
+
+    def log_probabilities(self, pool: DeviceDataset, rows: np.ndarray | None = None) -> np.ndarray:
+        return self._logits(self.network, pool, rows).log_softmax(1).cpu().double().numpy()
+
+    def features(self, pool: DeviceDataset, rows: np.ndarray | None = None) -> np.ndarray:
+        """(n, 8 × width)."""
+        return self._logits(body(self.network), pool, rows).cpu().double().numpy()
+
+    @torch.inference_mode()
+    def _logits(self, network: nn.Module, pool: DeviceDataset, rows: np.ndarray | None) -> Tensor:
+        rows = np.arange(len(pool)) if rows is None else rows
+        asked = torch.from_numpy(rows).to(pool.labels.device)
+        with _autocast(asked.device):
+            return torch.cat([network(pool.images(part)) for part in asked.split(self.batch)]).float()
+
+
+class Scratch(Backbone):
+    name = "scratch"
+
+    def training(self, real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device) -> DeviceDataset:
+        return device_dataset.training(real, synthetic, device)
+
+    def of_split(self, real: ImageSet, split: str, device: torch.device) -> DeviceDataset | None:
+        return device_dataset.of_split(real, split, device)
+
+    def steps(self, settings: Detect) -> int:
+        return settings.steps
+
+    def varies(self, pool: DeviceDataset, mix: TrainingMix) -> bool:
+        return True
+
+    def precision(self, device: torch.device) -> torch.dtype | None:
+        return amp_dtype("auto", device)
+
+    def train(
+        self,
+        settings: Detect,
+        spec: ImageSpec,
+        pool: DeviceDataset,
+        mix: TrainingMix,
+        seed: int,
+        tick: Callable[[int], object],
+    ) -> TrainedNetwork:
+        return TrainedNetwork(train(settings, spec, pool, mix, seed, tick), settings.batch)
+
+
 def train(
-    settings: Detect, spec: ImageSpec, pool: DeviceDataset, mix: TrainingMix, seed: int, tick=lambda steps: None
+    settings: Detect,
+    spec: ImageSpec,
+    pool: DeviceDataset,
+    mix: TrainingMix,
+    seed: int,
+    tick: Callable[[int], object] = lambda steps: None,
 ) -> nn.Module:
     """A ResNet-18 after `settings.steps` AdamW steps, cosine decay to zero; all randomness comes from `seed`.
 
@@ -59,24 +121,6 @@ def train(
             tick(step - ticked)
             ticked = step
     return network.eval()
-
-
-def log_probabilities(network: nn.Module, pool: DeviceDataset, rows: np.ndarray | None, batch: int) -> np.ndarray:
-    """(n, K) float64, log of the probability of each class for these rows of the pool, None for all."""
-    return _logits(network, pool, rows, batch).log_softmax(1).cpu().double().numpy()
-
-
-def features(network: nn.Module, pool: DeviceDataset, rows: np.ndarray | None, batch: int) -> np.ndarray:
-    """(n, 8 × width) float64, what the detector sees in these rows of the pool, None for all, before it names any."""
-    return _logits(body(network), pool, rows, batch).cpu().double().numpy()
-
-
-@torch.inference_mode()
-def _logits(network: nn.Module, pool: DeviceDataset, rows: np.ndarray | None, batch: int) -> Tensor:
-    rows = np.arange(len(pool)) if rows is None else rows
-    asked = torch.from_numpy(rows).to(pool.labels.device)
-    with _autocast(asked.device):
-        return torch.cat([network(pool.images(part)) for part in asked.split(batch)]).float()
 
 
 def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Module:

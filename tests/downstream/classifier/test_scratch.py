@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.downstream.classifier import fit
+from pipeline.downstream.classifier import scratch
 from pipeline.downstream.classifier.augment import Augmentation
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.settings import Detect, ImageSpec
@@ -19,17 +19,17 @@ STEPS = 5
 def test_a_step_uploads_what_it_shows_and_waits_for_nothing(monkeypatch, augmented, uploads):
     """Rows and views together, the numbers of an augmentation beside them; the loss is not looked at yet."""
     batch = np.arange(8), np.arange(8, dtype=np.uint8)
-    monkeypatch.setattr(fit, "_autocast", lambda device: nullcontext())
-    monkeypatch.setattr(fit, "Augmentation", lambda seed, device: Augmentation(seed, torch.device("cpu")))
+    monkeypatch.setattr(scratch, "_autocast", lambda device: nullcontext())
+    monkeypatch.setattr(scratch, "Augmentation", lambda seed, device: Augmentation(seed, torch.device("cpu")))
     monkeypatch.setattr(torch.optim, "AdamW", lambda *args, fused, **rest: torch.optim.SGD(args[0], lr=0.1))
     pool = DeviceDataset(
         torch.zeros(8, 16, 16, 1, dtype=torch.uint8, device=META), torch.zeros(8, dtype=torch.int64, device=META), 8
     )
-    mix = fit.TrainingMix(np.arange(0), 0.0, augmented)
+    mix = scratch.TrainingMix(np.arange(0), 0.0, augmented)
     counts = []
     for steps in (0, STEPS):
-        monkeypatch.setattr(fit, "presented", lambda *_, steps=steps: (batch for _ in range(steps)))
+        monkeypatch.setattr(scratch, "presented", lambda *_, steps=steps: (batch for _ in range(steps)))
         with Uploads() as seen:
-            fit.train(Detect(steps=fit.CHECK, batch=8, width=4), ImageSpec(16, 16, 1, ("a", "b")), pool, mix, 0)
+            scratch.train(Detect(steps=scratch.CHECK, batch=8, width=4), ImageSpec(16, 16, 1, ("a", "b")), pool, mix, 0)
         counts.append(seen.count)
     assert counts[1] - counts[0] == uploads * STEPS

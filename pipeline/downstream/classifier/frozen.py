@@ -1,0 +1,219 @@
+"""A frozen backbone: EfficientNet-Lite0 as ImageNet left it, and a logistic head that learns from its features."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+
+from pipeline.base import imagenet
+from pipeline.data.image_set import ImageSet
+from pipeline.downstream.classifier import device_dataset
+from pipeline.downstream.classifier.augment import Augmentation
+from pipeline.downstream.classifier.backbone import Backbone
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
+from pipeline.downstream.schedule import SYMMETRIES, TrainingMix
+from pipeline.settings import Detect, ImageSpec
+
+PENALTY = 0.3  # scikit-learn's C for features of unit variance, the weights of all images adding up to the real ones
+ITERATIONS = 1000
+AUGMENTED = 8  # views of a training image that are kept; a repetition sees half of them
+LEAST_AUGMENTED = 2
+LOOKS = 10_000  # views of the training images of a set, of each kind, beyond which fewer views of each are kept
+QUIET = 0.1  # of the median deviation of all features, which none is taken to have less than
+UNSEEN = -30.0  # log probability of a class that a head has seen no image of
+VIEWS = 3000  # seed of the augmented views
+
+
+@dataclass(frozen=True)
+class Views:
+    """Features (n, views, d) float32 of n images: turned as their symmetry allows, and with classical augmentation."""
+
+    turned: NDArray[np.float32]
+    augmented: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FeatureSet:
+    """Features of labelled images, the first `n_real` real ones."""
+
+    views: Views
+    labels: Tensor
+    n_real: int
+
+    @property
+    def device(self) -> torch.device:
+        return self.labels.device
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Logits `(x - middle) / scale @ weights + bias` of features x."""
+
+    middle: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+
+    def log_probabilities(self, pool: FeatureSet, rows: np.ndarray | None = None) -> np.ndarray:
+        """The mean over all the ways an image may be turned, renormalised."""
+        logits = self._seen(pool, rows) @ self.weights + self.bias
+        return log_softmax(log_softmax(logits, axis=2).mean(axis=1), axis=1)
+
+    def features(self, pool: FeatureSet, rows: np.ndarray | None = None) -> np.ndarray:
+        return self._seen(pool, rows).mean(axis=1)
+
+    def _seen(self, pool: FeatureSet, rows: np.ndarray | None) -> NDArray[np.float64]:
+        turned = pool.views.turned if rows is None else pool.views.turned[rows]
+        return (turned - self.middle) / self.scale
+
+
+@dataclass
+class Frozen(Backbone):
+    name = "frozen"
+
+    _known: dict[tuple, Views] = field(default_factory=dict)
+    """Of a job's image sets, which many arms share, by what they hold and how they were looked at."""
+
+    def training(self, real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device) -> FeatureSet:
+        parts = [device_dataset.training(real, [], device)]
+        parts += [device_dataset.added(real, one, device) for one in synthetic]
+        views = [
+            self._looked(of, one, "train", True, real.spec) for of, one in zip(parts, (real, *synthetic), strict=True)
+        ]
+        # A synthetic set may have more images, and fewer views of each.
+        turned, augmented = (min(getattr(of, kind).shape[1] for of in views) for kind in ("turned", "augmented"))
+        joined = Views(
+            np.concatenate([of.turned[:, :turned] for of in views]),
+            np.concatenate([of.augmented[:, :augmented] for of in views]),
+        )
+        return FeatureSet(joined, torch.cat([of.labels.cpu() for of in parts]), len(parts[0]))
+
+    def of_split(self, real: ImageSet, split: str, device: torch.device) -> FeatureSet | None:
+        images = device_dataset.of_split(real, split, device)
+        if images is None:
+            return None
+        return FeatureSet(self._looked(images, real, split, False, real.spec), images.labels.cpu(), len(images))
+
+    def steps(self, settings: Detect) -> int:
+        return 1
+
+    def varies(self, pool: FeatureSet, mix: TrainingMix) -> bool:
+        """With augmented views, and where only a part of the added images is seen."""
+        return mix.augmented or bool(np.any(np.bincount(pool.labels.numpy()[mix.extra], minlength=1) > 1))
+
+    def train(
+        self,
+        settings: Detect,
+        spec: ImageSpec,
+        pool: FeatureSet,
+        mix: TrainingMix,
+        seed: int,
+        tick: Callable[[int], object],
+    ) -> Head:
+        """A multinomial logistic regression on all turned views of the real images and of a random half of each class's
+        added ones; where the mix says so with a random half of the augmented views.
+
+        The spread of random halves is that of fresh draws of as many images from the generator: 1/(n/2) of the variance
+        of one, times the half that a draw without replacement leaves. Whatever is added, the weights of all images add
+        up to the number of real ones, so that no arm is penalised less than another.
+        """
+        views, added = (np.random.default_rng([seed, stream]) for stream in range(2))
+        labels = pool.labels.numpy()
+        real = np.arange(0 if np.isinf(mix.ratio) else pool.n_real)
+        extra = _half(added, mix.extra, labels[mix.extra])
+        share = len(extra) and (1.0 if np.isinf(mix.ratio) else mix.ratio / (1 + mix.ratio))
+        weights = np.concatenate(
+            [
+                _weights(labels[rows], part * pool.n_real, mix.balanced)
+                for rows, part in ((real, 1 - share), (extra, share))
+            ]
+        )
+        rows = np.concatenate([real, extra])
+        seen = pool.views.turned[rows]
+        if mix.augmented:
+            kept = pool.views.augmented.shape[1]
+            chosen = np.argsort(views.random((len(pool.labels), kept)), axis=1)[rows, : kept // 2]
+            seen = np.concatenate([seen, pool.views.augmented[rows[:, None], chosen]], axis=1)
+        head = _fit(seen, labels[rows], weights, len(spec.classes))
+        tick(1)
+        return head
+
+    def _looked(self, of: DeviceDataset, holder: ImageSet, split: str, trains: bool, spec: ImageSpec) -> Views:
+        key = (holder.meta["data_hash"], holder.rows(split).tobytes(), spec.symmetry, trains)
+        if key not in self._known:
+            self._known[key] = _views(of, spec, trains)
+        return self._known[key]
+
+
+def _weights(labels: np.ndarray, total: float, balanced: bool) -> np.ndarray:
+    """(n,) weights that add up to `total`, equal for all images or, balanced, for all classes together."""
+    counts = np.bincount(labels)
+    weights = 1 / counts[labels] if balanced else np.ones(len(labels))
+    return weights * (total / weights.sum()) if len(labels) else weights
+
+
+def _half(rng: np.random.Generator, rows: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Half of the rows of each class, rounded up."""
+    parts = [rng.permutation(rows[labels == k]) for k in np.unique(labels)]
+    return np.concatenate([part[: -(-len(part) // 2)] for part in parts]) if parts else rows
+
+
+def _fit(seen: NDArray[np.float32], labels: np.ndarray, weights: np.ndarray, classes: int) -> Head:
+    """Args: `seen` (n, views, d), `labels` (n,), `weights` (n,) of an image, all its views together."""
+    n, views, d = seen.shape
+    rows, each = seen.reshape(-1, d).astype(np.float64), np.repeat(weights / views, views)
+    middle = np.average(rows, axis=0, weights=each)
+    scale = np.sqrt(np.average((rows - middle) ** 2, axis=0, weights=each))
+    scale = np.maximum(scale, max(QUIET * float(np.median(scale)), np.finfo(np.float32).eps))
+    found, bias = np.zeros((d, classes)), np.full(classes, UNSEEN)
+    known = np.unique(labels)
+    bias[known] = 0.0
+    if len(known) > 1:
+        model = LogisticRegression(C=PENALTY, max_iter=ITERATIONS)
+        with warnings.catch_warnings():  # near enough
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit((rows - middle) / scale, np.repeat(labels, views), sample_weight=each)
+        one_sided = len(known) == 2  # scikit-learn's logit of the second class
+        found[:, known[1:] if one_sided else known] = model.coef_.T
+        bias[known[1:] if one_sided else known] = model.intercept_
+    return Head(middle, scale, found, bias)
+
+
+def _views(of: DeviceDataset, spec: ImageSpec, trains: bool) -> Views:
+    network = imagenet.EfficientNetLite0(imagenet.load(), spec.channels).to(of.device)
+    turns = np.unique(np.arange(8, dtype=np.uint8) & SYMMETRIES[spec.symmetry])
+    affordable = LOOKS // max(len(of), 1)
+    kept = turns[: max(1, affordable)] if trains else turns
+    turned = [_look(network, of, np.full(len(of), turn)) for turn in kept]
+    augmented = []
+    for view in range(min(AUGMENTED, max(LEAST_AUGMENTED, affordable)) if trains else 0):
+        orientations = np.random.default_rng([VIEWS, view]).choice(turns, len(of))
+        augmented.append(_look(network, of, orientations, Augmentation(VIEWS + view, of.device)))
+    empty = np.empty((len(of), 0, turned[0].shape[1]), np.float32)
+    return Views(np.stack(turned, axis=1), np.stack(augmented, axis=1) if augmented else empty)
+
+
+@torch.inference_mode()
+def _look(
+    network: imagenet.EfficientNetLite0,
+    of: DeviceDataset,
+    orientations: np.ndarray,
+    augment: Callable[[Tensor], Tensor] = lambda images: images,
+) -> NDArray[np.float32]:
+    """(n, d) of every image in its orientation."""
+    size = max(1, imagenet.PIXELS_A_BATCH // (max(of.stored.shape[1], imagenet.SMALLEST) ** 2))
+    parts = [np.arange(start, min(start + size, len(of))) for start in range(0, len(of), size)]
+    looked = [imagenet.texture(network, augment(of.turned(of.at(part, orientations[part])))) for part in parts]
+    return torch.cat(looked).float().cpu().numpy()
