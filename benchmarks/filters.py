@@ -20,8 +20,8 @@ from torch.nn import Sequential
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier.device_dataset import DeviceDataset, stored
 from pipeline.downstream.classifier.filters import NEIGHBOUR, confidence, remoteness
-from pipeline.downstream.classifier.scratch import features, train
 from pipeline.downstream.classifier.scores import auroc
+from pipeline.downstream.classifier.scratch import features, train
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect
 
