@@ -37,7 +37,7 @@ def detectors(arms: list[Arm]) -> pd.DataFrame:
             f"{labels.DETECTORS[arm.task].score}, %": f"{100 * arm.score:.1f}",
             "gain": "" if arm.gain is None else labels.points(arm.gain),
             "interval": "" if arm.gain is None else labels.interval(arm),
-            "sees from": "" if arm.detects is None else f"{100 * arm.detects:.1f}",
+            "sees from": "" if arm.detects is None or not arm.generative else f"{100 * arm.detects:.1f}",
             "verdict": detector_findings.verdict(arm),
         }
         for arm in arms

@@ -195,8 +195,8 @@ def _could_help(arms: Sequence[Arm], score: str) -> Markup:
     more = _control(arms, MORE_REAL)
     if more is None:
         return Markup(
-            "There was no positive control, no real images being left over for it: whether this comparison would have"
-            " said <i>helps</i> even of perfect images, nobody knows."
+            "There was no positive control, for no real images are held back here (those that <code>shots</code> leaves"
+            " over would be): nobody knows whether this comparison would have said <i>helps</i> even of perfect images."
         )
     change = f"{points(gain_of(more)[0])} points of {score} ({interval(more)})"
     if more.verdict == "helps":

@@ -14,8 +14,8 @@ CAPTION = (
     "{dataset}: {score} of {task} in \\%, mean of up to {repeats} repetitions on the same {n_test} real test images"
     " ({n_groups} groups), and the paired gain over {baseline}, the strongest training without a generator, in points"
     " (95\\,\\% interval for repetitions and test images, of all generators together). Sees: the smallest gain that"
-    " such a comparison calls \\emph{{helps}} in four of five repeats. Verdicts in brackets are of controls, which add real"
-    " images."
+    " such a comparison calls \\emph{{helps}} in four of five repeats. Verdicts in brackets are of controls,"
+    " which add real images."
 )
 
 
@@ -49,5 +49,5 @@ def _table(dataset: str, arms: list[Arm]) -> str:
 
 def _row(arm: Arm) -> str:
     cells = [escaped(arm.arm), str(arm.n_real), str(arm.n_synthetic), f"{100 * arm.score:.1f}", gain(arm)]
-    cells.append("" if arm.detects is None else f"{100 * arm.detects:.1f}")
+    cells.append("" if arm.detects is None or not arm.generative else f"{100 * arm.detects:.1f}")
     return " & ".join([*cells, verdict(arm)]) + " \\\\"

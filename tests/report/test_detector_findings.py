@@ -162,8 +162,8 @@ ANY = arm("real+a", "hurts", -0.05, -0.09, -0.01)
         ),
         (
             same_real(),
-            "There was no positive control, no real images being left over for it: whether this comparison would have"
-            " said helps even of perfect images, nobody knows.",
+            "There was no positive control, for no real images are held back here (those that shots leaves over would"
+            " be): nobody knows whether this comparison would have said helps even of perfect images.",
         ),
     ],
 )
