@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.settings.basics import Classes, Count, Fraction, Name, Positive, Seed, Strict, Switch, Whole, distinct
+
+MOST_CLASSES = 255  # a byte of a prepared mask, less the background
 
 
 class Voronoi(Strict):
@@ -113,13 +116,16 @@ class Split(Strict):
 class Boxes(Strict):
     """Boxes that people drew around defects: which files hold them, and what is made of them."""
 
-    format: Literal["voc", "coco", "yolo"]
-    """`voc`: Pascal VOC XML, a file an image; `coco`: COCO JSON; `yolo`: YOLO txt, a file an image."""
+    format: Literal["voc", "coco", "yolo", "mask"]
+    """`voc`: Pascal VOC XML, a file an image; `coco`: COCO JSON; `yolo`: YOLO txt, a file an image; `mask`: a picture
+    as large as its image that shows where the defects are, of which each connected part becomes a box."""
     path: str | list[str]
-    """The annotation files: a folder, a glob, a file, or a list of these."""
-    names: str | list[str] | None = None
+    """The annotation files: a folder, a glob, a file, or a list of these; for masks it may be that of the images."""
+    names: str | list[str] | dict[str, str | None] | None = None
     """For `yolo`: names of the classes in the order of their numbers, or the data.yaml, classes.txt or obj.names that
-    holds them; null looks for one in the folder of the annotations and in the two above it."""
+    holds them; null looks for one in the folder of the annotations and in the two above it. For `mask`: the class of
+    each value or colour, `{1: crack, 2: pore, 255: null}` or `{"#ff0000": crack}` (null is background), or the classes
+    of the values 1, 2, ...; null takes all that is not black for one class, `defect`."""
     classes: Classes | None = None
     """The classes of boxes to use, in this order; null takes all that occur. A box of another class is left out."""
     missing: Literal["auto", "unknown", "background"] = "auto"
@@ -127,6 +133,24 @@ class Boxes(Strict):
     learns from it nor is judged on it); `auto`: background for `yolo`, which writes no empty files, else unknown."""
     visible: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A box stays in a prepared image that shows at least this share of what an image of this size can show of it."""
+
+    @property
+    def outlines(self) -> bool:
+        """Whether the annotations tell the shape of a defect, so that prepared images come with masks."""
+        return self.format == "mask"
+
+    @model_validator(mode="after")
+    def names_are_of_their_format(self):
+        if self.format == "mask" and isinstance(self.names, str):
+            raise ValueError("names: of masks they are a mapping, as in {1: crack, 2: pore}, or a list, no file")
+        if isinstance(self.names, dict):
+            if self.format != "mask":
+                raise ValueError(f"names: a mapping of values is for masks; for `{self.format}` write a list")
+            if wrong := [value for value in self.names if not re.fullmatch(r"\d{1,9}|#[0-9a-fA-F]{6}", value)]:
+                raise ValueError(f"names: `{wrong[0]}` is no value of a mask, such as 1 or '#ff0000'")
+        if self.format == "mask" and len(self.names or ()) > MOST_CLASSES:
+            raise ValueError(f"names: {len(self.names or ())} values, more than the {MOST_CLASSES} that masks may have")
+        return self
 
 
 class Patches(Strict):

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pipeline.data.annotations import coco, voc, yolo
+from pipeline.data.annotations import coco, mask_files, voc, yolo
 from pipeline.data.annotations.files import Annotation
 from pipeline.data.annotations.records import Fault, Reading, Record
 from pipeline.data.reading.frame import Rejected
+from pipeline.data.reading.mask_names import image_name
 from pipeline.data.reading.readers import explain
 from pipeline.data.reading.regular_file import check_regular
+from pipeline.settings import Dataset
 
-LARGEST = {"voc": 4 * 2**20, "coco": 256 * 2**20, "yolo": 4 * 2**20}  # bytes: thousands of boxes an image
+LARGEST = {"voc": 4 * 2**20, "coco": 256 * 2**20, "yolo": 4 * 2**20}  # bytes: thousands of boxes an image; no mask has
 
 MOST_BOXES = 10_000  # of an image: detectors make room in every image for as many as the fullest has
 MOST_FAULTS = 100  # said of an image or a file: a file of nonsense has one in each of its millions of lines
@@ -20,9 +22,15 @@ MOST_FAULTS = 100  # said of an image or a file: a file of nonsense has one in e
 
 class ReadTask(NamedTuple):
     annotation: Annotation
-    format: str
+    settings: Dataset
+    """Of the images that are annotated; with boxes."""
     names: list[str]
     """Of the classes, for YOLO."""
+
+    @property
+    def format(self) -> str:
+        assert self.settings.boxes is not None  # or there is nothing to read
+        return self.settings.boxes.format
 
 
 def read_file(task: ReadTask) -> Reading:
@@ -38,9 +46,11 @@ def read_file(task: ReadTask) -> Reading:
 def _read(task: ReadTask) -> Reading:
     path, name = task.annotation
     facts = check_regular(path)
-    if facts.st_size > LARGEST[task.format]:
-        raise Rejected(f"has {facts.st_size} bytes, more than the {LARGEST[task.format]} that a {task.format} file may")
+    if facts.st_size > (largest := LARGEST.get(task.format, facts.st_size)):
+        raise Rejected(f"has {facts.st_size} bytes, more than the {largest} that a {task.format} file may")
     match task.format:
+        case "mask":
+            return mask_files.read(path, name, task.settings)
         case "voc":
             return voc.read(path, name)
         case "coco":
@@ -69,4 +79,5 @@ def unreadable(task: ReadTask, reason: str) -> Reading:
     name = task.annotation.name
     if task.format == "coco":
         return Reading([], [], reason)
-    return Reading([Record(os.path.splitext(name)[0], True, name, None, [], [], unreadable=reason)], [])
+    image = image_name(name) if task.format == "mask" else os.path.splitext(name)[0]
+    return Reading([Record(image, True, name, None, [], [], unreadable=reason)], [])

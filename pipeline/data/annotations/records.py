@@ -54,6 +54,8 @@ class Record(NamedTuple):
     """Whether the regions are in fractions of the image's width and height, not in pixels."""
     unreadable: str | None = None
     """Why nothing is known of this image."""
+    mask: str | None = None
+    """The file that shows pixel by pixel where the regions are."""
 
     def pixels(self, height: int, width: int) -> list[Region]:
         """The regions in pixels of an image of (height, width)."""

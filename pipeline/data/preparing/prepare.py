@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.base.job import progress, say
+from pipeline.data.annotations.files import masks_of
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.near_duplicates import groups, report
 from pipeline.data.near_duplicates.report import Overlaps, Sources
-from pipeline.data.preparing import labels, list_images, preview, scaling, splits, summary
+from pipeline.data.preparing import found_masks, labels, list_images, preview, scaling, splits, summary
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.preparing.scan import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
@@ -88,10 +89,11 @@ def prepare(
     settings, place = _source(settings, out, source)
     check_patterns(settings)
     table = labels.read_table(settings)
-    entries = listing(place)
+    entries = listing(place, masks_of(settings))
     rejected = Rejections()
     with surviving(rejected, (kept or out) / "rejected.csv"):
         with Pool(workers, SECONDS, WORKERS * memory) as pool:
+            entries = found_masks.left_out(pool, entries, settings, rejected)
             there = list_images.find(pool, entries, settings, table, rejected)
             skipped = report.reason_to_skip(settings, [c.label for c in there])
             pictures = _look(pool, there, settings, rejected, details=skipped is None)

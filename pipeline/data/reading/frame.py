@@ -46,6 +46,15 @@ class Frame(NamedTuple):
     label: str | None = None
 
 
+def chosen_pages(settings: Dataset, count: int) -> list[int]:
+    """Which of the `count` pages of a file are read. Raises Rejected where it has not the page that is asked for."""
+    if settings.pages == "all":
+        return list(range(count))
+    if settings.pages >= count:
+        raise Rejected(f"has {count} page(s), so no page {settings.pages} (`pages` counts from 0)")
+    return [settings.pages]
+
+
 # More than this many bytes of pixels per byte of file: no picture of a real thing packs so well, a bomb does.
 LARGEST_RATIO = 1000
 SMALL = 64 * 2**20  # bytes of pixels below which nobody is harmed

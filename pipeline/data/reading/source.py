@@ -14,7 +14,7 @@ from pipeline.data.reading.file_type import START, kind
 from pipeline.settings import Dataset, UserError
 
 VORONOI = "voronoi"
-SUFFIXES = {".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp"}
+SUFFIXES = {".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp", ".gif"}
 SUFFIXES |= {".h5", ".hdf5", ".hdf", ".he5"}
 
 
@@ -45,7 +45,7 @@ def check_source(settings: Dataset, name: str) -> None:
     assert settings.source is not None  # patches are looked for in no files
     for item in named_items(settings.source, f"{where}.source"):
         if next(walk(item, f"{where}.source", is_image), None) is None:
-            raise UserError(f"{where}.source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+            raise UserError(f"{where}.source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5)")
 
 
 def check_patterns(settings: Dataset, where: str = "") -> None:
@@ -59,10 +59,10 @@ def check_patterns(settings: Dataset, where: str = "") -> None:
             raise UserError(f"{where}{name}: `{pattern}` is no regular expression ({error})") from None
 
 
-def files(settings: Dataset) -> list[Path]:
-    """The files to read, each once, in natural order."""
+def files(settings: Dataset, masks: frozenset[str] = frozenset()) -> list[Path]:
+    """The files to read, each once, in natural order; `masks` as in `listing`."""
     assert settings.source is not None  # patches are looked for in no files
-    return [Path(entry.path) for entry in listing(settings.source)]
+    return [Path(entry.path) for entry in listing(settings.source, masks)]
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
@@ -81,14 +81,21 @@ def _stamp(path: Path) -> str:
     return "unreadable"
 
 
-def listing(source: str | list[str]) -> list[Entry]:
-    """Every file of a source, each once, in natural order. Raises UserError where an item is missing or empty."""
+def listing(source: str | list[str], masks: frozenset[str] = frozenset()) -> list[Entry]:
+    """Every file of a source, each once, in natural order.
+
+    Args:
+        masks: real paths of files that are no images, though they lie among them.
+
+    Raises:
+        UserError: an item is missing or empty.
+    """
     items = named_items(source, "source")
     found: dict[str, tuple[str, str]] = {}  # path -> root, class
     for item in items:
-        some = dict(walk(item, "source", is_image))
+        some = {path: root for path, root in walk(item, "source", is_image) if os.path.realpath(path) not in masks}
         if not some:
-            raise UserError(f"source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+            raise UserError(f"source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5)")
         whole = len(items) > 1 and os.path.isdir(item)
         for path, root in some.items():
             found.setdefault(path, (root, _name(root) if whole else _folder(path, root)))

@@ -11,7 +11,7 @@ from PIL import Image
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
 
 from pipeline.base.colour import cmyk_to_rgb
-from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, chosen_pages
 from pipeline.data.reading.orientation import swaps_axes, upright
 from pipeline.settings import Dataset
 
@@ -50,11 +50,11 @@ def _pages(tiff: TiffFile, settings: Dataset) -> list[int]:
     count = len(tiff.pages)
     if count == 0:
         raise Rejected("holds no image: its first directory is missing")
-    if settings.pages == "all":  # without the thumbnails and overviews that some instruments add
-        return [i for i in range(count) if i == 0 or not tiff.pages[i].aspage().is_reduced]
-    if settings.pages >= count:
-        raise Rejected(f"has {count} page(s), so no page {settings.pages} (`pages` counts from 0)")
-    return [settings.pages]
+    chosen = chosen_pages(settings, count)
+    if len(chosen) == 1:
+        return chosen
+    # without the thumbnails and overviews that some instruments add
+    return [i for i in chosen if i == 0 or not tiff.pages[i].aspage().is_reduced]
 
 
 def _header(path: str, name: str, index: int, page: TiffPage, pages: int, settings: Dataset) -> Header:
