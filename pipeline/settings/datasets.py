@@ -41,9 +41,10 @@ class HDF5(Strict):
     images: str | None = None
     """Path of the data set (or of the group that holds one data set an image) inside the file."""
     labels: str | None = None
-    """Path of a data set with one label an image."""
-    layout: Literal["auto", "nhw", "hwn", "nhwc", "nchw", "flat"] = "auto"
-    """Order of the axes: number, height, width, channels; `flat` is one row an image and needs `shape`."""
+    """Path of a data set with one label an image: text, numbers, or zeros and a one in the column of the class."""
+    layout: Literal["auto", "hw", "nhw", "hwn", "nhwc", "nchw", "flat"] = "auto"
+    """Order of the axes: number, height, width, channels; `hw` is one image a data set, `flat` one row an image, which
+    needs `shape`."""
     shape: list[Count] | None = None
     """Shape of one image, (H, W) or (H, W, C), for flat rows."""
 

@@ -37,6 +37,7 @@ SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder 
 WORKERS = 0.7  # of the memory; this process needs the rest for the squares of an image and the facts of all
 TASK_BYTES = 32 * 2**20  # of source pixels in a task of several images
 TASK_IMAGES = 128
+BLOCK_BYTES, BLOCK_IMAGES = 256 * 2**20, 1024  # in a task of images whose chunks are decoded together
 SAMPLE = 4_000_000  # values for percentiles over the set
 LATER = {"boxes", "patches_of", "patches"}  # settings of what is made of the images, none of which they change
 
@@ -191,13 +192,22 @@ def _runs(rows: list[int], headers: list[Header]) -> Iterator[list[int]]:
     for i in rows:
         header = headers[i]
         weight = int(np.prod(header.shape)) * np.dtype(header.dtype).itemsize
-        if run and (headers[run[0]].path != header.path or size + weight > TASK_BYTES or len(run) >= TASK_IMAGES):
+        if run and _ends(headers[run[-1]], header, size + weight, len(run)):
             yield run
             run, size = [], 0
         run.append(i)
         size += weight
     if run:
         yield run
+
+
+def _ends(last: Header, header: Header, size: int, count: int) -> bool:
+    """Whether a run of `count` images that would have `size` bytes with one more ends before this one."""
+    if last.path != header.path:
+        return True
+    if header.block is not None and (last.key, last.block) == (header.key, header.block):
+        return size > BLOCK_BYTES or count >= BLOCK_IMAGES
+    return size > TASK_BYTES or count >= TASK_IMAGES
 
 
 def _each(results: list | Failed, count: int) -> list:
