@@ -117,11 +117,15 @@ class Split(Strict):
 class Boxes(Strict):
     """Boxes that people drew around defects: which files hold them, and what is made of them."""
 
-    format: Literal["voc", "coco", "yolo", "mask"]
-    """`voc`: Pascal VOC XML, a file an image; `coco`: COCO JSON; `yolo`: YOLO txt, a file an image; `mask`: a picture
-    as large as its image that shows where the defects are, of which each connected part becomes a box."""
+    format: Literal["voc", "coco", "yolo", "labelme", "cvat", "labelstudio", "mask"]
+    """`voc`: Pascal VOC XML, `labelme`: LabelMe JSON, `yolo`: YOLO txt, a file an image; `coco`: COCO JSON; `cvat`:
+    CVAT XML for images; `labelstudio`: Label Studio's JSON; `mask`: a picture as large as its image that shows where
+    the defects are, of which each connected part becomes a box."""
     path: str | list[str]
     """The annotation files: a folder, a glob, a file, or a list of these; for masks it may be that of the images."""
+    outlines: bool = False
+    """Make masks of polygons and of runs of pixels too (`mask` always does). The mask of an image with a box that has
+    no outline is not known. Not for `voc`, which has none."""
     names: str | list[str] | dict[str, str | None] | None = None
     """For `yolo`: names of the classes in the order of their numbers, or the data.yaml, classes.txt or obj.names that
     holds them; null looks for one in the folder of the annotations and in the two above it. For `mask`: the class of
@@ -135,13 +139,10 @@ class Boxes(Strict):
     visible: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A box stays in a prepared image that shows at least this share of what an image of this size can show of it."""
 
-    @property
-    def outlines(self) -> bool:
-        """Whether the annotations tell the shape of a defect, so that prepared images come with masks."""
-        return self.format == "mask"
-
     @model_validator(mode="after")
     def names_are_of_their_format(self):
+        if self.outlines and self.format == "voc":
+            raise ValueError("outlines: Pascal VOC XML has boxes alone; leave `outlines` out")
         if self.format == "mask" and isinstance(self.names, str):
             raise ValueError("names: of masks they are a mapping, as in {1: crack, 2: pore}, or a list, no file")
         if isinstance(self.names, dict):

@@ -45,7 +45,9 @@ LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
 ]
 BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
-MASKED = [name for name in BOXED if SETTINGS.datasets[name].boxes.outlines]
+MASKED = [
+    name for name in BOXED if annotation_files.with_masks(SETTINGS.datasets[name].boxes)
+]
 PATCHES = SETTINGS.patch_sets()
 MODELS = list(SETTINGS.models)
 DRAW_BOXES = [name for name, model in SETTINGS.models.items() if model.draws_boxes]

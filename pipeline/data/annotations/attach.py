@@ -6,7 +6,7 @@ A step of its own after `prepare`: a box that is drawn anew must not train a gen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ from pipeline.base.job import progress, say
 from pipeline.data import box_store
 from pipeline.data.annotations import painting, yolo
 from pipeline.data.annotations.clip import judged, seen
-from pipeline.data.annotations.files import all_annotations, masks_of, names_file
+from pipeline.data.annotations.files import all_annotations, masks_of, names_file, with_masks
 from pipeline.data.annotations.match_names import Ambiguous, Names
-from pipeline.data.annotations.painting import Square
+from pipeline.data.annotations.painting import Outlined, Square
 from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
 from pipeline.data.annotations.records import Fault, Reading, Record, Region
 from pipeline.data.image_set import ImageSet
@@ -71,24 +71,33 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         readings = _read(pool, settings, boxes)
     headers = {header.source: header for _, some in listed for header in some}
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
-        known, shapes = _known(boxes, images, headers, readings, remarks)
+        known, told = _known(boxes, images, headers, readings, remarks)
         squares = _squares(settings, images, headers)
         placed = _placed(settings, boxes, images, squares, known, remarks)
         _other_classes(images, known, remarks)
         classes = _classes(boxes, placed, len(readings), remarks)
         remarks.write(folder / "boxes_remarks.csv")
         table = pd.DataFrame(placed.rows, columns=box_store.COLUMNS)
-        unknown = images.metadata["id"][~images.metadata["source"].isin(list(known))].tolist()
+        unknown = _ids(images, known.keys())
         without = sum(done == UNKNOWN and reason == NO_ANNOTATION for _, _, done, reason in remarks.rows)
         lines = [*_headline(images, table, unknown, without), *_edges(boxes, placed), *remarks.counted()]
-        if boxes.outlines:
+        unmasked = None
+        if with_masks(boxes):
+            outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
+            masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
+            unmasked = _ids(images, masked)
             with Pool(workers, SECONDS, READERS * memory) as pool:
-                lines += _mostly(painting.write(pool, images, squares, shapes, classes, settings))
-        digest, unmasked = images.meta["data_hash"], unknown if boxes.outlines else None
+                lines += _masks(painting.write(pool, images, squares, outlined, classes, settings), len(unmasked))
+        digest = images.meta["data_hash"]
         box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
         for line in lines:
             say(line)
         preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
+
+
+def _ids(images: ImageSet, known: Set[str]) -> list[str]:
+    """Of the images whose source is not among these."""
+    return images.metadata["id"][~images.metadata["source"].isin(list(known))].tolist()
 
 
 def _entries(settings: Dataset, images: ImageSet) -> list[Entry]:
@@ -118,13 +127,13 @@ def _read(pool: Pool, settings: Dataset, boxes: Boxes) -> dict[str, Reading]:
 def _known(
     boxes: Boxes, images: ImageSet, headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
 ) -> tuple[Known, dict[str, Record]]:
-    """The usable boxes of every image of the set that has an annotation, or needs none; and the records with masks."""
+    """The usable boxes of every image of the set that has an annotation, with this, or needs none."""
     records, possible = _by_image(headers, readings, remarks)
     background = boxes.missing == "background" or (boxes.missing == "auto" and boxes.format == "yolo")
     # The images of a lost file are not named: one that lacks an annotation may be one of them.
     background &= not any(reading.unreadable for reading in readings.values())
     known: Known = {}
-    shapes: dict[str, Record] = {}
+    told: dict[str, Record] = {}
     for source in dict.fromkeys(images.metadata["source"]):
         if source not in headers:
             raise UserError(f"{source}: was prepared a moment ago, but is not there now")
@@ -132,8 +141,7 @@ def _known(
             if source in records:
                 record = _agreed(records[source], remarks)
                 known[source] = _usable(record, headers[source], boxes, remarks)
-                if record.mask:
-                    shapes[source] = record
+                told[source] = record
             elif source in possible:  # also where none means background: the file may mark a defect in it
                 raise Rejected(f"has no annotation of its own, but {possible[source]} may mean it")
             elif background:
@@ -142,7 +150,7 @@ def _known(
                 raise Rejected(NO_ANNOTATION)
         except Rejected as reason:
             remarks.add(source, "", UNKNOWN, str(reason))
-    return known, shapes
+    return known, told
 
 
 def _by_image(
@@ -297,8 +305,10 @@ def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
         yield f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as boxes"
 
 
-def _mostly(share: float) -> Iterable[str]:
-    """A warning where masks may have black and white exchanged."""
+def _masks(share: float, unmasked: int) -> Iterable[str]:
+    """How many images lack a mask, and a warning where masks may have black and white exchanged."""
+    if unmasked:
+        yield f"{unmasked} image(s) whose masks are not known: a box of theirs has no outline, or none is known"
     if share > MOSTLY:
         yield (
             f"WARNING: {share:.0%} of the pixels of the masks are of a defect; if the background is not black in them, "

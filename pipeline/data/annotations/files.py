@@ -10,7 +10,8 @@ from pipeline.data.reading.source import files as files_of_images
 from pipeline.data.reading.source import is_image, named_items, natural, printable, walk
 from pipeline.settings import Boxes, Dataset, UserError
 
-SUFFIXES = {"voc": ".xml", "coco": ".json", "yolo": ".txt"}  # masks are told by their content, as images are
+SUFFIXES = {"voc": ".xml", "coco": ".json", "yolo": ".txt", "labelme": ".json", "cvat": ".xml", "labelstudio": ".json"}
+OF_MANY = ("coco", "cvat", "labelstudio")  # whose files tell of many images
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")  # of YOLO's classes, looked for in turn
 
 
@@ -61,6 +62,11 @@ def files(boxes: Boxes, where: str = "boxes") -> list[str]:
     """Everything that is read: the annotations and the file of names. Raises UserError as both do."""
     names = names_file(boxes, where)
     return [annotation.path for annotation in all_annotations(boxes, where)] + ([names] if names else [])
+
+
+def with_masks(boxes: Boxes) -> bool:
+    """Whether prepared images come with masks."""
+    return boxes.outlines or boxes.format == "mask"
 
 
 def masks_of(dataset: Dataset) -> frozenset[str]:

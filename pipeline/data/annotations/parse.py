@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pipeline.data.annotations import coco, mask_files, voc, yolo
-from pipeline.data.annotations.files import Annotation
+from pipeline.data.annotations import coco, cvat, label_studio, labelme, mask_files, voc, yolo
+from pipeline.data.annotations.files import OF_MANY, Annotation
 from pipeline.data.annotations.records import Fault, Reading, Record
 from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.mask_names import image_name
@@ -14,7 +14,8 @@ from pipeline.data.reading.readers import explain
 from pipeline.data.reading.regular_file import check_regular
 from pipeline.settings import Dataset
 
-LARGEST = {"voc": 4 * 2**20, "coco": 256 * 2**20, "yolo": 4 * 2**20}  # bytes: thousands of boxes an image; no mask has
+# Bytes: thousands of boxes an image. LabelMe keeps the image beside them. No mask has a limit.
+LARGEST = {"voc": 4 * 2**20, "yolo": 4 * 2**20, "labelme": 64 * 2**20} | dict.fromkeys(OF_MANY, 256 * 2**20)
 
 MOST_BOXES = 10_000  # of an image: detectors make room in every image for as many as the fullest has
 MOST_FAULTS = 100  # said of an image or a file: a file of nonsense has one in each of its millions of lines
@@ -55,6 +56,12 @@ def _read(task: ReadTask) -> Reading:
             return voc.read(path, name)
         case "coco":
             return coco.read(path, name)
+        case "labelme":
+            return labelme.read(path, name)
+        case "cvat":
+            return cvat.read(path, name)
+        case "labelstudio":
+            return label_studio.read(path, name)
     return yolo.read(path, name, task.names)
 
 
@@ -77,7 +84,7 @@ def _first(faults: list[Fault]) -> list[Fault]:
 def unreadable(task: ReadTask, reason: str) -> Reading:
     """A file of which nothing is known but, where it stands for one image, that image's name."""
     name = task.annotation.name
-    if task.format == "coco":
+    if task.format in OF_MANY:
         return Reading([], [], reason)
     image = image_name(name) if task.format == "mask" else os.path.splitext(name)[0]
     return Reading([Record(image, True, name, None, [], [], unreadable=reason)], [])

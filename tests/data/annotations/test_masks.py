@@ -1,5 +1,7 @@
 """Masks: what they say, in how many ways, and where they end in an image set."""
 
+import json
+
 import numpy as np
 import pytest
 import tifffile
@@ -11,6 +13,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset, UserError
+from tests.data.annotated import coco
 from tests.data.annotations.test_attach import dark, remarks
 
 SHAPE = (20, 30)
@@ -192,6 +195,24 @@ def test_what_is_wrong_with_a_mask_costs_its_image_alone(inline, prepared, tmp_p
     }  # fmt: skip
     assert "say so by `boxes.missing: background`" in capsys.readouterr().err
     assert prepared(content, boxes={"missing": "background"}).masked.tolist() == [True, True, False, False, True]
+
+
+def test_polygons_become_masks_where_they_are_asked_for(inline, folder, dataset, tmp_path):
+    root = folder({f"images/{i}.png": dark(i, 32, 32) for i in range(4)})
+    content = json.loads(coco([(f"{i}.png", 32, 32) for i in range(3)], [(i, "a", 4, 2, 12, 20) for i in range(2)]))
+    content["annotations"][0]["segmentation"] = [[4, 2, 16, 2, 16, 22, 10, 22, 10, 12, 4, 12]]
+    (tmp_path / "all.json").write_text(json.dumps(content))
+    own = {"format": "coco", "path": str(tmp_path / "all.json"), "outlines": True}
+    given = dataset(f"{root}/images", boxes=own, split={"near_duplicates": "off"}, size=32)
+    prepare(given, tmp_path / "out")
+    annotate(given, tmp_path / "out")
+    found = ImageSet.open(tmp_path / "out")
+    assert found.annotated.tolist() == [True, True, True, False]
+    assert found.masked.tolist() == [True, False, True, False]  # of the second there is but a box
+    np.testing.assert_array_equal(found.masks[0], drawn((1, 4, 2, 16, 12), (1, 10, 12, 16, 22), shape=(32, 32)))
+    assert not found.masks[1:].any()
+    with pytest.raises(ValueError, match="Pascal VOC XML has boxes alone"):
+        dataset("x", boxes={"format": "voc", "path": "x", "outlines": True})
 
 
 MASK = drawn((255, *CRACK))
