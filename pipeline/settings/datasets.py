@@ -5,9 +5,22 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pipeline.settings.basics import Classes, Count, Fraction, Name, Positive, Seed, Strict, Switch, Whole, distinct
+from pipeline.settings.basics import (
+    Classes,
+    Count,
+    Fraction,
+    Name,
+    Positive,
+    Seed,
+    Strict,
+    Switch,
+    Whole,
+    by_rule,
+    distinct,
+    listed,
+)
 
 MOST_CLASSES = 255  # a byte of a prepared mask, less the background
 
@@ -56,7 +69,7 @@ class Labels(Strict):
     """`filename` takes group 1 of `pattern`; `csv` reads `csv`; `hdf5` reads `hdf5.labels`."""
     pattern: str = r"^(.+?)[-_ ]?\d+$"
     """Regular expression on the file name without its extension; group 1 is the class."""
-    csv: list[str] = []
+    csv: Annotated[list[str], BeforeValidator(listed)] = []
     """CSV files with one row an image."""
     file_column: str = "file"
     """Column of the CSV that holds the file name, relative to the source."""
@@ -200,14 +213,17 @@ class Dataset(Strict):
     """Unit of `pixel_size`."""
     max_pixels: Annotated[int, Field(ge=1, le=2**53)] = 400_000_000
     """An image that claims more pixels is rejected unread."""
-    labels: Labels = Labels()
-    scaling: Scaling = Scaling()
+    labels: Annotated[Labels, BeforeValidator(by_rule)] = Labels()
+    """Where an image's class comes from; a word alone is the `rule`."""
+    scaling: Annotated[Scaling, BeforeValidator(by_rule)] = Scaling()
+    """How source values become stored integers; recorded, so that it can be undone on export. A word alone is the
+    `rule`."""
     split: Split = Split()
     hdf5: HDF5 = HDF5()
     voronoi: Voronoi = Voronoi()
     boxes: Boxes | None = None
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
-    models: Annotated[list[Name], Field(min_length=1)] | None = None
+    models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
     """Names of the generators that are trained on it; null is all."""
 
     @model_validator(mode="after")

@@ -123,7 +123,7 @@ def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> 
 
 def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) -> None:
     images, squares = ImageSet.open(out), choices.squares
-    lines = [summary.headline(images), *summary.few_shots(settings, images)]
+    lines = [summary.headline(images), *summary.classes(settings, images), *summary.few_shots(settings, images)]
     lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
     lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
     lines += report.notes(choices.sources, choices.found)

@@ -415,3 +415,16 @@ def test_a_bar_is_reported_with_the_crop_that_removes_it(tmp_path, inline, share
     assert "3 of 3 seem to have an information bar at the bottom: set `crop_bottom: 91`" in capsys.readouterr().err
     prepare(dataset(source, crop_bottom=91), tmp_path / "cropped")
     assert "information bar" not in capsys.readouterr().err
+
+
+def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, dataset, capsys):
+    content = {f"{label}/{label}{i}.png": picture(i + 9 * (label < "a")) for label in ("Bad", "bad") for i in range(3)}
+    root = folder(content)
+    prepare(dataset(root, labels="folder"), tmp_path / "out")
+    assert "WARNING: the classes `Bad` (3) and `bad` (3) differ in case alone" in capsys.readouterr().err
+    prepare(dataset(f"{root}/bad", labels="folder"), tmp_path / "one")
+    said = capsys.readouterr().err
+    assert "WARNING: `labels.rule: folder` finds one class, `bad`" in said
+    assert "`labels.rule: filename` or `csv`; where there are none, `none`" in said
+    prepare(dataset(f"{root}/bad"), tmp_path / "none")
+    assert "WARNING" not in capsys.readouterr().err
