@@ -30,7 +30,7 @@ from pipeline.data.preparing.tiling import Box
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, Pool
-from pipeline.data.reading.source import VORONOI, check_patterns, listing
+from pipeline.data.reading.source import VORONOI, by_suffix, check_patterns, listing, unread
 from pipeline.settings import Dataset, UserError
 
 SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
@@ -92,6 +92,7 @@ def prepare(
     table = labels.read_table(settings)
     entries = listing(place, masks_of(settings))
     rejected = Rejections()
+    _name_unread(place, rejected)
     with surviving(rejected, (kept or out) / "rejected.csv"):
         with Pool(workers, SECONDS, WORKERS * memory) as pool:
             entries = found_masks.left_out(pool, entries, settings, rejected)
@@ -110,6 +111,15 @@ def prepare(
         rejected.write(out / "rejected.csv")
         report.write(out / "near_duplicates.csv", choices.sources, choices.found)
         _tell(settings, out, choices, rejected)
+
+
+def _name_unread(place: str | list[str], rejected: Rejections) -> None:
+    """Count the files that look like images and are of kinds that nothing here reads."""
+    others = unread(place)
+    for name in others:
+        rejected.add(name, "is of a kind that is not read; export it as TIFF")
+    if others:
+        say(f"{len(others)} file(s) look like images and are of kinds that are not read: {by_suffix(others)}")
 
 
 def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> None:

@@ -57,6 +57,11 @@ def chosen_pages(settings: Dataset, count: int) -> list[int]:
     return [settings.pages]
 
 
+def fourth_channel(why: str) -> str:
+    """The question that four channels are, of which none is to be lost unasked."""
+    return f"has 4 channels, and {why}: if it is, `channels: rgb` (or `gray`) leaves it out; else save each as an image"
+
+
 # More than this many bytes of pixels per byte of file: no picture of a real thing packs so well, a bomb does.
 LARGEST_RATIO = 1000
 SMALL = 64 * 2**20  # bytes of pixels below which nobody is harmed

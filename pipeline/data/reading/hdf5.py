@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from h5py.h5z import filter_avail
 
-from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, fourth_channel
 from pipeline.data.reading.source import natural, printable
 from pipeline.settings import HDF5, Dataset
 
@@ -47,7 +47,7 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
             _check(data, shape, 1, path, settings)
             label = labels[position] if labels else _attribute(data)
             source = name + data.name if len(sets) > 1 else name
-            found.append(Header(path, source, shape, data.dtype.name, None, data.name, label))
+            found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label))
         return found
 
 
@@ -258,7 +258,7 @@ def _places(shape: tuple[int, ...]) -> str | None:
 
 
 def _layout(shape: tuple[int, ...], options: HDF5, stacked: bool) -> tuple[tuple[int, int, int], str]:
-    """Shape (H, W, C) of one image, alpha dropped, and the order of its axes: `hw`, `hwc`, `chw` or `flat`."""
+    """Shape (H, W, C) of one image as stored, and the order of its axes: `hw`, `hwc`, `chw` or `flat`."""
     one = shape if not stacked else shape[:-1] if options.layout == "hwn" else shape[1:]
     if len(one) == 1:
         return _flat(one[0], options), "flat"
@@ -270,7 +270,7 @@ def _layout(shape: tuple[int, ...], options: HDF5, stacked: bool) -> tuple[tuple
     height, width, channels = one if order == "nhwc" else (one[1], one[2], one[0])
     if channels not in COLOURS:
         raise Rejected(f"{channels} channels; 1, 3 or 4 (with alpha) are read; see hdf5.layout")
-    return (height, width, min(channels, 3)), order[1:]
+    return (height, width, channels), order[1:]
 
 
 def _flat(length: int, options: HDF5) -> tuple[int, int, int]:
@@ -283,7 +283,7 @@ def _flat(length: int, options: HDF5) -> tuple[int, int, int]:
     height, width, channels = (*options.shape, 1)[:3]
     if channels not in COLOURS:
         raise Rejected(f"hdf5.shape {options.shape} has {channels} channels; 1, 3 or 4 (with alpha) are read")
-    return height, width, min(channels, 3)
+    return height, width, channels
 
 
 def _count(data: h5py.Dataset, options: HDF5) -> int:
@@ -331,14 +331,21 @@ def _stack(path: str, name: str, data: h5py.Dataset, labels: list[str] | None, s
     chunk = data.chunks[axis] if data.chunks else 1
     return [
         Header(
-            path, f"{name}[{i}]", shape, data.dtype.name, i, data.name, labels[i] if labels else None,
+            path, f"{name}[{i}]", _read_as(shape), data.dtype.name, i, data.name, labels[i] if labels else None,
             block=i // chunk if chunk > 1 else None,
         )
         for i in range(count)
     ]  # fmt: skip
 
 
+def _read_as(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Without alpha."""
+    return (*shape[:2], min(shape[2], 3))
+
+
 def _check(data: h5py.Dataset, shape: tuple[int, int, int], count: int, path: str, settings: Dataset) -> None:
+    if settings.channels == "auto" and shape[2] == 4:
+        raise Rejected(fourth_channel("HDF5 does not say whether the fourth is alpha"))
     bits = 8 * data.dtype.itemsize * shape[2]
     check_claim(settings, shape[0], shape[1], count, bits, os.path.getsize(path))
     if data.id.get_storage_size() == 0 and not data.is_virtual:

@@ -428,3 +428,15 @@ def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, datase
     assert "`labels.rule: filename` or `csv`; where there are none, `none`" in said
     prepare(dataset(f"{root}/bad"), tmp_path / "none")
     assert "WARNING" not in capsys.readouterr().err
+
+
+def test_files_of_kinds_that_are_not_read_are_named(tmp_path, inline, folder, picture, dataset, capsys):
+    content = {f"{i}.png": picture(i) for i in range(4)} | {
+        "5.dm3": b"\0\0\0\3x",
+        "6.czi": b"ZISRAWFILE",
+        "7.DM3": b"x",
+    }
+    prepare(dataset(folder(content)), tmp_path / "out")
+    assert "3 file(s) look like images and are of kinds that are not read: 2 *.dm3, 1 *.czi" in capsys.readouterr().err
+    assert rejected(tmp_path / "out") == dict.fromkeys(
+        ["5.dm3", "6.czi", "7.DM3"], "is of a kind that is not read; export it as TIFF")  # fmt: skip

@@ -328,3 +328,19 @@ def test_images_that_share_chunks_go_to_one_task(tmp_path):
     assert [len(run) for run in _runs(list(range(700)), headers)] == [300, 300, 100]
     alone = [header._replace(block=None) for header in headers]
     assert [len(run) for run in _runs(list(range(700)), alone)] == [128] * 5 + [60]
+
+
+@pytest.mark.parametrize("channels", ["auto", "rgb", "gray"])
+@pytest.mark.parametrize("layout", ["nhwc", "nchw", "auto", "flat", "one"])
+def test_a_fourth_channel_is_asked_about(tmp_path, picture, layout, channels):
+    stack = picture(9, (5, 12, 20, 4))
+    stored = {"nchw": np.moveaxis(stack, -1, 1), "flat": stack.reshape(5, -1), "one": stack[0]}.get(layout, stack)
+    write(tmp_path / "a", x=stored)
+    options = {"layout": "flat", "shape": [12, 20, 4]} if layout == "flat" else {"images": "x"}
+    settings = Dataset.model_validate({"source": "x", "channels": channels, "hdf5": options})
+    if channels == "auto":
+        with pytest.raises(Rejected, match=r"has 4 channels, .*: if it is, `channels: rgb`"):
+            readers.headers(str(tmp_path / "a"), "f.h5", settings)
+    else:
+        headers = readers.headers(str(tmp_path / "a"), "f.h5", settings)
+        np.testing.assert_array_equal(next(readers.frames(headers, settings)).pixels, stack[0, ..., :3])
