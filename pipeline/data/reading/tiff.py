@@ -33,8 +33,8 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     with TiffFile(path) as tiff:
         if hidden := _hidden(tiff):
             first = tiff.pages[0].aspage()
-            chosen = chosen_pages(settings, hidden.count)
-            return [_header(path, name, index, first, hidden.count, settings) for index in chosen]
+            chosen = chosen_pages(settings, hidden.images)
+            return [_header(path, name, index, first, hidden.images, settings) for index in chosen]
         chosen = _pages(tiff, settings)
         pages = len(tiff.pages)
         return [_header(path, name, index, tiff.pages[index].aspage(), pages, settings) for index in chosen]
@@ -56,7 +56,7 @@ def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
 class Hidden(NamedTuple):
     """Images that follow the first without directories of their own, as ImageJ writes stacks above 4 GB."""
 
-    count: int
+    images: int
     """The first among them."""
     offset: int
     """Of the first."""
