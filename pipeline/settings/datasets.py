@@ -199,6 +199,9 @@ class Dataset(Strict):
     """Pages of a multi-page TIFF: one of them, counted from 0, or `all`."""
     crop_bottom: Whole | Annotated[float, Field(gt=0, lt=1)] = 0
     """Rows to cut off at the bottom (an instrument's information bar): pixels, or a fraction of the height."""
+    not_finite: Literal["reject", "fill"] = "reject"
+    """What becomes of an image with NaN or infinity: rejected, or each such pixel takes the value of the nearest other
+    one, as a border of NaN (drift correction, EBSD, tomography) needs; rejected still where more than half are such."""
     limit: Count | None = None
     """At most this many source images a class, drawn by the split's seed."""
     shots: Count | None = None
