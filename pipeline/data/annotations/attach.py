@@ -87,7 +87,8 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
             unmasked = _ids(images, masked)
             with Pool(workers, SECONDS, READERS * memory) as pool:
-                lines += _masks(painting.write(pool, images, squares, outlined, classes, settings), len(unmasked))
+                share = painting.write(pool, images, squares, outlined, classes, settings)
+            lines += _masks(boxes, share, len(unmasked) - len(unknown))
         digest = images.meta["data_hash"]
         box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
         for line in lines:
@@ -305,11 +306,11 @@ def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
         yield f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as boxes"
 
 
-def _masks(share: float, unmasked: int) -> Iterable[str]:
-    """How many images lack a mask, and a warning where masks may have black and white exchanged."""
+def _masks(boxes: Boxes, share: float, unmasked: int) -> Iterable[str]:
+    """How many images have boxes and no mask, and a warning where masks may have black and white exchanged."""
     if unmasked:
-        yield f"{unmasked} image(s) whose masks are not known: a box of theirs has no outline, or none is known"
-    if share > MOSTLY:
+        yield f"{unmasked} image(s) with boxes that have no outline: their masks are not known"
+    if share > MOSTLY and boxes.names is None:
         yield (
             f"WARNING: {share:.0%} of the pixels of the masks are of a defect; if the background is not black in them, "
             "name its value: `boxes.names: {255: null, 0: defect}`"
