@@ -57,9 +57,12 @@ def chosen_pages(settings: Dataset, count: int) -> list[int]:
     return [settings.pages]
 
 
-def fourth_channel(why: str) -> str:
-    """The question that four channels are, of which none is to be lost unasked."""
-    return f"has 4 channels, and {why}: if it is, `channels: rgb` (or `gray`) leaves it out; else save each as an image"
+def one_more(channels: int, why: str) -> str:
+    """The question that two or four channels are, of which none is to be lost unasked."""
+    return (
+        f"has {channels} channels, and {why}: if it is, `channels: {'rgb' if channels == 4 else 'gray'}` leaves it "
+        "out; else save each as an image"
+    )
 
 
 # More than this many bytes of pixels per byte of file: no picture of a real thing packs so well, a bomb does.

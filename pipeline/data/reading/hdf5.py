@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 from h5py.h5z import filter_avail
 
-from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, fourth_channel
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, one_more
 from pipeline.data.reading.source import natural, printable
 from pipeline.settings import HDF5, Dataset
 
@@ -345,7 +345,7 @@ def _read_as(shape: tuple[int, int, int]) -> tuple[int, int, int]:
 
 def _check(data: h5py.Dataset, shape: tuple[int, int, int], count: int, path: str, settings: Dataset) -> None:
     if settings.channels == "auto" and shape[2] == 4:
-        raise Rejected(fourth_channel("HDF5 does not say whether the fourth is alpha"))
+        raise Rejected(one_more(4, "HDF5 does not say whether the last is alpha"))
     bits = 8 * data.dtype.itemsize * shape[2]
     check_claim(settings, shape[0], shape[1], count, bits, os.path.getsize(path))
     if data.id.get_storage_size() == 0 and not data.is_virtual:

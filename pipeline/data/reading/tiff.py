@@ -12,7 +12,7 @@ from PIL import Image
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from pipeline.base.colour import cmyk_to_rgb
-from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, chosen_pages, fourth_channel
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, chosen_pages, one_more
 from pipeline.data.reading.orientation import swaps_axes, upright
 from pipeline.settings import Dataset
 
@@ -125,8 +125,8 @@ def _check_model(page: TiffPage, settings: Dataset) -> int:
         raise Rejected(f"colour model {model} is not read; convert it to gray or RGB")
     if samples - colours not in (0, 1) or (colours == 1 and samples == 2 and not extra):
         raise Rejected(f"has {samples} channels where its colour model has {colours}; one more may be alpha")
-    if settings.channels == "auto" and colours == 3 and EXTRASAMPLE.UNSPECIFIED in page.extrasamples:
-        raise Rejected(fourth_channel("the fourth is not said to be alpha"))
+    if settings.channels == "auto" and EXTRASAMPLE.UNSPECIFIED in page.extrasamples:
+        raise Rejected(one_more(samples, "the last is not said to be alpha"))
     if page.photometric == PHOTOMETRIC.PALETTE and (page.colormap is None or page.dtype.kind != "u"):
         raise Rejected("is a palette image without a usable palette")
     return 1 if colours == 1 and page.photometric != PHOTOMETRIC.PALETTE else 3

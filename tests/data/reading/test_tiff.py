@@ -251,9 +251,14 @@ def test_a_stack_with_one_directory_is_read_whole(tmp_path, dataset, picture, or
         readers.headers(str(tmp_path / "a.tif"), "a.tif", settings)
 
 
-def test_a_fourth_channel_that_is_not_said_to_be_alpha_is_asked_about(tmp_path, dataset, picture):
+def test_a_channel_more_that_is_not_said_to_be_alpha_is_asked_about(tmp_path, dataset, picture):
+    pixels = picture(8, (20, 30, 2))
+    tifffile.imwrite(tmp_path / "b.tif", pixels, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(Rejected, match=r"has 2 channels, and the last is not said to be alpha: .* `channels: gray`"):
+        read(tmp_path / "b.tif", dataset())
+    np.testing.assert_array_equal(read(tmp_path / "b.tif", dataset(channels="gray"))[0].pixels, pixels[..., 0])
     pixels = picture(8, (20, 30, 4))
     tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unspecified"])
-    with pytest.raises(Rejected, match=r"has 4 channels, and the fourth is not said to be alpha: .* `channels: rgb`"):
+    with pytest.raises(Rejected, match=r"has 4 channels, and the last is not said to be alpha: .* `channels: rgb`"):
         read(tmp_path / "a.tif", dataset())
     np.testing.assert_array_equal(read(tmp_path / "a.tif", dataset(channels="rgb"))[0].pixels, pixels[..., :3])
