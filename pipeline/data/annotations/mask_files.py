@@ -20,6 +20,7 @@ ONE_CLASS = "defect"  # of masks whose values have no names
 FEW = 16  # values of a drawn mask; more come of smooth edges, or of a photograph
 ENDS = 0.1  # of the range, at either end: where nearly all pixels of a mask with smooth edges are
 NEARLY_ALL = 0.9
+FLAT = 0.5  # share of a mask that is of one value
 TOUCHING = np.ones((3, 3), bool)  # pixels that touch at a corner are of one defect
 
 Values = NDArray[Any]
@@ -71,9 +72,15 @@ def classes(path: str, name: str, settings: Dataset) -> tuple[NDArray[np.uint8],
 
 
 def shows_mask(path: str, name: str, settings: Dataset) -> bool:
-    """Whether a picture holds but few values, as a mask does and no photograph. Raises Rejected where it is none."""
+    """Whether a picture holds but few values, or is black and white but for smooth edges, as a mask is and no photograph.
+
+    Raises:
+        Rejected: it is no picture.
+    """
     drawn = _drawn(path, name, settings)
-    return len(np.unique(drawn.values)) <= FEW or (drawn.lossy and _black_and_white(drawn) >= NEARLY_ALL)
+    values, counts = np.unique(drawn.values, return_counts=True)
+    flat = counts.max() >= FLAT * drawn.values.size  # no photograph is, however dark
+    return len(values) <= FEW or (flat and _black_and_white(drawn) >= NEARLY_ALL)
 
 
 def _named(drawn: Drawn, names: dict[str, str | None]) -> tuple[NDArray[np.uint8], list[str]]:

@@ -245,6 +245,25 @@ def test_photographs_with_the_names_of_masks_are_images(inline, dataset, folder,
     assert len(ImageSet.open(tmp_path / "out")) == 4
 
 
+def test_a_mask_is_told_from_a_photograph_by_content(tmp_path, picture):
+    def shows(pixels, suffix="png", **words):
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(pixels).save(path, **words)
+        return mask_files.shows_mask(str(path), path.name, settings())
+
+    smooth = np.clip(20 * np.linspace(-40, 60, 100)[None] * np.ones((80, 1)), 0, 255).astype(np.uint8)
+    numbers = drawn(*((i, 4 * i, 2, 4 * i + 3, 6) for i in range(1, 30)), shape=(60, 130))
+    assert shows(TWO)
+    assert shows(smooth)
+    assert shows(smooth, "jpg", quality=60)
+    assert shows(numbers)
+    assert shows(COLOURS[TWO])
+    assert not shows(picture(0))
+    assert not shows(picture(0) // 10)  # dark
+    assert not shows(picture(0, dtype="uint16") // 16)  # 12 bits in 16
+    assert not shows(np.where(picture(0) > 128, picture(1) // 16, 255 - picture(2) // 16))  # of two phases
+
+
 def test_altered_masks_are_refused(inline, prepared, tmp_path):
     content = {f"images/{i}.png": dark(i, *SHAPE) for i in range(3)} | {f"masks/{i}.png": MASK for i in range(3)}
     prepared(content)
