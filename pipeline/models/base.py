@@ -98,6 +98,7 @@ class GenerativeModel(Sampler):
     optimizers: dict[str, torch.optim.Optimizer]
     compiling_pays = False  # on a graphics card, in a long training
     features: str | None = None  # the panel's extractor in whose features it is trained: that one will flatter it
+    begun_anew: tuple[str, ...] = ()  # beginnings of names in the state that another model's weights leave alone
     images_seen: Tensor  # () int64 buffer
 
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):
@@ -238,6 +239,15 @@ class GenerativeModel(Sampler):
             images: all of them in parts, (n, C, H, W) float32 in [-1, 1]; read only where they are needed.
             labels: (N,) int64 of all.
         """
+
+    def fitted(self, weights: dict[str, Tensor], spec: ImageSpec) -> dict[str, Tensor]:
+        """Weights of a model of the family for other images, put where they belong in this one.
+
+        Args:
+            weights: by the names of `state_dict`.
+            spec: the other model's images.
+        """
+        return weights
 
     @torch.no_grad()
     def settle(self) -> None:

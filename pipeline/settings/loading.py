@@ -73,6 +73,7 @@ class Settings(Strict):
                 if name not in self.models:
                     raise ValueError(f"datasets.{dataset}.models: `{name}` is no model{_nearest(name, self.models)}")
         self._boxes_where_they_are_wanted()
+        self._none_begins_with_itself()
         self._check_pseudo_labels()
         if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
             raise ValueError(
@@ -80,6 +81,17 @@ class Settings(Strict):
                 f"that have: {', '.join(STYLED)}"
             )
         return self
+
+    def _none_begins_with_itself(self) -> None:
+        for name, model in self.models.items():
+            start = os.path.normpath(getattr(model, "init_from", None) or os.devnull)
+            trained = [dataset for dataset in self.datasets if name in self.models_of(dataset)]
+            own = {os.path.normpath(f"{self.results}/{d}/{name}/seed-{seed}") for d in trained for seed in self.seeds}
+            if start in own:
+                raise ValueError(
+                    f"models.{name}.init_from: {start} is what this model becomes itself; leave it out of `models` of "
+                    "that data set, or name another model"
+                )
 
     def _check_pseudo_labels(self) -> None:
         boxed = {model for name, d in self.datasets.items() if d.boxes for model in self.models_of(name)}

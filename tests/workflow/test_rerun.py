@@ -152,6 +152,13 @@ def test_a_generator_without_training_is_not_trained_and_has_no_gallery(tmp_path
     }  # fmt: skip
 
 
+def test_a_model_that_begins_with_another_of_the_run_is_trained_after_it(tmp_path):
+    results = tmp_path / "results"
+    settings = f"models.later.family=cgan models.later.init_from={results}/polycrystals/cgan/seed-0"
+    target = f"{results}/polycrystals/later/seed-0/model.safetensors"
+    assert planned(results, settings, target) == {"draw_voronoi": 1, "prepare": 1, "train": 2}
+
+
 @pytest.mark.slow
 def test_few_shot_sets_share_their_test_images_and_a_longer_list_adds_to_them(tmp_path):
     results, few = tmp_path / "results", "datasets.polycrystals.shots="
