@@ -19,6 +19,7 @@ from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.models.base import Boxed, GenerativeModel, Sampler
 from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.export import export
+from pipeline.sampling.provenance import Provenance
 from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import Generate, UserError
 from pipeline.training import grids, health, model_files
@@ -68,7 +69,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
         drawn = ImageSet.open(out)
         rows = {w.name: drawn.images[w.first : w.first + min(w.count, SHOWN)] for w in wanted}
         grids.sheet(rows, columns=SHOWN).save(out / "samples.png")
-        export(drawn, out / "export", settings.export, torch.get_num_threads())
+        export(drawn, out / "export", settings.export, Provenance.of(model), torch.get_num_threads())
         if generator.spec.boxes:
             assert isinstance(generator, Boxed)  # no other family is trained with boxes
             labels = [w.model_label for w in wanted for _ in range(w.count)]

@@ -20,6 +20,7 @@ from pipeline.sampling.abilities import styled, wide
 from pipeline.sampling.export import safe_names
 from pipeline.sampling.interpolation import walk
 from pipeline.sampling.mixing import mixing_grid
+from pipeline.sampling.provenance import Provenance
 from pipeline.sampling.truncation import sweep
 from pipeline.settings import METHOD, Gallery, Interpolation, Mixing, Strips, Sweep, UserError
 from pipeline.training import grids, model_files
@@ -32,8 +33,8 @@ Facts = dict[str, Any]
 class Sitter:
     """A trained model, the classes to draw of it, and the seeds of their images."""
 
-    def __init__(self, model: GenerativeModel, settings: Gallery, meta: dict[str, Any]):
-        self.model, self.settings, self.meta = model, settings, meta
+    def __init__(self, model: GenerativeModel, settings: Gallery, meta: dict[str, Any], provenance: Provenance):
+        self.model, self.settings, self.meta, self.provenance = model, settings, meta, provenance
         known = model.spec.classes
         names = known[:CLASSES] if settings.classes is None else [c for c in settings.classes if c in known]
         if not names:
@@ -71,7 +72,7 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
     use_threads(threads)
     generator = model_files.load(model)
     assert isinstance(generator, GenerativeModel)  # one that was trained
-    sitter = Sitter(generator, settings, model_files.read_recipe(model)["data"])
+    sitter = Sitter(generator, settings, model_files.read_recipe(model)["data"], Provenance.of(model))
     say_device(f"gallery of {model.parent.name}", sitter.model.device, sitter.model.decode_amp)
     parts = {
         "truncation": partial(_sweep, sitter, settings.sweep, out) if settings.sweep else None,
@@ -143,7 +144,9 @@ def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
     for name, label in sitter.labels.items():
         for i, seed in enumerate(sitter.seeds(label, part.count).tolist()):
             path = out / "strips" / f"{files[name]}_{i:06d}.tif"
-            found[path.name], preview = strips.write_strip(model, spec, label, seed, part.width, sitter.meta, path)
+            found[path.name], preview = strips.write_strip(
+                model, spec, label, seed, part.width, sitter.meta, path, sitter.provenance
+            )
             shown.setdefault(name, strips.shown(preview)[None])
     grids.sheet(shown, columns=1, tile=next(iter(shown.values())).shape[2]).save(out / "strips.png")
     keys = ("seam_ratio", "seam_ratio_elsewhere")

@@ -23,6 +23,8 @@ class GeneratorSettings(Strict):
     """Its models draw images of any width."""
     real_pixels: ClassVar[str] = ""
     """What of the training images is in what it makes; empty where that is only what it has learnt."""
+    digital_source: ClassVar[str] = "trainedAlgorithmicMedia"
+    """What its images are, a term of IPTC's digital source types."""
 
     @property
     def draws_boxes(self) -> bool:
@@ -43,6 +45,7 @@ class QuiltingSettings(Untrained):
     """Image quilting (Efros & Freeman 2001): pieces of training images of a class, joined. Nothing is trained."""
 
     real_pixels = "its images are pieces of training images, joined"
+    digital_source = "compositeCapture"
 
     family: Literal["quilting"]
     sources: Annotated[int, Field(ge=1, le=64)] = 6
@@ -60,6 +63,7 @@ class WarpSettings(Untrained):
     trained."""
 
     real_pixels = "its images are training images, bent and shifted"
+    digital_source = "algorithmicallyEnhanced"
 
     family: Literal["warp"]
     bend: Annotated[float, Field(ge=0, le=0.1)] = 1 / 16

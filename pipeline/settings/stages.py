@@ -34,8 +34,8 @@ class Generate(Strict):
     truncation: Fraction = 1.0
     """Truncation ψ of families with styles: below 1 images are more typical of their class and vary less. The other
     families are drawn as with 1, which a run says when it starts."""
-    export: Literal["tiff", "png"] = "tiff"
-    """Format of the image files a user takes away. Float images are always TIFF."""
+    export: Literal["tiff", "png", "jpeg"] = "tiff"
+    """Format of the image files a user takes away. PNG holds 8 and 16 bits, JPEG 8, with a loss; all else is TIFF."""
 
 
 class Blend(Strict):

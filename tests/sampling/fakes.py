@@ -4,10 +4,12 @@ import torch
 from torch import nn
 
 from pipeline.models.base import GenerativeModel, StyledModel, Wide, slerp
+from pipeline.sampling.provenance import Provenance
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec
 
 QUICK = {"ddpm": {"sampling_steps": 2}}  # of true families, where the images do not matter
 SPEC = ImageSpec(4, 4, 1, ("a", "b"))
+SOURCE = Provenance("trainedAlgorithmicMedia", "steel_gan", "cgan", "ab12", "cd34")
 
 
 class Plain(GenerativeModel):
