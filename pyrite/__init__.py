@@ -22,13 +22,14 @@ from pipeline.settings import UserError
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     from numpy.typing import ArrayLike, NDArray
 
     from pipeline.data.image_set import ImageSet
     from pipeline.models.base import Sampler
     from pipeline.sampling.provenance import Provenance
 
-__all__ = ["Model", "UserError", "load", "measure", "open_images"]
+__all__ = ["Model", "UserError", "export", "load", "measure", "open_images"]
 
 
 def load(path: str | Path) -> Model:
@@ -214,6 +215,35 @@ def open_images(path: str | Path) -> ImageSet:
     from pipeline.data.image_set import ImageSet
 
     return ImageSet.open(Path(path).expanduser())
+
+
+def export(sets: list[str | Path], folder: str | Path, kind: str, *, files: str = "png") -> pd.DataFrame:
+    """Write image sets, real and synthetic ones together, as one data set in the layout of another tool.
+
+    Synthetic files say in their metadata (XMP) that they are, by which model and from which seed.
+
+    Args:
+        sets: folders of image sets: `results/{dataset}/real`, and of models `synthetic`, `blended` or `pseudo`.
+        folder: a new or empty one.
+        kind: `yolo` (folders and data.yaml of Ultralytics), `coco` (object detection), `imagefolder` (a folder a split
+            and class, as ImageNet's) or `huggingface` (an image folder with metadata.csv). The first two are of sets
+            with boxes, and leave images out whose boxes are not known.
+        files: `png`, `tiff` or `jpeg`; what PNG and JPEG cannot hold becomes TIFF.
+
+    Returns:
+        A table with one row an image: `file`, `split`, `label`, `source`, `seed` and `digital_source_type`.
+
+    Raises:
+        UserError: no image set, one without boxes where they are wanted, or a folder that holds something.
+
+    >>> import tempfile
+    >>> table = export(["results/polycrystals/real"], tempfile.mkdtemp(), "imagefolder")
+    >>> table["file"][1], len(table)
+    ('train/pores/real_000001.png', 60)
+    """
+    from pipeline.sampling.datasets import write_dataset
+
+    return write_dataset([Path(path).expanduser() for path in sets], Path(folder).expanduser(), kind, files)
 
 
 def measure(images: ArrayLike, reference: ArrayLike, *, features: str = "random") -> dict[str, float]:

@@ -30,12 +30,15 @@ def suffix(wish: str, dtype: str) -> str:
     return SUFFIXES[wish if str(np.dtype(dtype)) in HOLDS[wish] else "tiff"]
 
 
-def write_file(path: Path, stored: np.ndarray, meta: dict[str, Any], provenance: Provenance, seed: int) -> None:
+def write_file(
+    path: Path, stored: np.ndarray, meta: dict[str, Any], provenance: Provenance | None, seed: int | None
+) -> None:
     """Write an image in the format of the path's suffix.
 
     Args:
         stored: (H, W, C) unsigned integers.
         meta: `dtype`, `scaling`, `pixel_size` and `unit` of its image set.
+        provenance: what made it; None of a real image.
         seed: what it was drawn from.
 
     Raises:
@@ -47,29 +50,32 @@ def write_file(path: Path, stored: np.ndarray, meta: dict[str, Any], provenance:
         options = tiff_options(meta, pixels.shape, pixels.dtype, provenance, seed)
         tifffile.imwrite(path, pixels, compression="zlib", **options)
         return
+    packet = provenance.packet(seed) if provenance else b""
     if path.suffix == ".png":
-        payload = in_png(bytes(imagecodecs.png_encode(pixels)), provenance.packet(seed))
+        payload, put = bytes(imagecodecs.png_encode(pixels)), in_png
     else:
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "JPEG", quality=95, subsampling=0)
-        payload = in_jpeg(buffer.getvalue(), provenance.packet(seed))
-    path.write_bytes(payload)
+        payload, put = buffer.getvalue(), in_jpeg
+    path.write_bytes(put(payload, packet) if packet else payload)
 
 
 def tiff_options(
-    meta: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype, provenance: Provenance, seed: int
+    meta: dict[str, Any], shape: tuple[int, ...], dtype: np.dtype, provenance: Provenance | None, seed: int | None
 ) -> dict[str, Any]:
     """What every TIFF says of itself: the colours, what made it, and where it is known the size of a pixel, as
     resolution and as OME-XML."""
-    packet = provenance.packet(seed)
     options: dict[str, Any] = {
         "photometric": "rgb" if len(shape) == 3 else "minisblack",
         "metadata": None,
         "software": "Pyrite",
-        "extratags": [(TIFF_TAG, "B", len(packet), packet, True)],
     }
-    description = f"synthetic: {provenance.real_pixels}" if provenance.real_pixels else "synthetic"
-    options["description"] = description
+    description = ""
+    if provenance:
+        packet = provenance.packet(seed)
+        options["extratags"] = [(TIFF_TAG, "B", len(packet), packet, True)]
+        description = f"synthetic: {provenance.real_pixels}" if provenance.real_pixels else "synthetic"
+        options["description"] = description
     if meta.get("pixel_size") and meta.get("unit") in MILLIMETRES:
         per_centimetre = 10 / (meta["pixel_size"] * MILLIMETRES[meta["unit"]])
         options |= {"resolution": (per_centimetre, per_centimetre), "resolutionunit": "CENTIMETER"}
