@@ -15,6 +15,7 @@ What is wrong with a path, a name or a number is said by a `pyrite.UserError`.
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
     from numpy.typing import ArrayLike, NDArray
+    from torch import Tensor
 
     from pipeline.data.image_set import ImageSet
     from pipeline.models.base import Sampler
+    from pipeline.sampling.directions import Direction
     from pipeline.sampling.provenance import Provenance
 
 __all__ = ["Model", "UserError", "export", "load", "measure", "open_images"]
@@ -74,7 +77,14 @@ class Model:
         self.real_pixels: str = sampler.settings.real_pixels
 
     def sample(
-        self, n: int = 1, *, seed: int = 0, label: str | None = None, truncation: float = 1.0, batch: int = 64
+        self,
+        n: int = 1,
+        *,
+        seed: int = 0,
+        label: str | None = None,
+        truncation: float = 1.0,
+        move: dict[str, float] | None = None,
+        batch: int = 64,
     ) -> NDArray[np.unsignedinteger]:
         """Draw images (n, H, W, C) uint8 or uint16.
 
@@ -86,17 +96,18 @@ class Model:
             n: how many.
             label: of `classes`; None takes all classes in turn.
             truncation: below 1 for images that are more typical and vary less; of families with styles.
+            move: names of `directions` and how far to move along them, in standard deviations.
             batch: images that are drawn at once.
 
         Raises:
-            UserError: no such class, no such number, or a family without styles is to be truncated.
+            UserError: no such class, number or direction, or a family without styles is to be truncated or moved.
 
         >>> model = load("results/polycrystals/cgan/seed-0")
         >>> few, more = model.sample(2, label="pores"), model.sample(5, label="pores")
         >>> bool((few == more[:2]).all())
         True
         """
-        return self._drawn(n, seed, label, truncation, batch)[0]
+        return self._drawn(n, seed, label, truncation, move, batch)[0]
 
     def save(
         self,
@@ -106,6 +117,7 @@ class Model:
         seed: int = 0,
         label: str | None = None,
         truncation: float = 1.0,
+        move: dict[str, float] | None = None,
         batch: int = 64,
         kind: str = "tiff",
     ) -> list[Path]:
@@ -139,7 +151,7 @@ class Model:
             raise UserError(f"kind: `{kind}` is not one of {', '.join(HOLDS)}")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder}: there is something in it; name a new or empty folder")
-        images, labels, numbers, seeds = self._drawn(n, seed, label, truncation, batch)
+        images, labels, numbers, seeds = self._drawn(n, seed, label, truncation, move, batch)
         names = [self.classes[k] for k in labels]
         table = pd.DataFrame(
             {"id": [f"{name}_{i:06d}" for name, i in zip(names, numbers, strict=True)], "label": names, "seed": seeds}
@@ -152,7 +164,13 @@ class Model:
             raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
     def _drawn(
-        self, n: int, seed: int, label: str | None, truncation: float, batch: int
+        self,
+        n: int,
+        seed: int,
+        label: str | None,
+        truncation: float,
+        move: dict[str, float] | None,
+        batch: int,
     ) -> tuple[NDArray[np.unsignedinteger], list[int], list[int], list[int]]:
         """Images, their classes, their numbers in their classes, and the seeds that follow of these."""
         import numpy as np
@@ -172,8 +190,36 @@ class Model:
         numbers = [i // len(known) for i in range(n)]
         seeds = [derive(seed, *pair) for pair in zip(labels, numbers, strict=True)]
         dtype = np.dtype(stored_dtype(self._data["dtype"]))
-        parts = draw_truncated(self._sampler, torch.tensor(labels), torch.tensor(seeds), truncation, batch)
+        vector = self._move(move) if move else None
+        parts = draw_truncated(self._sampler, torch.tensor(labels), torch.tensor(seeds), truncation, batch, vector)
         return np.concatenate([quantised(part, dtype) for part in parts]), labels, numbers, seeds
+
+    def directions(self) -> dict[str, dict[str, float]]:
+        """What its styles can change, one at a time: names of directions, each with the change of every descriptor of
+        the images over one standard deviation, in standard deviations of the images. A direction is called by the
+        descriptor that it changes the most. Finding them draws some hundred images, once.
+
+        Raises:
+            UserError: a family without styles.
+
+        >>> model = load("results/polycrystals/stylegan2_ada/seed-0")
+        >>> first = next(iter(model.directions()))
+        >>> model.sample(2, move={first: 1.5}).shape
+        (2, 32, 32, 1)
+        """
+        return {direction.name: direction.effects for direction in self._directions}
+
+    @cached_property
+    def _directions(self) -> list[Direction]:
+        from pipeline.sampling.abilities import styled
+        from pipeline.sampling.directions import find
+
+        return find(styled(self._sampler, "directions"))
+
+    def _move(self, steps: dict[str, float]) -> Tensor:
+        from pipeline.sampling.directions import combined
+
+        return combined(self._directions, steps, "move")
 
     def labels(self, n: int) -> list[str]:
         """The classes of the n images that `sample` draws without a label.

@@ -52,6 +52,7 @@ def config(**changes):
             {"models": {"cgan": {"family": "cgan", "init_from": "results/steel/cgan/seed-0/"}}},
             "models.cgan.init_from: results/steel/cgan/seed-0 is what this model becomes itself",
         ),
+        ({"generate": {"move": {"grain_size": 1}}}, "generate.move: grain_size cannot be had, no model has styles"),
         ({"seeds": [1, 1]}, "seeds: [1, 1] names 1 twice"),
         ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
         ({"all_models": {"rate_decay": "none"}}, "all_models.rate_decay: is called `lr_schedule` now"),

@@ -320,6 +320,10 @@ class StyledModel(GenerativeModel):
     def render(self, styles: Tensor, latents: Tensor) -> Tensor:
         """Images (N, C, H, W) float32 in [-1, 1] of styles; only what is no style is taken from `latents`."""
 
+    @abstractmethod
+    def style_matrix(self) -> Tensor:
+        """(n, width): the weights of all that styles are multiplied with first, of all layers."""
+
 
 class Wide(ABC):
     """A family that draws strips of any width without seams."""

@@ -16,6 +16,7 @@ from pipeline.models import distributed, ema, losses, stylegan2_fit, stylegan2_s
 from pipeline.models.ada import AdaptiveAugment
 from pipeline.models.base import StyledModel, Wide, slerp, start_grid
 from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.layers import EqualisedLinear
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import Generator
 from pipeline.models.texture import Texture
@@ -91,6 +92,10 @@ class StyleGAN2ADA(StyledModel, Wide):
     def render(self, styles: Tensor, latents: Tensor) -> Tensor:
         synthesis = self.ema.synthesis
         return synthesis(styles, synthesis.split_noise(latents[:, self.settings.z_dim :])).clamp(-1, 1)
+
+    def style_matrix(self) -> Tensor:
+        entrances = [layer for layer in self.ema.synthesis.modules() if isinstance(layer, EqualisedLinear)]
+        return torch.cat([layer.weight * layer.weight_gain for layer in entrances])
 
     @property
     def grid(self) -> int:

@@ -15,7 +15,7 @@ from pipeline.base.device import memory_limit, say_device, use_threads
 from pipeline.base.job import progress
 from pipeline.base.seeds import derive
 from pipeline.models.base import GenerativeModel
-from pipeline.sampling import film, strips
+from pipeline.sampling import directions, film, strips
 from pipeline.sampling.abilities import styled, wide
 from pipeline.sampling.export import safe_names
 from pipeline.sampling.interpolation import walk
@@ -26,6 +26,7 @@ from pipeline.settings import METHOD, Gallery, Interpolation, Mixing, Strips, Sw
 from pipeline.training import grids, model_files
 
 CLASSES = 4  # drawn where the settings name none
+SHOWN_STEPS = (-3, -2, -1, 0, 1, 2, 3)  # standard deviations along a direction
 
 Facts = dict[str, Any]
 
@@ -62,7 +63,8 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
     Args:
         model: folder of a trained generator.
         out: folder to write to: `truncation.png`, `interpolation.gif`, `.mp4` and `frames/`, `mixing.png`,
-            `strips.png` and `strips/`, and `gallery.json` with what a reader must know of each.
+            `directions.png` and `.json`, `strips.png` and `strips/`, and `gallery.json` with what a reader must know of
+            each.
         journal: a `pipeline.tracking.journal.Journal`.
         threads: CPU threads to compute with; None leaves torch's choice.
 
@@ -80,6 +82,7 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
         if settings.interpolation
         else None,
         "mixing": partial(_mixing, sitter, settings.mixing, out) if settings.mixing else None,
+        "directions": partial(_directions, sitter, out) if settings.directions else None,
         "strips": partial(_strips, sitter, settings.strips, out) if settings.strips else None,
     }
     wanted = {name: draw for name, draw in parts.items() if draw is not None}
@@ -134,6 +137,23 @@ def _mixing(sitter: Sitter, part: Mixing, out: Path) -> Facts:
     return {"file": "mixing.png", "rows": part.rows, "columns": part.columns}
 
 
+def _directions(sitter: Sitter, out: Path) -> Facts:
+    """The first image of the first class along each direction."""
+    model, batch = styled(sitter.model, "gallery.directions"), sitter.settings.batch
+    found = directions.find(model, batch)
+    label = next(iter(sitter.labels.values()))
+    seed = int(sitter.seeds(label, 1)[0])
+    rows = {}
+    for direction in found:
+        images = directions.along(model, direction, label, seed, list(SHOWN_STEPS), batch)
+        rows[direction.name] = images.permute(0, 2, 3, 1).numpy()
+    heads = [f"{step:+g} σ" if step else "0" for step in SHOWN_STEPS]
+    grids.sheet(rows, columns=len(heads), heads=heads).save(out / "directions.png")
+    facts = [direction.facts() for direction in found]
+    (out / "directions.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return {"file": "directions.png", "directions": facts}
+
+
 def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
     """The preview shows the first strip of each class."""
     model, spec = wide(sitter.model, "gallery.strips"), sitter.model.spec
@@ -159,7 +179,14 @@ def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
 
 
 def _tell(journal, facts: Facts, out: Path) -> None:
-    for file in ("truncation.png", "interpolation.gif", "interpolation.mp4", "mixing.png", "strips.png"):
+    for file in (
+        "truncation.png",
+        "interpolation.gif",
+        "interpolation.mp4",
+        "mixing.png",
+        "directions.png",
+        "strips.png",
+    ):
         if (out / file).is_file():
             journal.artifact(out / file, "gallery")
     ratios = [s["seam_ratio"] for s in facts.get("strips", {}).get("strips", {}).values()]

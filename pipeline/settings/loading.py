@@ -75,12 +75,16 @@ class Settings(Strict):
         self._boxes_where_they_are_wanted()
         self._none_begins_with_itself()
         self._check_pseudo_labels()
-        if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
-            raise ValueError(
-                f"generate.truncation: {self.generate.truncation:g} cannot be had, no model has styles; the families "
-                f"that have: {', '.join(STYLED)}"
-            )
+        if not any(m.family in STYLED for m in self.models.values()):
+            self._nothing_for_styles()
         return self
+
+    def _nothing_for_styles(self) -> None:
+        have = f"cannot be had, no model has styles; the families that have: {', '.join(STYLED)}"
+        if self.generate.truncation != 1:
+            raise ValueError(f"generate.truncation: {self.generate.truncation:g} {have}")
+        if self.generate.move:
+            raise ValueError(f"generate.move: {', '.join(self.generate.move)} {have}")
 
     def _none_begins_with_itself(self) -> None:
         for name, model in self.models.items():

@@ -52,6 +52,9 @@ class Styled(Plain, StyledModel):
         images[:, :, 0] += latents[:, 1, None]
         return images[:, None]
 
+    def style_matrix(self):
+        return torch.ones(1, 1)
+
     def decode(self, labels, latents):
         return self.render(self.styles(labels, latents), latents)
 

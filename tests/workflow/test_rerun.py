@@ -82,7 +82,7 @@ def test_a_run_leaves_all_that_the_contract_names(results):
         assert len(list((folder / "synthetic" / "export").rglob("*.tif"))) == 4 * 12
         assert (folder / "gallery" / "interpolation.mp4").is_file()
         drawn = {path.name for path in (folder / "gallery").glob("*.png")}
-        sheets = {"truncation.png", "mixing.png"} if model in STYLED else set()
+        sheets = {"truncation.png", "mixing.png", "directions.png"} if model in STYLED else set()
         assert drawn == sheets | ({"strips.png"} if model in STRIPS else set())
     found = {path.stem for path in (dataset / "detection").glob("*.json")}
     assert found == {*arms(MODELS), "comparison"}
