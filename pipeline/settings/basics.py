@@ -22,7 +22,7 @@ METHOD = {
     "pseudo_label": 2,
     "detect_boxes": 4,
     "compare": 1,
-    "report": 7,
+    "report": 8,
 }
 
 

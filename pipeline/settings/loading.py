@@ -19,7 +19,7 @@ from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, T
 from pipeline.settings.patches import OWN, check_sources, patch_sets
 from pipeline.settings.renamed import new_name
 from pipeline.settings.shots import LIST, expanded
-from pipeline.settings.stages import Blend, Detection, Evaluate, Gallery, Generate, Tracking
+from pipeline.settings.stages import Blend, Card, Detection, Evaluate, Gallery, Generate, Tracking
 
 FOLDERS = ("benchmarks", "journal", "logs", "mlflow", "state", "tensorboard")  # of the results, beside the data sets
 
@@ -50,6 +50,7 @@ class Settings(Strict):
     gallery: Gallery = Gallery()
     evaluate: Evaluate = Evaluate()
     detect: Detection = Detection()
+    card: Card = Card()
 
     @model_validator(mode="after")
     def possible(self):

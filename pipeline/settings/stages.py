@@ -110,6 +110,19 @@ class Gallery(Strict):
     strips: Strips | None = Strips()
 
 
+class Card(Strict):
+    """What the cards of synthetic image sets say and no file knows."""
+
+    licence: str | None = None
+    """Licence of the synthetic images: an SPDX identifier or an address. Mind that of the real ones."""
+    creators: list[str] = []
+    """Who made them."""
+    url: str | None = None
+    """Where they are published."""
+    cite: str | None = None
+    """How to cite them, as BibTeX."""
+
+
 class Evaluate(Strict):
     inception: Switch = "auto"
     """FID by clean-fid's Inception: `auto` where its weights are in the cache, `on` fetches them, `off` omits it."""
