@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jinja2
 
 import pyrite
+from pipeline.training import grids
 
 HOST, PORT = "127.0.0.1", 8008
 KEPT = 4  # models in memory
@@ -100,8 +101,6 @@ class Studio:
 
     def picture(self, asked: Asked) -> bytes:
         """A PNG of the images, side by side."""
-        from pipeline.training import grids
-
         with self.lock:
             images = self.load(asked.model).sample(asked.n, **_options(asked, self.styled(asked.model)))
         return grids.png(grids.sheet({"": images}, columns=COLUMNS))
