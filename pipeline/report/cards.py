@@ -205,8 +205,8 @@ def _croissant(
     dataset: str, run: RunInputs, made: ImageSet, recipe: Mapping[str, Any], card: Card, date: Date
 ) -> dict[str, Any]:
     export = run.folder / "synthetic" / "export"
-    files = sorted({path.suffix for path in export.rglob("*.*")} - {".csv"})
     kinds = {".tif": "image/tiff", ".png": "image/png", ".jpg": "image/jpeg"}
+    files = sorted({path.suffix for path in export.rglob("*.*")} & set(kinds))
     table = export / TABLE
     place = Path(os.path.relpath(export, run.folder)).as_posix()
     body: dict[str, Any] = {
@@ -217,7 +217,7 @@ def _croissant(
     body |= {"name": f"{dataset}-{run.model}-seed-{run.seed}", "version": "1.0.0", "datePublished": date.isoformat()}
     body |= {"description": f"{len(made)} synthetic images of {dataset}, drawn by {run.model} (Pyrite); see card.md."}
     body |= {"license": card.licence or UNKNOWN, "url": card.url or "https://example.invalid/not-published"}
-    body |= {"creator": [{"@type": "sc:Person", "name": name} for name in card.creators] or UNKNOWN}
+    body |= {"creator": [{"@type": "sc:Person", "name": name} for name in card.creators or [UNKNOWN]]}
     body |= {"citeAs": card.cite or UNKNOWN, "isLiveDataset": False}
     body |= {"dataCollection": f"digital source type {_source_type(recipe)}; model SHA-256 {recipe.get('sha256')}"}
     body["distribution"] = [

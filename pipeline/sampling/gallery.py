@@ -147,8 +147,8 @@ def _directions(sitter: Sitter, out: Path) -> Facts:
     for direction in found:
         images = directions.along(model, direction, label, seed, list(SHOWN_STEPS), batch)
         rows[direction.name] = images.permute(0, 2, 3, 1).numpy()
-    heads = [f"{step:+g} σ" if step else "0" for step in SHOWN_STEPS]
-    grids.sheet(rows, columns=len(heads), heads=heads).save(out / "directions.png")
+    heads = [f"{step:+g}" if step else "0" for step in SHOWN_STEPS]
+    grids.sheet(rows, "standard deviations", columns=len(heads), heads=heads).save(out / "directions.png")
     facts = [direction.facts() for direction in found]
     (out / "directions.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return {"file": "directions.png", "directions": facts}
