@@ -7,7 +7,7 @@ URI ?=
 SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 # A test file at a time on every core, a thread each; as fast as the longest file allows.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
-.PHONY: demo plan test test-slow test-all lint format schema bench gpu-check ui
+.PHONY: demo plan test test-slow test-all lint format schema bench gpu-check ui draw
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
 	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
@@ -45,6 +45,9 @@ gpu-check:  ## is the accelerator here sound, and how fast; needs neither Snakem
 
 ui: .venv/.installed  ## MLflow's pages, on this machine only; RESULTS=results-neu for other results, URI=… for a shared store
 	$(BIN)/python -m pipeline.tracking.ui $(RESULTS) $(URI)
+
+draw: .venv/.installed  ## a page to draw from finished models, on this machine only; RESULTS=results-neu for other results
+	$(BIN)/python -m pyrite draw $(RESULTS)
 
 .venv/.installed: pyproject.toml
 	$(PYTHON) -m venv .venv

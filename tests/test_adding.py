@@ -10,7 +10,8 @@ PAGE = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 # Where the word of an example means something else.
 ELSEWHERE = {
-    "tiff": ("pipeline/sampling/", "pipeline/settings/stages.py"),  # the format of exports
+    "tiff": ("pipeline/sampling/", "pipeline/report/cards.py", "pipeline/settings/stages.py"),  # the format of exports
+    "yolo": ("pipeline/sampling/",),  # an export
     "imagenet": ("pipeline/models/", "pipeline/training/"),  # those that learn from it
 }
 

@@ -48,6 +48,11 @@ def config(**changes):
             {"detect": {"boxes": {"pseudo_labels": ["cgan"]}}},
             "detect.boxes.pseudo_labels: `cgan` is trained on no data set with boxes",
         ),
+        (
+            {"models": {"cgan": {"family": "cgan", "init_from": "results/steel/cgan/seed-0/"}}},
+            "models.cgan.init_from: results/steel/cgan/seed-0 is what this model becomes itself",
+        ),
+        ({"generate": {"move": {"grain_size": 1}}}, "generate.move: grain_size cannot be had, no model has styles"),
         ({"seeds": [1, 1]}, "seeds: [1, 1] names 1 twice"),
         ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
         ({"all_models": {"rate_decay": "none"}}, "all_models.rate_decay: is called `lr_schedule` now"),
@@ -136,6 +141,13 @@ def test_a_model_without_boxes_is_described_as_before_there_were_any():
     models = load({"datasets": {"boxed": WITH_BOXES}, "models": BOXED | {"plain": {"family": "ddpm"}}}).models
     assert "boxes" not in models["plain"].model_dump()
     assert models["asked"].model_dump()["boxes"] is True
+
+
+def test_a_model_that_begins_anew_is_described_as_before_it_could_do_otherwise():
+    """So that what is trained is not trained again."""
+    model = load(config()).models["cgan"]
+    assert "init_from" not in model.model_dump()
+    assert model.model_copy(update={"init_from": "x"}).model_dump()["init_from"] == "x"
 
 
 def test_an_overlay_reaches_only_the_families_that_have_the_key():

@@ -14,12 +14,27 @@ from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.spectra import spectra
 from pipeline.settings import Evaluate
 
+
+def _photographs() -> Extractor:
+    imagenet.load()  # verified here, before any image is read
+    return Extractor(str(imagenet.VERSION), _means_of_maps)
+
+
+def _means_of_maps(images: NDArray, description: str) -> Features:
+    return without_grams(imagenet.pooled(images, description), imagenet.BLOCKS)
+
+
+# That need neither settings nor a data set.
+PLAIN: dict[str, Callable[[], Extractor]] = {
+    "random": lambda: Extractor("1", random_features),
+    "imagenet": _photographs,
+}
 # Each is made for a real image set, and None where it is not wanted or not to be had.
 EXTRACTORS: dict[str, Callable[[Evaluate, ImageSet, phases.Binarisation], Extractor | None]] = {
-    "random": lambda settings, real, binarisation: Extractor("1", random_features),
+    "random": lambda settings, real, binarisation: PLAIN["random"](),
     "inception": lambda settings, real, binarisation: inception.extractor(settings),
     "domain": lambda settings, real, binarisation: class_features.extractor(settings, real),
-    "imagenet": lambda settings, real, binarisation: _photographs() if settings.imagenet else None,
+    "imagenet": lambda settings, real, binarisation: PLAIN["imagenet"]() if settings.imagenet else None,
     "psd": lambda settings, real, binarisation: Extractor("1", spectra),
     "phases": lambda settings, real, binarisation: phases.extractor(binarisation.threshold),
 }
@@ -33,12 +48,3 @@ def extractors(settings: Evaluate, real: ImageSet, binarisation: phases.Binarisa
     """
     found = {name: make(settings, real, binarisation) for name, make in EXTRACTORS.items()}
     return {name: extractor for name, extractor in found.items() if extractor is not None}
-
-
-def _photographs() -> Extractor:
-    imagenet.load()  # verified here, before any image is read
-    return Extractor(str(imagenet.VERSION), _means_of_maps)
-
-
-def _means_of_maps(images: NDArray, description: str) -> Features:
-    return without_grams(imagenet.pooled(images, description), imagenet.BLOCKS)

@@ -98,6 +98,7 @@ class GenerativeModel(Sampler):
     optimizers: dict[str, torch.optim.Optimizer]
     compiling_pays = False  # on a graphics card, in a long training
     features: str | None = None  # the panel's extractor in whose features it is trained: that one will flatter it
+    begun_anew: tuple[str, ...] = ()  # beginnings of names in the state that another model's weights leave alone
     images_seen: Tensor  # () int64 buffer
 
     def __init__(self, settings: Training, spec: ImageSpec, amp: torch.dtype | None = None):
@@ -239,6 +240,15 @@ class GenerativeModel(Sampler):
             labels: (N,) int64 of all.
         """
 
+    def fitted(self, weights: dict[str, Tensor], spec: ImageSpec) -> dict[str, Tensor]:
+        """Weights of a model of the family for other images, put where they belong in this one.
+
+        Args:
+            weights: by the names of `state_dict`.
+            spec: the other model's images.
+        """
+        return weights
+
     @torch.no_grad()
     def settle(self) -> None:
         """Go into evaluation mode, with the batch statistics of the averaged weights in `ema`.
@@ -309,6 +319,10 @@ class StyledModel(GenerativeModel):
     @abstractmethod
     def render(self, styles: Tensor, latents: Tensor) -> Tensor:
         """Images (N, C, H, W) float32 in [-1, 1] of styles; only what is no style is taken from `latents`."""
+
+    @abstractmethod
+    def style_matrix(self) -> Tensor:
+        """(n, width): the weights of all that styles are multiplied with first, of all layers."""
 
 
 class Wide(ABC):

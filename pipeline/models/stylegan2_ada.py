@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 from pipeline.base.weights import verified
-from pipeline.models import distributed, ema, losses, stylegan2_strip
+from pipeline.models import distributed, ema, losses, stylegan2_fit, stylegan2_strip
 from pipeline.models.ada import AdaptiveAugment
-from pipeline.models.base import StyledModel, Wide, slerp
+from pipeline.models.base import StyledModel, Wide, slerp, start_grid
 from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.layers import EqualisedLinear
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import Generator
 from pipeline.models.texture import Texture
@@ -33,6 +34,7 @@ class StyleGAN2ADA(StyledModel, Wide):
     """The family `stylegan2_ada`."""
 
     compiling_pays = True
+    begun_anew = ("augmentation.",)
     settings: StyleGAN2ADASettings
     ema: Generator
     path_mean: Tensor  # () buffer
@@ -91,6 +93,10 @@ class StyleGAN2ADA(StyledModel, Wide):
         synthesis = self.ema.synthesis
         return synthesis(styles, synthesis.split_noise(latents[:, self.settings.z_dim :])).clamp(-1, 1)
 
+    def style_matrix(self) -> Tensor:
+        entrances = [layer for layer in self.ema.synthesis.modules() if isinstance(layer, EqualisedLinear)]
+        return torch.cat([layer.weight * layer.weight_gain for layer in entrances])
+
     @property
     def grid(self) -> int:
         return 1 << len(self.ema.synthesis.blocks)
@@ -109,6 +115,13 @@ class StyleGAN2ADA(StyledModel, Wide):
         """The noise stays that of the start: it would only flicker."""
         z = self.settings.z_dim
         return torch.cat([slerp(start[:, :z], end[:, :z], t), start[:, z:]], 1)
+
+    def fitted(self, weights: dict[str, Tensor], spec: ImageSpec) -> dict[str, Tensor]:
+        """Any size and either number of channels; a mapping network of another depth is left out."""
+        doublings = [start_grid(of, self.settings.family)[2] for of in (spec, self.spec)]
+        placed = stylegan2_fit.resized(weights, doublings[1] - doublings[0])
+        coloured = stylegan2_fit.recoloured(placed, self.spec.channels)
+        return stylegan2_fit.same_depth(coloured, set(self.state_dict()))
 
     def held_out(self, part: Part) -> dict[str, Tensor]:
         """Augmented as the training images are, so that the logits compare (ADA, eq. 1)."""

@@ -53,7 +53,8 @@ class Discriminator(nn.Module):
         self.dense = EqualisedLinear(last * height * width, last, gain=SQRT2)
         self.features = EqualisedLinear(last, last)
         self.embedding = nn.Embedding(len(spec.classes), last)
-        self.mapping = perceptron(last, last, settings.mapping_layers)
+        depth = settings.discriminator_mapping_layers or settings.mapping_layers
+        self.mapping = perceptron(last, last, depth)
 
     def forward(self, images: Tensor, labels: Tensor, recompute: bool = False, sets: int = 1) -> Tensor:
         """`recompute` keeps no activations for the backward pass, which computes them again. The images are `sets` of

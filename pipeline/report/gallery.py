@@ -36,6 +36,12 @@ KINDS = {
         "Each image takes its coarse structure from the image at the left of its line and all else from the one at the "
         "top of its column. What follows the line is what the generator takes for coarse.",
     ),
+    "directions": Kind(
+        "Directions of the styles",
+        "One image along directions of the style space, in standard deviations, each named by the descriptor that it "
+        "changes the most. In brackets: how it was found, the correlation of the step with the descriptor, and by how "
+        "many standard deviations of the images a step changes it. Setting generate.move draws along them.",
+    ),
     "strips": Kind(
         "Strips",
         "Drawn in one piece as wide as asked for. Look for features that come again at equal distances, and for "
@@ -73,7 +79,18 @@ def _figure(run: RunInputs, name: str, facts: Mapping[str, Any]) -> dict[str, An
 def _note(name: str, facts: Mapping[str, Any]) -> str:
     if name == "interpolation":
         return f"{facts['frames']} steps; also as interpolation.mp4"
+    if name == "directions":
+        return ", ".join(map(_direction, facts["directions"]))
     return _strips(facts) if name == "strips" else ""
+
+
+def _direction(facts: Mapping[str, Any]) -> str:
+    name = facts["name"]
+    descriptor = name if name in facts["effects"] else name.rpartition("_")[0]
+    told = f"{facts['method']} {facts['number']}"
+    if descriptor in facts["effects"]:
+        told += f", r {facts['correlations'][descriptor]:.2f}, {facts['effects'][descriptor]:+.2f} σ"
+    return f"{name} ({told})"
 
 
 def _embedded(run: RunInputs, file: str) -> str | None:

@@ -17,8 +17,11 @@ from pipeline.base.job import progress
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.models.base import Boxed, GenerativeModel, Sampler
+from pipeline.sampling.abilities import styled
 from pipeline.sampling.boxes import write_boxes
+from pipeline.sampling.directions import combined, find
 from pipeline.sampling.export import export
+from pipeline.sampling.provenance import Provenance
 from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import Generate, UserError
 from pipeline.training import grids, health, model_files
@@ -68,7 +71,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
         drawn = ImageSet.open(out)
         rows = {w.name: drawn.images[w.first : w.first + min(w.count, SHOWN)] for w in wanted}
         grids.sheet(rows, columns=SHOWN).save(out / "samples.png")
-        export(drawn, out / "export", settings.export, torch.get_num_threads())
+        export(drawn, out / "export", settings.export, Provenance.of(model), torch.get_num_threads())
         if generator.spec.boxes:
             assert isinstance(generator, Boxed)  # no other family is trained with boxes
             labels = [w.model_label for w in wanted for _ in range(w.count)]
@@ -101,6 +104,10 @@ def _write(
     settings: Generate, generator: Sampler, real: ImageSet, wanted: list[Wanted], source: str, out: Path
 ) -> None:
     total = sum(w.count for w in wanted)
+    move = None
+    if settings.move:
+        able = styled(generator, f"generate.move: {', '.join(settings.move)}")
+        move = combined(find(able, settings.batch), settings.move, "generate.move")
     height, width, channels = real.spec[:3]
     dtype = real.images.dtype
     with (
@@ -109,21 +116,24 @@ def _write(
     ):
         for w in wanted:
             judged: list[torch.Tensor] = []
-            for images in ahead(partial(_keep, writer, dtype), _batches(settings, generator, w)):
+            for images in ahead(partial(_keep, writer, dtype), _batches(settings, generator, w, move)):
                 judged += list(images[: JUDGED - len(judged)])
                 bar.update(len(images))
             if isinstance(generator, GenerativeModel):
                 _judge(w, torch.stack(judged), real, int(generator.images_seen) // generator.settings.batch)
         meta = _meta(real) | _real_pixels(generator) | {"truncation": settings.truncation}
+        meta |= {"move": settings.move} if settings.move else {}
         writer.finish(_table(settings, wanted, source), meta)
 
 
-def _batches(settings: Generate, generator: Sampler, w: Wanted) -> Iterator[tuple[slice, torch.Tensor]]:
+def _batches(
+    settings: Generate, generator: Sampler, w: Wanted, move: torch.Tensor | None
+) -> Iterator[tuple[slice, torch.Tensor]]:
     """Rows of the synthetic set and their images (n, C, H, W) in [-1, 1]."""
     seeds = torch.tensor(w.seeds(settings.seed))
     start = w.first
     labels = torch.full_like(seeds, w.model_label)
-    for images in draw_truncated(generator, labels, seeds, settings.truncation, settings.batch):
+    for images in draw_truncated(generator, labels, seeds, settings.truncation, settings.batch, move):
         yield slice(start, start + len(images)), images
         start += len(images)
 

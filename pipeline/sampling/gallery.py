@@ -15,16 +15,18 @@ from pipeline.base.device import memory_limit, say_device, use_threads
 from pipeline.base.job import progress
 from pipeline.base.seeds import derive
 from pipeline.models.base import GenerativeModel
-from pipeline.sampling import film, strips
+from pipeline.sampling import directions, film, strips
 from pipeline.sampling.abilities import styled, wide
 from pipeline.sampling.export import safe_names
 from pipeline.sampling.interpolation import walk
 from pipeline.sampling.mixing import mixing_grid
+from pipeline.sampling.provenance import Provenance
 from pipeline.sampling.truncation import sweep
 from pipeline.settings import METHOD, Gallery, Interpolation, Mixing, Strips, Sweep, UserError
 from pipeline.training import grids, model_files
 
 CLASSES = 4  # drawn where the settings name none
+SHOWN_STEPS = (-3, -2, -1, 0, 1, 2, 3)  # standard deviations along a direction
 
 Facts = dict[str, Any]
 
@@ -32,8 +34,8 @@ Facts = dict[str, Any]
 class Sitter:
     """A trained model, the classes to draw of it, and the seeds of their images."""
 
-    def __init__(self, model: GenerativeModel, settings: Gallery, meta: dict[str, Any]):
-        self.model, self.settings, self.meta = model, settings, meta
+    def __init__(self, model: GenerativeModel, settings: Gallery, meta: dict[str, Any], provenance: Provenance):
+        self.model, self.settings, self.meta, self.provenance = model, settings, meta, provenance
         known = model.spec.classes
         names = known[:CLASSES] if settings.classes is None else [c for c in settings.classes if c in known]
         if not names:
@@ -61,7 +63,8 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
     Args:
         model: folder of a trained generator.
         out: folder to write to: `truncation.png`, `interpolation.gif`, `.mp4` and `frames/`, `mixing.png`,
-            `strips.png` and `strips/`, and `gallery.json` with what a reader must know of each.
+            `directions.png` and `.json`, `strips.png` and `strips/`, and `gallery.json` with what a reader must know of
+            each.
         journal: a `pipeline.tracking.journal.Journal`.
         threads: CPU threads to compute with; None leaves torch's choice.
 
@@ -71,7 +74,7 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
     use_threads(threads)
     generator = model_files.load(model)
     assert isinstance(generator, GenerativeModel)  # one that was trained
-    sitter = Sitter(generator, settings, model_files.read_recipe(model)["data"])
+    sitter = Sitter(generator, settings, model_files.read_recipe(model)["data"], Provenance.of(model))
     say_device(f"gallery of {model.parent.name}", sitter.model.device, sitter.model.decode_amp)
     parts = {
         "truncation": partial(_sweep, sitter, settings.sweep, out) if settings.sweep else None,
@@ -79,6 +82,7 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
         if settings.interpolation
         else None,
         "mixing": partial(_mixing, sitter, settings.mixing, out) if settings.mixing else None,
+        "directions": partial(_directions, sitter, out) if settings.directions else None,
         "strips": partial(_strips, sitter, settings.strips, out) if settings.strips else None,
     }
     wanted = {name: draw for name, draw in parts.items() if draw is not None}
@@ -133,6 +137,23 @@ def _mixing(sitter: Sitter, part: Mixing, out: Path) -> Facts:
     return {"file": "mixing.png", "rows": part.rows, "columns": part.columns}
 
 
+def _directions(sitter: Sitter, out: Path) -> Facts:
+    """The first image of the first class along each direction."""
+    model, batch = styled(sitter.model, "gallery.directions"), sitter.settings.batch
+    found = directions.find(model, batch)
+    label = next(iter(sitter.labels.values()))
+    seed = int(sitter.seeds(label, 1)[0])
+    rows = {}
+    for direction in found:
+        images = directions.along(model, direction, label, seed, list(SHOWN_STEPS), batch)
+        rows[direction.name] = images.permute(0, 2, 3, 1).numpy()
+    heads = [f"{step:+g}" if step else "0" for step in SHOWN_STEPS]
+    grids.sheet(rows, "standard deviations", columns=len(heads), heads=heads).save(out / "directions.png")
+    facts = [direction.facts() for direction in found]
+    (out / "directions.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return {"file": "directions.png", "directions": facts}
+
+
 def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
     """The preview shows the first strip of each class."""
     model, spec = wide(sitter.model, "gallery.strips"), sitter.model.spec
@@ -143,7 +164,9 @@ def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
     for name, label in sitter.labels.items():
         for i, seed in enumerate(sitter.seeds(label, part.count).tolist()):
             path = out / "strips" / f"{files[name]}_{i:06d}.tif"
-            found[path.name], preview = strips.write_strip(model, spec, label, seed, part.width, sitter.meta, path)
+            found[path.name], preview = strips.write_strip(
+                model, spec, label, seed, part.width, sitter.meta, path, sitter.provenance
+            )
             shown.setdefault(name, strips.shown(preview)[None])
     grids.sheet(shown, columns=1, tile=next(iter(shown.values())).shape[2]).save(out / "strips.png")
     keys = ("seam_ratio", "seam_ratio_elsewhere")
@@ -156,7 +179,14 @@ def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
 
 
 def _tell(journal, facts: Facts, out: Path) -> None:
-    for file in ("truncation.png", "interpolation.gif", "interpolation.mp4", "mixing.png", "strips.png"):
+    for file in (
+        "truncation.png",
+        "interpolation.gif",
+        "interpolation.mp4",
+        "mixing.png",
+        "directions.png",
+        "strips.png",
+    ):
         if (out / file).is_file():
             journal.artifact(out / file, "gallery")
     ratios = [s["seam_ratio"] for s in facts.get("strips", {}).get("strips", {}).values()]

@@ -12,7 +12,8 @@ import tifffile
 from pipeline.data.preparing.scaling import restore, stored_dtype
 from pipeline.models.base import Wide
 from pipeline.sampling.draw import quantised
-from pipeline.sampling.export import tiff_options
+from pipeline.sampling.files import tiff_options
+from pipeline.sampling.provenance import Provenance
 from pipeline.sampling.seams import gradient_energy, ratio_by_place
 from pipeline.settings import ImageSpec
 from pipeline.training import grids
@@ -28,12 +29,15 @@ class StripFile:
     Pixels that are true or false become 255 and 0.
     """
 
-    def __init__(self, path: Path, spec: ImageSpec, width: int, meta: dict[str, Any]):
+    def __init__(
+        self, path: Path, spec: ImageSpec, width: int, meta: dict[str, Any], provenance: Provenance, seed: int
+    ):
         self.path, self.filled = path, 0
         self.shape = (spec.height, width, *((spec.channels,) if spec.channels > 1 else ()))
         kind = np.dtype(meta["dtype"])
         self.dtype = np.dtype(np.uint8) if kind.kind == "b" else kind
-        empty = tifffile.memmap(path, shape=self.shape, dtype=self.dtype, **tiff_options(meta, len(self.shape)))
+        options = tiff_options(meta, self.shape, self.dtype, provenance, seed)
+        empty = tifffile.memmap(path, shape=self.shape, dtype=self.dtype, **options)
         self._offset = empty.offset
 
     def add(self, block: np.ndarray) -> None:
@@ -49,18 +53,26 @@ class StripFile:
 
 
 def write_strip(
-    model: Wide, spec: ImageSpec, label: int, seed: int, width: int, meta: dict[str, Any], path: Path
+    model: Wide,
+    spec: ImageSpec,
+    label: int,
+    seed: int,
+    width: int,
+    meta: dict[str, Any],
+    path: Path,
+    provenance: Provenance,
 ) -> tuple[dict[str, Any], np.ndarray]:
     """Draw a strip into `path` (TIFF) and what is known of it into a JSON file beside it.
 
     Args:
         spec: of the model.
         meta: `dtype`, `scaling`, `pixel_size` and `unit` of the images it was trained on.
+        provenance: of the model, for the file.
 
     Returns:
         What the JSON file holds (see `_facts`), and the first columns (H, w, C) in stored integers, for a preview.
     """
-    file, stored = StripFile(path, spec, width, meta), np.dtype(stored_dtype(meta["dtype"]))
+    file, stored = StripFile(path, spec, width, meta, provenance, seed), np.dtype(stored_dtype(meta["dtype"]))
     preview_width = min(width, max(SHOWN * spec.height, WIDEST))
     preview = np.empty((spec.height, preview_width, spec.channels), stored)
     energy, last = [], np.empty((spec.height, 0, spec.channels), stored)

@@ -24,6 +24,7 @@ from pipeline.settings.loading import Settings, load, schema
 from pipeline.settings.shots import Family, FewShots, families
 from pipeline.settings.stages import (
     Blend,
+    Card,
     Detect,
     DetectBoxes,
     Detection,
@@ -51,6 +52,7 @@ __all__ = [
     "Blend",
     "Boxes",
     "CGANSettings",
+    "Card",
     "DCGANSettings",
     "DDPMSettings",
     "Dataset",

@@ -10,6 +10,10 @@ from pydantic import Field
 from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
 
+def _none(value: Any) -> bool:
+    return value is None
+
+
 class GeneratorSettings(Strict):
     """What a family can beside drawing its images, known without torch so that a run can be planned."""
 
@@ -19,6 +23,8 @@ class GeneratorSettings(Strict):
     """Its models draw images of any width."""
     real_pixels: ClassVar[str] = ""
     """What of the training images is in what it makes; empty where that is only what it has learnt."""
+    digital_source: ClassVar[str] = "trainedAlgorithmicMedia"
+    """What its images are, a term of IPTC's digital source types."""
 
     @property
     def draws_boxes(self) -> bool:
@@ -39,6 +45,7 @@ class QuiltingSettings(Untrained):
     """Image quilting (Efros & Freeman 2001): pieces of training images of a class, joined. Nothing is trained."""
 
     real_pixels = "its images are pieces of training images, joined"
+    digital_source = "compositeCapture"
 
     family: Literal["quilting"]
     sources: Annotated[int, Field(ge=1, le=64)] = 6
@@ -56,6 +63,7 @@ class WarpSettings(Untrained):
     trained."""
 
     real_pixels = "its images are training images, bent and shifted"
+    digital_source = "algorithmicallyEnhanced"
 
     family: Literal["warp"]
     bend: Annotated[float, Field(ge=0, le=0.1)] = 1 / 16
@@ -97,6 +105,11 @@ class Training(GeneratorSettings):
     """Stop after this many snapshots without a better held-out loss (of a family that has one) or KID; null never."""
     classes: Classes | None = None
     """Train on these classes only; null is all."""
+    # As with `boxes` of ddpm: models that do without stay what they are.
+    init_from: Annotated[Folder | None, Field(exclude_if=_none)] = None
+    """Begin with the weights of another model, as far as they fit: of the same family, by its folder
+    `results/{dataset}/{model}/seed-{seed}`; for `stylegan2_ada` also a snapshot of NVIDIA's (`*.pkl`). Null begins
+    anew."""
     family: str
     """Name of the family."""
 
@@ -204,6 +217,8 @@ class StyleGAN2ADASettings(Training):
     """The same for the discriminator; null is channel_base."""
     discriminator_channel_max: Count | None = None
     """The same for the discriminator; null is channel_max."""
+    discriminator_mapping_layers: Annotated[Annotated[int, Field(ge=1, le=8)] | None, Field(exclude_if=_none)] = None
+    """Layers of the network that maps classes for the discriminator; null is mapping_layers."""
     modulation: Literal["weights", "adain"] = "weights"
     """`weights`: weight demodulation (StyleGAN2); `adain`: adaptive instance normalisation (StyleGAN), an ablation."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.0

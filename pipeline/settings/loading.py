@@ -19,7 +19,7 @@ from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, T
 from pipeline.settings.patches import OWN, check_sources, patch_sets
 from pipeline.settings.renamed import new_name
 from pipeline.settings.shots import LIST, FewShots, expanded, families
-from pipeline.settings.stages import Blend, Detection, Evaluate, Gallery, Generate, Tracking
+from pipeline.settings.stages import Blend, Card, Detection, Evaluate, Gallery, Generate, Tracking
 
 CONTROLS = ("more_real", "same_real")
 FOLDERS = ("benchmarks", "journal", "logs", "mlflow", "state", "tensorboard")  # of the results, beside the data sets
@@ -51,6 +51,7 @@ class Settings(Strict):
     gallery: Gallery = Gallery()
     evaluate: Evaluate = Evaluate()
     detect: Detection = Detection()
+    card: Card = Card()
 
     @model_validator(mode="after")
     def possible(self):
@@ -77,13 +78,29 @@ class Settings(Strict):
                 if name not in self.models:
                     raise ValueError(f"datasets.{dataset}.models: `{name}` is no model{_nearest(name, self.models)}")
         self._boxes_where_they_are_wanted()
+        self._none_begins_with_itself()
         self._check_pseudo_labels()
-        if self.generate.truncation != 1 and not any(m.family in STYLED for m in self.models.values()):
-            raise ValueError(
-                f"generate.truncation: {self.generate.truncation:g} cannot be had, no model has styles; the families "
-                f"that have: {', '.join(STYLED)}"
-            )
+        if not any(m.family in STYLED for m in self.models.values()):
+            self._nothing_for_styles()
         return self
+
+    def _nothing_for_styles(self) -> None:
+        have = f"cannot be had, no model has styles; the families that have: {', '.join(STYLED)}"
+        if self.generate.truncation != 1:
+            raise ValueError(f"generate.truncation: {self.generate.truncation:g} {have}")
+        if self.generate.move:
+            raise ValueError(f"generate.move: {', '.join(self.generate.move)} {have}")
+
+    def _none_begins_with_itself(self) -> None:
+        for name, model in self.models.items():
+            start = os.path.normpath(getattr(model, "init_from", None) or os.devnull)
+            trained = [dataset for dataset in self.datasets if name in self.models_of(dataset)]
+            own = {os.path.normpath(f"{self.results}/{d}/{name}/seed-{seed}") for d in trained for seed in self.seeds}
+            if start in own:
+                raise ValueError(
+                    f"models.{name}.init_from: {start} is what this model becomes itself; leave it out of `models` of "
+                    "that data set, or name another model"
+                )
 
     def _check_pseudo_labels(self) -> None:
         boxed = {model for name, d in self.datasets.items() if d.boxes for model in self.models_of(name)}

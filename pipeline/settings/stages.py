@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -34,8 +35,11 @@ class Generate(Strict):
     truncation: Fraction = 1.0
     """Truncation ψ of families with styles: below 1 images are more typical of their class and vary less. The other
     families are drawn as with 1, which a run says when it starts."""
-    export: Literal["tiff", "png"] = "tiff"
-    """Format of the image files a user takes away. Float images are always TIFF."""
+    move: Annotated[dict[Name, float], Field(exclude_if=operator.not_)] = {}
+    """Directions of the style space and how far images are moved along them, in standard deviations, such as
+    `{grain_size: 1, brightness: -0.5}`. `gallery/directions.json` of a model names its own. Of families with styles."""
+    export: Literal["tiff", "png", "jpeg"] = "tiff"
+    """Format of the image files a user takes away. PNG holds 8 and 16 bits, JPEG 8, with a loss; all else is TIFF."""
 
 
 class Blend(Strict):
@@ -101,7 +105,22 @@ class Gallery(Strict):
     sweep: Sweep | None = Sweep()
     interpolation: Interpolation | None = Interpolation()
     mixing: Mixing | None = Mixing()
+    directions: bool = True
+    """Find directions of the style space, name each by what it changes in images, and draw images along them."""
     strips: Strips | None = Strips()
+
+
+class Card(Strict):
+    """What the cards of synthetic image sets say and no file knows."""
+
+    licence: str | None = None
+    """Licence of the synthetic images: an SPDX identifier or an address. Mind that of the real ones."""
+    creators: list[str] = []
+    """Who made them."""
+    url: str | None = None
+    """Where they are published."""
+    cite: str | None = None
+    """How to cite them, as BibTeX."""
 
 
 class Evaluate(Strict):
@@ -215,7 +234,7 @@ class Tracking(Strict):
 
 def generate_of(generate: Generate, family: str) -> Generate:
     """The settings as they concern a family, so that its images are not drawn anew for what changes nothing."""
-    return generate if family in STYLED else generate.model_copy(update={"truncation": 1.0})
+    return generate if family in STYLED else generate.model_copy(update={"truncation": 1.0, "move": {}})
 
 
 def gallery_of(gallery: Gallery, family: str) -> Gallery | None:
@@ -223,8 +242,9 @@ def gallery_of(gallery: Gallery, family: str) -> Gallery | None:
     if family in UNTRAINED:  # between two of their images there is no way
         return None
     cannot = (set() if family in STYLED else {"sweep", "mixing"}) | (set() if family in STRIPS else {"strips"})
-    drawn = gallery.model_copy(update=dict.fromkeys(cannot))
-    return drawn if any((drawn.sweep, drawn.interpolation, drawn.mixing, drawn.strips)) else None
+    drawn = gallery.model_copy(update=dict.fromkeys(cannot) | {"directions": gallery.directions and family in STYLED})
+    parts = (drawn.sweep, drawn.interpolation, drawn.mixing, drawn.directions, drawn.strips)
+    return drawn if any(parts) else None
 
 
 def teacher_of(boxes: DetectBoxes) -> DetectBoxes:

@@ -119,6 +119,19 @@ def read(path: Path) -> Checkpoint:
     return Checkpoint(meta["step"], meta["attempt"], meta["body"], tensors)
 
 
+def last(folder: Path, spec: dict[str, Any], family: str) -> dict[str, Tensor]:
+    """The tensors of the last whole checkpoint in a folder of a model of the family for such images; none where there
+    is no such checkpoint."""
+    for path in sorted(folder.glob("*-*-*-*-*.safetensors"), key=lambda p: p.stat().st_mtime, reverse=True):
+        if hashlib.sha256(path.read_bytes()).hexdigest() != path.stem.split("-")[4]:
+            continue
+        with safetensors.safe_open(path, "pt") as file:
+            identity = json.loads(file.metadata()["pyrite"])["identity"]
+        if identity["spec"] == json.loads(json.dumps(spec)) and identity["settings"]["family"] == family:
+            return read(path).tensors
+    return {}
+
+
 def _is_good(path: Path) -> bool:
     return path.name.split("-")[3] == "good"
 

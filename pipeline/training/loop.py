@@ -35,6 +35,7 @@ from pipeline.training.interrupt import STATUS, Interrupt
 from pipeline.training.layouts import layouts_of
 from pipeline.training.log import TrainingLog
 from pipeline.training.snapshots import COLUMNS, Snapshots, draw_classes
+from pipeline.training.transfer import Start
 from pipeline.training.validator import KID, Watch
 
 ROWS = 200  # of training.csv over a whole training
@@ -100,6 +101,7 @@ class Run:
         self.settings, self.data, self.out, self.seed, self.journal = settings, data, out, seed, journal
         self.leader = distributed.index() == 0
         self.spec = model_spec(data, settings.classes, settings.draws_boxes)
+        self.start = Start.of(Path(settings.init_from).expanduser()) if settings.init_from else None
         self.device = devices.best_device()
         amp = devices.amp_dtype(settings.precision, self.device)
         if settings.batch % distributed.count():
@@ -118,7 +120,10 @@ class Run:
         self.model.keep_images(self.feed.every(), self.feed.labels)
         try:
             out.mkdir(parents=True, exist_ok=True)
-            self.checkpoints = Checkpoints(state, _identity(settings, data, self.spec, seed))
+            identity = _identity(settings, data, self.spec, seed)
+            if self.start:
+                identity["init_from"] = self.start.sha256
+            self.checkpoints = Checkpoints(state, identity)
         except OSError as error:
             raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
         self.log = TrainingLog(out / "training.csv", self.device)
@@ -160,6 +165,8 @@ class Run:
             self._say(f"boxes: {there - shown} of {there} training images are left out, their boxes are not known")
         if self.leader:
             self.checkpoints.say_foreign()
+        if self.start:
+            self._take_over(self.start)
         self._by_the_leader(lambda: self.snapshots.begin(-1), self._checkpoint, self._snapshot)
 
     def advance(self, checkpoint_seconds: float, interrupt: Interrupt) -> None:
@@ -226,8 +233,16 @@ class Run:
         except OSError as error:
             raise UserError(f"{self.out}: cannot be written ({error.strerror})") from error
         best = self.watch.best if self.settings.keep == "best" else {}
+        started_from = self.start.described() if self.start else None
         model_files.save(
-            self.model, self.out, self.seed, self.data.meta, self.elapsed, self.watch.weights, best.get(KID)
+            self.model,
+            self.out,
+            self.seed,
+            self.data.meta,
+            self.elapsed,
+            self.watch.weights,
+            best.get(KID),
+            started_from,
         )
         self.checkpoints.finish()
         final = {"train/seconds": self.elapsed, "train/images": self.images}
@@ -237,6 +252,13 @@ class Run:
         for name in ("progress.gif", "training.csv"):
             self.journal.artifact(self.out / name)
         self.journal.model("generator", self.out)
+
+    def _take_over(self, start: Start) -> None:
+        self._say(f"{self.settings.family}: begins with {start.path}" + f" ({start.licence})" * bool(start.licence))
+        outcome = start.give(self.model)
+        for line in outcome.lines():
+            self._say(f"init_from: {line}")
+        self.journal.params({"init_from/tensors": outcome.taken, "init_from/of": outcome.count})
 
     def _step(self) -> None:
         stream = derive(self.seed, self.attempt)

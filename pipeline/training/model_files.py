@@ -33,6 +33,7 @@ def save(
     seconds: float,
     best_weights: dict[str, Tensor],
     best: tuple[float, int] | None,
+    started_from: dict[str, str] | None = None,
 ) -> None:
     """Write `model.safetensors` (the `ema` module alone, at its best or at last) and `model.json` into `out`.
 
@@ -42,6 +43,7 @@ def save(
         best_weights: of `ema` at the best snapshot.
         best: held-out KID of that snapshot and the images seen by then; None keeps the last weights. Where the best
             are not the last, the last are written to `last.safetensors`.
+        started_from: the model that the training began with: its path, SHA-256 and licence.
 
     Raises:
         UserError: the folder cannot be written.
@@ -59,6 +61,7 @@ def save(
         "seconds": round(seconds, 1),
         "device": device_name(model.device),
         "precision": precision_name(model.amp),
+        **({"started_from": started_from} if started_from else {}),
     }
     payload = safetensors.torch.save(best_weights) if earlier else last
     _write(out, payload, _recipe(model, seed, data, payload) | training, last if earlier else None)
@@ -108,11 +111,7 @@ def load(folder: Path) -> Sampler:
     Raises:
         UserError: a missing, damaged or foreign file.
     """
-    recipe = read_recipe(folder)
-    payload = (folder / WEIGHTS).read_bytes()
-    if hashlib.sha256(payload).hexdigest() != recipe["sha256"]:
-        raise UserError(f"{folder / WEIGHTS}: damaged, its SHA-256 is not the one in {RECIPE}")
-    settings, spec = _described(folder / RECIPE, recipe)
+    payload, settings, spec = read(folder)
     if isinstance(settings, Untrained):
         model: Sampler = pipeline.models.build_untrained(settings, spec)
         device = model.device
@@ -123,6 +122,19 @@ def load(folder: Path) -> Sampler:
         model = trained
     model.load_average(safetensors.torch.load(payload))
     return model.to(device).to(memory_format=torch.channels_last).eval().requires_grad_(False)
+
+
+def read(folder: Path) -> tuple[bytes, Training | Untrained, ImageSpec]:
+    """The weights of a folder, as safetensors has them, and what model they are of.
+
+    Raises:
+        UserError: a missing, damaged or foreign file.
+    """
+    recipe = read_recipe(folder)
+    payload = (folder / WEIGHTS).read_bytes()
+    if hashlib.sha256(payload).hexdigest() != recipe["sha256"]:
+        raise UserError(f"{folder / WEIGHTS}: damaged, its SHA-256 is not the one in {RECIPE}")
+    return payload, *_described(folder / RECIPE, recipe)
 
 
 def _described(path: Path, recipe: dict[str, Any]) -> tuple[Training | Untrained, ImageSpec]:

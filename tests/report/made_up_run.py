@@ -159,6 +159,12 @@ def write_gif(path, rng):
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=400, loop=0)
 
 
+MADE_UP_DIRECTIONS = [
+    {"name": name, "method": "SeFa", "number": 2, "correlations": {"grain_size": 0.91}, "effects": {"grain_size": 0.4}}
+    for name in ("grain_size", "grain_size_2", "unnamed")
+]
+
+
 def write_gallery(folder, styled):
     """`gallery.json` and its pictures, as the gallery leaves them."""
     folder.mkdir()
@@ -169,9 +175,10 @@ def write_gallery(folder, styled):
         facts |= {
             "truncation": {"file": "truncation.png", "truncations": [0, 1]},
             "mixing": {"file": "mixing.png", "rows": 2, "columns": 2},
+            "directions": {"file": "directions.png", "directions": MADE_UP_DIRECTIONS},
             "strips": {"file": "strips.png", "width": 5000, "shown": 1024, "strips": {"a_000000.tif": strip}},
         }
-        for name in ("truncation", "mixing", "strips"):
+        for name in ("truncation", "mixing", "directions", "strips"):
             Image.new("L", (2000, 100)).save(folder / f"{name}.png")
     (folder / "gallery.json").write_text(json.dumps({"version": 1} | facts))
 

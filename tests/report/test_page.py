@@ -104,7 +104,8 @@ def test_galleries_show_what_each_family_can(pages):
     assert words.count("Each image takes its coarse structure") == 1
     assert "sg2, seed 0: the first 1024 of 5000 pixels" in words
     assert "seams 1.01 (0.90 to 1.10)" in words
-    assert len(pages.steel.pictures(".* of sg2, seed 0")) == 5  # with its progress
+    assert "grain_size (SeFa 2, r 0.91, +0.40 σ), grain_size_2 (SeFa 2, r 0.91, +0.40 σ), unnamed (SeFa 2)" in words
+    assert len(pages.steel.pictures(".* of sg2, seed 0")) == 6  # with its progress
 
 
 def test_every_link_leads_to_a_file_and_every_anchor_to_a_place(pages, whole_run):

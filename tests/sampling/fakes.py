@@ -4,10 +4,12 @@ import torch
 from torch import nn
 
 from pipeline.models.base import GenerativeModel, StyledModel, Wide, slerp
+from pipeline.sampling.provenance import Provenance
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec
 
 QUICK = {"ddpm": {"sampling_steps": 2}}  # of true families, where the images do not matter
 SPEC = ImageSpec(4, 4, 1, ("a", "b"))
+SOURCE = Provenance("trainedAlgorithmicMedia", "steel_gan", "cgan", "ab12", "cd34")
 
 
 class Plain(GenerativeModel):
@@ -49,6 +51,9 @@ class Styled(Plain, StyledModel):
         images = styles[:, 2:, 0, None].mul(0.1).repeat(1, 1, 4)
         images[:, :, 0] += latents[:, 1, None]
         return images[:, None]
+
+    def style_matrix(self):
+        return torch.ones(1, 1)
 
     def decode(self, labels, latents):
         return self.render(self.styles(labels, latents), latents)

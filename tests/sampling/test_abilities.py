@@ -31,7 +31,7 @@ def test_refusals_say_who_can():
 def test_a_gallery_is_cut_to_what_the_family_can():
     full = Gallery()
     assert gallery_of(full, "stylegan2_ada") == full
-    assert gallery_of(full, "ddpm") == full.model_copy(update={"sweep": None, "mixing": None})
+    assert gallery_of(full, "ddpm") == full.model_copy(update={"sweep": None, "mixing": None, "directions": False})
     assert gallery_of(full, "cgan").interpolation == full.interpolation
     assert gallery_of(full, "cgan").strips is None
     assert gallery_of(Gallery(interpolation=None), "cgan") is None

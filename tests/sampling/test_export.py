@@ -13,6 +13,7 @@ from PIL import Image
 
 from pipeline.data.image_set import ImageSet, ImageSetWriter
 from pipeline.sampling.export import export, safe_names
+from tests.sampling.fakes import SOURCE
 
 
 def image_set(path, stored, dtype, low, high, classes=("a",)):
@@ -50,7 +51,7 @@ CASES = [
 @pytest.mark.parametrize(("stored", "dtype", "low", "high"), CASES)
 @pytest.mark.parametrize("wish", ["tiff", "png"])
 def test_type_and_range_of_the_source(tmp_path, stored, dtype, low, high, wish):
-    export(image_set(tmp_path / "set", stored, dtype, low, high), tmp_path / "export", wish)
+    export(image_set(tmp_path / "set", stored, dtype, low, high), tmp_path / "export", wish, SOURCE)
     table = pd.read_csv(tmp_path / "export" / "metadata.csv")
     path = tmp_path / "export" / table["file"][0]
     assert path.suffix == (".png" if wish == "png" and dtype in ("uint8", "uint16") else ".tif")
@@ -68,7 +69,7 @@ def test_type_and_range_of_the_source(tmp_path, stored, dtype, low, high, wish):
 
 
 def test_pixel_size_is_the_tiff_resolution(tmp_path):
-    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255), tmp_path / "export", "tiff")
+    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255), tmp_path / "export", "tiff", SOURCE)
     with tifffile.TiffFile(tmp_path / "export" / "a" / "a_000000.tif") as file:
         above, below = file.pages[0].tags["XResolution"].value
         assert file.pages[0].tags["ResolutionUnit"].value == 3  # centimetre
@@ -90,7 +91,7 @@ def test_class_names_that_are_no_folder_names(tmp_path):
         "a\nb",
     ]
     classes += ["é", "e\u0301", "é" * 200, "", "a_b_2"]  # written with one character, and with two
-    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255, classes), tmp_path / "export", "tiff")
+    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255, classes), tmp_path / "export", "tiff", SOURCE)
     table = pd.read_csv(tmp_path / "export" / "metadata.csv", keep_default_na=False)
     assert table["label"].tolist() == classes
     assert max(len(part.encode()) for name in table["file"] for part in name.split("/")) < 144  # of encrypted disks
@@ -104,7 +105,7 @@ def test_class_names_that_are_no_folder_names(tmp_path):
 def test_files_of_an_earlier_export_are_gone(tmp_path):
     (tmp_path / "export" / "old").mkdir(parents=True)
     (tmp_path / "export" / "old" / "x.tif").touch()
-    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255), tmp_path / "export", "tiff")
+    export(image_set(tmp_path / "set", RAMP8, "uint8", 0, 255), tmp_path / "export", "tiff", SOURCE)
     assert not (tmp_path / "export" / "old").exists()
 
 
@@ -112,7 +113,7 @@ def test_files_of_an_earlier_export_are_gone(tmp_path):
 def test_threads_write_the_same_files(tmp_path, wish):
     images = image_set(tmp_path / "set", RAMP16, "uint16", 0, 65535, [f"c{i}" for i in range(9)])
     for threads in (1, 4):
-        export(images, tmp_path / str(threads), wish, threads)
+        export(images, tmp_path / str(threads), wish, SOURCE, threads)
     one, four = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")} for n in "14")
     assert one == four
     assert len(one) == 10
@@ -129,6 +130,6 @@ def test_a_full_disk_ends_the_export_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(tifffile, "imwrite", full)
     images = image_set(tmp_path / "set", RAMP8, "uint8", 0, 255, [f"c{i}" for i in range(200)])
     with pytest.raises(OSError, match="No space left on device"):
-        export(images, tmp_path / "export", "tiff", 2)
+        export(images, tmp_path / "export", "tiff", SOURCE, 2)
     assert len(tried) < 200
     assert not (tmp_path / "export" / "metadata.csv").exists()

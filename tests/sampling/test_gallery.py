@@ -41,8 +41,8 @@ def test_every_family_has_one(tmp_path, family):
     draw_gallery(settings, trained(tmp_path, family), out, journal, threads=1)
     facts = json.loads((out / "gallery.json").read_text(encoding="utf-8"))
     assert facts["classes"] == ["a", "b", "c"]
-    parts = [name for name in ("truncation", "interpolation", "mixing", "strips") if name in facts]
-    assert len(parts) == 1 + 2 * (family in STYLED) + (settings.strips is not None)
+    parts = [name for name in ("truncation", "interpolation", "mixing", "directions", "strips") if name in facts]
+    assert len(parts) == 1 + 3 * (family in STYLED) + (settings.strips is not None)
     assert all((out / facts[name]["file"]).is_file() for name in parts)
     assert sorted(p.name for p in (out / "frames").iterdir()) == ["0000.png", "0001.png", "0002.png"]
     with Image.open(out / "interpolation.gif") as film:
@@ -73,7 +73,9 @@ def test_the_images_are_the_first_of_the_synthetic_set(tmp_path):
     from pipeline.training import grids
 
     folder = trained(tmp_path, "cgan", spec(size=64, classes=1))
-    pairs = Gallery(sweep=None, mixing=None, strips=None, seed=5, interpolation=Interpolation(count=2))
+    pairs = Gallery(
+        sweep=None, mixing=None, directions=False, strips=None, seed=5, interpolation=Interpolation(count=2)
+    )
     draw_gallery(pairs, folder, tmp_path / "out", Events(), threads=1)
     seeds = torch.tensor([derive(5, 0, i) for i in range(4)])
     images = model_files.load(folder).sample(torch.zeros(4, dtype=torch.int64), seeds).cpu().permute(0, 2, 3, 1).numpy()

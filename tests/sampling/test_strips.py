@@ -14,7 +14,7 @@ from pipeline.sampling.seams import gradient_energy, ratio_by_place
 from pipeline.sampling.strips import StripFile, write_strip
 from pipeline.settings import STRIPS, ImageSpec
 from tests.models.tiny import spec, tiny_settings
-from tests.sampling.fakes import QUICK, SPEC, Endless
+from tests.sampling.fakes import QUICK, SOURCE, SPEC, Endless
 
 
 def meta(dtype="uint8", low=0.0, high=255.0):
@@ -23,7 +23,7 @@ def meta(dtype="uint8", low=0.0, high=255.0):
 
 def write(tmp_path, block, width, values=None, of=SPEC, seed=7):
     path = tmp_path / f"{block}.tif"
-    facts, preview = write_strip(Endless(block, of), of, 1, seed, width, values or meta(), path)
+    facts, preview = write_strip(Endless(block, of), of, 1, seed, width, values or meta(), path, SOURCE)
     return tifffile.imread(path), facts, preview
 
 
@@ -78,6 +78,8 @@ def test_pixel_size_and_no_compression(tmp_path):
         page = file.pages[0]
         assert (page.compression, page.tags["ResolutionUnit"].value) == (1, 3)
         above, below = page.tags["XResolution"].value
+        assert b"trainedAlgorithmicMedia" in bytes(page.tags[700].value)  # XMP
+        assert 'PhysicalSizeX="0.5"' in file.ome_metadata
     assert above / below == pytest.approx(20000)  # 0.5 µm a pixel
 
 
@@ -87,8 +89,8 @@ def test_too_few_or_too_many_columns_are_an_error(tmp_path):
             yield from super().strip(label, seed, width - 1)
 
     with pytest.raises(ValueError, match="29 columns were drawn, not 30"):
-        write_strip(Short(8), SPEC, 0, 0, 30, meta(), tmp_path / "x.tif")
-    file = StripFile(tmp_path / "y.tif", SPEC, 5, meta())
+        write_strip(Short(8), SPEC, 0, 0, 30, meta(), tmp_path / "x.tif", SOURCE)
+    file = StripFile(tmp_path / "y.tif", SPEC, 5, meta(), SOURCE, 0)
     file.add(np.zeros((4, 3, 1), np.uint8))
     with pytest.raises(ValueError, match="a block of 3 columns at 3 of 5"):
         file.add(np.zeros((4, 3, 1), np.uint8))
@@ -100,7 +102,7 @@ def test_memory_does_not_grow_with_the_width(tmp_path):
     peaks = []
     for width in (20_000, 100_000):
         tracemalloc.start()
-        write_strip(Endless(512, of), of, 0, 0, width, meta(), tmp_path / "long.tif")
+        write_strip(Endless(512, of), of, 0, 0, width, meta(), tmp_path / "long.tif", SOURCE)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 80_000 * 64 / 2
@@ -122,7 +124,7 @@ def test_nothing_happens_where_training_images_would_meet(tmp_path, family):
     torch.manual_seed(0)
     of = spec()
     model = models.build(tiny_settings(family, **QUICK.get(family, {})), of)
-    facts, _ = write_strip(model, of, 1, 3, 2048, meta("uint16", 0, 65535), tmp_path / "strip.tif")
+    facts, _ = write_strip(model, of, 1, 3, 2048, meta("uint16", 0, 65535), tmp_path / "strip.tif", SOURCE)
     pixels = tifffile.imread(tmp_path / "strip.tif")
     assert pixels.shape == (16, 2048)
     assert pixels.std() > 100

@@ -37,7 +37,7 @@ def test_files_say_that_they_hold_real_pixels(family, dtype, tmp_path):
     table = pd.read_csv(tmp_path / "synthetic" / "export" / "metadata.csv")
     assert set(table["real_pixels"]) == {said}
     with tifffile.TiffFile(tmp_path / "synthetic" / "export" / table["file"][0]) as file:
-        assert file.pages[0].description == f"synthetic: {said}"
+        assert f"<Description>synthetic: {said}</Description>" in file.ome_metadata
     dark, bright = (made.images[made.labels == label].mean() for label in (0, 1))
     assert dark < bright
 

@@ -83,7 +83,7 @@ def test_a_run_leaves_all_that_the_contract_names(results):
         assert len(list((folder / "synthetic" / "export").rglob("*.tif"))) == 4 * 12
         assert (folder / "gallery" / "interpolation.mp4").is_file()
         drawn = {path.name for path in (folder / "gallery").glob("*.png")}
-        sheets = {"truncation.png", "mixing.png"} if model in STYLED else set()
+        sheets = {"truncation.png", "mixing.png", "directions.png"} if model in STYLED else set()
         assert drawn == sheets | ({"strips.png"} if model in STRIPS else set())
     found = {path.stem for path in (dataset / "detection").glob("*.json")}
     assert found == {"arms", "comparison"}  # all arms of a frozen backbone are one job
@@ -153,6 +153,13 @@ def test_a_generator_without_training_is_not_trained_and_has_no_gallery(tmp_path
     assert {rule: more[rule] - jobs.get(rule, 0) for rule in more if more[rule] != jobs.get(rule)} == {
         "collect": 1, "generate": 1, "evaluate": 1,
     }  # fmt: skip
+
+
+def test_a_model_that_begins_with_another_of_the_run_is_trained_after_it(tmp_path):
+    results = tmp_path / "results"
+    settings = f"models.later.family=cgan models.later.init_from={results}/polycrystals/cgan/seed-0"
+    target = f"{results}/polycrystals/later/seed-0/model.safetensors"
+    assert planned(results, settings, target) == {"draw_voronoi": 1, "prepare": 1, "train": 2}
 
 
 @pytest.mark.slow

@@ -279,6 +279,15 @@ def vgg19(model):
     return [place("vgg19", texture["weights"])] if texture else []
 
 
+def start_of(model):
+    """What a model begins with: a snapshot, or the files of another model, made first where it is of this run."""
+    path = os.path.expanduser(SETTINGS.models[model].init_from or "")
+    if not path or os.path.isfile(path):
+        return [path] if path else []
+    folder = os.path.normpath(path)
+    return [f"{folder}/model.safetensors", f"{folder}/model.json"]
+
+
 def extractors():
     wanted = {"inception": inception(), "imagenet": SETTINGS.evaluate.imagenet}
     return ["random", *(name for name, made in wanted.items() if made)]

@@ -6,6 +6,7 @@ rule write_report:
         curves=every_run(f"{RUN}/training.csv", TRAINED),
         progress=every_run(f"{RUN}/progress.gif", TRAINED),
         synthetic=every_run(f"{RUN}/synthetic/meta.json"),
+        exported=every_run(f"{RUN}/synthetic/export"),
         galleries=every_gallery(),
         evaluations=every_run(f"{RUN}/evaluation.json"),
         detection=every_arm("classification"),
@@ -26,6 +27,8 @@ rule write_report:
             category="summary",
         ),
         latex=expand("<results>/{dataset}/table.tex", dataset=DATASETS),
+        cards=every_run(f"{RUN}/card.md"),
+        croissants=every_run(f"{RUN}/croissant.json"),
     log:
         "<results>/logs/write_report.log",
     conda:

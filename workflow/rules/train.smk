@@ -5,6 +5,7 @@ rule train:
             expand(BOXES, dataset=w.dataset) if w.model in DRAW_BOXES else []
         ),
         weights=lambda w: vgg19(w.model),
+        start=lambda w: start_of(w.model),
     output:
         weights=f"{RUN}/model.safetensors",
         description=f"{RUN}/model.json",

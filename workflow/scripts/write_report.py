@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from pipeline.base.job import job
+from pipeline.report import cards
 from pipeline.report.inputs import collect
 from pipeline.report.page import write
 from pipeline.settings import load
@@ -8,11 +9,9 @@ from pipeline.tracking.journal import git_tags
 
 with job(snakemake.log[0]):
     settings = load(snakemake.params.config)
-    page = Path(snakemake.output.page)
-    write(
-        page,
-        Path(snakemake.output.summary),
-        collect(page.parent, settings, [Path(file) for file in (*snakemake.input.detection, *snakemake.input.boxes)]),
-        settings=settings.model_dump(mode="json"),
-        commit=git_tags(Path.cwd()).get("git_commit"),
-    )
+    page, summary = Path(snakemake.output.page), Path(snakemake.output.summary)
+    arms = [Path(file) for file in (*snakemake.input.detection, *snakemake.input.boxes)]
+    datasets = collect(page.parent, settings, arms)
+    commit = git_tags(Path.cwd()).get("git_commit")
+    write(page, summary, datasets, settings=settings.model_dump(mode="json"), commit=commit)
+    cards.write(datasets, summary, settings.card)

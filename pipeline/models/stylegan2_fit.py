@@ -1,0 +1,57 @@
+"""Weights of a StyleGAN2 of other images in the places where they belong: another size, other channels."""
+
+from __future__ import annotations
+
+import re
+
+import torch
+from torch import Tensor
+
+from pipeline.base.colour import LUMA
+
+SHOWN = re.compile(r"(?:generator|ema)\.synthesis\.(?:blocks\.\d+\.)?image\.(?:conv\.conv\.weight|bias)")
+SEEN = "discriminator.image.weight"
+MAPPINGS = ("generator.mapping.layers.", "ema.mapping.layers.", "discriminator.mapping.")
+
+
+def resized(weights: dict[str, Tensor], more: int) -> dict[str, Tensor]:
+    """For images of 2^more times the side. The blocks of the generator are counted from the coarsest, where they stay;
+    those of the discriminator from the finest. Its first layer knows the finest features alone."""
+    found = {}
+    for name, value in weights.items():
+        if more and name.startswith("discriminator.image."):
+            continue
+        block = re.fullmatch(r"discriminator\.blocks\.(\d+)\.(.+)", name)
+        place = int(block[1]) + more if block else 0
+        if place >= 0:
+            found[f"discriminator.blocks.{place}.{block[2]}" if block else name] = value
+    return found
+
+
+def recoloured(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
+    """For gray images, or for red, green and blue: exactly the images of before made gray, or gray in all three; and
+    the logits of gray images in all three, or of what is gray of colours."""
+    luma = torch.tensor(LUMA)
+    found = dict(weights)
+    for name, value in weights.items():
+        if SHOWN.fullmatch(name) and len(value) != channels:  # (channels, ...)
+            gray = torch.tensordot(luma, value, 1)[None] if len(value) == 3 else value
+            found[name] = gray.expand(channels, *value.shape[1:])
+        elif name == SEEN and value.shape[1] != channels:  # (C, channels, 1, 1), divided by the root of the channels
+            scale = (channels / value.shape[1]) ** 0.5
+            if channels == 1:
+                found[name] = value.sum(1, keepdim=True) * scale
+            else:
+                found[name] = value * luma[:, None, None] * scale
+    return found
+
+
+def same_depth(weights: dict[str, Tensor], own: set[str]) -> dict[str, Tensor]:
+    """Without the mapping networks that have another number of layers than those of the names `own`, and without the
+    mean styles that they made."""
+    found = dict(weights)
+    for place in MAPPINGS:
+        if {name for name in own if name.startswith(place)} != {name for name in weights if name.startswith(place)}:
+            mean = place.replace("layers.", "w_average")
+            found = {name: value for name, value in found.items() if not name.startswith((place, mean))}
+    return found

@@ -1,0 +1,93 @@
+"""Where a training begins that is given the weights of another model: a run of ours, or a snapshot of NVIDIA's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.torch
+from torch import Tensor
+
+from pipeline.base.files import sha256
+from pipeline.models.base import GenerativeModel
+from pipeline.models.stylegan2_ada import StyleGAN2ADA
+from pipeline.models.stylegan2_snapshot import LICENCE, Snapshot, open_snapshot
+from pipeline.models.transfer import Outcome, Source, adopt
+from pipeline.settings import ImageSpec, StyleGAN2ADASettings, Training, UserError
+from pipeline.training import checkpoint, model_files
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a training begins with."""
+
+    path: Path
+    sha256: str  # of the weights
+    licence: str = ""  # that comes with them, where it is known
+
+    @classmethod
+    def of(cls, path: Path) -> Start:
+        """Raises UserError: there is no model."""
+        if path.is_dir():
+            return cls(path, model_files.read_recipe(path)["sha256"])
+        if not path.is_file():
+            raise UserError(f"init_from: {path} is neither a folder of a model nor a snapshot (*.pkl)")
+        return cls(path, sha256(path), LICENCE)
+
+    def described(self) -> dict[str, str]:
+        """For `model.json`."""
+        return {"path": str(self.path), "sha256": self.sha256} | ({"licence": self.licence} if self.licence else {})
+
+    def give(self, model: GenerativeModel) -> Outcome:
+        """Put the weights into a model, as far as they fit.
+
+        Raises:
+            UserError: another family, a damaged or refused file, or nothing fits.
+        """
+        source = _of_run(self.path, model) if self.path.is_dir() else _of_snapshot(self.path, model)
+        return adopt(model, source)
+
+
+def snapshot_model(path: Path) -> StyleGAN2ADA:
+    """The model that a snapshot of NVIDIA's is, on the CPU, with all that the file holds: ready to draw and to judge.
+
+    Raises:
+        UserError: no such file, no snapshot, or one that is refused.
+    """
+    snapshot = open_snapshot(path)
+    settings = StyleGAN2ADASettings(family="stylegan2_ada", **snapshot.settings())
+    model = StyleGAN2ADA(settings, snapshot.spec())
+    adopt(model, _source(snapshot, model))
+    return model.eval().requires_grad_(False)
+
+
+def _of_snapshot(path: Path, model: GenerativeModel) -> Source:
+    if not isinstance(model, StyleGAN2ADA):
+        raise UserError(
+            f"init_from: {path} is a file, which only `stylegan2_ada` begins with, not {model.settings.family}"
+        )
+    return _source(open_snapshot(path), model)
+
+
+def _source(snapshot: Snapshot, model: StyleGAN2ADA) -> Source:
+    """Its classes have no names: they are those of the model, in their order."""
+    spec = snapshot.spec()._replace(classes=model.spec.classes)
+    return Source(spec, snapshot.weights(len(spec.classes), model.discriminator), snapshot.settings())
+
+
+def _of_run(folder: Path, model: GenerativeModel) -> Source:
+    payload, settings, spec = model_files.read(folder)
+    if settings.family != model.settings.family or not isinstance(settings, Training):
+        raise UserError(f"init_from: {folder} is a {settings.family}, this model is a {model.settings.family}")
+    weights = {f"ema.{name}": value for name, value in safetensors.torch.load(payload).items()}
+    return Source(spec, _live(folder.resolve(), settings, spec) | weights, settings.model_dump())
+
+
+def _live(folder: Path, settings: Training, spec: ImageSpec) -> dict[str, Tensor]:
+    """What was trained beside the average, discriminators above all, from the run's last checkpoint; empty where that
+    is gone."""
+    results, place = folder.parents[2:3], folder.parts[-3:]
+    state = Path(*results, "state", *place)
+    found = checkpoint.last(state, spec.described(), settings.family) if state.is_dir() else {}
+    named = {name.removeprefix("model."): value for name, value in found.items() if name.startswith("model.")}
+    return {name: value for name, value in named.items() if not name.startswith("ema.")}

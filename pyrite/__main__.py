@@ -1,0 +1,47 @@
+"""`python -m pyrite`: what is done from the command line and is no part of a run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pyrite
+
+
+def main(words: list[str] | None = None) -> None:
+    """Raises SystemExit with a line that says what is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m pyrite", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    export = commands.add_parser("export", help="image sets as one data set in the layout of another tool")
+    export.add_argument("kind", help="yolo, coco, imagefolder or huggingface")
+    export.add_argument("folder", type=Path, help="a new or empty folder")
+    export.add_argument("sets", type=Path, nargs="+", help="results/{dataset}/real, {model}/seed-{seed}/synthetic, …")
+    export.add_argument("--files", default="png", help="png (default), tiff or jpeg")
+    draw = commands.add_parser("draw", help="a page on this machine to draw from finished models")
+    draw.add_argument("results", type=Path, nargs="*", default=[Path("results")], help="folders of results (results)")
+    draw.add_argument("--port", type=int, default=8008, help="8008; 0 takes any that is free")
+    given = parser.parse_args(words)
+    try:
+        _draw(given.results, given.port) if given.command == "draw" else _export(given)
+    except pyrite.UserError as error:
+        sys.exit(f"ERROR: {error}")
+
+
+def _export(given: argparse.Namespace) -> None:
+    table = pyrite.export(given.sets, given.folder, given.kind, files=given.files)
+    print(f"{given.folder}: {len(table)} images as {given.kind}")
+
+
+def _draw(results: list[Path], port: int) -> None:
+    from pyrite.draw_page import HOST, server
+
+    with server(results, port) as running, suppress(KeyboardInterrupt):
+        folders = ", ".join(map(str, results))
+        print(f"http://{HOST}:{running.server_port}/ draws from {folders}; Ctrl-C ends it", flush=True)
+        running.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+"""NVIDIA's snapshots in our networks: the images, truncated images and logits of a second implementation."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pipeline.base.colour import LUMA
+from pipeline.models import build
+from pipeline.models.stylegan2_snapshot import open_snapshot
+from pipeline.models.transfer import Source, adopt
+from pipeline.settings import StyleGAN2ADASettings, UserError
+from pipeline.training.transfer import Start, snapshot_model
+from tests.models import nvidia
+from tests.models.tiny import spec, tiny_settings
+
+N = 3
+
+
+def written(tmp_path, *args, **options):
+    nets = nvidia.networks(*args, **options)
+    return nets, nvidia.write(tmp_path / "network-snapshot-001000.pkl", nets)
+
+
+def inputs(model, classes=1):
+    """Latents, labels and noise for ours, and the same for theirs."""
+    rng = torch.Generator().manual_seed(1)
+    flat = torch.randn(N, model.latent_length, generator=rng)
+    labels = torch.arange(N) % classes
+    noise = [n for n in model.ema.synthesis.split_noise(flat[:, 8:]) if n is not None]
+    return (flat[:, :8], labels, flat[:, 8:]), (flat[:, :8], F.one_hot(labels, classes).double(), noise)
+
+
+def photographs(channels, size):
+    return torch.rand(N, channels, size, size, generator=torch.Generator().manual_seed(2)) * 2 - 1
+
+
+def close(ours, theirs):
+    """To a hundred-thousandth of the largest."""
+    torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-5 * max(1.0, theirs.abs().max().item()))
+
+
+def model_for(of, **changes):
+    torch.manual_seed(5)
+    return build(tiny_settings("stylegan2_ada", discriminator_mapping_layers=8, **changes), of)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("protocol", [2, 4, 5])
+@pytest.mark.parametrize(("classes", "channels", "size", "layers"), [(3, 1, 16, 2), (0, 3, 32, 8)])
+def test_images_truncated_images_and_logits_are_those_of_the_paper(tmp_path, classes, channels, size, layers, protocol):
+    nets = nvidia.networks(classes, channels, size, layers)
+    model = snapshot_model(nvidia.write(tmp_path / "s.pkl", nets, protocol))
+    ours, theirs = inputs(model, max(1, classes))
+    for psi in (1.0, 0.6, 0.0):
+        close(model.ema(*ours, psi), nets["G_ema"](*theirs, psi))
+    close(model.generator(*ours), nets["G"](*theirs))
+    images = photographs(channels, size)
+    close(model.discriminator(images, ours[1]), nets["D"](images, theirs[1]))
+    assert nets["D"](images, theirs[1]).std() > 1e-4
+    assert (nets["G"](*theirs) - nets["G_ema"](*theirs)).abs().max() > 0.1
+
+
+def test_the_settings_that_take_all_of_a_file(tmp_path):
+    _, path = written(tmp_path, 3, 1, 32)
+    settings = open_snapshot(path).settings()
+    assert settings == {
+        "z_dim": 8,
+        "w_dim": 8,
+        "mapping_layers": 2,
+        "discriminator_mapping_layers": 8,
+        "channel_base": 128,
+        "channel_max": 16,
+        "discriminator_channel_base": 128,
+        "discriminator_channel_max": 16,
+    }
+    assert adopted(path, build(StyleGAN2ADASettings(family="stylegan2_ada", **settings), spec(32))).anew == ()
+
+
+def adopted(path, model):
+    return Start.of(path).give(model)
+
+
+@torch.no_grad()
+def test_each_of_several_classes_begins_as_a_network_without_any(tmp_path):
+    nets, path = written(tmp_path, 0, 1, 16)
+    model = model_for(spec(16, classes=3))
+    outcome = adopted(path, model)
+    assert outcome.anew == ("discriminator.embedding", "discriminator.mapping", "generator.mapping.embedding")
+    ours, theirs = inputs(model, 3)
+    close(model.ema(*ours, 0.7), nets["G_ema"](*theirs, 0.7))
+    images = photographs(1, 16)
+    close(model.discriminator(images, ours[1]), nets["D"](images, theirs[1]))
+
+
+def test_another_number_of_classes_starts_their_vectors_anew(tmp_path):
+    _, path = written(tmp_path, 4, 1, 16)
+    model = model_for(spec(16, classes=3))
+    before = model.generator.mapping.embedding.weight.clone()
+    outcome = adopted(path, model)
+    assert outcome.anew == ("discriminator.embedding", "generator.mapping.embedding")
+    assert torch.equal(model.generator.mapping.embedding.weight, before)
+
+
+@torch.no_grad()
+def test_colour_becomes_gray_and_gray_colour(tmp_path):
+    nets, path = written(tmp_path, 2, 3, 16)
+    model = model_for(spec(16, classes=2))
+    assert adopted(path, model).anew == ()
+    ours, theirs = inputs(model, 2)
+    luma = torch.tensor(LUMA, dtype=torch.float64)
+    close(model.ema(*ours), torch.einsum("c,nchw->nhw", luma, nets["G_ema"](*theirs))[:, None])
+    gray = photographs(1, 16)
+    close(model.discriminator(gray, ours[1]), nets["D"](gray.expand(-1, 3, -1, -1), theirs[1]))
+
+    nets, path = written(tmp_path, 2, 1, 16)
+    model = model_for(spec(16, channels=3, classes=2))
+    assert adopted(path, model).anew == ()
+    close(model.ema(*ours), nets["G_ema"](*theirs).expand(-1, 3, -1, -1))
+    colour = photographs(3, 16)
+    gray = torch.einsum("c,nchw->nhw", luma, colour.double())[:, None]
+    close(model.discriminator(colour, ours[1]), nets["D"](gray, theirs[1]))
+
+
+@torch.no_grad()
+def test_larger_and_smaller_images(tmp_path):
+    """Up: the image of before, enlarged, is in the new one's sum, whose last block is new. Down: the image that the
+    coarser blocks have made. Blocks of a discriminator stay with their resolution."""
+    nets, path = written(tmp_path, 2, 1, 32)
+    smaller = model_for(spec(16, classes=2))
+    assert adopted(path, smaller).anew == ("discriminator.image",)
+    ours, theirs = inputs(smaller, 2)
+    theirs[2].extend([torch.zeros(N, 1, 32, 32)] * 2)  # noise of the block that is gone
+    synthesis = nets["G_ema"].synthesis
+    synthesis.sides.remove(32)
+    close(smaller.ema(*ours), nets["G_ema"](*theirs))
+    assert torch.equal(smaller.discriminator.blocks[0].down.weight, nets["D"].b16.conv1.weight)
+
+    larger = model_for(spec(64, classes=2))
+    fresh = larger.generator.synthesis.blocks[3].up.conv.conv.weight.clone()
+    outcome = adopted(path, larger)
+    assert outcome.anew == ("discriminator.blocks.0", "discriminator.image", "generator.synthesis.blocks.3")
+    assert torch.equal(larger.generator.synthesis.blocks[3].up.conv.conv.weight, fresh)
+    assert torch.equal(larger.discriminator.blocks[1].down.weight, nets["D"].b32.conv1.weight)
+    assert torch.equal(larger.ema.synthesis.blocks[2].same.bias, nets["G_ema"].synthesis.b32.conv1.bias)
+
+
+def test_settings_that_keep_something_out_are_named(tmp_path):
+    """A mapping network of another depth is no beginning of one: nothing of it is taken."""
+    _, path = written(tmp_path, 2, 1, 16, layers=4)
+    outcome = adopted(path, model_for(spec(16, classes=2), channel_max=8, mapping_layers=2))
+    assert "channel_max: 16, here 8" in outcome.settings
+    assert "mapping_layers: 4, here 2" in outcome.settings
+    assert {"generator.mapping.layers", "generator.mapping.w_average"} <= set(outcome.anew)
+    with pytest.raises(UserError, match=r"nothing of it fits this model .*w_dim: 8, here 6"):
+        adopt(model_for(spec(16), w_dim=6), Source(spec(16), {}, open_snapshot(path).settings()))
+
+
+def test_a_file_without_discriminator_gives_its_generator(tmp_path):
+    nets = nvidia.networks(0, 1, 16)
+    path = nvidia.write(tmp_path / "s.pkl", {"G": None, "D": None, "G_ema": nets["G_ema"]})
+    model = model_for(spec(16, classes=1))
+    assert adopted(path, model).anew == ("discriminator", "generator.mapping.embedding")
+    assert torch.equal(model.generator.synthesis.constant, nets["G_ema"].synthesis.b4.const)
+
+
+def test_other_architectures_are_named(tmp_path):
+    nets = nvidia.networks(0, 1, 16)
+    del nets["G_ema"].synthesis.b8.torgb
+    with pytest.raises(UserError, match="none with skip connections, see its block of 8 pixels"):
+        open_snapshot(nvidia.write(tmp_path / "orig.pkl", nets))
+    nets = nvidia.networks(0, 1, 16)
+    del nets["D"].b8.skip
+    with pytest.raises(UserError, match="discriminator is not residual"):
+        open_snapshot(nvidia.write(tmp_path / "plain.pkl", nets))
+    del nets["G_ema"].synthesis.b4.const
+    with pytest.raises(UserError, match=r"`Generator` is no generator of StyleGAN2, `synthesis\.b4\.const` is missing"):
+        open_snapshot(nvidia.write(tmp_path / "stylegan3.pkl", nets))
+    with pytest.raises(UserError, match="no network `G_ema`"):
+        open_snapshot(nvidia.write(tmp_path / "other.pkl", {}))

@@ -1,0 +1,184 @@
+"""Image sets in the layouts of other tools, read back by those that are here."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline.data.annotations import yolo
+from pipeline.data.image_set import ImageSet
+from pipeline.sampling.datasets import write_dataset
+from pipeline.sampling.draw import generate
+from pipeline.settings import Generate, UserError
+from pipeline.training.loop import train
+from pyrite.__main__ import main
+from tests.learning import plates
+from tests.models.tiny import tiny_settings
+from tests.tiny_family import Events
+from tests.tiny_family import image_set as two_classes
+
+SPLITS = ("train", "val", "test")
+
+
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """A real set with boxes, those of its first image unknown, and the synthetic set of a model that draws boxes."""
+    root = tmp_path_factory.mktemp("steel")
+    real = plates.image_set(root / "real", 30, unknown=1, split=SPLITS)
+    folder = root / "painter" / "seed-0"
+    settings = tiny_settings("ddpm", boxes=True, sampling_steps=2, total_images=8, snapshots=1)
+    train(settings, real, folder, root / "state", 0, Events(), threads=1)
+    generate(Generate(images_per_class=4), folder, real, folder / "synthetic", Events(), threads=1)
+    return [real, folder / "synthetic"]
+
+
+def stored(sets, table, file):
+    """The image of a file, and its boxes with their classes, as the sets hold them."""
+    row = table[table["file"] == file].iloc[0]
+    images = ImageSet.open(sets[pd.notna(row["seed"])])
+    place = int(file.rsplit("_", 1)[1].split(".")[0])
+    own = images.boxes[images.boxes["id"] == images.metadata["id"][place]]
+    return images.images[place][..., 0], own
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
+def synthetic(path):
+    with Image.open(path) as picture:
+        said = picture.getxmp()
+    return said["xmpmeta"]["RDF"]["Description"]["DigitalSourceType"].rpartition("/")[2] if said else None
+
+
+def test_coco_by_pycocotools(sets, tmp_path, capsys):
+    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
+    table = write_dataset(sets, tmp_path / "out", "coco")
+    assert len(table) == 29 + 12  # without the image whose boxes are not known
+    seen = 0
+    for split in SPLITS:
+        read = coco.COCO(str(tmp_path / "out" / "annotations" / f"instances_{split}.json"))
+        assert [c["name"] for c in read.loadCats(read.getCatIds())] == plates.KINDS
+        assert len(read.getImgIds()) == (table["split"] == split).sum()
+        for image in read.loadImgs(read.getImgIds()):
+            file = f"{split}/{image['file_name']}"
+            array, boxes = stored(sets, table, file)
+            assert np.array_equal(pixels(tmp_path / "out" / file), array)
+            found = read.loadAnns(read.getAnnIds([image["id"]]))
+            ends = boxes[["x0", "y0", "x1", "y1"]].to_numpy()
+            expected = np.concatenate([ends[:, :2], ends[:, 2:] - ends[:, :2]], 1)
+            np.testing.assert_allclose([a["bbox"] for a in found] or np.zeros((0, 4)), expected, atol=1e-6)
+            names = [read.loadCats(a["category_id"])[0]["name"] for a in found]
+            assert names == boxes["label"].tolist()
+            assert all(a["area"] == pytest.approx(a["bbox"][2] * a["bbox"][3]) for a in found)
+            seen += len(found)
+    assert seen > 20
+    capsys.readouterr()
+
+
+def test_yolo_by_our_reader_of_it(sets, tmp_path):
+    table = write_dataset(sets, tmp_path / "out", "yolo")
+    body = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
+    assert body == {
+        "train": "images/train",
+        "val": "images/val",
+        "test": "images/test",
+        "names": {0: "solid", 1: "striped"},
+    }
+    for file in table["file"]:
+        label = (tmp_path / "out" / file.replace("images/", "labels/", 1)).with_suffix(".txt")
+        (record,) = yolo.read(str(label), label.name, list(body["names"].values())).records
+        array, boxes = stored(sets, table, file)
+        assert np.array_equal(pixels(tmp_path / "out" / file), array)
+        assert record.faults == []
+        assert [region.label for region in record.regions] == boxes["label"].tolist()
+        found = [[region.x0, region.y0, region.x1, region.y1] for region in record.regions]
+        np.testing.assert_allclose(np.reshape(found, (-1, 4)) * 16, boxes[["x0", "y0", "x1", "y1"]], atol=1e-6)
+    assert len(list((tmp_path / "out" / "labels").rglob("*.txt"))) == len(table)
+
+
+def test_without_images_to_choose_by_yolo_gets_those_of_the_training(sets, tmp_path):
+    write_dataset(sets[1:], tmp_path / "out", "yolo")
+    body = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
+    assert (body["train"], body["val"]) == ("images/train", "images/train")
+
+
+def test_image_folder_a_split_and_a_class(sets, tmp_path):
+    table = write_dataset(sets, tmp_path / "out", "imagefolder", "tiff")
+    assert len(table) == 42
+    for row in table.itertuples():
+        split, name, file = row.file.split("/")
+        assert (split, name) == (row.split, row.label)
+        assert file.startswith("painter_synthetic_" if pd.notna(row.seed) else "real_")
+        assert np.array_equal(pixels(tmp_path / "out" / row.file), stored(sets, table, row.file)[0])
+    kept = pd.read_csv(tmp_path / "out" / "metadata.csv", dtype={"seed": "Int64"})
+    pd.testing.assert_frame_equal(kept, table, check_dtype=False)
+
+
+def test_hugging_faces_image_folder(sets, tmp_path):
+    table = write_dataset(sets, tmp_path / "out", "huggingface")
+    for split in SPLITS:
+        rows = pd.read_csv(tmp_path / "out" / split / "metadata.csv", dtype={"seed": "Int64"})
+        files = {path.name for path in (tmp_path / "out" / split).iterdir()} - {"metadata.csv"}
+        assert set(rows["file_name"]) == files
+        assert set(rows["digital_source_type"]) == (
+            {"digitalCapture", "trainedAlgorithmicMedia"} if split == "train" else {"digitalCapture"}
+        )
+        for row in rows.itertuples():
+            objects = json.loads(row.objects)
+            _, boxes = stored(sets, table, f"{split}/{row.file_name}")
+            assert objects["category"] == boxes["label"].tolist()
+            found = np.reshape(objects["bbox"], (-1, 4))
+            np.testing.assert_allclose(found[:, :2] + found[:, 2:], boxes[["x1", "y1"]])
+
+
+@pytest.mark.parametrize("kind", ["yolo", "coco", "imagefolder", "huggingface"])
+def test_synthetic_files_say_so_and_real_ones_do_not(sets, tmp_path, kind):
+    table = write_dataset(sets, tmp_path / "out", kind)
+    for row in table.itertuples():
+        expected = "trainedAlgorithmicMedia" if pd.notna(row.seed) else None
+        assert synthetic(tmp_path / "out" / row.file) == expected
+
+
+def test_blended_images_are_composites(sets, tmp_path):
+    blended = sets[1].parent / "blended"
+    blended.symlink_to(sets[1].name)
+    try:
+        with pytest.raises(UserError, match="names one set twice"):
+            write_dataset([sets[1], blended], tmp_path / "out", "coco")
+    finally:
+        blended.unlink()
+    (sets[1]).rename(blended)
+    try:
+        table = write_dataset([blended], tmp_path / "out", "coco")
+    finally:
+        blended.rename(sets[1])
+    assert set(table["digital_source_type"]) == {"compositeWithTrainedAlgorithmicMedia"}
+
+
+def test_what_cannot_be_written_is_named(sets, tmp_path):
+    plain = two_classes(tmp_path / "plain")
+    with pytest.raises(UserError, match="plain: without boxes, which `yolo` is made of"):
+        write_dataset([sets[0], plain], tmp_path / "out", "yolo")
+    with pytest.raises(UserError, match="`voc` is not one of yolo, coco, imagefolder, huggingface"):
+        write_dataset(sets, tmp_path / "out", "voc")
+    with pytest.raises(UserError, match="there is something in it"):
+        write_dataset(sets, plain, "coco")
+    assert not (tmp_path / "out").exists()
+    lost = sets[1].rename(tmp_path / "lost")
+    try:
+        with pytest.raises(UserError, match="its model is not beside it"):
+            write_dataset([lost], tmp_path / "out", "coco")
+    finally:
+        lost.rename(sets[1])
+
+
+def test_from_the_command_line(sets, tmp_path, capsys):
+    main(["export", "coco", str(tmp_path / "out"), *map(str, sets)])
+    assert capsys.readouterr().out == f"{tmp_path / 'out'}: 41 images as coco\n"
+    with pytest.raises(SystemExit, match=r"ERROR: .*there is something in it"):
+        main(["export", "coco", str(tmp_path / "out"), *map(str, sets)])

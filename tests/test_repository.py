@@ -1,0 +1,51 @@
+"""Files that other programs read of the repository: they agree with what they speak of."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_citation_is_of_this_version():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)  # what version 1.2.0 asks for
+    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+
+
+def test_the_workflow_catalogue_finds_what_it_looks_for():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    assert usage["software-stack-deployment"]["conda"] is True
+    assert "conda:" in (ROOT / "workflow/rules/train.smk").read_text(encoding="utf-8")
+    assert usage["report"] is True
+    assert re.search(r"^report: ", (ROOT / "Snakefile").read_text(encoding="utf-8"), re.M)
+
+
+def test_the_page_of_configurations_names_each():
+    page = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\[`([\w.-]+)`\]\(\1\)", page))
+    assert named == {path.name for path in (ROOT / "config").iterdir()} - {"README.md"}
+
+
+def test_links_of_the_pages_lead_somewhere():
+    """Relative ones, of all Markdown pages, to files and to headings."""
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "config" / "README.md"]
+    lost = []
+    for page in pages:
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+            file, _, heading = target.partition("#")
+            there = (page.parent / file).resolve() if file else page
+            if "://" in target:
+                continue
+            if not there.exists() or (heading and heading not in headings(there)):
+                lost.append(f"{page.relative_to(ROOT)}: {target}")
+    assert lost == []
+
+
+def headings(page):
+    """As forges make anchors of them."""
+    found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", text).lower()).replace(" ", "-") for text in found}
