@@ -13,7 +13,7 @@ METHOD = {
     "annotate": 3,
     "cut_patches": 2,
     "collect": 1,
-    "train": 3,
+    "train": 4,
     "generate": 1,
     "blend": 1,
     "gallery": 1,

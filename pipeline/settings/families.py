@@ -69,6 +69,9 @@ class WarpSettings(Untrained):
 class Training(GeneratorSettings):
     """What every family has that is trained."""
 
+    from_budget: ClassVar[tuple[str, ...]] = ()
+    """Settings that, where they are null, come from `total_images`."""
+
     total_images: Count = 200_000
     """Real images shown in all; the one budget."""
     batch: Several = 32
@@ -99,6 +102,11 @@ class Training(GeneratorSettings):
     """Train on these classes only; null is all."""
     family: str
     """Name of the family."""
+
+    @property
+    def depends_on_budget(self) -> bool:
+        """Whether an update depends on `total_images`, so that a longer training does not begin as a shorter one."""
+        return self.lr_schedule != "none" or any(getattr(self, name) is None for name in self.from_budget)
 
 
 class DCGANSettings(Training):
@@ -184,11 +192,16 @@ class Texture(Strict):
     """Folder of downloaded weights; can be filled by hand."""
 
 
+ADA_MOST = 500_000  # images, those of Karras et al. 2020b
+ADA_SHARE = 0.1
+
+
 class StyleGAN2ADASettings(Training):
     """StyleGAN2 with adaptive discriminator augmentation (Karras et al. 2020a, 2020b)."""
 
     has_styles: ClassVar[bool] = True
     draws_strips: ClassVar[bool] = True
+    from_budget: ClassVar[tuple[str, ...]] = ("ada_images",)
     family: Literal["stylegan2_ada"]
     z_dim: Count = 512
     """Length of the latent vector."""
@@ -225,12 +238,18 @@ class StyleGAN2ADASettings(Training):
     """Probability that an image mixes two latents."""
     ada_target: Fraction = 0.6
     """Target of the overfitting heuristic r_t; 0 switches the augmentation off."""
-    ada_images: Positive = 100_000
-    """Images over which the augmentation probability may go from 0 to 1."""
+    ada_images: Positive | None = None
+    """Images over which the augmentation probability may go from 0 to 1; null is a tenth of total_images, at most the
+    paper's 500 000."""
     texture: Texture | None = None
     """Texture losses of the generator; null leaves them out."""
     checkpoint_activations: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
+
+    @property
+    def augmentation_images(self) -> float:
+        """`ada_images`, or what it is by default."""
+        return self.ada_images or min(ADA_MOST, ADA_SHARE * self.total_images)
 
 
 class ProjectedGANSettings(Training):

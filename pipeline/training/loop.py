@@ -395,8 +395,7 @@ def _schedule(steps: int, count: int) -> set[int]:
 
 def _identity(settings: Training, data: ImageSet, spec, seed: int) -> dict[str, Any]:
     """What must agree for a checkpoint to be continued."""
-    # A rate that falls to zero at the end of the budget depends on the budget.
-    free = BUDGET - {"total_images"} if settings.lr_schedule != "none" else BUDGET
+    free = BUDGET - {"total_images"} if settings.depends_on_budget else BUDGET
     digest = hashlib.sha256()
     for array in training_rows(data, spec):
         digest.update(array.tobytes())
