@@ -95,7 +95,8 @@ class Training(GeneratorSettings):
     snapshots: Count = 20
     """Sample grids drawn over the whole training; at each, held-out images are looked at."""
     keep: Literal["best", "last"] = "best"
-    """Which weights become the model: those of the snapshot with the lowest held-out KID, or the last."""
+    """Which weights become the model: those of the latest snapshot whose held-out KID is within one standard error of
+    the lowest, or the last."""
     patience: Count | None = None
     """Stop after this many snapshots without a better held-out loss (of a family that has one) or KID; null never."""
     classes: Classes | None = None

@@ -225,10 +225,8 @@ class Run:
             self.snapshots.film(self.out / "progress.gif")
         except OSError as error:
             raise UserError(f"{self.out}: cannot be written ({error.strerror})") from error
-        best = self.watch.best if self.settings.keep == "best" else {}
-        model_files.save(
-            self.model, self.out, self.seed, self.data.meta, self.elapsed, self.watch.weights, best.get(KID)
-        )
+        kept = self.watch.kept if self.settings.keep == "best" else None
+        model_files.save(self.model, self.out, self.seed, self.data.meta, self.elapsed, self.watch.weights, kept)
         self.checkpoints.finish()
         final = {"train/seconds": self.elapsed, "train/images": self.images}
         for name, (value, images) in self.watch.best.items():

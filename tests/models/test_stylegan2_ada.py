@@ -152,7 +152,9 @@ def test_default_r1_weight_follows_the_heuristic():
     assert model.r1_gamma == pytest.approx(2e-4 * 64 * 64 / 32)
 
 
-@pytest.mark.parametrize(("given", "budget", "images"), [(None, 5000, 500), (None, 25_000_000, 500_000), (64, 5000, 64)])
+@pytest.mark.parametrize(
+    ("given", "budget", "images"), [(None, 5000, 500), (None, 25_000_000, 500_000), (64, 5000, 64)]
+)
 def test_the_augmentation_rises_within_a_tenth_of_the_budget_unless_it_is_said_how_fast(given, budget, images):
     model = tiny(ada_images=given, total_images=budget)
     assert model.augmentation.images == images
