@@ -96,8 +96,8 @@ def kid(x: ArrayLike, y: ArrayLike) -> float:
 
 
 def kid_pulls(x: ArrayLike, y: ArrayLike) -> Array:
-    """How far each image pulls `kid` from its mean: to first order (the Hájek projection of a U-statistic, van der Vaart
-    1998, chapter 12) the estimate less its mean is the sum of these.
+    """How far each image pulls `kid` from its mean: to first order (the Hájek projection of a U-statistic, van der
+    Vaart 1998, chapter 12) the estimate less its mean is the sum of these.
 
     So their norm is its standard error; and that of the difference of two distances of sets that have images in common,
     or pairs that belong together in the same places, is the norm of the difference of their pulls.
