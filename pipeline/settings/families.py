@@ -279,7 +279,10 @@ class ProjectedGANSettings(Training):
     noise_strength: Annotated[float, Field(ge=0)] = 0.3
     """Weight of the noise at each resolution before training."""
     learning_rate: Positive = 2e-3
-    """Adam step of generator and discriminators."""
+    """Adam step of the generator."""
+    discriminator_lr: Positive | None = None
+    """Adam step of the discriminators; null is learning_rate. A third of it where they win from the beginning
+    (`saturation`), as on flat drawn grains."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """First Adam moment; the second is 0.99."""
     layout_weight: Annotated[float, Field(ge=0)] = 2.5

@@ -97,6 +97,27 @@ def test_the_discriminators_see_the_fakes_that_the_generator_was_corrected_for()
     assert not any(x.requires_grad for x in given[2])
 
 
+def test_an_update_draws_around_the_coarse_pictures_of_its_own_images(monkeypatch):
+    model, seen = make(), []
+    render = type(model.generator).render
+
+    def noted(self, labels, noise, pictures):
+        seen.append(pictures)
+        return render(self, labels, noise, pictures)
+
+    monkeypatch.setattr(type(model.generator), "render", noted)
+    levels = torch.tensor([-0.6, -0.2, 0.2, 0.6])
+    images = levels[:, None, None, None].expand(4, 1, 32, 32)
+    model.update(Batch(images, torch.arange(4) % 3, 0))
+    assert [round(float(picture.mean()), 1) for picture in seen[0]] == pytest.approx(levels.tolist(), abs=0.11)
+
+
+def test_discriminators_may_have_a_rate_of_their_own():
+    alike, slower = make(learning_rate=1e-3), make(learning_rate=1e-3, discriminator_lr=1e-4)
+    rates = [{name: of.param_groups[0]["lr"] for name, of in m.optimizers.items()} for m in (alike, slower)]
+    assert rates == [{"G": 1e-3, "D": 1e-3}, {"G": 1e-3, "D": 1e-4}]
+
+
 def test_images_follow_the_coarse_pictures_of_the_class():
     of = ImageSpec(32, 32, 1, ("dark", "bright"))
     model = make(of)
