@@ -25,7 +25,7 @@ from pipeline.models.projected_generator import Generator
 from pipeline.settings import ImageSpec, ProjectedGANSettings
 
 SHIFT = 1 / 8  # of a side: the farthest that the augmentation moves an image
-TONE = 0.3  # the most that it adds to the brightness (black to white is 2), and changes the contrast by
+TONE = 0.1  # the most that it adds to the brightness (black to white is 2), and changes the contrast by
 
 
 class ProjectedGAN(GenerativeModel):
@@ -48,7 +48,7 @@ class ProjectedGAN(GenerativeModel):
         self.discriminator = Discriminator(settings.discriminator_channels, len(spec.classes), sides)
         self.ema = ema.averaged_copy(self.generator)
         self.latent_length = self.generator.length
-        rates = settings.learning_rate, settings.discriminator_lr or settings.learning_rate
+        rates = settings.learning_rate, settings.discriminator_lr
         betas = (settings.beta1, 0.99)
         self.optimizers = {
             name: torch.optim.Adam(network.parameters(), rate, betas, fused=True)

@@ -277,15 +277,15 @@ class ProjectedGANSettings(Training):
     discriminator_channels: Count = 64
     """Channels of each discriminator."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.3
-    """Weight of the noise at each resolution before training."""
+    """Weight of the noise at each resolution before training; 0.05 for flat regions, where any noise is seen."""
     learning_rate: Positive = 2e-3
     """Adam step of the generator."""
-    discriminator_lr: Positive | None = None
-    """Adam step of the discriminators; null is learning_rate. A third of it where they win from the beginning
-    (`saturation`), as on flat drawn grains."""
+    discriminator_lr: Positive = 4e-3
+    """Adam step of the discriminators. A tenth of it where they win from the beginning (`saturation`), as on flat drawn
+    grains."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """First Adam moment; the second is 0.99."""
-    layout_weight: Annotated[float, Field(ge=0)] = 2.5
+    layout_weight: Annotated[float, Field(ge=0)] = 5.0
     """Weight of the squared difference between an image's coarse grey values and those it was asked for."""
 
 

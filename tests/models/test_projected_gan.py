@@ -78,7 +78,7 @@ def test_augmentation_is_bounded_and_of_each_image_by_itself():
     slopes = seen[:, 0, 16].diff(dim=1)[:, 8:-8].median(1).values / (1 / 31)
     assert (slopes >= 1 - TONE - 1e-4).all()
     assert (slopes <= 1 + TONE + 1e-4).all()
-    assert slopes.std() > 0.1
+    assert slopes.std() > TONE / 3
     assert SHIFT * 32 == 4
     half = augmented(ramp[:8], Draws(3, 64, slice(8, 16), torch.device("cpu")))
     torch.testing.assert_close(half, seen[8:16])
@@ -112,10 +112,9 @@ def test_an_update_draws_around_the_coarse_pictures_of_its_own_images(monkeypatc
     assert [round(float(picture.mean()), 1) for picture in seen[0]] == pytest.approx(levels.tolist(), abs=0.11)
 
 
-def test_discriminators_may_have_a_rate_of_their_own():
-    alike, slower = make(learning_rate=1e-3), make(learning_rate=1e-3, discriminator_lr=1e-4)
-    rates = [{name: of.param_groups[0]["lr"] for name, of in m.optimizers.items()} for m in (alike, slower)]
-    assert rates == [{"G": 1e-3, "D": 1e-3}, {"G": 1e-3, "D": 1e-4}]
+def test_generator_and_discriminators_have_rates_of_their_own():
+    model = make(learning_rate=1e-3, discriminator_lr=1e-4)
+    assert {name: of.param_groups[0]["lr"] for name, of in model.optimizers.items()} == {"G": 1e-3, "D": 1e-4}
 
 
 def test_images_follow_the_coarse_pictures_of_the_class():
