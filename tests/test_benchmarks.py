@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import batch_statistics, coverage, panel, peers, power, stylegan_speed
+from benchmarks import batch_statistics, coverage, keep_rule, panel, peers, power, stylegan_speed
 from pipeline.models import ema
 
 
@@ -158,6 +158,13 @@ def test_every_row_of_the_batch_statistics_is_measured(monkeypatch, capsys):
     rows = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
     assert [row[1].strip() for row in rows] == ["real", *["dcgan"] * 3, *["cgan"] * 3]
     assert all(np.isfinite([float(row[3]), float(row[4])]).all() for row in rows)
+
+
+def test_each_rule_chooses_its_snapshot():
+    """The lowest KID, what the training kept at its end, the last."""
+    seen = [(100, 0.5, 9.0, 100), (200, 0.1, 8.0, 200), (300, 0.2, 7.0, 300), (400, 0.9, 6.0, 300)]
+    chosen = keep_rule.choices([keep_rule.Moment(*moment) for moment in seen])
+    assert {rule: moment.images for rule, moment in chosen.items()} == {"lowest KID": 200, "kept": 300, "last": 400}
 
 
 def test_coverage_and_gaps_are_counted_by_hand():

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 Better = Literal["lower", "higher", "equal"]
-Group = Literal["distance", "texture", "microstructure", "diversity", "copies"]
+Group = Literal["distance", "texture", "microstructure", "diversity", "classes", "copies"]
 Role = Literal["missing", "unreal", "likeness", "unlikeness", "smoothness", "ratio"]
 
 FEATURES = {
@@ -28,6 +28,7 @@ GROUPS: Mapping[Group, str] = {
     "texture": "Texture and spectrum",
     "microstructure": "Microstructure: bright and dark phase",
     "diversity": "Variety",
+    "classes": "Classes",
     "copies": "Learnt by heart?",
 }
 DIRECTIONS: Mapping[Better, str] = {
@@ -162,28 +163,28 @@ ROWS = (
     ),
     _of_sets(
         name="kid", title="Kernel distance", short="kernel distance", titles={"inception": "KID"},
-        question="distance", group="distance", better="lower", by_class=3, about_zero=True,
+        question="distance", group="distance", better="lower", by_class=4, about_zero=True,
         headline={"inception": 3, "random": 3}, answers={"random": 3},
         reading="The same question with no bias from few images: about 0 for real images, also a little below.",
     ),
     _of_sets(
         name="precision", title="Precision", short="precision", question="realism", group="diversity",
-        better="higher", by_class=4, role="unreal",
+        better="higher", by_class=5, role="unreal",
         reading="Share of the images that lie among real ones.",
     ),
     _of_sets(
         name="recall", title="Recall", short="recall", question="variety", group="diversity", better="higher",
-        by_class=1, role="missing",
+        by_class=2, role="missing",
         reading="Share of the real images that lie among these: the variety reached.",
     ),
     _of_sets(
         name="density", title="Density", short="density", question="realism", group="diversity", better="higher",
-        interval_images=40, by_class=5, role="unreal",
+        interval_images=40, by_class=6, role="unreal",
         reading="How crowded with real images their surroundings are; about 1 for real ones.",
     ),
     _of_sets(
         name="coverage", title="Coverage", short="coverage", question="variety", group="diversity", better="higher",
-        interval_images=40, by_class=2, role="missing", headline={"random": 6},
+        interval_images=40, by_class=3, role="missing", headline={"random": 6},
         reading="Share of the real images with one of these close by.",
     ),
     # ------------------------------------------------------------ texture and spectrum
@@ -263,6 +264,13 @@ ROWS = (
         extractors=("lpips",), requires="its weights, and images that its network can reduce", role="unlikeness",
         reading="How different random pairs of one class look to people. Below the floor: it repeats itself; 0 is one "
         "image.",
+    ),
+    # ------------------------------------------------------------ classes
+    Metric(
+        name="class_agreement", title="Class agreement", short="class agreement", question="classes", group="classes",
+        better="higher", extractors=("imagenet",), images=4, requires="ImageNet features and two classes", by_class=1,
+        reading="Share of the images that are taken for their class by a classifier that learned the real training "
+        "images.",
     ),
     # ------------------------------------------------------------ copies
     _of_copies(

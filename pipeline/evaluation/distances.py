@@ -51,7 +51,8 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
     if len(classes) < 2:
         return
     x, y = scaled(candidate, context.reference, extractor)
-    metrics = [m.name for m in catalog.METRICS.values() if m.by_class and extractor in m.extractors]
+    named = catalog.names("distance", "diversity", extractor=extractor)
+    metrics = [name for name in named if catalog.METRICS[name].by_class]
     for label in sorted(classes):
         sets = [s.labels == label for s in (candidate, context.reference, context.heldout) if s is not None]
         n = min(int(mask.sum()) for mask in sets)

@@ -12,6 +12,7 @@ from pipeline.base.files import write_json
 from pipeline.base.job import say
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import catalog, class_features, distances, lpips, noise_baselines, phases, structure
+from pipeline.evaluation.class_agreement import class_agreement
 from pipeline.evaluation.context import ALL, WHOLES, Context
 from pipeline.evaluation.copies import NearestTraining, closest, copies, nearest_of_some, nearest_training
 from pipeline.evaluation.diversity import diversity
@@ -156,6 +157,7 @@ def measure(
         structure.microstructure(candidate, context, n, draws),
         copies(candidate, context, found, heldout),
         diversity(candidate, context),
+        class_agreement(candidate, context, n, draws),
         *(distances.by_class(candidate, context, extractor) for extractor in spaces),
     ]
     rows, notes = [], []

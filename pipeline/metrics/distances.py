@@ -95,6 +95,30 @@ def kid(x: ArrayLike, y: ArrayLike) -> float:
     return _mean_off_diagonal(_cubic(x, x)) + _mean_off_diagonal(_cubic(y, y)) - 2 * float(_cubic(x, y).mean())
 
 
+def kid_pulls(x: ArrayLike, y: ArrayLike) -> Array:
+    """How far each image pulls `kid` from its mean: to first order (the Hájek projection of a U-statistic, van der
+    Vaart 1998, chapter 12) the estimate less its mean is the sum of these.
+
+    So their norm is its standard error; and that of the difference of two distances of sets that have images in common,
+    or pairs that belong together in the same places, is the norm of the difference of their pulls.
+
+    Args:
+        x: (n, d), n >= 2.
+        y: (m, d), m >= 2.
+
+    Returns:
+        (n + m,) of the rows of x, then of y.
+    """
+    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
+    between = _cubic(x, y)
+    pulls = []
+    for own, other in ((_cubic(x, x), between), (_cubic(y, y), between.T)):
+        n = len(own)
+        height = (own.sum(axis=1) - np.diag(own)) / (n - 1) - other.mean(axis=1)
+        pulls.append(2 * (height - height.mean()) / np.sqrt(n * (n - 1)))
+    return np.concatenate(pulls)
+
+
 def kid_of_groups(
     x: ArrayLike, y: ArrayLike, labels: tuple[NDArray, NDArray], groups: tuple[NDArray, NDArray]
 ) -> tuple[float, float]:

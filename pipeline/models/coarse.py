@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pipeline.models.ada import blit
 from pipeline.models.flips import MOST_FLIPS, flipped
 
 NUMBERS = 3 + MOST_FLIPS  # standard normal numbers that a coarse picture is chosen and moved by
 WAVES = 4  # pixels of the smooth noise that is added, on the shorter side
-SHIFT = 1 / 8  # of a side: the farthest that a picture is moved along either axis
+SHIFT = 1 / 8  # of a side: the farthest that a picture is moved along either axis, by whole places
 NOISE = 0.05  # its deviation, where black to white is 2
 
 
@@ -61,25 +62,31 @@ class CoarseBook(nn.Module):
 
     def ask(self, labels: Tensor, numbers: Tensor) -> Tensor:
         """Coarse pictures (N, C, h, w) in [-1, 1]: those of training images of the classes, under an element of the
-        symmetry's group, shifted by up to SHIFT of a side either way, with a little smooth noise.
+        symmetry's group, shifted by up to SHIFT of a side either way, with a little smooth noise. Shifts are of whole
+        places: between them a picture would be blurred, which no image's is.
 
         Args:
             labels: (N,) int64.
             numbers: (N, self.numbers) standard normal.
         """
-        chosen, waves = numbers.split([NUMBERS, numbers.shape[1] - NUMBERS], 1)
-        chances = torch.special.ndtr(chosen.float())
+        chances = torch.special.ndtr(numbers[:, :NUMBERS].float())
         places = torch.minimum((chances[:, 0] * self.count[labels]).long(), (self.count[labels] - 1).clamp(min=0))
         flips = chances[:, 1 : 1 + MOST_FLIPS, None, None, None].unbind(1)
         pictures = flipped(self.pictures[self.first[labels] + places], self.symmetry, flips).to(numbers)
-        shifts = (2 * chances[:, -2:] - 1).to(numbers)
-        smooth = F.interpolate(waves.unflatten(1, self.waves), self.shape[1:], mode="bilinear", align_corners=False)
-        return (_shifted(pictures, shifts) + NOISE * smooth).clamp(-1, 1)
+        most = numbers.new_tensor([round(SHIFT * side) for side in self.shape[:0:-1]])
+        shifts = ((2 * most + 1) * chances[:, -2:]).floor().minimum(2 * most) - most
+        still = torch.zeros_like(labels)
+        return self._varied(blit(pictures, still, still, shifts.long()), numbers)
 
+    def of(self, images: Tensor, numbers: Tensor) -> Tensor:
+        """Coarse pictures (N, C, h, w) in [-1, 1] of these images (N, C, H, W), with a little smooth noise.
 
-def _shifted(pictures: Tensor, shifts: Tensor) -> Tensor:
-    """Pictures (N, C, h, w) moved by SHIFT times `shifts` (N, 2) in [-1, 1] of their sides; mirrored beyond them."""
-    moves = torch.eye(2, 3).to(shifts).repeat(len(shifts), 1, 1)
-    moves[:, :, 2] = 2 * SHIFT * shifts  # the grid's sides are from -1 to 1
-    grid = F.affine_grid(moves, list(pictures.shape), align_corners=False)
-    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+        Args:
+            numbers: (N, self.numbers) standard normal.
+        """
+        return self._varied(F.adaptive_avg_pool2d(images, self.shape[1:]), numbers)
+
+    def _varied(self, pictures: Tensor, numbers: Tensor) -> Tensor:
+        waves = numbers[:, NUMBERS:].unflatten(1, self.waves)
+        smooth = F.interpolate(waves, self.shape[1:], mode="bilinear", align_corners=False)
+        return (pictures + NOISE * smooth).clamp(-1, 1)

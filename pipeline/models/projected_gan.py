@@ -25,14 +25,15 @@ from pipeline.models.projected_generator import Generator
 from pipeline.settings import ImageSpec, ProjectedGANSettings
 
 SHIFT = 1 / 8  # of a side: the farthest that the augmentation moves an image
-TONE = 0.3  # the most that it adds to the brightness (black to white is 2), and changes the contrast by
+TONE = 0.1  # the most that it adds to the brightness (black to white is 2), and changes the contrast by
 
 
 class ProjectedGAN(GenerativeModel):
     """The family `projected_gan`.
 
     An update is a step of the generator, then one of the discriminators, which judge the features of the same images:
-    one pass of the fakes through generator and frozen network serves both.
+    one pass of the fakes through generator and frozen network serves both. Fakes are drawn around the coarse pictures
+    of the batch's own real images, so that the two sides do not differ by which pictures they happen to have.
     """
 
     features = "imagenet"
@@ -47,10 +48,11 @@ class ProjectedGAN(GenerativeModel):
         self.discriminator = Discriminator(settings.discriminator_channels, len(spec.classes), sides)
         self.ema = ema.averaged_copy(self.generator)
         self.latent_length = self.generator.length
-        rate, betas = settings.learning_rate, (settings.beta1, 0.99)
+        rates = settings.learning_rate, settings.discriminator_lr
+        betas = (settings.beta1, 0.99)
         self.optimizers = {
-            "G": torch.optim.Adam(self.generator.parameters(), rate, betas, fused=True),
-            "D": torch.optim.Adam(self.discriminator.parameters(), rate, betas, fused=True),
+            name: torch.optim.Adam(network.parameters(), rate, betas, fused=True)
+            for name, network, rate in zip("GD", (self.generator, self.discriminator), rates, strict=True)
         }
 
     def keep_images(self, images: Iterator[Tensor], labels: Tensor) -> None:
@@ -80,7 +82,7 @@ class ProjectedGAN(GenerativeModel):
     def _generator_loss(self, drawn: deque[list[Tensor]], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         latents = part.draws.normal(self.latent_length)
         noise, numbers = latents.tensor_split([self.latent_length - self.generator.book.numbers], 1)
-        pictures = self.generator.book.ask(part.labels, numbers)
+        pictures = self.generator.book.of(moved(part.images, part.draws), numbers)
         with self.autocast():
             fake = self.generator.render(part.labels, noise, pictures)
             features = self.projector(augmented(fake, part.draws))
@@ -117,13 +119,17 @@ class ProjectedGAN(GenerativeModel):
         return torch.cat([slerp(start[:, :noise], end[:, :noise], t), chosen[:, noise:]], 1)
 
 
-def augmented(images: Tensor, draws: Draws) -> Tensor:
-    """Each image moved, brighter or darker, and with more or less contrast, differentiably (Zhao et al. 2020); what
-    moves in is mirrored."""
+def moved(images: Tensor, draws: Draws) -> Tensor:
+    """Each image shifted by up to SHIFT of its sides; what moves in is mirrored."""
     sides = images.shape[:1:-1]
     shift = torch.stack([draws.integers(-round(SHIFT * side), round(SHIFT * side) + 1) for side in sides], 1)
     still = torch.zeros_like(shift[:, 0])
+    return blit(images, still, still, shift)
+
+
+def augmented(images: Tensor, draws: Draws) -> Tensor:
+    """Each image moved, brighter or darker, and with more or less contrast, differentiably (Zhao et al. 2020)."""
+    found = moved(images, draws)
     brightness, contrast = (TONE * (2 * draws.uniform(1, 1, 1) - 1) for _ in range(2))
-    moved = blit(images, still, still, shift)
-    middle = moved.mean((1, 2, 3), keepdim=True)
-    return (moved - middle) * (1 + contrast) + middle + brightness
+    middle = found.mean((1, 2, 3), keepdim=True)
+    return (found - middle) * (1 + contrast) + middle + brightness

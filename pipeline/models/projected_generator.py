@@ -2,7 +2,9 @@
 
 Liu et al. 2021 (FastGAN: layout of the network, gated linear units, skip-layer excitation, noise), with a batch
 normalisation of its own for each class (de Vries et al. 2017). It begins with noise and a coarse picture, by
-convolutions: a dense beginning put one detail at one place of every image of a class.
+convolutions: a dense beginning put one detail at one place of every image of a class. Each resolution has a second,
+residual block, and sees the coarse picture anew: with single blocks that saw it up to 8 pixels alone, flat grains had
+no closed boundaries (`docs/families/projected_gan.md`).
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ from pipeline.models.layers import ConditionalBatchNorm, precision
 from pipeline.settings import ImageSpec, ProjectedGANSettings
 
 EXCITED = 3  # doublings between the features that excite and those that are excited (Liu et al. 2021, figure 3: 4)
+PICTURE = 0.3  # deviation of the weights of a coarse picture at each resolution, before training
+HALVED = 0.5**0.5  # keeps the variance of a sum of two
 INSIDE = 0.98  # a coarse picture's values are drawn this far towards black and white: tanh never reaches them
 
 
@@ -38,8 +42,9 @@ class Generator(nn.Module):
         self.book = CoarseBook(spec.channels, 2 * height, 2 * width, spec.symmetry, classes)
         self.noises = [(settings.z_dim, *sizes[0]), *((1, *size) for size in sizes[1:])]
         self.start = Block(settings.z_dim + spec.channels, widths[0], classes)
-        self.ups = nn.ModuleList(Block(a, b, classes, settings.noise_strength) for a, b in itertools.pairwise(widths))
-        self.coarse = nn.Conv2d(spec.channels, widths[1], 1, bias=False)
+        self.ups = nn.ModuleList(Block(a, b, classes) for a, b in itertools.pairwise(widths))
+        self.sides = nn.ModuleList(Side(spec.channels, 2 * b, settings.noise_strength) for b in widths[1:])
+        self.seconds = nn.ModuleList(Block(b, b, classes) for b in widths[1:])
         self.excite = nn.ModuleList(Excitation(a, b) for a, b in zip(widths, widths[EXCITED:], strict=False))
         self.image = nn.Conv2d(widths[-1], spec.channels, 3, padding=1)
         self.length = sum(map(math.prod, self.noises)) + self.book.numbers
@@ -56,10 +61,10 @@ class Generator(nn.Module):
         )
         x = self.start(torch.cat([first, F.avg_pool2d(pictures, 2)], 1), labels)
         found = [x]
-        for i, (up, noise) in enumerate(zip(self.ups, noises, strict=True)):
-            x = up(F.interpolate(x, scale_factor=2.0, mode="nearest"), labels, noise)
-            if i == 0:
-                x = x + self.coarse(pictures)
+        for i, (up, side, second, noise) in enumerate(zip(self.ups, self.sides, self.seconds, noises, strict=True)):
+            beside = side(noise, F.interpolate(pictures, noise.shape[2:], mode="bilinear", align_corners=False))
+            x = up(F.interpolate(x, scale_factor=2.0, mode="nearest"), labels, beside)
+            x = (x + second(x, labels)) * HALVED
             if i + 1 >= EXCITED:
                 x = x * self.excite[i + 1 - EXCITED](found[i + 1 - EXCITED])
             found.append(x)
@@ -69,23 +74,38 @@ class Generator(nn.Module):
 
 
 class Block(nn.Module):
-    """Convolution, class-conditional normalisation, noise, gated linear unit (Dauphin et al. 2017)."""
+    """Convolution, class-conditional normalisation, gated linear unit (Dauphin et al. 2017)."""
 
-    def __init__(self, inputs: int, outputs: int, classes: int, strength: float | None = None):
+    def __init__(self, inputs: int, outputs: int, classes: int):
         super().__init__()
         self.convolution = nn.Conv2d(inputs, 2 * outputs, 3, padding=1, bias=False)
         self.norm = ConditionalBatchNorm(2 * outputs, classes)
-        self.strength = None if strength is None else nn.Parameter(torch.full((2 * outputs, 1, 1), strength))
         nn.init.orthogonal_(self.convolution.weight)
 
-    def forward(self, x: Tensor, labels: Tensor, noise: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor, beside: Tensor | None = None) -> Tensor:
+        """Args:
+        beside: added before the gates; twice as many channels as come out.
+        """
         x = self.norm(self.convolution(x), labels)
-        if self.strength is not None:
-            assert noise is not None  # of a noisy block
-            x = x + self.strength * noise
+        if beside is not None:
+            x = x + beside
         # Not F.glu, whose gradient has another memory layout, in which that of the normalisation is slow.
         values, gates = x.chunk(2, 1)
         return values * gates.sigmoid()
+
+
+class Side(nn.Module):
+    """Noise (N, 1, h, w) and a coarse picture (N, C, h, w), enlarged, to what a block adds: (N, outputs, h, w)."""
+
+    def __init__(self, channels: int, outputs: int, strength: float):
+        super().__init__()
+        self.weights = nn.Conv2d(1 + channels, outputs, 1, bias=False)
+        nn.init.normal_(self.weights.weight, 0.0, PICTURE)
+        with torch.no_grad():
+            self.weights.weight[:, 0] = strength
+
+    def forward(self, noise: Tensor, pictures: Tensor) -> Tensor:
+        return self.weights(torch.cat([noise, pictures], 1))
 
 
 class Excitation(nn.Module):

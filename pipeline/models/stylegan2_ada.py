@@ -52,7 +52,7 @@ class StyleGAN2ADA(StyledModel, Wide):
         self.texture = None
         self.latent_length = settings.z_dim + self.generator.synthesis.noise_length
         self.augmentation = (
-            AdaptiveAugment(spec.height, spec.width, settings.ada_target, settings.ada_images)
+            AdaptiveAugment(spec.height, spec.width, settings.ada_target, settings.augmentation_images)
             if settings.ada_target
             else None
         )

@@ -77,6 +77,9 @@ class WarpSettings(Untrained):
 class Training(GeneratorSettings):
     """What every family has that is trained."""
 
+    from_budget: ClassVar[tuple[str, ...]] = ()
+    """Settings that, where they are null, come from `total_images`."""
+
     total_images: Count = 200_000
     """Real images shown in all; the one budget."""
     batch: Several = 32
@@ -100,7 +103,8 @@ class Training(GeneratorSettings):
     snapshots: Count = 20
     """Sample grids drawn over the whole training; at each, held-out images are looked at."""
     keep: Literal["best", "last"] = "best"
-    """Which weights become the model: those of the snapshot with the lowest held-out KID, or the last."""
+    """Which weights become the model: those of the latest snapshot whose held-out KID is within one standard error of
+    the lowest, or the last."""
     patience: Count | None = None
     """Stop after this many snapshots without a better held-out loss (of a family that has one) or KID; null never."""
     classes: Classes | None = None
@@ -112,6 +116,11 @@ class Training(GeneratorSettings):
     anew."""
     family: str
     """Name of the family."""
+
+    @property
+    def depends_on_budget(self) -> bool:
+        """Whether an update depends on `total_images`, so that a longer training does not begin as a shorter one."""
+        return self.lr_schedule != "none" or any(getattr(self, name) is None for name in self.from_budget)
 
 
 class DCGANSettings(Training):
@@ -197,11 +206,16 @@ class Texture(Strict):
     """Folder of downloaded weights; can be filled by hand."""
 
 
+ADA_MOST = 500_000  # images, those of Karras et al. 2020b
+ADA_SHARE = 0.1
+
+
 class StyleGAN2ADASettings(Training):
     """StyleGAN2 with adaptive discriminator augmentation (Karras et al. 2020a, 2020b)."""
 
     has_styles: ClassVar[bool] = True
     draws_strips: ClassVar[bool] = True
+    from_budget: ClassVar[tuple[str, ...]] = ("ada_images",)
     family: Literal["stylegan2_ada"]
     z_dim: Count = 512
     """Length of the latent vector."""
@@ -240,12 +254,18 @@ class StyleGAN2ADASettings(Training):
     """Probability that an image mixes two latents."""
     ada_target: Fraction = 0.6
     """Target of the overfitting heuristic r_t; 0 switches the augmentation off."""
-    ada_images: Positive = 100_000
-    """Images over which the augmentation probability may go from 0 to 1."""
+    ada_images: Positive | None = None
+    """Images over which the augmentation probability may go from 0 to 1; null is a tenth of total_images, at most the
+    paper's 500 000."""
     texture: Texture | None = None
     """Texture losses of the generator; null leaves them out."""
     checkpoint_activations: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
+
+    @property
+    def augmentation_images(self) -> float:
+        """`ada_images`, or what it is by default."""
+        return self.ada_images or min(ADA_MOST, ADA_SHARE * self.total_images)
 
 
 class ProjectedGANSettings(Training):
@@ -272,12 +292,15 @@ class ProjectedGANSettings(Training):
     discriminator_channels: Count = 64
     """Channels of each discriminator."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.3
-    """Weight of the noise at each resolution before training."""
+    """Weight of the noise at each resolution before training; 0.05 for flat regions, where any noise is seen."""
     learning_rate: Positive = 2e-3
-    """Adam step of generator and discriminators."""
+    """Adam step of the generator."""
+    discriminator_lr: Positive = 4e-3
+    """Adam step of the discriminators. A tenth of it where they win from the beginning (`saturation`), as on flat drawn
+    grains."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """First Adam moment; the second is 0.99."""
-    layout_weight: Annotated[float, Field(ge=0)] = 2.5
+    layout_weight: Annotated[float, Field(ge=0)] = 5.0
     """Weight of the squared difference between an image's coarse grey values and those it was asked for."""
 
 

@@ -232,7 +232,7 @@ class Run:
             self.snapshots.film(self.out / "progress.gif")
         except OSError as error:
             raise UserError(f"{self.out}: cannot be written ({error.strerror})") from error
-        best = self.watch.best if self.settings.keep == "best" else {}
+        kept = self.watch.kept if self.settings.keep == "best" else None
         started_from = self.start.described() if self.start else None
         model_files.save(
             self.model,
@@ -241,7 +241,7 @@ class Run:
             self.data.meta,
             self.elapsed,
             self.watch.weights,
-            best.get(KID),
+            kept,
             started_from,
         )
         self.checkpoints.finish()
@@ -417,8 +417,7 @@ def _schedule(steps: int, count: int) -> set[int]:
 
 def _identity(settings: Training, data: ImageSet, spec, seed: int) -> dict[str, Any]:
     """What must agree for a checkpoint to be continued."""
-    # A rate that falls to zero at the end of the budget depends on the budget.
-    free = BUDGET - {"total_images"} if settings.lr_schedule != "none" else BUDGET
+    free = BUDGET - {"total_images"} if settings.depends_on_budget else BUDGET
     digest = hashlib.sha256()
     for array in training_rows(data, spec):
         digest.update(array.tobytes())

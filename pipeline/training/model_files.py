@@ -31,17 +31,17 @@ def save(
     seed: int,
     data: dict[str, Any],
     seconds: float,
-    best_weights: dict[str, Tensor],
-    best: tuple[float, int] | None,
+    kept_weights: dict[str, Tensor],
+    kept: tuple[float, int] | None,
     started_from: dict[str, str] | None = None,
 ) -> None:
-    """Write `model.safetensors` (the `ema` module alone, at its best or at last) and `model.json` into `out`.
+    """Write `model.safetensors` (the `ema` module alone, as it is kept or at last) and `model.json` into `out`.
 
     Args:
         data: `meta` of the image set the model was trained on.
         seconds: duration of the training.
-        best_weights: of `ema` at the best snapshot.
-        best: held-out KID of that snapshot and the images seen by then; None keeps the last weights. Where the best
+        kept_weights: of `ema` at the snapshot that is kept.
+        kept: held-out KID of that snapshot and the images seen by then; None keeps the last weights. Where the kept
             are not the last, the last are written to `last.safetensors`.
         started_from: the model that the training began with: its path, SHA-256 and licence.
 
@@ -50,12 +50,12 @@ def save(
     """
     images = int(model.images_seen)
     last = safetensors.torch.save(averaged_weights(model))
-    seen = images if best is None else min(best[1], images)
+    seen = images if kept is None else min(kept[1], images)
     earlier = seen < images
     training = {
         "images_seen": seen,
         "images_trained": images,
-        "held_out_kid": best and best[0],
+        "held_out_kid": kept and kept[0],
         "features": model.features,
         "parameters": parameters(model),
         "seconds": round(seconds, 1),
@@ -63,7 +63,7 @@ def save(
         "precision": precision_name(model.amp),
         **({"started_from": started_from} if started_from else {}),
     }
-    payload = safetensors.torch.save(best_weights) if earlier else last
+    payload = safetensors.torch.save(kept_weights) if earlier else last
     _write(out, payload, _recipe(model, seed, data, payload) | training, last if earlier else None)
 
 

@@ -35,6 +35,10 @@ class Watch:
     KID is that of the averaged weights' images, as many of each class as are held out and always from the same seeds,
     in the features of random networks. Its zero is the held-out images' own distribution; below some LEAST images
     nothing is measured, and the last weights are kept.
+
+    So few images tell two moments of a training apart only where they are far from each other. Kept is the latest one
+    that is at most one standard error of the difference above the lowest (the rule of Breiman et al. 1984, section
+    3.4.3, which takes the simplest): what is trained longer is better unless something says that it is not.
     """
 
     def __init__(self, data: ImageSet, spec: ImageSpec, device: torch.device, patience: int | None):
@@ -55,11 +59,13 @@ class Watch:
             self.centre, self.scale = distances.block_scale(vectors, self.networks.vector_blocks)
             self.real = (vectors - self.centre) / self.scale
         self.best: dict[str, tuple[float, int]] = {}  # by measure: its lowest value and the images seen then
-        self.weights: dict[str, Tensor] = {}  # averaged, of the lowest KID
+        self.pulls: np.ndarray = np.empty(0)  # of each image on the lowest KID
+        self.kept: tuple[float, int] | None = None  # KID of the moment that is kept, and the images seen then
+        self.weights: dict[str, Tensor] = {}  # averaged, of that moment
         self.missed: dict[str, int] = {}  # by measure: looks since its lowest value
 
     def look(self, model: GenerativeModel, images: int, batch: int) -> dict[str, float]:
-        """Measure the model after so many images; keeps its averaged weights where its KID is the lowest so far.
+        """Measure the model after so many images; keeps its averaged weights where its KID is as good as any so far.
 
         Returns:
             `held_out/kid` and the family's own scalars; nothing where too few images are held out.
@@ -68,12 +74,21 @@ class Watch:
             return {}
         scalars = self._scalars(model, batch)
         seeds = torch.tensor([derive(int(label), i) for i, label in enumerate(self.labels)])
-        drawn = self._vectors(draw(model, self.labels, seeds, batch))
-        scalars[KID] = distances.kid((drawn - self.centre) / self.scale, self.real)
+        drawn = (self._vectors(draw(model, self.labels, seeds, batch)) - self.centre) / self.scale
+        scalars[KID] = distances.kid(drawn, self.real)
         for name in (KID, LOSS):
             if name in scalars and math.isfinite(scalars[name]):
-                self._note(name, scalars[name], images, model)
+                self._note(name, scalars[name], images)
+        if math.isfinite(scalars[KID]) and self._as_good(scalars[KID], distances.kid_pulls(drawn, self.real)):
+            self.kept, self.weights = (scalars[KID], images), averaged_weights(model)
         return scalars
+
+    def _as_good(self, kid: float, pulls: np.ndarray) -> bool:
+        """Whether a KID just measured is at most one standard error above the lowest, which it may be itself."""
+        lowest = self.best[KID][0]
+        if kid == lowest:
+            self.pulls = pulls
+        return kid - lowest <= float(np.linalg.norm(pulls - self.pulls))
 
     @property
     def exhausted(self) -> bool:
@@ -83,18 +98,17 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """All but the weights, as JSON types."""
-        return {"best": self.best, "missed": self.missed}
+        return {"best": self.best, "missed": self.missed, "kept": self.kept, "pulls": self.pulls.tolist()}
 
     def load_state(self, state: dict[str, Any], weights: dict[str, Tensor]) -> None:
         """The inverse of `state`."""
         self.best = {name: (value, images) for name, (value, images) in state["best"].items()}
+        self.kept, self.pulls = state["kept"] and tuple(state["kept"]), np.array(state["pulls"])
         self.missed, self.weights = dict(state["missed"]), weights
 
-    def _note(self, name: str, value: float, images: int, model: GenerativeModel) -> None:
+    def _note(self, name: str, value: float, images: int) -> None:
         if value < self.best.get(name, (math.inf, 0))[0]:
             self.best[name], self.missed[name] = (value, images), 0
-            if name == KID:
-                self.weights = averaged_weights(model)
         else:
             self.missed[name] += 1
 

@@ -92,6 +92,25 @@ def test_kid_is_the_double_sum():
     assert distances.kid(x, y) == pytest.approx(xx + yy - 2 * xy, rel=1e-12)
 
 
+def test_pulls_on_kid_have_the_jackknifes_standard_error():
+    """Of a distance, and of the difference of two from one set, whose rows belong together in pairs."""
+    rng = np.random.default_rng(1)
+    y, x = rng.standard_normal((80, 4)), rng.standard_normal((60, 4)) + 0.3
+    other = x + 0.3 * rng.standard_normal(x.shape)
+    left_out = [
+        [distances.kid(np.delete(a, i, 0), y) for i in range(60)]
+        + [distances.kid(a, np.delete(y, j, 0)) for j in range(80)]
+        for a in (x, other)
+    ]
+    for values, pulls in (
+        (np.array(left_out[0]), distances.kid_pulls(x, y)),
+        (np.subtract(*left_out), distances.kid_pulls(x, y) - distances.kid_pulls(other, y)),
+    ):
+        parts = np.split(values, [60])
+        jackknife = sum((len(part) - 1) / len(part) * np.square(part - part.mean()).sum() for part in parts)
+        assert np.linalg.norm(pulls) == pytest.approx(jackknife**0.5, rel=0.05)
+
+
 def test_kid_is_that_of_torch_fidelity():
     """Of one subset that is the whole set."""
     rng = np.random.default_rng(4)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.models.coarse import NUMBERS, SHIFT, CoarseBook
+from pipeline.models.coarse import NOISE, NUMBERS, SHIFT, CoarseBook
 from pipeline.models.flips import MOST_FLIPS
 
 
@@ -51,7 +51,27 @@ def test_a_picture_moves_by_as_much_as_it_says():
     numbers[:, NUMBERS - 2] = torch.tensor([-9.0, 0.0, 9.0])  # along x: all the way, not at all, all the way back
     pictures = of.ask(torch.zeros(3, dtype=torch.int64), numbers)
     moved = (pictures[:, 0, 4, 7] - ramp[0, 0, 4, 7]) / (1.6 / 15)
-    torch.testing.assert_close(moved, torch.tensor([-1.0, 0.0, 1.0]) * SHIFT * 16, rtol=0, atol=1e-3)
+    torch.testing.assert_close(moved, torch.tensor([1.0, 0.0, -1.0]) * SHIFT * 16, rtol=0, atol=1e-3)
+
+
+def test_no_move_blurs_a_picture():
+    of = CoarseBook(1, 8, 8, "none", 1)
+    board = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * 2.0 - 1
+    of.write(0.5 * board[None, None], torch.tensor([0]))
+    numbers = torch.randn(100, of.numbers, generator=torch.Generator().manual_seed(0))
+    numbers[:, NUMBERS:] = 0
+    pictures = of.ask(torch.zeros(100, dtype=torch.int64), numbers)
+    torch.testing.assert_close(pictures.abs(), torch.full_like(pictures, 0.5))
+    assert len({picture.numpy().tobytes() for picture in pictures}) == 2
+
+
+def test_a_picture_of_an_image_is_its_means():
+    of = CoarseBook(1, 8, 16, "none", 1)
+    images = torch.rand(2, 1, 32, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    pictures = of.of(images, torch.zeros(2, of.numbers))
+    torch.testing.assert_close(pictures[1, 0, 3, 5], images[1, 0, 12:16, 20:24].mean())
+    noisy = of.of(images, torch.ones(2, of.numbers))
+    torch.testing.assert_close(noisy, pictures + NOISE)
 
 
 def test_noise_is_smooth_and_small():

@@ -152,6 +152,20 @@ def test_default_r1_weight_follows_the_heuristic():
     assert model.r1_gamma == pytest.approx(2e-4 * 64 * 64 / 32)
 
 
+@pytest.mark.parametrize(
+    ("given", "budget", "images"), [(None, 5000, 500), (None, 25_000_000, 500_000), (64, 5000, 64)]
+)
+def test_the_augmentation_rises_within_a_tenth_of_the_budget_unless_it_is_said_how_fast(given, budget, images):
+    model = tiny(ada_images=given, total_images=budget)
+    assert model.augmentation.images == images
+
+
+def test_a_training_whose_augmentation_comes_from_its_budget_is_not_the_beginning_of_a_longer_one():
+    one, said = (StyleGAN2ADASettings(family="stylegan2_ada", ada_images=n) for n in (None, 500))
+    assert one.depends_on_budget
+    assert not said.depends_on_budget
+
+
 def test_weights_of_the_penalties():
     """R1 is weighted by γ, the path length penalty by its weight, each by the updates it stands for."""
     model = tiny(r1_gamma=3.0, r1_every=5, path_length_weight=7.0, path_length_every=4)

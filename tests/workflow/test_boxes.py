@@ -134,10 +134,10 @@ def test_boxes_are_inputs_of_models_that_draw_boxes_alone(source):
     boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
     boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
     boxed += " datasets.polycrystals.split.val=0 models.ddpm.boxes=true models.ddpm.total_images=16"
-    boxed += " models.wgan_gp.total_images=64"
+    boxed += " models.cgan.total_images=64"
     folder = results / "polycrystals"
     asked = str(folder / "ddpm" / "seed-0" / "synthetic" / "boxes.json")
-    plain = str(folder / "wgan_gp" / "seed-0" / "synthetic" / "meta.json")
+    plain = str(folder / "cgan" / "seed-0" / "synthetic" / "meta.json")
     before = planned(results, boxed, "detect_all")
     assert before["generate_boxed"] == 1
     assert before["detect_boxes"] >= 2
