@@ -19,6 +19,7 @@ from pipeline.report import (
     classifier_section,
     closest_pairs,
     curves,
+    detector_findings,
     figures,
     findings,
     front_rows,
@@ -104,6 +105,7 @@ def _answers(
     return {
         "closest": [*findings.closest(rankings, verdicts), *findings.no_closer(rankings, untrained)],
         "glance": front_rows.line(rankings, first[0], labels.DETECTORS[first[1]].score),
+        "alarms": [*_alarms(arms, "classification"), *_alarms(box_arms, "boxes")],
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
         "cautions": findings.cautions(rankings, [*arms, *box_arms], inputs.learned_in()),
@@ -116,7 +118,11 @@ def _untrained(settings: Mapping[str, Any]) -> set[str]:
 
 def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:
     words = labels.DETECTORS[task]
-    return findings.helped(arms, words.score, words.of_class)
+    return detector_findings.helped(arms, words.score, words.of_class)
+
+
+def _alarms(arms: Sequence[Arm], task: str) -> list[Markup]:
+    return detector_findings.alarms(arms, labels.DETECTORS[task].score)
 
 
 def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: ImageSet) -> dict[str, Any]:
