@@ -33,6 +33,7 @@ from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
 
 SECONDS = 120  # of the processor for a file
+MOST_VALUES = 8  # listed
 MOSTLY = 0.5  # share of defect from which masks seem inverted
 NO_ANNOTATION = "has no annotation"
 READERS = 0.7  # of the memory; this process needs the rest for the boxes of all files
@@ -89,6 +90,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             with Pool(workers, SECONDS, READERS * memory) as pool:
                 share = painting.write(pool, images, squares, outlined, classes, settings)
             lines += _masks(boxes, share, len(unmasked) - len(unknown))
+            lines += _unnamed({value: None for record in told.values() for value in record.values})
         digest = images.meta["data_hash"]
         box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
         for line in lines:
@@ -314,6 +316,16 @@ def _masks(boxes: Boxes, share: float, unmasked: int) -> Iterable[str]:
         yield (
             f"WARNING: {share:.0%} of the pixels of the masks are of a defect; if the background is not black in them, "
             "name its value: `boxes.names: {255: null, 0: defect}`"
+        )
+
+
+def _unnamed(values: dict[str, None]) -> Iterable[str]:
+    """A hint where the values of masks may be several classes."""
+    if values:
+        several = ", ".join(list(values)[:MOST_VALUES]) + (", ..." if len(values) > MOST_VALUES else "")
+        yield (
+            f"the masks hold the values {several}, which are all `defect`: if they are classes, name them, as in "
+            f"`boxes.names: {{{next(iter(values))!r}: ...}}`"
         )
 
 

@@ -181,6 +181,20 @@ def test_values_of_masks_are_the_places_of_the_classes(inline, prepared):
     assert only.masks[0, 19, 19] == 1
 
 
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (TWO, "hold the values 1, 2, which are all `defect`"),
+        (COLOURS[TWO], "hold the values #0000ff, #ff0000, which are all `defect`"),
+        (TWO > 0, None),
+    ],
+)
+def test_values_that_may_be_classes_are_told(inline, prepared, capsys, mask, said):
+    prepared({f"images/{i}.png": dark(i, *SHAPE) for i in range(3)} | {f"masks/{i}.png": mask for i in range(3)})
+    shown = capsys.readouterr().err
+    assert said in shown if said else "hold the values" not in shown
+
+
 def test_what_is_wrong_with_a_mask_costs_its_image_alone(inline, prepared, tmp_path, capsys):
     content = {f"images/{i}.png": dark(i, 20, 30) for i in range(5)}
     content |= {f"masks/{i}.png": drawn((255, *CRACK)) for i in range(2)}
