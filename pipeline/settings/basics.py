@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
-    "prepare": 5,
+    "prepare": 6,
     "annotate": 3,
     "cut_patches": 2,
     "collect": 1,

@@ -106,8 +106,8 @@ class Split(Strict):
     group_pattern: str | None = None
     """Regular expression on the file name without its extension; images of equal group 1 belong together."""
     near_duplicates: Switch = "auto"
-    """Look for images that overlap (copies, altered copies, shifted crops of one scene) and keep them on one side;
-    `auto`: among at most 10 000 images, and not among drawn ones. The time grows with the square of their number."""
+    """Look for images of one scene (copies, crops that overlap, exposures of one part) and keep them on one side;
+    `auto`: among at most 100 000 images, and not among drawn ones."""
 
 
 class Boxes(Strict):

@@ -5,7 +5,8 @@ task (32 MB of source pixels at most, unless one image has more); an image that 
 done again alone. This process holds one answer of a worker, the facts
 of every image (about 1 kB each), and 4 million sampled values where percentiles are asked for. Nothing grows with the
 pixels of the set. Measured: 200 strips of 6144 x 1024, 16 bit, into 32 000 tiles of 256 (4.2 GB) with percentiles:
-275 MB here, 170 MB in each worker. The search for near-duplicates adds 40 kB an image here, 120 kB while it compares.
+275 MB here, 170 MB in each worker. The search for near-duplicates adds some 50 kB an image here, and twice as much
+while it compares.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pandas as pd
 
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.data.near_duplicates import groups, report
+from pipeline.data.near_duplicates import correlate, groups, report
 from pipeline.data.near_duplicates.report import Overlaps, Sources
 from pipeline.data.preparing import labels, list_images, preview, scaling, splits, summary
 from pipeline.data.preparing.list_images import Candidate
@@ -94,7 +95,8 @@ def prepare(
         with Pool(workers, SECONDS, WORKERS * memory) as pool:
             there = list_images.find(pool, entries, settings, table, rejected)
             skipped = report.reason_to_skip(settings, [c.label for c in there])
-            pictures = _look(pool, there, settings, rejected, details=skipped is None)
+            reduced = None if skipped else correlate.usual_factor([c.header.shape for c in there])
+            pictures = _look(pool, there, settings, rejected, reduced)
             while True:
                 _check_usable(pictures, len(entries), rejected)
                 choices = _decide(settings, pictures, skipped, workers, earlier)
@@ -148,8 +150,14 @@ def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tup
 # ---------------------------------------------------------------- the first pass
 
 
-def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejections, details: bool) -> list[Picture]:
-    """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced."""
+def _look(
+    pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejections, reduced: int | None
+) -> list[Picture]:
+    """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced.
+
+    Args:
+        reduced: see `LookTask`.
+    """
     picks = max(64, SAMPLE // max(1, len(found)))
     order = splits.drawn_order([c.label for c in found], [c.split for c in found], settings.split.seed)
     limit = settings.limit or len(found)
@@ -158,7 +166,7 @@ def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejec
     with progress("looking", sum(min(limit, len(rows)) for rows in order.values())) as bar:
         while turn := _next_turn(order, seen, facts, limit):
             runs = _runs(sorted(turn), [c.header for c in found])
-            tasks = (LookTask(run, [found[i].header for i in run], settings, picks, details) for run in runs)
+            tasks = (LookTask(run, [found[i].header for i in run], settings, picks, reduced) for run in runs)
             for task, results in pool.map(look, tasks, LookTask.singly):
                 bar.update(len(task.rows))
                 for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):
@@ -252,7 +260,16 @@ def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> lis
     cut = [(i, box) for i, p in enumerate(pictures) for box in p.facts.boxes]
     candidate = [pictures[i].candidate for i, _ in cut]
     given = [c.split for c in candidate]
-    sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
+    try:
+        sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
+    except UserError as error:
+        before, after = (len(set(names)) for names in ([p.candidate.group for p in pictures], own))
+        if before == after:
+            raise
+        raise UserError(
+            f"{error}; {before} groups became {after} because {len(found.links)} pairs of images show one scene: where "
+            "these are different parts that only look alike, `split.near_duplicates: off` leaves them apart"
+        ) from None
     side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
     kept: Container[int] = side.keys()
     if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.base import colour
-from pipeline.data.near_duplicates import correlate
+from pipeline.data.near_duplicates import search
+from pipeline.data.near_duplicates.search import Traits
 from pipeline.data.preparing import scaling, tiling
 from pipeline.data.preparing.infobar import bar_rows
 from pipeline.data.preparing.tiling import Box
@@ -38,8 +39,8 @@ class Facts(NamedTuple):
     """Tiles of one single value, left out."""
     sample: np.ndarray | None
     """Values drawn from the image, for percentiles over the set."""
-    details: np.ndarray | None
-    """As `duplicates.details` makes them, where near-duplicates are looked for."""
+    traits: Traits | None
+    """Where near-duplicates are looked for."""
 
 
 class LookTask(NamedTuple):
@@ -49,8 +50,8 @@ class LookTask(NamedTuple):
     settings: Dataset
     picks: int
     """Values to sample of each image."""
-    details: bool
-    """Whether near-duplicates will be looked for."""
+    reduced: int | None
+    """By how much the images of the set are usually reduced for the search for near-duplicates; None without one."""
 
     def singly(self) -> list[LookTask]:
         """A task for each image."""
@@ -106,17 +107,8 @@ def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
     return Facts(
         header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full), bar,
         _digest(frame.pixels), [box for box in boxes if box not in flat], sorted(flat), sample,
-        _details(pixels, bar) if task.details else None,
+        None if task.reduced is None else search.traits(pixels, task.reduced, bar),
     )  # fmt: skip
-
-
-def _details(pixels: np.ndarray, bar: int) -> np.ndarray:
-    """Without those of an information bar, which is the same below unrelated images."""
-    found = correlate.details(pixels)
-    if bar:
-        k = correlate.factor(pixels.shape, correlate.DETAIL)
-        found[max(0, (len(pixels) - bar) // k - int(correlate.BROAD)) :] = 0
-    return found
 
 
 def _range(pixels: np.ndarray) -> tuple[float, float]:

@@ -238,11 +238,17 @@ def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, ca
     assert images.metadata["group"].nunique() == 16
     rows = near_duplicates(tmp_path / "out")
     assert len(rows) == 16 * 3
-    assert [rows[0][name] for name in ("file", "other", "rows", "cols")] == ["0_a.png", "0_b.png", "20", "8"]
+    assert [rows[0][name] for name in ("file", "other", "rows", "cols")] == ["0_a.png", "0_b.png", "20.0", "8.0"]
     facts = images.meta["near_duplicates"]
     assert (facts["images"], facts["of"], facts["pairs"], facts["crossing"], facts["leak"]) == (48, 48, 48, 0, 0)
     assert 0.7 < facts["leak_at_random"] < 1  # two partners of each, of which about seven in ten train
     assert "48 of 48 images overlap another (48 pairs" in capsys.readouterr().err
+
+
+def test_a_class_of_one_scene_is_refused_with_the_reason(tmp_path, inline, crops, dataset):
+    labels = {"rule": "filename", "pattern": r"^(\d+)_"}  # the three crops of a scene are a class
+    with pytest.raises(UserError, match=r"class `0`: 3 image\(s\) of 1 group.* 48 groups became 16 because 48 pairs"):
+        prepare(dataset(crops(), labels=labels), tmp_path / "out")
 
 
 def test_a_given_split_across_overlapping_crops_is_left_and_said(tmp_path, inline, crops, dataset, capsys):
