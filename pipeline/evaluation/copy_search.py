@@ -51,6 +51,11 @@ class Matches(NamedTuple):
     height: NDArray[np.float64]
     """(n,) that correlation in standard deviations of chance."""
 
+    def where(self, mask: NDArray[np.bool_]) -> Matches:
+        """Of some of the images."""
+        real, view, down, right = self.real[mask], self.view[mask], self.down[mask], self.right[mask]
+        return Matches(real, view, down, right, self.distance[mask], self.height[mask])
+
 
 def laid(image: NDArray, name: str, down: int, right: int) -> NDArray:
     """(H, W, 3) -> (H, W, 4): an image in a view, given by its name, and moved; transparent where it left nothing."""

@@ -92,7 +92,8 @@ def crossing(sources: Sources, found: Overlaps) -> list[tuple[int, int]]:
 
 
 def summary(sources: Sources, found: Overlaps) -> dict[str, Any] | None:
-    """For `meta.json`; None where nothing was looked for. Shares are of the test images, null without any."""
+    """For `meta.json`; None where nothing was looked for. Shares are of the test images, null without any; `leaked` are
+    the names of those with a partner in training, which only a given split has."""
     if found.skipped:
         return None
     return {
@@ -100,6 +101,7 @@ def summary(sources: Sources, found: Overlaps) -> dict[str, Any] | None:
         "of": len(sources.names),
         "pairs": len(found.links),
         "crossing": len(crossing(sources, found)),
+        "leaked": sorted(sources.names[i] for i in groups.met(sources.sides, found.links)),
         "leak": groups.leaked(sources.sides, found.links),
         "leak_at_random": groups.leaked_at_random(sources.sides, sources.labels, found.links),
         "compared": compared(len(sources.names), found.found),

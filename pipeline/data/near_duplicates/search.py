@@ -25,7 +25,7 @@ from pipeline.data.near_duplicates.proof import CELL, WINDOW, Windows
 from pipeline.data.near_duplicates.spot_matches import Candidate
 
 CERTAIN = 9.0  # height, in standard deviations of chance, that proves one scene
-LOOKS = 20  # candidates of one image that are looked at, the likeliest first
+LOOKS = 12  # candidates of one image that are looked at, the likeliest first
 OTHERS = 8  # images of the set that an image of a pair is laid upon
 CORRELATED = 3_000_000  # pairs up to which a set is correlated at all shifts, about two minutes on one core
 
@@ -34,7 +34,7 @@ class Traits(NamedTuple):
     """What of an image is compared."""
 
     details: NDArray[np.int8]
-    """(h, w) as `correlate.details` makes them."""
+    """(h, w) see `correlate.evened`."""
     spots: Spots
     scale: int
     """Pixels of the image in one of its details."""
@@ -89,15 +89,19 @@ def find(images: list[Traits], workers: int = 1, advance: Callable[[int], object
     search = _Search(images)
     with ThreadPoolExecutor(workers) as pool:
         spotted = _few(spot_matches.find([image.spots for image in images]))
-        likely = [pair for pair in pool.map(search.compared, spotted) if pair]
-        known = {(pair.first, pair.second) for pair in likely}
-        shifted = [c for todo in _comparisons(images) for c in upright.find(search.details, todo, pool, advance)]
+        likely = [view for view in pool.map(search.compared, spotted) if view]
+        known = {(view.image, view.other) for view in likely}
+        shifted = [c for todo in _comparisons(images) for c in upright.find(search.details, todo, LOOKS, pool, advance)]
         shifted = _few([c for c in shifted if (c.first, c.second) not in known])
-        likely += [pair for pair in pool.map(search.compared, shifted) if pair]
-        suspects = sorted({i for pair in likely for i in (pair.first, pair.second)})
-        others = dict(zip(suspects, pool.map(search.others, suspects), strict=True))
-    pairs = [pair for one in likely if (pair := search.judged(one, others)) is not None]
-    best = {(pair.first, pair.second): pair for pair in sorted(pairs, key=lambda pair: pair.height)}
+        likely += [view for view in pool.map(search.compared, shifted) if view]
+        proven = search.proven(likely, pool)
+        backs = search.proven(list(pool.map(search.back, (view for view, _ in proven))), pool)
+    heights = {(view.other, view.image, view.windows.placement.mirrored): height for view, height in backs}
+    best: dict[tuple[int, int], Pair] = {}
+    for view, height in sorted(proven, key=lambda one: one[1]):
+        back = heights.get((view.image, view.other, view.windows.placement.mirrored))
+        if back is not None:
+            best[view.image, view.other] = search.pair(view, min(height, back))
     looked_at = len({(c.first, c.second) for c in (*spotted, *shifted)})
     return Found([best[key] for key in sorted(best)], to_correlate(images), looked_at)
 
@@ -113,12 +117,13 @@ def _comparisons(images: list[Traits]) -> list[upright.Comparison]:
     return todo if sum(one.pairs() for one in todo) <= CORRELATED else []
 
 
-class _Likely(NamedTuple):
-    """A pair that shares something, seen from both of its images."""
+class _View(NamedTuple):
+    """What an image shares with another one."""
 
-    first: int
-    second: int
-    sides: tuple[Windows, Windows]
+    image: int
+    other: int
+    windows: Windows
+    """Of the image."""
 
 
 class _Search:
@@ -126,14 +131,28 @@ class _Search:
         self.images = images
         self.details = [image.details for image in images]
 
-    def compared(self, candidate: Candidate) -> _Likely | None:
-        """The pair, if it shares as much as one scene does."""
-        one, other = self.details[candidate.first], self.details[candidate.second]
-        windows = proof.windows(one, other, candidate.placement)
-        if windows.height() < CERTAIN:
-            return None
-        back = proof.windows(other, one, windows.placement.inverse())
-        return _Likely(candidate.first, candidate.second, (windows, back))
+    def compared(self, candidate: Candidate) -> _View | None:
+        """The pair seen from its first image, if it shares as much as one scene does."""
+        first, second = candidate.first, candidate.second
+        windows = proof.windows(self.details[first], self.details[second], candidate.placement)
+        return _View(first, second, windows) if windows.height() >= CERTAIN else None
+
+    def back(self, view: _View) -> _View:
+        """The same pair seen from the other one."""
+        placement = view.windows.placement.inverse()
+        windows = proof.windows(self.details[view.other], self.details[view.image], placement)
+        return _View(view.other, view.image, windows)
+
+    def proven(self, views: list[_View], pool: ThreadPoolExecutor) -> list[tuple[_View, float]]:
+        """Those of which enough is left without what is common in the set, and how much."""
+        suspects = sorted({view.image for view in views})
+        others = dict(zip(suspects, pool.map(self.others, suspects), strict=True))
+        found = []
+        for view in views:
+            height = _left(view.windows, [cells for j, cells in others[view.image].items() if j != view.other])
+            if height >= CERTAIN:
+                found.append((view, height))
+        return found
 
     def others(self, i: int) -> dict[int, NDArray[np.float64]]:
         """OTHERS other images, and how high the windows of image i are with each, in cells of CELL pixels."""
@@ -146,16 +165,10 @@ class _Search:
             found[j] = _in_cells(proof.windows(details, self.details[j], placement), details.shape)
         return found
 
-    def judged(self, likely: _Likely, others: dict[int, dict[int, NDArray]]) -> Pair | None:
-        """The pair, where from both sides what is left of it proves one scene."""
-        rows = likely.first, likely.second
-        one, other = ([cells for j, cells in others[i].items() if j not in rows] for i in rows)
-        height = min(_left(likely.sides[0], one), _left(likely.sides[1], other))
-        if height < CERTAIN:
-            return None
-        windows = likely.sides[0]
-        placement = windows.placement.scaled(*(self.images[i].scale for i in rows))
-        return Pair(*rows, placement, len(windows.heights), windows.agreeing(), height)
+    def pair(self, view: _View, height: float) -> Pair:
+        windows = view.windows
+        placement = windows.placement.scaled(self.images[view.image].scale, self.images[view.other].scale)
+        return Pair(view.image, view.other, placement, len(windows.heights), windows.agreeing(), height)
 
 
 def _in_cells(windows: Windows, shape: tuple[int, ...]) -> NDArray[np.float64]:

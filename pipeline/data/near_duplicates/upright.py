@@ -6,6 +6,7 @@ zoomed; and its time grows with the square of the number of images.
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -55,13 +56,15 @@ def comparisons(shapes: list[tuple[int, ...]], scales: list[int]) -> list[Compar
 def find(
     details: list[NDArray[np.int8]],
     comparison: Comparison,
+    most: int,
     pool: ThreadPoolExecutor,
     advance: Callable[[int], object] = lambda pairs: None,
 ) -> list[Candidate]:
     """Pairs whose correlation has a peak; `votes` is its height.
 
     Args:
-        details: of all images, as `correlate.details` makes them.
+        details: of all images, see `correlate.evened`.
+        most: pairs of an image with later ones that are kept, those of the highest peaks.
         advance: called with the number of pairs done.
     """
     correlator = Correlator(comparison.canvas, factor(comparison.canvas, COARSE))
@@ -79,7 +82,7 @@ def find(
                     first, second, placement = second, first, placement.inverse()
                 found.append(Candidate(height, first, second, placement))
         advance(len(comparison.others) - (row + 1 if same else 0))
-        return found
+        return heapq.nlargest(most, found, key=lambda candidate: candidate.votes)
 
     return list(chain.from_iterable(pool.map(search, range(len(comparison.ones)))))
 
