@@ -148,8 +148,12 @@ class Dataset(Strict):
     patches: Patches = Patches()
     size: Annotated[int, Field(ge=16, le=1024)] = 128
     """Height and width of a training image in pixels."""
-    fit: Literal["resize", "tile"] = "resize"
-    """`resize`: the largest centred square, resampled with anti-aliasing; `tile`: overlapping squares."""
+    fit: Literal["resize", "pad", "stretch", "tile"] = "resize"
+    """`resize`: the largest centred square, which cuts the rest of a picture off; `pad`: the whole picture, with a rim
+    that makes it square; `stretch`: the whole picture, made square by distortion; all resampled with anti-aliasing.
+    `tile`: overlapping squares."""
+    padding: Literal["reflect", "edge", "constant"] = "reflect"
+    """For `pad`: the rim is the picture's mirror image, the pixels of its edge drawn out, or black."""
     tile_source: Positive | None = None
     """For `tile`: side in source pixels of the square that becomes one tile; null is `size` (no resampling)."""
     tile_overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
@@ -183,6 +187,14 @@ class Dataset(Strict):
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
     models: Annotated[list[Name], Field(min_length=1)] | None = None
     """Names of the generators that are trained on it; null is all."""
+
+    @model_validator(mode="after")
+    def no_defect_is_shown_twice(self):
+        if self.boxes is not None and self.fit == "pad" and self.padding == "reflect":
+            raise ValueError(
+                "padding: `reflect` shows defects again in the rim, without boxes; use `edge` or `constant`"
+            )
+        return self
 
     @model_validator(mode="after")
     def drawn_images_have_no_annotations(self):

@@ -23,6 +23,13 @@ def test_the_page_says_whether_groups_are_whole(sides, said):
     assert page["groups"] == f"3 independent sources or groups; {said}."
 
 
+def test_what_framing_cuts_off_is_among_the_facts():
+    table = pd.DataFrame({"label": "a", "split": ["train"], "group": ["g"]})
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
+    said = "`fit: resize` cuts off 35% of a picture"
+    assert said in overview.dataset(ImageSet(Path("nowhere"), meta | {"framing": [said]}, table), {})["facts"]
+
+
 @pytest.mark.parametrize(("shots", "said"), [(None, False), (5, True)])
 def test_few_shots_are_said_beside_the_counts_of_each_class(shots, said):
     rows = [("a", "train")] * 3 + [("b", "train")] * 5 + [("a", "test")] * 2

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from pipeline.base.job import progress, say
@@ -45,6 +46,8 @@ class Placed(NamedTuple):
     """Boxes that reach out of their prepared image."""
     slivers: int
     """Parts of boxes too small to count."""
+    shown: dict[str, float]
+    """Of each picture with boxes the share of them that its prepared images show, 1 for all of each box."""
 
 
 def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 4e9, kept: Path | None = None) -> None:
@@ -77,7 +80,12 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         sources = images.metadata["source"]
         unknown = images.metadata["id"][~sources.isin(list(known))].tolist()
         box_store.write(folder, images.meta["data_hash"], table, classes, unknown, settings=boxes.model_dump())
-        lines = [*_headline(images, table, unknown), *_edges(boxes, placed), *remarks.counted()]
+        lines = [
+            *_headline(images, table, unknown),
+            *_edges(boxes, placed),
+            *_lost(settings, placed),
+            *remarks.counted(),
+        ]
         for line in lines:
             say(line)
         preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
@@ -202,12 +210,14 @@ def _placed(
 ) -> Placed:
     rows, shown = [], set()
     cut = slivers = 0
+    most: dict[tuple[str, Region], float] = {(source, region): 0 for source in known for region in known[source]}
     for image in images.metadata.itertuples():
-        square = _square(settings, headers[image.source], image.row, image.col)
+        box = _box(settings, headers[image.source], image.row, image.col)
         for region in known.get(image.source, []):
-            part = seen(region, square, settings.size)
+            part = seen(region, box, settings.size)
             if part is None:
                 continue
+            most[image.source, region] = max(most[image.source, region], part.share)
             if part.share < boxes.visible:
                 slivers += 1
                 continue
@@ -218,13 +228,14 @@ def _placed(
         for region in regions:
             if (source, region) not in shown:
                 remarks.add(source, str(region), LEFT_OUT, "no prepared image shows enough of it (boxes.visible)")
-    return Placed(rows, cut, slivers)
+    parts = {s: float(np.mean([most[s, region] for region in regions])) for s, regions in known.items() if regions}
+    return Placed(rows, cut, slivers, parts)
 
 
-def _square(settings: Dataset, header: Header, row: int, col: int) -> Box:
-    """The square of a source that became the image at (row, col) of it."""
+def _box(settings: Dataset, header: Header, row: int, col: int) -> Box:
+    """The part of a source that became the image at (row, col) of it."""
     height, width = header.shape[:2]
-    return Box(row, col, tiling.square_side(settings, tiling.cropped_height(settings, height), width))
+    return Box(row, col, *tiling.extent(settings, tiling.cropped_height(settings, height), width))
 
 
 def _other_classes(images: ImageSet, known: Known, remarks: Remarks) -> None:
@@ -271,6 +282,17 @@ def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
         yield f"{placed.cut} boxes reach out of their prepared image and are cut at its edge"
     if placed.slivers:
         yield f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as boxes"
+
+
+def _lost(settings: Dataset, placed: Placed) -> Iterable[str]:
+    """What of the defects no image shows any more."""
+    shares = np.array(list(placed.shown.values()))
+    gone, little = int(np.sum(shares == 0)), int(np.sum((shares > 0) & (shares < 0.5)))
+    if gone or little:
+        yield (
+            f"WARNING: of {len(shares)} pictures with boxes {gone} show none of them now, {little} less than half,"
+            f" for `fit: {settings.fit}` cuts them off: `pad` with `padding: edge`, `stretch` and `tile` keep all"
+        )
 
 
 def _few(lines: list[str]) -> str:

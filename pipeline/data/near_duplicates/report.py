@@ -24,7 +24,7 @@ COLUMNS = (
     "file", "other", "rows", "cols", "turn", "zoom", "mirrored", "windows", "agreeing", "height", "split", "other_split"
 )  # fmt: skip
 NOT_FOUND = (
-    "copies zoomed by more than 2, crops that share less than about 15 %, images below about 48 pixels or almost "
+    "copies zoomed by more than 2, crops that share less than about 15 %, images below 64 pixels or almost "
     "without details, one part in another pose or lit from another side"
 )
 

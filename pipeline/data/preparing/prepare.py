@@ -22,7 +22,8 @@ from pipeline.base.job import progress, say
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.near_duplicates import correlate, groups, report
 from pipeline.data.near_duplicates.report import Overlaps, Sources
-from pipeline.data.preparing import labels, list_images, preview, scaling, splits, summary
+from pipeline.data.preparing import framing, labels, list_images, preview, scaling, splits, summary, tiling
+from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.preparing.scan import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
@@ -125,6 +126,7 @@ def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) 
     lines = [summary.headline(images), *summary.few_shots(settings, images)]
     lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
     lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
+    lines += images.meta["framing"]
     lines += report.notes(choices.sources, choices.found)
     for line in lines:
         say(line)
@@ -311,13 +313,13 @@ def _write(pool: Pool, out: Path, settings: Dataset, choices: Choices) -> dict[s
         if lost:
             return lost
         own = settings.scaling.rule == "image_percentile"
-        table = _metadata(squares)
+        table = framing.described(settings, _metadata(squares), _framed(settings, squares))
         if own:
             table = table.assign(low=lows, high=highs)
             train = (table["split"] == "train").to_numpy()
             ends = {"low": float(np.median(lows[train])), "high": float(np.median(highs[train]))}
             meta = meta | {"scaling": meta["scaling"] | ends}
-        writer.finish(table, meta)
+        writer.finish(table, meta | {"framing": framing.notes(settings, table)})
     return lost
 
 
@@ -342,8 +344,16 @@ def _metadata(squares: list[Square]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def _framed(settings: Dataset, squares: list[Square]) -> list[Framed]:
+    shapes = [square.picture.facts.shape for square in squares]
+    heights = [tiling.cropped_height(settings, height) for height, _ in shapes]
+    return [
+        Framed(square.box, height, shape[1]) for square, height, shape in zip(squares, heights, shapes, strict=True)
+    ]
+
+
 def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> dict[str, Any]:
-    sides = {square.box.side for square in squares}
+    sides = {side for square in squares for side in (square.box.height, square.box.width)}
     pixel = None
     if settings.pixel_size is not None and len(sides) == 1:  # one length only where all were resampled alike
         pixel = settings.pixel_size * sides.pop() / settings.size

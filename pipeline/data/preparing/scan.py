@@ -94,7 +94,7 @@ def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
     dtype = frame.pixels.dtype.name
     scaling.check_range(settings.scaling, dtype, low, high)
     full = scaling.type_range(dtype, frame.bits)
-    flat = {box for box in boxes if _flat(_patch(pixels, box))}
+    flat = {box for box in boxes if _flat(tiling.patch(pixels, box))}
     if len(flat) == len(boxes):
         raise Rejected("is constant: all pixels that would be used have one value")
     if settings.scaling.rule in ("dtype", "fixed"):
@@ -131,10 +131,6 @@ def _check_levels(settings: Dataset, low: float, high: float, full: tuple[float,
             f"its values from {low:g} to {high:g} become one level when {black:g} to {white:g} is scaled "
             f"(scaling.rule: {settings.scaling.rule}); use `fixed` or `percentile`"
         )
-
-
-def _patch(pixels: np.ndarray, box: Box) -> np.ndarray:
-    return pixels[box.row : box.row + box.side, box.col : box.col + box.side]
 
 
 def _flat(patch: np.ndarray) -> bool:
@@ -212,8 +208,9 @@ def _drawn(drawing: Drawing, frame: Frame, settings: Dataset, plan: Plan) -> Dra
         low, high = scaling.percentiles(settings.scaling, pixels)
     images = np.empty((len(drawing.boxes), settings.size, settings.size, plan.channels), plan.stored)
     for image, box in zip(images, drawing.boxes, strict=True):
-        patch = _patch(pixels, box)
+        patch = tiling.patch(pixels, box)
         patch = colour.to_gray(patch) if plan.channels == 1 else colour.to_rgb(patch)
-        unit = scaling.to_unit(patch, low, high)
+        part = tiling.inside(box, *pixels.shape[:2])
+        unit = tiling.padded(scaling.to_unit(patch, low, high), box, part, settings.padding)
         image[...] = scaling.quantise(tiling.resize(unit, settings.size), plan.stored)
     return Drawn(drawing.rows, images, *(scaling.converted(v, own, plan.full) for v in (low, high)))

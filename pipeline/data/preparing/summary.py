@@ -12,6 +12,11 @@ from pipeline.data.preparing.scan import Facts, Plan
 from pipeline.settings import Dataset
 
 MANY = 0.5  # share of the images with an information bar from which a crop is suggested
+SHOWN = {
+    "resize": "of each the largest centred square, resampled",
+    "pad": "each made square by a rim, and resampled",
+    "stretch": "each made square by distortion",
+}
 DIM = 0.25  # share of the range below which the use of it is reported
 
 
@@ -57,7 +62,6 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
         f"scaling `{settings.scaling.rule}`: {_scaled(settings, plan)}",
         _dim(settings, facts, plan),
         _enlarged(settings, facts),
-        _wide(settings, facts),
         _unread_pages(settings, facts),
         _bar(settings, facts),
     ]
@@ -72,7 +76,7 @@ def _mixed(what: str, counts: Counter, rule: str) -> str:
 def _size_rule(settings: Dataset) -> str:
     if settings.fit == "tile":
         return f"each cut into tiles of {tiling.tile_side(settings)} source pixels"
-    return "of each the largest centred square, resampled"
+    return SHOWN[settings.fit]
 
 
 def _depth(facts: Facts) -> str:
@@ -117,15 +121,8 @@ def _dim(settings: Dataset, facts: list[Facts], plan: Plan) -> str | None:
 
 
 def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:
-    small = sum(box.side < settings.size for f in facts for box in f.boxes[:1])
+    small = sum(min(box.height, box.width) < settings.size for f in facts for box in f.boxes[:1])
     return f"{small} image(s) are smaller than size ({settings.size}) and were enlarged" if small else None
-
-
-def _wide(settings: Dataset, facts: list[Facts]) -> str | None:
-    if settings.fit == "tile":
-        return None
-    kept = float(np.median([min(f.shape) / max(f.shape) for f in facts]))
-    return f"`fit: resize` keeps {kept:.0%} of a picture; `fit: tile` keeps all of it" if kept < 0.5 else None
 
 
 def _unread_pages(settings: Dataset, facts: list[Facts]) -> str | None:
