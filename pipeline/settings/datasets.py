@@ -125,6 +125,9 @@ class Boxes(Strict):
     missing: Literal["auto", "unknown", "background"] = "auto"
     """What an image without annotation is: `background` (looked at, and nothing found) or `unknown` (a detector neither
     learns from it nor is judged on it); `auto`: background for `yolo`, which writes no empty files, else unknown."""
+    place_cut: bool = False
+    """For `fit: resize`: the square lies where it shows most of the boxes, not in the centre. Then boxes that are drawn
+    anew make the images anew, and all that was trained on them."""
     visible: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A box stays in a prepared image that shows at least this share of what an image of this size can show of it."""
 
@@ -194,6 +197,12 @@ class Dataset(Strict):
             raise ValueError(
                 "padding: `reflect` shows defects again in the rim, without boxes; use `edge` or `constant`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def only_a_cut_can_be_placed(self):
+        if self.boxes is not None and self.boxes.place_cut and self.fit != "resize":
+            raise ValueError(f"boxes.place_cut: places the square of `fit: resize`, but fit is `{self.fit}`")
         return self
 
     @model_validator(mode="after")

@@ -202,6 +202,19 @@ def of_source(dataset):
     return None if dataset.source == "voronoi" else fingerprint(files(dataset))
 
 
+def places_cut(dataset):
+    """Whether the boxes of a data set decide what of its pictures is shown."""
+    return dataset.boxes is not None and dataset.boxes.place_cut
+
+
+def of_preparing(dataset):
+    """What the images of a data set depend on: its boxes only where they place the cut."""
+    left_out = {"voronoi", "models", "patches_of", "patches"}
+    return dataset.model_dump(
+        exclude=left_out | (set() if places_cut(dataset) else {"boxes"})
+    )
+
+
 def of_annotations(dataset):
     return fingerprint(map(Path, annotation_files.files(dataset.boxes)))
 

@@ -71,7 +71,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         readings = _read(pool, boxes)
     headers = {header.source: header for _, some in listed for header in some}
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
-        known = _known(boxes, images, headers, readings, remarks)
+        known = _known(boxes, images.metadata["source"], headers, readings, remarks)
         placed = _placed(settings, boxes, images, headers, known, remarks)
         _other_classes(images, known, remarks)
         classes = _classes(boxes, placed, len(readings), remarks)
@@ -107,16 +107,21 @@ def _read(pool: Pool, boxes: Boxes) -> dict[str, Reading]:
 # ---------------------------------------------------------------- which boxes an image of the source has
 
 
+def regions(boxes: Boxes, headers: dict[str, Header], pool: Pool) -> Known:
+    """The usable boxes of the images of a source, by the name of each, for those where they are known."""
+    return _known(boxes, headers, headers, _read(pool, boxes), Remarks())
+
+
 def _known(
-    boxes: Boxes, images: ImageSet, headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
+    boxes: Boxes, sources: Iterable[str], headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
 ) -> Known:
-    """The usable boxes of every image of the set that has an annotation, or needs none."""
+    """The usable boxes of every one of some images that has an annotation, or needs none."""
     records, possible = _by_image(headers, readings, remarks)
     background = boxes.missing == "background" or (boxes.missing == "auto" and boxes.format == "yolo")
     # The images of a lost file are not named: one that lacks an annotation may be one of them.
     background &= not any(reading.unreadable for reading in readings.values())
     known: Known = {}
-    for source in dict.fromkeys(images.metadata["source"]):
+    for source in dict.fromkeys(sources):
         if source not in headers:
             raise UserError(f"{source}: was prepared a moment ago, but is not there now")
         try:
@@ -292,6 +297,7 @@ def _lost(settings: Dataset, placed: Placed) -> Iterable[str]:
         yield (
             f"WARNING: of {len(shares)} pictures with boxes {gone} show none of them now, {little} less than half,"
             f" for `fit: {settings.fit}` cuts them off: `pad` with `padding: edge`, `stretch` and `tile` keep all"
+            f"{', `boxes.place_cut` cuts where they are' if settings.fit == 'resize' else ''}"
         )
 
 

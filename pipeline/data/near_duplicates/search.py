@@ -24,7 +24,7 @@ from pipeline.data.near_duplicates.placement import Placement
 from pipeline.data.near_duplicates.proof import CELL, WINDOW, Windows
 from pipeline.data.near_duplicates.spot_matches import Candidate
 
-CERTAIN = 9.0  # height, in standard deviations of chance, that proves one scene
+CERTAIN = 10.0  # height, in standard deviations of chance, that proves one scene
 LOOKS = 12  # candidates of one image that are looked at, the likeliest first
 OTHERS = 8  # images of the set that an image of a pair is laid upon
 CORRELATED = 3_000_000  # pairs up to which a set is correlated at all shifts, about two minutes on one core

@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 
 from pipeline.base.job import progress, say
+from pipeline.data.annotations import attach
+from pipeline.data.annotations.records import Region
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.near_duplicates import correlate, groups, report
 from pipeline.data.near_duplicates.report import Overlaps, Sources
@@ -97,7 +99,7 @@ def prepare(
             there = list_images.find(pool, entries, settings, table, rejected)
             skipped = report.reason_to_skip(settings, [c.label for c in there])
             reduced = None if skipped else correlate.usual_factor([c.header.shape for c in there])
-            pictures = _look(pool, there, settings, rejected, reduced)
+            pictures = _look(pool, there, settings, rejected, _marks(pool, there, settings), reduced)
             while True:
                 _check_usable(pictures, len(entries), rejected)
                 choices = _decide(settings, pictures, skipped, workers, earlier)
@@ -152,13 +154,25 @@ def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tup
 # ---------------------------------------------------------------- the first pass
 
 
+def _marks(pool: Pool, found: list[Candidate], settings: Dataset) -> dict[str, list[Region]]:
+    """Of each image what its square is to show, by its name."""
+    if settings.boxes is None or not settings.boxes.place_cut:
+        return {}
+    return attach.regions(settings.boxes, {c.header.source: c.header for c in found}, pool)
+
+
 def _look(
-    pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejections, reduced: int | None
+    pool: Pool,
+    found: list[Candidate],
+    settings: Dataset,
+    rejected: Rejections,
+    marks: dict[str, list[Region]],
+    reduced: int | None,
 ) -> list[Picture]:
     """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced.
 
     Args:
-        reduced: see `LookTask`.
+        marks, reduced: see `LookTask`.
     """
     picks = max(64, SAMPLE // max(1, len(found)))
     order = splits.drawn_order([c.label for c in found], [c.split for c in found], settings.split.seed)
@@ -168,7 +182,11 @@ def _look(
     with progress("looking", sum(min(limit, len(rows)) for rows in order.values())) as bar:
         while turn := _next_turn(order, seen, facts, limit):
             runs = _runs(sorted(turn), [c.header for c in found])
-            tasks = (LookTask(run, [found[i].header for i in run], settings, picks, reduced) for run in runs)
+            named = (([found[i].header for i in run], run) for run in runs)
+            tasks = (
+                LookTask(run, headers, settings, picks, [marks.get(h.source, []) for h in headers], reduced)
+                for headers, run in named
+            )
             for task, results in pool.map(look, tasks, LookTask.singly):
                 bar.update(len(task.rows))
                 for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):

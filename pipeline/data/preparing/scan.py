@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.base import colour
+from pipeline.data.annotations.records import Region
 from pipeline.data.near_duplicates import search
 from pipeline.data.near_duplicates.search import Traits
 from pipeline.data.preparing import scaling, tiling
@@ -50,13 +51,15 @@ class LookTask(NamedTuple):
     settings: Dataset
     picks: int
     """Values to sample of each image."""
+    marks: list[list[Region]]
+    """Of each image what its square is to show."""
     reduced: int | None
     """By how much the images of the set are usually reduced for the search for near-duplicates; None without one."""
 
     def singly(self) -> list[LookTask]:
         """A task for each image."""
-        pairs = zip(self.rows, self.headers, strict=True)
-        return [self._replace(rows=[row], headers=[header]) for row, header in pairs]
+        each = zip(self.rows, self.headers, self.marks, strict=True)
+        return [self._replace(rows=[row], headers=[header], marks=[marks]) for row, header, marks in each]
 
 
 class ListTask(NamedTuple):
@@ -75,21 +78,22 @@ def list_file(task: ListTask) -> list[Header] | str:
 def look(task: LookTask) -> list[Facts | str]:
     """Facts of each image of one file, or the reason why it cannot be used. Raises MemoryError."""
     results: list[Facts | str] = []
-    for header, frame in zip(task.headers, readers.frames(task.headers, task.settings), strict=True):
+    frames = readers.frames(task.headers, task.settings)
+    for header, marks, frame in zip(task.headers, task.marks, frames, strict=True):
         try:
             if isinstance(frame, Rejected):
                 raise frame
-            results.append(_facts(header, frame, task))
+            results.append(_facts(header, frame, marks, task))
         except Rejected as reason:
             results.append(str(reason))
     return results
 
 
-def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
+def _facts(header: Header, frame: Frame, marks: list[Region], task: LookTask) -> Facts:
     settings, picks = task.settings, task.picks
     height, width = frame.pixels.shape[:2]
     pixels = frame.pixels[: tiling.cropped_height(settings, height)]
-    boxes = tiling.boxes(settings, *pixels.shape[:2])
+    boxes = tiling.boxes(settings, len(pixels), width, marks)
     low, high = _range(pixels)
     dtype = frame.pixels.dtype.name
     scaling.check_range(settings.scaling, dtype, low, high)

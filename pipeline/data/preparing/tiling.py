@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from pipeline.data.annotations.records import Region
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset
 
@@ -38,19 +40,38 @@ def cropped_height(settings: Dataset, height: int) -> int:
     return height - rows
 
 
-def boxes(settings: Dataset, height: int, width: int) -> list[Box]:
+def boxes(settings: Dataset, height: int, width: int, marks: Sequence[Region] = ()) -> list[Box]:
     """What becomes training images, of an image already cropped.
+
+    Args:
+        marks: what the square of `fit: resize` is to show most of, by area; without any it is centred.
 
     Raises:
         Rejected: the image is smaller than a tile.
     """
     high, wide = extent(settings, height, width)
+    if settings.fit == "resize" and marks:
+        row = _showing(height, high, [(m.y0, m.y1, m.x1 - m.x0) for m in marks])
+        return [Box(row, _showing(width, wide, [(m.x0, m.x1, m.y1 - m.y0) for m in marks]), high, wide)]
     if settings.fit != "tile":
         return [Box((height - high) // 2, (width - wide) // 2, high, wide)]
     if min(height, width) < high:
         raise Rejected(f"{height} x {width} pixels are smaller than a tile of {high} x {wide}")
     rows, cols = (positions(length, high, settings.tile_overlap) for length in (height, width))
     return [Box(row, col, high, wide) for row in rows for col in cols]
+
+
+def _showing(length: int, side: int, spans: list[tuple[float, float, float]]) -> int:
+    """Where in `length` a stretch of `side` begins that shows most of some spans (start, end, weight of each pixel);
+    of several the one nearest to the centre."""
+    middle = (length - side) // 2
+    ends = {middle, *(round(at) for start, end, _ in spans for at in (start, end - side, (start + end - side) / 2))}
+    starts = {min(max(0, start), length - side) for start in ends}
+
+    def shown(start: int) -> float:
+        return sum(w * max(0.0, min(end, start + side) - max(begin, start)) for begin, end, w in spans)
+
+    return max(starts, key=lambda start: (round(shown(start), 6), -abs(start - middle), -start))
 
 
 def extent(settings: Dataset, height: int, width: int) -> tuple[int, int]:

@@ -334,8 +334,14 @@ def test_defects_that_the_cut_leaves_out_are_counted(tmp_path, inline, source, a
     warning = "of 3 pictures with boxes 1 show none of them now, 1 less than half, for `fit: resize` cuts them off"
     annotated(boxes={"missing": "background"})
     assert warning in capsys.readouterr().err
-    annotated(boxes={"missing": "background"}, fit="stretch")
-    assert "cuts them off" not in capsys.readouterr().err
+    for settings in ({"fit": "stretch"}, {}):
+        placed = annotated(boxes={"missing": "background", "place_cut": not settings}, **settings)
+        assert "cuts them off" not in capsys.readouterr().err
+        assert len(placed.boxes) == 3
+    at = placed.metadata.set_index("source")["col"]
+    assert at[["all.png", "none.png", "third.png", "good0.png"]].tolist() == [16, 0, 12, 16]
+    for image in placed.boxes.merge(placed.metadata.reset_index(), on="id").itertuples():
+        assert bright(placed.images[image.index]) == (image.x0, image.y0, image.x1, image.y1)
     padded = annotated(boxes={"missing": "background"}, fit="pad", padding="edge", size=48)
     assert "cuts them off" not in capsys.readouterr().err
     at = padded.boxes.merge(padded.metadata, on="id").set_index("source")

@@ -200,10 +200,10 @@ def test_exposures_of_one_part_in_different_sizes():
 def test_exposures_in_so_much_noise_that_no_spots_are_found_again():
     pictures, part = exposures(6, 3, noise=25)
     spotted = spot_matches.find([search.traits(picture, 1).spots for picture in pictures])
-    assert sum(part[c.first] == part[c.second] for c in spotted) <= 9
+    assert sum(part[c.first] == part[c.second] for c in spotted) <= 0.5 * 18
     pairs = found(*pictures)
     assert all(part[p.first] == part[p.second] for p in pairs)
-    assert len(pairs) >= 0.9 * 18
+    assert len(pairs) >= 0.8 * 18
 
 
 def ring(rng, side=128, size=0.0, grain=10.0, turned=False):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.data.annotations.records import Region
 from pipeline.data.preparing import tiling
 from pipeline.data.reading.frame import Rejected
 
@@ -29,6 +30,19 @@ def test_no_overlap_where_it_fits():
 def test_the_centred_square(dataset):
     assert tiling.boxes(dataset(), 100, 161) == [(0, 30, 100, 100)]
     assert tiling.boxes(dataset(), 103, 100) == [(1, 0, 100, 100)]
+
+
+def test_the_square_shows_most_of_what_is_marked(dataset):
+    def cut(*marks, height=100, width=300):
+        ((row, col, *_),) = tiling.boxes(dataset(), height, width, [Region("a", *mark) for mark in marks])
+        return row, col
+
+    assert cut((110, 0, 140, 50)) == (0, 100)  # the centred square shows all of it
+    assert cut((0, 0, 20, 20)) == (0, 0)
+    assert cut((250, 0, 290, 9)) == (0, 190)
+    assert cut((0, 0, 10, 10), (280, 0, 300, 10)) == (0, 200)  # the larger of two that no square shows together
+    assert cut((0, 40, 9, 50), height=50, width=20) == (30, 0)
+    assert cut((0, 0, 300, 100)) == (0, 100)  # larger than any square
 
 
 def test_the_whole_picture_is_stretched_or_gets_a_rim(dataset):
