@@ -91,6 +91,9 @@ class Scaling(Strict):
 class Split(Strict):
     """Which images may train and which may only judge. Groups stay whole, but where `column` divides them."""
 
+    by: Literal["source", "region"] = "source"
+    """`source`: whole source files; `region`, for one or a few large ones under `fit: tile`: of each file one end
+    judges, what is next to it chooses, the rest trains, with at least the side of a tile between them."""
     test: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
     val: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -197,6 +200,18 @@ class Dataset(Strict):
             raise ValueError(
                 "padding: `reflect` shows defects again in the rim, without boxes; use `edge` or `constant`"
             )
+        return self
+
+    @model_validator(mode="after")
+    def only_tiles_lie_in_regions(self):
+        if self.split.by == "region":
+            if self.fit != "tile":
+                raise ValueError(
+                    f"split.by: `region` divides the tiles of a picture, but fit is `{self.fit}`, not `tile`"
+                )
+            if self.split.column is not None or self.shots is not None:
+                other = "shots" if self.split.column is None else "split.column"
+                raise ValueError(f"split.by: `region` divides each picture, and {other} whole ones; leave one out")
         return self
 
     @model_validator(mode="after")

@@ -126,7 +126,9 @@ def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> 
 def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) -> None:
     images, squares = ImageSet.open(out), choices.squares
     lines = [summary.headline(images), *summary.few_shots(settings, images)]
-    lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
+    lines += summary.regions(settings, images.metadata, sum(len(p.boxes) for p in _facts(squares)))
+    if settings.split.by == "source":
+        lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
     lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
     lines += images.meta["framing"]
     lines += report.notes(choices.sources, choices.found)
@@ -276,6 +278,8 @@ def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> 
 
 def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> list[Square]:
     """Every image of the set to be, in the order of the files."""
+    if settings.split.by == "region":
+        return _in_regions(settings, pictures, found)
     own = groups.joined([p.candidate.group for p in pictures], found.links)
     cut = [(i, box) for i, p in enumerate(pictures) for box in p.facts.boxes]
     candidate = [pictures[i].candidate for i, _ in cut]
@@ -298,6 +302,30 @@ def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps) -> lis
     return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in kept]
 
 
+def _in_regions(settings: Dataset, pictures: list[Picture], found: Overlaps) -> list[Square]:
+    """Those of `split.by: region`; each region of each picture is a group of its own."""
+    if found.links:
+        raise UserError(
+            f"split.by: `region` cannot keep {len(found.links)} pair(s) of pictures of one scene together, the first "
+            f"{' and '.join(pictures[i].candidate.header.source for i in found.links[0])}: `split.by: source` can"
+        )
+    squares, place = [], 0
+    flipped = np.random.default_rng([settings.split.seed, len(pictures)]).integers(0, 2, len(pictures)) == 1
+    for picture, flip in zip(pictures, flipped, strict=True):
+        boxes, (height, width) = picture.facts.boxes, picture.facts.shape
+        height = tiling.cropped_height(settings, height)
+        tall = height > width
+        tiles = [(b.row, b.row + b.height) if tall else (b.col, b.col + b.width) for b in boxes]
+        sides = splits.by_region(tiles, max(height, width), settings.split, bool(flip))
+        for box, side in zip(boxes, sides, strict=True):
+            if side is not None:
+                squares.append(Square(place, picture, box, f"{picture.candidate.group}, {side}", side))
+            place += 1
+    names, own = [s.picture.candidate.label for s in squares], [s.group for s in squares]
+    splits.check(names, own, [s.split for s in squares], settings.split)
+    return squares
+
+
 def _facts(squares: list[Square]) -> list[Facts]:
     """Of the pictures that the squares are of, each once."""
     return list({s.picture.candidate.header: s.picture.facts for s in squares}.values())
@@ -305,6 +333,8 @@ def _facts(squares: list[Square]) -> list[Facts]:
 
 def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
     sides = {square.picture.candidate.header.source: square.split for square in squares}
+    if len({(s.picture.candidate.header.source, s.split) for s in squares}) > len(sides):
+        sides = {}  # of regions: a picture is on several
     names = [p.candidate.header.source for p in pictures]
     return Sources(names, [p.candidate.label for p in pictures], [sides.get(name, "") for name in names])
 

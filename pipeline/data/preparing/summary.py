@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import scaling, splits, tiling
@@ -12,6 +13,7 @@ from pipeline.data.preparing.scan import Facts, Plan
 from pipeline.settings import Dataset
 
 MANY = 0.5  # share of the images with an information bar from which a crop is suggested
+PIECES = {"train": "train", "val": "choose", "test": "judge"}  # sides of the split, and what they do
 SHOWN = {
     "resize": "of each the largest centred square, resampled",
     "pad": "each made square by a rim, and resampled",
@@ -38,6 +40,24 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
     fewer = ", ".join(f"{c} {have[c]}" for c in images.meta["classes"] if have[c] < settings.shots)
     lines = [f"few shots: of each class at most {settings.shots} source images train and as many choose"]
     return [*lines, f"fewer than {settings.shots} source images to train, so all of them: {fewer}"] if fewer else lines
+
+
+def regions(settings: Dataset, table: pd.DataFrame, tiles: int) -> list[str]:
+    """How many independent pieces `split.by: region` leaves, and what it costs.
+
+    Args:
+        table: of the image set.
+        tiles: of all its pictures.
+    """
+    if settings.split.by != "region":
+        return []
+    counts = table.groupby("split")["group"].nunique()
+    pieces = ", ".join(f"{counts[side]} to {does}" for side, does in PIECES.items() if side in counts)
+    return [
+        f"split by region: {table['group'].nunique()} independent pieces ({pieces}); {tiles - len(table)} of {tiles} "
+        "tiles lie in the gaps between them and are left out. Pieces of one picture share its specimen and its "
+        "microscope: numbers on them say nothing about other specimens"
+    ]
 
 
 def divided_groups(groups: list[str], sides: list[str]) -> list[str]:
