@@ -36,11 +36,9 @@ class Placement(NamedTuple):
     def laid(self, second: NDArray, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         """The second image (h, w) in the frame (H, W) of the first, between pixels linearly, and where it is."""
         back = self.inverse()
-        rows, cols = np.arange(shape[0])[:, None], np.arange(shape[1])
         if back.a == 1 and not back.mirrored and back.b == complex(round(back.b.real), round(back.b.imag)):
-            r, c = rows[:, 0] + round(back.b.real), cols + round(back.b.imag)
-            there = np.outer((r >= 0) & (r < second.shape[0]), (c >= 0) & (c < second.shape[1]))
-            return np.where(there, _taken(second, r, c), 0).astype(np.float32), there
+            return _shifted(second, shape, round(back.b.real), round(back.b.imag))
+        rows, cols = np.arange(shape[0])[:, None], np.arange(shape[1])
         sign = -1 if back.mirrored else 1
         down = np.float32(back.a.real) * rows - np.float32(sign * back.a.imag) * cols + np.float32(back.b.real)
         right = np.float32(back.a.imag) * rows + np.float32(sign * back.a.real) * cols + np.float32(back.b.imag)
@@ -56,5 +54,12 @@ class Placement(NamedTuple):
         return np.where(there, upper + down * (lower - upper), 0).astype(np.float32), there
 
 
-def _taken(image: NDArray, rows: NDArray, cols: NDArray) -> NDArray:
-    return image[np.clip(rows, 0, image.shape[0] - 1)[:, None], np.clip(cols, 0, image.shape[1] - 1)]
+def _shifted(second: NDArray, shape: tuple[int, ...], down: int, right: int) -> tuple[NDArray, NDArray[np.bool_]]:
+    laid, there = np.zeros(shape, np.float32), np.zeros(shape, bool)
+    rows, cols = (
+        slice(max(0, -by), max(0, min(side, own - by)))
+        for by, side, own in zip((down, right), shape, second.shape, strict=True)
+    )
+    there[rows, cols] = True
+    laid[rows, cols] = second[rows.start + down : rows.stop + down, cols.start + right : cols.stop + right]
+    return laid, there
