@@ -17,7 +17,7 @@ METHOD = {
     "generate": 1,
     "blend": 1,
     "gallery": 1,
-    "evaluate": 5,
+    "evaluate": 6,
     "detect": 4,
     "pseudo_label": 2,
     "detect_boxes": 4,

@@ -165,6 +165,22 @@ def test_a_mask_is_cut_and_resampled_as_its_image(inline, prepared, shape, words
         np.testing.assert_array_equal(found.masks[0] > 0, found.images[0, ..., 0] > 200)
 
 
+def test_masks_under_a_rim_stretched_and_under_a_placed_cut(inline, prepared):
+    where = (50, 6, 58, 14)
+    content = {f"images/{i}.png": dark(i, 20, 60, where) for i in range(3)}
+    content |= {f"masks/{i}.png": drawn((255, *where), shape=(20, 60)) for i in range(3)}
+    mask = drawn((1, *where), shape=(20, 60))
+    found = prepared(content, fit="pad", padding="edge", size=60)
+    np.testing.assert_array_equal(found.masks[0], np.pad(mask, ((20, 20), (0, 0))))
+    found = prepared(content, fit="stretch", size=60)
+    np.testing.assert_array_equal(found.masks[0], np.repeat(mask, 3, axis=0))
+    with pytest.raises(UserError, match="none of 3 annotation"):  # the centred square shows none of it
+        prepared(content, size=20)
+    found = prepared(content, boxes={"place_cut": True}, size=20)
+    assert found.masks[0].sum() == 64
+    np.testing.assert_array_equal(found.masks[0] > 0, found.images[0, ..., 0] > 200)
+
+
 def test_values_of_masks_are_the_places_of_the_classes(inline, prepared):
     content = {f"images/{i}.png": dark(i, 20, 20) for i in range(4)}
     content |= {f"masks/{i}.png": drawn((7, 2, 2, 6, 6), (3, 10, 10, 14, 14), shape=(20, 20)) for i in range(3)}
