@@ -121,7 +121,7 @@ def _classes(task: PaintTask) -> NDArray[np.uint8]:
 
 
 def _resized(marked: NDArray[np.uint8], box: Box, size: int) -> NDArray[np.uint8]:
-    """A box of a mask as its image shows it, 0 in the rim; a pixel takes the class in its centre, for none is a mean."""
+    """A box of a mask as its image shows it, 0 in the rim; each pixel takes the class in its centre."""
     cut = np.zeros((box.height, box.width), np.uint8)
     part = tiling.inside(box, *marked.shape)
     cut[part.top : part.bottom, part.left : part.right] = tiling.patch(marked, box)
