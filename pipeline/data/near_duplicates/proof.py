@@ -17,7 +17,8 @@ from scipy import fft, ndimage
 from pipeline.data.near_duplicates.correlate import STEPS
 from pipeline.data.near_duplicates.placement import Placement
 
-WINDOW = 16  # pixels a side
+WINDOW = 16  # pixels a side; where the shared part is thinner, a window is longer instead
+THINNEST = 6  # pixels of the shared part
 REACH = 4  # pixels that a window is moved to either side
 MOST = 4.0  # standard deviations that one window can count
 CELL = 8  # pixels a side of a cell of `Windows.cells`
@@ -33,6 +34,8 @@ class Windows(NamedTuple):
     rows: NDArray[np.int64]
     """(n,) first pixels."""
     cols: NDArray[np.int64]
+    shape: tuple[int, int]
+    """Pixels of each."""
     heights: NDArray[np.float64]
     """(n,) in standard deviations of chance, at most MOST."""
     placement: Placement
@@ -53,13 +56,12 @@ def windows(first: NDArray[np.int8], second: NDArray[np.int8], placement: Placem
     if zoom < 0.8:  # details finer than the first's pixels
         second = ndimage.gaussian_filter(second.astype(np.float32), 0.5 / zoom)
     laid, there = placement.laid(second, first.shape)
-    rows, cols = _places(there)
+    rows, cols, shape = _places(there)
+    if len(rows):
+        surfaces, there = _surfaces(first, laid, rows, cols, shape)
+        rows, cols, surfaces = rows[there], cols[there], surfaces[there]
     if not len(rows):
-        return Windows(rows, cols, np.zeros(0), placement)
-    surfaces, there = _surfaces(first, laid, rows, cols)
-    rows, cols, surfaces = rows[there], cols[there], surfaces[there]
-    if not len(rows):
-        return Windows(rows, cols, np.zeros(0), placement)
+        return Windows(rows, cols, shape, np.zeros(0), placement)
     lags = 2 * REACH + 1
     flat = surfaces.reshape(len(rows), -1)
     deviation = np.sqrt(np.mean(flat**2, axis=1))
@@ -67,40 +69,49 @@ def windows(first: NDArray[np.int8], second: NDArray[np.int8], placement: Placem
     down, right = _field(scaled, rows, cols)
     r, c = (np.clip(np.rint(shift).astype(np.int64) + REACH, 0, lags - 1) for shift in (down, right))
     heights = np.minimum(scaled[np.arange(len(rows)), r * lags + c], MOST)
-    return Windows(rows, cols, heights, _moved(placement, rows, cols, down, right))
+    centres = rows + shape[0] / 2 - 0.5 + 1j * (cols + shape[1] / 2 - 0.5)
+    return Windows(rows, cols, shape, heights, _moved(placement, centres, down, right))
 
 
-def _places(there: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First pixels of the fewest windows that cover the shared part (H, W), but for its rim."""
+def _places(there: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[int, int]]:
+    """First pixels, and shape, of the fewest windows that cover the shared part (H, W), but for its rim."""
     lines = [np.flatnonzero(there.any(axis=axis)) for axis in (1, 0)]
+    spans = [line[-1] - line[0] + 1 if len(line) else 0 for line in lines]
+    if min(spans) < THINNEST:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), (WINDOW, WINDOW)
+    high, wide = (min(WINDOW, span) for span in spans)
+    high, wide = min(spans[0], WINDOW**2 // wide), min(spans[1], WINDOW**2 // high)
     starts = []
-    for line in lines:
-        if len(line) == 0 or line[-1] - line[0] + 1 < WINDOW:
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
-        room = line[-1] + 1 - line[0] - WINDOW
-        starts.append(line[0] + np.rint(np.linspace(0, room, -(-room // WINDOW) + 1)).astype(np.int64))
+    for line, span, side in zip(lines, spans, (high, wide), strict=True):
+        room = span - side
+        starts.append(line[0] + np.rint(np.linspace(0, room, -(-room // side) + 1)).astype(np.int64))
     rows, cols = (grid.ravel() for grid in np.meshgrid(*starts, indexing="ij"))
     total = np.pad(there.astype(np.int64), ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
-    ends = rows + WINDOW, cols + WINDOW
-    inside = total[ends] - total[rows, ends[1]] - total[ends[0], cols] + total[rows, cols]
-    kept = inside >= SHARED * WINDOW**2
-    return rows[kept], cols[kept]
+    below, right = rows + high, cols + wide
+    inside = total[below, right] - total[rows, right] - total[below, cols] + total[rows, cols]
+    kept = inside >= SHARED * high * wide
+    return rows[kept], cols[kept], (high, wide)
 
 
-def _surfaces(first: NDArray, laid: NDArray, rows: NDArray, cols: NDArray) -> tuple[NDArray, NDArray[np.bool_]]:
+def _surfaces(
+    first: NDArray, laid: NDArray, rows: NDArray, cols: NDArray, shape: tuple[int, int]
+) -> tuple[NDArray, NDArray[np.bool_]]:
     """(n, lags, lags) correlations of each window with what lies REACH pixels around it in the other image, and (n,)
     whether both have details there."""
-    side = WINDOW + 2 * REACH
-    offset = np.arange(side)
-    padded = np.pad(laid, REACH)
-    large = padded[(rows[:, None] + offset)[:, :, None], (cols[:, None] + offset)[:, None, :]]
-    inner = np.arange(WINDOW)
-    small = first[(rows[:, None] + inner)[:, :, None], (cols[:, None] + inner)[:, None, :]].astype(np.float32)
+    around = (shape[0] + 2 * REACH, shape[1] + 2 * REACH)
+    large = _cut(np.pad(laid, REACH), rows, cols, around)
+    small = _cut(first, rows, cols, shape).astype(np.float32)
     there = np.minimum(np.mean(large**2, axis=(1, 2)), np.mean(small**2, axis=(1, 2))) > (BARE * STEPS) ** 2
     small -= small.mean(axis=(1, 2), keepdims=True)
-    product = fft.rfft2(large, (side, side)) * fft.rfft2(small, (side, side)).conj()
-    surface = fft.irfft2(product, (side, side))[:, : 2 * REACH + 1, : 2 * REACH + 1]
+    product = fft.rfft2(large, around) * fft.rfft2(small, around).conj()
+    surface = fft.irfft2(product, around)[:, : 2 * REACH + 1, : 2 * REACH + 1]
     return surface[:, ::-1, ::-1], there  # as shifts of the second image
+
+
+def _cut(image: NDArray, rows: NDArray, cols: NDArray, shape: tuple[int, int]) -> NDArray:
+    """(n, h, w) parts of an image of this shape."""
+    down, right = (np.arange(side) for side in shape)
+    return image[(rows[:, None] + down)[:, :, None], (cols[:, None] + right)[:, None, :]]
 
 
 def _field(scaled: NDArray, rows: NDArray, cols: NDArray) -> tuple[NDArray, NDArray]:
@@ -123,10 +134,9 @@ def _field(scaled: NDArray, rows: NDArray, cols: NDArray) -> tuple[NDArray, NDAr
     return down, right
 
 
-def _moved(placement: Placement, rows: NDArray, cols: NDArray, down: NDArray, right: NDArray) -> Placement:
-    """The placement whose windows lie where the shifts say: the nearest similarity."""
-    centre = WINDOW / 2 - 0.5
-    at = rows + centre + 1j * (cols + centre)
+def _moved(placement: Placement, at: NDArray, down: NDArray, right: NDArray) -> Placement:
+    """The placement whose windows, with their middles `at` these places, lie where the shifts say: the nearest
+    similarity."""
     second = placement.inverse()(at)
     if placement.mirrored:
         second = second.conj()

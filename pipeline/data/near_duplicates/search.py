@@ -21,7 +21,7 @@ from pipeline.base import colour
 from pipeline.data.near_duplicates import correlate, keypoints, proof, spot_matches, upright
 from pipeline.data.near_duplicates.keypoints import Spots
 from pipeline.data.near_duplicates.placement import Placement
-from pipeline.data.near_duplicates.proof import CELL, WINDOW, Windows
+from pipeline.data.near_duplicates.proof import CELL, Windows
 from pipeline.data.near_duplicates.spot_matches import Candidate
 
 CERTAIN = 10.0  # height, in standard deviations of chance, that proves one scene
@@ -176,14 +176,16 @@ def _in_cells(windows: Windows, shape: tuple[int, ...]) -> NDArray[np.float64]:
     total = np.zeros([-(-side // CELL) for side in shape])
     count = np.zeros_like(total)
     for row, col, height in zip(windows.rows, windows.cols, windows.heights, strict=True):
-        total[_cells(row, col)] += height
-        count[_cells(row, col)] += 1
+        there = _cells(row, col, windows.shape)
+        total[there] += height
+        count[there] += 1
     return total / np.maximum(count, 1)
 
 
-def _cells(row: int, col: int) -> tuple[slice, slice]:
+def _cells(row: int, col: int, shape: tuple[int, int]) -> tuple[slice, slice]:
     """Those that a window covers."""
-    return slice(row // CELL, (row + WINDOW - 1) // CELL + 1), slice(col // CELL, (col + WINDOW - 1) // CELL + 1)
+    below, right = row + shape[0] - 1, col + shape[1] - 1
+    return slice(row // CELL, below // CELL + 1), slice(col // CELL, right // CELL + 1)
 
 
 def _left(windows: Windows, others: list[NDArray[np.float64]]) -> float:
@@ -191,7 +193,9 @@ def _left(windows: Windows, others: list[NDArray[np.float64]]) -> float:
     if not others:
         return windows.height()
     common = np.maximum(np.sum(others, axis=0) / OTHERS, 0)
-    shared = [common[_cells(row, col)].mean() for row, col in zip(windows.rows, windows.cols, strict=True)]
+    shared = [
+        common[_cells(row, col, windows.shape)].mean() for row, col in zip(windows.rows, windows.cols, strict=True)
+    ]
     return windows.height(np.array(shared))
 
 

@@ -44,9 +44,9 @@ def find(spots: list[Spots]) -> list[Candidate]:
         return []
     places = np.concatenate([one.places for one in spots])
     around = np.concatenate([one.around for one in spots])
-    index, found = _Index(_unit(around), image), []
+    index, found = _Index(around, image), []
     for flip in (False, True):
-        one, other, alike = index.matches(_unit(mirrored(around)) if flip else index.known)
+        one, other, alike = index.matches(mirrored(around) if flip else around)
         for rows in _of_pairs(image[one], image[other]):
             best = rows[np.argsort(-alike[rows], kind="stable")[:FEW]]
             votes, placement = _placed(places[one[best]], places[other[best]], flip)
@@ -68,20 +68,20 @@ def placed(one: Spots, other: Spots) -> Placement | None:
 
 
 class _Index:
-    """Descriptions (m, LENGTH) of norm 1 of the spots of all images, sorted into cells."""
+    """Descriptions (m, LENGTH) of the spots of all images, sorted into cells."""
 
-    def __init__(self, known: NDArray[np.float32], image: NDArray[np.int64]):
+    def __init__(self, known: NDArray[np.int8], image: NDArray[np.int64]):
         self.known, self.image = known, image
         self.centres = _centres(known, round((len(known) / 2) ** 0.5) if len(known) > 4 * BLOCK else 1)
-        cell = np.concatenate([(part @ self.centres.T).argmax(axis=1) for part in _blocks(known)])
+        cell = np.concatenate([(_unit(part) @ self.centres.T).argmax(axis=1) for part in _blocks(known)])
         self.order = np.argsort(cell, kind="stable")
         self.starts = np.searchsorted(cell[self.order], np.arange(len(self.centres) + 1))
 
-    def matches(self, wanted: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+    def matches(self, wanted: NDArray[np.int8]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
         """(k,) spots, (k,) spots of later images, (k,) cosines, at least ALIKE: of each spot, described as `wanted`
         (m, LENGTH), the KEPT most alike in each of PROBES cells. Each pair once."""
         probes = min(PROBES, len(self.centres))
-        probed = np.concatenate([_greatest(part @ self.centres.T, probes) for part in _blocks(wanted)]).ravel()
+        probed = np.concatenate([_greatest(_unit(part) @ self.centres.T, probes) for part in _blocks(wanted)]).ravel()
         by_cell = np.argsort(probed, kind="stable")
         begins = np.searchsorted(probed[by_cell], np.arange(len(self.centres) + 1))
         found = []
@@ -97,7 +97,7 @@ class _Index:
         return one[kept], other[kept], alike[kept]
 
     def _best(self, wanted: NDArray, some: NDArray, there: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        alike = wanted[some] @ self.known[there].T
+        alike = _unit(wanted[some]) @ _unit(self.known[there]).T
         alike[self.image[some][:, None] == self.image[there]] = -np.inf
         best = _greatest(alike.copy(), min(KEPT, len(there)))
         values = np.take_along_axis(alike, best, axis=1)
@@ -146,11 +146,11 @@ def _alike(one: NDArray, other: NDArray) -> NDArray[np.bool_]:
     return (np.abs(np.log(np.abs(ratio))) < np.log(ZOOMED)) & (np.abs(np.angle(ratio)) < TURNED)
 
 
-def _centres(vectors: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+def _centres(vectors: NDArray[np.int8], count: int) -> NDArray[np.float32]:
     """(count, d) of norm 1: centres of cells of some of the vectors (m, d), by k-means on the sphere (Dhillon and Modha
     2001)."""
     rng = np.random.default_rng(0)
-    some = vectors[rng.permutation(len(vectors))[: TRAINED * count]]
+    some = _unit(vectors[rng.permutation(len(vectors))[: TRAINED * count]])
     centres = some[:count]
     for _ in range(ROUNDS if count > 1 else 0):
         nearest = np.concatenate([(part @ centres.T).argmax(axis=1) for part in _blocks(some)])

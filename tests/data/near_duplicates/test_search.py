@@ -160,6 +160,12 @@ def test_strips_of_which_one_is_turned_by_180_degrees():
     assert abs(pair.placement(0j) - (4 + 47 + 1j * (20 + 95))) < 0.5  # its first pixel is the last of what it shows
 
 
+def test_strips_that_share_few_rows():
+    big = scene(8, size=420)
+    (pair,) = found(big[:56, :400], big[46:102, 20:420], big[200:256, :400])
+    assert shift(pair) == (0, 1, 46, 20)
+
+
 def test_copies_on_disk_that_are_turned_a_little_or_zoomed():
     pictures = []
     for seed in range(6):

@@ -50,11 +50,12 @@ def test_the_index_finds_nearly_all_that_comparing_all_finds(monkeypatch):
     around = rng.normal(size=(1500, keypoints.LENGTH)) @ np.diag(np.geomspace(1, 0.1, keypoints.LENGTH))
     around[750:] = around[:750] + rng.normal(0, 0.1, around[750:].shape)  # spot i of one image is i + 750 of another
     image = np.repeat(np.arange(30), 50)
-    unit = (around / np.linalg.norm(around, axis=1, keepdims=True)).astype(np.float32)
+    around = np.rint(100 * around / np.linalg.norm(around, axis=1, keepdims=True)).astype(np.int8)
+    unit = around / np.linalg.norm(around.astype(float), axis=1, keepdims=True)
     monkeypatch.setattr(spot_matches, "BLOCK", 256)
-    index = spot_matches._Index(unit, image)
+    index = spot_matches._Index(around, image)
     assert len(index.centres) == 27
-    one, other, alike = index.matches(unit)
+    one, other, alike = index.matches(around)
     assert (image[one] < image[other]).all()
     np.testing.assert_allclose(alike, np.vecdot(unit[one], unit[other]), rtol=1e-5)
     found = set(zip(one.tolist(), other.tolist(), strict=True))
