@@ -4,7 +4,7 @@
         data/neu/splits/val.csv --sheet unknown.png
 
 Tables have the columns file, class, group. `unknown.png` shows pairs that no given group holds, those of the lowest
-correlation first, with what the two share framed, the second in the view it was found in: look whether it is one scene.
+height first, the second also laid upon the first: look whether it is one scene.
 """
 
 from __future__ import annotations
@@ -19,14 +19,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from pipeline.base import symmetry
-from pipeline.data.near_duplicates import correlate, groups
-from pipeline.data.near_duplicates.correlate import Pair
+from pipeline.data.near_duplicates import correlate, groups, search
+from pipeline.data.near_duplicates.search import Pair
 from pipeline.data.preparing import splits
 from pipeline.settings import Split
 
 SHOWN = 48
-ACROSS = 4  # pairs in a row of the sheet
+ACROSS = 3  # pairs in a row of the sheet
 
 
 def main() -> None:
@@ -39,11 +38,16 @@ def main() -> None:
     table = pd.concat([pd.read_csv(path) for path in given.tables], ignore_index=True)
     images = np.stack([np.asarray(Image.open(given.images / file).convert("L")) for file in table["file"]])
     start, work = time.perf_counter(), time.process_time()
-    details = np.stack([correlate.details(image) for image in images])
+    looked = [search.traits(image, correlate.factor(images.shape[1:], correlate.DETAIL)) for image in images]
     half = time.perf_counter()
-    pairs = correlate.find(details, given.threads)
-    print(f"{len(images)} images, {given.threads} thread(s): details {half - start:.1f} s, ", end="")
-    print(f"search {time.perf_counter() - half:.1f} s, together {time.process_time() - work:.1f} s of processor time")
+    found = search.find(looked, given.threads)
+    pairs = found.pairs
+    print(f"{len(images)} images, {given.threads} thread(s): looking {half - start:.1f} s, ", end="")
+    print(
+        f"search {time.perf_counter() - half:.1f} s, together {time.process_time() - work:.1f} s of processor time; ",
+        end="",
+    )
+    print(f"{found.correlated} pairs at all shifts, {found.looked_at} laid upon one another")
     report(table, pairs)
     if given.sheet:
         rows = [pair for pair in pairs if table["group"][pair.first] != table["group"][pair.second]]
@@ -54,9 +58,11 @@ def report(table: pd.DataFrame, pairs: list[Pair]) -> None:
     links = [(pair.first, pair.second) for pair in pairs]
     own, given = (np.array(names) for names in (groups.joined(table["file"].tolist(), links), table["group"]))
     known = sum(given[i] == given[j] for i, j in links)
-    far = sum(max(abs(p.rows), abs(p.cols)) > 110 for p in pairs if given[p.first] != given[p.second])
+    far = sum(_moved(p) > 110 for p in pairs if given[p.first] != given[p.second])
     print(f"{len(pairs)} pairs, {len({i for link in links for i in link})} images, {len(set(own))} groups")
-    print(f"flipped or turned: {sum(pair.view > 0 for pair in pairs)}")
+    turned = sum(pair.placement.mirrored or abs(pair.placement.a - 1) > 0.2 for pair in pairs)
+    print(f"flipped, turned or zoomed: {turned}")
+    print("heights:", np.histogram([pair.height for pair in pairs], [9, 10, 11, 12, 14, 16, 20, 30, 99])[0].tolist())
     print(f"in a given group {known}, not {len(pairs) - known}, of those shifted by more than 110 pixels {far}")
     half = np.array([zlib.crc32(name.encode()) % 2 for name in given])
     for name, rows in (("all", half >= 0), ("half of the groups", half == 0), ("other half", half == 1)):
@@ -76,25 +82,25 @@ def report(table: pd.DataFrame, pairs: list[Pair]) -> None:
         print(f"{sum(sides[i] != sides[j] for i, j in links)} pairs cross it")
 
 
+def _moved(pair: Pair) -> float:
+    """Pixels between the middles of two images of 200 pixels."""
+    return abs(pair.placement(np.array([99.5 + 99.5j]))[0] - (99.5 + 99.5j))
+
+
 def sheet(images: NDArray[np.uint8], files: list[str], pairs: list[Pair]) -> Image.Image:
-    """Half of those shown have the lowest correlation, the others are spread over the rest."""
-    pairs = sorted(pairs, key=lambda pair: pair.correlation)
+    """Half of those shown have the lowest height, the others are spread over the rest."""
+    pairs = sorted(pairs, key=lambda pair: pair.height)
     rest = pairs[SHOWN // 2 :]
     pairs = pairs[: SHOWN // 2] + rest[:: max(1, -(-len(rest) // (SHOWN // 2)))]
     height, width = images.shape[1:]
-    page = Image.new("RGB", (ACROSS * (2 * width + 20), -(-len(pairs) // ACROSS) * (height + 25)), "white")
+    page = Image.new("RGB", (ACROSS * (3 * width + 20), -(-len(pairs) // ACROSS) * (height + 25)), "white")
     draw = ImageDraw.Draw(page)
     for i, pair in enumerate(pairs):
-        top, left = i // ACROSS * (height + 25), i % ACROSS * (2 * width + 20)
-        for at, image, rows, cols in (
-            (left, images[pair.first], pair.rows, pair.cols),
-            (left + width + 4, symmetry.seen(images[pair.second], pair.view), -pair.rows, -pair.cols),
-        ):
-            page.paste(Image.fromarray(image), (at, top))
-            frame = (max(0, cols), max(0, rows), width - 1 + min(0, cols), height - 1 + min(0, rows))
-            draw.rectangle([v + (at, top)[n % 2] for n, v in enumerate(frame)], outline="red")
-        text = f"{files[pair.first]} {files[pair.second]} {pair.rows} {pair.cols} {pair.correlation:.2f}"
-        text += f" {list(symmetry.VIEWS)[pair.view]}"
+        top, left = i // ACROSS * (height + 25), i % ACROSS * (3 * width + 20)
+        laid = pair.placement.laid(images[pair.second], images.shape[1:])[0].astype(np.uint8)
+        for at, image in enumerate((images[pair.first], laid, images[pair.second])):
+            page.paste(Image.fromarray(image), (left + at * (width + 4), top))
+        text = f"{files[pair.first]} {files[pair.second]} {pair.height:.1f} {pair.windows} {pair.agreeing:.2f}"
         draw.text((left, top + height + 2), text, fill="black")
     return page
 

@@ -31,6 +31,8 @@ class Context(NamedTuple):
     binarisation: phases.Binarisation
     lpips: Lpips | None = None
     """Where its weights are."""
+    leaked: NDArray[np.bool_] | None = None
+    """(n,) of the held-out images those with a partner in training, where a given split has any."""
 
     def equal_n(self, candidate: Sample) -> int:
         """Images of each set in a comparison, the same for all candidates: a bias that depends on it cancels."""

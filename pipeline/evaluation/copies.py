@@ -39,6 +39,11 @@ class NearestTraining(NamedTuple):
     smallest: int | None
     """Side in pixels of the smallest piece that is seen; None where none is."""
 
+    def where(self, mask: NDArray[np.bool_]) -> NearestTraining:
+        """Of some of the images."""
+        area = None if self.area is None else self.area[mask]
+        return self._replace(features=self.features.where(mask), pixels=self.pixels.where(mask), area=area)
+
 
 def nearest_training(samples: Sequence[Sample], context: Context) -> list[NearestTraining]:
     """For each sample the training images nearest to each of its images."""
@@ -70,7 +75,8 @@ def copies(
     candidate: Sample, context: Context, found: NearestTraining, heldout: NearestTraining | None
 ) -> Iterator[dict | str]:
     """Is it learnt by heart? Distances to the nearest training image over those of held-out images: below 1 the images
-    are nearer to the training images than new real ones are. Shares, and likeness to the nearest, beside the floor's.
+    are nearer to the training images than new real ones are; held-out images with a partner in training are not new.
+    Shares, and likeness to the nearest, beside the floor's.
 
     Args:
         found: nearest training images of the candidate.
@@ -82,6 +88,8 @@ def copies(
         yield too_few(metrics, n)
         return
     groups = candidate.groups
+    if heldout and context.leaked is not None:
+        heldout = heldout.where(~context.leaked)
     near, near_pixels = (heldout.features.first, heldout.pixels.distance) if heldout else (None, None)
     yield from _ratio("random", "nn_distance_ratio", found.features.first, near, groups, context)
     yield from _ratio("pixels", "nn_distance_ratio_pixels", found.pixels.distance, near_pixels, groups, context)
@@ -113,7 +121,8 @@ def _ratio(
         yield catalog.METRICS[metric].left_out("half of these are copies of training images")
     else:
         assert context.heldout is not None  # whose distances these are
-        found = ratio(median(distance, groups), median(heldout, context.heldout.groups))
+        new = context.heldout.groups if context.leaked is None else context.heldout.groups[~context.leaked]
+        found = ratio(median(distance, groups), median(heldout, new))
         yield row(extractor, metric, ALL, found, len(distance))
 
 

@@ -23,11 +23,12 @@ from scipy import ndimage
 from pipeline.base import symmetry
 from pipeline.base.colour import luminance
 from pipeline.data.near_duplicates import correlate, fingerprints
-from pipeline.data.near_duplicates.correlate import CERTAIN, Correlator
+from pipeline.data.near_duplicates.correlate import Correlator
 
 SIDE = 64  # largest side in pixels (geometric mean of both) at which images are compared; larger ones are reduced
 END = slice(1, -1)  # whitening makes a line of an image's end, which would lie on that of any other
 LOOKS = 3  # candidates of an image
+CERTAIN = 14.0  # height, in standard deviations of chance, that proves a copy; two scenes of parallel scratches had 13
 PROVEN = 2 / 3  # of the height that an image reaches upon itself: proves a copy of a small one
 LEAST = 9.0  # but not less than this,
 REACHED = 12.0  # and only where an image reaches so much
@@ -49,6 +50,11 @@ class Matches(NamedTuple):
     copy, near 1 for strangers. A chance correlation is the larger the smaller f is, by 1 / sqrt(f) (Bartlett 1935)."""
     height: NDArray[np.float64]
     """(n,) that correlation in standard deviations of chance."""
+
+    def where(self, mask: NDArray[np.bool_]) -> Matches:
+        """Of some of the images."""
+        real, view, down, right = self.real[mask], self.view[mask], self.down[mask], self.right[mask]
+        return Matches(real, view, down, right, self.distance[mask], self.height[mask])
 
 
 def laid(image: NDArray, name: str, down: int, right: int) -> NDArray:
@@ -83,7 +89,7 @@ def find(made: NDArray[np.int8], real: NDArray[np.int8], scale: int) -> Matches:
 def proof_threshold(real: NDArray[np.int8]) -> float | None:
     """Height of a match that proves a copy of one of some images (n, h, w) of details.
 
-    That is CERTAIN, which near-duplicates among real images have to pass. Small images hardly reach it: theirs is
+    That is CERTAIN. Small images hardly reach it: theirs is
     PROVEN of what an image reaches upon itself, at least LEAST. None where images are so small, or so even, that they
     have too little to tell them by. Photographs of steel reach 6 with the likest of 1 200 of other defects, and
     polycrystals of 32 pixels, all unlike, 8.4.

@@ -102,6 +102,8 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
         rows, said = measure(candidate, context, name, found[name], found.get("real"))
         numbers += rows
         notes += [f"{name}: {note}" for note in said]
+    new = _without_leaked(context, found["real"]) if context.leaked is not None else []
+    notes += _beside(numbers, new, context)
     curves = {name: _curves(real, context, candidate) for name, candidate in candidates.items()}
     first = next(iter(curves.values()))
     record: dict[str, Any] = {
@@ -114,7 +116,7 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     record |= {"phases": context.binarisation._asdict(), "metrics": numbers, "curves": first}
     record |= {"closest": [] if heldout is None else closest(heldout, context, found["real"])}
     record |= {"smallest_piece": found[next(iter(found))].smallest}
-    _write(out, record | {"notes": notes})
+    _write(out, record | {"without_leaked": new, "notes": notes})
 
     folder = figures or out.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,6 +172,35 @@ def measure(
     return rows, notes + _unsure(rows)
 
 
+def _without_leaked(context: Context, found: NearestTraining) -> list[dict[str, Any]]:
+    """The numbers of the held-out images that have no partner in training."""
+    assert context.heldout is not None
+    assert context.leaked is not None
+    if context.leaked.all():
+        return []
+    new, near = context.heldout.where(~context.leaked), found.where(~context.leaked)
+    return measure(new, context._replace(heldout=new, leaked=None), "real", near, near)[0]
+
+
+def _beside(numbers: list[dict[str, Any]], new: list[dict[str, Any]], context: Context) -> list[str]:
+    """A warning, with the numbers of all held-out images beside those of the ones without a partner in training."""
+    if context.leaked is None:
+        return []
+    without = {_key(row): row["value"] for row in new if row["class"] == ALL}
+    listed = [
+        f"{_key(row).removeprefix('final/')} {row['value']:.3g} ({without[_key(row)]:.3g})"
+        for row in numbers
+        if row["model"] == "real" and row["class"] == ALL and _key(row) in without
+    ]
+    leaked, held = context.leaked.sum(), len(context.leaked)
+    if not listed:
+        return [f"WARNING: all {held} held-out images have a partner in training: none is new"]
+    return [
+        f"WARNING: the given split leaves {leaked} of {held} held-out images with a partner in training, and the "
+        f"floor is lower than that of new images; without them, in brackets: {', '.join(listed)}"
+    ]
+
+
 def _unsure(rows: list[dict[str, Any]]) -> list[str]:
     """Which numbers have no interval."""
     found: dict[str, list[str]] = {}
@@ -199,7 +230,8 @@ def _context(settings: Evaluate, real: ImageSet, classes: list[str]) -> Context:
     reference = Sample.of_set(real, train, looking)
     heldout = Sample.of_set(real, held, looking) if len(held) else None
     network = lpips.network(settings.lpips, settings.weights)
-    return Context(settings, reference, heldout, looking, binarisation, network)
+    leaked = real.metadata["source"].isin((real.meta.get("near_duplicates") or {}).get("leaked", [])).to_numpy()[held]
+    return Context(settings, reference, heldout, looking, binarisation, network, leaked if leaked.any() else None)
 
 
 def _check(real: ImageSet, made: ImageSet) -> None:

@@ -323,5 +323,5 @@ def ratio(a: Estimate, b: Estimate) -> Estimate:
     down = np.hypot(first[0] - first[1], second[2] - second[0])
     up = np.hypot(first[2] - first[0], second[0] - second[1])
     centre = first[0] - second[0]
-    low, high = float(np.exp(centre - down)), float(np.exp(centre + up))
+    low, high = 0.0 if a.low <= 0 else float(np.exp(centre - down)), float(np.exp(centre + up))
     return Estimate(value, min(low, value), max(high, value))

@@ -26,6 +26,10 @@ class Neighbours(NamedTuple):
     others: Array
     """(n,) distance of that nearest row to the nearest other row of the reference."""
 
+    def where(self, mask: NDArray[np.bool_]) -> Neighbours:
+        """Of some of the rows."""
+        return Neighbours(self.position[mask], self.first[mask], self.second[mask], self.others[mask])
+
     @property
     def ratio(self) -> Array:
         """(n,) first over second: near 0 for a copy of one row, near 1 for a row among many; 0 for a copy of two."""

@@ -57,6 +57,7 @@ def _facts(real: ImageSet) -> list[str]:
     scaling = meta.get("scaling") or {}
     if scaling.get("rule") in SCALINGS:
         facts.append(f"black and white are set by {SCALINGS[scaling['rule']]}")
+    facts += meta.get("framing", [])
     if shots := meta.get("settings", {}).get("shots"):
         facts.append(f"few shots: at most {shots} source images a class to train, and as many to choose by")
     if meta.get("symmetry", "none") != "none":
@@ -76,18 +77,17 @@ def _overlaps(found: Mapping[str, Any] | None) -> str:
     """A sentence on the near-duplicates among the source images; empty where they were not looked for."""
     if found is None:
         return ""
+    compared = f"{found['compared'][:1].upper()}{found['compared'][1:]}."
     if not found["pairs"]:
-        return "No two source images of one size overlap; images of different sizes were not compared."
+        return f"No two source images were found to overlap. {compared}"
     text = f"{found['images']} of {found['of']} source images overlap another ({found['pairs']} pairs); "
     if found["crossing"]:
         crossing = f"the split that was given leaves {found['crossing']} pairs across its sides"
-        return f"{text}{crossing}: test images are not all new to the generators."
+        return f"{text}{crossing}: test images are not all new to the generators. {compared}"
     text += "they stay on one side of the split."
-    if found["leak_at_random"] is None:
-        return text
-    return (
-        f"{text} In a random split {found['leak_at_random']:.0%} of the test images would have a partner in training."
-    )
+    if found["leak_at_random"] is not None:
+        text += f" In a random split {found['leak_at_random']:.0%} of the test images would have a partner in training."
+    return f"{text} {compared}"
 
 
 def _rejected(path: Path) -> list[dict[str, str]]:

@@ -108,6 +108,9 @@ class Scaling(Strict):
 class Split(Strict):
     """Which images may train and which may only judge. Groups stay whole, but where `column` divides them."""
 
+    by: Literal["source", "region"] = "source"
+    """`source`: whole source files; `region`, for one or a few large ones under `fit: tile`: of each file one end
+    judges, what is next to it chooses, the rest trains, with at least the side of a tile between them."""
     test: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
     val: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -126,8 +129,8 @@ class Split(Strict):
     group_pattern: str | None = None
     """Regular expression on the file name without its extension; images of equal group 1 belong together."""
     near_duplicates: Switch = "auto"
-    """Look for images that overlap (copies, altered copies, shifted crops of one scene) and keep them on one side;
-    `auto`: among at most 10 000 images, and not among drawn ones. The time grows with the square of their number."""
+    """Look for images of one scene (copies, crops that overlap, exposures of one part) and keep them on one side;
+    `auto`: among at most 100 000 images, and not among drawn ones."""
 
 
 class Boxes(Strict):
@@ -152,6 +155,9 @@ class Boxes(Strict):
     missing: Literal["auto", "unknown", "background"] = "auto"
     """What an image without annotation is: `background` (looked at, and nothing found) or `unknown` (a detector neither
     learns from it nor is judged on it); `auto`: background for `yolo`, which writes no empty files, else unknown."""
+    place_cut: bool = False
+    """For `fit: resize`: the square lies where it shows most of the boxes, not in the centre. Then boxes that are drawn
+    anew make the images anew, and all that was trained on them."""
     visible: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A box stays in a prepared image that shows at least this share of what an image of this size can show of it."""
 
@@ -190,8 +196,12 @@ class Dataset(Strict):
     patches: Patches = Patches()
     size: Annotated[int, Field(ge=16, le=1024)] = 128
     """Height and width of a training image in pixels."""
-    fit: Literal["resize", "tile"] = "resize"
-    """`resize`: the largest centred square, resampled with anti-aliasing; `tile`: overlapping squares."""
+    fit: Literal["resize", "pad", "stretch", "tile"] = "resize"
+    """`resize`: the largest centred square, which cuts the rest of a picture off; `pad`: the whole picture, with a rim
+    that makes it square; `stretch`: the whole picture, made square by distortion; all resampled with anti-aliasing.
+    `tile`: overlapping squares."""
+    padding: Literal["reflect", "edge", "constant"] = "reflect"
+    """For `pad`: the rim is the picture's mirror image, the pixels of its edge drawn out, or black."""
     tile_source: Positive | None = None
     """For `tile`: side in source pixels of the square that becomes one tile; null is `size` (no resampling)."""
     tile_overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
@@ -232,6 +242,32 @@ class Dataset(Strict):
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
     models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
     """Names of the generators that are trained on it; null is all."""
+
+    @model_validator(mode="after")
+    def no_defect_is_shown_twice(self):
+        if self.boxes is not None and self.fit == "pad" and self.padding == "reflect":
+            raise ValueError(
+                "padding: `reflect` shows defects again in the rim, without boxes; use `edge` or `constant`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def only_tiles_lie_in_regions(self):
+        if self.split.by == "region":
+            if self.fit != "tile":
+                raise ValueError(
+                    f"split.by: `region` divides the tiles of a picture, but fit is `{self.fit}`, not `tile`"
+                )
+            if self.split.column is not None or self.shots is not None:
+                other = "shots" if self.split.column is None else "split.column"
+                raise ValueError(f"split.by: `region` divides each picture, and {other} whole ones; leave one out")
+        return self
+
+    @model_validator(mode="after")
+    def only_a_cut_can_be_placed(self):
+        if self.boxes is not None and self.boxes.place_cut and self.fit != "resize":
+            raise ValueError(f"boxes.place_cut: places the square of `fit: resize`, but fit is `{self.fit}`")
+        return self
 
     @model_validator(mode="after")
     def drawn_images_have_no_annotations(self):

@@ -29,12 +29,17 @@ def blobs(labels, seed, size=48, channels=1, dtype="uint8"):
     return images
 
 
-def write_set(path, images, labels, splits="train", classes=None, pixel_size=None):
-    """An image set of these images."""
+def write_set(path, images, labels, splits="train", classes=None, pixel_size=None, leaked=()):
+    """An image set of these images, `leaked` the rows of those that are known to have a partner in training."""
     n, height, width, channels = images.shape
-    table = {"id": [f"{label}_{i:06d}" for i, label in enumerate(labels)], "label": labels, "source": "made"}
+    table = {
+        "id": [f"{label}_{i:06d}" for i, label in enumerate(labels)],
+        "label": labels,
+        "source": [f"{i}.png" for i in range(n)],
+    }
     table |= {"row": 0, "col": 0, "group": [str(i) for i in range(n)], "split": splits}
     meta = {"classes": sorted(set(labels)) if classes is None else classes, "symmetry": "none", "unit": "µm"}
+    meta |= {"near_duplicates": {"leaked": [f"{i}.png" for i in leaked]}} if leaked else {}
     meta |= {"dtype": str(images.dtype), "pixel_size": pixel_size}
     meta |= {"scaling": {"rule": "dtype", "low": 0, "high": int(np.iinfo(images.dtype).max)}}
     with ImageSetWriter(path, n, height, width, channels, str(images.dtype)) as writer:

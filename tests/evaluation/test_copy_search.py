@@ -9,8 +9,8 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.base import symmetry
-from pipeline.data.near_duplicates.correlate import CERTAIN
 from pipeline.evaluation import copy_search
+from pipeline.evaluation.copy_search import CERTAIN
 
 SIDE = 64
 

@@ -50,6 +50,32 @@ def floor(real_set, tmp_path_factory, no_pieces):
     return SimpleNamespace(out=out, record=json.loads((out / "evaluation.json").read_text()))
 
 
+def test_copies_across_a_given_split_are_warned_of_and_left_out_beside(tmp_path):
+    labels = label_list(60)
+    images, sides = blobs(labels, 1), ["train"] * 36 + ["test"] * 24
+    images[36:48] = images[:12]
+    sets = {leaked: write_set(tmp_path / str(len(leaked)), images, labels, sides, leaked=leaked)
+            for leaked in (tuple(range(36, 48)), tuple(range(36, 60)))}  # fmt: skip
+    some, every = (json.loads(_floor(tmp_path, real).read_text(), parse_constant=pytest.fail) for real in sets.values())
+    numbers, without = by_metric(some, "real"), {r["metric"]: r for r in some["without_leaked"] if r["class"] is None}
+    assert (numbers["nn_distance_ratio"]["n"], without["nn_distance_ratio"]["n"]) == (24, 12)
+    assert numbers["nn_distance_ratio"]["value"] < 0.7
+    assert without["nn_distance_ratio"]["value"] == 1
+    assert (numbers["copy_rate"]["value"], without["copy_rate"]["value"]) == (0.5, 0)
+    (warning,) = [note for note in some["notes"] if note.startswith("WARNING")]
+    assert "leaves 12 of 24 held-out images with a partner in training" in warning
+    assert "copy_rate 0.5 (0)" in warning
+    assert every["without_leaked"] == []
+    assert "WARNING: all 24 held-out images have a partner in training: none is new" in every["notes"]
+    assert "nn_distance_ratio" not in by_metric(every, "real")
+
+
+def _floor(root, real):
+    out = root / f"{real.path.name}.json"
+    panel.evaluate_real(SETTINGS, real.path, out, "blobs", figures=root / "figures")
+    return out
+
+
 @pytest.fixture(scope="module")
 def good(real_set, floor, tmp_path_factory):
     """New images of the same kind: what a perfect generator draws."""

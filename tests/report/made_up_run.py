@@ -18,7 +18,15 @@ from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.settings import METHOD
 
 SIZE = 64
-OVERLAPS = {"images": 12, "of": 40, "pairs": 7, "crossing": 0, "leak": 0.0, "leak_at_random": 0.25}
+OVERLAPS = {
+    "images": 12,
+    "of": 40,
+    "pairs": 7,
+    "crossing": 0,
+    "leak": 0.0,
+    "leak_at_random": 0.25,
+    "compared": "compared: all 780 pairs",
+}
 ALL_REAL = dict.fromkeys(("ratio", "filter", "keep"))
 HOSTILE = ["crazing", "<script>alert(1)</script>", 'a "b" & $c$ {{ d }}']
 

@@ -23,6 +23,13 @@ def test_the_page_says_whether_groups_are_whole(sides, said):
     assert page["groups"] == f"3 independent sources or groups; {said}."
 
 
+def test_what_framing_cuts_off_is_among_the_facts():
+    table = pd.DataFrame({"label": "a", "split": ["train"], "group": ["g"]})
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
+    said = "`fit: resize` cuts off 35% of a picture"
+    assert said in overview.dataset(ImageSet(Path("nowhere"), meta | {"framing": [said]}, table), {})["facts"]
+
+
 @pytest.mark.parametrize(("shots", "said"), [(None, False), (5, True)])
 def test_few_shots_are_said_beside_the_counts_of_each_class(shots, said):
     rows = [("a", "train")] * 3 + [("b", "train")] * 5 + [("a", "test")] * 2
@@ -34,10 +41,13 @@ def test_few_shots_are_said_beside_the_counts_of_each_class(shots, said):
     assert page["counts"][0] == {"label": "a", "train": 3, "val": 0, "test": 2}
 
 
-def test_where_nothing_overlaps_it_is_said_which_images_were_compared():
-    none = {"images": 0, "of": 40, "pairs": 0, "crossing": 0, "leak": 0.0, "leak_at_random": 0.0}
-    said = "No two source images of one size overlap; images of different sizes were not compared."
-    assert overview._overlaps(none) == said
+def test_what_was_compared_is_said_whether_images_overlap_or_not():
+    compared = "compared: all 780 pairs by spots in common, 3 in detail"
+    none = {"images": 0, "of": 40, "pairs": 0, "crossing": 0, "leak": 0.0, "leak_at_random": 0.0, "compared": compared}
+    said = "Compared: all 780 pairs by spots in common, 3 in detail."
+    assert overview._overlaps(none) == f"No two source images were found to overlap. {said}"
+    for some in ({"pairs": 1, "images": 2}, {"pairs": 1, "images": 2, "crossing": 1}):
+        assert overview._overlaps(none | some).endswith(said)
 
 
 def test_generators_without_training_are_told_by_what_they_hold():

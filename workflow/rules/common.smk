@@ -236,12 +236,22 @@ def of_source(dataset):
     return fingerprint(files(dataset, annotation_files.masks_of(dataset)))
 
 
-def settings_of_images(dataset):
-    """What the images of a set depend on; of its boxes only where masks are, if these lie among the images."""
-    without = {"voronoi", "boxes", "models", "patches_of", "patches"}
-    settings = dataset.model_dump(exclude=without)
+def places_cut(dataset):
+    """Whether the boxes of a data set decide what of its pictures is shown."""
+    return dataset.boxes is not None and dataset.boxes.place_cut
+
+
+def of_preparing(dataset):
+    """What the images of a data set depend on: its boxes only where they place the cut, and of masks that lie among the
+    images the place."""
+    settings = dataset.model_dump(
+        exclude={"voronoi", "models", "patches_of", "patches"}
+    )
+    if places_cut(dataset):
+        return settings
+    boxes = settings.pop("boxes")
     if annotation_files.masks_among_images(dataset):
-        settings["boxes"] = {"format": "mask", "path": dataset.boxes.path}
+        settings["boxes"] = {key: boxes[key] for key in ("format", "path")}
     return settings
 
 

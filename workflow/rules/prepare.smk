@@ -48,9 +48,14 @@ rule prepare:
         runtime=120,
     params:
         method=METHOD["prepare"],
-        settings=lambda w: settings_of_images(SETTINGS.datasets[w.dataset]),
+        settings=lambda w: of_preparing(SETTINGS.datasets[w.dataset]),
         few=lambda w: list(SETTINGS.few_shots(w.dataset) or ()) or None,
         source=lambda w: of_source(SETTINGS.datasets[w.dataset]),
+        annotations=lambda w: (
+            of_annotations(SETTINGS.datasets[w.dataset])
+            if places_cut(SETTINGS.datasets[w.dataset])
+            else None
+        ),
     script:
         "../scripts/prepare.py"
 

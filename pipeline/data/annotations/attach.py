@@ -10,6 +10,7 @@ from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from pipeline.base.job import progress, say
@@ -33,6 +34,7 @@ from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
 
 SECONDS = 120  # of the processor for a file
+MOST_VALUES = 8  # listed
 MOSTLY = 0.5  # share of defect from which masks seem inverted
 NO_ANNOTATION = "has no annotation"
 READERS = 0.7  # of the memory; this process needs the rest for the boxes of all files
@@ -49,6 +51,8 @@ class Placed(NamedTuple):
     """Boxes that reach out of their prepared image."""
     slivers: int
     """Parts of boxes too small to count."""
+    shown: dict[str, float]
+    """Of each picture with boxes the share of them that its prepared images show, 1 for all of each box."""
 
 
 def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 4e9, kept: Path | None = None) -> None:
@@ -71,7 +75,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         readings = _read(pool, settings, boxes)
     headers = {header.source: header for _, some in listed for header in some}
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
-        known, told = _known(boxes, images, headers, readings, remarks)
+        known, told = _known(boxes, images.metadata["source"], headers, readings, remarks)
         squares = _squares(settings, images, headers)
         placed = _placed(settings, boxes, images, squares, known, remarks)
         _other_classes(images, known, remarks)
@@ -80,7 +84,12 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         table = pd.DataFrame(placed.rows, columns=box_store.COLUMNS)
         unknown = _ids(images, known.keys())
         without = sum(done == UNKNOWN and reason == NO_ANNOTATION for _, _, done, reason in remarks.rows)
-        lines = [*_headline(images, table, unknown, without), *_edges(boxes, placed), *remarks.counted()]
+        lines = [
+            *_headline(images, table, unknown, without),
+            *_edges(boxes, placed),
+            *_lost(settings, placed),
+            *remarks.counted(),
+        ]
         unmasked = None
         if with_masks(boxes):
             outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
@@ -89,6 +98,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             with Pool(workers, SECONDS, READERS * memory) as pool:
                 share = painting.write(pool, images, squares, outlined, classes, settings)
             lines += _masks(boxes, share, len(unmasked) - len(unknown))
+            lines += _unnamed({value: None for record in told.values() for value in record.values})
         digest = images.meta["data_hash"]
         box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
         for line in lines:
@@ -125,17 +135,24 @@ def _read(pool: Pool, settings: Dataset, boxes: Boxes) -> dict[str, Reading]:
 # ---------------------------------------------------------------- which boxes an image of the source has
 
 
+def regions(settings: Dataset, headers: dict[str, Header], pool: Pool) -> Known:
+    """The usable boxes of the images of a source, by the name of each, for those where they are known."""
+    assert settings.boxes is not None  # of a data set that is annotated
+    known, _ = _known(settings.boxes, headers, headers, _read(pool, settings, settings.boxes), Remarks())
+    return known
+
+
 def _known(
-    boxes: Boxes, images: ImageSet, headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
+    boxes: Boxes, sources: Iterable[str], headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
 ) -> tuple[Known, dict[str, Record]]:
-    """The usable boxes of every image of the set that has an annotation, with this, or needs none."""
+    """The usable boxes of every one of some images that has an annotation, with this, or needs none."""
     records, possible = _by_image(headers, readings, remarks)
     background = boxes.missing == "background" or (boxes.missing == "auto" and boxes.format == "yolo")
     # The images of a lost file are not named: one that lacks an annotation may be one of them.
     background &= not any(reading.unreadable for reading in readings.values())
     known: Known = {}
     told: dict[str, Record] = {}
-    for source in dict.fromkeys(images.metadata["source"]):
+    for source in dict.fromkeys(sources):
         if source not in headers:
             raise UserError(f"{source}: was prepared a moment ago, but is not there now")
         try:
@@ -227,11 +244,13 @@ def _placed(
 ) -> Placed:
     rows, shown = [], set()
     cut = slivers = 0
+    most: dict[tuple[str, Region], float] = {(source, region): 0 for source in known for region in known[source]}
     for name, square in zip(images.metadata["id"], squares, strict=True):
         for region in known.get(square.source, []):
             part = seen(region, square.box, settings.size)
             if part is None:
                 continue
+            most[square.source, region] = max(most[square.source, region], part.share)
             if part.share < boxes.visible:
                 slivers += 1
                 continue
@@ -242,16 +261,17 @@ def _placed(
         for region in regions:
             if (source, region) not in shown:
                 remarks.add(source, str(region), LEFT_OUT, "no prepared image shows enough of it (boxes.visible)")
-    return Placed(rows, cut, slivers)
+    parts = {s: float(np.mean([most[s, region] for region in regions])) for s, regions in known.items() if regions}
+    return Placed(rows, cut, slivers, parts)
 
 
 def _squares(settings: Dataset, images: ImageSet, headers: dict[str, Header]) -> list[Square]:
-    """The square of a source that became each image."""
+    """The part of a source that became each image."""
     squares = []
     for place, image in enumerate(images.metadata.itertuples()):
         height, width = headers[image.source].shape[:2]
-        side = tiling.square_side(settings, tiling.cropped_height(settings, height), width)
-        squares.append(Square(place, image.source, Box(image.row, image.col, side)))
+        extent = tiling.extent(settings, tiling.cropped_height(settings, height), width)
+        squares.append(Square(place, image.source, Box(image.row, image.col, *extent)))
     return squares
 
 
@@ -314,6 +334,28 @@ def _masks(boxes: Boxes, share: float, unmasked: int) -> Iterable[str]:
         yield (
             f"WARNING: {share:.0%} of the pixels of the masks are of a defect; if the background is not black in them, "
             "name its value: `boxes.names: {255: null, 0: defect}`"
+        )
+
+
+def _unnamed(values: dict[str, None]) -> Iterable[str]:
+    """A hint where the values of masks may be several classes."""
+    if values:
+        several = ", ".join(list(values)[:MOST_VALUES]) + (", ..." if len(values) > MOST_VALUES else "")
+        yield (
+            f"the masks hold the values {several}, which are all `defect`: if they are classes, name them, as in "
+            f"`boxes.names: {{{next(iter(values))!r}: ...}}`"
+        )
+
+
+def _lost(settings: Dataset, placed: Placed) -> Iterable[str]:
+    """What of the defects no image shows any more."""
+    shares = np.array(list(placed.shown.values()))
+    gone, little = int(np.sum(shares == 0)), int(np.sum((shares > 0) & (shares < 0.5)))
+    if gone or little:
+        yield (
+            f"WARNING: of {len(shares)} pictures with boxes {gone} show none of them now, {little} less than half,"
+            f" for `fit: {settings.fit}` cuts them off: `pad` with `padding: edge`, `stretch` and `tile` keep all"
+            f"{', `boxes.place_cut` cuts where they are' if settings.fit == 'resize' else ''}"
         )
 
 

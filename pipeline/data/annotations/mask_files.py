@@ -24,6 +24,7 @@ FLAT = 0.5  # share of a mask that is of one value
 TOUCHING = np.ones((3, 3), bool)  # pixels that touch at a corner are of one defect
 
 Values = NDArray[Any]
+Names = dict[str, str | None]
 
 
 class Drawn(NamedTuple):
@@ -44,14 +45,16 @@ def read(path: str, name: str, settings: Dataset) -> Reading:
     Raises:
         Rejected: it is no picture, or none of classes.
     """
-    marked, labels = classes(path, name, settings)
+    drawn, names = _drawn_and_names(path, name, settings)
+    marked, labels = _classes(drawn, names)
     regions = []
     for place, label in enumerate(labels, 1):
         parts, _ = ndimage.label(marked == place, TOUCHING)
         for rows, columns in ndimage.find_objects(parts):
             regions.append(Region(label, *map(float, (columns.start, rows.start, columns.stop, rows.stop))))
     height, width = marked.shape
-    return Reading([Record(image_name(name), True, name, (height, width), regions, [], mask=path)], [])
+    values = _several(drawn) if names is None else ()
+    return Reading([Record(image_name(name), True, name, (height, width), regions, [], mask=path, values=values)], [])
 
 
 def classes(path: str, name: str, settings: Dataset) -> tuple[NDArray[np.uint8], list[str]]:
@@ -60,19 +63,40 @@ def classes(path: str, name: str, settings: Dataset) -> tuple[NDArray[np.uint8],
     Raises:
         Rejected: as `read`.
     """
+    return _classes(*_drawn_and_names(path, name, settings))
+
+
+def _drawn_and_names(path: str, name: str, settings: Dataset) -> tuple[Drawn, Names | None]:
     assert settings.boxes is not None  # of a data set with masks
-    names = settings.boxes.names
-    by_number = isinstance(names, list) or (names is not None and not any(value.startswith("#") for value in names))
-    drawn = _drawn(path, name, settings, by_number)
-    if isinstance(names, list):
-        names = {str(value): label for value, label in enumerate(names, 1)}
-    if isinstance(names, dict):
+    given = settings.boxes.names
+    assert not isinstance(given, str)  # the settings refuse a file
+    names: Names | None = (
+        {str(value): label for value, label in enumerate(given, 1)} if isinstance(given, list) else given
+    )
+    by_number = names is not None and not any(value.startswith("#") for value in names)
+    return _drawn(path, name, settings, by_number), names
+
+
+def _classes(drawn: Drawn, names: Names | None) -> tuple[NDArray[np.uint8], list[str]]:
+    if names is not None:
         return _named(drawn, names)
     return _defects(drawn).astype(np.uint8), [ONE_CLASS]
 
 
+def _several(drawn: Drawn) -> tuple[str, ...]:
+    """The values of a mask beside 0, as `boxes.names` writes them, where they may be several classes."""
+    there = np.unique(drawn.values[drawn.values != 0])
+    if drawn.lossy or not 2 <= len(there) < FEW or drawn.values.dtype.kind == "f":
+        return ()
+    return tuple(_written(drawn, value) for value in there.tolist())
+
+
+def _written(drawn: Drawn, value: float) -> str:
+    return f"#{int(value):06x}" if drawn.coloured else f"{value:g}"
+
+
 def shows_mask(path: str, name: str, settings: Dataset) -> bool:
-    """Whether a picture holds but few values, or is black and white but for smooth edges, as a mask is and no photograph.
+    """Whether a picture holds few values, or is black and white but for smooth edges: a mask is, and no photograph.
 
     Raises:
         Rejected: it is no picture.
@@ -83,7 +107,7 @@ def shows_mask(path: str, name: str, settings: Dataset) -> bool:
     return len(values) <= FEW or (flat and _black_and_white(drawn) >= NEARLY_ALL)
 
 
-def _named(drawn: Drawn, names: dict[str, str | None]) -> tuple[NDArray[np.uint8], list[str]]:
+def _named(drawn: Drawn, names: Names) -> tuple[NDArray[np.uint8], list[str]]:
     labels = list(dict.fromkeys(name_of(label) for label in names.values() if label is not None))
     numbers = {
         _value(value): 0 if label is None else 1 + labels.index(name_of(label)) for value, label in names.items()
@@ -92,7 +116,7 @@ def _named(drawn: Drawn, names: dict[str, str | None]) -> tuple[NDArray[np.uint8
     there = np.unique(drawn.values)
     for value in there.tolist():
         if value not in numbers:
-            written = f"#{int(value):06x}" if drawn.coloured else f"{value:g}"
+            written = _written(drawn, value)
             hint = "; a JPEG does not keep values" if drawn.lossy else ""
             share = np.mean(drawn.values == value)
             raise Rejected(

@@ -15,6 +15,7 @@ from pipeline.data.annotations import mask_files
 from pipeline.data.annotations.records import Record
 from pipeline.data.annotations.shapes import paint as paint_shape
 from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import tiling
 from pipeline.data.preparing.tiling import Box
 from pipeline.data.reading.readers import explain
 from pipeline.data.reading.sandbox import Failed, Pool
@@ -120,6 +121,8 @@ def _classes(task: PaintTask) -> NDArray[np.uint8]:
 
 
 def _resized(marked: NDArray[np.uint8], box: Box, size: int) -> NDArray[np.uint8]:
-    """A square of a mask as its image shows it; each pixel takes the class in its centre, for classes have no mean."""
-    cut = marked[box.row : box.row + box.side, box.col : box.col + box.side]
+    """A box of a mask as its image shows it, 0 in the rim; each pixel takes the class in its centre."""
+    cut = np.zeros((box.height, box.width), np.uint8)
+    part = tiling.inside(box, *marked.shape)
+    cut[part.top : part.bottom, part.left : part.right] = tiling.patch(marked, box)
     return np.asarray(Image.fromarray(cut).resize((size, size), Image.Resampling.NEAREST))

@@ -59,6 +59,8 @@ class Record(NamedTuple):
     """Why nothing is known of this image."""
     mask: str | None = None
     """The file that shows pixel by pixel where the regions are."""
+    values: tuple[str, ...] = ()
+    """Of a mask that have no names, where there are several."""
     shapes: list[Shape] | None = None
     """Outlines of all regions; None where one or more are not told."""
 

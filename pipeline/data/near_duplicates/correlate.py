@@ -1,11 +1,9 @@
-"""Finds images that show one scene: copies, slight alterations, and crops that overlap, also flipped or turned.
+"""The details of images, and their correlation at all shifts.
 
 Of each image the *details* are kept: its contrast is evened out locally and its spectrum is made white, so that
 shading, gain, a bright scratch or a periodic texture count no more than the rest. Two such images correlate where one
 scene lies upon itself, and nowhere else; the peak is counted in standard deviations of what chance gives for these two
-textures. All pairs are correlated at all shifts by FFT: first much reduced, for likely matches, then these with all
-details, for proof. Flipped and turned, only pairs of like fingerprints are correlated (`turned`), for all would take
-eight times as long: of those that overlap by less than half, some are missed.
+textures.
 
 Phase correlation: Kuglin and Hines 1975; the variance of a chance correlation: Bartlett 1935.
 """
@@ -13,23 +11,16 @@ Phase correlation: Kuglin and Hines 1975; the variance of a chance correlation: 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
-from itertools import chain
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, ndimage
 
-from pipeline.base import colour, symmetry
-from pipeline.data.near_duplicates import rotated_candidates
-
 DETAIL = 200  # largest side in pixels (geometric mean of both) at which images are compared; larger ones are reduced
-MIDDLE = 100  # the same for fingerprints
-COARSE = 50  # and in the search for likely matches; decides the time
+COARSE = 50  # and in the search at all shifts; decides its time
 FINE, BROAD = 1.0, 8.0  # standard deviations, in pixels, of the band of details that is compared
 LONGEST = 1000  # pixels of a side that is smoothed by a matrix, which grows with its square
 FLAT = 0.1  # of the mean variance, added to the local one: a flat part stays flat and does not become all noise
@@ -38,26 +29,7 @@ SMOOTH = 13.0  # standard deviation, in pixels, of the window on the autocorrela
 STEPS = 32  # levels of a stored detail in one standard deviation
 REACH = 1.6  # period of the FFT in sides: shifts up to 0.8 of a side are told apart
 OVERLAP = 0.15  # smallest part of an image that two may share
-LIKELY = 6.0  # height of a peak, in standard deviations of chance, that is worth a closer look
-CERTAIN = 14.0  # and that proves one scene; the highest of two scenes, both of parallel scratches, had 13
-LOOKS = 30  # likely matches of one image that are looked at, the highest peaks first
-END = slice(1, -1)  # whitening makes lines of a smooth image's ends, which lie on those of another that is turned
-THIN = 2  # pixels of a side of which the cut of both ends leaves nothing: such images are compared as they are
 BLOCK = 32  # images correlated with one at a time: few enough for a processor's cache
-
-
-class Pair(NamedTuple):
-    """Two images of one scene: pixel (r, c) of `second`, seen in `view`, shows what pixel (r + rows, c + cols) of
-    `first` shows."""
-
-    first: int
-    second: int
-    rows: int
-    cols: int
-    correlation: float
-    """Of the details of the part they share; 1 for a copy."""
-    view: int
-    """Position in `views.VIEWS`."""
 
 
 def factor(shape: tuple[int, ...], side: int) -> int:
@@ -65,10 +37,17 @@ def factor(shape: tuple[int, ...], side: int) -> int:
     return min(math.ceil(math.sqrt(shape[0] * shape[1]) / side), *shape[:2])
 
 
-def details(pixels: NDArray) -> NDArray[np.int8]:
-    """(H, W) or (H, W, 3) -> (H // k, W // k), k = `factor`: luminance, with all but its details taken out."""
-    gray = reduced(colour.to_gray(pixels)[..., 0], factor(pixels.shape, DETAIL))
-    return evened(gray[None])[0]
+def usual_factor(shapes: list[tuple[int, ...]]) -> int:
+    """`factor` of the image of median area; 1 for no images."""
+    ordered = sorted(shapes, key=lambda shape: shape[0] * shape[1])
+    return factor(ordered[len(ordered) // 2], DETAIL) if ordered else 1
+
+
+def reduction(shape: tuple[int, ...], usual: int) -> int:
+    """The whole number by which an image (H, W, ...) of a set is reduced before it is compared: `usual`, the same for
+    all of them, but where that leaves more than twice DETAIL or less than half of it."""
+    side = math.sqrt(shape[0] * shape[1])
+    return usual if DETAIL / 2 <= side / usual <= 2 * DETAIL and usual <= min(shape[:2]) else factor(shape, DETAIL)
 
 
 def evened(gray: NDArray) -> NDArray[np.int8]:
@@ -80,8 +59,8 @@ def evened(gray: NDArray) -> NDArray[np.int8]:
     span = np.ptp(gray, axis=(1, 2), keepdims=True)
     gray = gray - gray.mean(axis=(1, 2), keepdims=True)
     gray = (gray / np.where(span > 0, span, 1)).astype(np.float32)
-    band = _smooth(gray, FINE) - _smooth(gray, BROAD)
-    power = _smooth(band**2, BROAD)
+    band = smooth(gray, FINE) - smooth(gray, BROAD)
+    power = smooth(band**2, BROAD)
     level = power.mean(axis=(1, 2), keepdims=True)
     bare = level < 1e-12  # of the square of the range of values: rounding errors
     white = _whitened(band / np.sqrt(power + np.where(bare, 1, FLAT * level)))
@@ -89,7 +68,7 @@ def evened(gray: NDArray) -> NDArray[np.int8]:
     return np.clip(np.rint(STEPS * white / np.where(bare, np.inf, deviation)), -127, 127).astype(np.int8)
 
 
-def _smooth(images: NDArray[np.floating], deviation: float) -> NDArray[np.floating]:
+def smooth(images: NDArray[np.floating], deviation: float) -> NDArray[np.floating]:
     """As `ndimage.gaussian_filter` along rows and columns; as products of matrices, several times faster."""
     height, width = images.shape[1:]
     if max(height, width) > LONGEST:
@@ -168,7 +147,7 @@ class Correlator:
 
         Returns:
             (n,) height in standard deviations of chance, and the shift in pixels of `details`, (n,) rows and (n,)
-            columns (see `Pair`).
+            columns: pixel (r, c) of the other shows what pixel (r + rows, c + columns) of `one` does.
         """
         surface = fft.irfft2(several.values.conj() * one.values, self.period, overwrite_x=True)
         surface *= self.weight
@@ -179,36 +158,11 @@ class Correlator:
         rows, cols = (self.k * np.where(s > n // 2, s - n, s) for s, n in zip(lags, self.period, strict=True))
         return heights, rows, cols
 
-    def peaks(self, one: Spectra, several: Spectra) -> Iterator[tuple[int, float, int, int]]:
-        """Position, height and shift of those of `several` whose peak with `one` has a height of LIKELY."""
+    def peaks(self, one: Spectra, several: Spectra, least: float) -> Iterator[tuple[int, float, int, int]]:
+        """Position, height and shift of those of `several` whose peak with `one` has a height of `least`."""
         heights, rows, cols = self.tops(one, several)
-        for i in np.flatnonzero(heights >= LIKELY):
+        for i in np.flatnonzero(heights >= least):
             yield int(i), float(heights[i]), int(rows[i]), int(cols[i])
-
-
-class Proof:
-    """Compares two of `images` (n, h, w) with all their details."""
-
-    def __init__(self, images: NDArray[np.int8]):
-        self.images = images
-
-    def __call__(self, candidate: tuple[int, int, int]) -> list[Pair]:
-        """The pair, if the two are of one scene: first, second, and the view of the second."""
-        first, second, view = candidate
-        both = np.stack([self.images[first], symmetry.seen(self.images[second], view)]).astype(np.float32)
-        if view:
-            both = both[:, END, END]
-        correlator = _correlator(both.shape[1:], 1)
-        spectra = correlator.spectra(both)
-        one, other = spectra.rows(slice(0, 1)), spectra.rows(slice(1, 2))
-        for *_, rows, cols in correlator.peaks(one, other):
-            found = agreement(both[0], both[1], rows, cols, float(correlator.chance(one, other)[0]))
-            if found.height >= CERTAIN:
-                return [Pair(first, second, rows, cols, found.correlation, view)]
-        return []
-
-
-_correlator = lru_cache(maxsize=4)(Correlator)
 
 
 class Agreement(NamedTuple):
@@ -223,7 +177,7 @@ class Agreement(NamedTuple):
 
 
 def agreement(first: NDArray, second: NDArray, rows: int, cols: int, chance: float) -> Agreement:
-    """How well two images (h, w) of details agree at a shift (see `Pair`); `chance` is that of a `Correlator`."""
+    """How well two images (h, w) of details agree at a shift (see `Correlator.tops`); `chance` as of `Correlator`."""
     parts = [_shared(first, rows, cols), _shared(second, -rows, -cols)]
     parts = [part - part.mean() for part in parts]
     correlation = float(np.vdot(*parts)) / max(math.prod(float(np.linalg.norm(part)) for part in parts), 1e-6)
@@ -238,78 +192,3 @@ def _shared(image: NDArray, rows: int, cols: int) -> NDArray:
     """The part of (h, w) that an image shifted by `rows` and `cols` covers."""
     height, width = image.shape
     return image[max(0, rows) : height + min(0, rows), max(0, cols) : width + min(0, cols)]
-
-
-def find(
-    images: NDArray[np.int8], workers: int = 1, advance: Callable[[int], object] = lambda pairs: None
-) -> list[Pair]:
-    """All pairs of one scene among `images` (n, h, w), as `details` makes them, ordered; shifts in their pixels.
-
-    Two images make one pair, in the view in which they agree best. Time grows with n²: some 40 µs a pair and thread.
-    Memory: about 100 kB an image beside `images`.
-
-    Args:
-        workers: threads.
-        advance: told how many more pairs have been compared.
-    """
-    coarse = Correlator(images.shape[1:], factor(images.shape[1:], COARSE))
-    spectra = coarse.spectra(images)
-
-    def search(several: Spectra, view: int, pairs: tuple[int, range | NDArray[np.int64]]) -> list[Likely]:
-        first, seconds = pairs
-        one, found = spectra.rows(slice(first, first + 1)), []
-        for start in range(0, len(seconds), BLOCK):
-            block = np.asarray(seconds[start : start + BLOCK])
-            found += [
-                Likely(height, first, int(block[i]), view) for i, height, *_ in coarse.peaks(one, several.rows(block))
-            ]
-        return found
-
-    every = [(first, range(first + 1, len(images))) for first in range(len(images))]
-    upright: list[Likely] = []
-    turned_ones: list[Likely] = []
-    with ThreadPoolExecutor(workers) as pool:
-        for first, found in enumerate(pool.map(partial(search, spectra, 0), every)):
-            upright += found
-            advance(len(images) - 1 - first)
-        looked_at = rotated_candidates.candidates(_middling(images)) if min(images.shape[1:]) > THIN else {}
-        for view, pairs in looked_at.items():
-            several = coarse.spectra(symmetry.seen(images, view))
-            turned_ones += chain.from_iterable(pool.map(partial(search, several, view), pairs))
-        likely = _few(upright) + _few(turned_ones)
-        return _one_view([pair for found in pool.map(Proof(images), likely) for pair in found])
-
-
-def _middling(images: NDArray[np.int8]) -> NDArray[np.int8]:
-    """Details (n, h, w) reduced to at most MIDDLE pixels a side."""
-    k = factor(images.shape[1:], MIDDLE)
-    blocks = (images[start : start + BLOCK] for start in range(0, len(images), BLOCK))
-    return np.concatenate([np.rint(reduced(block.astype(np.float32), k)).astype(np.int8) for block in blocks])
-
-
-class Likely(NamedTuple):
-    """Two images that are worth a closer look."""
-
-    height: float
-    """Of the peak, in standard deviations of chance."""
-    first: int
-    second: int
-    view: int
-    """Of the second image."""
-
-
-def _few(likely: list[Likely]) -> list[tuple[int, int, int]]:
-    """First, second and view of the highest peaks, until each image has been LOOKS times among them."""
-    looks: Counter[int] = Counter()
-    kept = []
-    for _, first, second, view in sorted(likely, reverse=True):
-        if min(looks[first], looks[second]) < LOOKS:
-            kept.append((first, second, view))
-            looks.update((first, second))
-    return kept
-
-
-def _one_view(pairs: list[Pair]) -> list[Pair]:
-    """Each pair in the view of its highest correlation, ordered."""
-    best = {(pair.first, pair.second): pair for pair in sorted(pairs, key=lambda pair: pair.correlation)}
-    return sorted(best.values())

@@ -36,8 +36,12 @@ def copies(digests: list[bytes]) -> list[tuple[int, int]]:
 def leaked(sides: list[str], links: list[tuple[int, int]]) -> float | None:
     """Share of the test images that are linked to a training image; None without test images."""
     test = sides.count("test")
-    met = {i for pair in links for i, j in (pair, pair[::-1]) if (sides[i], sides[j]) == ("test", "train")}
-    return len(met) / test if test else None
+    return len(met(sides, links)) / test if test else None
+
+
+def met(sides: list[str], links: list[tuple[int, int]]) -> set[int]:
+    """The test images that are linked to a training image."""
+    return {i for pair in links for i, j in (pair, pair[::-1]) if (sides[i], sides[j]) == ("test", "train")}
 
 
 def leaked_at_random(sides: list[str], labels: list[str], links: list[tuple[int, int]]) -> float | None:

@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.base import symmetry
 from pipeline.base.files import whole
 from pipeline.base.job import progress
-from pipeline.data.near_duplicates import correlate, groups
-from pipeline.data.near_duplicates.correlate import Pair
+from pipeline.data.near_duplicates import groups, search
 from pipeline.data.near_duplicates.pair_cache import remembered
+from pipeline.data.near_duplicates.search import Found
 from pipeline.data.preparing.scan import Facts
 from pipeline.data.reading.source import VORONOI
 from pipeline.settings import Dataset
 
-LARGEST = 10_000  # images that `auto` compares
-PAIR_SECONDS = 4e-5  # on one core; for the estimate a user reads
-COLUMNS = ("file", "other", "rows", "cols", "view", "correlation", "split", "other_split")
+LARGEST = 100_000  # images that `auto` compares
+IMAGE_SECONDS = 0.04  # on one core, for sets of more; for the estimate a user reads
+COLUMNS = (
+    "file", "other", "rows", "cols", "turn", "zoom", "mirrored", "windows", "agreeing", "height", "split", "other_split"
+)  # fmt: skip
+NOT_FOUND = (
+    "copies zoomed by more than 2, crops that share less than about 15 %, images below 64 pixels or almost "
+    "without details, one part in another pose or lit from another side"
+)
 
 
 class Overlaps(NamedTuple):
     """What was found among the images of a source; positions are theirs."""
 
-    pairs: list[Pair]
-    """Shifts in source pixels."""
+    found: Found
     copies: list[tuple[int, int]]
     """Exact ones, which may be among the pairs too."""
     skipped: str | None
@@ -38,7 +40,7 @@ class Overlaps(NamedTuple):
 
     @property
     def links(self) -> list[tuple[int, int]]:
-        return sorted({*self.copies, *((pair.first, pair.second) for pair in self.pairs)})
+        return sorted({*self.copies, *((pair.first, pair.second) for pair in self.found.pairs)})
 
 
 class Sources(NamedTuple):
@@ -58,7 +60,7 @@ def reason_to_skip(settings: Dataset, labels: list[str]) -> str | None:
         case "auto" if settings.source == VORONOI:
             return "drawn images were not searched for near-duplicates"
         case "auto" if count > LARGEST:
-            minutes = count**2 / 2 * PAIR_SECONDS / 60
+            minutes = count * IMAGE_SECONDS / 60
             return (
                 f"near-duplicates were NOT looked for among {count} images, more than {LARGEST}: it would take about "
                 f"{minutes:.0f} minutes on one core (split.near_duplicates: on); without, overlapping images may stand "
@@ -68,33 +70,19 @@ def reason_to_skip(settings: Dataset, labels: list[str]) -> str | None:
 
 
 def find(facts: list[Facts], skipped: str | None, workers: int, earlier: Path | None = None) -> Overlaps:
-    """Compare all images of one size with one another; images of different sizes are not compared.
+    """Compare all images with one another.
 
     Args:
         workers: threads.
-        earlier: folder of the pairs that jobs before this one found, see `pairs.remembered`; None has none.
+        earlier: folder of the pairs that jobs before this one found, see `pair_cache.remembered`; None has none.
     """
     copies = groups.copies([fact.digest for fact in facts])
     if skipped:
-        return Overlaps([], copies, skipped)
-    sizes: dict[tuple[int, int], list[int]] = {}
-    for i, fact in enumerate(facts):
-        sizes.setdefault(fact.shape, []).append(i)
-    sizes = {shape: rows for shape, rows in sizes.items() if len(rows) > 1}
-    pairs = []
-    with progress("comparing", sum(len(rows) * (len(rows) - 1) // 2 for rows in sizes.values()), "pair") as bar:
-        for shape, rows in sizes.items():
-            k = correlate.factor(shape, correlate.DETAIL)
-            images = np.stack([_details(facts[i]) for i in rows])
-            for pair in remembered(earlier, images, partial(correlate.find, images, workers, bar.update)):
-                first, second = rows[pair.first], rows[pair.second]
-                pairs.append(Pair(first, second, k * pair.rows, k * pair.cols, pair.correlation, pair.view))
-    return Overlaps(sorted(pairs), copies, None)
-
-
-def _details(facts: Facts) -> NDArray[np.int8]:
-    assert facts.details is not None  # taken where near-duplicates are looked for
-    return facts.details
+        return Overlaps(Found([], 0, 0), copies, skipped)
+    images = [fact.traits for fact in facts if fact.traits is not None]
+    assert len(images) == len(facts)  # taken where near-duplicates are looked for
+    with progress("comparing", search.to_correlate(images), "pair") as bar:
+        return Overlaps(remembered(earlier, images, partial(search.find, images, workers, bar.update)), copies, None)
 
 
 def crossing(sources: Sources, found: Overlaps) -> list[tuple[int, int]]:
@@ -104,7 +92,8 @@ def crossing(sources: Sources, found: Overlaps) -> list[tuple[int, int]]:
 
 
 def summary(sources: Sources, found: Overlaps) -> dict[str, Any] | None:
-    """For `meta.json`; None where nothing was looked for. Shares are of the test images, null without any."""
+    """For `meta.json`; None where nothing was looked for. Shares are of the test images, null without any; `leaked` are
+    the names of those with a partner in training, which only a given split has."""
     if found.skipped:
         return None
     return {
@@ -112,8 +101,10 @@ def summary(sources: Sources, found: Overlaps) -> dict[str, Any] | None:
         "of": len(sources.names),
         "pairs": len(found.links),
         "crossing": len(crossing(sources, found)),
+        "leaked": sorted(sources.names[i] for i in groups.met(sources.sides, found.links)),
         "leak": groups.leaked(sources.sides, found.links),
         "leak_at_random": groups.leaked_at_random(sources.sides, sources.labels, found.links),
+        "compared": compared(len(sources.names), found.found),
     }
 
 
@@ -124,13 +115,11 @@ def notes(sources: Sources, found: Overlaps) -> list[str]:
     if counts is None:
         lines.append(str(found.skipped))
     elif not counts["pairs"]:
-        lines.append("no two images of one size overlap")
+        lines += ["no two images were found to overlap", counts["compared"]]
     else:
         kept = "" if across else "; they stay on one side of the split"
-        lines.append(
-            f"{counts['images']} of {counts['of']} images overlap another ({counts['pairs']} pairs, in "
-            f"near_duplicates.csv){kept}{_leak(counts)}"
-        )
+        found_ones = f"{counts['images']} of {counts['of']} images overlap another ({counts['pairs']} pairs"
+        lines += [f"{found_ones}, in near_duplicates.csv){kept}{_leak(counts)}", counts["compared"]]
     if across:
         names = "; ".join(f"{sources.names[i]} and {sources.names[j]}" for i, j in across[:3])
         lines.append(
@@ -138,6 +127,17 @@ def notes(sources: Sources, found: Overlaps) -> list[str]:
             f"are not new to the generators: {names}{'; ...' if len(across) > 3 else ''}"
         )
     return lines
+
+
+def compared(images: int, found: Found) -> str:
+    """What the search looked at, and what it cannot find."""
+    pairs, shifts = math.comb(images, 2), ""
+    if found.correlated:
+        shifts = f" and {'all' if found.correlated == pairs else found.correlated} at all shifts"
+    return (
+        f"compared: all {pairs} pairs of images by spots in common{shifts}, {found.looked_at} in detail; "
+        f"not to be found are {NOT_FOUND}"
+    )
 
 
 def _leak(counts: dict[str, Any]) -> str:
@@ -150,12 +150,16 @@ def _leak(counts: dict[str, Any]) -> str:
 def write(path: Path, sources: Sources, found: Overlaps) -> None:
     """The pairs as a table; only its head where there are none.
 
-    Pixel (r, c) of `other`, seen in `view`, shows what pixel (r + rows, c + cols) of `file` does; in source pixels.
+    Pixel (r, c) of `other` shows what `file` shows at row `rows` + zoom (r cos turn - c sin turn) and column `cols` +
+    zoom (r sin turn + c cos turn), with -c for c where it is `mirrored`. The evidence: `windows` that both show, the
+    share of them that is `agreeing`, and the `height` of all together in standard deviations of chance.
     """
     with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for pair in found.pairs:
-            i, j = pair.first, pair.second
-            shift = [pair.rows, pair.cols, list(symmetry.VIEWS)[pair.view], f"{pair.correlation:.3f}"]
-            table.writerow([sources.names[i], sources.names[j], *shift, sources.sides[i], sources.sides[j]])
+        for first, second, (a, b, mirrored), windows, agreeing, height in found.found.pairs:
+            turn = math.degrees(math.atan2(a.imag, a.real))
+            placed = [f"{b.real:.1f}", f"{b.imag:.1f}", f"{turn:.1f}", f"{abs(a):.3f}", "yes" if mirrored else "no"]
+            evidence = [windows, f"{agreeing:.2f}", f"{height:.1f}"]
+            names, sides = ([of[first], of[second]] for of in (sources.names, sources.sides))
+            table.writerow([*names, *placed, *evidence, *sides])

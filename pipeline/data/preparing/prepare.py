@@ -5,7 +5,8 @@ task (32 MB of source pixels at most, unless one image has more); an image that 
 done again alone. This process holds one answer of a worker, the facts
 of every image (about 1 kB each), and 4 million sampled values where percentiles are asked for. Nothing grows with the
 pixels of the set. Measured: 200 strips of 6144 x 1024, 16 bit, into 32 000 tiles of 256 (4.2 GB) with percentiles:
-275 MB here, 170 MB in each worker. The search for near-duplicates adds 40 kB an image here, 120 kB while it compares.
+275 MB here, 170 MB in each worker. The search for near-duplicates adds some 50 kB an image here, and twice as much
+while it compares.
 """
 
 from __future__ import annotations
@@ -18,11 +19,24 @@ import numpy as np
 import pandas as pd
 
 from pipeline.base.job import progress, say
+from pipeline.data.annotations import attach
 from pipeline.data.annotations.files import masks_of
+from pipeline.data.annotations.records import Region
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.data.near_duplicates import groups, report
+from pipeline.data.near_duplicates import correlate, groups, report
 from pipeline.data.near_duplicates.report import Overlaps, Sources
-from pipeline.data.preparing import found_masks, labels, list_images, preview, scaling, splits, summary
+from pipeline.data.preparing import (
+    found_masks,
+    framing,
+    labels,
+    list_images,
+    preview,
+    scaling,
+    splits,
+    summary,
+    tiling,
+)
+from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.preparing.scan import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
@@ -100,7 +114,8 @@ def prepare(
             entries = found_masks.left_out(pool, entries, settings, rejected)
             there = list_images.find(pool, entries, settings, table, rejected)
             skipped = report.reason_to_skip(settings, [c.label for c in there])
-            pictures = _look(pool, there, settings, rejected, details=skipped is None)
+            reduced = None if skipped else correlate.usual_factor([c.header.shape for c in there])
+            pictures = _look(pool, there, settings, rejected, _marks(pool, there, settings), reduced)
             while True:
                 _check_usable(pictures, len(entries), rejected)
                 choices = _decide(settings, pictures, skipped, workers, earlier, few)
@@ -136,8 +151,11 @@ def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> 
 def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) -> None:
     images, squares = ImageSet.open(out), choices.squares
     lines = [summary.headline(images), *summary.classes(settings, images), *summary.few_shots(settings, images)]
-    lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
+    lines += summary.regions(settings, images.metadata, sum(len(p.boxes) for p in _facts(squares)))
+    if settings.split.by == "source":
+        lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
     lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
+    lines += images.meta["framing"]
     lines += report.notes(choices.sources, choices.found)
     for line in lines:
         say(line)
@@ -163,8 +181,26 @@ def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tup
 # ---------------------------------------------------------------- the first pass
 
 
-def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejections, details: bool) -> list[Picture]:
-    """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced."""
+def _marks(pool: Pool, found: list[Candidate], settings: Dataset) -> dict[str, list[Region]]:
+    """Of each image what its square is to show, by its name."""
+    if settings.boxes is None or not settings.boxes.place_cut:
+        return {}
+    return attach.regions(settings, {c.header.source: c.header for c in found}, pool)
+
+
+def _look(
+    pool: Pool,
+    found: list[Candidate],
+    settings: Dataset,
+    rejected: Rejections,
+    marks: dict[str, list[Region]],
+    reduced: int | None,
+) -> list[Picture]:
+    """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced.
+
+    Args:
+        marks, reduced: see `LookTask`.
+    """
     picks = max(64, SAMPLE // max(1, len(found)))
     order = splits.drawn_order([c.label for c in found], [c.split for c in found], settings.split.seed)
     limit = settings.limit or len(found)
@@ -173,7 +209,11 @@ def _look(pool: Pool, found: list[Candidate], settings: Dataset, rejected: Rejec
     with progress("looking", sum(min(limit, len(rows)) for rows in order.values())) as bar:
         while turn := _next_turn(order, seen, facts, limit):
             runs = _runs(sorted(turn), [c.header for c in found])
-            tasks = (LookTask(run, [found[i].header for i in run], settings, picks, details) for run in runs)
+            named = (([found[i].header for i in run], run) for run in runs)
+            tasks = (
+                LookTask(run, headers, settings, picks, [marks.get(h.source, []) for h in headers], reduced)
+                for headers, run in named
+            )
             for task, results in pool.map(look, tasks, LookTask.singly):
                 bar.update(len(task.rows))
                 for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):
@@ -277,17 +317,52 @@ def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> 
 
 def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: FewShots | None) -> list[Square]:
     """Every image of the set to be, in the order of the files."""
+    if settings.split.by == "region":
+        return _in_regions(settings, pictures, found)
     own = groups.joined([p.candidate.group for p in pictures], found.links)
     cut = [(i, box) for i, p in enumerate(pictures) for box in p.facts.boxes]
     candidate = [pictures[i].candidate for i, _ in cut]
     given = [c.split for c in candidate]
-    sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
+    try:
+        sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
+    except UserError as error:
+        before, after = (len(set(names)) for names in ([p.candidate.group for p in pictures], own))
+        if before == after:
+            raise
+        raise UserError(
+            f"{error}; {before} groups became {after} because {len(found.links)} pairs of images show one scene: where "
+            "these are different parts that only look alike, `split.near_duplicates: off` leaves them apart"
+        ) from None
     side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
     if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
         classes = [p.candidate.label for p in pictures]
         few = few or FewShots(settings.shots, None, 0)
         side = splits.few_shot(classes, own, list(side.values()), few, settings.split.seed)
     return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in side]
+
+
+def _in_regions(settings: Dataset, pictures: list[Picture], found: Overlaps) -> list[Square]:
+    """Those of `split.by: region`; each region of each picture is a group of its own."""
+    if found.links:
+        raise UserError(
+            f"split.by: `region` cannot keep {len(found.links)} pair(s) of pictures of one scene together, the first "
+            f"{' and '.join(pictures[i].candidate.header.source for i in found.links[0])}: `split.by: source` can"
+        )
+    squares, place = [], 0
+    flipped = np.random.default_rng([settings.split.seed, len(pictures)]).integers(0, 2, len(pictures)) == 1
+    for picture, flip in zip(pictures, flipped, strict=True):
+        boxes, (height, width) = picture.facts.boxes, picture.facts.shape
+        height = tiling.cropped_height(settings, height)
+        tall = height > width
+        tiles = [(b.row, b.row + b.height) if tall else (b.col, b.col + b.width) for b in boxes]
+        sides = splits.by_region(tiles, max(height, width), settings.split, bool(flip))
+        for box, side in zip(boxes, sides, strict=True):
+            if side is not None:
+                squares.append(Square(place, picture, box, f"{picture.candidate.group}, {side}", side))
+            place += 1
+    names, own = [s.picture.candidate.label for s in squares], [s.group for s in squares]
+    splits.check(names, own, [s.split for s in squares], settings.split)
+    return squares
 
 
 def _facts(squares: list[Square]) -> list[Facts]:
@@ -297,6 +372,8 @@ def _facts(squares: list[Square]) -> list[Facts]:
 
 def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
     sides = {square.picture.candidate.header.source: square.split for square in squares}
+    if len({(s.picture.candidate.header.source, s.split) for s in squares}) > len(sides):
+        sides = {}  # of regions: a picture is on several
     names = [p.candidate.header.source for p in pictures]
     return Sources(names, [p.candidate.label for p in pictures], [sides.get(name, "") for name in names])
 
@@ -323,13 +400,13 @@ def _write(pool: Pool, out: Path, settings: Dataset, choices: Choices) -> dict[s
         if lost:
             return lost
         own = settings.scaling.rule == "image_percentile"
-        table = _metadata(squares)
+        table = framing.described(settings, _metadata(squares), _framed(settings, squares))
         if own:
             table = table.assign(low=lows, high=highs)
             train = (table["split"] == "train").to_numpy()
             ends = {"low": float(np.median(lows[train])), "high": float(np.median(highs[train]))}
             meta = meta | {"scaling": meta["scaling"] | ends}
-        writer.finish(table, meta)
+        writer.finish(table, meta | {"framing": framing.notes(settings, table)})
     return lost
 
 
@@ -354,8 +431,16 @@ def _metadata(squares: list[Square]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def _framed(settings: Dataset, squares: list[Square]) -> list[Framed]:
+    shapes = [square.picture.facts.shape for square in squares]
+    heights = [tiling.cropped_height(settings, height) for height, _ in shapes]
+    return [
+        Framed(square.box, height, shape[1]) for square, height, shape in zip(squares, heights, shapes, strict=True)
+    ]
+
+
 def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> dict[str, Any]:
-    sides = {square.box.side for square in squares}
+    sides = {side for square in squares for side in (square.box.height, square.box.width)}
     pixel = None
     if settings.pixel_size is not None and len(sides) == 1:  # one length only where all were resampled alike
         pixel = settings.pixel_size * sides.pop() / settings.size

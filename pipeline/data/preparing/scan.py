@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.base import colour
-from pipeline.data.near_duplicates import correlate
+from pipeline.data.annotations.records import Region
+from pipeline.data.near_duplicates import search
+from pipeline.data.near_duplicates.search import Traits
 from pipeline.data.preparing import not_finite, scaling, tiling
 from pipeline.data.preparing.infobar import bar_rows
 from pipeline.data.preparing.tiling import Box
@@ -38,8 +40,8 @@ class Facts(NamedTuple):
     """Tiles of one single value, left out."""
     sample: np.ndarray | None
     """Values drawn from the image, for percentiles over the set."""
-    details: np.ndarray | None
-    """As `duplicates.details` makes them, where near-duplicates are looked for."""
+    traits: Traits | None
+    """Where near-duplicates are looked for."""
 
 
 class LookTask(NamedTuple):
@@ -49,13 +51,15 @@ class LookTask(NamedTuple):
     settings: Dataset
     picks: int
     """Values to sample of each image."""
-    details: bool
-    """Whether near-duplicates will be looked for."""
+    marks: list[list[Region]]
+    """Of each image what its square is to show."""
+    reduced: int | None
+    """By how much the images of the set are usually reduced for the search for near-duplicates; None without one."""
 
     def singly(self) -> list[LookTask]:
         """A task for each image."""
-        pairs = zip(self.rows, self.headers, strict=True)
-        return [self._replace(rows=[row], headers=[header]) for row, header in pairs]
+        each = zip(self.rows, self.headers, self.marks, strict=True)
+        return [self._replace(rows=[row], headers=[header], marks=[marks]) for row, header, marks in each]
 
 
 class ListTask(NamedTuple):
@@ -74,9 +78,10 @@ def list_file(task: ListTask) -> list[Header] | str:
 def look(task: LookTask) -> list[Facts | str]:
     """Facts of each image of one file, or the reason why it cannot be used. Raises MemoryError."""
     results: list[Facts | str] = []
-    for header, frame in zip(task.headers, readers.frames(task.headers, task.settings), strict=True):
+    frames = readers.frames(task.headers, task.settings)
+    for header, marks, frame in zip(task.headers, task.marks, frames, strict=True):
         try:
-            results.append(_facts(header, _usable(frame, task.settings), task))
+            results.append(_facts(header, _usable(frame, task.settings), marks, task))
         except Rejected as reason:
             results.append(str(reason))
     return results
@@ -89,16 +94,16 @@ def _usable(frame: Frame | Rejected, settings: Dataset) -> Frame:
     return frame._replace(pixels=not_finite.filled(frame.pixels)) if settings.not_finite == "fill" else frame
 
 
-def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
+def _facts(header: Header, frame: Frame, marks: list[Region], task: LookTask) -> Facts:
     settings, picks = task.settings, task.picks
     height, width = frame.pixels.shape[:2]
     pixels = frame.pixels[: tiling.cropped_height(settings, height)]
-    boxes = tiling.boxes(settings, *pixels.shape[:2])
+    boxes = tiling.boxes(settings, len(pixels), width, marks)
     low, high = _range(pixels)
     dtype = frame.pixels.dtype.name
     scaling.check_range(settings.scaling, dtype, low, high)
     full = scaling.type_range(dtype, frame.bits)
-    flat = {box for box in boxes if _flat(_patch(pixels, box))}
+    flat = {box for box in boxes if _flat(tiling.patch(pixels, box))}
     if len(flat) == len(boxes):
         raise Rejected("is constant: all pixels that would be used have one value")
     if settings.scaling.rule in ("dtype", "fixed"):
@@ -111,17 +116,8 @@ def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
     return Facts(
         header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full), bar,
         _digest(frame.pixels), [box for box in boxes if box not in flat], sorted(flat), sample,
-        _details(pixels, bar) if task.details else None,
+        None if task.reduced is None else search.traits(pixels, task.reduced, bar),
     )  # fmt: skip
-
-
-def _details(pixels: np.ndarray, bar: int) -> np.ndarray:
-    """Without those of an information bar, which is the same below unrelated images."""
-    found = correlate.details(pixels)
-    if bar:
-        k = correlate.factor(pixels.shape, correlate.DETAIL)
-        found[max(0, (len(pixels) - bar) // k - int(correlate.BROAD)) :] = 0
-    return found
 
 
 def _range(pixels: np.ndarray) -> tuple[float, float]:
@@ -144,10 +140,6 @@ def _check_levels(settings: Dataset, low: float, high: float, full: tuple[float,
             f"its values from {low:g} to {high:g} become one level when {black:g} to {white:g} is scaled "
             f"(scaling.rule: {settings.scaling.rule}); use `fixed` or `percentile`"
         )
-
-
-def _patch(pixels: np.ndarray, box: Box) -> np.ndarray:
-    return pixels[box.row : box.row + box.side, box.col : box.col + box.side]
 
 
 def _flat(patch: np.ndarray) -> bool:
@@ -223,8 +215,9 @@ def _drawn(drawing: Drawing, frame: Frame, settings: Dataset, plan: Plan) -> Dra
         low, high = scaling.percentiles(settings.scaling, pixels)
     images = np.empty((len(drawing.boxes), settings.size, settings.size, plan.channels), plan.stored)
     for image, box in zip(images, drawing.boxes, strict=True):
-        patch = _patch(pixels, box)
+        patch = tiling.patch(pixels, box)
         patch = colour.to_gray(patch) if plan.channels == 1 else colour.to_rgb(patch)
-        unit = scaling.to_unit(patch, low, high)
+        part = tiling.inside(box, *pixels.shape[:2])
+        unit = tiling.padded(scaling.to_unit(patch, low, high), box, part, settings.padding)
         image[...] = scaling.quantise(tiling.resize(unit, settings.size), plan.stored)
     return Drawn(drawing.rows, images, *(scaling.converted(v, own, plan.full) for v in (low, high)))

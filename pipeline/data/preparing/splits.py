@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,7 +28,46 @@ def assign(labels: list[str], groups: list[str], given: list[str | None], settin
         if side not in given and share > 0:
             for i in _drawn(labels, groups, result, share, settings.seed, at_least_one=side == "test"):
                 result[i] = side
-    _check(labels, groups, result, settings)
+    check(labels, groups, result, settings)
+    return result
+
+
+def by_region(tiles: list[tuple[int, int]], length: int, settings: Split, flipped: bool) -> list[str | None]:
+    """The side of each tile of a picture, None for those in the gaps: regions along one axis, first what trains, then
+    what chooses and what judges, with a gap as wide as a tile between each two.
+
+    Args:
+        tiles: start and end of each along the axis, in pixels, all of one width.
+        length: of the axis.
+        flipped: begin at the other end.
+
+    Raises:
+        UserError: the axis is too short for a tile in each region.
+    """
+    side = tiles[0][1] - tiles[0][0]
+    starts = sorted({start for start, _ in tiles})
+    least = side + max((b - a for a, b in pairwise(starts)), default=0)  # holds a tile for certain
+    shares = {"test": settings.test, "val": settings.val}
+    held = [name for name in ("val", "test") if shares[name] > 0]
+    left = length - side * len(held)
+    sizes = {}
+    for name in reversed(held):
+        sizes[name] = max(round(shares[name] * left), least)
+        left -= sizes[name]
+    if left < least:
+        raise UserError(
+            f"split.by: a picture of {length} pixels along its longer side is too short for regions of tiles of {side} "
+            f"with gaps between them, it needs {least * (1 + len(held)) + side * len(held)}; smaller tiles "
+            "(tile_source), or whole pictures (`split.by: source`)"
+        )
+    result: list[str | None] = [None] * len(tiles)
+    first = 0
+    for name, size in {"train": left, **{name: sizes[name] for name in held}}.items():
+        for i, (start, end) in enumerate(tiles):
+            start, end = (length - end, length - start) if flipped else (start, end)
+            if start >= first and end <= first + size:
+                result[i] = name
+        first += size + side
     return result
 
 
@@ -72,7 +112,8 @@ def _rescued(labels: list[str], members: dict[str, list[int]], taken: list[str],
     return extra
 
 
-def _check(labels: list[str], groups: list[str], sides: list[str], settings: Split) -> None:
+def check(labels: list[str], groups: list[str], sides: list[str], settings: Split) -> None:
+    """Raises UserError where a class is left without an image to train or, where any are held out, to judge."""
     needed = ["train", "test"] if settings.test > 0 or "test" in sides else ["train"]
     for label in sorted(set(labels)):
         rows = [i for i, c in enumerate(labels) if c == label]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import scaling, splits, tiling
@@ -12,6 +13,12 @@ from pipeline.data.preparing.scan import Facts, Plan
 from pipeline.settings import Dataset
 
 MANY = 0.5  # share of the images with an information bar from which a crop is suggested
+PIECES = {"train": "train", "val": "choose", "test": "judge"}  # sides of the split, and what they do
+SHOWN = {
+    "resize": "of each the largest centred square, resampled",
+    "pad": "each made square by a rim, and resampled",
+    "stretch": "each made square by distortion",
+}
 DIM = 0.25  # share of the range below which the use of it is reported
 
 
@@ -55,6 +62,24 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
     return lines
 
 
+def regions(settings: Dataset, table: pd.DataFrame, tiles: int) -> list[str]:
+    """How many independent pieces `split.by: region` leaves, and what it costs.
+
+    Args:
+        table: of the image set.
+        tiles: of all its pictures.
+    """
+    if settings.split.by != "region":
+        return []
+    counts = table.groupby("split")["group"].nunique()
+    pieces = ", ".join(f"{counts[side]} to {does}" for side, does in PIECES.items() if side in counts)
+    return [
+        f"split by region: {table['group'].nunique()} independent pieces ({pieces}); {tiles - len(table)} of {tiles} "
+        "tiles lie in the gaps between them and are left out. Pieces of one picture share its specimen and its "
+        "microscope: numbers on them say nothing about other specimens"
+    ]
+
+
 def divided_groups(groups: list[str], sides: list[str]) -> list[str]:
     """A warning where images of one group are on several sides, as only a split of the user's own can have them."""
     divided = splits.divided(groups, sides)
@@ -77,7 +102,6 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
         f"scaling `{settings.scaling.rule}`: {_scaled(settings, plan)}",
         _dim(settings, facts, plan),
         _enlarged(settings, facts),
-        _wide(settings, facts),
         _unread_pages(settings, facts),
         _bar(settings, facts),
     ]
@@ -92,7 +116,7 @@ def _mixed(what: str, counts: Counter, rule: str) -> str:
 def _size_rule(settings: Dataset) -> str:
     if settings.fit == "tile":
         return f"each cut into tiles of {tiling.tile_side(settings)} source pixels"
-    return "of each the largest centred square, resampled"
+    return SHOWN[settings.fit]
 
 
 def _depth(facts: Facts) -> str:
@@ -137,15 +161,8 @@ def _dim(settings: Dataset, facts: list[Facts], plan: Plan) -> str | None:
 
 
 def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:
-    small = sum(box.side < settings.size for f in facts for box in f.boxes[:1])
+    small = sum(min(box.height, box.width) < settings.size for f in facts for box in f.boxes[:1])
     return f"{small} image(s) are smaller than size ({settings.size}) and were enlarged" if small else None
-
-
-def _wide(settings: Dataset, facts: list[Facts]) -> str | None:
-    if settings.fit == "tile":
-        return None
-    kept = float(np.median([min(f.shape) / max(f.shape) for f in facts]))
-    return f"`fit: resize` keeps {kept:.0%} of a picture; `fit: tile` keeps all of it" if kept < 0.5 else None
 
 
 def _unread_pages(settings: Dataset, facts: list[Facts]) -> str | None:

@@ -1,22 +1,34 @@
-"""From a source image to squares of one size: which squares, and their anti-aliased resampling."""
+"""From a source image to squares of one size: which part of it each shows, and its anti-aliased resampling."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from pipeline.data.annotations.records import Region
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset
 
 
 class Box(NamedTuple):
-    """A square of a source image, in source pixels."""
+    """A rectangle of a source image, in source pixels; under `fit: pad` it reaches out of the image."""
 
     row: int
     col: int
-    side: int
+    height: int
+    width: int
+
+
+class Inside(NamedTuple):
+    """The part of a box that lies in its image, in source pixels from the corner of the box; half-open."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
 
 
 def cropped_height(settings: Dataset, height: int) -> int:
@@ -28,24 +40,70 @@ def cropped_height(settings: Dataset, height: int) -> int:
     return height - rows
 
 
-def boxes(settings: Dataset, height: int, width: int) -> list[Box]:
-    """The squares that become training images, of an image already cropped.
+def boxes(settings: Dataset, height: int, width: int, marks: Sequence[Region] = ()) -> list[Box]:
+    """What becomes training images, of an image already cropped.
+
+    Args:
+        marks: what the square of `fit: resize` is to show most of, by area; without any it is centred.
 
     Raises:
         Rejected: the image is smaller than a tile.
     """
-    side = square_side(settings, height, width)
-    if settings.fit == "resize":
-        return [Box((height - side) // 2, (width - side) // 2, side)]
-    if min(height, width) < side:
-        raise Rejected(f"{height} x {width} pixels are smaller than a tile of {side} x {side}")
-    rows, cols = (positions(length, side, settings.tile_overlap) for length in (height, width))
-    return [Box(row, col, side) for row in rows for col in cols]
+    high, wide = extent(settings, height, width)
+    if settings.fit == "resize" and marks:
+        row = _showing(height, high, [(m.y0, m.y1, m.x1 - m.x0) for m in marks])
+        return [Box(row, _showing(width, wide, [(m.x0, m.x1, m.y1 - m.y0) for m in marks]), high, wide)]
+    if settings.fit != "tile":
+        return [Box((height - high) // 2, (width - wide) // 2, high, wide)]
+    if min(height, width) < high:
+        raise Rejected(f"{height} x {width} pixels are smaller than a tile of {high} x {wide}")
+    rows, cols = (positions(length, high, settings.tile_overlap) for length in (height, width))
+    return [Box(row, col, high, wide) for row in rows for col in cols]
 
 
-def square_side(settings: Dataset, height: int, width: int) -> int:
-    """Side in source pixels of the squares of an image already cropped, all alike."""
-    return tile_side(settings) if settings.fit == "tile" else min(height, width)
+def _showing(length: int, side: int, spans: list[tuple[float, float, float]]) -> int:
+    """Where in `length` a stretch of `side` begins that shows most of some spans (start, end, weight of each pixel);
+    of several the one nearest to the centre."""
+    middle = (length - side) // 2
+    ends = {middle, *(round(at) for start, end, _ in spans for at in (start, end - side, (start + end - side) / 2))}
+    starts = {min(max(0, start), length - side) for start in ends}
+
+    def shown(start: int) -> float:
+        return sum(w * max(0.0, min(end, start + side) - max(begin, start)) for begin, end, w in spans)
+
+    return max(starts, key=lambda start: (round(shown(start), 6), -abs(start - middle), -start))
+
+
+def extent(settings: Dataset, height: int, width: int) -> tuple[int, int]:
+    """Height and width in source pixels of the boxes of an image already cropped, all alike."""
+    match settings.fit:
+        case "stretch":
+            return height, width
+        case "pad":
+            return max(height, width), max(height, width)
+        case "resize":
+            return min(height, width), min(height, width)
+    return tile_side(settings), tile_side(settings)
+
+
+def inside(box: Box, height: int, width: int) -> Inside:
+    """What of a box lies in an image (height, width)."""
+    top, left = max(0, -box.row), max(0, -box.col)
+    return Inside(top, left, min(box.height, height - box.row), min(box.width, width - box.col))
+
+
+def patch(pixels: np.ndarray, box: Box) -> np.ndarray:
+    """The pixels (H, W) or (H, W, C) of a box that lie in the image."""
+    return pixels[max(0, box.row) : box.row + box.height, max(0, box.col) : box.col + box.width]
+
+
+def padded(patch: np.ndarray, box: Box, part: Inside, padding: str) -> np.ndarray:
+    """A patch (h, w, C), which is `part` of a box, with the rest of the box around it; `constant` is 0."""
+    around = ((part.top, box.height - part.bottom), (part.left, box.width - part.right), (0, 0))
+    if not any(sum(side) for side in around):
+        return patch
+    modes: dict[str, Any] = {"reflect": "symmetric", "edge": "edge", "constant": "constant"}
+    return np.pad(patch, around, modes[padding])
 
 
 def tile_side(settings: Dataset) -> int:

@@ -325,6 +325,29 @@ def test_parts_of_boxes_are_counted(tmp_path, inline, source, annotated, capsys)
     assert lost[1:] == ("a [12, 1, 22, 5]", "left out", "no prepared image shows enough of it (boxes.visible)")
 
 
+def test_defects_that_the_cut_leaves_out_are_counted(tmp_path, inline, source, annotated, capsys):
+    places = {"all": (20, 2, 28, 8), "none": (0, 2, 8, 8), "third": (12, 2, 18, 8)}  # the square has columns 16 to 32
+    images = {f"{name}.png": dark(i, 16, 48, box) for i, (name, box) in enumerate(places.items())}
+    images |= {f"good{i}.png": dark(9 + i, 16, 48) for i in range(4)}
+    boxes = {f"{name}.xml": voc(("pit", x0 + 1, y0 + 1, x1, y1)) for name, (x0, y0, x1, y1) in places.items()}
+    source(images, boxes)
+    warning = "of 3 pictures with boxes 1 show none of them now, 1 less than half, for `fit: resize` cuts them off"
+    annotated(boxes={"missing": "background"})
+    assert warning in capsys.readouterr().err
+    for settings in ({"fit": "stretch"}, {}):
+        placed = annotated(boxes={"missing": "background", "place_cut": not settings}, **settings)
+        assert "cuts them off" not in capsys.readouterr().err
+        assert len(placed.boxes) == 3
+    at = placed.metadata.set_index("source")["col"]
+    assert at[["all.png", "none.png", "third.png", "good0.png"]].tolist() == [16, 0, 12, 16]
+    for image in placed.boxes.merge(placed.metadata.reset_index(), on="id").itertuples():
+        assert bright(placed.images[image.index]) == (image.x0, image.y0, image.x1, image.y1)
+    padded = annotated(boxes={"missing": "background"}, fit="pad", padding="edge", size=48)
+    assert "cuts them off" not in capsys.readouterr().err
+    at = padded.boxes.merge(padded.metadata, on="id").set_index("source")
+    assert at.loc["none.png", ["x0", "y0", "x1", "y1"]].tolist() == [0, 18, 8, 24]
+
+
 def test_only_the_images_of_the_set_have_boxes(tmp_path, inline, source, annotated):
     images = {f"a_{i}.png": dark(i, 20, 20) for i in range(12)}
     source(images, {f"a_{i}.xml": voc(("a", 2, 2, 9, 9)) for i in range(12)})

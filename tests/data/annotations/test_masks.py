@@ -165,6 +165,22 @@ def test_a_mask_is_cut_and_resampled_as_its_image(inline, prepared, shape, words
         np.testing.assert_array_equal(found.masks[0] > 0, found.images[0, ..., 0] > 200)
 
 
+def test_masks_under_a_rim_stretched_and_under_a_placed_cut(inline, prepared):
+    where = (50, 6, 58, 14)
+    content = {f"images/{i}.png": dark(i, 20, 60, where) for i in range(3)}
+    content |= {f"masks/{i}.png": drawn((255, *where), shape=(20, 60)) for i in range(3)}
+    mask = drawn((1, *where), shape=(20, 60))
+    found = prepared(content, fit="pad", padding="edge", size=60)
+    np.testing.assert_array_equal(found.masks[0], np.pad(mask, ((20, 20), (0, 0))))
+    found = prepared(content, fit="stretch", size=60)
+    np.testing.assert_array_equal(found.masks[0], np.repeat(mask, 3, axis=0))
+    with pytest.raises(UserError, match="none of 3 annotation"):  # the centred square shows none of it
+        prepared(content, size=20)
+    found = prepared(content, boxes={"place_cut": True}, size=20)
+    assert found.masks[0].sum() == 64
+    np.testing.assert_array_equal(found.masks[0] > 0, found.images[0, ..., 0] > 200)
+
+
 def test_values_of_masks_are_the_places_of_the_classes(inline, prepared):
     content = {f"images/{i}.png": dark(i, 20, 20) for i in range(4)}
     content |= {f"masks/{i}.png": drawn((7, 2, 2, 6, 6), (3, 10, 10, 14, 14), shape=(20, 20)) for i in range(3)}
@@ -179,6 +195,20 @@ def test_values_of_masks_are_the_places_of_the_classes(inline, prepared):
     only = prepared(content, boxes=names | {"classes": ["crack"]}, size=32)
     assert only.masks[0, 6, 6] == 0
     assert only.masks[0, 19, 19] == 1
+
+
+@pytest.mark.parametrize(
+    ("mask", "said"),
+    [
+        (TWO, "hold the values 1, 2, which are all `defect`"),
+        (COLOURS[TWO], "hold the values #0000ff, #ff0000, which are all `defect`"),
+        (TWO > 0, None),
+    ],
+)
+def test_values_that_may_be_classes_are_told(inline, prepared, capsys, mask, said):
+    prepared({f"images/{i}.png": dark(i, *SHAPE) for i in range(3)} | {f"masks/{i}.png": mask for i in range(3)})
+    shown = capsys.readouterr().err
+    assert said in shown if said else "hold the values" not in shown
 
 
 def test_what_is_wrong_with_a_mask_costs_its_image_alone(inline, prepared, tmp_path, capsys):

@@ -3,21 +3,22 @@
 import numpy as np
 import pytest
 
-from pipeline.data.near_duplicates import correlate, report
+from pipeline.data.near_duplicates import report, search
 from pipeline.data.near_duplicates.pair_cache import remembered
+from pipeline.data.near_duplicates.placement import Placement
 from pipeline.data.preparing.prepare import prepare
 
 
 @pytest.fixture
 def searches(monkeypatch):
     """The number of images of each search that is really done."""
-    done, find = [], correlate.find
+    done, find = [], search.find
 
     def counted(images, *rest):
         done.append(len(images))
         return find(images, *rest)
 
-    monkeypatch.setattr(report.correlate, "find", counted)
+    monkeypatch.setattr(report.search, "find", counted)
     return done
 
 
@@ -37,19 +38,23 @@ def test_few_shot_sets_of_one_source_are_searched_once(tmp_path, inline, crops, 
 
 def test_other_images_or_a_damaged_file_are_searched(tmp_path):
     """Of two files the one of these images is read; what it holds instead of pairs is replaced."""
-    images, pairs = np.zeros((3, 4, 4), np.int8), [correlate.Pair(*range(len(correlate.Pair._fields)))]
+    spots = search.Spots(np.zeros((2, 4), np.float32), np.ones((2, 78), np.int8))
+    images = [search.Traits(np.full((4, 5), i, np.int8), spots, 2) for i in range(3)]
+    one = search.Found([search.Pair(0, 2, Placement(1 + 0.5j, 3j, True), 7, 0.9, 12.5)], 3, 1)
     searched = []
 
     def found(of):
-        return remembered(tmp_path, of, lambda: searched.append(1) or pairs)
+        return remembered(tmp_path, of, lambda: searched.append(1) or one)
 
-    assert found(images) == found(images) == pairs
-    assert found(images + 1) == found(images[:2]) == pairs
-    assert len(searched) == 3
+    assert found(images) == found(images) == one
+    assert found([images[0], images[2], images[1]]) == found(images[:2]) == one
+    assert found([image._replace(scale=1) for image in images]) == one
+    assert found([image._replace(spots=search.Spots.none()) for image in images]) == one
+    assert len(searched) == 5
     files = sorted(tmp_path.iterdir())
-    assert len(files) == 3
+    assert len(files) == 5
     for content in (b"", b"[[1, 2]]", b"\xff", b"{}x"):
         for file in files:
             file.write_bytes(content)
-        assert found(images) == found(images) == pairs
-    assert len(searched) == 7
+        assert found(images) == found(images) == one
+    assert len(searched) == 9

@@ -238,11 +238,35 @@ def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, ca
     assert images.metadata["group"].nunique() == 16
     rows = near_duplicates(tmp_path / "out")
     assert len(rows) == 16 * 3
-    assert [rows[0][name] for name in ("file", "other", "rows", "cols")] == ["0_a.png", "0_b.png", "20", "8"]
+    assert [rows[0][name] for name in ("file", "other", "rows", "cols")] == ["0_a.png", "0_b.png", "20.0", "8.0"]
     facts = images.meta["near_duplicates"]
     assert (facts["images"], facts["of"], facts["pairs"], facts["crossing"], facts["leak"]) == (48, 48, 48, 0, 0)
     assert 0.7 < facts["leak_at_random"] < 1  # two partners of each, of which about seven in ten train
     assert "48 of 48 images overlap another (48 pairs" in capsys.readouterr().err
+
+
+def test_one_large_micrograph_is_split_by_region(tmp_path, inline, folder, dataset, picture, capsys):
+    root = folder({"large.png": picture(0, (400, 60)), "other.png": picture(1, (60, 420))})
+    settings = dataset(root, fit="tile", size=20, tile_overlap=0, split={"by": "region", "near_duplicates": "off"})
+    prepare(settings, tmp_path / "out")
+    table = ImageSet.open(tmp_path / "out").metadata
+    assert table.groupby("source")["split"].nunique().tolist() == [3, 3]
+    assert table["group"].nunique() == 6
+    spans = table[table["source"] == "large.png"].groupby("split")["row"].agg(["min", "max"]).sort_values("min")
+    assert (spans["min"].to_numpy()[1:] - spans["max"].to_numpy()[:-1] >= 40).all()  # a tile of 20 and a gap of one
+    assert "6 independent pieces (2 to train, 2 to choose, 2 to judge); " in capsys.readouterr().err
+
+
+def test_pictures_of_one_scene_have_no_regions(tmp_path, inline, crops, dataset):
+    settings = dataset(crops(), fit="tile", size=16, split={"by": "region"})
+    with pytest.raises(UserError, match="cannot keep 48 pair"):
+        prepare(settings, tmp_path / "out")
+
+
+def test_a_class_of_one_scene_is_refused_with_the_reason(tmp_path, inline, crops, dataset):
+    labels = {"rule": "filename", "pattern": r"^(\d+)_"}  # the three crops of a scene are a class
+    with pytest.raises(UserError, match=r"class `0`: 3 image\(s\) of 1 group.* 48 groups became 16 because 48 pairs"):
+        prepare(dataset(crops(), labels=labels), tmp_path / "out")
 
 
 def test_a_given_split_across_overlapping_crops_is_left_and_said(tmp_path, inline, crops, dataset, capsys):

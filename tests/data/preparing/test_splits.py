@@ -1,9 +1,11 @@
 """Who trains and who judges."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from pipeline.data.preparing import splits
+from pipeline.data.preparing import splits, tiling
 from pipeline.settings import FewShots, Split, UserError
 
 
@@ -147,3 +149,33 @@ def test_a_limit_keeps_the_proportion_of_given_sides_and_is_nested():
     assert sorted(order) == list(range(100))
     assert {given[i] for i in order[:2]} == {"train", "test"}
     assert sum(given[i] == "test" for i in order[:50]) in (5, 6)
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("overlap", [0, 0.5])
+def test_regions_are_contiguous_with_a_gap_of_a_tile(flipped, overlap):
+    tiles = [(start, start + 64) for start in tiling.positions(2000, 64, overlap)]
+    sides = splits.by_region(tiles, 2000, Split(test=0.2, val=0.1), flipped)
+    spans = {
+        side: (min(t[0] for t, s in zip(tiles, sides, strict=True) if s == side),
+               max(t[1] for t, s in zip(tiles, sides, strict=True) if s == side))
+        for side in ("train", "val", "test")
+    }  # fmt: skip
+    order = sorted(spans, key=spans.__getitem__)
+    assert order == (["test", "val", "train"] if flipped else ["train", "val", "test"])
+    for one, other in pairwise(order):
+        assert spans[other][0] - spans[one][1] >= 64
+    for side, (start, end) in spans.items():
+        inside = [s for t, s in zip(tiles, sides, strict=True) if t[0] >= start and t[1] <= end]
+        assert set(inside) == {side}
+    usable = 2000 - 2 * 64
+    assert spans["test"][1] - spans["test"][0] == pytest.approx(0.2 * usable, abs=64)
+    assert spans["train"][1] - spans["train"][0] == pytest.approx(0.72 * usable, abs=64)
+
+
+def test_a_picture_too_short_for_regions_says_what_it_needs():
+    tiles = [(start, start + 64) for start in tiling.positions(500, 64, 0)]
+    with pytest.raises(UserError, match="a picture of 500 pixels along its longer side is too short"):
+        splits.by_region(tiles, 500, Split(), flipped=False)
+    tiles = [(start, start + 64) for start in tiling.positions(512, 64, 0)]  # three times two tiles, and two gaps
+    assert set(splits.by_region(tiles, 512, Split(), flipped=False)) >= {"train", "val", "test"}

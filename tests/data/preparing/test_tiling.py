@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.data.annotations.records import Region
 from pipeline.data.preparing import tiling
 from pipeline.data.reading.frame import Rejected
 
@@ -27,15 +28,44 @@ def test_no_overlap_where_it_fits():
 
 
 def test_the_centred_square(dataset):
-    assert tiling.boxes(dataset(), 100, 161) == [(0, 30, 100)]
-    assert tiling.boxes(dataset(), 103, 100) == [(1, 0, 100)]
+    assert tiling.boxes(dataset(), 100, 161) == [(0, 30, 100, 100)]
+    assert tiling.boxes(dataset(), 103, 100) == [(1, 0, 100, 100)]
+
+
+def test_the_square_shows_most_of_what_is_marked(dataset):
+    def cut(*marks, height=100, width=300):
+        ((row, col, *_),) = tiling.boxes(dataset(), height, width, [Region("a", *mark) for mark in marks])
+        return row, col
+
+    assert cut((110, 0, 140, 50)) == (0, 100)  # the centred square shows all of it
+    assert cut((0, 0, 20, 20)) == (0, 0)
+    assert cut((250, 0, 290, 9)) == (0, 190)
+    assert cut((0, 0, 10, 10), (280, 0, 300, 10)) == (0, 200)  # the larger of two that no square shows together
+    assert cut((0, 40, 9, 50), height=50, width=20) == (30, 0)
+    assert cut((0, 0, 300, 100)) == (0, 100)  # larger than any square
+
+
+def test_the_whole_picture_is_stretched_or_gets_a_rim(dataset):
+    assert tiling.boxes(dataset(fit="stretch"), 100, 161) == [(0, 0, 100, 161)]
+    (box,) = tiling.boxes(dataset(fit="pad"), 3, 6)
+    assert box == (-2, 0, 6, 6)
+    part = tiling.inside(box, 3, 6)
+    assert part == (2, 0, 5, 6)
+    pixels = np.arange(1, 19).reshape(3, 6, 1)
+    np.testing.assert_array_equal(tiling.patch(pixels, box), pixels)
+    whole = {mode: tiling.padded(pixels, box, part, mode)[..., 0] for mode in ("reflect", "edge", "constant")}
+    assert {mode: image[:, 0].tolist() for mode, image in whole.items()} == {
+        "reflect": [7, 1, 1, 7, 13, 13],
+        "edge": [1, 1, 1, 7, 13, 13],
+        "constant": [0, 0, 1, 7, 13, 0],
+    }
 
 
 def test_a_strip_becomes_two_rows_of_tiles(dataset):
     boxes = tiling.boxes(dataset(fit="tile", size=128), 170, 1020)
     assert len(boxes) == 2 * 11
     assert {b.row for b in boxes} == {0, 42}
-    assert {b.side for b in boxes} == {128}
+    assert {(b.height, b.width) for b in boxes} == {(128, 128)}
     with pytest.raises(Rejected, match="170 x 1020 pixels are smaller than a tile of 256 x 256"):
         tiling.boxes(dataset(fit="tile", size=128, tile_source=256), 170, 1020)
 
