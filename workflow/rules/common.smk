@@ -137,7 +137,9 @@ def jobs(task, dataset):
 
 def job_names(task):
     """A pattern of the names of all data sets' jobs."""
-    return either(sorted({name for dataset in ARMS[task] for name in jobs(task, dataset)}))
+    return either(
+        sorted({name for dataset in ARMS[task] for name in jobs(task, dataset)})
+    )
 
 
 def results_of(task, dataset):
@@ -171,7 +173,10 @@ def detection_params(task, dataset, job):
     """What a job that trains detectors is told of its arms."""
     return {
         "arms": [asdict(arm) for arm in jobs(task, dataset)[job]],
-        "synthetic": [[asdict(one), folder] for one, folder in added_by(task, dataset, job).items()],
+        "synthetic": [
+            [asdict(one), folder]
+            for one, folder in added_by(task, dataset, job).items()
+        ],
     }
 
 

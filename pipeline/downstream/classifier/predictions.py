@@ -1,13 +1,22 @@
-"""What classifiers of any other program said of the test images, as the results of arms that the comparison reads."""
+"""Classifiers of any other program, compared by the rules of ours.
+
+    python -m pipeline.downstream.classifier.predictions results/neu/real predictions.csv comparison.json
+
+The first is the prepared image set whose test images were judged, the second what was said of them (`read`). Gains and
+verdicts are printed, and written as those of ours are.
+"""
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pipeline.data.image_set import ImageSet
+from pipeline.downstream import comparison, records
 from pipeline.downstream.arms import Arm, SyntheticSet
 from pipeline.downstream.classifier import scoring
 from pipeline.downstream.classifier.records import ClassifierResult
@@ -18,6 +27,17 @@ from pipeline.settings import METHOD, UserError
 COLUMNS = ("arm", "repetition", "image", "predicted")
 SCORE = "score"
 ADDED = "real+"
+
+
+def main(real: Path, predicted: Path, out: Path) -> None:
+    """Compare, print and write. Raises UserError as `read`, and for results that cannot be compared."""
+    images = ImageSet.open(real)
+    dataset = real.resolve().parent.name
+    found = comparison.of_results(dataset, real, "classification", read(predicted, images, dataset))
+    records.write(found, out)
+    for arm in found.arms:
+        gain = "" if arm.gain is None else f"{100 * arm.gain:+.1f} ({100 * arm.low:+.1f} to {100 * arm.high:+.1f})"
+        print(f"{arm.arm:24} macro F1 {100 * arm.score:5.1f} %  {gain:24} {arm.verdict}")
 
 
 def read(path: Path, images: ImageSet, dataset: str) -> list[ClassifierResult]:
@@ -110,3 +130,13 @@ def _arm(path: Path, name: str) -> Arm:
     if name not in plain:
         raise UserError(f"{path}: arm: `{name}` is neither of {', '.join(plain)} nor `real+` with a name")
     return plain[name]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for argument in ("real", "predicted", "out"):
+        parser.add_argument(argument, type=Path)
+    try:
+        main(**vars(parser.parse_args()))
+    except UserError as problem:
+        sys.exit(f"ERROR: {problem}")

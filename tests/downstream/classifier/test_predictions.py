@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pipeline.downstream import records
-from pipeline.report import predictions
+from pipeline.downstream.classifier import predictions
 from pipeline.settings import UserError
 from tests.downstream.cases import shapes
 
