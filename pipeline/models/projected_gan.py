@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ from torch import Tensor
 from pipeline.models import ema, losses
 from pipeline.models.ada import blit
 from pipeline.models.base import GenerativeModel, slerp
-from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.batch import Batch, Part
 from pipeline.models.projected_discriminator import SCALES, STATISTICS, Discriminator, Projector
 from pipeline.models.projected_generator import Generator
 from pipeline.settings import ImageSpec, ProjectedGANSettings
@@ -28,12 +29,20 @@ SHIFT = 1 / 8  # of a side: the farthest that the augmentation moves an image
 TONE = 0.1  # the most that it adds to the brightness (black to white is 2), and changes the contrast by
 
 
+class Pair(NamedTuple):
+    """Features of real images and of fakes around their coarse pictures, all changed alike."""
+
+    real: list[Tensor]
+    fake: list[Tensor]
+
+
 class ProjectedGAN(GenerativeModel):
     """The family `projected_gan`.
 
     An update is a step of the generator, then one of the discriminators, which judge the features of the same images:
     one pass of the fakes through generator and frozen network serves both. Fakes are drawn around the coarse pictures
-    of the batch's own real images, so that the two sides do not differ by which pictures they happen to have.
+    of the batch's own real images, and changed as these are: where the two sides differ in nothing else, the
+    discriminators can only go by the texture.
     """
 
     features = "imagenet"
@@ -73,30 +82,30 @@ class ProjectedGAN(GenerativeModel):
         yield from images
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        drawn: deque[list[Tensor]] = deque()
-        scalars = self.descend("G", partial(self._generator_loss, drawn), batch)
-        scalars |= self.descend("D", partial(self._discriminator_loss, drawn), batch)
+        seen: deque[Pair] = deque()
+        scalars = self.descend("G", partial(self._generator_loss, seen), batch)
+        scalars |= self.descend("D", partial(self._discriminator_loss, seen), batch)
         self.average(self.generator)
         return scalars
 
-    def _generator_loss(self, drawn: deque[list[Tensor]], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _generator_loss(self, seen: deque[Pair], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         latents = part.draws.normal(self.latent_length)
         noise, numbers = latents.tensor_split([self.latent_length - self.generator.book.numbers], 1)
-        pictures = self.generator.book.of(moved(part.images, part.draws), numbers)
+        real, change = moved(part.images, shifts(part)), Change(part)
+        pictures = self.generator.book.of(real, numbers)
         with self.autocast():
             fake = self.generator.render(part.labels, noise, pictures)
-            features = self.projector(augmented(fake, part.draws))
+            features = self.projector(change(fake))
             adversarial = torch.stack([-logits.mean() for logits in self.discriminator(features, part.labels)]).mean()
-        drawn.append([x.detach() for x in features])
+            with torch.no_grad():
+                seen.append(Pair(self.projector(change(real)), [x.detach() for x in features]))
         height, width = pictures.shape[2:]
         apart = (F.adaptive_avg_pool2d(fake, (height, width)) - pictures).square().mean()
         return adversarial + self.settings.layout_weight * apart, {"loss/G": adversarial, "loss/layout": apart}
 
-    def _discriminator_loss(self, drawn: deque[list[Tensor]], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _discriminator_loss(self, seen: deque[Pair], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
-            with torch.no_grad():
-                features = self.projector(augmented(part.images, part.draws))
-            real, fake = (self.discriminator(x, part.labels) for x in (features, drawn.popleft()))
+            real, fake = (self.discriminator(features, part.labels) for features in seen.popleft())
         pairs = list(zip(real, fake, strict=True))
         loss = torch.stack([losses.hinge_discriminator(*pair) for pair in pairs]).mean()
         return loss, {
@@ -119,17 +128,27 @@ class ProjectedGAN(GenerativeModel):
         return torch.cat([slerp(start[:, :noise], end[:, :noise], t), chosen[:, noise:]], 1)
 
 
-def moved(images: Tensor, draws: Draws) -> Tensor:
-    """Each image shifted by up to SHIFT of its sides; what moves in is mirrored."""
-    sides = images.shape[:1:-1]
-    shift = torch.stack([draws.integers(-round(SHIFT * side), round(SHIFT * side) + 1) for side in sides], 1)
+class Change:
+    """A random change of each image of a part, differentiable (Zhao et al. 2020): it is moved, brighter or darker, and
+    has more or less contrast. Whatever images it is given are changed alike."""
+
+    def __init__(self, part: Part):
+        self.shift = shifts(part)
+        self.brightness, self.contrast = (TONE * (2 * part.draws.uniform(1, 1, 1) - 1) for _ in range(2))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        found = moved(images, self.shift)
+        middle = found.mean((1, 2, 3), keepdim=True)
+        return (found - middle) * (1 + self.contrast) + middle + self.brightness
+
+
+def shifts(part: Part) -> Tensor:
+    """(N, 2) pixels right and down, up to SHIFT of the sides."""
+    sides = part.images.shape[:1:-1]
+    return torch.stack([part.draws.integers(-round(SHIFT * side), round(SHIFT * side) + 1) for side in sides], 1)
+
+
+def moved(images: Tensor, shift: Tensor) -> Tensor:
+    """What moves in is mirrored."""
     still = torch.zeros_like(shift[:, 0])
     return blit(images, still, still, shift)
-
-
-def augmented(images: Tensor, draws: Draws) -> Tensor:
-    """Each image moved, brighter or darker, and with more or less contrast, differentiably (Zhao et al. 2020)."""
-    found = moved(images, draws)
-    brightness, contrast = (TONE * (2 * draws.uniform(1, 1, 1) - 1) for _ in range(2))
-    middle = found.mean((1, 2, 3), keepdim=True)
-    return (found - middle) * (1 + contrast) + middle + brightness
