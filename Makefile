@@ -2,12 +2,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
 URI ?=
+CONFIG ?= config/config.yaml
 # Networks this small gain little from a second core, and leave a GPU mostly idle: a core each, as many at once as there are,
 # and of these four on a card that has the memory; the others wait.
 SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 # A test file at a time on every core, a thread each; as fast as the longest file allows.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
-.PHONY: demo test test-slow test-all lint format schema bench gpu-check ui draw
+.PHONY: demo test test-slow test-all lint format schema bench gpu-check ui draw plan
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
 	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
@@ -42,6 +43,9 @@ gpu-check:  ## is the accelerator here sound, and how fast; needs neither Snakem
 
 ui: .venv/.installed  ## MLflow's pages, on this machine only; RESULTS=results-neu for other results, URI=… for a shared store
 	$(BIN)/python -m pipeline.tracking.ui $(RESULTS) $(URI)
+
+plan: .venv/.installed  ## what is here, and how long the trainings will take; CONFIG="mine.yaml …" for other configurations
+	$(BIN)/python -m pyrite plan $(CONFIG) --threads 1
 
 draw: .venv/.installed  ## a page to draw from finished models, on this machine only; RESULTS=results-neu for other results
 	$(BIN)/python -m pyrite draw $(RESULTS)
