@@ -2,6 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RESULTS ?= results
 URI ?=
+CONFIG ?= config/config.yaml
 # Networks this small gain little from a second core, and leave a GPU mostly idle: a core each, as many at once as there are,
 # and of these four on a card that has the memory; the others wait.
 SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
@@ -13,8 +14,9 @@ demo: .venv/.installed  ## the default experiment: images, generators, detectors
 	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
 	@$(BIN)/python -m pipeline.report.console results
 
-plan: .venv/.installed  ## what a run would do, a line a stage; CONFIG=mine.yaml for your own
-	@$(BIN)/python workflow/plan.py $(if $(CONFIG),--configfile $(CONFIG))
+plan: .venv/.installed  ## what a run would do, a line a stage, and how long its trainings will take; CONFIG="mine.yaml …" for your own
+	@$(BIN)/python workflow/plan.py --configfile $(CONFIG)
+	@$(BIN)/python -m pyrite plan $(CONFIG) --threads 1
 
 test: .venv/.installed  ## everything but the slow learning tests
 	$(PYTEST) -m "not slow"

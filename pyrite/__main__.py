@@ -22,9 +22,14 @@ def main(words: list[str] | None = None) -> None:
     draw = commands.add_parser("draw", help="a page on this machine to draw from finished models")
     draw.add_argument("results", type=Path, nargs="*", default=[Path("results")], help="folders of results (results)")
     draw.add_argument("--port", type=int, default=8008, help="8008; 0 takes any that is free")
+    plan = commands.add_parser("plan", help="what is here, and how long the trainings of a configuration will take")
+    plan.add_argument("configurations", type=Path, nargs="*", default=[Path("config/config.yaml")])
+    plan.add_argument("--set", default="", help="as of `--config set=`")
+    plan.add_argument("--threads", type=int, help="of a training; those of torch without it")
+    plan.add_argument("--seconds", type=float, default=10, help="of timed updates a generator (10)")
     given = parser.parse_args(words)
     try:
-        _draw(given.results, given.port) if given.command == "draw" else _export(given)
+        {"draw": _draw, "export": _export, "plan": _plan}[given.command](given)
     except pyrite.UserError as error:
         sys.exit(f"ERROR: {error}")
 
@@ -34,11 +39,25 @@ def _export(given: argparse.Namespace) -> None:
     print(f"{given.folder}: {len(table)} images as {given.kind}")
 
 
-def _draw(results: list[Path], port: int) -> None:
+def _plan(given: argparse.Namespace) -> None:
+    from pipeline.base.device import use_threads
+    from pyrite import plan
+
+    settings = plan.read(given.configurations, given.set)
+    use_threads(given.threads)
+    print("\n".join(plan.facts()), flush=True)
+    found = []
+    for row in plan.rows(settings, given.seconds):
+        print(f"timed {row.model} on {row.dataset}", file=sys.stderr, flush=True)
+        found.append(row)
+    print("\n".join(plan.lines(found)))
+
+
+def _draw(given: argparse.Namespace) -> None:
     from pyrite.draw_page import HOST, server
 
-    with server(results, port) as running, suppress(KeyboardInterrupt):
-        folders = ", ".join(map(str, results))
+    with server(given.results, given.port) as running, suppress(KeyboardInterrupt):
+        folders = ", ".join(map(str, given.results))
         print(f"http://{HOST}:{running.server_port}/ draws from {folders}; Ctrl-C ends it", flush=True)
         running.serve_forever()
 

@@ -24,6 +24,15 @@ from pipeline.models.texture import load as load_texture
 from pipeline.settings import ImageSpec, StyleGAN2ADASettings, UserError
 
 
+ADA_MOST = 500_000  # images, those of Karras et al. 2020b
+ADA_SHARE = 0.1
+
+
+def augmentation_images(settings: StyleGAN2ADASettings) -> float:
+    """Images over which the augmentation probability may go from 0 to 1: as set, else by the budget."""
+    return settings.ada_images or min(ADA_MOST, ADA_SHARE * settings.total_images)
+
+
 def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
     """Adam for a network that makes every + 1 steps in `every` updates (SG2, appendix B, "lazy regularization")."""
     share = every / (every + 1) if every else 1.0
@@ -52,7 +61,7 @@ class StyleGAN2ADA(StyledModel, Wide):
         self.texture = None
         self.latent_length = settings.z_dim + self.generator.synthesis.noise_length
         self.augmentation = (
-            AdaptiveAugment(spec.height, spec.width, settings.ada_target, settings.augmentation_images)
+            AdaptiveAugment(spec.height, spec.width, settings.ada_target, augmentation_images(settings))
             if settings.ada_target
             else None
         )

@@ -81,7 +81,10 @@ class Snapshot:
                 found["discriminator_mapping_layers"] = _depth(self.discriminator)
         for name, of in wide.items():
             found |= {f"{name}_base": max(r * count for r, count in of.items()), f"{name}_max": max(of.values())}
-        return found
+        same = [
+            k for k in found if k.startswith("discriminator_") and found[k] == found[k.removeprefix("discriminator_")]
+        ]
+        return {name: value for name, value in found.items() if name not in same}
 
     def weights(self, classes: int, discriminator: Discriminator) -> dict[str, Tensor]:
         """By the names of a model's state, for that many classes.
@@ -106,10 +109,11 @@ def open_snapshot(path: Path) -> Snapshot:
         _tensors(path, body[name]) if isinstance(body.get(name), Module) else {} for name in ("G_ema", "G", "D")
     )
     needed = ("synthesis.b4.const", "synthesis.b4.torgb.weight", "mapping.fc0.weight", "mapping.w_avg")
-    if missing := [name for name in needed if name not in average]:
-        raise UserError(
-            f"{path}: its network `{body['G_ema'].name}` is no generator of StyleGAN2, `{missing[0]}` is missing"
-        )
+    for network in (average, generator or average):
+        if missing := [name for name in needed if name not in network]:
+            raise UserError(
+                f"{path}: its network `{body['G_ema'].name}` is no generator of StyleGAN2, `{missing[0]}` is missing"
+            )
     snapshot = Snapshot(path, generator or average, average, discriminator)
     _check(snapshot)
     return snapshot

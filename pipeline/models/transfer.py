@@ -120,9 +120,14 @@ def _take_rows(ours: Tensor, theirs: Tensor, names: tuple[str, ...], known: tupl
 
 def _differences(model: GenerativeModel, source: Source) -> list[str]:
     """`z_dim: 512, here 64` for the settings of the family's own."""
-    ours = model.settings.model_dump()
-    shared = (set(ours) & set(source.settings)) - set(Training.model_fields)
-    return [f"{k}: {source.settings[k]}, here {ours[k]}" for k in ours if k in shared and source.settings[k] != ours[k]]
+    own = type(model.settings).model_fields.keys() - Training.model_fields.keys()
+    pairs = {k: (theirs, getattr(model.settings, k)) for k, theirs in source.settings.items() if k in own}
+    return [f"{k}: {theirs}, here {_word(ours)}" for k, (theirs, ours) in pairs.items() if theirs != ours]
+
+
+def _word(value: Any) -> Any:
+    """As a configuration says it."""
+    return "null" if value is None else value
 
 
 def _places(names: Iterable[str], every: set[str]) -> list[str]:

@@ -72,7 +72,10 @@ def _of_snapshot(path: Path, model: GenerativeModel) -> Source:
 def _source(snapshot: Snapshot, model: StyleGAN2ADA) -> Source:
     """Its classes have no names: they are those of the model, in their order."""
     spec = snapshot.spec()._replace(classes=model.spec.classes)
-    return Source(spec, snapshot.weights(len(spec.classes), model.discriminator), snapshot.settings())
+    try:
+        return Source(spec, snapshot.weights(len(spec.classes), model.discriminator), snapshot.settings())
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise UserError(f"{snapshot.path}: its networks are not whole ({' '.join(str(error).split())[:200]})") from None
 
 
 def _of_run(folder: Path, model: GenerativeModel) -> Source:

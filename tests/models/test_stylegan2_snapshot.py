@@ -70,8 +70,6 @@ def test_the_settings_that_take_all_of_a_file(tmp_path):
         "discriminator_mapping_layers": 8,
         "channel_base": 128,
         "channel_max": 16,
-        "discriminator_channel_base": 128,
-        "discriminator_channel_max": 16,
     }
     assert adopted(path, build(StyleGAN2ADASettings(family="stylegan2_ada", **settings), spec(32))).anew == ()
 
@@ -153,6 +151,20 @@ def test_settings_that_keep_something_out_are_named(tmp_path):
     assert {"generator.mapping.layers", "generator.mapping.w_average"} <= set(outcome.anew)
     with pytest.raises(UserError, match=r"nothing of it fits this model .*w_dim: 8, here 6"):
         adopt(model_for(spec(16), w_dim=6), Source(spec(16), {}, open_snapshot(path).settings()))
+
+
+def test_a_mapping_of_the_discriminator_is_said_with_its_setting(tmp_path):
+    _, path = written(tmp_path, 3, 1, 16)
+    outcome = adopted(path, build(tiny_settings("stylegan2_ada"), spec(16, classes=3)))
+    assert outcome.anew == ("discriminator.mapping",)
+    assert outcome.settings == ("discriminator_mapping_layers: 8, here null",)
+
+
+def test_networks_with_holes_are_named(tmp_path):
+    nets = nvidia.networks(2, 1, 16)
+    del nets["G"].mapping.fc1.bias
+    with pytest.raises(UserError, match=r"networks are not whole \('mapping.fc1.bias'\)"):
+        adopted(nvidia.write(tmp_path / "s.pkl", nets), model_for(spec(16, classes=2)))
 
 
 def test_a_file_without_discriminator_gives_its_generator(tmp_path):

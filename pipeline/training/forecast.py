@@ -1,0 +1,94 @@
+"""How long a training will take: some of its own updates and images, timed on this machine."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+import pipeline.models
+from pipeline.base import device as devices
+from pipeline.models.batch import Batch
+from pipeline.settings import ImageSpec, Training
+from pipeline.training.snapshots import COLUMNS
+from pipeline.training.validator import MOST
+
+WARM = 2  # updates that choose algorithms
+START = 6.0  # seconds of a job before its first update: Python, torch, reading the images
+SHORT = 32  # images that drawing is timed with, at most
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Seconds."""
+
+    update: float
+    """Mean over whole periods of the lazy penalties, where there are any."""
+    image: float
+    """Of a drawn one, among many."""
+    training: float
+    """Of the whole job, with its looks at held-out images."""
+    memory: str
+    """What the process has taken, of how much, as the training says it."""
+
+
+def forecast(
+    settings: Training,
+    spec: ImageSpec,
+    budget: float = 10.0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Forecast:
+    """Time a model's updates on noise: its images make no difference.
+
+    Args:
+        spec: the images, without boxes.
+        budget: seconds of timed updates; one whole period of the lazy penalties at least.
+        clock: in seconds.
+
+    Raises:
+        UserError: settings that fit no such images, too little memory.
+    """
+    device = devices.best_device()
+    with devices.memory_limit("batch_per_device", settings.batch_per_device or settings.batch):
+        torch.manual_seed(0)
+        model = pipeline.models.build(settings, spec, devices.amp_dtype(settings.precision, device))
+        model = model.to(device).to(memory_format=torch.channels_last)
+        images = torch.rand(settings.batch, spec.channels, spec.height, spec.width, device=device) * 2 - 1
+        images = images.contiguous(memory_format=torch.channels_last)
+        labels = torch.arange(settings.batch, device=device) % len(spec.classes)
+
+        def update() -> None:
+            model.update(Batch(images, labels, model.updates, settings.batch_per_device))
+            _finish(device)
+
+        for _ in range(WARM):
+            update()
+        period, count, began = _period(settings), 0, clock()
+        while count % period or clock() - began < budget:
+            update()
+            count += 1
+        mean = (clock() - began) / count
+        memory = devices.memory(device)
+        few = torch.arange(min(SHORT, settings.batch))
+        model.sample(labels.cpu()[: len(few)], few)  # measures what batch normalisation needs
+        began = clock()
+        model.sample(labels.cpu()[: len(few)], few)
+        _finish(device)
+        image = (clock() - began) / len(few)
+    looks = settings.snapshots * (MOST + COLUMNS * len(spec.classes)) * image
+    steps = math.ceil(settings.total_images / settings.batch)
+    return Forecast(mean, image, START + steps * mean + looks, memory)
+
+
+def _period(settings: Training) -> int:
+    """Updates after which the lazy penalties come round."""
+    every = [getattr(settings, name, 1) for name in ("r1_every", "path_length_every")]
+    return math.lcm(*every)
+
+
+def _finish(device: torch.device) -> None:
+    if device.type != "cpu":
+        torch.accelerator.synchronize()

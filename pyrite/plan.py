@@ -1,0 +1,137 @@
+"""What is here, and how long the generators of a configuration will take on it."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import psutil
+import torch
+import yaml
+
+from pipeline.base import device as devices
+from pipeline.data.image_set import ImageSet
+from pipeline.settings import ImageSpec, Settings, Training, UserError, load
+from pipeline.training.forecast import forecast
+
+PACKAGES = ("pyrite", "torch", "torchvision", "numpy", "snakemake", "mlflow")
+ASSUMED = 4  # classes of a data set that nobody has looked at yet
+
+
+class Row(NamedTuple):
+    """A generator of a data set."""
+
+    dataset: str
+    model: str
+    update: float
+    training: float
+    seeds: int
+    taken: float | None
+    """Seconds that such a job took, where one has run here."""
+
+
+def read(configurations: list[Path], overrides: str = "") -> Settings:
+    """Configurations laid over one another, as Snakemake does with several.
+
+    Raises:
+        UserError: a file that cannot be read or is no YAML, or what `load` raises.
+    """
+    found: dict[str, Any] = {}
+    for path in configurations:
+        try:
+            _lay(found, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        except OSError as error:
+            raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+        except (yaml.YAMLError, AttributeError, UnicodeDecodeError):
+            raise UserError(f"{path}: is no configuration, for it is no YAML of settings by their names") from None
+    return load(found | ({"set": overrides} if overrides else {}))
+
+
+def facts() -> list[str]:
+    """What is installed and what there is to compute with, a line each."""
+    versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    device, threads = devices.best_device(), torch.get_num_threads()
+    amp = devices.precision_name(devices.amp_dtype("auto", device))
+    memory = psutil.virtual_memory()
+    lines = [
+        f"Python {platform.python_version()}, {versions}",
+        f"computes on {devices.device_name(device)} in {amp}; {os.cpu_count()} processors, {threads} threads",
+        f"memory {memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
+    ]
+    idle = devices.idle_card()
+    return [*lines, idle] if idle else lines
+
+
+def rows(settings: Settings, budget: float) -> Iterator[Row]:
+    """Of each data set and each generator that is trained on it."""
+    for name in settings.datasets:
+        for model in settings.models_of(name):
+            chosen = settings.models[model]
+            if isinstance(chosen, Training):
+                found = forecast(chosen, spec_of(settings, name, chosen), budget)
+                taken = _taken(Path(settings.results) / "benchmarks" / name, model, settings.seeds)
+                yield Row(name, model, found.update, found.training, len(settings.seeds), taken)
+
+
+def spec_of(settings: Settings, name: str, model: Training) -> ImageSpec:
+    """The images of a data set, as they are where they have been prepared, else as the settings let one expect."""
+    folder = Path(settings.results) / name / "real"
+    if (folder / "meta.json").is_file():
+        spec = ImageSet.open(folder).spec
+    else:
+        dataset = settings.datasets[name]
+        voronoi = dataset.voronoi.classes if dataset.source == "voronoi" else None
+        labelled = [str(i) for i in range(ASSUMED)] if dataset.labels.rule != "none" else ["all"]
+        classes = tuple(dataset.labels.classes or voronoi or labelled)
+        spec = ImageSpec(dataset.size, dataset.size, 3 if dataset.channels == "rgb" else 1, classes)
+    return spec._replace(classes=tuple(model.classes)) if model.classes else spec
+
+
+def lines(found: list[Row]) -> Iterator[str]:
+    """A table for a console, its sum, and how right the forecasts were where jobs have run."""
+    head = f"{'data set':20} {'generator':20} {'an update':>10} {'a training':>11} {'seeds':>6} {'took':>9}"
+    yield head
+    for row in found:
+        taken = "" if row.taken is None else f"{row.taken:7.0f} s"
+        yield (
+            f"{row.dataset:20.20} {row.model:20.20} {1000 * row.update:7.0f} ms {_time(row.training):>11} "
+            f"{row.seeds:6} {taken:>9}"
+        )
+    total = sum(row.training * row.seeds for row in found)
+    yield f"all trainings one after another: {_time(total)}"
+    ratios = [max(row.training / row.taken, row.taken / row.training) for row in found if row.taken]
+    if ratios:
+        yield f"of jobs that have run here the forecast is off by a factor of {max(ratios):.2f} at most"
+    yield "drawing, measuring and detectors come to it"
+
+
+def _lay(base: dict[str, Any], over: dict[str, Any]) -> None:
+    for key, value in over.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            _lay(base[key], value)
+        else:
+            base[key] = value
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "is missing"
+
+
+def _taken(folder: Path, model: str, seeds: list[int]) -> float | None:
+    files = [folder / f"{model}-s{seed}" / "train.tsv" for seed in seeds]
+    times = [float(pd.read_csv(file, sep="\t")["s"].iloc[-1]) for file in files if file.is_file()]
+    return sum(times) / len(times) if times else None
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

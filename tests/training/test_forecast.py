@@ -1,0 +1,106 @@
+"""How long a training takes, against a clock of our own, and what `pyrite plan` makes of a configuration."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.models import FAMILIES
+from pipeline.models.base import GenerativeModel
+from pipeline.settings import UserError
+from pipeline.training.forecast import START, forecast
+from pyrite import plan
+from pyrite.__main__ import main
+from tests.models.tiny import spec, tiny_settings
+from tests.tiny_family import image_set
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Updates take 2 s, or 10 with a penalty; a drawn image takes half a second."""
+    now = [0.0]
+    update, sample = GenerativeModel.update, GenerativeModel.sample
+
+    def slow_update(self, batch):
+        now[0] += 10 if self.updates % 8 == 0 else 2
+        return update(self, batch)
+
+    def slow_sample(self, labels, seeds):
+        now[0] += 0.5 * len(labels)
+        return sample(self, labels, seeds)
+
+    monkeypatch.setattr(GenerativeModel, "update", slow_update)
+    monkeypatch.setattr(GenerativeModel, "sample", slow_sample)
+    return lambda: now[0]
+
+
+def test_whole_periods_of_the_lazy_penalties_are_timed(clock):
+    settings = tiny_settings("stylegan2_ada", total_images=4000, snapshots=3, r1_every=8)
+    found = forecast(settings, spec(), budget=1.0, clock=clock)
+    assert found.update == pytest.approx((7 * 2 + 10) / 8)
+    assert found.image == pytest.approx(0.5)
+    assert found.training == pytest.approx(START + 1000 * 3 + 3 * (256 + 8 * 3) * 0.5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_can_be_timed(family):
+    found = forecast(tiny_settings(family, total_images=400, snapshots=1), spec(), budget=0.01)
+    assert 0 < found.update < 10
+    assert found.training > START + 100 * found.update
+
+
+def configuration(tmp_path, **models):
+    body = {
+        "results": str(tmp_path / "results"),
+        "datasets": {"steel": {"source": "photos", "size": 32, "labels": {"rule": "folder"}}},
+        "models": models or {"small": tiny_settings("cgan", total_images=400).model_dump()},
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(body))
+    return path
+
+
+def test_images_that_are_prepared_are_known_and_others_assumed(tmp_path):
+    settings = plan.read([configuration(tmp_path)])
+    model = settings.models["small"]
+    assert plan.spec_of(settings, "steel", model) == (32, 32, 1, ("0", "1", "2", "3"), "none", ())
+    image_set(tmp_path / "results" / "steel" / "real", size=16, channels=3)
+    assert plan.spec_of(settings, "steel", model)[:4] == (16, 16, 3, ("dark", "bright"))
+    narrow = model.model_copy(update={"classes": ["bright"]})
+    assert plan.spec_of(settings, "steel", narrow).classes == ("bright",)
+
+
+def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
+    path = configuration(tmp_path)
+    over = tmp_path / "over.yaml"
+    over.write_text("seeds: [0, 1]\nmodels: {pieces: {family: quilting}}\n")
+    main(["plan", str(path), str(over), "--set", "models.small.total_images=800", "--seconds", "0.05"])
+    printed = capsys.readouterr().out
+    assert "computes on" in printed
+    row = next(line for line in printed.splitlines() if line.startswith("steel"))
+    assert "small" in row
+    assert "pieces" not in printed  # nothing is trained
+    assert "off by" not in printed
+    took = tmp_path / "results" / "benchmarks" / "steel" / "small-s1"
+    took.mkdir(parents=True)
+    (took / "train.tsv").write_text("s\tmax_rss\n1000.0\t9\n")
+    rows = list(plan.rows(plan.read([path, over]), 0.05))
+    assert (rows[0].seeds, rows[0].taken) == (2, 1000.0)
+    off = max(rows[0].training / 1000, 1000 / rows[0].training)
+    assert f"off by a factor of {off:.2f} at most" in "\n".join(plan.lines(rows))
+
+
+def test_wrong_configurations_are_one_line(tmp_path):
+    with pytest.raises(SystemExit, match=r"ERROR: .*none.yaml: cannot be read"):
+        main(["plan", str(tmp_path / "none.yaml")])
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("- a list\n")
+    with pytest.raises(UserError, match="is no configuration"):
+        plan.read([bad])
+    with pytest.raises(UserError, match="did you mean `models`"):
+        plan.read([configuration(tmp_path)], "modles.a=1")
+
+
+def test_the_default_experiment_is_known_without_its_images():
+    settings = plan.read([Path(__file__).resolve().parents[2] / "config" / "config.yaml"])
+    assert plan.spec_of(settings, "polycrystals", settings.models["cgan"]).classes[0] == "intact"
