@@ -34,6 +34,17 @@ def test_few_shots_are_said_beside_the_counts_of_each_class(shots, said):
     assert page["counts"][0] == {"label": "a", "train": 3, "val": 0, "test": 2}
 
 
+def test_images_held_back_for_the_positive_control_are_counted_where_there_are_any():
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
+
+    def page(*sides):
+        table = pd.DataFrame({"label": "a", "split": sides, "group": [str(i) for i in range(len(sides))]})
+        return overview.dataset(ImageSet(Path("nowhere"), meta, table), {})
+
+    assert page("train", "test", "control", "control")["totals"] == {"train": 1, "val": 0, "test": 1, "control": 2}
+    assert "control" not in page("train", "test")["splits"]
+
+
 def test_where_nothing_overlaps_it_is_said_which_images_were_compared():
     none = {"images": 0, "of": 40, "pairs": 0, "crossing": 0, "leak": 0.0, "leak_at_random": 0.0}
     said = "No two source images of one size overlap; images of different sizes were not compared."
