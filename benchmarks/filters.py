@@ -1,7 +1,8 @@
 """How well the quality filters of synthetic images tell good ones from bad ones and from copies.
 
-    python -m benchmarks.filters --images results/polycrystals/real --steps 120 --width 8
-    python -m benchmarks.filters --images results/neu/real --steps 150 --width 8 --shots 40
+    python -m benchmarks.filters --images results/polycrystals/real
+    python -m benchmarks.filters --images results/neu/real --shots 40
+    python -m benchmarks.filters --images results/neu/real --shots 40 --backbone scratch --steps 150 --width 8
 
 Held-out real images stand for a perfect generator's. What they are told from is made of them (another class's name,
 noise of the same mean and contrast, one gray) or are the training images themselves. Each number is the chance that a
@@ -11,17 +12,18 @@ filter trusts a held-out image more than such a one of the same class: the mean 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch.nn import Sequential
+import pandas as pd
 
-from pipeline.data.image_set import ImageSet
-from pipeline.downstream.classifier.device_dataset import DeviceDataset, stored
+from pipeline.base.device import best_device
+from pipeline.data.image_set import ImageSet, ImageSetWriter
+from pipeline.downstream.classifier.backbone import Backbone, Classifier
 from pipeline.downstream.classifier.filters import NEIGHBOUR, confidence, remoteness
 from pipeline.downstream.classifier.scores import auroc
-from pipeline.downstream.classifier.scratch import features, train
+from pipeline.downstream.classifier.task import BACKBONES
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect
 
@@ -29,24 +31,29 @@ from pipeline.settings import Detect
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=Path, required=True, help="a prepared image set of 8 bits")
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--width", type=int, required=True)
+    parser.add_argument("--backbone", choices=sorted(BACKBONES), default="frozen")
+    parser.add_argument("--steps", type=int, default=150, help="from scratch")
+    parser.add_argument("--width", type=int, default=8, help="from scratch")
     parser.add_argument("--shots", type=int, help="training images of each class; all without it")
     given = parser.parse_args()
-    images, settings = ImageSet.open(given.images), Detect(steps=given.steps, width=given.width, batch=32)
-    rows = _taught(images, given.shots)
-    known = _pool(images.images[rows], images.labels[rows])
-    judge = train(settings, images.spec, known, TrainingMix(np.arange(0), 0.0, augmented=True), seed=0)
-    others = _others(images, rows)
-    found = {name: _trust(judge, known, *pair) for name, pair in others.items()}
-    held = others["held out"][1]
-    print(f"{'':>24}", *(f"{name:>14}" for name in others if name != "held out"))
-    for score in found["held out"]:
-        cells = [
-            _told(found["held out"][score], held, found[name][score], others[name][1])
-            for name in others
-            if name != "held out"
-        ]
+    settings = Detect(backbone=given.backbone, steps=given.steps, width=given.width, batch=32)
+    with tempfile.TemporaryDirectory() as folder:
+        report(settings, ImageSet.open(given.images), given.shots, Path(folder))
+
+
+def report(settings: Detect, images: ImageSet, shots: int | None, folder: Path) -> None:
+    """Print the table; `folder` holds image sets as long as it lasts."""
+    rows = _taught(images, shots)
+    taught = _written(folder / "taught", images, images.images[rows], images.labels[rows])
+    others = {name: _written(folder / name, images, *of) for name, of in _others(images, rows).items()}
+    backbone, alone = BACKBONES[settings.backbone], TrainingMix(np.arange(0), 0.0, augmented=True)
+    known = backbone.training(taught, [], best_device())
+    judge = backbone.train(settings, taught.spec, known, alone, 0, lambda steps: None)
+    found = {name: _trust(judge, backbone, taught, other) for name, other in others.items()}
+    told = [name for name in others if name != "held out"]
+    print(f"{'':>24}", *(f"{name:>14}" for name in told))
+    for score, held in found["held out"].items():
+        cells = [_told(held, others["held out"].labels, found[name][score], others[name].labels) for name in told]
         print(f"{score:>24}", *(f"{np.mean(cell):>8.2f}, {np.min(cell):.2f}" for cell in cells))
 
 
@@ -54,10 +61,6 @@ def _taught(images: ImageSet, shots: int | None) -> np.ndarray:
     rows, rng = images.rows("train"), np.random.default_rng(0)
     classes = [rows[images.labels[rows] == k] for k in range(len(images.spec.classes))]
     return np.concatenate([rng.permutation(some)[:shots] for some in classes])
-
-
-def _pool(images: np.ndarray, labels: np.ndarray) -> DeviceDataset:
-    return DeviceDataset(stored(images), torch.from_numpy(labels), len(labels))
 
 
 def _others(images: ImageSet, taught: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -75,14 +78,26 @@ def _others(images: ImageSet, taught: np.ndarray) -> dict[str, tuple[np.ndarray,
     }
 
 
-def _trust(judge: Sequential, known: DeviceDataset, images: np.ndarray, asked: np.ndarray) -> dict[str, np.ndarray]:
-    added = _pool(images, asked)
-    pool = DeviceDataset(torch.cat([known.stored, added.stored]), torch.cat([known.labels, added.labels]), len(known))
-    seen, real = features(judge, added, None, 64), features(judge, known, None, 64)
+def _written(path: Path, like: ImageSet, images: np.ndarray, labels: np.ndarray) -> ImageSet:
+    """An image set of these images, all of them to train with."""
+    names = [f"i{i:06d}" for i in range(len(images))]
+    table = pd.DataFrame({"id": names, "label": np.array(like.spec.classes)[labels], "source": names})
+    table = table.assign(row=0, col=0, group=names, split="train")
+    with ImageSetWriter(path, *images.shape, "uint8") as writer:
+        writer[:] = images
+        writer.finish(table, {key: like.meta[key] for key in ("classes", "symmetry", "dtype", "scaling")})
+    return ImageSet.open(path)
+
+
+def _trust(judge: Classifier, backbone: Backbone, taught: ImageSet, other: ImageSet) -> dict[str, np.ndarray]:
+    """By filter, the quality of each of the other images."""
+    pool = backbone.training(taught, [other], best_device())
+    features, labels = judge.features(pool), pool.labels.cpu().numpy()
+    seen, real = features[pool.n_real :], features[: pool.n_real]
+    asked, truth = labels[pool.n_real :], labels[: pool.n_real]
     of_one_length = [some / np.linalg.norm(some, axis=1, keepdims=True) for some in (seen, real)]
-    truth = known.labels.numpy()
     return {
-        "confidence": confidence(judge, pool, 64),
+        "confidence": confidence(judge, pool),
         "nearest image": -remoteness(seen, asked, real, truth, 1),
         f"{NEIGHBOUR}th nearest": -remoteness(seen, asked, real, truth),
         "the same, of one length": -remoteness(of_one_length[0], asked, of_one_length[1], truth),

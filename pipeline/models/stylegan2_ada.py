@@ -23,7 +23,6 @@ from pipeline.models.texture import Texture
 from pipeline.models.texture import load as load_texture
 from pipeline.settings import ImageSpec, StyleGAN2ADASettings, UserError
 
-
 ADA_MOST = 500_000  # images, those of Karras et al. 2020b
 ADA_SHARE = 0.1
 

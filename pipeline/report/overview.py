@@ -28,9 +28,10 @@ def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`source`, `procedural`, `facts` (phrases), `shots` (None: all images), `counts` of a class and split, `totals`,
     `groups` and `overlaps` (sentences), `rejected`."""
     table = real.metadata
+    shown = SPLITS | ({"control": "positive control"} if len(real.rows("control")) else {})
     counts = [
         {"label": label}
-        | {split: int(((table["label"] == label) & (table["split"] == split)).sum()) for split in SPLITS}
+        | {split: int(((table["label"] == label) & (table["split"] == split)).sum()) for split in shown}
         for label in real.meta["classes"]
     ]
     source = f"patches of {of}" if (of := settings.get("patches_of")) else settings.get("source", "")
@@ -39,9 +40,9 @@ def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
         "procedural": source == "voronoi",
         "facts": _facts(real),
         "shots": real.meta.get("settings", {}).get("shots"),
-        "splits": SPLITS,
+        "splits": shown,
         "counts": counts,
-        "totals": {split: sum(row[split] for row in counts) for split in SPLITS},
+        "totals": {split: sum(row[split] for row in counts) for split in shown},
         "groups": _groups(table),
         "overlaps": _overlaps(real.meta.get("near_duplicates")),
         "rejected": _rejected(real.path / "rejected.csv"),

@@ -50,6 +50,17 @@ def test_what_was_compared_is_said_whether_images_overlap_or_not():
         assert overview._overlaps(none | some).endswith(said)
 
 
+def test_images_held_back_for_the_positive_control_are_counted_where_there_are_any():
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
+
+    def page(*sides):
+        table = pd.DataFrame({"label": "a", "split": sides, "group": [str(i) for i in range(len(sides))]})
+        return overview.dataset(ImageSet(Path("nowhere"), meta, table), {})
+
+    assert page("train", "test", "control", "control")["totals"] == {"train": 1, "val": 0, "test": 1, "control": 2}
+    assert "control" not in page("train", "test")["splits"]
+
+
 def test_generators_without_training_are_told_by_what_they_hold():
     models = {"q": {"family": "quilting"}, "c": {"family": "cgan", "total_images": 100, "batch": 4}}
     rows = overview.generators(models, {"q": [Path("nowhere")], "c": [Path("nowhere")]}, 10)
