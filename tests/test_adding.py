@@ -12,7 +12,8 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 ELSEWHERE = {
     "tiff": ("pipeline/sampling/", "pipeline/report/cards.py", "pipeline/settings/stages.py"),  # the format of exports
     "yolo": ("pipeline/sampling/",),  # an export
-    "imagenet": ("pipeline/models/", "pipeline/training/", "pipeline/downstream/"),  # those that learn from it
+    # those that learn from it
+    "imagenet": ("pipeline/models/", "pipeline/training/", "pipeline/downstream/", "pipeline/evaluation/class_agreement.py"),
 }
 
 
