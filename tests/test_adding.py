@@ -10,10 +10,20 @@ PAGE = (ROOT / "docs" / "adding.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 # Where the word of an example means something else.
 ELSEWHERE = {
-    "tiff": ("pipeline/sampling/", "pipeline/report/cards.py", "pipeline/settings/stages.py"),  # the format of exports
+    "tiff": (  # the format of exports, and endings of names
+        "pipeline/sampling/",
+        "pipeline/report/cards.py",
+        "pipeline/settings/stages.py",
+        "pipeline/data/annotations/",
+        "pipeline/data/reading/mask_names.py",
+    ),
     "yolo": ("pipeline/sampling/",),  # an export
-    # those that learn from it
-    "imagenet": ("pipeline/models/", "pipeline/training/", "pipeline/downstream/", "pipeline/evaluation/class_agreement.py"),
+    "imagenet": (  # those that learn from it
+        "pipeline/models/",
+        "pipeline/training/",
+        "pipeline/downstream/",
+        "pipeline/evaluation/class_agreement.py",
+    ),
 }
 
 

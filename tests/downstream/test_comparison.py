@@ -62,11 +62,11 @@ def test_arms_that_cannot_be_compared_are_refused_and_a_damaged_file_is_named(ru
     for path, copy in zip(run.inputs.detection, files, strict=True):
         copy.write_bytes(path.read_bytes())
     members = [comparison.Member("steel", run.inputs.real, {"classification": files})]
-    (body,) = json.loads(files[1].read_text())
-    files[1].write_text(json.dumps([body | {"steps": 7}]))
+    first, *others = json.loads(files[0].read_text())
+    files[0].write_text(json.dumps([first, *({**body, "steps": 7} for body in others)]))
     with pytest.raises(UserError, match="steps are not those of"):
         comparison.write(members, "steel", None, tmp_path / "comparison.json")
-    files[1].write_text(files[1].read_text()[:-20])
-    with pytest.raises(UserError, match=files[1].name.replace("+", r"\+")):
+    files[0].write_text(files[0].read_text()[:-20])
+    with pytest.raises(UserError, match=files[0].name.replace("+", r"\+")):
         comparison.write(members, "steel", None, tmp_path / "comparison.json")
     assert not (tmp_path / "comparison.json").exists()
