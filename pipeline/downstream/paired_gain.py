@@ -148,7 +148,7 @@ def compare(task: Task, results: Sequence[ArmResult], level: float = LEVEL) -> l
     for result in others:
         _check(task, result, base)
     plain = {of.recipe: (of.arm, task.jackknife(of, against=True)) for of in results if not of.generative}
-    reference = plain[base.recipe][1]
+    reference = task.jackknife(base, against=True)
     tests = family_size(results)
     return [
         _row(base, reference, None, None, base.arm, level, tests),

@@ -1,14 +1,14 @@
 """Tiny data sets of each task, and arms run on them."""
 
-import json
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.downstream.arms import Arm, SyntheticSet
-from pipeline.downstream.experiment import run_arm
-from pipeline.downstream.records import Chosen, read_result
+from pipeline.downstream.experiment import run_arms
+from pipeline.downstream.records import Chosen, read_results
 from pipeline.downstream.registry import TASKS
 from pipeline.downstream.task import Task
 from pipeline.settings import Detect, DetectBoxes
@@ -54,34 +54,24 @@ def scenes(n, seed, size=32):
 
 
 def stub(task, arm, validation=None, **fields):
-    """The file of an arm that has nothing but what chose it."""
+    """The result of an arm that has nothing but what chose it."""
     boxes = task.name == "boxes"
     body = {"version": 1, "task": task.name, "dataset": "plates", "arm": arm.name, "real": arm.real, "settings": {}}
-    body |= {"synthetic": [asdict(one) for one in arm.synthetic], "baseline": None, "classes": [], "steps": 1}
+    body |= {"synthetic": [asdict(one) for one in arm.synthetic], "classes": [], "steps": 1}
     body |= {"chosen": asdict(replace(CHOSEN, augmented=arm.augmented, balanced=arm.balanced, validation=validation))}
     body |= {"n_real": 0, "n_synthetic": 0, "n_test": 0, "groups": [], "mean": {}, "spread": {}, "repetitions": []}
     truth = {"image": [], "class_id": [], "box": []} if boxes else []
     return body | {"truth": truth, "ids": [], "n_background": 0} | fields
 
 
-def baseline_files(folder, task, best):
-    """Results of the baseline arms, of which one is `best`; None: there were no validation images."""
-    files = []
-    for arm in TASKS[task.name].baseline_arms():
-        scores = [{name: 0.9 if arm.name == best else 0.5 for name, _ in task.selection}]
-        files.append(folder / "plain" / f"{arm.name}.json")
-        files[-1].parent.mkdir(parents=True, exist_ok=True)
-        files[-1].write_text(json.dumps(stub(task, arm, scores if best else None)))
-    return files
-
-
-def run(folder, task, settings, real, synthetic=(), arm=REAL, best="real", journal=None):
+def run(folder, task, settings, real, synthetic=None, arm=REAL, journal=None):
     """The result of an arm that ran in `folder`."""
-    out, state = folder / f"{arm.name}.json", folder / "state" / f"{arm.name}.json"
-    files = baseline_files(folder, task, best) if arm.synthetic else []
-    run_arm(task, settings, real, list(synthetic), files, arm, out, state, "plates", journal)
-    assert not state.exists()
-    return read_result(out, task.result)
+    out, state = folder / f"{arm.name}.json", folder / "state"
+    journals = journal and (lambda arm: nullcontext(journal))
+    run_arms(task, settings, real, synthetic or {}, [arm], out, state, "plates", journals)
+    assert not any(state.glob("*"))
+    (result,) = read_results([out], task.result)
+    return result
 
 
 def timeless(result):
@@ -132,7 +122,7 @@ class Case:
         )
 
     def run(self, real, made=None, arm=REAL, folder=None, settings=None, **more):
-        sets = [made] * len(arm.synthetic)
+        sets = {one: made for one in arm.synthetic if one.made != "control"}
         return run(folder or self.folder, self.task, settings or self.settings, real, sets, arm, **more)
 
 
@@ -140,7 +130,14 @@ CASES = [
     Case(
         TASKS["classification"].load(),
         Detect(
-            repetitions=2, steps=3, batch=4, width=4, ratios=[0.5, 1.0], keep_fractions=[1.0, 0.5], selection_runs=1
+            backbone="scratch",
+            repetitions=2,
+            steps=3,
+            batch=4,
+            width=4,
+            ratios=[0.5, 1.0],
+            keep_fractions=[1.0, 0.5],
+            selection_runs=1,
         ),
     ),
     Case(

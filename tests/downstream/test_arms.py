@@ -1,20 +1,22 @@
 from dataclasses import asdict
 
-from pipeline.downstream.arms import Arm, SyntheticSet, sole_model
+from pipeline.downstream.arms import Arm, SyntheticSet, is_control, sole_model
 from pipeline.downstream.registry import TASKS
 
-FIVE = ["real", "augmented", "balanced", "augmented+balanced", "duplicates"]
-THREE = ["real", "augmented", "duplicates"]
+PLAIN = ["real", "augmented", "balanced", "augmented+balanced"]
+CONTROLS = ["real+more_real", "real+same_real"]
+FIVE = [*PLAIN, CONTROLS[1]]
+THREE = ["real", "augmented", CONTROLS[1]]
 CGAN, SG2 = SyntheticSet("cgan", "synthetic"), SyntheticSet("sg2", "synthetic")
 BLENDED, PSEUDO = SyntheticSet("sg2", "blended"), SyntheticSet("cgan", "pseudo")
 
 
-def classifiers(*sets):
-    return TASKS["classification"].arms(sets)
+def classifiers(*sets, more_real=False):
+    return TASKS["classification"].arms(sets, more_real)
 
 
 def boxes(*sets):
-    return TASKS["boxes"].arms(sets)
+    return TASKS["boxes"].arms(sets, more_real=False)
 
 
 def test_arms_of_two_models():
@@ -28,7 +30,15 @@ def test_arms_of_two_models():
 
 def test_one_model_has_no_arm_of_all():
     assert list(classifiers(CGAN)) == [*FIVE, "real+cgan", "cgan-only"]
-    assert list(classifiers()) == FIVE == [arm.name for arm in TASKS["classification"].baseline_arms()]
+    assert list(classifiers()) == FIVE
+    assert [arm.name for arm in TASKS["classification"].baseline_arms()] == PLAIN
+
+
+def test_images_held_back_make_a_positive_control_and_those_that_train_a_negative_one():
+    planned = classifiers(CGAN, more_real=True)
+    assert list(planned) == [*PLAIN, *CONTROLS, "real+cgan", "cgan-only"]
+    assert {arm.kind for name, arm in planned.items() if name in CONTROLS} == {"control"}
+    assert [name for name, arm in planned.items() if is_control(arm.synthetic)] == CONTROLS
 
 
 def test_every_set_with_boxes_has_an_arm_and_those_whose_boxes_were_asked_for_one_together():

@@ -8,7 +8,8 @@ from pipeline.downstream.records import result_of
 from pipeline.settings import UserError
 from tests.downstream.cases import CASES, WITH, stub
 
-AUGMENTED, BALANCED, TWICE = Arm(augmented=True), Arm(balanced=True), Arm(duplicates=True)
+AUGMENTED, BALANCED = Arm(augmented=True), Arm(balanced=True)
+BOTH = Arm(augmented=True, balanced=True)
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.task.name)
@@ -28,21 +29,20 @@ def test_the_best_mean_on_validation_images_is_the_baseline_whatever_the_test_im
     arms = [
         result(task, Arm(), (0.5, 0.2), (0.5, 0.2), test=0.9),
         result(task, AUGMENTED, (0.9, 0.1), (0.3, 0.1), test=0.1),
-        result(task, TWICE, (0.55, 0.9), (0.55, 0.9), test=0.99),
+        result(task, BOTH, (0.55, 0.9), (0.55, 0.9), test=0.99),
     ]
     assert select_baseline(task.selection, arms) == select_baseline(task.selection, arms[::-1]) == arms[1]
     assert select_baseline(task.selection, [*arms, result(task, WITH, (0.99, 0.9))]) == arms[1]
 
 
 def test_equal_ones_are_told_apart_by_the_second_score_and_then_by_the_order(task):
-    real, other, equal = (result(task, arm, (0.5, b)) for arm, b in ((Arm(), 0.2), (TWICE, 0.3), (BALANCED, 0.2)))
+    real, other, equal = (result(task, arm, (0.5, b)) for arm, b in ((Arm(), 0.2), (BOTH, 0.3), (BALANCED, 0.2)))
     assert select_baseline(task.selection, [real, other]) == other
     assert select_baseline(task.selection, [real, equal]) == real
 
 
 def test_without_validation_images_it_is_the_augmented_arm(task):
-    both = Arm(augmented=True, balanced=True)
-    plain = [result(task, arm) for arm in (Arm(), both, AUGMENTED)]
+    plain = [result(task, arm) for arm in (Arm(), BOTH, AUGMENTED)]
     assert select_baseline(task.selection, plain) == plain[2]
     assert select_baseline(task.selection, plain[:1]) == plain[0]
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.downstream import comparison
 from pipeline.downstream.paired_gain import compare
-from pipeline.downstream.records import read_result
+from pipeline.downstream.records import read_results
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import UserError
 from pipeline.tracking.journal import read_events
@@ -21,7 +21,7 @@ def run(tmp_path_factory):
 @pytest.mark.parametrize("name", TASKS)
 def test_entries_hold_the_numbers_of_compare_in_its_order(run, name):
     task, paths = TASKS[name].load(), member_of("steel", run.inputs).results[name]
-    results, arms = [read_result(path, task.result) for path in paths], run.inputs.compared().of(name)
+    results, arms = read_results(paths, task.result), run.inputs.compared().of(name)
     rows = compare(task, results)
     for arm, row in zip(arms, rows, strict=True):
         assert (arm.arm, arm.verdict, arm.baseline) == (row.result.arm, row.verdict, rows[0].result.arm)
@@ -62,8 +62,8 @@ def test_arms_that_cannot_be_compared_are_refused_and_a_damaged_file_is_named(ru
     for path, copy in zip(run.inputs.detection, files, strict=True):
         copy.write_bytes(path.read_bytes())
     members = [comparison.Member("steel", run.inputs.real, {"classification": files})]
-    body = json.loads(files[1].read_text())
-    files[1].write_text(json.dumps(body | {"steps": 7}))
+    (body,) = json.loads(files[1].read_text())
+    files[1].write_text(json.dumps([body | {"steps": 7}]))
     with pytest.raises(UserError, match="steps are not those of"):
         comparison.write(members, "steel", None, tmp_path / "comparison.json")
     files[1].write_text(files[1].read_text()[:-20])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.image_set import ImageSet
+from pipeline.downstream.arms import MORE_REAL, SAME_REAL, Arm
 from pipeline.downstream.experiment import Experiment
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import METHOD
@@ -18,20 +19,20 @@ class Killed(Exception):
 
 
 def test_the_file_says_what_was_done(case):
-    result = case.run(*case.sets(), ALL, best="augmented")
-    known = ("task", "dataset", "arm", "real", "steps", "baseline")
-    assert [getattr(result, of) for of in known] == [case.task.name, "plates", "real+all", True, 3, "augmented"]
+    result = case.run(*case.sets(), ALL)
+    known = ("task", "dataset", "arm", "real", "steps")
+    assert [getattr(result, of) for of in known] == [case.task.name, "plates", "real+all", True, 3]
     assert result.version == METHOD[TASKS[case.task.name].stage]
     assert [(one.model, one.made) for one in result.synthetic] == [("x", "synthetic"), ("y", "synthetic")]
     assert result.settings == case.settings.model_dump()
     assert (result.n_real, result.n_test, len(result.groups)) == (COUNTS["train"], COUNTS["test"], COUNTS["test"])
     chosen = result.chosen
-    assert (chosen.augmented, chosen.balanced) == (True, False)
     assert result.n_synthetic == 2 * len(MADE) * chosen.keep
-    tried = next(
-        c for c in chosen.candidates if (c.ratio, c.filter, c.keep) == (chosen.ratio, chosen.filter, chosen.keep)
-    )
+    fields = ("augmented", "balanced", "ratio", "filter", "keep")
+    (tried,) = (c for c in chosen.candidates if all(getattr(c, f) == getattr(chosen, f) for f in fields))
     assert tried.validation == chosen.validation
+    recipes = TASKS[case.task.name].recipes()
+    assert [(c.augmented, c.balanced) for c in chosen.candidates[: len(recipes)]] == recipes
     assert [one.seed for one in result.repetitions] == [0, 1]
     first = case.task.scores[0]
     scores = [getattr(one, first) for one in result.repetitions]
@@ -47,33 +48,36 @@ def test_baseline_arms_differ_in_what_their_names_say(case):
         assert (chosen.augmented, chosen.balanced, chosen.ratio) == (
             "augmented" in arm.name,
             "balanced" in arm.name,
-            0.5 if arm.name == "duplicates" else None,
+            None,
         )
-        assert (result.n_synthetic, result.baseline, chosen.filter, chosen.keep) == (0, None, None, None)
+        assert (result.n_synthetic, chosen.filter, chosen.keep) == (0, None, None)
         assert (chosen.candidates, len(chosen.validation)) == ([], case.settings.repetitions)
         assert [set(run) for run in chosen.validation] == [{name for name, _ in case.task.selection}] * 2
 
 
-def test_every_training_of_an_arm_is_presented_as_the_baseline_s(case, monkeypatch):
-    mixes = []
-    watched(monkeypatch, case.task, lambda mix, seed: mixes.append(mix))
-    for best in (arm.name for arm in TASKS[case.task.name].baseline_arms() if not arm.duplicates):
-        result = case.run(*case.sets(), WITH, best=best)
-        assert result.baseline == best
-        shown = {(mix.augmented, mix.balanced) for mix in mixes}
-        assert shown == {("augmented" in best, "balanced" in best)}
-        mixes.clear()
+def test_controls_learn_from_real_images_as_if_they_were_synthetic(case):
+    """More real ones of their own split, which nothing else sees, and those that train once more."""
+    split = np.where(np.isin(np.arange(len(SPLIT)), [0, 1, 2, 3]), "control", SPLIT)
+    real, _ = case.sets(split=split)
+    for one, count in ((MORE_REAL, 4), (SAME_REAL, 8)):
+        result = case.run(real, arm=Arm((one,)))
+        assert (result.control, result.chosen.candidates != [], result.n_real) == (True, True, 8)
+        assert result.n_synthetic == count * result.chosen.keep
 
 
 def test_without_validation_images_nothing_is_chosen_and_that_is_said(case, capfd):
     real, made = case.sets(split=np.where(SPLIT == "val", "train", SPLIT))
     plain = case.run(real)
     assert (plain.chosen.validation, plain.chosen.notes) == (None, [])
-    result = case.run(real, made, WITH, best=None)
+    result = case.run(real, made, WITH)
     chosen = result.chosen
-    assert (result.baseline, chosen.ratio, chosen.filter, chosen.keep) == ("augmented", 0.5, None, 1.0)
+    assert (chosen.augmented, chosen.balanced) == (True, False)
+    assert (chosen.ratio, chosen.filter, chosen.keep) == (0.5, None, 1.0)
     assert (chosen.validation, chosen.candidates) == (None, [])
-    assert f"plates, real+x: no validation {case.task.examples} to choose by: first ratio" in capfd.readouterr().err
+    assert (
+        f"plates, real+x: no validation {case.task.examples} to choose by: augmented, the first"
+        in capfd.readouterr().err
+    )
 
 
 def test_a_job_killed_again_and_again_writes_what_it_would_have_written(case, monkeypatch):
@@ -105,13 +109,12 @@ def test_a_job_killed_again_and_again_writes_what_it_would_have_written(case, mo
     assert min(seeds[:-2]) >= 1000
 
 
-def test_other_data_settings_or_another_baseline_are_another_job(case):
+def test_other_data_or_settings_are_another_job(case):
     real, made = case.sets()
     sets = [ImageSet.open(path) for path in (real, made, case.sets("other", altered=[0])[0])]
-    one = Experiment(case.task, case.settings, WITH, case.run(real), sets[0], [sets[1]], "plates")
-    other = replace(one.baseline, arm="augmented")
+    one = Experiment(case.task, case.settings, WITH, sets[0], [sets[1]], "plates")
     faster = case.settings.model_copy(update={"learning_rate": 0.5})
-    changed = [one, replace(one, real=sets[2]), replace(one, baseline=other), replace(one, settings=faster)]
+    changed = [one, replace(one, real=sets[2]), replace(one, added=[]), replace(one, settings=faster)]
     recipes = [json.dumps(of.recipe()) for of in changed]
     assert len(set(recipes)) == len(recipes)
     more = case.settings.model_copy(update={"repetitions": 9})

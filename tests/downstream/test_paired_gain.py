@@ -5,9 +5,9 @@ import pytest
 from scipy.stats import norm, ttest_rel
 
 from pipeline.downstream import paired_gain
-from pipeline.downstream.arms import Arm, SyntheticSet
+from pipeline.downstream.arms import MORE_REAL, Arm, SyntheticSet
 from pipeline.downstream.classifier.scores import SCORES, auroc, confusion, f1
-from pipeline.downstream.paired_gain import JackknifeScores, interval
+from pipeline.downstream.paired_gain import JackknifeScores, effective, interval
 from pipeline.downstream.records import result_of
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import UserError
@@ -15,11 +15,13 @@ from tests.downstream.cases import stub
 
 CLASSES = ["a", "b", "c", "d"]
 TASK = TASKS["classification"].load()
-BASELINES = [arm.name for arm in TASKS["classification"].baseline_arms()]
+PLAIN = {arm.name: arm for arm in TASKS["classification"].baseline_arms()}
+X = SyntheticSet("x", "synthetic")
 
 
-def result(arm, truth, predicted, groups=None, validation=None, baseline="real", odds=None):
-    """The result of an arm, from (S, N) predictions; `validation`: macro F1 of its selection runs."""
+def result(arm, truth, predicted, groups=None, validation=None, odds=None, like=None, known=None):
+    """The result of an arm, from (S, N) predictions; `validation`: macro F1 of its selection runs; `like`: the plain
+    arm that presents its images alike."""
     repetitions = []
     for seed, p in enumerate(predicted):
         matrix = confusion(truth, p, len(CLASSES))
@@ -28,11 +30,10 @@ def result(arm, truth, predicted, groups=None, validation=None, baseline="real",
         if odds is not None:
             one |= {"log_odds": odds[seed].tolist(), "auroc": auroc(truth == 1, odds[seed])}
         repetitions.append(one | scores)
-    known = Arm() if arm in BASELINES else Arm((SyntheticSet("x", "synthetic"),))
+    known = known or PLAIN.get(arm) or replace(like or Arm(), synthetic=(X,))
     scores = None if validation is None else [{"macro_f1": validation, "loss": 1.0}]
     groups = [str(i) for i in range(len(truth))] if groups is None else list(groups)
     more = {"arm": arm, "classes": CLASSES, "truth": list(truth), "groups": groups, "repetitions": repetitions}
-    more |= {"baseline": baseline if known.synthetic else None}
     return result_of(stub(TASK, known, scores) | more, TASK.result)
 
 
@@ -93,17 +94,17 @@ def test_all_intervals_hold_the_true_gains_together_as_often_as_promised(spread,
 
 @pytest.mark.parametrize("spread", [0.05, 0.8])
 def test_intervals_hold_where_the_strongest_plain_arm_was_chosen_among_equals(spread):
-    """Five plain arms and one with a generator are all alike; pilots choose by luck, which the judged seeds lack."""
+    """Four plain arms and one with a generator are all alike; pilots choose by luck, which the judged seeds lack."""
     rng = np.random.default_rng(6)
     held = []
     for _ in range(100):
-        truth, predicted = draw(rng, [1.0] * 6, seeds=5, spread=spread)
-        _, pilots = draw(rng, [1.0] * 5, seeds=5, per_class=20, spread=spread)
+        truth, predicted = draw(rng, [1.0] * 5, seeds=5, spread=spread)
+        _, pilots = draw(rng, [1.0] * 4, seeds=5, per_class=20, spread=spread)
         val = np.repeat(np.arange(4), 20)
-        scores = {name: float(np.mean(p == val)) for name, p in zip(BASELINES, pilots, strict=True)}
+        scores = {name: float(np.mean(p == val)) for name, p in zip(PLAIN, pilots, strict=True)}
         best = max(scores, key=scores.get)
-        arms = [result(n, truth, p, validation=scores[n]) for n, p in zip(BASELINES, predicted[:5], strict=True)]
-        rows = compare([*arms, result("x", truth, predicted[5], baseline=best)])
+        arms = [result(n, truth, p, validation=scores[n]) for n, p in zip(PLAIN, predicted[:4], strict=True)]
+        rows = compare([*arms, result("x", truth, predicted[4], like=PLAIN[best])])
         assert rows[0].arm == rows[-1].baseline == best
         held.append(rows[-1].low <= 0 <= rows[-1].high)
     assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 100)
@@ -179,22 +180,91 @@ def test_a_class_of_one_source_or_without_test_images_proves_nothing():
 def test_generators_are_compared_to_the_arm_that_is_strongest_on_validation_images():
     rng = np.random.default_rng(7)
     truth, predicted = draw(rng, [0.0, 3.0, 0.5, 1.5], seeds=5, per_class=80, spread=0.02)
-    real, augmented, duplicates, x = predicted
+    real, augmented, balanced, x = predicted
     arms = [
         result("real", truth, real, validation=0.5),
-        result("real+x", truth, x, baseline="augmented"),
-        result("duplicates", truth, duplicates, validation=0.6),
+        result("real+x", truth, x, like=PLAIN["augmented"]),
+        result("balanced", truth, balanced, validation=0.6),
         result("augmented", truth, augmented, validation=0.9),
     ]
     rows = compare(arms)
-    assert [row.arm for row in rows] == ["augmented", "real", "duplicates", "real+x"]
+    assert [row.arm for row in rows] == ["augmented", "real", "balanced", "real+x"]
     assert [row.verdict for row in rows] == ["baseline", "no generator", "no generator", "hurts"]
     assert {row.baseline for row in rows} == {"augmented"}
     assert rows[3].score > rows[1].score  # better than real images alone, and no help
     # One arm with a generator: nothing to correct for, however many plain arms there are.
     assert rows[3].low == compare([arms[3], arms[1]])[1].low
-    with pytest.raises(UserError, match=r"real\+x: built on `augmented`, not on `duplicates`"):
-        compare([*arms[:2], result("duplicates", truth, duplicates, validation=0.95), arms[3]])
+
+
+def test_to_help_an_arm_must_beat_the_strongest_plain_arm_and_its_own_recipe_without_the_images():
+    """Arm x beats the plain arm that validation images put first, by its recipe alone, and y by its images."""
+    rng = np.random.default_rng(7)
+    truth, (real, augmented, x, y) = draw(rng, [0.5, 2.5, 2.5, 4.0], seeds=5, per_class=80, spread=0.02)
+    plain = [result("real", truth, real, validation=0.9), result("augmented", truth, augmented, validation=0.8)]
+    like = PLAIN["augmented"]
+    rows = compare([*plain, result("real+x", truth, x, like=like), result("real+y", truth, y, like=like)])
+    base, _, lucky, good = rows
+    assert (base.arm, lucky.row.recipe.arm) == ("real", "augmented")
+    assert lucky.low > 0 > lucky.row.recipe.low
+    assert (lucky.verdict, good.verdict) == ("cannot tell", "helps")
+    # and the other way round: a recipe that is worse than the strongest plain arm does not make the images hurt
+    rows = compare([*plain, result("real+x", truth, real, like=PLAIN["real"])])
+    assert rows[-1].verdict == "cannot tell"
+    better = [result("real", truth, real, validation=0.5), result("augmented", truth, augmented, validation=0.8)]
+    (row,) = compare([*better, result("real+x", truth, real, like=PLAIN["real"])])[2:]
+    assert (row.high < 0, row.row.recipe.gain, row.verdict) == (True, 0, "cannot tell")
+
+
+def test_controls_and_arms_of_synthetic_images_alone_are_judged_alike_and_not_counted():
+    truth, predicted = draw(np.random.default_rng(3), [1.0, 1.2, 1.0, 0.9])
+    real, x, control, only = (
+        result(name, truth, p, known=known)
+        for name, p, known in zip(
+            ("real", "real+x", "real+more_real", "x-only"),
+            predicted,
+            (Arm(), Arm((X,)), Arm((MORE_REAL,)), Arm((X,), real=False)),
+            strict=True,
+        )
+    )
+    alone, among = compare([real, x])[1], compare([real, x, control, only])
+    assert (among[1].low, among[1].high) == (alone.low, alone.high)
+    second = result("real+y", truth, predicted[3])
+    wider = compare([real, x, second, control, only])
+    assert wider[3].arm == "real+more_real"
+    assert wider[3].low < among[2].low
+
+
+def test_an_arm_that_cannot_vary_is_compared_with_one_that_does():
+    truth, (real, x) = draw(np.random.default_rng(3), [1.0, 1.2], seeds=6)
+    once, often = result("real", truth, real[:1]), result("x", truth, x)
+    rows = compare([once, often])
+    assert len(rows[0].row.headline.scores) == 1
+    assert rows[1].error_repetitions == pytest.approx(np.std(rows[1].repetitions, ddof=1) / 6**0.5)
+    assert compare([once, result("x", truth, x[:1])])[1].error_repetitions == 0
+
+
+@pytest.mark.parametrize(("n", "expected"), [([1] * 9, 9), ([8, 1, 1], 100 / 66), ([4, 4], 2)])
+def test_the_effective_number_of_groups_is_that_of_equal_ones(n, expected):
+    groups = [str(i) for i, count in enumerate(n) for _ in range(count)]
+    classes = [0] * len(groups) + [1] * 50  # the class with the fewest counts
+    assert effective([*groups, *map(str, range(50))], classes) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("true", [0.06, 0.1])
+def test_a_gain_that_can_be_detected_is_found_in_four_of_five_repeats(true):
+    """Of detectors whose mistakes are alike but for those mended: the share found where the gain is what half the
+    repeats call detectable lies near 0.8, from where that gain is larger or smaller by a fifth."""
+    rng, found = np.random.default_rng(4), []
+    for _ in range(200):
+        truth = np.repeat(np.arange(4), 60)
+        wrong = rng.random((1, len(truth))) < 0.2
+        mended = wrong & (rng.random(wrong.shape) < true / 0.2)
+        base = np.where(wrong, (truth + 1) % 4, truth)
+        better = np.where(mended, truth, base)
+        row = compare([result("real", truth, base), result("x", truth, better)], "accuracy")[1]
+        found.append((row.low > 0, row.detectable))
+    power, detectable = np.mean(found, axis=0)
+    assert power >= 0.8 if true > 1.2 * detectable else power <= 0.8 if true < detectable / 1.2 else True
 
 
 def test_auroc_is_compared_like_the_other_scores():

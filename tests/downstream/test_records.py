@@ -9,7 +9,9 @@ from pipeline.downstream.records import Candidate, Chosen, Comparison, LabelEffi
 from pipeline.settings import UserError
 from tests.report.arms import arm, change, other, plain
 
-CHOSEN = Chosen(True, False, 0.5, "nearest", 0.5, [Candidate(0.5, None, 1.0, [{"macro_f1": 0.7}])], None, ["a note"])
+CHOSEN = Chosen(
+    True, False, 0.5, "nearest", 0.5, [Candidate(True, False, 0.5, None, 1.0, [{"macro_f1": 0.7}])], None, ["a note"]
+)
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import pytest
 
 from pipeline.downstream import comparison, registry
 from pipeline.downstream.arms import SyntheticSet
-from pipeline.downstream.records import read, read_result
+from pipeline.downstream.records import read, read_results
 from pipeline.downstream.registry import TASKS, PlannedTask
 from pipeline.settings import METHOD, Detect
-from tests.downstream.cases import WITH, run, timeless
+from tests.downstream.cases import WITH, X, run, timeless
 
 LINE = PlannedTask(
     "gray", "tests.downstream.toy_task", "detect_gray", "compare_gray", "gray", balanced=False, alone=False
@@ -35,20 +35,15 @@ def test_a_toy_goes_through_experiment_comparison_and_records(tmp_path, image_se
     real = image_set("toy/real", *images(rng, good), split, classes=("good", "bad"))
     made = image_set("made", *images(rng, np.ones(8, bool)), ["train"] * 8, classes=("good", "bad"))
     task, folder = gray.load(), tmp_path / "toy/detection/gray"
-    planned = gray.arms([SyntheticSet("x", "synthetic")])
-    assert list(planned) == ["real", "augmented", "duplicates", "real+x"]
+    planned = gray.arms([SyntheticSet("x", "synthetic")], more_real=False)
+    assert list(planned) == ["real", "augmented", "real+same_real", "real+x"]
     for arm in planned.values():
-        run(folder, task, SETTINGS, real, [made] * len(arm.synthetic), arm, best="real")
-    again = run(tmp_path / "again", task, SETTINGS, real, [made], WITH)
-    assert timeless(again) == timeless(read_result(folder / "real+x.json", task.result))
-    assert len(again.chosen.candidates) == 2
+        run(folder, task, SETTINGS, real, {one: made for one in arm.synthetic if one.made != "control"}, arm)
+    again = run(tmp_path / "again", task, SETTINGS, real, {X: made}, WITH)
+    assert timeless(again) == timeless(read_results([folder / "real+x.json"], task.result)[0])
+    assert len(again.chosen.candidates) == 2 + 1  # two recipes, then the other ratio
     member = comparison.member(tmp_path, "toy", {"gray": list(planned)})
     assert (member.real, member.results["gray"][0]) == (real, folder / "real.json")
-    # Before, the baseline was a file of the test's; now it is the one that the selection runs chose.
-    best = comparison.select_baseline(
-        task.selection, [read_result(path, task.result) for path in member.results["gray"]]
-    )
-    run(folder, task, SETTINGS, real, [made], WITH, best=best.arm)
     comparison.write([member], "toy", None, tmp_path / "comparison.json")
     found = read(tmp_path / "comparison.json")
     assert found.arms[0].verdict == "baseline"

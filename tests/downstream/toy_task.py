@@ -59,14 +59,17 @@ class Gray(Task):
     def check(self, real, dataset):
         pass
 
-    def training_set(self, real, synthetic, dataset, device):
+    def training_set(self, settings, real, synthetic, dataset, device):
         return levels([real, *synthetic], "train")
 
-    def validation_set(self, real, device):
+    def validation_set(self, settings, real, device):
         return levels([real], "val")
 
-    def test_set(self, real, dataset, device):
+    def test_set(self, settings, real, dataset, device):
         return levels([real], "test")
+
+    def steps(self, settings):
+        return 1
 
     def train(self, settings, real, data, mix, seed, tick):
         seen = np.concatenate([np.arange(data.n_real), mix.extra])
@@ -89,7 +92,7 @@ class Gray(Task):
         right = np.mean([one.answers for one in result.repetitions], axis=0)
         left_out = (right.sum() - right) / (len(right) - 1)
         scores = JackknifeScores(np.array([one.right for one in result.repetitions]), float(right.mean()), left_out)
-        return JackknifeTable({"right": scores}, {})
+        return JackknifeTable({"right": scores}, {}, len(right))
 
 
 TASK = Gray()

@@ -56,7 +56,7 @@ def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns
     assert planned(results, boxed)["detect_boxes"] == 3
     run(results, "detect_all", settings=boxed)
     folder = results / "polycrystals" / "detection" / "boxes"
-    for arm in ("real", "augmented", "duplicates"):
+    for arm in ("real", "augmented", "real+same_real"):
         assert len(json.loads((folder / f"{arm}.json").read_text())["repetitions"]) == 2
         assert (folder / f"{arm}.png").is_file()
     assert planned(results, boxed, "detect_all") == {}

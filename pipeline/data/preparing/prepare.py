@@ -80,7 +80,7 @@ def prepare(
         earlier: folder where jobs leave the near-duplicates they found for those after them; None searches always.
         memory: bytes that all processes together may use.
         kept: folder where `rejected.csv` is left when this fails; None is `out`.
-        few: how a set with `settings.shots` is drawn; None where it has none, or is the only one of its family.
+        few: how a set with `settings.shots` is drawn; None leaves out what is left over.
 
     Raises:
         UserError: nothing to read, nothing usable, a class too small, an impossible setting.
@@ -263,7 +263,7 @@ def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: F
     side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
     if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
         classes = [p.candidate.label for p in pictures]
-        few = few or FewShots(settings.shots, settings.shots, 0)
+        few = few or FewShots(settings.shots, None, 0)
         side = splits.few_shot(classes, own, list(side.values()), few, settings.split.seed)
     return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in side]
 

@@ -134,9 +134,12 @@ def training(real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device
             images than fit into memory.
     """
     rows = real.rows("train")
-    parts = [_added(real, one) for one in synthetic]
-    images, labels = zip((stored(real.images[rows]), real.labels[rows]), *parts, strict=True)
-    return DeviceDataset(held(list(images), device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
+    images, labels = [stored(real.images[rows])], [real.labels[rows]]
+    for one in synthetic:
+        drawn, asked = _added(real, one)
+        images.append(drawn)
+        labels.append(asked)
+    return DeviceDataset(held(images, device), torch.from_numpy(np.concatenate(labels)).to(device), len(rows))
 
 
 def added(real: ImageSet, synthetic: ImageSet, device: torch.device) -> DeviceDataset:

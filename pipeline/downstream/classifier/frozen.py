@@ -172,7 +172,7 @@ def _half(rng: np.random.Generator, rows: np.ndarray, labels: np.ndarray) -> np.
 
 def _fit(seen: NDArray[np.float32], labels: np.ndarray, weights: np.ndarray, classes: int) -> Head:
     """Args: `seen` (n, views, d), `labels` (n,), `weights` (n,) of an image, all its views together."""
-    n, views, d = seen.shape
+    _, views, d = seen.shape
     rows, each = seen.reshape(-1, d).astype(np.float64), np.repeat(weights / views, views)
     middle = np.average(rows, axis=0, weights=each)
     scale = np.sqrt(np.average((rows - middle) ** 2, axis=0, weights=each))

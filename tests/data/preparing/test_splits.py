@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.preparing import splits
-from pipeline.settings import Split, UserError
+from pipeline.settings import FewShots, Split, UserError
 
 
 def counts(labels, sides):
@@ -71,8 +71,10 @@ def test_few_shots_are_nested_and_leave_the_test_images_alone():
     test = {i for i, s in enumerate(sides) if s == "test"}
     previous = set()
     for shots, train, val in ((1, 1, 1), (3, 3, 3), (10, 10, 4), (36, 36, 4), (50, 36, 4)):
-        kept = splits.few_shot(labels, sides, shots, seed=3)
-        assert kept == sorted(set(kept))
+        few = splits.few_shot(labels, list(map(str, range(100))), sides, FewShots(shots, None, 0), seed=3)
+        assert list(few) == sorted(few)
+        assert few == {i: sides[i] for i in few}
+        kept = list(few)
         assert set(kept) >= test | previous
         own = counts([labels[i] for i in kept], [sides[i] for i in kept])
         assert {own[c, "train"] for c in "ab"} == {train}
@@ -81,10 +83,61 @@ def test_few_shots_are_nested_and_leave_the_test_images_alone():
 
 
 def test_the_seed_chooses_the_shots():
-    chosen = [splits.few_shot(["a"] * 40, ["train"] * 40, 5, seed) for seed in (1, 1, 2)]
-    assert chosen[0] == chosen[1] != chosen[2]
-    often = np.bincount(np.concatenate([splits.few_shot(["a"] * 40, ["train"] * 40, 5, s) for s in range(800)]))
+    def drawn(seed):
+        each = list(map(str, range(40)))
+        return list(splits.few_shot(["a"] * 40, each, ["train"] * 40, FewShots(5, None, 0), seed))
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    often = np.bincount(np.concatenate([drawn(seed) for seed in range(800)]))
     assert abs(often - 100).max() < 5 * (100 * 35 / 40) ** 0.5, "every image is as likely as any other"
+
+
+@pytest.fixture
+def scenes():
+    """Of each of two classes 40 scenes of 3 images; of `b` one of 60 besides. Labels and groups."""
+    groups = [f"{c}{scene}" for c in "ab" for scene in range(40) for _ in range(3)] + ["b-strip"] * 60
+    return [group[0] for group in groups], groups
+
+
+def test_what_no_few_shot_set_needs_is_held_back_or_judges(scenes):
+    labels, groups = scenes
+    sides = splits.assign(labels, groups, [None] * len(labels), Split())
+    few = [splits.few_shot(labels, groups, sides, FewShots(k, 8, 20), seed=1) for k in (2, 8)]
+    for k, of in zip((2, 8), few, strict=True):
+        found = counts([labels[i] for i in of], list(of.values()))
+        assert {found[c, side] for c in "ab" for side in ("train", "val")} == {k}
+        assert [found[c, "control"] for c in "ab"] == [18, 18], "six whole scenes, at most 20 images"
+        assert min(found[c, "test"] for c in "ab") > 30
+        by_side = {}
+        for i, side in of.items():
+            by_side.setdefault(side, set()).add(groups[i])
+        assert not by_side["control"] & (by_side["train"] | by_side["val"] | by_side["test"])
+        assert not by_side["test"] & (by_side["train"] | by_side["val"])
+    small, large = ({side: {i for i, s in of.items() if s == side} for side in of.values()} for of in few)
+    assert (small["test"], small["control"]) == (large["test"], large["control"]), "the same for all of a family"
+    assert small["train"] < large["train"]
+    assert {i for i, side in enumerate(sides) if side == "test"} < small["test"]
+
+
+def test_no_group_has_a_class_s_verdict_to_itself_where_others_can_judge(scenes):
+    labels, groups = scenes
+    for seed in range(20):
+        sides = splits.assign(labels, groups, [None] * len(labels), Split(seed=seed))
+        assert "test" not in {side for side, group in zip(sides, groups, strict=True) if group == "b-strip"}
+        found = splits.few_shot(labels, groups, sides, FewShots(4, 4, 10), seed)
+        assert all(groups[i] != "b-strip" for i, side in found.items() if side == "test")
+    only = ["b"] * 63
+    sides = splits.assign(only, ["strip"] * 60 + list("xyz"), [None] * 63, Split(test=0.5, val=0))
+    assert sides.count("test") >= 3, "where no others can, it judges"
+
+
+def test_nothing_is_held_back_where_the_largest_set_needs_all():
+    labels, groups = ["a"] * 20, list(map(str, range(20)))
+    sides = ["train"] * 12 + ["val"] * 2 + ["test"] * 6
+    found = splits.few_shot(labels, groups, sides, FewShots(4, 12, 50), seed=0)
+    assert "control" not in found.values()
+    everything = splits.few_shot(labels, groups, sides, FewShots(4, None, 50), seed=0)
+    assert list(everything.values()).count("test") == 6
 
 
 def test_a_limit_keeps_the_proportion_of_given_sides_and_is_nested():

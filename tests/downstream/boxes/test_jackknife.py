@@ -18,16 +18,17 @@ CLASSES = ["pit", "scratch"]
 SLOT = 40.0  # pixels; true boxes stand in slots of their own, false alarms in others
 
 
-def result(arm, truth, seeds, groups=None, models=(), baseline="real", validation=None):
+def result(arm, truth, seeds, groups=None, models=(), augmented=False, validation=None):
     """The result of an arm; `truth` and each of `seeds` are lists of (image, class, box[, score])."""
     images = 1 + max(mark[0] for mark in truth)
-    known = Arm(tuple(SyntheticSet(model, "synthetic") for model in models), augmented=arm == "augmented")
+    sets = tuple(SyntheticSet(model, "synthetic") for model in models)
+    known = Arm(sets, augmented=augmented or arm == "augmented", balanced=arm == "balanced")
     scores = None if validation is None else [dict(zip(("map50", "map50_95"), validation, strict=True))]
     unused = {"map50": 0, "map50_95": 0, "ap50": [], "ap50_95": [], "seconds": 1}
     found = [
         unused | {"seed": s, "found": columns(m, ("image", "class_id", "box", "score"))} for s, m in enumerate(seeds)
     ]
-    more = {"arm": arm, "classes": CLASSES, "baseline": baseline if models else None, "repetitions": found}
+    more = {"arm": arm, "classes": CLASSES, "repetitions": found}
     more |= {"ids": [f"i{i}" for i in range(images)], "truth": columns(truth, ("image", "class_id", "box"))}
     more |= {"groups": [f"g{i}" for i in range(images)] if groups is None else groups}
     return result_of(stub(TASK, known, scores) | more, BoxResult)
@@ -238,18 +239,16 @@ def lacking_all(of, seed, group):
 def test_arms_are_compared_to_the_plain_one_that_is_strongest_on_validation_images():
     rng = np.random.default_rng(7)
     truth, found = draw(rng, [-1.0, 5.0, 0.5, 0.5], luck(rng, 4, 4, 0.1), 40)
-    names = ("real", "augmented", "duplicates")
+    names = ("real", "augmented", "balanced")
     plain = [result(n, truth, f, validation=(v, v / 2)) for n, f, v in zip(names, found, (0.5, 0.9, 0.6), strict=False)]
-    x = result("real+x", truth, found[3], models=["x"], baseline="augmented")
+    x = result("real+x", truth, found[3], models=["x"], augmented=True)
     rows = compare([x, *plain])
-    assert [row.result.arm for row in rows] == ["augmented", "real", "duplicates", "real+x"]
+    assert [row.result.arm for row in rows] == ["augmented", "real", "balanced", "real+x"]
     assert [row.verdict for row in rows] == ["baseline", "no generator", "no generator", "hurts"]
     assert rows[3].score > rows[1].score  # better than real images alone, and no help
     assert rows[3].low == compare([x, plain[1]])[1].low  # nothing to correct for, however many plain arms
-    with pytest.raises(UserError, match=r"real\+x: built on `augmented`, not on `duplicates`"):
-        compare([x, *plain[:2], chosen_by(plain[2], 0.95, 0.1)])
     equal = [chosen_by(arm, 0.5, e) for arm, e in zip(plain, (0.2, 0.1, 0.3), strict=True)]
-    assert compare(equal)[0].result.arm == "duplicates"
+    assert compare(equal)[0].result.arm == "balanced"
     unchosen = [chosen_by(arm) for arm in plain]
     assert [compare(some)[0].result.arm for some in (unchosen, unchosen[:1])] == ["augmented", "real"]
 

@@ -9,7 +9,7 @@ from torch import nn
 from pipeline.downstream.classifier import filters
 from pipeline.downstream.classifier.device_dataset import DeviceDataset, stored
 from pipeline.downstream.classifier.filters import FILTERS, best, confidence, nearest, parts, remoteness
-from pipeline.downstream.classifier.scratch import train
+from pipeline.downstream.classifier.scratch import TrainedNetwork, train
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect, ImageSpec
@@ -77,7 +77,7 @@ def real():
 def judge(real):
     """A detector of bars and discs that has never seen anything else."""
     settings = Detect(steps=60, width=4, batch=16, learning_rate=5e-3)
-    return train(settings, SPEC, real, TrainingMix(np.arange(0), 0.0), 2000)
+    return TrainedNetwork(train(settings, SPEC, real, TrainingMix(np.arange(0), 0.0), 2000), 16)
 
 
 def kept(name, judge, real, images, asked):
@@ -85,7 +85,7 @@ def kept(name, judge, real, images, asked):
     pool = DeviceDataset(
         torch.cat([real.stored, stored(images)]), torch.cat([real.labels, torch.from_numpy(asked)]), 60
     )
-    return best(FILTERS[name](judge, pool, 16), asked, 0.5)
+    return best(FILTERS[name](judge, pool), asked, 0.5)
 
 
 @pytest.mark.parametrize("name", FILTERS)
@@ -126,7 +126,8 @@ def test_nearness_is_fooled_by_a_class_beside_a_wide_one_and_confidence_is_not()
     pool = DeviceDataset(stored(images), torch.tensor([0] * 9 + [1] + [0, 0]), 10)
     judge = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     judge[1].weight.data = torch.tensor([[-20.0, 0.0], [20.0, 0.0]])
-    sure, near = confidence(judge, pool, 4), nearest(judge, pool, 4)
+    seen = TrainedNetwork(judge, 4)
+    sure, near = confidence(seen, pool), nearest(seen, pool)
     # Log odds 8 and -6. The 5th nearest of class 0: (-0.1, 0), after those at 0.9, 0.5, 0.1 and 0.05; and (-0.1, ±0.1).
     np.testing.assert_allclose(sure, [-np.log1p(np.exp(-8)), -np.log1p(np.exp(6))], rtol=0.06)
     np.testing.assert_allclose(near, [-np.hypot(0.1, 0.8), -np.hypot(0.25, 0.1)], rtol=0.02)

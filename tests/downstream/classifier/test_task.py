@@ -10,7 +10,16 @@ from pipeline.settings import Detect, UserError
 from tests.downstream.cases import REAL, WITH, X, run, shapes
 
 TASK = TASKS["classification"].load()
-TINY = Detect(repetitions=2, steps=6, batch=8, width=4, ratios=[0.5, 1.0], keep_fractions=[1.0, 0.5], selection_runs=1)
+TINY = Detect(
+    backbone="scratch",
+    repetitions=2,
+    steps=6,
+    batch=8,
+    width=4,
+    ratios=[0.5, 1.0],
+    keep_fractions=[1.0, 0.5],
+    selection_runs=1,
+)
 ONLY = Arm((X,), real=False)
 
 
@@ -27,8 +36,9 @@ def fakes(image_set):
     return image_set("fakes", images, labels, ["train"] * 24)
 
 
-def arm(tmp_path, real, synthetic=(), arm=None, settings=TINY, best="real"):
-    return run(tmp_path, TASK, settings, real, synthetic, arm or (WITH if synthetic else REAL), best)
+def arm(tmp_path, real, synthetic=(), arm=None, settings=TINY):
+    arm = arm or (WITH if synthetic else REAL)
+    return run(tmp_path, TASK, settings, real, dict(zip(arm.synthetic, synthetic, strict=True)), arm)
 
 
 def test_scores_are_those_of_scikit_learn(tmp_path, real):
@@ -102,8 +112,8 @@ def test_colour_images_of_sixteen_bits_go_all_the_way(tmp_path, image_set):
     path = image_set("deep", images, labels, np.array(["train"] * 24 + ["val"] * 12 + ["test"] * 24))
     made = image_set("made", images[:24], labels[:24], ["train"] * 24)
     settings = TINY.model_copy(update={"steps": 30, "learning_rate": 5e-3, "ratios": [1.0]})
-    result = arm(tmp_path, path, [made], settings=settings, best="augmented")
-    assert (result.chosen.augmented, len(result.chosen.candidates)) == (True, 3)
+    result = arm(tmp_path, path, [made], settings=settings)
+    assert len(result.chosen.candidates) == 4 + 2
     assert min(one.accuracy for one in result.repetitions) > 0.9
 
 
@@ -113,7 +123,7 @@ def test_good_images_help_a_detector_that_has_few_and_mislabelled_ones_hurt_it(t
     more, right = shapes(100, 4, noise=8.0)
     good = image_set("good", more, right, ["train"] * 100)
     bad = image_set("bad", more, 1 - right, ["train"] * 100)
-    settings = Detect(repetitions=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[12.0])
+    settings = Detect(backbone="scratch", repetitions=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[12.0])
     alone, helped, hurt = (
         arm(tmp_path, real, sets, settings=settings).mean["macro_f1"] for sets in ([], [good], [bad])
     )
