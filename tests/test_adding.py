@@ -11,7 +11,8 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 # Where the word of an example means something else.
 ELSEWHERE = {
     "tiff": ("pipeline/sampling/", "pipeline/settings/stages.py"),  # the format of exports
-    "imagenet": ("pipeline/models/", "pipeline/training/"),  # those that learn from it
+    # those that learn from it, and a metric of its own
+    "imagenet": ("pipeline/models/", "pipeline/training/", "pipeline/evaluation/class_agreement.py"),
 }
 
 

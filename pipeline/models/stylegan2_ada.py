@@ -22,6 +22,9 @@ from pipeline.models.texture import Texture
 from pipeline.models.texture import load as load_texture
 from pipeline.settings import ImageSpec, StyleGAN2ADASettings, UserError
 
+ADA_SHARE = 0.1  # of the budget, in which p may go from 0 to 1 where the settings do not say
+ADA_MOST = 500_000  # images, the paper's
+
 
 def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
     """Adam for a network that makes every + 1 steps in `every` updates (SG2, appendix B, "lazy regularization")."""
@@ -49,10 +52,9 @@ class StyleGAN2ADA(StyledModel, Wide):
         self.ema = ema.averaged_copy(self.generator)
         self.texture = None
         self.latent_length = settings.z_dim + self.generator.synthesis.noise_length
+        pace = settings.ada_images or min(ADA_MOST, ADA_SHARE * settings.total_images)
         self.augmentation = (
-            AdaptiveAugment(spec.height, spec.width, settings.ada_target, settings.augmentation_images)
-            if settings.ada_target
-            else None
+            AdaptiveAugment(spec.height, spec.width, settings.ada_target, pace) if settings.ada_target else None
         )
         self.register_buffer("path_mean", torch.zeros(()))
         gamma = settings.r1_gamma

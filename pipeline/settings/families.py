@@ -193,10 +193,6 @@ class Texture(Strict):
     """Folder of downloaded weights; can be filled by hand."""
 
 
-ADA_MOST = 500_000  # images, those of Karras et al. 2020b
-ADA_SHARE = 0.1
-
-
 class StyleGAN2ADASettings(Training):
     """StyleGAN2 with adaptive discriminator augmentation (Karras et al. 2020a, 2020b)."""
 
@@ -246,11 +242,6 @@ class StyleGAN2ADASettings(Training):
     """Texture losses of the generator; null leaves them out."""
     checkpoint_activations: bool = False
     """Compute activations again in the backward pass: less memory, about a third more time."""
-
-    @property
-    def augmentation_images(self) -> float:
-        """`ada_images`, or what it is by default."""
-        return self.ada_images or min(ADA_MOST, ADA_SHARE * self.total_images)
 
 
 class ProjectedGANSettings(Training):
