@@ -23,13 +23,8 @@ from pipeline.models.texture import Texture
 from pipeline.models.texture import load as load_texture
 from pipeline.settings import ImageSpec, StyleGAN2ADASettings, UserError
 
-ADA_MOST = 500_000  # images, those of Karras et al. 2020b
-ADA_SHARE = 0.1
-
-
-def augmentation_images(settings: StyleGAN2ADASettings) -> float:
-    """Images over which the augmentation probability may go from 0 to 1: as set, else by the budget."""
-    return settings.ada_images or min(ADA_MOST, ADA_SHARE * settings.total_images)
+ADA_SHARE = 0.1  # of the budget, in which p may go from 0 to 1 where the settings do not say
+ADA_MOST = 500_000  # images, the paper's
 
 
 def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
@@ -59,10 +54,9 @@ class StyleGAN2ADA(StyledModel, Wide):
         self.ema = ema.averaged_copy(self.generator)
         self.texture = None
         self.latent_length = settings.z_dim + self.generator.synthesis.noise_length
+        pace = settings.ada_images or min(ADA_MOST, ADA_SHARE * settings.total_images)
         self.augmentation = (
-            AdaptiveAugment(spec.height, spec.width, settings.ada_target, augmentation_images(settings))
-            if settings.ada_target
-            else None
+            AdaptiveAugment(spec.height, spec.width, settings.ada_target, pace) if settings.ada_target else None
         )
         self.register_buffer("path_mean", torch.zeros(()))
         gamma = settings.r1_gamma
