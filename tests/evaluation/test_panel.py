@@ -133,7 +133,7 @@ def test_every_number_has_a_row_in_the_catalogue_and_every_row_has_a_number_or_s
     found = {catalog.find(row["extractor"], row["metric"]).name for row in good.record["metrics"]}
     absent = [metric for name, metric in catalog.METRICS.items() if name not in found]
     assert [metric.name for metric in absent if not metric.requires and metric.extractors != ("inception",)] == []
-    assert {metric.name for metric in absent if metric.requires} == {"grain_diameter", "pair_lpips"}
+    assert {metric.name for metric in absent if metric.requires} == {"class_agreement", "grain_diameter", "pair_lpips"}
 
 
 def test_curves_are_in_the_users_unit_and_lie_in_the_band(good):

@@ -14,7 +14,7 @@ BOXES = [SyntheticSet("ddpm", "synthetic"), SyntheticSet("sg2", "blended"), Synt
 def journal(folder, task, synthetic, name, seed):
     """The journal of an arm."""
     task = TASKS[task]
-    arm = task.arms(synthetic)[name]
+    arm = task.arms(synthetic, more_real=False)[name]
     return detector(folder, "steel", task.place(name), task.stage, sole_model(arm), arm.kind, seed, {"seeds": 5})
 
 

@@ -24,7 +24,9 @@ def test_why_files_were_rejected_survives_a_failed_preparation(tmp_path):
     (source / "link.png").symlink_to("nowhere")
     os.mkfifo(source / "pipe.png")
     (source / "0.png").write_bytes(b"")
-    settings = f"datasets.polycrystals.source={source} datasets.polycrystals.labels.rule=none"
+    settings = (
+        f"datasets.polycrystals.source={source} datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    )
     printed = run(tmp_path / "results", "prepare_all", settings=settings, check=False)
     assert "1 rejected: is a pipe, not a file (pipe.png)" in printed
     assert listed(printed) == {
@@ -43,7 +45,7 @@ def test_what_is_wrong_with_boxes_survives_a_failed_annotation(tmp_path):
             tmp_path / f"images/{i}.png"
         )
         (tmp_path / "boxes" / f"{i}.xml").write_text("no annotation")
-    settings = f"datasets.polycrystals.source={tmp_path}/images datasets.polycrystals.labels.rule=none"
+    settings = f"datasets.polycrystals.source={tmp_path}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={tmp_path}/boxes"
     printed = run(tmp_path / "results", "prepare_all", settings=settings, check=False)
     assert listed(printed) == {f"{i}.png": "is no XML: line 1, column 0" for i in range(4)}

@@ -58,7 +58,7 @@ def planned(results, settings="", *words):
 
 
 MODELS = ["cgan", "stylegan2_ada"]  # one that can draw least, one that can draw most; the others are trained elsewhere
-CHOSEN = f"datasets.polycrystals.models=[{','.join(MODELS)}]"
+CHOSEN = f"datasets.polycrystals.shots=null datasets.polycrystals.models=[{','.join(MODELS)}]"
 
 
 @pytest.fixture(scope="module")
