@@ -32,7 +32,8 @@ def source(tmp_path):
 @pytest.mark.slow
 def test_boxes_drawn_anew_make_no_image_and_no_generator_anew(source):
     results = source / "results"
-    plain = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    plain = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    plain += " datasets.polycrystals.shots=null"
     boxed = f"{plain} datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
     run(results, "prepare_all", settings=plain)
     assert again(results, boxed) == ["annotate"]
@@ -52,7 +53,8 @@ def test_a_mask_that_lies_among_the_images_and_is_corrected_makes_no_image_anew(
     mask[3:9, 3:9] = 255
     for i in range(6):
         Image.fromarray(mask).save(source / "images" / f"{i}_mask.png")
-    masked = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    masked = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    masked += " datasets.polycrystals.shots=null"
     masked += f" datasets.polycrystals.boxes.format=mask datasets.polycrystals.boxes.path={source}/images"
     run(results, "prepare_all", settings=masked)
     assert np.load(results / "polycrystals" / "real" / "masks.npy").any((1, 2)).tolist() == [True] * 6
@@ -63,7 +65,8 @@ def test_a_mask_that_lies_among_the_images_and_is_corrected_makes_no_image_anew(
 @pytest.mark.slow
 def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns_them(source):
     results = source / "results"
-    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    boxed += " datasets.polycrystals.shots=null"
     boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
     boxed += " detect.boxes.repetitions=2 detect.boxes.selection_runs=1"
     boxed += " detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
@@ -86,7 +89,8 @@ def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns
 @pytest.fixture
 def pseudo(source):
     """Settings of a run that labels the images of one model."""
-    settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    settings += " datasets.polycrystals.shots=null"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
     settings += " detect.boxes.repetitions=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
     return f"{settings} detect.boxes.selection_runs=1 detect.boxes.pseudo_labels=[ddpm] all_models.total_images=32"
@@ -123,7 +127,8 @@ def test_labels_are_made_anew_where_detector_boxes_or_images_change_and_nowhere_
 def test_links_to_nowhere_and_pipes_among_annotations_stop_nothing(source):
     (source / "boxes" / "lost.xml").symlink_to(source / "nowhere.xml")
     os.mkfifo(source / "boxes" / "pipe.xml")
-    settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    settings += " datasets.polycrystals.shots=null"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
     assert planned(source / "results", settings, "prepare_all")["annotate"] == 1
 
@@ -131,7 +136,8 @@ def test_links_to_nowhere_and_pipes_among_annotations_stop_nothing(source):
 @pytest.mark.slow
 def test_boxes_are_inputs_of_models_that_draw_boxes_alone(source):
     results = source / "results"
-    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    boxed += " datasets.polycrystals.shots=null"
     boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
     boxed += " datasets.polycrystals.split.val=0 models.ddpm.boxes=true models.ddpm.total_images=16"
     boxed += " models.cgan.total_images=64"

@@ -45,7 +45,8 @@ def test_what_is_wrong_with_boxes_survives_a_failed_annotation(tmp_path):
             tmp_path / f"images/{i}.png"
         )
         (tmp_path / "boxes" / f"{i}.xml").write_text("no annotation")
-    settings = f"datasets.polycrystals.source={tmp_path}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    settings = f"datasets.polycrystals.source={tmp_path}/images datasets.polycrystals.labels.rule=none"
+    settings += " datasets.polycrystals.shots=null"
     settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={tmp_path}/boxes"
     printed = run(tmp_path / "results", "prepare_all", settings=settings, check=False)
     assert listed(printed) == {f"{i}.png": "is no XML: line 1, column 0" for i in range(4)}

@@ -11,7 +11,8 @@ from tests.workflow.test_rerun import planned, run
 @pytest.fixture
 def patches(source):  # noqa: F811
     """Settings that add patches of the images with boxes, and one generator of them."""
-    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none datasets.polycrystals.shots=null"
+    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    boxed += " datasets.polycrystals.shots=null"
     boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
     boxed += " datasets.polycrystals.models=[dcgan] datasets.defects.models=[cgan]"
     return f"{boxed} datasets.defects.patches_of=polycrystals datasets.defects.size=32"
