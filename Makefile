@@ -7,11 +7,14 @@ URI ?=
 SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 # A test file at a time on every core, a thread each; as fast as the longest file allows.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
-.PHONY: demo test test-slow test-all lint format schema bench gpu-check ui
+.PHONY: demo plan test test-slow test-all lint format schema bench gpu-check ui
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
 	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
 	@$(BIN)/python -m pipeline.report.console results
+
+plan: .venv/.installed  ## what a run would do, a line a stage; CONFIG=mine.yaml for your own
+	@$(BIN)/python workflow/plan.py $(if $(CONFIG),--configfile $(CONFIG))
 
 test: .venv/.installed  ## everything but the slow learning tests
 	$(PYTEST) -m "not slow"

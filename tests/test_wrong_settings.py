@@ -95,8 +95,12 @@ def test_nothing_ends_in_a_traceback(value):
             "datasets.d.scaling.low: Input should be a finite",
         ),
         (
-            {"datasets": {"d": {"source": "x", "labels": {"classes": [0, 1]}}}},
-            "labels.classes.0: Input should be a valid string; it is 0, which YAML takes for a number; write",
+            {"datasets": {"d": {"source": "x", "labels": {"classes": [0.5]}}}},
+            "labels.classes.0: Input should be a valid string; it is 0.5, which YAML takes for a number; write",
+        ),
+        (
+            {"datasets": {"d": {"source": "x", "labels": {"classes": [True]}}}},
+            "it is True, which YAML makes of yes, no, on and off; write the word in quotes",
         ),
         (
             {"datasets": {"d": {"source": "x", "labels": {"classes": ["a", "a"]}}}},
@@ -113,6 +117,16 @@ def test_nothing_ends_in_a_traceback(value):
 )
 def test_the_setting_its_value_and_the_limit_are_named(changes, message):
     assert message in refusal(BASE | changes)
+
+
+def test_one_word_is_a_list_of_one_or_the_rule_of_a_section_and_numbers_are_names():
+    labels = {"rule": "csv", "csv": "t.csv", "classes": [0, 1]}
+    found = load(BASE | {"seeds": 3, "datasets": {"d": {"source": "x", "labels": labels, "models": "cgan"}}})
+    assert (found.seeds, found.datasets["d"].models) == ([3], ["cgan"])
+    assert found.datasets["d"].labels.csv == ["t.csv"]
+    assert found.datasets["d"].labels.classes == ["0", "1"]
+    found = load(BASE | {"datasets": {"d": {"source": "x", "labels": "folder", "scaling": "percentile"}}})
+    assert (found.datasets["d"].labels.rule, found.datasets["d"].scaling.rule) == ("folder", "percentile")
 
 
 def test_a_configuration_that_is_none():

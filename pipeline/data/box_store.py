@@ -14,6 +14,7 @@ from pipeline.settings import UserError
 
 ENDS = ["x0", "y0", "x1", "y1"]
 COLUMNS = ["id", "label", *ENDS]
+MASKS = "masks.npy"
 
 
 class Boxes(NamedTuple):
@@ -23,20 +24,35 @@ class Boxes(NamedTuple):
     """All classes of boxes, in order."""
     annotated: np.ndarray
     """(N,) bool, of each image: whether its boxes are known. One that is not is no background either."""
+    masks: str | None
+    """SHA-256 of the masks; None where the annotations tell no shapes."""
+    masked: np.ndarray
+    """(N,) bool, of each image: whether the shape of each of its defects is known. The mask of one that is not is 0."""
 
 
-def write(folder: Path, images: str, table: pd.DataFrame, classes: list[str], unknown: list[str], **facts: Any) -> None:
+def write(
+    folder: Path,
+    images: str,
+    table: pd.DataFrame,
+    classes: list[str],
+    unknown: list[str],
+    unmasked: list[str] | None = None,
+    **facts: Any,
+) -> None:
     """Write the boxes of the image set in `folder`; `boxes.json` last, so that what opens is whole.
 
     Args:
         images: the set's `data_hash`.
         table: the columns of `Boxes.table`.
         unknown: ids of the images whose boxes are not known.
+        unmasked: of those whose masks are not known, where `masks.npy` is in the folder; None where there are no masks.
         facts: anything else worth keeping in `boxes.json`.
     """
     with whole(folder / "boxes.csv") as part:
         csvfile.write(table, part, columns=COLUMNS, float_format="%.9g")
     seal = {"images": images, "boxes": sha256(folder / "boxes.csv"), "classes": classes, "unknown": unknown} | facts
+    if unmasked is not None:
+        seal |= {"masks": sha256(folder / MASKS), "unmasked": unmasked}
     write_json(folder / "boxes.json", seal, indent=1)
 
 
@@ -55,4 +71,6 @@ def read(folder: Path, images: str, ids: pd.Series) -> Boxes | None:
         raise UserError(f"{folder}: boxes.csv is missing or was altered; prepare the boxes again")
     table = pd.read_csv(folder / "boxes.csv", dtype={"id": str, "label": str}, keep_default_na=False)
     numbers = table[COLUMNS[2:]].astype(float)
-    return Boxes(table.assign(**numbers), seal["classes"], ~ids.isin(seal["unknown"]).to_numpy())
+    annotated = ~ids.isin(seal["unknown"]).to_numpy()
+    masked = ~ids.isin(seal["unmasked"]).to_numpy() if "masks" in seal else np.zeros(len(ids), bool)
+    return Boxes(table.assign(**numbers), seal["classes"], annotated, seal.get("masks"), masked)

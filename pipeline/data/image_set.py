@@ -89,6 +89,26 @@ class ImageSet:
         """(N,) bool: whether the boxes of an image are known; one known to have none is background."""
         return self._boxes.annotated if self._boxes else np.zeros(len(self), bool)
 
+    @cached_property
+    def masks(self) -> np.ndarray | None:
+        """(N, H, W) uint8, memory-mapped, read only: 0 where no defect is, else 1 + the place of its class in
+        `box_classes`. None for a set whose annotations tell no shapes.
+
+        Raises:
+            UserError: they belong to other images, or were altered.
+        """
+        if self._boxes is None or self._boxes.masks is None:
+            return None
+        path = self.path / box_store.MASKS
+        if not path.is_file() or _digest(path) != self._boxes.masks:
+            raise UserError(f"{path}: is missing or was altered; prepare the boxes again")
+        return _mapped(path)
+
+    @property
+    def masked(self) -> np.ndarray:
+        """(N,) bool: whether the mask of an image is known; a known mask without a defect is of a good image."""
+        return self._boxes.masked if self._boxes else np.zeros(len(self), bool)
+
     @property
     def spec(self) -> ImageSpec:
         m = self.meta

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
     "prepare": 6,
-    "annotate": 3,
+    "annotate": 4,
     "cut_patches": 2,
     "collect": 1,
     "train": 3,
@@ -63,6 +63,21 @@ def _folder(text: str) -> str:
     return re.sub("//+", "/", text).rstrip("/") or "/"
 
 
+def listed(value: Any) -> Any:
+    """A list of one, where a person wrote the one."""
+    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
+
+
+def by_rule(value: Any) -> Any:
+    """A section whose `rule` is all that a person wrote."""
+    return {"rule": value} if isinstance(value, str) else value
+
+
+def _word(value: Any) -> Any:
+    """A name that YAML takes for a whole number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def distinct(values: list[Any]) -> list[Any]:
     if twice := [value for value in dict.fromkeys(values) if values.count(value) > 1]:
         raise ValueError(f"{values} names {twice[0]} twice")
@@ -80,7 +95,12 @@ Positive = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
 Folder = Annotated[str, AfterValidator(_folder)]
 # Of images or of boxes.
-Classes = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1), AfterValidator(distinct)]
+Classes = Annotated[
+    list[Annotated[str, Field(min_length=1), BeforeValidator(_word)]],
+    Field(min_length=1),
+    AfterValidator(distinct),
+    BeforeValidator(listed),
+]
 # YAML reads a bare `on` and `off` as true and false.
 Switch = Annotated[
     Literal["auto", "on", "off"],

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pipeline.settings.basics import Classes, Count, Fraction, Name, Positive, Seed, Strict, Switch, Whole, distinct
+from pipeline.settings.basics import (
+    Classes,
+    Count,
+    Fraction,
+    Name,
+    Positive,
+    Seed,
+    Strict,
+    Switch,
+    Whole,
+    by_rule,
+    distinct,
+    listed,
+)
+
+MOST_CLASSES = 255  # a byte of a prepared mask, less the background
 
 
 class Voronoi(Strict):
@@ -38,9 +54,10 @@ class HDF5(Strict):
     images: str | None = None
     """Path of the data set (or of the group that holds one data set an image) inside the file."""
     labels: str | None = None
-    """Path of a data set with one label an image."""
-    layout: Literal["auto", "nhw", "hwn", "nhwc", "nchw", "flat"] = "auto"
-    """Order of the axes: number, height, width, channels; `flat` is one row an image and needs `shape`."""
+    """Path of a data set with one label an image: text, numbers, or zeros and a one in the column of the class."""
+    layout: Literal["auto", "hw", "nhw", "hwn", "nhwc", "nchw", "flat"] = "auto"
+    """Order of the axes: number, height, width, channels; `hw` is one image a data set, `flat` one row an image, which
+    needs `shape`."""
     shape: list[Count] | None = None
     """Shape of one image, (H, W) or (H, W, C), for flat rows."""
 
@@ -52,7 +69,7 @@ class Labels(Strict):
     """`filename` takes group 1 of `pattern`; `csv` reads `csv`; `hdf5` reads `hdf5.labels`."""
     pattern: str = r"^(.+?)[-_ ]?\d+$"
     """Regular expression on the file name without its extension; group 1 is the class."""
-    csv: list[str] = []
+    csv: Annotated[list[str], BeforeValidator(listed)] = []
     """CSV files with one row an image."""
     file_column: str = "file"
     """Column of the CSV that holds the file name, relative to the source."""
@@ -116,13 +133,20 @@ class Split(Strict):
 class Boxes(Strict):
     """Boxes that people drew around defects: which files hold them, and what is made of them."""
 
-    format: Literal["voc", "coco", "yolo"]
-    """`voc`: Pascal VOC XML, a file an image; `coco`: COCO JSON; `yolo`: YOLO txt, a file an image."""
+    format: Literal["voc", "coco", "yolo", "labelme", "cvat", "labelstudio", "mask"]
+    """`voc`: Pascal VOC XML, `labelme`: LabelMe JSON, `yolo`: YOLO txt, a file an image; `coco`: COCO JSON; `cvat`:
+    CVAT XML for images; `labelstudio`: Label Studio's JSON; `mask`: a picture as large as its image that shows where
+    the defects are, of which each connected part becomes a box."""
     path: str | list[str]
-    """The annotation files: a folder, a glob, a file, or a list of these."""
-    names: str | list[str] | None = None
+    """The annotation files: a folder, a glob, a file, or a list of these; for masks it may be that of the images."""
+    outlines: bool = False
+    """Make masks of polygons and of runs of pixels too (`mask` always does). The mask of an image with a box that has
+    no outline is not known. Not for `voc`, which has none."""
+    names: str | list[str] | dict[str, str | None] | None = None
     """For `yolo`: names of the classes in the order of their numbers, or the data.yaml, classes.txt or obj.names that
-    holds them; null looks for one in the folder of the annotations and in the two above it."""
+    holds them; null looks for one in the folder of the annotations and in the two above it. For `mask`: the class of
+    each value or colour, `{1: crack, 2: pore, 255: null}` or `{"#ff0000": crack}` (null is background), or the classes
+    of the values 1, 2, ...; null takes all that is not black for one class, `defect`."""
     classes: Classes | None = None
     """The classes of boxes to use, in this order; null takes all that occur. A box of another class is left out."""
     missing: Literal["auto", "unknown", "background"] = "auto"
@@ -130,6 +154,21 @@ class Boxes(Strict):
     learns from it nor is judged on it); `auto`: background for `yolo`, which writes no empty files, else unknown."""
     visible: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A box stays in a prepared image that shows at least this share of what an image of this size can show of it."""
+
+    @model_validator(mode="after")
+    def names_are_of_their_format(self):
+        if self.outlines and self.format == "voc":
+            raise ValueError("outlines: Pascal VOC XML has boxes alone; leave `outlines` out")
+        if self.format == "mask" and isinstance(self.names, str):
+            raise ValueError("names: of masks they are a mapping, as in {1: crack, 2: pore}, or a list, no file")
+        if isinstance(self.names, dict):
+            if self.format != "mask":
+                raise ValueError(f"names: a mapping of values is for masks; for `{self.format}` write a list")
+            if wrong := [value for value in self.names if not re.fullmatch(r"\d{1,9}|#[0-9a-fA-F]{6}", value)]:
+                raise ValueError(f"names: `{wrong[0]}` is no value of a mask, such as 1 or '#ff0000'")
+        if self.format == "mask" and len(self.names or ()) > MOST_CLASSES:
+            raise ValueError(f"names: {len(self.names or ())} values, more than the {MOST_CLASSES} that masks may have")
+        return self
 
 
 class Patches(Strict):
@@ -163,6 +202,9 @@ class Dataset(Strict):
     """Pages of a multi-page TIFF: one of them, counted from 0, or `all`."""
     crop_bottom: Whole | Annotated[float, Field(gt=0, lt=1)] = 0
     """Rows to cut off at the bottom (an instrument's information bar): pixels, or a fraction of the height."""
+    not_finite: Literal["reject", "fill"] = "reject"
+    """What becomes of an image with NaN or infinity: rejected, or each such pixel takes the value of the nearest other
+    one, as a border of NaN (drift correction, EBSD, tomography) needs; rejected still where more than half are such."""
     limit: Count | None = None
     """At most this many source images a class, drawn by the split's seed."""
     shots: Count | None = None
@@ -178,14 +220,17 @@ class Dataset(Strict):
     """Unit of `pixel_size`."""
     max_pixels: Annotated[int, Field(ge=1, le=2**53)] = 400_000_000
     """An image that claims more pixels is rejected unread."""
-    labels: Labels = Labels()
-    scaling: Scaling = Scaling()
+    labels: Annotated[Labels, BeforeValidator(by_rule)] = Labels()
+    """Where an image's class comes from; a word alone is the `rule`."""
+    scaling: Annotated[Scaling, BeforeValidator(by_rule)] = Scaling()
+    """How source values become stored integers; recorded, so that it can be undone on export. A word alone is the
+    `rule`."""
     split: Split = Split()
     hdf5: HDF5 = HDF5()
     voronoi: Voronoi = Voronoi()
     boxes: Boxes | None = None
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
-    models: Annotated[list[Name], Field(min_length=1)] | None = None
+    models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
     """Names of the generators that are trained on it; null is all."""
 
     @model_validator(mode="after")

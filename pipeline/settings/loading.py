@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct
+from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct, listed
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
 from pipeline.settings.patches import OWN, check_sources, patch_sets
@@ -35,7 +35,7 @@ def _at_home(folder: str) -> str:
 class Settings(Strict):
     results: Annotated[Folder, AfterValidator(_at_home)] = "results"
     """Folder of everything that is made."""
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)] = [0]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct), BeforeValidator(listed)] = [0]
     """One generator of each model is made for each."""
     device: Device = "auto"
     """Where jobs compute: `auto` is an NVIDIA card that can be used, else the CPU; `mps` is Apple's, which nobody has
@@ -273,6 +273,8 @@ def _way_out(error: ErrorDetails) -> str:
     match error["type"]:
         case "int_parsing" if isinstance(value, str) and re.fullmatch(r"[1-9](\.\d*)?[eE]\+?\d{1,2}", value):
             return f", which YAML takes for text; write {int(float(value))}"
+        case "string_type" if isinstance(value, bool):
+            return ", which YAML makes of yes, no, on and off; write the word in quotes"
         case "string_type" if isinstance(value, int | float):
             return f", which YAML takes for a number; write it in quotes ('{value}')"
     return ""

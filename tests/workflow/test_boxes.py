@@ -47,6 +47,20 @@ def test_boxes_drawn_anew_make_no_image_and_no_generator_anew(source):
 
 
 @pytest.mark.slow
+def test_a_mask_that_lies_among_the_images_and_is_corrected_makes_no_image_anew(source):
+    results, mask = source / "results", np.zeros((32, 32), np.uint8)
+    mask[3:9, 3:9] = 255
+    for i in range(6):
+        Image.fromarray(mask).save(source / "images" / f"{i}_mask.png")
+    masked = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    masked += f" datasets.polycrystals.boxes.format=mask datasets.polycrystals.boxes.path={source}/images"
+    run(results, "prepare_all", settings=masked)
+    assert np.load(results / "polycrystals" / "real" / "masks.npy").any((1, 2)).tolist() == [True] * 6
+    Image.fromarray(mask.T // 2).save(source / "images" / "3_mask.png")
+    assert again(results, masked) == ["annotate_masks"]
+
+
+@pytest.mark.slow
 def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns_them(source):
     results = source / "results"
     boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"

@@ -45,6 +45,9 @@ LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
 ]
 BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
+MASKED = [
+    name for name in BOXED if annotation_files.with_masks(SETTINGS.datasets[name].boxes)
+]
 PATCHES = SETTINGS.patch_sets()
 MODELS = list(SETTINGS.models)
 DRAW_BOXES = [name for name, model in SETTINGS.models.items() if model.draws_boxes]
@@ -59,6 +62,7 @@ IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
 REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
 BOX_FILES = ["boxes.csv", "boxes.json"]
 BOXES = [f"<results>/{{dataset}}/real/{name}" for name in BOX_FILES]
+MASKS = "<results>/{dataset}/real/masks.npy"
 RUN = "<results>/{dataset}/{model}/seed-{seed}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
 PSEUDO = f"{RUN}/pseudo"
@@ -223,11 +227,22 @@ def every_comparison():
 
 def every_box_set():
     """Of the data sets that have boxes."""
-    return expand(BOXES, dataset=BOXED)
+    return [*expand(BOXES, dataset=BOXED), *expand(MASKS, dataset=MASKED)]
 
 
 def of_source(dataset):
-    return None if dataset.source == "voronoi" else fingerprint(files(dataset))
+    if dataset.source == "voronoi":
+        return None
+    return fingerprint(files(dataset, annotation_files.masks_of(dataset)))
+
+
+def settings_of_images(dataset):
+    """What the images of a set depend on; of its boxes only where masks are, if these lie among the images."""
+    without = {"voronoi", "boxes", "models", "patches_of", "patches"}
+    settings = dataset.model_dump(exclude=without)
+    if annotation_files.masks_among_images(dataset):
+        settings["boxes"] = {"format": "mask", "path": dataset.boxes.path}
+    return settings
 
 
 def of_annotations(dataset):

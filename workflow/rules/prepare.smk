@@ -48,9 +48,7 @@ rule prepare:
         runtime=120,
     params:
         method=METHOD["prepare"],
-        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
-            exclude={"voronoi", "boxes", "models", "patches_of", "patches"}
-        ),
+        settings=lambda w: settings_of_images(SETTINGS.datasets[w.dataset]),
         few=lambda w: list(SETTINGS.few_shots(w.dataset) or ()) or None,
         source=lambda w: of_source(SETTINGS.datasets[w.dataset]),
     script:
@@ -74,6 +72,8 @@ rule annotate:
         "<results>/logs/{dataset}/annotate.log",
     benchmark:
         "<results>/benchmarks/{dataset}/annotate.tsv"
+    wildcard_constraints:
+        dataset=either(name for name in BOXED if name not in MASKED),
     conda:
         ENVIRONMENT
     threads: 4
@@ -88,6 +88,17 @@ rule annotate:
         annotations=lambda w: of_annotations(SETTINGS.datasets[w.dataset]),
     script:
         "../scripts/annotate.py"
+
+
+# Annotations that tell the shapes of the defects give masks too.
+use rule annotate as annotate_masks with:
+    output:
+        BOXES,
+        masks=MASKS,
+        remarks=rules.annotate.output.remarks,
+        preview=rules.annotate.output.preview,
+    wildcard_constraints:
+        dataset=either(MASKED),
 
 
 rule prepare_all:

@@ -6,7 +6,7 @@ A step of its own after `prepare`: a box that is drawn anew must not train a gen
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +14,11 @@ import pandas as pd
 
 from pipeline.base.job import progress, say
 from pipeline.data import box_store
-from pipeline.data.annotations import yolo
+from pipeline.data.annotations import painting, yolo
 from pipeline.data.annotations.clip import judged, seen
-from pipeline.data.annotations.files import all_annotations, names_file
+from pipeline.data.annotations.files import all_annotations, masks_of, names_file, with_masks
 from pipeline.data.annotations.match_names import Ambiguous, Names
+from pipeline.data.annotations.painting import Outlined, Square
 from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
 from pipeline.data.annotations.records import Fault, Reading, Record, Region
 from pipeline.data.image_set import ImageSet
@@ -26,11 +27,14 @@ from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rem
 from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.preparing.tiling import Box
 from pipeline.data.reading.frame import Header, Rejected
+from pipeline.data.reading.mask_names import partners
 from pipeline.data.reading.sandbox import Failed, Pool
-from pipeline.data.reading.source import listing
+from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
 
 SECONDS = 120  # of the processor for a file
+MOSTLY = 0.5  # share of defect from which masks seem inverted
+NO_ANNOTATION = "has no annotation"
 READERS = 0.7  # of the memory; this process needs the rest for the boxes of all files
 
 Known = dict[str, list[Region]]  # of each image of the source whose boxes are known, in its pixels
@@ -60,34 +64,56 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         UserError: no annotations, none that gives a box, a class that is asked for without a box.
     """
     images = ImageSet.open(folder)
-    boxes, source, remarks = settings.boxes, settings.source, Remarks()
+    boxes, remarks = settings.boxes, Remarks()
     assert boxes is not None  # of a data set that is annotated
-    assert source is not None
     with Pool(workers, SECONDS, READERS * memory) as pool:
-        listed = list_images.listed(pool, listing(source), settings, Rejections())
-        readings = _read(pool, boxes)
+        listed = list_images.listed(pool, _entries(settings, images), settings, Rejections())
+        readings = _read(pool, settings, boxes)
     headers = {header.source: header for _, some in listed for header in some}
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
-        known = _known(boxes, images, headers, readings, remarks)
-        placed = _placed(settings, boxes, images, headers, known, remarks)
+        known, told = _known(boxes, images, headers, readings, remarks)
+        squares = _squares(settings, images, headers)
+        placed = _placed(settings, boxes, images, squares, known, remarks)
         _other_classes(images, known, remarks)
         classes = _classes(boxes, placed, len(readings), remarks)
         remarks.write(folder / "boxes_remarks.csv")
         table = pd.DataFrame(placed.rows, columns=box_store.COLUMNS)
-        sources = images.metadata["source"]
-        unknown = images.metadata["id"][~sources.isin(list(known))].tolist()
-        box_store.write(folder, images.meta["data_hash"], table, classes, unknown, settings=boxes.model_dump())
-        lines = [*_headline(images, table, unknown), *_edges(boxes, placed), *remarks.counted()]
+        unknown = _ids(images, known.keys())
+        without = sum(done == UNKNOWN and reason == NO_ANNOTATION for _, _, done, reason in remarks.rows)
+        lines = [*_headline(images, table, unknown, without), *_edges(boxes, placed), *remarks.counted()]
+        unmasked = None
+        if with_masks(boxes):
+            outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
+            masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
+            unmasked = _ids(images, masked)
+            with Pool(workers, SECONDS, READERS * memory) as pool:
+                share = painting.write(pool, images, squares, outlined, classes, settings)
+            lines += _masks(boxes, share, len(unmasked) - len(unknown))
+        digest = images.meta["data_hash"]
+        box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
         for line in lines:
             say(line)
         preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
 
 
-def _read(pool: Pool, boxes: Boxes) -> dict[str, Reading]:
+def _ids(images: ImageSet, known: Set[str]) -> list[str]:
+    """Of the images whose source is not among these."""
+    return images.metadata["id"][~images.metadata["source"].isin(list(known))].tolist()
+
+
+def _entries(settings: Dataset, images: ImageSet) -> list[Entry]:
+    """The files of the source that may be images."""
+    assert settings.source is not None  # of a data set that is annotated
+    entries = listing(settings.source, masks_of(settings))
+    others = partners(entry.name for entry in entries).keys() - set(images.metadata["source"])
+    return [entry for entry in entries if entry.name not in others]
+
+
+def _read(pool: Pool, settings: Dataset, boxes: Boxes) -> dict[str, Reading]:
     """What each annotation file holds, by its name."""
     file = names_file(boxes)
-    names = boxes.names if isinstance(boxes.names, list) else yolo.read_names(file) if file else []
-    tasks = [ReadTask(annotation, boxes.format, names) for annotation in all_annotations(boxes)]
+    names = yolo.read_names(file) if file else boxes.names if isinstance(boxes.names, list) else []
+    tasks = [ReadTask(annotation, settings, names) for annotation in all_annotations(boxes)]
     readings = {}
     with progress("reading boxes", len(tasks), "file") as bar:
         for task, found in pool.map(read_file, tasks):
@@ -101,28 +127,31 @@ def _read(pool: Pool, boxes: Boxes) -> dict[str, Reading]:
 
 def _known(
     boxes: Boxes, images: ImageSet, headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
-) -> Known:
-    """The usable boxes of every image of the set that has an annotation, or needs none."""
+) -> tuple[Known, dict[str, Record]]:
+    """The usable boxes of every image of the set that has an annotation, with this, or needs none."""
     records, possible = _by_image(headers, readings, remarks)
     background = boxes.missing == "background" or (boxes.missing == "auto" and boxes.format == "yolo")
     # The images of a lost file are not named: one that lacks an annotation may be one of them.
     background &= not any(reading.unreadable for reading in readings.values())
     known: Known = {}
+    told: dict[str, Record] = {}
     for source in dict.fromkeys(images.metadata["source"]):
         if source not in headers:
             raise UserError(f"{source}: was prepared a moment ago, but is not there now")
         try:
             if source in records:
-                known[source] = _usable(_agreed(records[source], remarks), headers[source], boxes, remarks)
+                record = _agreed(records[source], remarks)
+                known[source] = _usable(record, headers[source], boxes, remarks)
+                told[source] = record
             elif source in possible:  # also where none means background: the file may mark a defect in it
                 raise Rejected(f"has no annotation of its own, but {possible[source]} may mean it")
             elif background:
                 known[source] = []
             else:
-                raise Rejected("has no annotation")
+                raise Rejected(NO_ANNOTATION)
         except Rejected as reason:
             remarks.add(source, "", UNKNOWN, str(reason))
-    return known
+    return known, told
 
 
 def _by_image(
@@ -164,7 +193,8 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
         raise Rejected(record.unreadable)
     if record.size not in (None, (height, width)):
         was = " x ".join(f"{side:g}" for side in record.size)
-        raise Rejected(f"its boxes were drawn on {was} pixels, but the upright picture has {height} x {width}")
+        what = "its mask has" if record.mask else "its boxes were drawn on"
+        raise Rejected(f"{what} {was} pixels, but the upright picture has {height} x {width}")
     faults = list(record.faults)
     kept: dict[Region, None] = {}  # in order; a hostile file may hold hundreds of thousands
     for region in record.pixels(height, width):
@@ -193,26 +223,20 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
 
 
 def _placed(
-    settings: Dataset,
-    boxes: Boxes,
-    images: ImageSet,
-    headers: dict[str, Header],
-    known: Known,
-    remarks: Remarks,
+    settings: Dataset, boxes: Boxes, images: ImageSet, squares: list[Square], known: Known, remarks: Remarks
 ) -> Placed:
     rows, shown = [], set()
     cut = slivers = 0
-    for image in images.metadata.itertuples():
-        square = _square(settings, headers[image.source], image.row, image.col)
-        for region in known.get(image.source, []):
-            part = seen(region, square, settings.size)
+    for name, square in zip(images.metadata["id"], squares, strict=True):
+        for region in known.get(square.source, []):
+            part = seen(region, square.box, settings.size)
             if part is None:
                 continue
             if part.share < boxes.visible:
                 slivers += 1
                 continue
-            rows.append((image.id, *part.region))
-            shown.add((image.source, region))
+            rows.append((name, *part.region))
+            shown.add((square.source, region))
             cut += part.cut
     for source, regions in known.items():
         for region in regions:
@@ -221,10 +245,14 @@ def _placed(
     return Placed(rows, cut, slivers)
 
 
-def _square(settings: Dataset, header: Header, row: int, col: int) -> Box:
-    """The square of a source that became the image at (row, col) of it."""
-    height, width = header.shape[:2]
-    return Box(row, col, tiling.square_side(settings, tiling.cropped_height(settings, height), width))
+def _squares(settings: Dataset, images: ImageSet, headers: dict[str, Header]) -> list[Square]:
+    """The square of a source that became each image."""
+    squares = []
+    for place, image in enumerate(images.metadata.itertuples()):
+        height, width = headers[image.source].shape[:2]
+        side = tiling.square_side(settings, tiling.cropped_height(settings, height), width)
+        squares.append(Square(place, image.source, Box(image.row, image.col, side)))
+    return squares
 
 
 def _other_classes(images: ImageSet, known: Known, remarks: Remarks) -> None:
@@ -255,7 +283,7 @@ def _classes(boxes: Boxes, placed: Placed, files: int, remarks: Remarks) -> list
 # ---------------------------------------------------------------- what a person reads
 
 
-def _headline(images: ImageSet, table: pd.DataFrame, unknown: list[str]) -> Iterable[str]:
+def _headline(images: ImageSet, table: pd.DataFrame, unknown: list[str], no_annotation: int) -> Iterable[str]:
     counts = Counter(table["label"])
     with_boxes = table["id"].nunique()
     classes = ", ".join(f"{label} {n}" for label, n in sorted(counts.items()))
@@ -264,6 +292,11 @@ def _headline(images: ImageSet, table: pd.DataFrame, unknown: list[str]) -> Iter
         yield f"{empty} image(s) without a box: background"
     if unknown:
         yield f"{len(unknown)} image(s) whose boxes are not known: no detector learns from them or is judged on them"
+        if no_annotation:
+            yield (
+                f"{no_annotation} source image(s) have no annotation; if all defects were marked, they show none: say "
+                "so by `boxes.missing: background`"
+            )
 
 
 def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
@@ -271,6 +304,17 @@ def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
         yield f"{placed.cut} boxes reach out of their prepared image and are cut at its edge"
     if placed.slivers:
         yield f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as boxes"
+
+
+def _masks(boxes: Boxes, share: float, unmasked: int) -> Iterable[str]:
+    """How many images have boxes and no mask, and a warning where masks may have black and white exchanged."""
+    if unmasked:
+        yield f"{unmasked} image(s) with boxes that have no outline: their masks are not known"
+    if share > MOSTLY and boxes.names is None:
+        yield (
+            f"WARNING: {share:.0%} of the pixels of the masks are of a defect; if the background is not black in them, "
+            "name its value: `boxes.names: {255: null, 0: defect}`"
+        )
 
 
 def _few(lines: list[str]) -> str:

@@ -11,9 +11,12 @@ from collections import Counter
 from typing import Any
 
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.shapes import Shape, ends, listed, packed_counts, runs
+from pipeline.data.annotations.text_files import json_content
 from pipeline.data.reading.frame import Rejected
 
 LONGEST = 80  # characters of an id in a message
+Size = tuple[float, float] | None  # (H, W) as recorded
 
 
 def read(path: str, name: str) -> Reading:
@@ -27,6 +30,8 @@ def read(path: str, name: str) -> Reading:
     known = Counter(_id(image) for image in images)
     regions: dict[Any, list[Region]] = {i: [] for i in known}
     faults: dict[Any, list[Fault]] = {i: [] for i in known}
+    shapes: dict[Any, list[Shape]] = {i: [] for i in known}
+    sizes = {_id(image): _size(image) for image in images}
     dangling = []
     for mark in marks:
         own, which = _id(mark, "image_id"), f"annotation {_id(mark)[:LONGEST]}"
@@ -34,9 +39,12 @@ def read(path: str, name: str) -> Reading:
             dangling.append(Fault(which, f"belongs to no image: the file has none with id {own[:LONGEST]}"))
             continue
         try:
-            regions[own].append(_region(mark, names))
+            region, shape = _marked(mark, names, sizes[own])
         except Rejected as reason:
             faults[own].append(Fault(which, str(reason)))
+            continue
+        regions[own].append(region)
+        shapes[own] += [shape] if shape else []
     records = []
     for image in images:
         own = _id(image)
@@ -46,20 +54,15 @@ def read(path: str, name: str) -> Reading:
         elif dangling and not regions[own] and not faults[own]:
             lost = f"has no box, but {len(dangling)} annotation(s) of its file belong to no image"
         where = f"{name}, image {own[:LONGEST]}"
-        records.append(Record(_file(image), False, where, _size(image), regions[own], faults[own], unreadable=lost))
+        told = shapes[own] if len(shapes[own]) == len(regions[own]) else None
+        records.append(
+            Record(_file(image), False, where, _size(image), regions[own], faults[own], unreadable=lost, shapes=told)
+        )
     return Reading(records, dangling)
 
 
 def _sections(path: str) -> list[list[dict]]:
-    try:
-        with open(path, "rb") as file:
-            content = json.load(file)
-    except json.JSONDecodeError as error:
-        raise Rejected(f"is no JSON: line {error.lineno}, column {error.colno}") from None
-    except UnicodeDecodeError:
-        raise Rejected("is no JSON: it is no text in UTF-8") from None
-    except (ValueError, RecursionError):  # numbers of thousands of digits, brackets in thousands
-        raise Rejected("is no JSON that can be read: its numbers or brackets are without end") from None
+    content = json_content(path)
     sections = []
     for key in ("images", "annotations", "categories"):
         section = content.get(key) if isinstance(content, dict) else None
@@ -84,21 +87,40 @@ def _file(image: dict) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _region(mark: dict, names: dict[str, Any]) -> Region:
+def _marked(mark: dict, names: dict[str, Any], size: Size) -> tuple[Region, Shape | None]:
+    """A box, and its outline where that is told."""
     category = _id(mark, "category_id")
     if category not in names:
         raise Rejected(f"is of an unknown class: the file has no category {category[:LONGEST]}")
     label = name_of(names[category])
     if mark.get("iscrowd"):
         raise Rejected("marks a crowd (iscrowd), not one thing")
+    shape = _shape(label, mark.get("segmentation"), size)
     box = mark.get("bbox")
+    if not box and shape is not None:
+        return Region(label, *ends(shape)), shape
     if not isinstance(box, list) or len(box) != 4:
         raise Rejected("has no bbox of 4 numbers")
     x, y, width, height = (number(value, what) for value, what in zip(box, ("x", "y", "width", "height"), strict=True))
-    return Region(label, x, y, x + width, y + height)
+    return Region(label, x, y, x + width, y + height), shape
 
 
-def _size(image: dict) -> tuple[float, float] | None:
+def _shape(label: str, outline: Any, size: Size) -> Shape | None:
+    """Polygons, or runs down the columns as numbers or packed; None where the outline cannot be read."""
+    try:
+        if isinstance(outline, dict):
+            own, counts = outline.get("size"), outline.get("counts")
+            height, width = own if isinstance(own, list) and len(own) == 2 else (None, None)
+            found = runs(packed_counts(counts) if isinstance(counts, str) else counts, height, width)
+            return Shape(label, [], found) if size in (None, (height, width)) else None
+        if isinstance(outline, list) and outline:
+            return Shape(label, [listed(part) for part in outline])
+    except Rejected:
+        pass
+    return None
+
+
+def _size(image: dict) -> Size:
     try:
         height, width = (number(image.get(key), key) for key in ("height", "width"))
     except Rejected:

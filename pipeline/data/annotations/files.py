@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pipeline.data.reading.source import named_items, natural, printable, walk
-from pipeline.settings import Boxes, UserError
+from pipeline.data.reading.mask_names import partners
+from pipeline.data.reading.source import files as files_of_images
+from pipeline.data.reading.source import is_image, named_items, natural, printable, walk
+from pipeline.settings import Boxes, Dataset, UserError
 
-SUFFIXES = {"voc": ".xml", "coco": ".json", "yolo": ".txt"}
+SUFFIXES = {"voc": ".xml", "coco": ".json", "yolo": ".txt", "labelme": ".json", "cvat": ".xml", "labelstudio": ".json"}
+OF_MANY = ("coco", "cvat", "labelstudio")  # whose files tell of many images
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")  # of YOLO's classes, looked for in turn
 
 
@@ -40,7 +43,7 @@ def names_file(boxes: Boxes, where: str = "boxes") -> str | None:
     """
     if boxes.format != "yolo" or isinstance(boxes.names, list):
         return None
-    if boxes.names is not None:
+    if isinstance(boxes.names, str):
         if not os.path.isfile(path := os.path.expanduser(boxes.names)):
             raise UserError(f"{where}.names: `{boxes.names}` does not exist")
         return path
@@ -61,8 +64,32 @@ def files(boxes: Boxes, where: str = "boxes") -> list[str]:
     return [annotation.path for annotation in all_annotations(boxes, where)] + ([names] if names else [])
 
 
+def with_masks(boxes: Boxes) -> bool:
+    """Whether prepared images come with masks."""
+    return boxes.outlines or boxes.format == "mask"
+
+
+def masks_of(dataset: Dataset) -> frozenset[str]:
+    """Paths of the masks that a data set's `boxes` name: these are none of its images, wherever they lie.
+
+    Raises:
+        UserError: they are missing.
+    """
+    if dataset.boxes is None or dataset.boxes.format != "mask":
+        return frozenset()
+    return frozenset(os.path.realpath(path) for path in _found(dataset.boxes, "boxes"))
+
+
+def masks_among_images(dataset: Dataset) -> bool:
+    """Whether any of `masks_of` lies where the images are."""
+    masks = masks_of(dataset)
+    return any(os.path.realpath(path) in masks for path in files_of_images(dataset)) if masks else False
+
+
 def _found(boxes: Boxes, where: str) -> dict[str, str]:
     """The folder of the item that each path was found by."""
+    if boxes.format == "mask":
+        return _masks(boxes, where)
     suffix = SUFFIXES[boxes.format]
 
     def wanted(path: str) -> bool:
@@ -75,6 +102,19 @@ def _found(boxes: Boxes, where: str) -> dict[str, str]:
         if not some:
             raise UserError(f"{where}.path: `{item}` holds no *{suffix} file, as `format: {boxes.format}` has them")
         found = some | found
+    return found
+
+
+def _masks(boxes: Boxes, where: str) -> dict[str, str]:
+    """As `_found`. Where images lie among the files, the masks are those that are named as masks of these."""
+    found: dict[str, str] = {}
+    for item in named_items(boxes.path, f"{where}.path"):
+        some = dict(walk(item, f"{where}.path", is_image))
+        if not some:
+            raise UserError(f"{where}.path: `{item}` holds no pictures, as `format: mask` has them")
+        names = {path: printable(os.path.relpath(path, root)) for path, root in some.items()}
+        masks = partners(names.values())
+        found = {path: root for path, root in some.items() if not masks or names[path] in masks} | found
     return found
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
+import unicodedata
 from collections.abc import Iterator
+from urllib.parse import unquote
 
 from pipeline.data.annotations.records import Record
 from pipeline.data.reading.frame import Header, Rejected
+from pipeline.data.reading.mask_names import OF_IMAGES
 
 LONGEST = 4096  # characters of a path; each of its ends is compared, so time grows with the square
+PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")  # of Label Studio, before the names of uploaded files
+AFTER = re.compile(r"_(?:jpe?g|png|bmp|tiff?|webp|gif)\.rf\.[0-9a-z]+(?=\.|$)")  # of Roboflow, before the suffix
 
 
 class Ambiguous(Rejected):
@@ -26,14 +32,19 @@ class Names:
 
     def __init__(self, headers: list[Header]):
         self._found: dict[str, set[str]] = {}
+        self._loosely: dict[str, set[str]] = {}
         for header in headers:
             whole = header.index is not None or header.key is not None  # one of many in a file: `a.tif[3]`
             for name in {header.source, header.source if whole else os.path.splitext(header.source)[0]}:
-                for end in _ends(name):
-                    self._found.setdefault(end, set()).add(header.source)
+                for found, written in ((self._found, name), (self._loosely, _loose(name))):
+                    for end in _ends(written):
+                        found.setdefault(end, set()).add(header.source)
 
     def find(self, record: Record) -> str:
         """The image that a record means: the longest end of its path that any image has must be one image's alone.
+
+        Where no image is called exactly so, names count as equal that differ in case, in how accents are written, or in
+        what annotation tools add.
 
         Raises:
             Ambiguous: several images are called so.
@@ -42,14 +53,21 @@ class Names:
         if len(record.image) > LONGEST:
             raise Rejected(f"names an image in {len(record.image)} characters, more than a path may have")
         name = record.image.replace("\\", "/")
-        for wanted in (name, *([] if record.stem else [os.path.splitext(name)[0]])):
-            for end in _ends(wanted):
-                found = self._found.get(end, set())
+        stem = name if record.stem else os.path.splitext(name)[0]
+        for names, written in ((self._found, (name, stem)), (self._loosely, (_loose(name), _loose(stem)))):
+            for end in (end for wanted in dict.fromkeys(written) for end in _ends(wanted)):
+                found = names.get(end, set())
                 if len(found) == 1:
                     return next(iter(found))
                 if found:
                     raise Ambiguous(found)
         raise Rejected("no image of the source is called so")
+
+
+def _loose(name: str) -> str:
+    """A path in one form of those that tools and file systems make of it."""
+    folder, slash, last = unicodedata.normalize("NFC", unquote(name)).casefold().rpartition("/")
+    return folder + slash + (OF_IMAGES.sub("", AFTER.sub("", PREFIX.sub("", last))) or last)
 
 
 def _ends(name: str) -> Iterator[str]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pipeline.data.annotations import coco, voc, yolo
-from pipeline.data.annotations.files import Annotation
+from pipeline.data.annotations import coco, cvat, label_studio, labelme, mask_files, voc, yolo
+from pipeline.data.annotations.files import OF_MANY, Annotation
 from pipeline.data.annotations.records import Fault, Reading, Record
 from pipeline.data.reading.frame import Rejected
+from pipeline.data.reading.mask_names import image_name
 from pipeline.data.reading.readers import explain
 from pipeline.data.reading.regular_file import check_regular
+from pipeline.settings import Dataset
 
-LARGEST = {"voc": 4 * 2**20, "coco": 256 * 2**20, "yolo": 4 * 2**20}  # bytes: thousands of boxes an image
+# Bytes: thousands of boxes an image. LabelMe keeps the image beside them. No mask has a limit.
+LARGEST = {"voc": 4 * 2**20, "yolo": 4 * 2**20, "labelme": 64 * 2**20} | dict.fromkeys(OF_MANY, 256 * 2**20)
 
 MOST_BOXES = 10_000  # of an image: detectors make room in every image for as many as the fullest has
 MOST_FAULTS = 100  # said of an image or a file: a file of nonsense has one in each of its millions of lines
@@ -20,9 +23,15 @@ MOST_FAULTS = 100  # said of an image or a file: a file of nonsense has one in e
 
 class ReadTask(NamedTuple):
     annotation: Annotation
-    format: str
+    settings: Dataset
+    """Of the images that are annotated; with boxes."""
     names: list[str]
     """Of the classes, for YOLO."""
+
+    @property
+    def format(self) -> str:
+        assert self.settings.boxes is not None  # or there is nothing to read
+        return self.settings.boxes.format
 
 
 def read_file(task: ReadTask) -> Reading:
@@ -38,13 +47,21 @@ def read_file(task: ReadTask) -> Reading:
 def _read(task: ReadTask) -> Reading:
     path, name = task.annotation
     facts = check_regular(path)
-    if facts.st_size > LARGEST[task.format]:
-        raise Rejected(f"has {facts.st_size} bytes, more than the {LARGEST[task.format]} that a {task.format} file may")
+    if facts.st_size > (largest := LARGEST.get(task.format, facts.st_size)):
+        raise Rejected(f"has {facts.st_size} bytes, more than the {largest} that a {task.format} file may")
     match task.format:
+        case "mask":
+            return mask_files.read(path, name, task.settings)
         case "voc":
             return voc.read(path, name)
         case "coco":
             return coco.read(path, name)
+        case "labelme":
+            return labelme.read(path, name)
+        case "cvat":
+            return cvat.read(path, name)
+        case "labelstudio":
+            return label_studio.read(path, name)
     return yolo.read(path, name, task.names)
 
 
@@ -67,6 +84,7 @@ def _first(faults: list[Fault]) -> list[Fault]:
 def unreadable(task: ReadTask, reason: str) -> Reading:
     """A file of which nothing is known but, where it stands for one image, that image's name."""
     name = task.annotation.name
-    if task.format == "coco":
+    if task.format in OF_MANY:
         return Reading([], [], reason)
-    return Reading([Record(os.path.splitext(name)[0], True, name, None, [], [], unreadable=reason)], [])
+    image = image_name(name) if task.format == "mask" else os.path.splitext(name)[0]
+    return Reading([Record(image, True, name, None, [], [], unreadable=reason)], [])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.data.reading.frame import Rejected
+
+if TYPE_CHECKING:
+    from pipeline.data.annotations.shapes import Shape
 
 LONGEST_NAME = 200  # characters of a class, which stands in every row of its boxes
 
@@ -54,6 +57,15 @@ class Record(NamedTuple):
     """Whether the regions are in fractions of the image's width and height, not in pixels."""
     unreadable: str | None = None
     """Why nothing is known of this image."""
+    mask: str | None = None
+    """The file that shows pixel by pixel where the regions are."""
+    shapes: list[Shape] | None = None
+    """Outlines of all regions; None where one or more are not told."""
+
+    @property
+    def outlined(self) -> bool:
+        """Whether it tells the shape of each region."""
+        return self.mask is not None or self.shapes is not None
 
     def pixels(self, height: int, width: int) -> list[Region]:
         """The regions in pixels of an image of (height, width)."""

@@ -9,9 +9,8 @@ from __future__ import annotations
 import os
 from xml.etree.ElementTree import Element
 
-from defusedxml import DefusedXmlException, ElementTree
-
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.text_files import xml_root
 from pipeline.data.reading.frame import Rejected
 
 
@@ -21,15 +20,7 @@ def read(path: str, name: str) -> Reading:
     Raises:
         Rejected: it is no such file, or a hostile one.
     """
-    with open(path, "rb") as file:
-        text = file.read()
-    try:
-        root = ElementTree.fromstring(text)
-    except DefusedXmlException:
-        raise Rejected("declares XML entities (a bomb, or a way to other files), which no annotation needs") from None
-    except ElementTree.ParseError as error:
-        line, column = error.position
-        raise Rejected(f"is no XML: line {line}, column {column}") from None
+    root = xml_root(path)
     if root.tag != "annotation":
         raise Rejected(f"is no Pascal VOC annotation: it begins with <{root.tag[:40]}>")
     regions, faults = [], []

@@ -1,7 +1,8 @@
 """Reads YOLO txt: one file an image, one line a box: class number, centre x, centre y, width, height.
 
 All four are fractions of the image's width or height, and classes are counted from 0 (Ultralytics, "Object detection
-datasets"). A line ends in nothing more: a sixth number is the confidence of a prediction, more are a polygon.
+datasets"). A sixth number is the confidence of a prediction, which is no annotation; after the class number three or
+more pairs are the corners of a polygon ("Instance segmentation datasets").
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import yaml
 
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.shapes import Shape, ends, listed
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import UserError
 
@@ -24,25 +26,35 @@ def read(path: str, name: str, names: list[str]) -> Reading:
             lines = file.read().splitlines()
     except UnicodeDecodeError:
         raise Rejected("is no text") from None
-    regions, faults = [], []
+    regions, faults, shapes = [], [], []
     for i, line in enumerate(lines, 1):
         try:
             if line.strip():
-                regions.append(_region(line.split(), names))
+                region, shape = _marked(line.split(), names)
+                regions.append(region)
+                shapes += [shape] if shape else []
         except Rejected as reason:
             faults.append(Fault(f"line {i}", str(reason)))
-    return Reading([Record(os.path.splitext(name)[0], True, name, None, regions, faults, fractions=True)], [])
+    told = shapes if len(shapes) == len(regions) else None
+    image = os.path.splitext(name)[0]
+    return Reading([Record(image, True, name, None, regions, faults, fractions=True, shapes=told)], [])
 
 
-def _region(words: list[str], names: list[str]) -> Region:
-    if len(words) != 5:
+def _marked(words: list[str], names: list[str]) -> tuple[Region, Shape | None]:
+    """A box, and its outline where that is told."""
+    polygon = len(words) >= 7 and len(words) % 2 == 1
+    if len(words) != 5 and not polygon:
         raise Rejected(f"has {len(words)} values, where a box has 5: class, centre x and y, width, height")
     place = number(words[0], "class number")
     if not place.is_integer() or not 0 <= place < len(names):
         raise Rejected(f"is of an unknown class: number {words[0][:20]} of {len(names)}, counted from 0")
+    label = names[int(place)]
+    if polygon:
+        shape = Shape(label, [listed(words[1:])])
+        return Region(label, *ends(shape)), shape
     what = ("centre x", "centre y", "width", "height")
     x, y, width, height = (number(word, key) for word, key in zip(words[1:], what, strict=True))
-    return Region(names[int(place)], x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return Region(label, x - width / 2, y - height / 2, x + width / 2, y + height / 2), None
 
 
 def read_names(path: str) -> list[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from pipeline.data.preparing import user_table
+from pipeline.data.preparing.user_table import Line
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset, UserError
 
@@ -30,33 +34,46 @@ class Table:
     def __init__(self, rows: list[Row]):
         self.rows = rows
         self._by_name: dict[str, list[Row]] = {}
+        self._loosely: dict[str, list[Row]] = {}
         for row in rows:
             self._by_name.setdefault(_clean(row.file), []).append(row)
+            self._loosely.setdefault(_loose(_clean(row.file)), []).append(row)
         self._used: set[str] = set()
 
     def find(self, source: str, ambiguous: set[str]) -> Row | None:
         """The row of an image called `source`; None where there is none.
 
         Args:
-            ambiguous: last parts of names that several images share.
+            ambiguous: names that several images share (`shared_names`).
 
         Raises:
             Rejected: rows that contradict one another.
         """
-        last = source.rsplit("/", 1)[-1]
-        names = [source] if last in ambiguous else [source, last]
-        for name in names:
-            rows = self._by_name.get(name)
-            if rows:
-                self._used.add(name)
-                if len({(r.label, r.group, r.split) for r in rows}) > 1:
-                    raise Rejected(f"{rows[0].where} has {len(rows)} rows for it that differ")
-                return rows[0]
+        names = [source, *(name for name in short_names(source) if name not in ambiguous)]
+        for written, wanted in ((self._by_name, names), (self._loosely, [_loose(name) for name in names])):
+            for name in wanted:
+                if rows := written.get(name):
+                    self._used |= {_clean(row.file) for row in rows}
+                    if len({(r.label, r.group, r.split) for r in rows}) > 1:
+                        raise Rejected(f"{rows[0].where} has {len(rows)} rows for it that differ")
+                    return rows[0]
         return None
 
     def unused(self) -> list[Row]:
         """One row for each name that no image had."""
         return [rows[0] for name, rows in self._by_name.items() if name not in self._used]
+
+
+def short_names(source: str) -> list[str]:
+    """What a row may call an image beside its path: the last part of it, with and without suffix."""
+    last = source.rsplit("/", 1)[-1]
+    return list(dict.fromkeys([last, os.path.splitext(last)[0]]))
+
+
+def shared_names(sources: Iterable[str]) -> set[str]:
+    """Short names that several images have."""
+    counts = Counter(name for source in sources for name in short_names(source))
+    return {name for name, count in counts.items() if count > 1}
 
 
 def read_table(settings: Dataset) -> Table | None:
@@ -79,30 +96,17 @@ def read_table(settings: Dataset) -> Table | None:
 
 
 def _rows(path: str, settings: Dataset, columns: dict[str, str]) -> list[Row]:
-    try:
-        with open(os.path.expanduser(path), encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            for setting, column in columns.items():
-                if column not in (reader.fieldnames or []):
-                    there = ", ".join(reader.fieldnames or ["nothing"])
-                    raise UserError(f"{setting}: {path} has no column `{column}`; it has {there}")
-            return [_row(line, path, reader.line_num, settings, columns) for line in reader]
-    except OSError as error:
-        raise UserError(f"labels.csv: {path} cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"labels.csv: {path} is no text in UTF-8") from error
-    except csv.Error as error:
-        raise UserError(f"labels.csv: {path} is no table ({error})") from error
+    return [_row(line, path, settings, columns) for line in user_table.read(path, columns)]
 
 
-def _row(line: dict[str, str], path: str, number: int, settings: Dataset, columns: dict[str, str]) -> Row:
+def _row(line: Line, path: str, settings: Dataset, columns: dict[str, str]) -> Row:
     def value(setting: str) -> str | None:
-        return (line.get(columns[setting]) or "").strip() if setting in columns else None
+        return line.cells[columns[setting]] if setting in columns else None
 
     word = value("split.column")
     if word is not None and word not in settings.split.names:
         known = ", ".join(settings.split.names)
-        raise UserError(f"split.names: {path}, line {number} has the split `{word}`, which is not one of {known}")
+        raise UserError(f"split.names: {path}, line {line.number} has the split `{word}`, which is not one of {known}")
     split = settings.split.names[word] if word is not None else None
     file = value("labels.file_column") or ""
     return Row(file, value("labels.class_column"), value("split.group_column") or None, split, os.path.basename(path))
@@ -134,7 +138,9 @@ def label_of(settings: Dataset, source: str, folder: str, from_file: str | None,
     if not label:
         raise Rejected(f"has no class under `labels.rule: {settings.labels.rule}`")
     if settings.labels.classes is not None and label not in settings.labels.classes:
-        raise Rejected(f"has the class `{label}`, which labels.classes does not name")
+        alike = [name for name in settings.labels.classes if name.casefold() == label.casefold()]
+        hint = f"; it names `{alike[0]}`, which differs in case" if alike else ""
+        raise Rejected(f"has the class `{label}`, which labels.classes does not name{hint}")
     return label
 
 
@@ -169,6 +175,11 @@ def classes(settings: Dataset, occurring: set[str]) -> list[str]:
         there = ", ".join(sorted(occurring)) or "none"
         raise UserError(f"labels.classes: no usable image of `{'`, `'.join(missing)}`; the classes found are {there}")
     return list(asked)
+
+
+def _loose(name: str) -> str:
+    """In one form of those that file systems make of a name."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _clean(file: str) -> str:

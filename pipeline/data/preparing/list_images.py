@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import NamedTuple
 
 from pipeline.base.job import progress, say
@@ -36,8 +35,7 @@ def find(
     """
     found = listed(pool, entries, settings, rejected)
     refused = {file for file, _ in rejected.rows}
-    last_parts = Counter(h.source.rsplit("/", 1)[-1] for _, headers in found for h in headers)
-    shared = {part for part, count in last_parts.items() if count > 1}
+    shared = labels.shared_names(header.source for _, headers in found for header in headers)
     level = _level_of_sides(entries, settings)
     candidates = []
     for entry, headers in found:

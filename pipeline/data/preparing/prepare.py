@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.base.job import progress, say
+from pipeline.data.annotations.files import masks_of
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.near_duplicates import groups, report
 from pipeline.data.near_duplicates.report import Overlaps, Sources
-from pipeline.data.preparing import labels, list_images, preview, scaling, splits, summary
+from pipeline.data.preparing import found_masks, labels, list_images, preview, scaling, splits, summary
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.preparing.scan import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
@@ -29,13 +30,14 @@ from pipeline.data.preparing.tiling import Box
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, Pool
-from pipeline.data.reading.source import VORONOI, check_patterns, listing
+from pipeline.data.reading.source import VORONOI, by_suffix, check_patterns, listing, unread
 from pipeline.settings import Dataset, FewShots, UserError
 
 SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
 WORKERS = 0.7  # of the memory; this process needs the rest for the squares of an image and the facts of all
 TASK_BYTES = 32 * 2**20  # of source pixels in a task of several images
 TASK_IMAGES = 128
+BLOCK_BYTES, BLOCK_IMAGES = 256 * 2**20, 1024  # in a task of images whose chunks are decoded together
 SAMPLE = 4_000_000  # values for percentiles over the set
 LATER = {"boxes", "patches_of", "patches"}  # settings of what is made of the images, none of which they change
 
@@ -90,10 +92,12 @@ def prepare(
     settings, place = _source(settings, out, source)
     check_patterns(settings)
     table = labels.read_table(settings)
-    entries = listing(place)
+    entries = listing(place, masks_of(settings))
     rejected = Rejections()
+    _name_unread(place, rejected)
     with surviving(rejected, (kept or out) / "rejected.csv"):
         with Pool(workers, SECONDS, WORKERS * memory) as pool:
+            entries = found_masks.left_out(pool, entries, settings, rejected)
             there = list_images.find(pool, entries, settings, table, rejected)
             skipped = report.reason_to_skip(settings, [c.label for c in there])
             pictures = _look(pool, there, settings, rejected, details=skipped is None)
@@ -111,6 +115,15 @@ def prepare(
         _tell(settings, out, choices, rejected)
 
 
+def _name_unread(place: str | list[str], rejected: Rejections) -> None:
+    """Count the files that look like images and are of kinds that nothing here reads."""
+    others = unread(place)
+    for name in others:
+        rejected.add(name, "is of a kind that is not read; export it as TIFF")
+    if others:
+        say(f"{len(others)} file(s) look like images and are of kinds that are not read: {by_suffix(others)}")
+
+
 def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> None:
     """Say why most were rejected, if so. Raises UserError where all were."""
     if len(rejected) > len(pictures):
@@ -122,7 +135,7 @@ def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> 
 
 def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) -> None:
     images, squares = ImageSet.open(out), choices.squares
-    lines = [summary.headline(images), *summary.few_shots(settings, images)]
+    lines = [summary.headline(images), *summary.classes(settings, images), *summary.few_shots(settings, images)]
     lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
     lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
     lines += report.notes(choices.sources, choices.found)
@@ -191,13 +204,22 @@ def _runs(rows: list[int], headers: list[Header]) -> Iterator[list[int]]:
     for i in rows:
         header = headers[i]
         weight = int(np.prod(header.shape)) * np.dtype(header.dtype).itemsize
-        if run and (headers[run[0]].path != header.path or size + weight > TASK_BYTES or len(run) >= TASK_IMAGES):
+        if run and _ends(headers[run[-1]], header, size + weight, len(run)):
             yield run
             run, size = [], 0
         run.append(i)
         size += weight
     if run:
         yield run
+
+
+def _ends(last: Header, header: Header, size: int, count: int) -> bool:
+    """Whether a run of `count` images that would have `size` bytes with one more ends before this one."""
+    if last.path != header.path:
+        return True
+    if header.block is not None and (last.key, last.block) == (header.key, header.block):
+        return size > BLOCK_BYTES or count >= BLOCK_IMAGES
+    return size > TASK_BYTES or count >= TASK_IMAGES
 
 
 def _each(results: list | Failed, count: int) -> list:

@@ -11,6 +11,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
 
 from pipeline.base.files import whole
 from pipeline.base.texts import one_line
@@ -88,7 +89,9 @@ def _thumb(image: np.ndarray) -> Image.Image:
 
 
 def _frame(thumb: Image.Image, images: ImageSet, row: int, colours: dict[str, str]) -> None:
-    """Draw the boxes of an image on its thumb."""
+    """Draw the boxes of an image on its thumb, and the outlines of its masks."""
+    if images.masks is not None:
+        _outline(thumb, images.masks[row], [colours[name] for name in images.box_classes])
     scale = THUMB / images.meta["width"]
     draw = ImageDraw.Draw(thumb)
     assert images.boxes is not None  # asked for of sets with boxes alone
@@ -96,6 +99,15 @@ def _frame(thumb: Image.Image, images: ImageSet, row: int, colours: dict[str, st
         x0, y0, x1, y1 = (scale * end for end in (box.x0, box.y0, box.x1, box.y1))
         # Pillow draws the last pixel too.
         draw.rectangle((x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=colours[box.label])
+
+
+def _outline(thumb: Image.Image, mask: np.ndarray, colours: list[str]) -> None:
+    """Draw a line in the colour of its class around each part of a mask."""
+    shown = np.asarray(Image.fromarray(np.asarray(mask)).resize(thumb.size, Image.Resampling.NEAREST))
+    inner = ndimage.minimum_filter(shown, 3) == ndimage.maximum_filter(shown, 3)
+    for place, colour in enumerate(colours, 1):
+        line = Image.fromarray(((shown == place) & ~inner).astype(np.uint8) * 255)
+        thumb.paste(Image.new("RGB", thumb.size, colour), mask=line)
 
 
 def _legend(draw: ImageDraw.ImageDraw, colours: dict[str, str], y: int) -> None:

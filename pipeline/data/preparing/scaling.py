@@ -58,6 +58,7 @@ def decide(rule: Scaling, full: tuple[float, float], sample: np.ndarray | None) 
 
 def percentiles(rule: Scaling, values: np.ndarray) -> tuple[float, float]:
     """The rule's two percentiles. Raises Rejected where they are equal."""
+    values = values.astype(np.uint8) if values.dtype == bool else values
     low, high = (float(v) for v in np.percentile(values, [rule.low_percentile, rule.high_percentile]))
     if low >= high:
         raise Rejected(

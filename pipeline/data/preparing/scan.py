@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.base import colour
 from pipeline.data.near_duplicates import correlate
-from pipeline.data.preparing import scaling, tiling
+from pipeline.data.preparing import not_finite, scaling, tiling
 from pipeline.data.preparing.infobar import bar_rows
 from pipeline.data.preparing.tiling import Box
 from pipeline.data.reading import readers
@@ -76,12 +76,17 @@ def look(task: LookTask) -> list[Facts | str]:
     results: list[Facts | str] = []
     for header, frame in zip(task.headers, readers.frames(task.headers, task.settings), strict=True):
         try:
-            if isinstance(frame, Rejected):
-                raise frame
-            results.append(_facts(header, frame, task))
+            results.append(_facts(header, _usable(frame, task.settings), task))
         except Rejected as reason:
             results.append(str(reason))
     return results
+
+
+def _usable(frame: Frame | Rejected, settings: Dataset) -> Frame:
+    """Raises what came in place of a frame."""
+    if isinstance(frame, Rejected):
+        raise frame
+    return frame._replace(pixels=not_finite.filled(frame.pixels)) if settings.not_finite == "fill" else frame
 
 
 def _facts(header: Header, frame: Frame, task: LookTask) -> Facts:
@@ -124,7 +129,7 @@ def _range(pixels: np.ndarray) -> tuple[float, float]:
     low, high = float(pixels.min()), float(pixels.max())  # either is NaN where any pixel is
     if not np.isfinite([low, high]).all():
         count = int(np.size(pixels) - np.count_nonzero(np.isfinite(pixels)))
-        raise Rejected(f"has {count} pixel value(s) that are not finite (NaN or infinity)")
+        raise Rejected(f"has {count} pixel value(s) that are not finite (NaN or infinity): `not_finite: fill`")
     if low == high:
         raise Rejected(f"is constant: every pixel is {low:g}")
     return low, high
@@ -204,9 +209,7 @@ def draw(task: DrawTask) -> list[Drawn | str]:
     results: list[Drawn | str] = []
     for drawing, frame in zip(task.drawings, frames, strict=True):
         try:
-            if isinstance(frame, Rejected):
-                raise frame
-            results.append(_drawn(drawing, frame, task.settings, task.plan))
+            results.append(_drawn(drawing, _usable(frame, task.settings), task.settings, task.plan))
         except Rejected as reason:
             results.append(str(reason))
     return results

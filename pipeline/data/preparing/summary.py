@@ -35,6 +35,26 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
     return [*lines, f"fewer than {settings.shots} source images to train, so all of them: {fewer}"] if fewer else lines
 
 
+def classes(settings: Dataset, images: ImageSet) -> list[str]:
+    """Warnings of names that differ in case alone, and of one class where folders should tell several apart."""
+    counts = Counter(images.metadata["label"])
+    alike: dict[str, list[str]] = {}
+    for label in counts:
+        alike.setdefault(label.casefold(), []).append(f"`{label}` ({counts[label]})")
+    lines = [
+        f"WARNING: the classes {' and '.join(names)} differ in case alone; if they are one, give them one name"
+        for names in alike.values()
+        if len(names) > 1
+    ]
+    if settings.labels.rule == "folder" and len(counts) == 1:
+        lines.append(
+            f"WARNING: `labels.rule: folder` finds one class, `{next(iter(counts))}`: nothing can be told apart. Point "
+            "`source` to the folder that holds one folder a class; where names or a table tell the classes, use "
+            "`labels.rule: filename` or `csv`; where there are none, `none`"
+        )
+    return lines
+
+
 def divided_groups(groups: list[str], sides: list[str]) -> list[str]:
     """A warning where images of one group are on several sides, as only a split of the user's own can have them."""
     divided = splits.divided(groups, sides)

@@ -9,10 +9,10 @@ HDF5 = b"\x89HDF\r\n\x1a\n"
 
 
 def kind(start: bytes) -> str | None:
-    """`tiff`, `hdf5`, `image` (PNG, JPEG, BMP, WebP), or None."""
+    """`tiff`, `hdf5`, `image` (PNG, JPEG, BMP, WebP, GIF), or None."""
     if start.startswith(TIFF):
         return "tiff"
-    if start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
+    if start.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a")):
         return "image"
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
         return "image"

@@ -32,6 +32,8 @@ class Header(NamedTuple):
     """Class, where the file itself says it."""
     pages: int = 1
     """Pages of its file, of which it is one."""
+    block: int | None = None
+    """Number of the chunks that it shares with its neighbours in its data set: to decode one is to decode all."""
 
 
 class Frame(NamedTuple):
@@ -44,6 +46,23 @@ class Frame(NamedTuple):
     bits: int | None
     """Significant bits a sample, which may be fewer than the type holds; None for floats."""
     label: str | None = None
+
+
+def chosen_pages(settings: Dataset, count: int) -> list[int]:
+    """Which of the `count` pages of a file are read. Raises Rejected where it has not the page that is asked for."""
+    if settings.pages == "all":
+        return list(range(count))
+    if settings.pages >= count:
+        raise Rejected(f"has {count} page(s), so no page {settings.pages} (`pages` counts from 0)")
+    return [settings.pages]
+
+
+def one_more(channels: int, why: str) -> str:
+    """The question that two or four channels are, of which none is to be lost unasked."""
+    return (
+        f"has {channels} channels, and {why}: if it is, `channels: {'rgb' if channels == 4 else 'gray'}` leaves it "
+        "out; else save each as an image"
+    )
 
 
 # More than this many bytes of pixels per byte of file: no picture of a real thing packs so well, a bomb does.

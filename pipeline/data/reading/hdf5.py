@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -11,13 +13,19 @@ import h5py
 import numpy as np
 from h5py.h5z import filter_avail
 
-from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, one_more
 from pipeline.data.reading.source import natural, printable
 from pipeline.settings import HDF5, Dataset
 
-CACHE = 64 * 2**20  # bytes of decompressed chunks kept, so that images which share a chunk decode it once
+with contextlib.suppress(ImportError):
+    import hdf5plugin  # noqa: F401 (where it is installed: its import makes HDF5 know more filters)
+
+CACHE = 64 * 2**20  # bytes of decompressed chunks kept
+TOGETHER = 256 * 2**20  # bytes of images that share chunks, decoded at once
 SMALLEST_SIDE = 8  # pixels; narrower arrays are tables
+LONG = 2  # times as wide as high, or the other way round, from which a table of pixels may be rows of images
 COLOURS = (1, 3, 4)
+MOST_CLASSES = 1000  # columns of a table of zeros and ones
 LINKS = 16  # soft links followed in one path, as many as HDF5 itself does
 UNREAD = "and only this file is read"
 LABELS = re.compile(r"^(labels?|class(es)?|targets?|y)$", re.IGNORECASE)
@@ -26,8 +34,10 @@ LABELS = re.compile(r"^(labels?|class(es)?|targets?|y)$", re.IGNORECASE)
 def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     """Every image of a file, undecoded, in the order of the data set or the natural order of names. Raises Rejected."""
     with h5py.File(path, "r") as file:
-        options = settings.hdf5
+        options = _of_program(file, settings.hdf5)
+        settings = settings.model_copy(update={"hdf5": options})
         sets = _chosen(file, options)
+        _check_rows(sets, options)
         labels = _labels(file, sets, options, settings)
         if len(sets) == 1 and _stacked(sets[0], options):
             return _stack(path, name, sets[0], labels, settings)
@@ -37,13 +47,14 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
             _check(data, shape, 1, path, settings)
             label = labels[position] if labels else _attribute(data)
             source = name + data.name if len(sets) > 1 else name
-            found.append(Header(path, source, shape, data.dtype.name, None, data.name, label))
+            found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label))
         return found
 
 
 def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:
     """Decode images of one file, one at a time."""
     with h5py.File(wanted[0].path, "r", rdcc_nbytes=CACHE, rdcc_nslots=10007) as file:
+        options = _of_program(file, options)
         for key, headers in itertools.groupby(wanted, key=lambda header: header.key):
             data, run = _inside(_node(file, key)), list(headers)
             for header, pixels in zip(run, _pixels(data, run, options), strict=True):
@@ -60,7 +71,7 @@ def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np
         return
     share = len(rows) > 1 and data.chunks is not None and data.chunks[0] > 1
     size = len(rows) * int(np.prod(data.shape[1:])) * data.dtype.itemsize
-    if share and size <= CACHE and all(a < b for a, b in itertools.pairwise(rows)):
+    if share and size <= TOGETHER and all(a < b for a, b in itertools.pairwise(rows)):
         try:
             together = data[rows]
         except OSError:
@@ -73,8 +84,8 @@ def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np
 
 
 def _columns(data: h5py.Dataset, rows: list[int]) -> Iterator[np.ndarray]:
-    """Images (H, W) of a stack (H, W, N), as many at once as CACHE holds: each alone would read the whole file."""
-    together = max(1, CACHE // (data.shape[0] * data.shape[1] * data.dtype.itemsize))
+    """Images (H, W) of a stack (H, W, N), as many at once as TOGETHER holds: each alone would read the whole file."""
+    together = max(1, TOGETHER // (data.shape[0] * data.shape[1] * data.dtype.itemsize))
     for _, block in itertools.groupby(rows, key=lambda row: row // together):
         wanted = list(block)
         first = min(wanted)
@@ -82,8 +93,47 @@ def _columns(data: h5py.Dataset, rows: list[int]) -> Iterator[np.ndarray]:
         yield from (pixels[row - first] for row in wanted)
 
 
+def _of_program(file: h5py.File, options: HDF5) -> HDF5:
+    """The settings, completed by what the program that wrote the file is known to do.
+
+    Velox (Thermo Fisher, `.emd`) keeps frames along the last axis, below `Data/Image`. NeXus says by attributes which
+    data set is the one to look at (NeXus manual, "Finding the plottable data").
+    """
+    if options.images is not None:
+        return options
+    if options.layout == "auto" and _of_velox(file):
+        return options.model_copy(update={"layout": "hwn"})
+    found = _plotted(file)
+    return options.model_copy(update={"images": found}) if found else options
+
+
+def _of_velox(file: h5py.File) -> list[h5py.Dataset]:
+    """The images of a file of Velox, of which the numbers beside them are none; nothing of other files."""
+    sets = [d for d in _datasets(file) if re.fullmatch("/Data/Image/[^/]+/Data", d.name) and d.ndim == 3]
+    return sets if "Version" in file else []
+
+
+def _plotted(file: h5py.File) -> str | None:
+    """Path of the data set that a NeXus file calls its signal; None where it calls none so."""
+    node: h5py.Group | h5py.Dataset | None = file
+    for _ in range(LINKS):
+        if not isinstance(node, h5py.Group):
+            break
+        name = _attribute_text(node, "signal") or _attribute_text(node, "default")
+        node = _node(node, name) if name else None
+    return node.name if isinstance(node, h5py.Dataset) and node.dtype.kind in "buif" else None
+
+
+def _attribute_text(node: h5py.Group, key: str) -> str | None:
+    value = node.attrs.get(key)
+    return _text(value) if isinstance(value, str | bytes) and value else None
+
+
 def _chosen(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
     if options.images is None:
+        films = _of_velox(file)
+        if films and (len(films) == 1 or all(film.shape[2] == 1 for film in films)):
+            return sorted(map(_inside, films), key=lambda d: natural(d.name))
         return _looked_for(file, options)
     node = _node(file, options.images)
     if not isinstance(node, (h5py.Dataset, h5py.Group)):
@@ -185,7 +235,7 @@ def _stacked(data: h5py.Dataset, options: HDF5) -> bool:
     """Whether a data set is (N, ...) images rather than one image."""
     shape = data.shape
     if options.layout != "auto":
-        return len(shape) == {"nhw": 3, "hwn": 3, "nhwc": 4, "nchw": 4, "flat": 2}[options.layout]
+        return len(shape) == {"hw": None, "nhw": 3, "hwn": 3, "nhwc": 4, "nchw": 4, "flat": 2}[options.layout]
     if len(shape) == 2:
         return options.shape is not None and shape[1] == np.prod(options.shape)
     if len(shape) == 3:
@@ -208,7 +258,7 @@ def _places(shape: tuple[int, ...]) -> str | None:
 
 
 def _layout(shape: tuple[int, ...], options: HDF5, stacked: bool) -> tuple[tuple[int, int, int], str]:
-    """Shape (H, W, C) of one image, alpha dropped, and the order of its axes: `hw`, `hwc`, `chw` or `flat`."""
+    """Shape (H, W, C) of one image as stored, and the order of its axes: `hw`, `hwc`, `chw` or `flat`."""
     one = shape if not stacked else shape[:-1] if options.layout == "hwn" else shape[1:]
     if len(one) == 1:
         return _flat(one[0], options), "flat"
@@ -220,18 +270,20 @@ def _layout(shape: tuple[int, ...], options: HDF5, stacked: bool) -> tuple[tuple
     height, width, channels = one if order == "nhwc" else (one[1], one[2], one[0])
     if channels not in COLOURS:
         raise Rejected(f"{channels} channels; 1, 3 or 4 (with alpha) are read; see hdf5.layout")
-    return (height, width, min(channels, 3)), order[1:]
+    return (height, width, channels), order[1:]
 
 
 def _flat(length: int, options: HDF5) -> tuple[int, int, int]:
     if options.shape is None:
-        raise Rejected("rows of pixels need hdf5.shape, the shape of one image")
+        side = math.isqrt(length)
+        square = f": [{side}, {side}] would be square" if side * side == length else ""
+        raise Rejected(f"rows of {length} pixels need hdf5.shape, the shape of one image{square}")
     if len(options.shape) not in (2, 3) or np.prod(options.shape) != length:
         raise Rejected(f"rows of {length} values do not make images of hdf5.shape {options.shape}")
     height, width, channels = (*options.shape, 1)[:3]
     if channels not in COLOURS:
         raise Rejected(f"hdf5.shape {options.shape} has {channels} channels; 1, 3 or 4 (with alpha) are read")
-    return height, width, min(channels, 3)
+    return height, width, channels
 
 
 def _count(data: h5py.Dataset, options: HDF5) -> int:
@@ -251,6 +303,20 @@ def _check_axes(data: h5py.Dataset, options: HDF5) -> None:
         )
 
 
+def _check_rows(sets: list[h5py.Dataset], options: HDF5) -> None:
+    """Raises Rejected where the one data set can be an image, or rows of pixels of square images."""
+    if len(sets) != 1 or sets[0].ndim != 2 or options.layout != "auto" or options.shape is not None:
+        return
+    count, length = sets[0].shape
+    side = math.isqrt(length)
+    if side * side == length and side >= SMALLEST_SIDE and _elongation(count, length) >= LONG:
+        raise Rejected(
+            f"`{sets[0].name}` of shape {sets[0].shape} can be {count} images of {side} x {side} pixels, a row each "
+            f"(then set hdf5.layout: flat and hdf5.shape: [{side}, {side}]) or one image of {count} x {length} "
+            "(hdf5.layout: hw)"
+        )
+
+
 def _elongation(height: int, width: int) -> float:
     """Longer over shorter side, at least 1."""
     return max(height, width) / max(1, min(height, width))
@@ -261,17 +327,31 @@ def _stack(path: str, name: str, data: h5py.Dataset, labels: list[str] | None, s
     count = _count(data, settings.hdf5)
     shape, _ = _layout(data.shape, settings.hdf5, stacked=True)
     _check(data, shape, count, path, settings)
-    dtype, key = data.dtype.name, data.name
-    return [Header(path, f"{name}[{i}]", shape, dtype, i, key, labels[i] if labels else None) for i in range(count)]
+    axis = -1 if settings.hdf5.layout == "hwn" else 0
+    chunk = data.chunks[axis] if data.chunks else 1
+    return [
+        Header(
+            path, f"{name}[{i}]", _read_as(shape), data.dtype.name, i, data.name, labels[i] if labels else None,
+            block=i // chunk if chunk > 1 else None,
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def _read_as(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+    """Without alpha."""
+    return (*shape[:2], min(shape[2], 3))
 
 
 def _check(data: h5py.Dataset, shape: tuple[int, int, int], count: int, path: str, settings: Dataset) -> None:
+    if settings.channels == "auto" and shape[2] == 4:
+        raise Rejected(one_more(4, "HDF5 does not say whether the last is alpha"))
     bits = 8 * data.dtype.itemsize * shape[2]
     check_claim(settings, shape[0], shape[1], count, bits, os.path.getsize(path))
     if data.id.get_storage_size() == 0 and not data.is_virtual:
         raise Rejected(f"`{data.name}` was declared but never filled")
     if lacking := _lacking(data):
-        raise Rejected(f"is compressed with {lacking}, for which HDF5 has no plugin here (HDF5_PLUGIN_PATH)")
+        raise Rejected(f"is compressed with {lacking}, which HDF5 cannot read here: `pip install hdf5plugin` adds it")
     if data.chunks and np.prod(data.chunks, dtype=float) * data.dtype.itemsize > 4 * settings.max_pixels:
         raise Rejected(f"`{data.name}` is stored in chunks of {data.chunks}, too large to be read in parts")
 
@@ -307,9 +387,28 @@ def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> li
         if stacked or any(_attribute(d) is None for d in sets):
             raise Rejected("holds no data set of labels; name it with hdf5.labels")
         return None
-    if data.shape != (count,):
+    if not _one_an_image(data, count):
         raise Rejected(f"`{data.name}` (hdf5.labels) has shape {data.shape} for {count} images")
-    return [_text(value) for value in data[()]]
+    return _label_texts(data)
+
+
+def _one_an_image(data: h5py.Dataset, count: int) -> bool:
+    """Whether a data set may hold one label an image: (N,), (N, 1), or (N, K) of zeros and ones."""
+    return data.ndim in (1, 2) and data.shape[0] == count and (data.ndim == 1 or data.shape[1] <= MOST_CLASSES)
+
+
+def _label_texts(data: h5py.Dataset) -> list[str]:
+    values = data[()]
+    if values.ndim == 2 and values.shape[1] > 1:  # one-hot: the place of the one is the class
+        ones = values == 1
+        if values.dtype.kind not in "buif" or not (ones.sum(axis=1) == 1).all() or (values[~ones] != 0).any():
+            raise Rejected(f"`{data.name}` (hdf5.labels) of shape {data.shape} has rows that are not one 1 among zeros")
+        return [str(place) for place in ones.argmax(axis=1)]
+    values = values.reshape(-1)
+    if values.dtype.kind == "f" and (values == np.rint(values)).all():  # as MATLAB writes numbers of classes
+        values = values.astype(np.int64)
+    words = {number: word for word, number in (h5py.check_enum_dtype(data.dtype) or {}).items()}
+    return [words.get(value, _text(value)) for value in values.tolist()]
 
 
 def _label_set(file: h5py.File, group: h5py.Group, options: HDF5, count: int) -> h5py.Dataset | None:
@@ -319,7 +418,7 @@ def _label_set(file: h5py.File, group: h5py.Group, options: HDF5, count: int) ->
             raise Rejected(f"holds no data set `{options.labels}` (hdf5.labels)")
         return _inside(node)
     named = [_node(group, name) for name in group if LABELS.match(name)]
-    found = [node for node in named if isinstance(node, h5py.Dataset) and node.shape == (count,)]
+    found = [node for node in named if isinstance(node, h5py.Dataset) and _one_an_image(node, count)]
     return _inside(found[0]) if len(found) == 1 else None
 
 

@@ -1,4 +1,4 @@
-"""Reads PNG, JPEG, BMP and WebP files."""
+"""Reads PNG, JPEG, BMP, WebP and GIF files."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, chosen_pages
 from pipeline.data.reading.orientation import swaps_axes, upright
 from pipeline.settings import Dataset
 
-FORMATS = ["PNG", "JPEG", "BMP", "WEBP"]
+FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "GIF"]
 ORIENTATION = 274  # EXIF tag
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is checked here, before decoding
 
@@ -22,7 +22,7 @@ GRAY = {"1": "bool", "L": "uint8", "LA": "uint8", "I;16": "uint16", "I;16B": "ui
 
 
 def headers(path: str, name: str, settings: Dataset) -> list[Header]:
-    """The one image of a file, undecoded. Raises Rejected."""
+    """The image of a file, or the chosen ones of a film, undecoded. Raises Rejected."""
     with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
         deep = _deep_png(path)
@@ -31,19 +31,29 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
             height, width = width, height
         channels = 1 if image.mode in GRAY else 3
         dtype = GRAY.get(image.mode, "uint8")
+        count = getattr(image, "n_frames", 1) if image.format == "GIF" else 1
     if deep is not None:
         channels, dtype = deep, "uint16"
-    return [Header(path, name, (height, width, channels), dtype)]
+    if count == 1:
+        return [Header(path, name, (height, width, channels), dtype)]
+    shape = (height, width, 3)  # from the second on they are in colour, whatever the first is
+    return [Header(path, f"{name}[{i}]", shape, dtype, i, pages=count) for i in chosen_pages(settings, count)]
 
 
 def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
     """Decode the image of one file."""
     for header in wanted:
         with Image.open(header.path, formats=FORMATS) as image:
+            image.seek(header.index or 0)
             orientation = _orientation(image)
-            pixels = _deep_pixels(header.path) if header.dtype == "uint16" else _pixels(image)
+            if header.index is not None:
+                pixels = np.asarray(image.convert("RGB"))
+            else:
+                pixels = _deep_pixels(header.path) if header.dtype == "uint16" else _pixels(image)
         bits = 1 if pixels.dtype == bool else 8 * pixels.dtype.itemsize
-        yield Frame(header.source, None, upright(pixels, orientation), bits if pixels.dtype.kind != "f" else None)
+        yield Frame(
+            header.source, header.index, upright(pixels, orientation), bits if pixels.dtype.kind != "f" else None
+        )
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

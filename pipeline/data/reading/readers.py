@@ -81,7 +81,7 @@ def _kind(path: str) -> str:
         raise Rejected("is empty (zero bytes)")
     found = kind(start)
     if found is None:
-        raise Rejected(f"is no TIFF, PNG, JPEG, BMP, WebP or HDF5 file, whatever its name says{_guess(start)}")
+        raise Rejected(f"is no TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5 file, whatever its name says{_guess(start)}")
     return found
 
 

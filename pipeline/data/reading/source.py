@@ -6,6 +6,7 @@ import glob
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -14,8 +15,18 @@ from pipeline.data.reading.file_type import START, kind
 from pipeline.settings import Dataset, UserError
 
 VORONOI = "voronoi"
-SUFFIXES = {".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp"}
+SUFFIXES = {".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp", ".gif"}
 SUFFIXES |= {".h5", ".hdf5", ".hdf", ".he5"}
+# Of images that nothing here reads: microscopes' and cameras' own, and those of other trades. Some are TIFF or HDF5 by
+# content, and then they are read.
+UNREAD = {
+    ".dm2", ".dm3", ".dm4", ".ser", ".emi", ".emd", ".bcf", ".mib", ".blo", ".mrc", ".rec", ".czi", ".zvi",
+    ".lif", ".nd2", ".oib", ".oif", ".oir", ".vsi", ".ims", ".lsm", ".stk", ".svs", ".scn", ".ndpi", ".qptiff",
+    ".spm", ".sxm", ".ibw", ".gwy", ".mi", ".nid", ".wdp", ".jxr", ".jp2", ".j2k", ".jpx", ".heic", ".heif",
+    ".avif", ".jxl", ".exr", ".hdr", ".fits", ".fit", ".fts", ".pgm", ".ppm", ".pnm", ".pbm", ".pcx", ".tga",
+    ".psd", ".xcf", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".dng", ".dcm", ".nii", ".img",
+    ".im3", ".spe", ".tvips", ".npy", ".npz", ".mat", ".avi", ".mp4", ".mov",
+}  # fmt: skip
 
 
 class Entry(NamedTuple):
@@ -45,7 +56,7 @@ def check_source(settings: Dataset, name: str) -> None:
     assert settings.source is not None  # patches are looked for in no files
     for item in named_items(settings.source, f"{where}.source"):
         if next(walk(item, f"{where}.source", is_image), None) is None:
-            raise UserError(f"{where}.source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+            raise UserError(f"{where}.source: {_none(item, where)}")
 
 
 def check_patterns(settings: Dataset, where: str = "") -> None:
@@ -59,10 +70,10 @@ def check_patterns(settings: Dataset, where: str = "") -> None:
             raise UserError(f"{where}{name}: `{pattern}` is no regular expression ({error})") from None
 
 
-def files(settings: Dataset) -> list[Path]:
-    """The files to read, each once, in natural order."""
+def files(settings: Dataset, masks: frozenset[str] = frozenset()) -> list[Path]:
+    """The files to read, each once, in natural order; `masks` as in `listing`."""
     assert settings.source is not None  # patches are looked for in no files
-    return [Path(entry.path) for entry in listing(settings.source)]
+    return [Path(entry.path) for entry in listing(settings.source, masks)]
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
@@ -81,20 +92,52 @@ def _stamp(path: Path) -> str:
     return "unreadable"
 
 
-def listing(source: str | list[str]) -> list[Entry]:
-    """Every file of a source, each once, in natural order. Raises UserError where an item is missing or empty."""
+def listing(source: str | list[str], masks: frozenset[str] = frozenset()) -> list[Entry]:
+    """Every file of a source, each once, in natural order.
+
+    Args:
+        masks: real paths of files that are no images, though they lie among them.
+
+    Raises:
+        UserError: an item is missing or empty.
+    """
     items = named_items(source, "source")
     found: dict[str, tuple[str, str]] = {}  # path -> root, class
     for item in items:
-        some = dict(walk(item, "source", is_image))
+        some = {path: root for path, root in walk(item, "source", is_image) if os.path.realpath(path) not in masks}
         if not some:
-            raise UserError(f"source: `{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP or HDF5)")
+            raise UserError(f"source: {_none(item, 'source')}")
         whole = len(items) > 1 and os.path.isdir(item)
         for path, root in some.items():
             found.setdefault(path, (root, _name(root) if whole else _folder(path, root)))
     top = os.path.commonpath([os.path.abspath(root) for root, _ in found.values()])
     entries = [Entry(path, printable(os.path.relpath(path, top)), folder) for path, (_, folder) in found.items()]
     return sorted(entries, key=lambda entry: natural(entry.name))
+
+
+def unread(source: str | list[str]) -> list[str]:
+    """Files of a source that are called like images of kinds that nothing here reads, in natural order."""
+    found = {path: root for item in named_items(source, "source") for path, root in walk(item, "source", _is_unread)}
+    names = {printable(os.path.relpath(path, root)) for path, root in found.items() if _is_unread(path)}
+    return sorted(names, key=natural)
+
+
+def by_suffix(paths: Iterable[str]) -> str:
+    """`3 *.dm3, 1 *.czi`, the most frequent first."""
+    counts = Counter(os.path.splitext(path)[1].lower() for path in paths)
+    return ", ".join(f"{count} *{suffix}" for suffix, count in counts.most_common())
+
+
+def _none(item: str, where: str) -> str:
+    """That an item holds no images, and what it holds in their place."""
+    others = [path for path, _ in walk(item, where, _is_unread)]
+    hint = f"; it holds {by_suffix(others)}, which are not read: export these as TIFF" if others else ""
+    return f"`{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5){hint}"
+
+
+def _is_unread(path: str) -> bool:
+    name = os.path.basename(path)
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in UNREAD and not is_image(path)
 
 
 def natural(text: str) -> list:

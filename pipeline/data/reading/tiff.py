@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
-from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
+from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from pipeline.base.colour import cmyk_to_rgb
-from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, chosen_pages, one_more
 from pipeline.data.reading.orientation import swaps_axes, upright
 from pipeline.settings import Dataset
 
@@ -30,6 +31,10 @@ COLOURS: dict[int, int] = {
 def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     """The chosen pages of a file, undecoded. Raises Rejected."""
     with TiffFile(path) as tiff:
+        if hidden := _hidden(tiff):
+            first = tiff.pages[0].aspage()
+            chosen = chosen_pages(settings, hidden.images)
+            return [_header(path, name, index, first, hidden.images, settings) for index in chosen]
         chosen = _pages(tiff, settings)
         pages = len(tiff.pages)
         return [_header(path, name, index, tiff.pages[index].aspage(), pages, settings) for index in chosen]
@@ -38,27 +43,61 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
 def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
     """Decode pages of one file, one at a time."""
     with TiffFile(wanted[0].path) as tiff:
+        hidden = _hidden(tiff)
         for header in wanted:
             try:
-                page = tiff.pages[header.index or 0].aspage()
-                yield Frame(header.source, header.index, _decode(page, header), _bits(page))
+                page = tiff.pages[0 if hidden else header.index or 0].aspage()
+                stored = _stored(tiff, hidden, header.index or 0) if hidden else None
+                yield Frame(header.source, header.index, _decode(page, header, stored), _bits(page))
             except Rejected as reason:
                 yield reason
+
+
+class Hidden(NamedTuple):
+    """Images that follow the first without directories of their own, as ImageJ writes stacks above 4 GB."""
+
+    images: int
+    """The first among them."""
+    offset: int
+    """Of the first."""
+
+
+def _hidden(tiff: TiffFile) -> Hidden | None:
+    """Raises Rejected where the file ends before they do."""
+    if len(tiff.pages) != 1 or not (tiff.is_imagej or tiff.is_shaped) or not tiff.series:
+        return None
+    page, series = tiff.pages[0].aspage(), tiff.series[0]
+    size = int(np.prod(page.shape))
+    count = int(np.prod(series.shape)) // max(1, size)
+    if count <= 1 or series.dataoffset is None or page.dtype is None:
+        return None
+    if series.dataoffset + count * size * page.dtype.itemsize > tiff.filehandle.size:
+        raise Rejected(f"is truncated: of its {count} images some would end after the end of the file")
+    return Hidden(count, series.dataoffset)
+
+
+def _stored(tiff: TiffFile, hidden: Hidden, index: int) -> np.ndarray:
+    """The samples of one of them as they lie in the file."""
+    page = tiff.pages[0].aspage()
+    assert page.dtype is not None  # or it is none of a stack
+    size = int(np.prod(page.shape))
+    offset = hidden.offset + index * size * page.dtype.itemsize
+    return tiff.filehandle.read_array(page.dtype.newbyteorder(tiff.byteorder), size, offset).reshape(page.shape)
 
 
 def _pages(tiff: TiffFile, settings: Dataset) -> list[int]:
     count = len(tiff.pages)
     if count == 0:
         raise Rejected("holds no image: its first directory is missing")
-    if settings.pages == "all":  # without the thumbnails and overviews that some instruments add
-        return [i for i in range(count) if i == 0 or not tiff.pages[i].aspage().is_reduced]
-    if settings.pages >= count:
-        raise Rejected(f"has {count} page(s), so no page {settings.pages} (`pages` counts from 0)")
-    return [settings.pages]
+    chosen = chosen_pages(settings, count)
+    if len(chosen) == 1:
+        return chosen
+    # without the thumbnails and overviews that some instruments add
+    return [i for i in chosen if i == 0 or not tiff.pages[i].aspage().is_reduced]
 
 
 def _header(path: str, name: str, index: int, page: TiffPage, pages: int, settings: Dataset) -> Header:
-    channels = _check_model(page)
+    channels = _check_model(page, settings)
     assert page.dtype is not None  # or there is no model
     height, width = page.imagelength, page.imagewidth
     bits = sum(page.bitspersample) if isinstance(page.bitspersample, tuple) else page.bitspersample
@@ -73,7 +112,7 @@ def _header(path: str, name: str, index: int, page: TiffPage, pages: int, settin
     return Header(path, source, shape, dtype, index if pages > 1 else None, pages=pages)
 
 
-def _check_model(page: TiffPage) -> int:
+def _check_model(page: TiffPage, settings: Dataset) -> int:
     """Channels of the decoded page; raises Rejected where its layout has no one meaning."""
     samples, extra = page.samplesperpixel, len(page.extrasamples)
     if page.dtype is None or page.dtype.kind not in "buif":
@@ -86,6 +125,8 @@ def _check_model(page: TiffPage) -> int:
         raise Rejected(f"colour model {model} is not read; convert it to gray or RGB")
     if samples - colours not in (0, 1) or (colours == 1 and samples == 2 and not extra):
         raise Rejected(f"has {samples} channels where its colour model has {colours}; one more may be alpha")
+    if settings.channels == "auto" and EXTRASAMPLE.UNSPECIFIED in page.extrasamples:
+        raise Rejected(one_more(samples, "the last is not said to be alpha"))
     if page.photometric == PHOTOMETRIC.PALETTE and (page.colormap is None or page.dtype.kind != "u"):
         raise Rejected("is a palette image without a usable palette")
     return 1 if colours == 1 and page.photometric != PHOTOMETRIC.PALETTE else 3
@@ -101,20 +142,21 @@ def _check_whole(page: TiffPage, size: int) -> None:
         raise Rejected("lacks parts of its pixel data")
 
 
-def _decode(page: TiffPage, header: Header) -> np.ndarray:
+def _decode(page: TiffPage, header: Header, stored: np.ndarray | None = None) -> np.ndarray:
+    """The pixels of a page, or of samples `stored` as those of the page are."""
     unconverted = page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG
     if unconverted or page.compression == COMPRESSION.OJPEG:
         pixels = _by_pillow(header)  # libtiff knows old-style JPEG and the conversion of subsampled YCbCr
     else:
-        pixels = upright(_model(page, _planes_last(page)), _orientation(page))
+        samples = page.asarray(maxworkers=1) if stored is None else stored
+        pixels = upright(_model(page, _planes_last(page, samples)), _orientation(page))
     if pixels.shape[:2] != header.shape[:2]:
         raise Rejected(f"decodes to {pixels.shape[:2]} pixels where it claims {header.shape[:2]}")
     return pixels
 
 
-def _planes_last(page: TiffPage) -> np.ndarray:
+def _planes_last(page: TiffPage, pixels: np.ndarray) -> np.ndarray:
     """(H, W) or (H, W, S): planes brought last."""
-    pixels = page.asarray(maxworkers=1)
     axes = page.axes
     if axes not in ("YX", "YXS", "SYX"):
         raise Rejected(f"has axes {axes}; an image is expected")

@@ -56,6 +56,31 @@ def test_images_inside_a_file_have_their_own_names():
         source.find(wanted("s"))
 
 
+@pytest.mark.parametrize(
+    ("source", "image"),
+    [
+        ("sub/p01.png", "1a2b3c4d-p01.png"),  # Label Studio
+        ("p01.png", "p01_png.rf.0a1b2c3d4e5f.jpg"),  # Roboflow
+        ("sub/p01.png", "Sub/P01.PNG"),
+        ("Stra\u00dfe/b\u00e4r.png", "b\u0061\u0308r.png"),  # as another file system writes accents
+        ("ba\u0308r.png", "b\u00e4r.png"),
+        ("my part 1.png", "my%20part%201.png"),
+        ("001_image.png", "001"),  # of a mask 001_mask.png
+    ],
+)
+def test_what_tools_make_of_a_name_is_seen_through(source, image):
+    stem = "." not in image
+    assert names(source, "other.png").find(wanted(image, stem)) == source
+
+
+def test_the_exact_name_comes_first_and_two_alike_are_a_question():
+    source = names("p1.png", "P1.png", "1a2b3c4d-x.png", "2a2b3c4d-x.png")
+    assert source.find(wanted("P1")) == "P1.png"
+    assert source.find(wanted("2a2b3c4d-x")) == "2a2b3c4d-x.png"
+    with pytest.raises(Rejected, match=r"could mean 1a2b3c4d-x\.png or 2a2b3c4d-x\.png"):
+        source.find(wanted("x"))
+
+
 def test_a_path_longer_than_any_is_no_name():
     with pytest.raises(Rejected, match="names an image in 4097 characters, more than a path may have"):
         names("x.png").find(wanted("a/" * 2047 + "x" * 3))

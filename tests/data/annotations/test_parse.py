@@ -9,9 +9,15 @@ import pytest
 from pipeline.data.annotations import parse
 from pipeline.data.annotations.files import Annotation
 from pipeline.data.annotations.parse import ReadTask, read_file
+from pipeline.data.annotations.records import Region
+from pipeline.settings import Dataset
 from tests.data.annotated import coco, voc, yolo
 
-SUFFIX = {"voc": "xml", "coco": "json", "yolo": "txt"}
+SUFFIX = {"voc": "xml", "cvat": "xml", "yolo": "txt", "coco": "json", "labelme": "json", "labelstudio": "json"}
+
+
+def settings(kind):
+    return Dataset(source="unused", boxes={"format": kind, "path": "unused"})
 
 
 @pytest.fixture
@@ -21,7 +27,7 @@ def reading(tmp_path):
     def read(kind, text, names=("b", "a")):
         path = tmp_path / f"one.{SUFFIX[kind]}"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_file(ReadTask(Annotation(str(path), path.name), kind, list(names)))
+        return read_file(ReadTask(Annotation(str(path), path.name), settings(kind), list(names)))
 
     return read
 
@@ -38,7 +44,7 @@ def record(reading):
 
 
 # A picture of 40 columns and 20 rows; columns 4 to 9 and rows 2 to 16 of it, both included and counted from 0.
-HERE = ("a", 4, 2, 10, 17)
+HERE = Region("a", 4, 2, 10, 17)
 
 
 def test_voc_counts_from_one_and_includes_the_last_pixel(record):
@@ -85,6 +91,154 @@ def test_the_same_boxes_in_three_formats_are_the_same(record):
     assert found[0] == found[1] == boxes
     assert [region.label for region in found[2]] == labels
     np.testing.assert_allclose([r[1:] for r in found[2]], [b[1:] for b in boxes], atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["gb2312", "gbk", "big5", "shift_jis", "windows-1252", "ISO-8859-1", "utf-16", "koi8-r"]
+)
+def test_voc_in_any_encoding_that_python_knows(record, encoding):
+    word = {
+        "big5": "\u88c2\u7d0b",
+        "windows-1252": "Ri\u00df",
+        "ISO-8859-1": "Ri\u00df",
+        "koi8-r": "\u0442\u0440\u0435\u0449",
+    }
+    label = word.get(encoding, "\u88c2")
+    text = f'<?xml version="1.0" encoding="{encoding}"?>' + voc((label, 5, 3, 10, 17))
+    assert record("voc", text.encode(encoding)).regions == [HERE._replace(label=label)]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "why"),
+    [
+        ("klingon", "declares the encoding `klingon`, which Python does not know"),
+        ("rot13", "declares the encoding `rot13`, which Python does not know"),
+        ("base64", "which Python does not know"),
+        ("big5", "is not in the encoding `big5`"),
+    ],
+)
+def test_an_encoding_that_is_none(record, encoding, why):
+    text = (
+        f'<?xml version="1.0" encoding="{encoding}"?>'.encode()
+        + voc(("a", 5, 3, 10, 17)).encode()
+        + b"<!-- \xff\xff -->"
+    )
+    assert why in record("voc", text).unreadable
+
+
+def test_an_encoding_hides_no_bomb(record):
+    text = f'<?xml version="1.0" encoding="gbk"?>{BOMB}'
+    assert "declares XML entities" in record("voc", text).unreadable
+
+
+L = [(4, 2), (10, 2), (10, 17), (4, 17), (4, 9)]  # around HERE, with one corner more
+FLAT = [end for corner in L for end in corner]
+
+
+def test_coco_tells_outlines_as_polygons_and_runs(record):
+    content = json.loads(coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)] * 3))
+    mask = np.zeros((20, 40), bool)
+    mask[2:17, 4:10] = True
+    changes = np.flatnonzero(np.diff(mask.T.reshape(-1), prepend=False))
+    counts = np.diff([0, *changes, 800]).tolist()
+    content["annotations"][0]["segmentation"] = [FLAT, [1, 1, 2, 1, 2, 2]]
+    content["annotations"][1]["segmentation"] = {"counts": counts, "size": [20, 40]}
+    del content["annotations"][1]["bbox"]
+    found = record("coco", json.dumps(content))
+    assert found.regions == [HERE] * 3
+    assert found.shapes is None  # of the last nothing is told
+    del content["annotations"][2]
+    found = record("coco", json.dumps(content))
+    assert found.shapes[0].rings == [L, [(1, 1), (2, 1), (2, 2)]]
+    np.testing.assert_array_equal(found.shapes[1].runs.pixels(), mask)
+    content["annotations"][1] |= {"segmentation": {"counts": [600], "size": [20, 30]}, "bbox": [4, 2, 6, 15]}
+    found = record("coco", json.dumps(content))  # of another size than the image
+    assert (found.regions, found.shapes) == ([HERE] * 2, None)
+
+
+def test_yolo_tells_outlines_as_polygons(record):
+    line = "1 " + " ".join(f"{x / 40} {y / 20}" for x, y in L)
+    found = record("yolo", line)
+    np.testing.assert_allclose(found.pixels(20, 40)[0][1:], HERE[1:], atol=1e-12)
+    assert len(found.shapes[0].rings[0]) == 5
+    assert record("yolo", f"{line}\n1 .5 .5 .5 .5").shapes is None
+    assert record("yolo", "").shapes == []
+
+
+def test_labelme(record):
+    polygon = {"label": "a", "shape_type": "polygon", "points": L}
+    content = {"shapes": [polygon], "imagePath": "../elsewhere.png", "imageHeight": 20, "imageWidth": 40}
+    found = record("labelme", json.dumps(content | {"imageData": "A" * 1000}))
+    assert (found.image, found.size, found.regions) == ("one", (20, 40), [HERE])
+    assert found.shapes[0].rings == [L]
+    content["shapes"] += [
+        {"label": "b", "shape_type": "rectangle", "points": [[10, 17], [4, 2]]},
+        {"label": "c", "shape_type": "circle", "points": [[10, 8], [13, 12]]},
+        {"label": "a", "shape_type": "point", "points": [[3, 3]]},
+        {"label": "", "points": L}, {"label": "a", "points": 3},
+    ]  # fmt: skip
+    found = record("labelme", json.dumps(content))
+    assert found.regions[:2] == [HERE, HERE._replace(label="b")]
+    np.testing.assert_allclose(found.regions[2][1:], (5, 3, 15, 13), atol=1e-9)
+    assert found.shapes is None
+    assert [fault.reason for fault in found.faults] == [
+        "is a point, which has no extent", "has no class", "has no points (x, y)"]  # fmt: skip
+
+
+def test_cvat(reading):
+    points = ";".join(f"{x}.00,{y}.00" for x, y in L)
+    found = reading(
+        "cvat",
+        f'''<?xml version="1.0" encoding="utf-8"?><annotations><version>1.1</version><meta><task/></meta>
+      <image id="0" name="sub/x.png" width="40" height="20">
+        <polygon label="a" points="{points}" occluded="0" z_order="0"><attribute name="n">1</attribute></polygon>
+        <mask label="b" rle="1, 2, 4, 1" left="10" top="5" width="4" height="2"/><tag label="bad"/>
+      </image>
+      <image id="1" name="y.png" width="40" height="20"><box label="a" xtl="4" ytl="2" xbr="10" ybr="17"/>
+        <box label="a" xtl="4" ytl="8" xbr="14" ybr="12" rotation="90"/><points label="a" points="3,3"/></image>
+      <image id="2" name="z.png" width="40" height="20"/></annotations>''',
+    )
+    first, second, third = found.records
+    assert (first.image, first.size, first.regions) == ("sub/x.png", (20, 40), [HERE, ("b", 11, 5, 14, 7)])
+    assert len(first.shapes) == 2
+    assert second.regions[0] == HERE
+    np.testing.assert_allclose(second.regions[1][1:], (7, 5, 11, 15), atol=1e-9)
+    assert second.shapes is None
+    assert [fault.box for fault in second.faults] == ["points 3"]
+    assert (third.regions, third.shapes, third.faults) == ([], [], [])
+    film = reading("cvat", "<annotations><track id='0' label='a'/></annotations>")
+    assert "tracks of a film are not read" in film.unreadable
+
+
+def test_label_studio(reading):
+    size = {"original_width": 40, "original_height": 20}
+    polygon = {"points": [[100 * x / 40, 100 * y / 20] for x, y in L], "polygonlabels": ["a"]}
+    box = {"x": 10, "y": 10, "width": 15, "height": 75, "rotation": 0, "rectanglelabels": ["a"]}
+    turned = {"x": 25, "y": 10, "width": 37.5, "height": 30, "rotation": 90, "rectanglelabels": ["a"]}
+    results = [
+        [{"type": "polygonlabels", "value": polygon} | size, {"type": "choices", "value": {"choices": ["bad"]}}],
+        [{"type": "rectanglelabels", "value": value} | size for value in (box, turned)],
+        [{"type": "brushlabels", "value": {"format": "rle", "rle": [1], "brushlabels": ["a"]}} | size],
+    ]
+    images = ["/data/upload/1/1a2b3c4d-x.png", "/data/local-files/?d=parts/y%201.png", "s3://bucket/z.png?sig=1"]
+    tasks = [
+        {"id": i, "data": {"image": image, "note": "n"}, "annotations": [{"result": result, "was_cancelled": False}]}
+        for i, (image, result) in enumerate(zip(images, results, strict=True))
+    ]
+    tasks.append({"id": 9, "data": {"image": "w.png"}, "annotations": []})
+    first, second, third = reading("labelstudio", json.dumps(tasks)).records
+    assert [r.image for r in (first, second, third)] == [
+        "/data/upload/1/1a2b3c4d-x.png",
+        "parts/y 1.png",
+        "s3://bucket/z.png",
+    ]
+    assert (first.size, first.regions, len(first.shapes)) == ((20, 40), [HERE], 1)
+    assert second.regions[0] == HERE
+    np.testing.assert_allclose(second.regions[1][1:], HERE[1:], atol=1e-9)
+    assert "is a brush stroke; export these as PNG" in third.faults[0].reason
+    mini = [{"id": 1, "image": "x.png", "label": [box | size], "annotator": 1}]
+    assert reading("labelstudio", json.dumps(mini)).records[0].regions == [HERE]
+    assert "no export of Label Studio" in reading("labelstudio", "[{}]").unreadable
 
 
 def test_boxes_that_cannot_be_read_are_named_and_the_others_kept(record):
@@ -208,7 +362,7 @@ def test_what_is_no_file_is_never_opened(tmp_path):
     (tmp_path / "zero.xml").symlink_to("/dev/zero")  # without an end
     os.mkfifo(tmp_path / "pipe.xml")  # nobody will ever write into it
     reasons = {
-        path.name: read_file(ReadTask(Annotation(str(path), path.name), "voc", [])).records[0].unreadable
+        path.name: read_file(ReadTask(Annotation(str(path), path.name), settings("voc"), [])).records[0].unreadable
         for path in tmp_path.iterdir()
     }
     assert reasons == {
@@ -229,7 +383,7 @@ def test_a_file_that_may_not_be_read_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "pipeline.data.annotations.yolo.open", denied, raising=False
     )  # a test may run as a user who may do all
-    assert read_file(ReadTask(Annotation(str(path), "a.txt"), "yolo", ["a"])).records[0].unreadable == (
+    assert read_file(ReadTask(Annotation(str(path), "a.txt"), settings("yolo"), ["a"])).records[0].unreadable == (
         "cannot be read: Permission denied"
     )
 
@@ -314,7 +468,7 @@ def test_more_boxes_than_a_picture_can_have_are_none(record, monkeypatch):
     assert (found.regions, found.unreadable) == ([], "marks 4 boxes, more than the 3 that an image may have")
 
 
-@pytest.mark.parametrize("kind", ["voc", "coco", "yolo"])
+@pytest.mark.parametrize("kind", ["voc", "coco", "yolo", "labelme", "cvat", "labelstudio"])
 def test_damaged_files_make_no_error(reading, kind):
     """Bytes of right files changed, left out, doubled: read, or said why not."""
     rng = np.random.default_rng(0)
@@ -322,7 +476,31 @@ def test_damaged_files_make_no_error(reading, kind):
     right = {
         "voc": voc(*marks, size=(20, 40)),
         "coco": coco([("x.png", 20, 40)], [(0, "a", 4, 2, 6, 15)] * 3),
-        "yolo": yolo(*[(1, 0.5, 0.5, 0.1, 0.1)] * 3),
+        "yolo": yolo(*[(1, 0.5, 0.5, 0.1, 0.1), (1, *np.ravel(L) / 40)] * 2),
+        "labelme": json.dumps({"shapes": [{"label": "a", "points": L, "shape_type": "polygon"}] * 3}),
+        "cvat": '<annotations><image name="x.png" width="40" height="20">'
+        + '<polygon label="a" points="1,2;3,4;5,9"/><mask label="a" rle="1,2,1" left="1" top="1" width="2" height="2"/>'
+        * 2
+        + "</image></annotations>",
+        "labelstudio": json.dumps(
+            [
+                {
+                    "image": "x.png",
+                    "label": [
+                        {
+                            "x": 1,
+                            "y": 2,
+                            "width": 3,
+                            "height": 4,
+                            "original_width": 40,
+                            "original_height": 20,
+                            "rectanglelabels": ["a"],
+                        }
+                    ]
+                    * 3,
+                }
+            ]
+        ),
     }[kind].encode()
     for _ in range(150):
         damaged = bytearray(right)

@@ -80,3 +80,20 @@ def test_asked_classes_must_occur_and_keep_their_order(dataset):
     assert labels.classes(dataset(), {"b", "a"}) == ["a", "b"]
     with pytest.raises(UserError, match="no usable image of `b`; the classes found are a"):
         labels.classes(asked, {"a"})
+
+
+def test_rows_that_differ_in_case_accents_or_suffix_find_their_image(dataset, table):
+    path = table("file,class\nA 1.PNG,a\nb\u0061\u0308r.png,b\n3,c\n")
+    rows = labels.read_table(dataset(labels={"rule": "csv", "csv": [path]}))
+    sources = ["x/a 1.png", "x/b\u00e4r.png", "x/3.tif", "x/4.tif", "y/4.png"]
+    shared = labels.shared_names(sources)
+    assert shared == {"4"}
+    found = [rows.find(source, shared) for source in sources]
+    assert [row and row.label for row in found] == ["a", "b", "c", None, None]
+    assert rows.unused() == []
+
+
+def test_a_class_that_differs_in_case_alone_is_said_so(dataset):
+    rule = {"rule": "folder", "classes": ["bad"]}
+    with pytest.raises(Rejected, match=r"has the class `Bad`, .* it names `bad`, which differs in case"):
+        labels.label_of(dataset(labels=rule), "x.png", "Bad", None, None)

@@ -40,7 +40,7 @@ def test_awkward_names_nested_folders_and_bad_files(tmp_path, inline, folder, pi
     assert images.metadata["source"][0] == "good/deep er/a#0 (1).png"
     reasons = rejected(out)
     assert sorted(reasons) == ["good/black.png", "good/empty.png", "good/nan.tif", "good/text.jpg"]
-    assert reasons["good/nan.tif"] == "has 400 pixel value(s) that are not finite (NaN or infinity)"
+    assert reasons["good/nan.tif"] == "has 400 pixel value(s) that are not finite (NaN or infinity): `not_finite: fill`"
     assert "every pixel is 0" in reasons["good/black.png"]
     with Image.open(out / "preview.png") as preview:
         assert preview.size[0] > 900
@@ -415,3 +415,44 @@ def test_a_bar_is_reported_with_the_crop_that_removes_it(tmp_path, inline, share
     assert "3 of 3 seem to have an information bar at the bottom: set `crop_bottom: 91`" in capsys.readouterr().err
     prepare(dataset(source, crop_bottom=91), tmp_path / "cropped")
     assert "information bar" not in capsys.readouterr().err
+
+
+def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, dataset, capsys):
+    content = {f"{label}/{label}{i}.png": picture(i + 9 * (label < "a")) for label in ("Bad", "bad") for i in range(3)}
+    root = folder(content)
+    prepare(dataset(root, labels="folder"), tmp_path / "out")
+    assert "WARNING: the classes `Bad` (3) and `bad` (3) differ in case alone" in capsys.readouterr().err
+    prepare(dataset(f"{root}/bad", labels="folder"), tmp_path / "one")
+    said = capsys.readouterr().err
+    assert "WARNING: `labels.rule: folder` finds one class, `bad`" in said
+    assert "`labels.rule: filename` or `csv`; where there are none, `none`" in said
+    prepare(dataset(f"{root}/bad"), tmp_path / "none")
+    assert "WARNING" not in capsys.readouterr().err
+
+
+def test_files_of_kinds_that_are_not_read_are_named(tmp_path, inline, folder, picture, dataset, capsys):
+    content = {f"{i}.png": picture(i) for i in range(4)} | {
+        "5.dm3": b"\0\0\0\3x",
+        "6.czi": b"ZISRAWFILE",
+        "7.DM3": b"x",
+    }
+    prepare(dataset(folder(content)), tmp_path / "out")
+    assert "3 file(s) look like images and are of kinds that are not read: 2 *.dm3, 1 *.czi" in capsys.readouterr().err
+    assert rejected(tmp_path / "out") == dict.fromkeys(
+        ["5.dm3", "6.czi", "7.DM3"], "is of a kind that is not read; export it as TIFF")  # fmt: skip
+
+
+def test_a_border_without_values_is_filled_where_that_is_asked_for(tmp_path, inline, folder, picture, dataset):
+    whole = [picture(i, (20, 20), "float32") for i in range(4)]
+    torn = [pixels.copy() for pixels in whole]
+    for pixels in torn:
+        pixels[:3], pixels[:, 17:] = np.nan, np.inf
+    root = folder({f"{i}.tif": pixels for i, pixels in enumerate(torn)} | {"4.tif": np.full((20, 20), np.nan, "f4")})
+    prepare(dataset(root, size=20 + 12, not_finite="fill"), tmp_path / "out")
+    expected = [np.pad(pixels[3:, :17], ((3, 0), (0, 3)), mode="edge") for pixels in whole]
+    again = folder({f"{i}.tif": pixels for i, pixels in enumerate(expected)})
+    Path(again, "4.tif").unlink()
+    prepare(dataset(again, size=20 + 12), tmp_path / "expected")
+    np.testing.assert_array_equal(ImageSet.open(tmp_path / "out").images, ImageSet.open(tmp_path / "expected").images)
+    assert rejected(tmp_path / "out") == {
+        "4.tif": "100% of its pixels are not finite (NaN or infinity), more than can be filled"}  # fmt: skip

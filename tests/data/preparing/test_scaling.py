@@ -79,3 +79,8 @@ def test_floats_outside_the_unit_range_are_refused_by_the_dtype_rule_only():
 def test_values_move_between_ranges():
     assert scaling.converted(128, (0, 255), (0, 65535)) == 128 * 257
     assert scaling.converted(0, (-128, 127), (0.0, 1.0)) == pytest.approx(128 / 255)
+
+
+def test_percentiles_of_one_bit():
+    rule = Scaling(rule="image_percentile", low_percentile=0, high_percentile=100)
+    assert scaling.percentiles(rule, np.array([[True, False], [False, False]])) == (0, 1)

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from pipeline.data.preparing.prepare import _runs
 from pipeline.data.reading import hdf5, readers
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset
@@ -48,8 +49,8 @@ def test_images_along_the_last_axis(tmp_path, picture, monkeypatch):
     for chunks in (None, (3, 9, 4)):
         with h5py.File(tmp_path / "a", "w") as file:
             file.create_dataset("x", data=np.moveaxis(stack, 0, -1), chunks=chunks)
-        for cache in (hdf5.CACHE, 9 * 20 * 2 * 2):  # all at once; two at a time
-            monkeypatch.setattr(hdf5, "CACHE", cache)
+        for cache in (hdf5.TOGETHER, 9 * 20 * 2 * 2):  # all at once; two at a time
+            monkeypatch.setattr(hdf5, "TOGETHER", cache)
             sources, pixels, _ = read(tmp_path / "a", layout="hwn")
             np.testing.assert_array_equal(np.stack(pixels), stack)
             assert sources == [f"f.h5[{i}]" for i in range(7)]
@@ -238,7 +239,7 @@ def test_a_filter_that_is_not_installed_is_named_and_not_taken_for_damage(tmp_pa
     with h5py.File(tmp_path / "a", "w") as file:
         file.create_dataset("images", data=stack, compression="gzip", shuffle=True)
     monkeypatch.setattr(hdf5, "filter_avail", lambda code: code != h5py.h5z.FILTER_DEFLATE)
-    with pytest.raises(Rejected, match=r"is compressed with deflate \(1\), for which HDF5 has no plugin here"):
+    with pytest.raises(Rejected, match=r"is compressed with deflate \(1\), .*pip install hdf5plugin"):
         read(tmp_path / "a")
 
 
@@ -253,3 +254,93 @@ def test_real_files(shared_data):
     _, pixels, _ = read(slice_, images=quality)
     with h5py.File(slice_) as file:
         np.testing.assert_array_equal(pixels[0], file[quality][0, :, :, 0])
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (np.array([b"good", b"bad", b"good", b"bad", b"good"]), ["good", "bad", "good", "bad", "good"]),  # fixed length
+        (np.array([b"good", b"bad"] * 2 + [b"\xfc"]).reshape(5, 1), ["good", "bad", "good", "bad", "\ufffd"]),
+        (np.array([[3], [1], [2], [2], [1]]), ["3", "1", "2", "2", "1"]),
+        (np.array([1.0, 2.0, 1.0, 2.0, 3.0]), ["1", "2", "1", "2", "3"]),
+        (np.eye(5, 3, dtype="u1")[[0, 2, 1, 1, 0]], ["0", "2", "1", "1", "0"]),
+        (np.eye(2)[[0, 1, 1, 1, 0]], ["0", "1", "1", "1", "0"]),
+        (np.array([True, False, False, True, True]), ["True", "False", "False", "True", "True"]),
+    ],
+)
+def test_labels_in_every_dress(tmp_path, stack, labels, expected):
+    assert read(write(tmp_path / "a", images=stack, labels=labels), rule="hdf5")[2] == expected
+
+
+def test_labels_of_named_numbers_and_tables_that_are_no_labels(tmp_path, stack):
+    with h5py.File(tmp_path / "a", "w") as file:
+        file["images"] = stack
+        words = h5py.enum_dtype({"good": 0, "bad": 1}, basetype="u1")
+        file.create_dataset("labels", data=np.array([0, 1, 1, 0, 0], "u1"), dtype=words)
+        file["scores"] = np.full((5, 3), 0.5)
+    assert read(tmp_path / "a", rule="hdf5")[2] == ["good", "bad", "bad", "good", "good"]
+    with pytest.raises(Rejected, match=r"`/scores` \(hdf5\.labels\) of shape \(5, 3\) has rows that are not one 1"):
+        read(tmp_path / "a", rule="hdf5", labels="scores")
+
+
+def test_rows_of_square_images_are_a_question(tmp_path, picture):
+    rows = picture(4, (40, 256))
+    path = write(tmp_path / "a", data=rows)
+    with pytest.raises(Rejected, match=r"40 images of 16 x 16 .*hdf5\.shape: \[16, 16\]\) or one image of 40 x 256"):
+        read(path)
+    assert read(path, layout="flat", shape=[16, 16])[1][3].tolist() == rows[3].reshape(16, 16).tolist()
+    np.testing.assert_array_equal(read(path, layout="hw")[1], [rows])
+    with pytest.raises(Rejected, match=r"rows of 256 pixels need hdf5\.shape.*: \[16, 16\] would be square"):
+        read(path, layout="flat")
+    assert len(read(write(tmp_path / "b", data=picture(5, (200, 256))))[1]) == 1  # a picture as pictures are
+
+
+def test_velox_keeps_frames_along_the_last_axis(tmp_path, picture):
+    frames = picture(6, (20, 24, 24), "uint16")
+    path = tmp_path / "a.emd"
+    with h5py.File(path, "w") as file:
+        file["Data/Image/0a1b/Data"] = np.moveaxis(frames, 0, -1)
+        file["Data/Image/0a1b/Metadata"] = np.zeros((500, 20), "u1")
+        file["Version"] = np.array([b'{"format": "Velox", "version": "1.0"}'])
+    np.testing.assert_array_equal(read(path)[1], frames)
+
+
+def test_nexus_says_what_to_look_at(tmp_path, picture):
+    frames = picture(7, (6, 20, 24), "uint16")
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        file["entry/data/data"] = frames
+        file["entry/instrument/flat_field"] = picture(8, (6, 20, 24))
+        file.attrs["default"] = "entry"
+        file["entry"].attrs["default"] = "data"
+        file["entry/data"].attrs["signal"] = "data"
+    np.testing.assert_array_equal(read(tmp_path / "a.nxs")[1], frames)
+    with h5py.File(tmp_path / "a.nxs", "a") as file:
+        del file.attrs["default"]
+    with pytest.raises(Rejected, match="several data sets look like images"):
+        read(tmp_path / "a.nxs")
+
+
+def test_images_that_share_chunks_go_to_one_task(tmp_path):
+    with h5py.File(tmp_path / "a", "w") as file:
+        file.create_dataset("images", data=np.ones((700, 16, 16), "u1"), chunks=(300, 4, 4))
+    settings = Dataset.model_validate({"source": "x"})
+    headers = readers.headers(str(tmp_path / "a"), "f.h5", settings)
+    assert [len(run) for run in _runs(list(range(700)), headers)] == [300, 300, 100]
+    alone = [header._replace(block=None) for header in headers]
+    assert [len(run) for run in _runs(list(range(700)), alone)] == [128] * 5 + [60]
+
+
+@pytest.mark.parametrize("channels", ["auto", "rgb", "gray"])
+@pytest.mark.parametrize("layout", ["nhwc", "nchw", "auto", "flat", "one"])
+def test_a_fourth_channel_is_asked_about(tmp_path, picture, layout, channels):
+    stack = picture(9, (5, 12, 20, 4))
+    stored = {"nchw": np.moveaxis(stack, -1, 1), "flat": stack.reshape(5, -1), "one": stack[0]}.get(layout, stack)
+    write(tmp_path / "a", x=stored)
+    options = {"layout": "flat", "shape": [12, 20, 4]} if layout == "flat" else {"images": "x"}
+    settings = Dataset.model_validate({"source": "x", "channels": channels, "hdf5": options})
+    if channels == "auto":
+        with pytest.raises(Rejected, match=r"has 4 channels, .*: if it is, `channels: rgb`"):
+            readers.headers(str(tmp_path / "a"), "f.h5", settings)
+    else:
+        headers = readers.headers(str(tmp_path / "a"), "f.h5", settings)
+        np.testing.assert_array_equal(next(readers.frames(headers, settings)).pixels, stack[0, ..., :3])

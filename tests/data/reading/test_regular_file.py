@@ -21,7 +21,7 @@ ODD = {
     "device.png": "is a device, not a file",
     "secret.png": "cannot be read: Permission denied",
     "closed": "is a folder that cannot be listed",
-    "lfs.png": "is no TIFF, PNG, JPEG, BMP, WebP or HDF5 file, whatever its name says "
+    "lfs.png": "is no TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5 file, whatever its name says "
     "(it is a pointer of Git LFS, whose content was not fetched)",
 }
 

@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.reading.source import check_source, files, listing
+from pipeline.data.reading.source import by_suffix, check_source, files, listing, unread
 from pipeline.settings import UserError
 
 NAMES = ["good/a 10.png", "good/a 9.png", "bad/b#1 (2).png", "bad/deep/[x] ü.png"]
@@ -98,3 +99,21 @@ def test_raised_and_foreign_digits_are_letters_among_the_numbers(folder, monkeyp
         (folder / name).write_bytes(b"\x89PNG\r\n\x1a\n")
     names = [e.name for e in listing("*.png")]
     assert names == ["1²2.png", "1²10.png", "a9²3.png", "a10²3.png", "x٣.png"]
+
+
+def test_images_of_kinds_that_are_not_read_are_counted(folder, dataset, monkeypatch):
+    for name in ("good/x.dm3", "good/y.DM3", "bad/z.czi", "bad/.w.czi", "bad/notes.docx"):
+        (folder / name).write_bytes(b"\0\0\0\3 of another program")
+    with h5py.File(folder / "good" / "velox.emd", "w") as file:
+        file["images"] = [[1, 2], [3, 4]]
+    others = unread(str(folder))
+    assert others == ["bad/z.czi", "good/x.dm3", "good/y.DM3"]
+    assert by_suffix(others) == "2 *.dm3, 1 *.czi"
+    assert "good/velox.emd" in [entry.name for entry in listing(str(folder))]
+    monkeypatch.chdir(folder)
+    (folder / "only").mkdir()
+    (folder / "good" / "x.dm3").rename(folder / "only" / "x.dm3")
+    with pytest.raises(UserError, match=r"holds no images .*; it holds 1 \*\.dm3, which are not read: export these"):
+        listing("only")
+    with pytest.raises(UserError, match=r"it holds 1 \*\.dm3"):
+        check_source(dataset("only"), "steel")

@@ -230,3 +230,35 @@ def test_the_images_of_a_compressed_lsm_are_read_without_their_thumbnails(tmp_pa
             file.write(pixels[::4, ::4], compression="zlib", metadata=None, subfiletype=1)
     found = read(tmp_path / "a.lsm.tif", dataset(pages="all"))
     np.testing.assert_array_equal([frame.pixels for frame in found], images)
+
+
+@pytest.mark.parametrize(("imagej", "order"), [(True, ">"), (False, "<"), (False, ">")])
+def test_a_stack_with_one_directory_is_read_whole(tmp_path, dataset, picture, order, imagej):
+    """As ImageJ writes those above 4 GB, and others to save time."""
+    pixels = picture(7, (5, 20, 30), "uint16")
+    tifffile.imwrite(tmp_path / "a.tif", pixels.astype(f"{order}u2"), imagej=imagej, truncate=True, byteorder=order)
+    settings = dataset(pages="all")
+    headers = readers.headers(str(tmp_path / "a.tif"), "a.tif", settings)
+    assert [(h.source, h.pages) for h in headers] == [(f"a.tif[{i}]", 5) for i in range(5)]
+    frames = list(readers.frames(headers[::2], settings))
+    np.testing.assert_array_equal([frame.pixels for frame in frames], pixels[::2])
+    (third,) = readers.headers(str(tmp_path / "a.tif"), "a.tif", dataset(pages=3))
+    np.testing.assert_array_equal(next(readers.frames([third], dataset(pages=3))).pixels, pixels[3])
+    if imagej:  # tifffile takes such a stack for one image where the file is too short
+        return
+    (tmp_path / "a.tif").write_bytes((tmp_path / "a.tif").read_bytes()[:-700])
+    with pytest.raises(Rejected, match="is truncated"):
+        readers.headers(str(tmp_path / "a.tif"), "a.tif", settings)
+
+
+def test_a_channel_more_that_is_not_said_to_be_alpha_is_asked_about(tmp_path, dataset, picture):
+    pixels = picture(8, (20, 30, 2))
+    tifffile.imwrite(tmp_path / "b.tif", pixels, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(Rejected, match=r"has 2 channels, and the last is not said to be alpha: .* `channels: gray`"):
+        read(tmp_path / "b.tif", dataset())
+    np.testing.assert_array_equal(read(tmp_path / "b.tif", dataset(channels="gray"))[0].pixels, pixels[..., 0])
+    pixels = picture(8, (20, 30, 4))
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unspecified"])
+    with pytest.raises(Rejected, match=r"has 4 channels, and the last is not said to be alpha: .* `channels: rgb`"):
+        read(tmp_path / "a.tif", dataset())
+    np.testing.assert_array_equal(read(tmp_path / "a.tif", dataset(channels="rgb"))[0].pixels, pixels[..., :3])

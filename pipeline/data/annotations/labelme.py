@@ -1,0 +1,56 @@
+"""Reads LabelMe JSON: one file an image; `shapes` with `label`, `shape_type` and `points` (x, y) in pixels."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.shapes import Shape, around, ellipse, ends, polygon
+from pipeline.data.annotations.text_files import json_content
+from pipeline.data.reading.frame import Rejected
+
+BOUNDED = ("rectangle", "linestrip", "line", "mask")  # only their extent is read
+
+
+def read(path: str, name: str) -> Reading:
+    """The one image of a file, which has the file's own name. Raises Rejected where it is no such file."""
+    content = json_content(path)
+    marks = content.get("shapes") if isinstance(content, dict) else None
+    if not isinstance(marks, list) or not all(isinstance(mark, dict) for mark in marks):
+        raise Rejected("is no LabelMe annotation: it has no list of `shapes`")
+    regions, faults, shapes = [], [], []
+    for i, mark in enumerate(marks, 1):
+        try:
+            shape, outlined = _shape(mark)
+        except Rejected as reason:
+            faults.append(Fault(f"shape {i}", str(reason)))
+            continue
+        regions.append(Region(shape.label, *ends(shape)))
+        shapes += [shape] if outlined else []
+    known = shapes if len(shapes) == len(regions) else None
+    image = os.path.splitext(name)[0]
+    return Reading([Record(image, True, name, _size(content), regions, faults, shapes=known)], [])
+
+
+def _shape(mark: dict) -> tuple[Shape, bool]:
+    """A shape, and whether its ring is its outline rather than its extent."""
+    label, kind, points = name_of(mark.get("label")), mark.get("shape_type", "polygon"), mark.get("points")
+    if kind == "polygon":
+        return Shape(label, [polygon(points)]), True
+    if kind not in ("circle", *BOUNDED):
+        raise Rejected(f"is a {str(kind)[:20]}, which has no extent")
+    if kind != "circle":
+        return Shape(label, [around(points)]), False
+    (x, y), (u, v), *_ = polygon([*points, *points] if isinstance(points, list) else points)
+    radius = math.hypot(u - x, v - y)
+    return Shape(label, [ellipse(x, y, radius, radius)]), True
+
+
+def _size(content: dict[str, Any]) -> tuple[float, float] | None:
+    try:
+        height, width = (number(content.get(key), key) for key in ("imageHeight", "imageWidth"))
+    except Rejected:
+        return None
+    return (height, width) if height and width else None

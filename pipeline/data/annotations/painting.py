@@ -1,0 +1,125 @@
+"""Writes `masks.npy`: for each prepared image, pixel by pixel, the class of the defect that is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pipeline.base.files import whole
+from pipeline.base.job import progress
+from pipeline.data.annotations import mask_files
+from pipeline.data.annotations.records import Record
+from pipeline.data.annotations.shapes import paint as paint_shape
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing.tiling import Box
+from pipeline.data.reading.readers import explain
+from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.settings import Dataset, UserError
+
+TASK_BYTES = 64 * 2**20  # of masks in an answer
+
+
+class Square(NamedTuple):
+    """What a prepared image shows."""
+
+    row: int
+    """Of the image set."""
+    source: str
+    box: Box
+
+
+class Outlined(NamedTuple):
+    """An image of the source, the shapes of whose defects are known."""
+
+    record: Record
+    shape: tuple[int, int]
+    """(H, W)."""
+
+
+class PaintTask(NamedTuple):
+    of: Outlined
+    squares: list[Square]
+    classes: list[str]
+    """All of the set."""
+    settings: Dataset
+
+
+def write(
+    pool: Pool, images: ImageSet, squares: list[Square], outlined: dict[str, Outlined], classes: list[str],
+    settings: Dataset,
+) -> float:  # fmt: skip
+    """Write the masks of an image set: (N, H, W) uint8, 0 where no defect is known, else 1 + the place of its class.
+
+    Returns:
+        The share of the pixels of these images that are of a defect.
+
+    Args:
+        outlined: what is known of each image of the source whose defects have shapes, by its name.
+        classes: at most 255.
+
+    Raises:
+        UserError: a mask cannot be read any more.
+    """
+    path = images.path / "masks.npy"
+    shape = (len(images), images.meta["height"], images.meta["width"])
+    tasks = list(_tasks(squares, outlined, classes, settings, shape[1] * shape[2]))
+    with whole(path) as part, progress("painting masks", len(tasks), "file") as bar:
+        masks = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+        defect = pixels = 0
+        for task, painted in pool.map(paint, tasks):
+            if isinstance(painted, str | Failed):
+                reason = painted if isinstance(painted, str) else painted.reason
+                raise UserError(f"{task.of.record.where}: could be read at first, but not again: {reason}")
+            masks[[square.row for square in task.squares]] = painted
+            defect, pixels = defect + int(np.count_nonzero(painted)), pixels + painted.size
+            bar.update()
+        masks.flush()
+    return defect / max(1, pixels)
+
+
+def _tasks(
+    squares: list[Square], outlined: dict[str, Outlined], classes: list[str], settings: Dataset, pixels: int
+) -> Iterator[PaintTask]:
+    most = max(1, TASK_BYTES // pixels)
+    shown: dict[str, list[Square]] = {}
+    for square in squares:
+        shown.setdefault(square.source, []).append(square)
+    for source, of in outlined.items():
+        own = shown.get(source, [])
+        for first in range(0, len(own), most):
+            yield PaintTask(of, own[first : first + most], classes, settings)
+
+
+def paint(task: PaintTask) -> NDArray[np.uint8] | str:
+    """(n, size, size): the mask of each square; or why there is none. Raises MemoryError where more may help."""
+    try:
+        marked = _classes(task)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return explain(error)
+    return np.stack([_resized(marked, square.box, task.settings.size) for square in task.squares])
+
+
+def _classes(task: PaintTask) -> NDArray[np.uint8]:
+    """(H, W) of the source: 0, or 1 + the place of the class among the task's; classes not among these are 0."""
+    record, shape = task.of
+    if record.mask is None:
+        canvas = np.zeros(shape, np.uint8)
+        for one in record.shapes or ():
+            if one.label in task.classes:
+                paint_shape(canvas, 1 + task.classes.index(one.label), one, record.fractions)
+        return canvas
+    marked, labels = mask_files.classes(record.mask, record.where, task.settings)
+    places = [1 + task.classes.index(label) if label in task.classes else 0 for label in labels]
+    return np.array([0, *places], np.uint8)[marked]
+
+
+def _resized(marked: NDArray[np.uint8], box: Box, size: int) -> NDArray[np.uint8]:
+    """A square of a mask as its image shows it; each pixel takes the class in its centre, for classes have no mean."""
+    cut = marked[box.row : box.row + box.side, box.col : box.col + box.side]
+    return np.asarray(Image.fromarray(cut).resize((size, size), Image.Resampling.NEAREST))

@@ -1,0 +1,65 @@
+"""Annotation files that are XML or JSON, in any encoding: parsed, or refused with the reason."""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from defusedxml import DefusedXmlException, ElementTree
+
+from pipeline.data.reading.frame import Rejected
+
+DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]+)["'][^>]*\?>""")
+OF_EXPAT = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "iso8859-1"}  # what the parser decodes by itself
+WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "iso8859-1": "cp1252"}  # what programs mean by it
+
+
+def xml_root(path: str) -> Element:
+    """The root element of an XML file.
+
+    Raises:
+        Rejected: it is none, or a hostile one.
+    """
+    with open(path, "rb") as file:
+        text = _in_utf8(file.read())
+    try:
+        return ElementTree.fromstring(text)
+    except DefusedXmlException:
+        raise Rejected("declares XML entities (a bomb, or a way to other files), which no annotation needs") from None
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        raise Rejected(f"is no XML: line {line}, column {column}") from None
+
+
+def _in_utf8(content: bytes) -> bytes:
+    """An XML text in an encoding that the parser knows: Python knows more of them."""
+    found = DECLARED.match(content)
+    if not found:
+        return content
+    name = found[1].decode()
+    try:
+        codec = codecs.lookup(name)
+        if codec.name in OF_EXPAT:
+            return content
+        text = content[found.end() :].decode(WIDER.get(codec.name, codec.name))
+    except LookupError:  # also of what is no encoding of text, as `rot13`
+        raise Rejected(f"declares the encoding `{name[:40]}`, which Python does not know") from None
+    except UnicodeError:
+        raise Rejected(f"is not in the encoding `{name[:40]}` that it declares") from None
+    return text.encode("utf-8", "surrogatepass")
+
+
+def json_content(path: str) -> Any:
+    """What a JSON file holds. Raises Rejected where it is none."""
+    try:
+        with open(path, "rb") as file:
+            return json.load(file)
+    except json.JSONDecodeError as error:
+        raise Rejected(f"is no JSON: line {error.lineno}, column {error.colno}") from None
+    except UnicodeDecodeError:
+        raise Rejected("is no JSON: it is no text in UTF-8") from None
+    except (ValueError, RecursionError):  # numbers of thousands of digits, brackets in thousands
+        raise Rejected("is no JSON that can be read: its numbers or brackets are without end") from None

@@ -1,0 +1,79 @@
+"""Which files are masks of others, by their names alone. Light: it is asked while a run is planned."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
+WORD = r"(?:ground[ _-]?truth|masks?|labels?|lbl|gt|seg(?:ment(?:ation)?s?)?|annot(?:ation)?s?)"
+END = re.compile(rf"^(.+?)[ ._-]+{WORD}(?:[ ._-]?\d+)?$", re.IGNORECASE)  # `a_mask`, `a-GT`, `a_mask_0`
+BEGINNING = re.compile(rf"^{WORD}[ ._-]+(.+)$", re.IGNORECASE)  # `mask_a`
+FOLDER = re.compile(rf"(?:.*[ ._-])?{WORD}(?:[ ._-].*)?", re.IGNORECASE)  # `masks`, `ground_truth`, `train_masks`
+IN_FOLDER = re.compile(rf"(?:[ ._-]|^){WORD}(?=[ ._-]|$)", re.IGNORECASE)
+OF_IMAGES = re.compile(r"[ ._-]+(?:image|img|orig(?:inal)?|raw|rgb|photo)$|^(?:image|img)[ ._-]+", re.IGNORECASE)
+DRAWN = {".png": 2, ".bmp": 2, ".gif": 2, ".tif": 1, ".tiff": 1}  # the higher, the likelier a drawing of its namesake
+
+
+def partners(names: Iterable[str]) -> dict[str, str]:
+    """The image that each mask is of, by the mask's name; only of masks whose image is among the names too.
+
+    A mask is called as its image with a word more (`a_mask`, `gt_a`, `a-label`), or lies in a folder of such a name
+    (`masks/a`), or has the very name of a photograph beside it and is a drawing by its suffix (`a.png` of `a.jpg`).
+
+    Args:
+        names: paths with `/`.
+    """
+    names = sorted(names)
+    images: dict[str, list[str]] = {}  # by stem, also without the words that make it an image
+    for name in names:
+        folder, stem = _place(name)
+        if not _of_masks(folder) and _unmarked(stem) is None:
+            for key in {stem, OF_IMAGES.sub("", stem)}:
+                images.setdefault(key, []).append(name)
+    return {name: found for name in names if (found := _image(name, images)) is not None}
+
+
+def image_name(name: str) -> str:
+    """The path of a mask's image, without suffix, as the mask's own name tells it."""
+    folder, _, last = name.rpartition("/")
+    stem = os.path.splitext(last)[0]
+    return "/".join(filter(None, (folder, _unmarked(stem) or stem)))
+
+
+def _image(name: str, images: dict[str, list[str]]) -> str | None:
+    folder, stem = _place(name)
+    unmarked = _unmarked(stem)
+    found = images.get(stem if unmarked is None else OF_IMAGES.sub("", unmarked), [])
+    if not _of_masks(folder):  # then its image lies beside it
+        found = [other for other in found if _place(other)[0] == folder]
+        if unmarked is None:
+            found = [other for other in found if _place(other)[1] == stem and _drawn(other) < _drawn(name)]
+    return max(found, key=lambda other: _shared(name, other)) if found else None
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Folder, and stem in lower case."""
+    folder, _, last = name.rpartition("/")
+    return folder, os.path.splitext(last)[0].lower()
+
+
+def _unmarked(stem: str) -> str | None:
+    """A stem without the word that makes it a mask; None where it has none."""
+    found = END.match(stem) or BEGINNING.match(stem)
+    return found[1] if found else None
+
+
+def _drawn(name: str) -> int:
+    return DRAWN.get(os.path.splitext(name)[1].lower(), 0)
+
+
+def _of_masks(folder: str) -> bool:
+    return any(FOLDER.fullmatch(part) for part in folder.split("/"))
+
+
+def _shared(name: str, other: str) -> int:
+    """Folders that two paths have in common, in any place: `bad/a` in `masks` is of `images/bad/a`, `train_masks` of
+    `train`."""
+    own = {IN_FOLDER.sub("", part) for part in name.split("/")[:-1]}
+    return len(own & set(other.split("/")[:-1]))

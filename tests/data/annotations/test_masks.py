@@ -1,0 +1,273 @@
+"""Masks: what they say, in how many ways, and where they end in an image set."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from pipeline.data.annotations import mask_files
+from pipeline.data.annotations.attach import annotate
+from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing.prepare import prepare
+from pipeline.data.reading.frame import Rejected
+from pipeline.settings import Dataset, UserError
+from tests.data.annotated import coco
+from tests.data.annotations.test_attach import dark, remarks
+
+SHAPE = (20, 30)
+
+
+def drawn(*parts, shape=SHAPE, dtype=np.uint8):
+    """A mask that is 0 but for rectangles (value, x0, y0, x1, y1)."""
+    mask = np.zeros(shape, dtype)
+    for value, x0, y0, x1, y1 in parts:
+        mask[y0:y1, x0:x1] = value
+    return mask
+
+
+CRACK, PORE = (4, 2, 10, 17), (15, 5, 19, 9)
+TWO = drawn((1, *CRACK), (2, *PORE))
+COLOURS = np.array([[0, 0, 0], [255, 0, 0], [0, 0, 255]], np.uint8)
+
+
+def settings(names=None):
+    return Dataset(source="unused", boxes={"format": "mask", "path": "unused", "names": names})
+
+
+@pytest.fixture
+def boxes(tmp_path):
+    """{(class, x0, y0, x1, y1)} of a mask, an array or an image, saved with a suffix."""
+
+    def read(mask, names=None, suffix="png", **words):
+        path = tmp_path / f"a.{suffix}"
+        if suffix == "tif":
+            tifffile.imwrite(path, mask, **words)
+        else:
+            (mask if isinstance(mask, Image.Image) else Image.fromarray(mask)).save(path, **words)
+        return {tuple(region) for region in mask_files.read(str(path), path.name, settings(names)).records[0].regions}
+
+    return read
+
+
+def test_what_is_not_black_is_a_defect_however_it_is_stored(boxes):
+    expected = {("defect", *CRACK), ("defect", *PORE)}
+    assert boxes(TWO) == expected
+    assert boxes(TWO > 0) == expected  # one bit
+    assert boxes((TWO > 0) * np.uint8(255), suffix="bmp") == expected
+    assert boxes(TWO.astype(np.uint16) * 300, suffix="tif") == expected
+    assert boxes((TWO > 0).astype(np.float32), suffix="tif") == expected
+    assert boxes(COLOURS[TWO]) == expected
+    assert boxes(Image.fromarray(COLOURS[TWO]).quantize(3), suffix="gif") == expected
+    painted = np.dstack([np.full((*SHAPE, 3), 200, np.uint8), (TWO > 0) * np.uint8(255)])  # on glass
+    assert boxes(painted) == expected
+
+
+def test_blurred_edges_end_where_half_is_reached(boxes):
+    blurred = np.zeros((40, 60), np.uint8)
+    blurred[10:30, 20:40] = 255
+    assert boxes(blurred, suffix="jpg", quality=60) == {("defect", 20, 10, 40, 30)}
+    soft = np.minimum.outer(np.full(200, 255), np.clip((np.arange(300) - 149.5) * 12, 0, 255)).astype(np.uint8)
+    assert boxes(soft) == {("defect", 161, 0, 300, 200)}  # 12 * 11.5 = 138 is the first above 127.5
+
+
+def test_numbers_of_many_parts_are_no_blurred_edges(boxes):
+    parts = [(1 + i, 3 * i, 2, 3 * i + 2, 4) for i in range(40)]
+    assert len(boxes(drawn(*parts, shape=(20, 130)))) == 40
+
+
+@pytest.mark.parametrize("names", [{"1": "crack", "2": "pore"}, ["crack", "pore"]])
+def test_values_have_names(boxes, names):
+    expected = {("crack", *CRACK), ("pore", *PORE)}
+    assert boxes(TWO, names) == expected
+    flat = Image.fromarray(TWO, "L")
+    flat = flat.convert("P")
+    flat.putpalette(COLOURS.tobytes())
+    assert boxes(flat, names) == expected
+    assert boxes(TWO, {"1": "pit", "2": "pit"}) == {("pit", *CRACK), ("pit", *PORE)}
+    assert boxes(TWO, {"1": "crack", "2": None}) == {("crack", *CRACK)}
+
+
+def test_colours_have_names(boxes):
+    names = {"#FF0000": "crack", "#0000ff": "pore"}
+    expected = {("crack", *CRACK), ("pore", *PORE)}
+    assert boxes(COLOURS[TWO], names) == expected
+    assert boxes(Image.fromarray(COLOURS[TWO]).quantize(3), names) == expected
+    white = COLOURS.copy()
+    white[0] = 255
+    assert boxes(white[TWO], names | {"#ffffff": None}) == expected
+    with pytest.raises(Rejected, match=r"holds the value #ffffff \(82\.\d+% of it\), which boxes\.names does not name"):
+        boxes(white[TWO], names)
+
+
+def test_parts_that_touch_at_a_corner_are_one_and_classes_are_apart(boxes):
+    assert boxes(drawn((9, 2, 2, 5, 5), (9, 5, 5, 8, 8))) == {("defect", 2, 2, 8, 8)}
+    beside = drawn((1, 2, 2, 5, 5), (2, 5, 2, 8, 5))
+    assert boxes(beside, ["a", "b"]) == {("a", 2, 2, 5, 5), ("b", 5, 2, 8, 5)}
+
+
+def test_a_photograph_is_no_mask(boxes, picture):
+    with pytest.raises(Rejected, match=r"is no mask: \d\d% of its pixels are neither black nor white"):
+        boxes(picture(0, (40, 40)))
+    with pytest.raises(Rejected, match="JPEG does not keep values"):
+        boxes(picture(0, (40, 40)), {"7": "crack"}, suffix="jpg")
+
+
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [({"red": "a"}, "`red` is no value of a mask"), ("classes.txt", "mapping"), (["c"] * 256, "255 that masks may")],
+)
+def test_names_that_no_mask_can_have(names, why):
+    with pytest.raises(ValueError, match=why):
+        settings(names)
+
+
+# ---------------------------------------------------------------- in an image set
+
+
+@pytest.fixture
+def prepared(tmp_path, folder, dataset):
+    """The set of {name: pixels} with masks among them, or in the folder `masks`."""
+
+    def make(content, path="masks", boxes=(), **words):
+        root = folder(content)
+        source = f"{root}/images" if any(name.startswith("images/") for name in content) else root
+        own = {"format": "mask", "path": f"{root}/{path}" if path else root, **dict(boxes)}
+        given = dataset(source, boxes=own, split={"near_duplicates": "off"}, **words)
+        prepare(given, tmp_path / "out")
+        annotate(given, tmp_path / "out")
+        return ImageSet.open(tmp_path / "out")
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("shape", "words", "square"),
+    [
+        ((40, 60), {"size": 20}, np.s_[:, 10:50]),  # of a wide picture the centred square, at half its size
+        ((44, 60), {"size": 20, "crop_bottom": 4}, np.s_[:40, 10:50]),
+        ((16, 40), {"fit": "tile", "tile_overlap": 0}, np.s_[:, :16]),
+    ],
+)
+def test_a_mask_is_cut_and_resampled_as_its_image(inline, prepared, shape, words, square):
+    where = (14, 6, 30, 13)
+    content = {f"images/{i}.png": dark(i, *shape, where) for i in range(3)}
+    content |= {f"masks/{i}.png": drawn((255, *where), shape=shape) for i in range(3)}
+    found = prepared(content, **words)
+    assert found.masks.shape == found.images.shape[:3]
+    assert found.masks.dtype == np.uint8
+    assert found.masked.all()
+    expected = drawn((1, *where), shape=shape)[square]
+    step = expected.shape[0] // found.masks.shape[1]
+    np.testing.assert_array_equal(found.masks[0], expected[step // 2 :: step, step // 2 :: step])
+    if step == 1:
+        np.testing.assert_array_equal(found.masks[0] > 0, found.images[0, ..., 0] > 200)
+
+
+def test_values_of_masks_are_the_places_of_the_classes(inline, prepared):
+    content = {f"images/{i}.png": dark(i, 20, 20) for i in range(4)}
+    content |= {f"masks/{i}.png": drawn((7, 2, 2, 6, 6), (3, 10, 10, 14, 14), shape=(20, 20)) for i in range(3)}
+    content["masks/3.png"] = drawn(shape=(20, 20))  # a good image
+    names = {"names": {"7": "void", "3": "crack"}, "classes": ["void", "crack"]}
+    found = prepared(content, boxes=names, size=32)
+    assert found.box_classes == ["void", "crack"]
+    assert found.masks[0, 6, 6] == 1
+    assert found.masks[0, 19, 19] == 2
+    assert not found.masks[3].any()
+    assert found.masked.all()
+    only = prepared(content, boxes=names | {"classes": ["crack"]}, size=32)
+    assert only.masks[0, 6, 6] == 0
+    assert only.masks[0, 19, 19] == 1
+
+
+def test_what_is_wrong_with_a_mask_costs_its_image_alone(inline, prepared, tmp_path, capsys):
+    content = {f"images/{i}.png": dark(i, 20, 30) for i in range(5)}
+    content |= {f"masks/{i}.png": drawn((255, *CRACK)) for i in range(2)}
+    content |= {"masks/2.png": drawn((255, *CRACK), shape=(30, 20)), "masks/3.png": b"no picture"}
+    found = prepared(content | {"masks/9.png": drawn((255, *CRACK))})
+    assert found.masked.tolist() == found.annotated.tolist() == [True, True, False, False, False]
+    assert not found.masks[2:].any()
+    assert {(file, reason) for file, _, _, reason in remarks(tmp_path / "out")} == {
+        ("2.png", "its mask has 30 x 20 pixels, but the upright picture has 20 x 30"),
+        ("3.png", "is no TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5 file, whatever its name says (it looks like text)"),
+        ("4.png", "has no annotation"), ("9.png", "no image of the source is called so"),
+    }  # fmt: skip
+    assert "say so by `boxes.missing: background`" in capsys.readouterr().err
+    assert prepared(content, boxes={"missing": "background"}).masked.tolist() == [True, True, False, False, True]
+
+
+def test_polygons_become_masks_where_they_are_asked_for(inline, folder, dataset, tmp_path):
+    root = folder({f"images/{i}.png": dark(i, 32, 32) for i in range(4)})
+    content = json.loads(coco([(f"{i}.png", 32, 32) for i in range(3)], [(i, "a", 4, 2, 12, 20) for i in range(2)]))
+    content["annotations"][0]["segmentation"] = [[4, 2, 16, 2, 16, 22, 10, 22, 10, 12, 4, 12]]
+    (tmp_path / "all.json").write_text(json.dumps(content))
+    own = {"format": "coco", "path": str(tmp_path / "all.json"), "outlines": True}
+    given = dataset(f"{root}/images", boxes=own, split={"near_duplicates": "off"}, size=32)
+    prepare(given, tmp_path / "out")
+    annotate(given, tmp_path / "out")
+    found = ImageSet.open(tmp_path / "out")
+    assert found.annotated.tolist() == [True, True, True, False]
+    assert found.masked.tolist() == [True, False, True, False]  # of the second there is but a box
+    np.testing.assert_array_equal(found.masks[0], drawn((1, 4, 2, 16, 12), (1, 10, 12, 16, 22), shape=(32, 32)))
+    assert not found.masks[1:].any()
+    with pytest.raises(ValueError, match="Pascal VOC XML has boxes alone"):
+        dataset("x", boxes={"format": "voc", "path": "x", "outlines": True})
+
+
+MASK = drawn((255, *CRACK))
+
+
+@pytest.mark.parametrize("mask", ["{}.png", "{}_mask.png", "{}-GT.bmp", "label_{}.png", "../masks/{}.png"])
+@pytest.mark.parametrize("named", [True, False])
+def test_masks_among_the_images_are_never_trained_on(inline, prepared, folder, dataset, tmp_path, capsys, mask, named):
+    kind = "jpg" if mask == "{}.png" else "png"
+    content = {f"x/{i}.{kind}": dark(i, *SHAPE) for i in range(3)}
+    content |= {f"x/{mask.format(i)}".replace("x/../", ""): MASK for i in range(3)}
+    if named:
+        found = prepared(content, path="")
+        assert found.masked.all()
+        assert len(found.boxes) == 3
+    else:
+        root = folder(content)
+        prepare(dataset(root, split={"near_duplicates": "off"}), tmp_path / "out")
+        found = ImageSet.open(tmp_path / "out")
+        said = capsys.readouterr().err
+        assert "3 file(s) are masks by name and content" in said
+        assert "boxes: {format: mask, path: " in said
+        assert (tmp_path / "out" / "rejected.csv").read_text().count("is a mask of x/") == 3
+    assert found.metadata["source"].tolist() == [f"x/{i}.{kind}" for i in range(3)]
+
+
+def test_photographs_with_the_names_of_masks_are_images(inline, dataset, folder, tmp_path):
+    root = folder({f"{name}.png": dark(i, *SHAPE) for i, name in enumerate(["a", "a_label", "b", "b_label"])})
+    prepare(dataset(root, split={"near_duplicates": "off"}), tmp_path / "out")
+    assert len(ImageSet.open(tmp_path / "out")) == 4
+
+
+def test_a_mask_is_told_from_a_photograph_by_content(tmp_path, picture):
+    def shows(pixels, suffix="png", **words):
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(pixels).save(path, **words)
+        return mask_files.shows_mask(str(path), path.name, settings())
+
+    smooth = np.clip(20 * np.linspace(-40, 60, 100)[None] * np.ones((80, 1)), 0, 255).astype(np.uint8)
+    numbers = drawn(*((i, 4 * i, 2, 4 * i + 3, 6) for i in range(1, 30)), shape=(60, 130))
+    assert shows(TWO)
+    assert shows(smooth)
+    assert shows(smooth, "jpg", quality=60)
+    assert shows(numbers)
+    assert shows(COLOURS[TWO])
+    assert not shows(picture(0))
+    assert not shows(picture(0) // 10)  # dark
+    assert not shows(picture(0, dtype="uint16") // 16)  # 12 bits in 16
+    assert not shows(np.where(picture(0) > 128, picture(1) // 16, 255 - picture(2) // 16))  # of two phases
+
+
+def test_altered_masks_are_refused(inline, prepared, tmp_path):
+    content = {f"images/{i}.png": dark(i, *SHAPE) for i in range(3)} | {f"masks/{i}.png": MASK for i in range(3)}
+    prepared(content)
+    path = tmp_path / "out" / "masks.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"\7")
+    with pytest.raises(UserError, match=r"masks\.npy: is missing or was altered"):
+        _ = ImageSet.open(tmp_path / "out").masks

@@ -1,0 +1,50 @@
+"""Masks known by their names."""
+
+import pytest
+
+from pipeline.data.reading.mask_names import image_name, partners
+
+PAIRS = {
+    "Imgs/exp1_108.png": "Imgs/exp1_108.jpg",  # magnetic tiles
+    "kos01/Part5_label.bmp": "kos01/Part5.jpg",  # the originals of Kolektor
+    "masks/kos01_x250.png": "bad/kos01_x250.png",  # its tiles
+    "ground_truth/crack/000_mask.png": "test/crack/000.png",  # MVTec
+    "SegmentationClass/7.png": "JPEGImages/7.jpg",  # VOC: the folder alone tells nothing, but it has the word
+    "a/7_GT.png": "a/7.tif",
+    "a/gt-8.png": "a/8.png",
+    "a/9_mask_2.png": "a/9_image.png",
+    "a/img_10.gif": "a/img_10.jpg",
+    "train_masks/x.gif": "train/x.jpg",
+    "b/x.PNG": "b/x.TIF",
+}
+NO_MASKS = [
+    "b/7_mask.png",  # its image is in another folder
+    "b/unlabelled.png", "b/labels.png", "a/img_11.png", "a/11.png", "a/good_12.png", "a/good_13.png",
+    "test/good/000.png",
+]  # fmt: skip
+
+
+def test_each_mask_finds_its_image_and_no_image_is_one():
+    found = partners([*PAIRS, *PAIRS.values(), *NO_MASKS])
+    expected = {mask: image for mask, image in PAIRS.items() if not mask.startswith("Segmentation")}
+    assert {mask: image for mask, image in found.items() if mask in expected} == expected
+    assert set(found) <= set(PAIRS)
+
+
+def test_without_its_image_a_name_makes_no_mask():
+    assert partners(name for name in PAIRS if name != "b/x.PNG") == {}
+    assert partners([]) == {}
+
+
+@pytest.mark.parametrize(
+    ("mask", "image"),
+    [
+        ("a/b_mask.png", "a/b"),
+        ("b_GT.png", "b"),
+        ("a.b/label_c.d.bmp", "a.b/c.d"),
+        ("mask.png", "mask"),
+        ("x.png", "x"),
+    ],
+)
+def test_the_name_of_a_mask_tells_that_of_its_image(mask, image):
+    assert image_name(mask) == image

@@ -1,0 +1,76 @@
+"""What `make plan` prints, and the commands that the pages name."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "workflow"))
+import plan  # noqa: E402
+
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile", "CHANGELOG.md")),
+    *(path for folder, kind in (("docs", "*.md"), ("docs", "*.yaml"), ("config", "*.yaml"), ("pipeline", "*.py"))
+      for path in (ROOT / folder).rglob(kind)),
+]  # fmt: skip
+TAKES_RULES = {"--forcerun", "-R", "--until", "-U", "--omit-from", "-O"}
+
+
+def test_a_line_a_stage():
+    jobs = "job    count\n-----  -----\ncollect  2\ntrain   3\nprepare   1\nall 1\ntotal  7"
+    assert plan.lines(f"Building DAG\nJob stats:\n{jobs}\n\nrule train:\n 9") == [
+        "prepare           1 job(s): 1 prepare",
+        "train             5 job(s): 3 train, 2 collect",
+    ]
+    assert plan.lines("Nothing to be done") == ["nothing to do: all is there"]
+    rules = [rule for rules in plan.stages().values() for rule in rules]
+    assert len(rules) == len(set(rules))
+    assert len(plan.stages()) <= 19
+    assert {"annotate_masks", "write_report"} < set(rules)
+
+
+def test_the_plan_of_the_demo(capfd):
+    assert plan.main(["--directory", str(ROOT)]) == 0
+    said = capfd.readouterr().out.splitlines()
+    assert len(said) <= 20
+    assert plan.main(["--configfile", str(ROOT / "config" / "quick.yaml")]) != 0
+    assert "ERROR: datasets: this setting has no default" in capfd.readouterr().out
+
+
+def commands(text):
+    """The words of each command of Snakemake in a text, lines that go on joined."""
+    text = re.sub(r"\\\n[# \t]*", " ", text)
+    for found in re.finditer(r"\bsnakemake +((?:-|[a-z_]+_all\b|results/)[^`\n#]*)", text):
+        try:
+            yield shlex.split(found[1])
+        except ValueError:  # a quote that is closed further on
+            yield found[1].split()
+
+
+def late(words, targets):
+    """Targets that come after an option, which takes them for its own."""
+    options = [i for i, word in enumerate(words) if word.startswith("-")]
+    after = range(options[0], len(words)) if options else []
+    return [words[i] for i in after if (words[i] in targets or words[i].startswith("results/"))
+            and words[i - 1] not in TAKES_RULES]  # fmt: skip
+
+
+TARGETS = {f"{part}_all" for part in ("prepare", "train", "generate", "evaluate", "detect", "detect_boxes")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_targets_come_before_options(page):
+    for words in commands(page.read_text(encoding="utf-8")):
+        assert not late(words, TARGETS), words
+
+
+def test_a_late_target_is_seen():
+    (words,) = commands("call `snakemake --configfile x.yaml prepare_all`, then")
+    assert late(words, TARGETS) == ["prepare_all"]
+    (words,) = commands("snakemake --cores 2 \\\n  results/d/x.png --config set='a=1'")
+    assert late(words, TARGETS) == ["results/d/x.png"]
+    (words,) = commands("snakemake prepare_all --cores all -R train_all")
+    assert not late(words, TARGETS)
