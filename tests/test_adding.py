@@ -11,7 +11,7 @@ SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
 # Where the word of an example means something else.
 ELSEWHERE = {
     "tiff": ("pipeline/sampling/", "pipeline/settings/stages.py"),  # the format of exports
-    "imagenet": ("pipeline/models/", "pipeline/training/"),  # those that learn from it
+    "imagenet": ("pipeline/models/", "pipeline/training/", "pipeline/downstream/"),  # what learns from it
 }
 
 

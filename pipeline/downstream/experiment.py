@@ -150,7 +150,8 @@ def _train(run: Experiment, data: Dataset, tick: Callable[[int], object], mix: T
         return run.task.train(run.settings, run.real, data, mix, seed, tick)
     except FloatingPointError as error:
         setting = f"{run.task.setting}.learning_rate"
-        raise UserError(f"{setting}: {run.settings.learning_rate:g}, {error}; lower it") from error
+        rate = run.settings.model_dump()["learning_rate"]  # a task without one has nothing that could diverge
+        raise UserError(f"{setting}: {rate:g}, {error}; lower it") from error
 
 
 def _validate(run: Experiment, train, validation: Dataset, mix: TrainingMix, seed: int) -> dict[str, float]:

@@ -32,7 +32,6 @@ class DetectorSettings(Protocol):
 
     repetitions: int
     batch: int
-    learning_rate: float
     ratios: Sequence[float]
     selection_runs: int
 

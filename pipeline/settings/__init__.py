@@ -25,6 +25,7 @@ from pipeline.settings.shots import Family, FewShots, families
 from pipeline.settings.stages import (
     Blend,
     Detect,
+    DetectAnomalies,
     DetectBoxes,
     Detection,
     Evaluate,
@@ -55,6 +56,7 @@ __all__ = [
     "DDPMSettings",
     "Dataset",
     "Detect",
+    "DetectAnomalies",
     "DetectBoxes",
     "Detection",
     "Evaluate",

@@ -21,6 +21,7 @@ METHOD = {
     "detect": 5,
     "pseudo_label": 2,
     "detect_boxes": 5,
+    "detect_anomalies": 1,
     "compare": 2,
     "report": 8,
 }

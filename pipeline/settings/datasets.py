@@ -228,10 +228,22 @@ class Dataset(Strict):
     split: Split = Split()
     hdf5: HDF5 = HDF5()
     voronoi: Voronoi = Voronoi()
+    good: str | None = None
+    """The class of images without a defect. Set, the detectors of this data set are those of anomalies
+    (`detect.anomalies`) in place of classifiers and detectors of boxes: all other classes are bad, `shots` counts bad
+    images alone, and masks (`boxes`) tell where the defects are."""
     boxes: Boxes | None = None
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
     models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
     """Names of the generators that are trained on it; null is all."""
+
+    @model_validator(mode="after")
+    def good_is_a_class(self):
+        if self.good is not None and self.labels.rule == "none":
+            raise ValueError(f"good: `{self.good}` is a class, and `labels` names none; set `labels.rule`")
+        if self.good is not None and self.labels.classes is not None and self.good not in self.labels.classes:
+            raise ValueError(f"good: `{self.good}` is not among labels.classes ({', '.join(self.labels.classes)})")
+        return self
 
     @model_validator(mode="after")
     def drawn_images_have_no_annotations(self):

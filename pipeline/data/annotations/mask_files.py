@@ -72,7 +72,7 @@ def classes(path: str, name: str, settings: Dataset) -> tuple[NDArray[np.uint8],
 
 
 def shows_mask(path: str, name: str, settings: Dataset) -> bool:
-    """Whether a picture holds but few values, or is black and white but for smooth edges, as a mask is and no photograph.
+    """Whether a picture holds but few values, or is black and white but for smooth edges, as a mask is and no photo.
 
     Raises:
         Rejected: it is no picture.
