@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from pipeline.base.job import say
 from pipeline.data.annotations.attach import annotate
 from pipeline.data.preparing.prepare import prepare
 from pipeline.downstream.anomalies.records import AnomalyResult
@@ -26,6 +27,7 @@ from pipeline.settings import Boxes, Dataset, DetectAnomalies, FewShots, Labels,
 
 TITLES = {"auroc": "AUROC", "recall_1": "recall at 1 %", "recall_5": "at 5 %", "pixel_ap": "pixel AP"}
 TASK = TASKS["anomalies"]
+REPETITIONS = 3  # of the arms with chance; draws are what varies most
 
 
 def main() -> None:
@@ -42,6 +44,7 @@ def main() -> None:
             with TemporaryDirectory() as folder:
                 for result in results(given, draw, k, Path(folder)):
                     found.setdefault((k, result.arm), []).append(result)
+                    say(f"draw {draw}, K = {k}, {result.arm}: {result.mean}")
     print(f"| bad images | arm | {' | '.join(TITLES.values())} |\n| ---: | --- |{' ---: |' * len(TITLES)}")
     for (k, arm), of in sorted(found.items(), key=lambda item: item[0][0]):
         print(f"| {k} | `{arm}` | {' | '.join(_cell([one.mean[name] for one in of]) for name in TITLES)} |")
@@ -62,7 +65,8 @@ def results(given: argparse.Namespace, draw: int, k: int, folder: Path) -> Itera
     prepare(settings, folder / "real", few=FewShots(k, max(given.shots), 0))
     annotate(settings, folder / "real")
     out, arms = folder / "arms.json", TASK.baseline_arms()
-    run_arms(TASK.load(), DetectAnomalies(), folder / "real", {}, arms, out, folder / "state", f"draw {draw}, K = {k}")
+    detectors = DetectAnomalies(repetitions=REPETITIONS)
+    run_arms(TASK.load(), detectors, folder / "real", {}, arms, out, folder / "state", f"K = {k}")
     yield from read_results([out], AnomalyResult)
 
 

@@ -56,7 +56,12 @@ class Experiment:
             "version": self.version,
             "arm": self.arm.name,
             "settings": self.settings.model_dump(exclude={"repetitions"}),
-            "sets": [sha256(of.path / name) for of in (self.real, *self.added) for name in self.task.files],
+            "sets": [
+                sha256(of.path / name)
+                for of in (self.real, *self.added)
+                for name in self.task.files
+                if (of.path / name).is_file()
+            ],
         }
 
 

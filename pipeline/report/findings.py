@@ -301,7 +301,7 @@ def _flattered(rankings: Sequence[Ranking], learned_in: Mapping[str, str]) -> li
 
 def _few_repetitions(arms: Sequence[Arm]) -> list[str]:
     """A sentence for each kind of detectors."""
-    kinds = {"classification": "The detectors", "boxes": "The detectors of boxes"}
+    kinds = {"classification": "The detectors", "boxes": "The detectors of boxes", "anomalies": "The anomaly detectors"}
     repeats = {arm.task: len(arm.repetitions) for arm in arms}
     return [
         f"{kinds[task]} were trained {n} times each; below {FEW_REPEATS} the intervals are rough."

@@ -86,6 +86,7 @@ class DetectorWords(NamedTuple):
 DETECTORS = {
     "classification": DetectorWords("classifiers", "macro F1", "F1"),
     "boxes": DetectorWords("detectors of boxes", "mAP50", "AP50"),
+    "anomalies": DetectorWords("anomaly detectors", "AUROC", "AUROC"),
 }
 PLAIN = {  # arms of the detector without a generator
     "real": "real images as they are",
@@ -93,6 +94,9 @@ PLAIN = {  # arms of the detector without a generator
     "balanced": "every class equally often",
     "augmented+balanced": "both of these",
     "duplicates": "real images once more",
+    "one_class": "good images alone",
+    "pasted": "and pieces of good images pasted into others",
+    "moved": "and real defects moved to other images",
 }
 
 

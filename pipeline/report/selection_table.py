@@ -11,7 +11,14 @@ from pipeline.downstream.records import Arm, Candidate, Chosen
 from pipeline.report.labels import spread
 
 LOSS = "loss"
-TITLES = {"macro_f1": "macro F1, %", LOSS: "log loss", "map50": "mAP50, %", "map50_95": "mAP50-95, %"}
+TITLES = {
+    "macro_f1": "macro F1, %",
+    LOSS: "log loss",
+    "map50": "mAP50, %",
+    "map50_95": "mAP50-95, %",
+    "auroc": "AUROC, %",
+    "pixel_ap": "pixel AP, %",
+}
 WORDS = {"confidence": "surest", "nearest": "nearest"}  # of what a filter keeps
 
 

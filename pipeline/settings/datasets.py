@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.settings.basics import (
+    Class,
     Classes,
     Count,
     Fraction,
@@ -228,7 +229,7 @@ class Dataset(Strict):
     split: Split = Split()
     hdf5: HDF5 = HDF5()
     voronoi: Voronoi = Voronoi()
-    good: str | None = None
+    good: Class | None = None
     """The class of images without a defect. Set, the detectors of this data set are those of anomalies
     (`detect.anomalies`) in place of classifiers and detectors of boxes: all other classes are bad, `shots` counts bad
     images alone, and masks (`boxes`) tell where the defects are."""

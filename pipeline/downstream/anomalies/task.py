@@ -33,6 +33,7 @@ class AnomalyDetection(Task):
     selection = (("auroc", 1), ("pixel_ap", 1))
     result = AnomalyResult
     test_fields = (("truth", "test images"), ("groups", "test images"))
+    files = (*Task.files, "boxes.json")  # has the hash of the masks
 
     def __init__(self) -> None:
         self._patches = Patches()
