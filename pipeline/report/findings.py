@@ -227,6 +227,8 @@ def _narrower(best: Arm) -> str:
 
 def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
     found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
+    if not by_class:
+        return Markup("")
     if not found:
         return Markup("; of no single class is the change beyond doubt")
     text = Markup("<b>{}</b> {} most ({} {} points, {} to {})")
