@@ -281,7 +281,7 @@ def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: F
     cut = [(i, box) for i, p in enumerate(pictures) for box in p.facts.boxes]
     candidate = [pictures[i].candidate for i, _ in cut]
     given = [c.split for c in candidate]
-    sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
+    sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split, settings.good)
     side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
     if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
         classes = [p.candidate.label for p in pictures]

@@ -12,7 +12,9 @@ from pipeline.settings import FewShots, Split, UserError
 DOMINANT = 1 / 8  # of a class's images on a side, of more than which no group is taken where others could be
 
 
-def assign(labels: list[str], groups: list[str], given: list[str | None], settings: Split) -> list[str]:
+def assign(
+    labels: list[str], groups: list[str], given: list[str | None], settings: Split, good: str | None = None
+) -> list[str]:
     """The split of each image: `train`, `val` or `test`.
 
     A side that `given` names (for any image) is taken as given; the others are drawn from what is `train` or not
@@ -20,14 +22,15 @@ def assign(labels: list[str], groups: list[str], given: list[str | None], settin
     are much of a class's share come last, so that others judge where they can.
 
     Raises:
-        UserError: a class is left without an image to train or, where any are held out, to judge.
+        UserError: a class is left without an image to train or, where any are held out, to judge. Where one is `good`,
+            the others need none to train.
     """
     result = ["train" if side is None else side for side in given]
     for side, share in (("test", settings.test), ("val", settings.val)):
         if side not in given and share > 0:
             for i in _drawn(labels, groups, result, share, settings.seed, at_least_one=side == "test"):
                 result[i] = side
-    _check(labels, groups, result, settings)
+    _check(labels, groups, result, settings, good)
     return result
 
 
@@ -72,11 +75,11 @@ def _rescued(labels: list[str], members: dict[str, list[int]], taken: list[str],
     return extra
 
 
-def _check(labels: list[str], groups: list[str], sides: list[str], settings: Split) -> None:
+def _check(labels: list[str], groups: list[str], sides: list[str], settings: Split, good: str | None) -> None:
     needed = ["train", "test"] if settings.test > 0 or "test" in sides else ["train"]
     for label in sorted(set(labels)):
         rows = [i for i, c in enumerate(labels) if c == label]
-        for side in needed:
+        for side in needed if good in (None, label) else needed[1:]:
             if not any(sides[i] == side for i in rows):
                 sources = len({groups[i] for i in rows})
                 raise UserError(

@@ -15,7 +15,7 @@ from pipeline.base.device import memory_limit
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.anomalies import defects
 from pipeline.downstream.anomalies.detectors import Memory, remember
-from pipeline.downstream.anomalies.patches import Looks, grid, looked
+from pipeline.downstream.anomalies.patches import Looks, grid, joined, looked
 from pipeline.downstream.arms import Defects
 from pipeline.downstream.classifier.device_dataset import check_kind, check_turns
 from pipeline.settings import DetectAnomalies, UserError
@@ -85,8 +85,7 @@ class Patches:
             key = ("train", *_what(real, "train"), settings.drawn, settings.memory)
             own = self._once(key, lambda: _own(settings, real, device))
             added = [self._added(settings, real, one, device) for one in synthetic]
-        joined = [np.concatenate(parts) for parts in zip(own.added, *added, strict=True)]
-        return TrainingPatches(own.good, own.memory, own.bad, own.drawn, Looks(*joined), own.n_real)
+        return TrainingPatches(own.good, own.memory, own.bad, own.drawn, joined([own.added, *added]), own.n_real)
 
     def judged(self, settings: DetectAnomalies, real: ImageSet, split: str, device: torch.device) -> JudgedPatches:
         """The rows of a split."""
@@ -169,7 +168,7 @@ def _own(settings: DetectAnomalies, real: ImageSet, device: torch.device) -> Tra
     }
     looks = _looks(settings, real, broken, masks, known, device)
     memory = remember(patches, settings.memory)
-    return TrainingPatches(patches, memory, looks, drawn, _none(looks), len(rows))
+    return TrainingPatches(patches, memory, looks, drawn, looks.at(np.arange(0)), len(rows))
 
 
 def _some(settings: DetectAnomalies, real: ImageSet, images: NDArray, device: torch.device) -> NDArray[np.float32]:
@@ -204,10 +203,6 @@ def _looks(
 ) -> Looks:
     symmetry = real.spec.symmetry if turns else "none"  # what is drawn was turned when it was
     return looked(_network(real, device), images, masks, known, symmetry, settings.batch, device)
-
-
-def _none(like: Looks) -> Looks:
-    return Looks(like.patches[:0], like.cover[:0])
 
 
 def _network(real: ImageSet, device: torch.device) -> imagenet.EfficientNetLite0:

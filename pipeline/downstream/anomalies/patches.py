@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,7 +20,8 @@ SIZE = imagenet.CHANNELS[FINE] + imagenet.CHANNELS[COARSE]  # numbers of a patch
 NEIGHBOURS = 3  # cells on a side that a cell's vector is the mean of (Roth et al. 2022, section 3.1)
 
 
-class Looks(NamedTuple):
+@dataclass(frozen=True)
+class Looks:
     """Images, each in v views, and how much of each patch is known to be defect."""
 
     patches: NDArray[np.float32]
@@ -30,6 +32,14 @@ class Looks(NamedTuple):
 
     def __len__(self) -> int:
         return len(self.patches)
+
+    def at(self, rows: NDArray[np.int64]) -> Looks:
+        return Looks(self.patches[rows], self.cover[rows])
+
+
+def joined(parts: Sequence[Looks]) -> Looks:
+    """Images of several sets, one after the other; one set at least."""
+    return Looks(np.concatenate([of.patches for of in parts]), np.concatenate([of.cover for of in parts]))
 
 
 def grid(network: imagenet.EfficientNetLite0, images: NDArray, batch: int, device: torch.device) -> NDArray[np.float32]:

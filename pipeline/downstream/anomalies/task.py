@@ -112,7 +112,9 @@ class AnomalyDetection(Task):
         rows = real.rows("train")
         _, known = defects_of(real, rows)
         bad = ~good_ones(real, real)[rows]
-        notes = [f"{(bad & known).sum()} of {bad.sum()} bad training images have a mask"]
+        notes = [f"{(bad & known).sum()} of {bad.sum()} bad training images have a mask"] if bad.any() else []
+        if not bad.any() and not len(mix.extra) and not data.drawn.get(mix.defects):
+            notes.append("no bad training image: this is the arm `one_class`")
         if mix.defects == "moved" and not len(data.drawn["moved"]):
             notes.append("no mask tells which defects could be moved: none are")
         return notes
@@ -120,8 +122,7 @@ class AnomalyDetection(Task):
 
 def _half(rng: np.random.Generator, looks: Looks, rows: np.ndarray) -> Looks:
     """Half of these rows, rounded up: the spread of random halves is that of fresh draws of as many images."""
-    chosen = rng.permutation(rows)[: -(-len(rows) // 2)]
-    return Looks(looks.patches[chosen], looks.cover[chosen])
+    return looks.at(rng.permutation(rows)[: -(-len(rows) // 2)])
 
 
 TASK = AnomalyDetection()

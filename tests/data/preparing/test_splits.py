@@ -103,6 +103,15 @@ def test_good_images_are_no_shots():
     assert few.items() < more.items(), "nested, and judged alike"
 
 
+def test_beside_a_good_class_the_others_need_no_image_to_train():
+    labels, sides = ["good"] * 4 + ["bad"] * 2, ["train", "train", "test", "test", "test", "test"]
+    groups = list(map(str, range(6)))
+    assert splits.assign(labels, groups, sides, Split(val=0), good="good") == sides
+    for good in (None, "bad"):
+        with pytest.raises(UserError, match=r"class `bad`: 2 image.s. of 2 group.s. leave none to train"):
+            splits.assign(labels, groups, sides, Split(val=0), good=good)
+
+
 def test_the_seed_chooses_the_shots():
     def drawn(seed):
         each = list(map(str, range(40)))

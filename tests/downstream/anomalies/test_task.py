@@ -136,6 +136,23 @@ def test_without_masks_nothing_is_moved_and_a_note_says_so(task, sets, tmp_path)
     assert result.mean["auroc"] == 1.0
 
 
+def test_without_a_bad_training_image_the_detector_is_the_memory(task, image_set, tmp_path):
+    """As published sets have it: good images train, good and bad ones judge."""
+    split = np.where(BAD, "test", np.where(np.arange(36) < 24, "train", "test"))
+    real = image_set("good", pictures(BAD, 0)[0], BAD.astype(int), split, ("fine", "hole"))
+    described = json.loads((real / "meta.json").read_text()) | {"good": "fine"}
+    (real / "meta.json").write_text(json.dumps(described))
+    arms = {arm.name: arm for arm in PLANNED.baseline_arms()}
+    found = {name: run(tmp_path / name, task, SETTINGS, real, arm=arm) for name, arm in arms.items()}
+    one_class = found["one_class"].repetitions[0].scores
+    assert found["real"].repetitions[0].scores == one_class
+    assert found["real"].chosen.notes == ["no bad training image: this is the arm `one_class`"]
+    assert found["one_class"].mean["auroc"] == 1.0
+    assert found["pasted"].chosen.notes == []
+    assert len(found["pasted"].repetitions) == 2
+    assert found["pasted"].repetitions[0].scores != one_class
+
+
 @pytest.mark.parametrize(
     ("good", "why"), [("nice", "`nice` is no class, found fine, hole, crack"), (None, "`None` is no class")]
 )
