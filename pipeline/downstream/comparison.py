@@ -59,6 +59,16 @@ def write(members: Sequence[Member], dataset: str, family: str | None, out: Path
     return comparison
 
 
+def of_results(dataset: str, real: Path, task: str, results: Sequence[ArmResult]) -> Comparison:
+    """The comparison of arms of one task that were judged elsewhere.
+
+    Raises:
+        UserError: results that cannot be compared.
+    """
+    arms = [_arm(row) for row in compare(TASKS[task].load(), results)]
+    return Comparison(dataset, arms, None, images_per_class(real), LEVEL)
+
+
 def record(comparison: Comparison, folder: Path, seed: int) -> None:
     """Add gain and verdict of each arm to the run that its detectors' scores are in.
 

@@ -15,7 +15,7 @@ from pipeline.downstream.boxes.matching import curve, matches_of
 from pipeline.downstream.boxes.records import BoxResult
 from pipeline.downstream.records import Arm
 from pipeline.report import downstream_section, figures, images, labels
-from pipeline.report.findings import best_of
+from pipeline.report.detector_findings import best_of
 
 CURVES = 12  # classes with a panel of their own; the most frequent ones
 MADE = {  # where the boxes of synthetic images come from
@@ -51,7 +51,7 @@ def context(arms: Sequence[Arm], results: Mapping[str, BoxResult], real: ImageSe
 
 def made_of(arm: Arm) -> str:
     """What the detectors of an arm see, in a few words."""
-    if not arm.generative:
+    if arm.control or not arm.generative:
         return labels.learns_from(arm)
     return "; ".join(MADE[one.made].format(one.model) for one in arm.synthetic)
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pipeline.downstream.records import Arm, ClassEstimate
 from pipeline.report import figures, images
-from pipeline.report.findings import surely_changed
+from pipeline.report.detector_findings import generators, surely_changed
 from pipeline.report.labels import gain_of, points
 
 DRAWN = 20  # classes; of more the figure cannot be read: those that change most are drawn
@@ -26,14 +26,14 @@ def context(arms: Sequence[Arm], name: str = "F1") -> dict[str, Any] | None:
         `plot`; `changes`, a sentence for each arm in which a class surely changes; `unsure`, the names of the other
         arms; `left_out`, how many classes are not drawn.
     """
-    generative = [arm for arm in arms if arm.generative]
-    if not generative or not arms[0].by_class:
+    shown = generators(arms)
+    if not shown or not arms[0].by_class:
         return None
     without = arms[0].by_class
-    drawn = _most_moved(generative, len(without))
-    gains = {arm.arm: [arm.by_class[k] for k in drawn] for arm in generative}
+    drawn = _most_moved(shown, len(without))
+    gains = {arm.arm: [arm.by_class[k] for k in drawn] for arm in shown}
     plot = figures.class_gains([without[k].name for k in drawn], [without[k].score for k in drawn], gains, name)
-    changes = {arm.arm: _changes(arm, without, name) for arm in generative}
+    changes = {arm.arm: _changes(arm, without, name) for arm in shown}
     return {
         "plot": images.svg(plot),
         "changes": [text for text in changes.values() if text],

@@ -10,11 +10,15 @@ import numpy as np
 from pipeline.downstream.classifier.records import ClassifierResult
 from pipeline.downstream.records import Arm
 from pipeline.report import downstream_section, roc_section
-from pipeline.report.findings import best_of
+from pipeline.report.detector_findings import best_of
 from pipeline.report.labels import learns_from
 
 MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions are listed instead
 LISTED = 10
+BACKBONES = {  # what the caption says of each, and of so many steps
+    "frozen": "The same logistic head in every arm, on features of EfficientNet-Lite0 as ImageNet left it",
+    "scratch": "The same ResNet-18 in every arm, from scratch, {} optimiser steps",
+}
 
 
 def context(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dict[str, Any] | None:
@@ -29,6 +33,7 @@ def context(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dic
     result = results[arms[0].arm]
     return downstream_section.context(arms, result, learns_from) | {
         "classes": result.classes,
+        "backbone": BACKBONES[result.settings["backbone"]].format(result.steps),
         "chance": f"{100 / len(result.classes):.1f}",
         "two": roc_section.context(arms, results),
         "confusions": _confusions(arms, results),

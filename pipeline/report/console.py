@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pipeline.downstream import records
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS
-from pipeline.report import findings, labels, tables
+from pipeline.report import detector_findings, labels, tables
 
 ORDER = ("floor", "generator", "noise baseline")
 
@@ -30,13 +30,15 @@ def _name(kind: str, model: str) -> str:
 
 
 def detectors(arms: list[Arm]) -> pd.DataFrame:
-    """Of each arm of one kind of detectors the score, the gain in points with its interval, and the verdict."""
+    """Of each arm of one kind of detectors the score, the gain in points with its interval, the smallest gain that it
+    could have been told to have, and the verdict; in brackets that of a control."""
     rows = {
         arm.arm: {
             f"{labels.DETECTORS[arm.task].score}, %": f"{100 * arm.score:.1f}",
             "gain": "" if arm.gain is None else labels.points(arm.gain),
             "interval": "" if arm.gain is None else labels.interval(arm),
-            "verdict": arm.verdict,
+            "sees from": "" if arm.detects is None or not arm.generative else f"{100 * arm.detects:.1f}",
+            "verdict": detector_findings.verdict(arm),
         }
         for arm in arms
     }
@@ -65,7 +67,9 @@ def _say_detectors(dataset: str, comparison: records.Comparison) -> None:
         if arms := comparison.of(task):
             print(f"\n{dataset}: {kind} trained without synthetic images, with them, and on them only")
             print(detectors(arms).to_string())
-            for sentence in findings.helped(arms, score, of_class):
+            for alarm in detector_findings.alarms(arms, score):
+                print(f"WARNING: {Markup(alarm).striptags()}")
+            for sentence in detector_findings.helped(arms, score, of_class):
                 print(Markup(sentence).striptags())
 
 

@@ -21,6 +21,7 @@ from pipeline.report import (
     classifier_section,
     closest_pairs,
     curves,
+    detector_findings,
     figures,
     findings,
     front_rows,
@@ -108,6 +109,7 @@ def _answers(
     return {
         "closest": [*findings.closest(rankings, verdicts), *findings.no_closer(rankings, untrained)],
         "glance": front_rows.line(rankings, first, words.score),
+        "alarms": [alarm for of in by_task if of for alarm in _alarms(of, of[0].task)],
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
         "helped_anomalies": _helped(anomaly_arms, "anomalies"),
@@ -121,7 +123,11 @@ def _untrained(settings: Mapping[str, Any]) -> set[str]:
 
 def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:
     words = labels.DETECTORS[task]
-    return findings.helped(arms, words.score, words.of_class)
+    return detector_findings.helped(arms, words.score, words.of_class)
+
+
+def _alarms(arms: Sequence[Arm], task: str) -> list[Markup]:
+    return detector_findings.alarms(arms, labels.DETECTORS[task].score)
 
 
 def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: ImageSet) -> dict[str, Any]:

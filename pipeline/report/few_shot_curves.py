@@ -10,6 +10,7 @@ import numpy as np
 
 from pipeline.downstream.records import Arm, Comparison, LabelEfficiency
 from pipeline.report import labels
+from pipeline.report.detector_findings import generators
 
 DRAWN = ("score", "score_low", "score_high", "gain", "low", "high")
 WITHOUT = "without a generator"
@@ -57,16 +58,16 @@ class Curves:
         return found
 
     @property
-    def generative(self) -> dict[str, Arm]:
-        """Arms with a generator by their name, each once, in order."""
-        return {name: arm for name, arm in self.every.items() if arm.generative}
+    def generators(self) -> dict[str, Arm]:
+        """Arms with a generator's images by their name, each once, in order."""
+        return {arm.arm: arm for arm in generators(list(self.every.values()))}
 
     @property
     def efficiencies(self) -> dict[str, list[LabelEfficiency | None]]:
         """Of each arm with a generator, at each point; None where it was not judged."""
         return {
             name: [point.arms[name].label_efficiency if name in point.arms else None for point in self.points]
-            for name in self.generative
+            for name in self.generators
         }
 
 
@@ -83,7 +84,7 @@ def found(comparisons: Mapping[str, Comparison]) -> list[Curves]:
     for family in families:
         members = sorted((of for of in comparisons.values() if of.family == family), key=_images)
         curves += [Curves(family, task, _points(members, task)) for task in labels.DETECTORS]
-    return [of for of in curves if len(of.points) > 1 and any(arm.real for arm in of.generative.values())]
+    return [of for of in curves if len(of.points) > 1 and any(arm.real for arm in of.generators.values())]
 
 
 def _images(of: Comparison) -> float:
@@ -101,18 +102,17 @@ def _points(members: Sequence[Comparison], task: str) -> list[Point]:
 
 
 def drawn(curves: Curves) -> dict[str, dict[str, Any]]:
-    """A line for each arm, WITHOUT first, then the plain arms, then the others.
+    """A line for each arm but the controls, WITHOUT first, then the plain arms, then the others.
 
     Each has `kind` (`without`, `plain`, `generator`, `only`), `models` (names of its generators), and lists as long as
     there are points, of DRAWN; NaN where an arm was not judged, and the gain of an arm without a generator.
     """
     lines = {WITHOUT: _line([point.first for point in curves.points], "without", [])}
-    for generative in (False, True):
-        for name, arm in curves.every.items():
-            if arm.generative == generative:
-                kind = ("generator" if arm.real else "only") if generative else "plain"
-                models = [of.model for of in arm.synthetic]
-                lines[name] = _line([point.arms.get(name) for point in curves.points], kind, models)
+    plain = {name: arm for name, arm in curves.every.items() if not arm.generative}
+    for name, arm in (plain | curves.generators).items():
+        kind = ("generator" if arm.real else "only") if arm.generative else "plain"
+        models = [of.model for of in arm.synthetic]
+        lines[name] = _line([point.arms.get(name) for point in curves.points], kind, models)
     return lines
 
 

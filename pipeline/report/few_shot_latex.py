@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pipeline.downstream.records import Arm
 from pipeline.report.few_shot_curves import WITHOUT, Curves
 from pipeline.report.few_shot_section import like
-from pipeline.report.labels import gain_of, number_of_images
+from pipeline.report.labels import gain_of, number_of_images, often
 from pipeline.report.latex import escaped
 
 CAPTION = (
-    "{family}: {score} of {task} in \\% over the real training images a class, mean of {repeats} repetitions on the"
-    " same {n_test} test images. Below, the paired gain over the strongest training without a generator in points"
+    "{family}: {score} of {task} in \\% over the real training images a class, mean of up to {repeats} repetitions on"
+    " the same {n_test} test images. Below, the paired gain over the strongest training without a generator in points"
     " (95\\,\\% interval for repetitions and test images, of all rows of a column together), and the real images a"
     " class that score the same without a generator."
 )
@@ -21,8 +21,8 @@ CAPTION = (
 
 def table(curves: Curves) -> str:
     """A floating table over the width of the page, three lines an arm; it needs the package booktabs."""
-    first = curves.points[0].first
-    facts = {"repeats": len(first.repetitions), "n_test": first.n_test, "task": curves.task}
+    first = curves.points[0]
+    facts = {"repeats": often(list(first.arms.values())), "n_test": first.first.n_test, "task": curves.task}
     caption = CAPTION.format(family=escaped(curves.family), score=curves.score, **facts)
     name = re.sub("[^A-Za-z0-9_]+", "-", f"{curves.family}-{curves.task}")
     strongest = [f"{100 * point.first.score:.1f} ({escaped(point.first.arm)})" for point in curves.points]
@@ -38,7 +38,7 @@ def table(curves: Curves) -> str:
         _row([f"strongest {WITHOUT}", *strongest]),
         "\\midrule",
     ]
-    for name in curves.generative:
+    for name in curves.generators:
         lines += _arm(name, [point.arms.get(name) for point in curves.points])
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table*}", ""])
 

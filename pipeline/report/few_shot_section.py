@@ -9,9 +9,9 @@ from markupsafe import Markup
 
 from pipeline.downstream.records import Arm, LabelEfficiency
 from pipeline.report import few_shot_figure, images
+from pipeline.report.detector_findings import badge
 from pipeline.report.few_shot_curves import WITHOUT, Curves, drawn
-from pipeline.report.findings import badge
-from pipeline.report.labels import gain_of, interval, points
+from pipeline.report.labels import gain_of, interval, often, points
 from pipeline.report.labels import number_of_images as number
 from pipeline.report.style import STYLES
 
@@ -24,20 +24,20 @@ def context(curves: Curves) -> dict[str, Any]:
         and `panels` (data URIs; the first None with more generators than colours), `rows` of
         the table: `name` and `cells`, one a member, None where the arm was not judged.
     """
-    arms = [name for name, arm in curves.generative.items() if arm.real]
-    first = curves.points[0].first
+    arms = [name for name, arm in curves.generators.items() if arm.real]
+    every = curves.points[0].arms
     figure = (curves.images, drawn(curves), curves.score)
     return {
         "family": curves.family,
         "task": curves.task,
         "score": curves.score,
         "members": [{"dataset": point.dataset, "images": number(point.images)} for point in curves.points],
-        "repeats": len(first.repetitions),
-        "n_test": first.n_test,
+        "repeats": often(list(every.values())),
+        "n_test": curves.points[0].first.n_test,
         "sentences": [sentence(name, curves.images, curves.efficiencies[name]) for name in arms],
         "overview": images.svg(few_shot_figure.overview(*figure)) if len(arms) <= len(STYLES) else None,
         "panels": images.svg(few_shot_figure.panels(*figure)),
-        "rows": [_first_row(curves), *(_row(curves, name) for name in curves.generative)],
+        "rows": [_first_row(curves), *(_row(curves, name) for name in curves.generators)],
     }
 
 

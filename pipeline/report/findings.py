@@ -1,4 +1,4 @@
-"""The answers, in sentences: which generator comes closest, and whether its images help the detector."""
+"""The answer to which generator comes closest, in sentences; and what keeps the answers from being certain."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from pipeline.downstream.records import Arm, ClassEstimate
+from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import FEATURES, METRICS
-from pipeline.report.labels import gain_of, number, points
+from pipeline.report.labels import joined, number, often
 from pipeline.report.tables import FLOOR, Judged, Score
 from pipeline.report.verdict import Scores, Verdict, apart, listed, ratio
 
 FID_IMAGES = METRICS["fid"].unbiased_from
 FEW_REPEATS = 5
-
-VERDICTS = {"helps": ("▲ helps", "helps"), "hurts": ("▼ hurts", "hurts")}
-ORDER = ["helps", "cannot tell", "hurts"]  # from the best news to the worst
 
 
 class Ranking(NamedTuple):
@@ -164,102 +161,6 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
     return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
 
 
-def helped(arms: Sequence[Arm], score: str, of_class: str = "F1") -> list[Markup]:
-    """Whether synthetic images help the detector: one sentence on the best of them, one on the other arms.
-
-    Args:
-        arms: of one task, the baseline first (`records.Comparison.of`).
-        score: name of the score.
-        of_class: name of the score of one class.
-
-    Returns:
-        Empty without arms with generators.
-    """
-    best = best_of(arms)
-    if best is None:
-        return []
-    others = [arm for arm in arms if arm.generative and arm is not best]
-    rest = [_by_verdict([arm for arm in others if arm.real == real]) for real in (True, False)]
-    starts = (Markup("Others, added to the real ones – "), Markup("Synthetic images alone, without real ones – "))
-    return [
-        _sentence(best, arms[0], score, of_class),
-        *(start + text for start, text in zip(starts, rest, strict=True) if text),
-    ]
-
-
-def best_of(arms: Sequence[Arm]) -> Arm | None:
-    """The arm with a generator that speaks best for synthetic images; None without any.
-
-    One that surely helps before one that may, and this before one that surely hurts; then the largest gain. Arms
-    without real images only where there are no others. All intervals hold at once, so none is the worse for the choice.
-    """
-    generative = [arm for arm in arms if arm.generative]
-    asked = [arm for arm in generative if arm.real] or generative
-    return max(asked, key=lambda arm: (-ORDER.index(arm.verdict), arm.gain), default=None)
-
-
-def made_of(arm: Arm) -> Markup:
-    """The generators of an arm, as a sentence names them."""
-    sets = [of.model if of.made == "synthetic" else f"{of.model}.{of.made}" for of in arm.synthetic]
-    names = Markup(" + ").join(Markup("<b>{}</b>").format(one) for one in sets)
-    return names if len(sets) == 1 else names + Markup(" together")
-
-
-def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
-    words = {
-        "helps": "Yes: images of {} {} lift the {} from {:.1f} to {:.1f} %, by {} points (95 % interval {} to {}){}",
-        "hurts": "No: they make it worse; even those of {} {} lower the {} from {:.1f} to {:.1f} %, by {} points (95 %"
-        " interval {} to {}){}",
-        "cannot tell": "Nobody can say yet: with images of {} {}, the best of them, the {} goes from {:.1f} to"
-        " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
-    }[best.verdict]
-    added = "added to the real ones" if best.real else "in place of the real ones"
-    means, gain = (100 * base.score, 100 * best.score), map(points, gain_of(best))
-    text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best.by_class, of_class))
-    return Markup("{} {}{}.").format(badge(best.verdict), text, _narrower(best))
-
-
-def _narrower(best: Arm) -> str:
-    if best.verdict != "cannot tell":
-        return ""
-    return f"; more {best.scarcer} would narrow this most"
-
-
-def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
-    found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
-    if not by_class:
-        return Markup("")
-    if not found:
-        return Markup("; of no single class is the change beyond doubt")
-    text = Markup("<b>{}</b> {} most ({} {} points, {} to {})")
-    return Markup("; ") + Markup(", ").join(
-        text.format(row.name, word, score, *map(points, gain_of(row))) for word, row in found
-    )
-
-
-def surely_changed(by_class: Sequence[ClassEstimate]) -> dict[str, ClassEstimate | None]:
-    """The class that `gains` most and the one that `loses` most, where their intervals leave no doubt that they do."""
-    gains = [row for row in by_class if gain_of(row)[1] > 0]
-    losses = [row for row in by_class if gain_of(row)[2] < 0]
-    return {
-        "gains": max(gains, key=lambda row: gain_of(row)[0], default=None),
-        "loses": min(losses, key=lambda row: gain_of(row)[0], default=None),
-    }
-
-
-def _by_verdict(arms: Sequence[Arm]) -> Markup:
-    """Generators of one verdict together: what is sure comes first."""
-    found = {text: [made_of(arm) for arm in arms if arm.verdict == text] for text in ORDER}
-    parts = [Markup("{} {}").format(badge(text), _joined(names)) for text, names in found.items() if names]
-    return Markup("; ").join(parts) + Markup("." if parts else "")
-
-
-def badge(text: str) -> Markup:
-    """Badge of a detector's verdict: its words, with a sign that needs no colour."""
-    words, kind = VERDICTS.get(text, (f"● {text}", "unsure"))
-    return Markup('<span class="verdict {}">{}</span>').format(kind, words)
-
-
 def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str]) -> list[str]:
     """What keeps these answers from being certain.
 
@@ -304,18 +205,13 @@ def _flattered(rankings: Sequence[Ranking], learned_in: Mapping[str, str]) -> li
 def _few_repetitions(arms: Sequence[Arm]) -> list[str]:
     """A sentence for each kind of detectors."""
     kinds = {"classification": "The detectors", "boxes": "The detectors of boxes", "anomalies": "The anomaly detectors"}
-    repeats = {arm.task: len(arm.repetitions) for arm in arms}
+    repeats = {task: often([arm for arm in arms if arm.task == task]) for task in dict.fromkeys(a.task for a in arms)}
     return [
         f"{kinds[task]} were trained {n} times each; below {FEW_REPEATS} the intervals are rough."
         for task, n in repeats.items()
-        if n < FEW_REPEATS
+        if 1 < n < FEW_REPEATS
     ]
 
 
 def _list(names: Sequence[str]) -> Markup:
-    return _joined([Markup("<b>{}</b>").format(name) for name in names])
-
-
-def _joined(names: Sequence[Markup]) -> Markup:
-    *first, last = names
-    return Markup(", ").join(first) + Markup(" and ") + last if first else last
+    return joined([Markup("<b>{}</b>").format(name) for name in names])

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.downstream.records import Arm
-from pipeline.report.findings import Ranking, badge, best_of, made_of
+from pipeline.report.detector_findings import badge, best_of, made_of
+from pipeline.report.findings import Ranking
 from pipeline.report.labels import gain_of, interval, points
 from pipeline.report.verdict import apart
 

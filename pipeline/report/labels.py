@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from markupsafe import Markup
 
-from pipeline.downstream.records import Arm, ClassEstimate, Estimate
+from pipeline.downstream.arms import MORE_REAL, SAME_REAL
+from pipeline.downstream.records import Arm, ClassEstimate, Estimate, RecipeGain
 
 
 def number(value: float | None) -> str:
@@ -50,7 +52,7 @@ def points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def gain_of(of: Estimate | ClassEstimate) -> tuple[float, float, float]:
+def gain_of(of: Estimate | ClassEstimate | RecipeGain) -> tuple[float, float, float]:
     """The gain and the ends of its interval, of what has one: of all but the baseline."""
     assert of.gain is not None
     assert of.low is not None
@@ -58,7 +60,7 @@ def gain_of(of: Estimate | ClassEstimate) -> tuple[float, float, float]:
     return of.gain, of.low, of.high
 
 
-def interval(of: Estimate | ClassEstimate) -> str:
+def interval(of: Estimate | ClassEstimate | RecipeGain) -> str:
     """That of a gain in percentage points: `−0.3 to +1.2`."""
     _, low, high = gain_of(of)
     return f"{points(low)} to {points(high)}"
@@ -70,8 +72,33 @@ def number_of_images(count: float) -> str:
 
 
 def spread(shares: Sequence[float]) -> str:
-    """Mean and standard deviation over repetitions, in percent."""
-    return f"{100 * np.mean(shares):.1f} ± {100 * np.std(shares, ddof=1 if len(shares) > 1 else 0):.1f}"
+    """Mean and standard deviation over repetitions, in percent; of one, which has none, the score alone."""
+    mean = f"{100 * np.mean(shares):.1f}"
+    return f"{mean} ± {100 * np.std(shares, ddof=1):.1f}" if len(shares) > 1 else mean
+
+
+def often(arms: Sequence[Arm]) -> int:
+    """Repetitions of the arms of one kind of detectors; 1 where none can differ."""
+    return max(len(arm.repetitions) for arm in arms)
+
+
+def guessing(arm: Arm) -> float | None:
+    """The most that a detector reaches which looks at no image; None of one without classes.
+
+    Of K classes that is a macro F1 of 1/K, whatever their frequencies p: one that says each with frequency q has an F1
+    of 2pq/(p + q), whose mean is largest where q = p. Of anomalies it is an AUROC of one half.
+    """
+    if arm.task == "anomalies":
+        return 0.5
+    if not arm.by_class:
+        return None
+    return 1 / len(arm.by_class) if arm.task == "classification" else 0.0
+
+
+def joined(names: Sequence[Markup]) -> Markup:
+    """`a, b and c`."""
+    *first, last = names
+    return Markup(", ").join(first) + Markup(" and ") + last if first else last
 
 
 class DetectorWords(NamedTuple):
@@ -81,22 +108,26 @@ class DetectorWords(NamedTuple):
     score: str
     """What the verdicts are about: every class counts the same."""
     of_class: str
+    """Of the score of one class; empty where classes have none."""
 
 
 DETECTORS = {
     "classification": DetectorWords("classifiers", "macro F1", "F1"),
     "boxes": DetectorWords("detectors of boxes", "mAP50", "AP50"),
-    "anomalies": DetectorWords("anomaly detectors", "AUROC", "AUROC"),
+    "anomalies": DetectorWords("anomaly detectors", "AUROC", ""),
 }
 PLAIN = {  # arms of the detector without a generator
     "real": "real images as they are",
     "augmented": "shifted, turned, lit otherwise",
     "balanced": "every class equally often",
     "augmented+balanced": "both of these",
-    "duplicates": "real images once more",
     "one_class": "good images alone",
     "pasted": "and pieces of good images pasted into others",
     "moved": "and real defects moved to other images",
+}
+CONTROLS = {
+    MORE_REAL: "positive control: further real images, which nothing else sees",
+    SAME_REAL: "negative control: the real images once more",
 }
 
 
@@ -104,6 +135,8 @@ def learns_from(arm: Arm) -> str:
     """What the detectors of an arm see, in a few words."""
     if not arm.generative:
         return PLAIN[arm.arm]
+    if arm.control:
+        return CONTROLS[arm.synthetic[0]]
     if not arm.real:
         return "synthetic images alone"
     return "real and synthetic images" if len(arm.synthetic) == 1 else "real images and several generators'"

@@ -12,6 +12,7 @@ from pipeline.downstream.classifier.records import ClassifierResult, Threshold
 from pipeline.downstream.classifier.scores import mean_roc
 from pipeline.downstream.records import Arm
 from pipeline.report import figures, images
+from pipeline.report.detector_findings import generators
 from pipeline.report.labels import interval, points, spread
 
 LINES = 6  # arms in the figure
@@ -43,13 +44,13 @@ def context(arms: Sequence[Arm], results: Mapping[str, ClassifierResult]) -> dic
         "spare": classes[1 - find],
         "rows": [_row(arm, results[arm.arm], find) for arm in arms],
         "plot": images.svg(figures.roc(lines, classes[find], classes[1 - find])),
-        "left_out": sum(arm.generative and arm.real for arm in arms) + 1 - len(drawn),
+        "left_out": sum(arm.real for arm in generators(arms)) + 1 - len(drawn),
     }
 
 
 def _drawn(arms: Sequence[Arm]) -> list[str]:
     """The baseline, and of the arms with real and synthetic images the best by AUROC."""
-    mixed = [arm for arm in arms if arm.generative and arm.real]
+    mixed = [arm for arm in generators(arms) if arm.real]
     best = sorted(mixed, key=lambda arm: -arm.other("auroc").score)[: LINES - 1]
     return [arms[0].arm, *(arm.arm for arm in mixed if arm in best)]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from pipeline.downstream.arms import Defects
 from pipeline.downstream.records import Arm, Candidate, Chosen
 from pipeline.report.labels import spread
 
@@ -19,6 +20,7 @@ TITLES = {
     "auroc": "AUROC, %",
     "pixel_ap": "pixel AP, %",
 }
+DEFECTS: dict[Defects, str] = {"pasted": "with pasted defects", "moved": "with moved defects"}
 WORDS = {"confidence": "surest", "nearest": "nearest"}  # of what a filter keeps
 
 
@@ -29,19 +31,23 @@ def context(arms: Sequence[Arm]) -> dict[str, Any] | None:
         arms: of one kind of detectors, the baseline first.
 
     Returns:
-        `titles` of the scores on the validation set; `plain`: rows of `arm`, `scores`, `strongest`; `runs`, how many
-        there were; `tables`: of the arms with real images and of those without, where there was anything to choose,
-        each `columns`, and `rows` of `arm` and `cells` (None, or `text` and `chosen`).
+        `titles` of the scores on the validation set; `plain`: rows of `arm`, `scores`, `strongest`; `runs`, the most
+        that one of them had; `recipes` and `portions`: of the arms that chose a recipe, and how many images and which
+        (those with real images and those without apart), each table `columns`, and `rows` of `arm`, `recipe` (the one
+        that was chosen) and `cells` (None, or `text` and `chosen`). Where there was nothing to choose there is none.
     """
     plain = [_plain(arm) for arm in arms if not arm.generative and arm.chosen.validation]
-    tables = [_table([arm for arm in arms if arm.chosen.candidates and arm.real == real]) for real in (True, False)]
-    if not plain and not any(tables):
+    chose = [arm for arm in arms if arm.chosen.candidates]
+    recipes = _recipes(chose)
+    tables = [_portions([arm for arm in chose if arm.real == real]) for real in (True, False)]
+    if not plain and not chose:
         return None
     if plain:
         plain[0]["strongest"] = True
-    runs = arms[0].chosen.validation or []
-    titles = [TITLES.get(name, name) for name in (runs[0] if runs else [])]
-    return {"titles": titles, "plain": plain, "runs": len(runs), "tables": [table for table in tables if table]}
+    runs = [arm.chosen.validation or [] for arm in arms if not arm.generative]
+    titles = [TITLES.get(name, name) for name in (runs[0][0] if runs[0] else [])]
+    found = {"titles": titles, "plain": plain, "runs": max(map(len, runs)), "recipes": recipes}
+    return found | {"portions": [table for table in tables if table]}
 
 
 def notes(arms: Sequence[Arm]) -> list[str]:
@@ -51,6 +57,13 @@ def notes(arms: Sequence[Arm]) -> list[str]:
         for note in arm.chosen.notes:
             said.setdefault(note, []).append(arm.arm)
     return [f"{', '.join(names)}: {note}." for note, names in said.items()]
+
+
+def recipe(augmented: bool, balanced: bool, defects: Defects = "real") -> str:
+    """How training images are presented."""
+    words = [word for word, there in (("augmented", augmented), ("balanced", balanced)) if there]
+    words += [DEFECTS[defects]] if defects in DEFECTS else []
+    return " and ".join(words) or "as they are"
 
 
 def portion(ratio: float | None, filter_name: str | None, keep: float | None) -> str:
@@ -75,19 +88,49 @@ def _plain(arm: Arm) -> dict[str, Any]:
     return {"arm": arm.arm, "scores": texts, "strongest": False}
 
 
-def _table(arms: Sequence[Arm]) -> dict[str, Any] | None:
-    """Mean first score of each candidate; a fraction that would have left a class empty has no cell."""
-    columns = list(dict.fromkeys(_key(candidate) for arm in arms for candidate in arm.chosen.candidates))
-    if not columns:
+def _recipes(arms: Sequence[Arm]) -> dict[str, Any] | None:
+    """Each recipe with the first ratio and every image, which is how they were compared."""
+    tried = {
+        arm.arm: [c for c in arm.chosen.candidates if _portion(c) == _portion(arm.chosen.candidates[0])] for arm in arms
+    }
+    return _table(arms, tried, _recipe, recipe)
+
+
+def _portions(arms: Sequence[Arm]) -> dict[str, Any] | None:
+    """Each number of images and choice of them, by the recipe that was chosen; a fraction that would have left a class
+    empty has no cell."""
+    tried = {arm.arm: [c for c in arm.chosen.candidates if _recipe(c) == _recipe(arm.chosen)] for arm in arms}
+    return _table(arms, tried, _portion, portion)
+
+
+def _table(
+    arms: Sequence[Arm],
+    tried: Mapping[str, Sequence[Candidate]],
+    key: Callable[[Candidate | Chosen], tuple],
+    title: Callable[..., str],
+) -> dict[str, Any] | None:
+    """Mean first score of each candidate; None where there are not two.
+
+    Args:
+        tried: of each arm by its name.
+        key: what these candidates differ in, the arguments of `title`.
+    """
+    columns = list(dict.fromkeys(key(candidate) for of in tried.values() for candidate in of))
+    if len(columns) < 2:
         return None
-    return {"columns": [portion(*key) for key in columns], "rows": [_row(arm, columns) for arm in arms]}
+    rows = []
+    for arm in arms:
+        means = {key(c): np.mean([run[arm.metric] for run in c.validation]) for c in tried[arm.arm]}
+        shown = {of: {"text": f"{100 * mean:.1f}", "chosen": of == key(arm.chosen)} for of, mean in means.items()}
+        rows.append(
+            {"arm": arm.arm, "recipe": recipe(*_recipe(arm.chosen)), "cells": [shown.get(of) for of in columns]}
+        )
+    return {"columns": [title(*of) for of in columns], "rows": rows}
 
 
-def _row(arm: Arm, columns: Sequence[tuple]) -> dict[str, Any]:
-    means = {_key(c): np.mean([run[arm.metric] for run in c.validation]) for c in arm.chosen.candidates}
-    shown = {key: {"text": f"{100 * mean:.1f}", "chosen": key == _key(arm.chosen)} for key, mean in means.items()}
-    return {"arm": arm.arm, "cells": [shown.get(key) for key in columns]}
+def _recipe(of: Candidate | Chosen) -> tuple[bool, bool, Defects]:
+    return of.augmented, of.balanced, of.defects
 
 
-def _key(of: Candidate | Chosen) -> tuple[float | None, str | None, float | None]:
+def _portion(of: Candidate | Chosen) -> tuple[float | None, str | None, float | None]:
     return of.ratio, of.filter, of.keep

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_
 
 from pipeline.data.image_set import ImageSetWriter
 from pipeline.downstream import comparison
-from pipeline.downstream.arms import baseline_arms
+from pipeline.downstream.arms import MORE_REAL, SAME_REAL, baseline_arms, recipes
 from pipeline.downstream.comparison import Member
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.settings import METHOD
@@ -177,6 +177,7 @@ def write_gallery(folder, styled):
 
 
 BASELINES = [arm.name for arm in baseline_arms(balanced=True)]
+CONTROLS = {f"real+{of.name}": {"model": of.model, "made": of.made} for of in (MORE_REAL, SAME_REAL)}
 
 
 def detection(arm, rng, classes, skill, n_synthetic, seeds=3, models=("cgan", "sg2")):
@@ -192,16 +193,23 @@ def detection(arm, rng, classes, skill, n_synthetic, seeds=3, models=("cgan", "s
             at = {"log_odds": 0.5} | _scores(truth, (odds >= 0.5).astype(int), 2)
             one |= {"log_odds": odds.tolist(), "auroc": roc_auc_score(truth, odds), "at_threshold": at}
         repetitions.append(one)
-    generative = arm not in BASELINES
+    added = arm not in BASELINES
     seen = [model for model in models if arm in (f"real+{model}", f"{model}-only")] or list(models)
     chosen = {"augmented": "augmented" in arm, "balanced": "balanced" in arm, "notes": []}
-    chosen |= {"ratio": 1.0, "filter": "confidence", "keep": 0.5} if generative else ALL_REAL
-    chosen |= {"candidates": _candidates(skill) if generative else []}
+    chosen |= {"ratio": 1.0, "filter": "confidence", "keep": 0.5} if added else ALL_REAL
+    chosen |= {"candidates": _candidates(skill) if added else []}
     chosen |= {"validation": [{"macro_f1": skill, "loss": 1 - skill}] * seeds}
     head = {"version": METHOD["detect"], "task": "classification", "dataset": "steel", "arm": arm, "classes": classes}
-    head |= {"synthetic": [{"model": model, "made": "synthetic"} for model in seen] if generative else []}
-    head |= {"real": not arm.endswith("-only"), "baseline": "real" if generative else None, "chosen": chosen}
-    head |= {"steps": 1500, "settings": {}, "n_real": 240, "n_synthetic": n_synthetic, "n_test": len(truth)}
+    drawn = [{"model": model, "made": "synthetic"} for model in seen]
+    head |= {"synthetic": [CONTROLS[arm]] if arm in CONTROLS else drawn if added else []}
+    head |= {"real": not arm.endswith("-only"), "chosen": chosen}
+    head |= {
+        "steps": 1,
+        "settings": {"backbone": "frozen"},
+        "n_real": 240,
+        "n_synthetic": n_synthetic,
+        "n_test": len(truth),
+    }
     head |= {"mean": {}, "spread": {}, "truth": truth.tolist()}
     return head | {"groups": [f"g{i // 2}" for i in range(len(truth))], "repetitions": repetitions}
 
@@ -213,12 +221,23 @@ def _scores(truth, predicted, classes):
 
 
 def _candidates(skill):
+    """Of each recipe with all images, the first the best; and of this one with the surest half."""
+    tried = [(recipe[:2], None, 1.0, 0.02 * i) for i, recipe in enumerate(recipes(balanced=True))]
     return [
-        {"ratio": 1.0, "filter": sieve, "keep": keep, "validation": [{"macro_f1": skill - keep / 10, "loss": 0.4}]}
-        for sieve, keep in ((None, 1.0), ("confidence", 0.5))
+        {"augmented": augmented, "balanced": balanced, "ratio": 1.0, "filter": sieve, "keep": keep}
+        | {"validation": [{"macro_f1": skill - less - keep / 10, "loss": 0.4}]}
+        for (augmented, balanced), sieve, keep, less in [*tried, ((False, False), "confidence", 0.5, 0.0)]
     ]
 
 
+ARMS = [  # arm, skill, added images, repetitions: nothing is random in the first
+    ("real", 0.80, 0, 1),
+    ("real+more_real", 0.95, 180, 3),
+    ("real+same_real", 0.80, 240, 3),
+    ("real+cgan", 0.79, 240, 3),
+    ("real+sg2", 0.97, 240, 3),
+    ("real+all", 0.55, 480, 3),
+]
 BOX_ARMS = [  # arm, models, shares of the boxes that are found, ratio
     ("real", [], (0.5, 0.5), None),
     ("augmented", [], (0.6, 0.6), None),
@@ -242,13 +261,14 @@ def box_arm(arm, models, found, ratio, real, rng, seeds=5):
         score = {"map50": found[0], "map50_95": found[0] / 2, "ap50": list(found), "ap50_95": list(found)}
         repetitions.append({"seed": seed, "found": _columns(marks), "seconds": 12.5} | score)
     scores = [{"map50": found[0] - 0.02 * i, "map50_95": found[0] / 2} for i in range(2)]
-    tried = [{"ratio": r, "filter": None, "keep": 1.0, "validation": scores} for r in (0.5, 1.0)]
+    as_asked = {"augmented": bool(models), "balanced": False, "filter": None, "keep": 1.0, "validation": scores}
+    tried = [as_asked | {"ratio": ratio} for ratio in (0.5, 1.0)]
     chosen = {"augmented": bool(models) or arm == "augmented", "balanced": False, "ratio": ratio, "filter": None}
     chosen |= {"keep": 1.0 if models else None, "candidates": tried if models else [], "validation": scores}
     chosen |= {"notes": ["a note on boxes"] if models else []}
     head = {"version": METHOD["detect_boxes"], "task": "boxes", "dataset": "steel", "arm": arm, "classes": BOX_CLASSES}
     head |= {"synthetic": [{"model": model, "made": made} for model, made in models], "real": True, "chosen": chosen}
-    head |= {"baseline": "augmented" if models else None, "steps": 1500, "settings": {}, "mean": {}, "spread": {}}
+    head |= {"steps": 1500, "settings": {}, "mean": {}, "spread": {}}
     head |= {"n_real": 72, "n_synthetic": 24 * len(models), "n_test": len(tested), "n_background": 0}
     head |= {"ids": list(tested["id"]), "groups": list(tested["group"])}
     return head | {"truth": _columns(truth), "repetitions": repetitions}
@@ -264,9 +284,13 @@ def _columns(marks):
 def write_box_arms(folder, real, rng):
     """The JSON files of BOX_ARMS, of detectors that find boxes in the test images of this table."""
     folder.mkdir(parents=True)
-    for arm, *of in BOX_ARMS:
-        (folder / f"{arm}.json").write_text(json.dumps(box_arm(arm, *of, real, rng)))
-    return [folder / f"{arm}.json" for arm, *_ in BOX_ARMS]
+    return [write_results(folder / f"{arm}.json", box_arm(arm, *of, real, rng)) for arm, *of in BOX_ARMS]
+
+
+def write_results(path, *results):
+    """A file of arms, whose name is given back."""
+    path.write_text(json.dumps(results), encoding="utf-8")
+    return path
 
 
 def member_of(name, inputs):
@@ -308,10 +332,8 @@ def make_run(root):
             write_evaluation(folder / "evaluation.json", model, seed, rows, 5 * part * 20)
             runs.append(RunInputs(model, seed, folder, folder / "synthetic", folder / "evaluation.json"))
 
-    arms = [("real", 0.80, 0), ("real+cgan", 0.79, 240), ("real+sg2", 0.97, 240), ("real+all", 0.55, 480)]
     (root / "steel/detection").mkdir()
-    for arm, skill, n in arms:
-        (root / f"steel/detection/{arm}.json").write_text(json.dumps(detection(arm, rng, HOSTILE, skill, n)))
+    arms = [detection(arm, rng, HOSTILE, skill, n, seeds) for arm, skill, n, seeds in ARMS]
     table = pd.read_csv(root / "steel/real/metadata.csv")
     boxes = write_box_arms(root / "steel/detection/boxes", table, np.random.default_rng(1))
     benchmark = "s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time\n"
@@ -321,7 +343,7 @@ def make_run(root):
         real=root / "steel/real",
         evaluation=root / "steel/real/evaluation.json",
         runs=runs,
-        detection=[root / f"steel/detection/{arm}.json" for arm, _, _ in arms],
+        detection=[write_results(root / "steel/detection/arms.json", *arms)],
         box_arms=boxes,
         benchmarks={"prepare": root / "prepare.tsv", "train cgan, seed 0": root / "train.tsv", "gone": root / "no.tsv"},
     )
@@ -348,9 +370,9 @@ def make_few_shots(root, models=("cgan", "sg2"), skill=None, names=FEW):
     twice as many real ones, sg2's none, and images alone always teach the same.
     """
     skill = skill or few_shot_skill
-    classes, plain = [HOSTILE[0], "scratch_es", "pits"], ("real", "augmented", "duplicates")
+    classes, plain = [HOSTILE[0], "scratch_es", "pits"], ("real", "augmented", "balanced")
     only = [f"{model}-only" for model in models]
-    arms = [*plain, *(f"real+{model}" for model in models), "real+all", *only]
+    arms = [*plain, *(f"real+{model}" for model in models), *(["real+all"] if models else []), *only, *CONTROLS]
     datasets = {}
     for name in names:
         n = FEW[name] or ALL_IMAGES
@@ -358,13 +380,13 @@ def make_few_shots(root, models=("cgan", "sg2"), skill=None, names=FEW):
         write_set(root / f"{name}/real", np.random.default_rng(0), classes, {"train": n, "test": 8}, sources)
         folder = root / f"{name}/detection"
         folder.mkdir()
+        results = []
         for i, arm in enumerate(arms):
             body = detection(arm, np.random.default_rng([i, n]), classes, skill(arm, n), n, seeds=5, models=models)
-            body |= {"dataset": name, "baseline": None if arm in plain else "augmented"}
             if arm in plain:
                 body["chosen"]["validation"] = [{"macro_f1": 0.5 + 0.4 * (arm == "augmented"), "loss": 1.0}]
-            (folder / f"{arm}.json").write_text(json.dumps(body), encoding="utf-8")
-        datasets[name] = DatasetInputs(root / f"{name}/real", detection=[folder / f"{arm}.json" for arm in arms])
+            results.append(body | {"dataset": name})
+        datasets[name] = DatasetInputs(root / f"{name}/real", detection=[write_results(folder / "arms.json", *results)])
     datasets = compare_family(datasets)
     entries = {name: {"source": "data", "size": SIZE, "shots": FEW[name]} for name in names}
     return SimpleNamespace(datasets=datasets, settings={"datasets": entries}, root=root)
@@ -376,5 +398,6 @@ def compare_family(datasets):
 
 
 def few_shot_skill(arm, n):
-    worth = {"real": 0.8, "duplicates": 0.7, "augmented": 1, "real+cgan": 2, "real+sg2": 0.95, "real+all": 1.8}
+    worth = {"real": 0.8, "balanced": 0.7, "augmented": 1, "real+cgan": 2, "real+sg2": 0.95, "real+all": 1.8}
+    worth |= {"real+more_real": 3, "real+same_real": 1}
     return min(0.45 + 0.12 * np.log2(worth[arm] * n / 5), 0.98) if arm in worth else {"c": 0.5, "s": 0.62}[arm[0]]

@@ -8,8 +8,8 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes import figure
 from pipeline.downstream.boxes.average_precision import BoxTable, average_precision
 from pipeline.downstream.boxes.records import BoxResult
-from pipeline.downstream.records import read_result
-from pipeline.report import boxes_section, figures, findings
+from pipeline.downstream.records import read_results
+from pipeline.report import boxes_section, detector_findings, figures
 from pipeline.report.inputs import DatasetInputs
 from tests.report.made_up_run import BOX_CLASSES, compare, write_box_arms, write_set
 
@@ -25,7 +25,7 @@ def files(tmp_path_factory):
 def compared(files):
     """Records of the arms, and the contents of their files."""
     inputs = compare("steel", DatasetInputs(files[0].parents[1] / "real", box_arms=files))
-    results = [read_result(path, BoxResult) for path in files]
+    results = read_results(files, BoxResult)
     return inputs.compared().of("boxes"), {of.arm: of for of in results}
 
 
@@ -57,7 +57,7 @@ def test_the_arms_stand_beside_the_one_that_pilots_chose(section):
 
 
 def test_numbers_are_those_that_coco_gives_the_boxes_in_the_files(section, files):
-    row, of = section["arms"][2], read_result(files[2], BoxResult)
+    row, of = section["arms"][2], read_results(files, BoxResult)[2]
     scores = []
     for one in of.repetitions:
         truth, found = (
@@ -76,7 +76,8 @@ def test_what_was_chosen_is_shown_with_its_candidates(section):
     assert [row["arm"] for row in chosen["plain"]] == ["augmented", "real"]
     assert chosen["plain"][0]["scores"][0] == "59.0 ± 1.4"  # 60 and 58 %
     assert (chosen["runs"], chosen["titles"]) == (2, ["mAP50, %", "mAP50-95, %"])
-    (table,) = chosen["tables"]
+    assert chosen["recipes"] is None
+    (table,) = chosen["portions"]
     assert table["columns"] == ["0.5 for each real one, all of them", "1 for each real one, all of them"]
     picked = [[cell["chosen"] for cell in row["cells"]] for row in table["rows"]]
     assert picked == [[False, True], [True, False], [False, True]]
@@ -84,7 +85,7 @@ def test_what_was_chosen_is_shown_with_its_candidates(section):
 
 
 def test_the_answer_names_the_best_arm_and_what_would_narrow_it(arms):
-    first, others = map(str, findings.helped(arms, "mAP50", "AP50"))
+    first, _, others, _ = map(str, detector_findings.helped(arms, "mAP50", "AP50"))
     assert "images of <b>sg2</b> added to the real ones" in first
     assert "mAP50" in first
     assert "F1" not in first
@@ -103,7 +104,7 @@ def test_the_mean_of_a_curve_is_the_average_precision_in_the_table(arms, files):
 def test_plain_arms_alone_make_a_section_and_none_make_none(files, undrawn):
     section = boxes_section.context(*compared(files[:1]), ImageSet.open(files[0].parents[1] / "real"))
     assert (section["pair"], section["by_class"]) == (["real"], None)
-    assert findings.helped(compared(files[:1])[0], "mAP50") == []
+    assert detector_findings.helped(compared(files[:1])[0], "mAP50") == []
     assert boxes_section.context([], {}, None) is None
 
 

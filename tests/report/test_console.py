@@ -6,7 +6,7 @@ from pipeline.downstream import records
 from pipeline.downstream.records import Comparison
 from pipeline.report import console, tables
 from pipeline.report.tables import MEASURED
-from tests.report.arms import arm, plain
+from tests.report.arms import arm, plain, same_real
 
 
 def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, capsys):
@@ -18,7 +18,7 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
         ["steel", "floor", "real", None, "random", "kid", "set", "", 0.1, 0.0, 0.2, 40],
     ]
     pd.DataFrame(rows, columns=MEASURED).to_csv(tmp_path / "summary.csv", index=False)
-    arms = [plain("balanced"), arm("real+cgan", "helps", 0.05, 0.01, 0.09)]
+    arms = [plain("balanced"), arm("real+cgan", "helps", 0.05, 0.01, 0.09), same_real()]
     (tmp_path / "steel/detection").mkdir(parents=True)
     (tmp_path / "steel/detection/comparison.json").write_text(records.text(Comparison("steel", arms)))
 
@@ -28,8 +28,9 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
     console.main(tmp_path)
     printed = capsys.readouterr().out
     assert "▲ helps Yes: images of cgan added to the real ones lift the macro F1 from 80.0 to 85.0 %" in printed
-    assert [line.split() for line in printed.splitlines() if line.startswith("real+cgan")] == [
-        ["real+cgan", "85.0", "+5.0", "+1.0", "to", "+9.0", "helps"]
+    assert [line.split() for line in printed.splitlines() if line.startswith("real+")] == [
+        ["real+cgan", "85.0", "+5.0", "+1.0", "to", "+9.0", "8.4", "helps"],
+        ["real+same_real", "80.1", "+0.1", "−0.6", "to", "+0.8", "8.4", "(cannot", "tell)"],
     ]
     assert str(tmp_path / "report.html") in printed
     assert f"All of steel: {tmp_path / 'steel' / 'report.html'}" in printed

@@ -1,6 +1,5 @@
 """Curves over the number of real images, from made-up runs."""
 
-import dataclasses
 import json
 import math
 import re
@@ -13,23 +12,30 @@ import pytest
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream import comparison
 from pipeline.downstream.paired_gain import compare
-from pipeline.downstream.records import Comparison, LabelEfficiency, read_result
+from pipeline.downstream.records import Comparison, LabelEfficiency, read_results
 from pipeline.downstream.registry import TASKS
 from pipeline.report import console, few_shot_curves, few_shot_figure, few_shot_latex, figures, tables
 from pipeline.report.few_shot_section import like, sentence
 from pipeline.report.inputs import DatasetInputs
 from pipeline.report.page import write
 from pipeline.settings import UserError
-from tests.report.made_up_run import ALL_IMAGES, FEW, box_arm, compare_family, few_shot_skill, make_few_shots, write_set
+from tests.report.made_up_run import (
+    ALL_IMAGES,
+    FEW,
+    box_arm,
+    compare_family,
+    few_shot_skill,
+    make_few_shots,
+    write_results,
+    write_set,
+)
 from tests.report.reading import read
 
 
 def estimates(task, files):
     """By arm, what the comparison says of its first score."""
     task = TASKS[task].load()
-    return {
-        row.result.arm: row.estimates[0] for row in compare(task, [read_result(path, task.result) for path in files])
-    }
+    return {row.result.arm: row.estimates[0] for row in compare(task, read_results(files, task.result))}
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +66,7 @@ def test_points_stand_at_the_true_number_of_images(curves):
     assert curves.images == [5, 10, 20, ALL_IMAGES]
     assert [point.dataset for point in curves.points] == list(FEW)
     assert [next(iter(point.arms)) for point in curves.points] == ["augmented"] * 4
-    assert list(curves.generative) == ["real+cgan", "real+sg2", "real+all", "cgan-only", "sg2-only"]
+    assert list(curves.generators) == ["real+cgan", "real+sg2", "real+all", "cgan-only", "sg2-only"]
 
 
 def test_a_generator_worth_twice_its_images_is_found_to_be(curves):
@@ -75,7 +81,7 @@ def test_a_generator_worth_twice_its_images_is_found_to_be(curves):
 
 def test_curves_are_the_comparison_s_own_numbers(family, curves):
     lines = few_shot_curves.drawn(curves)
-    assert list(lines)[:4] == ["without a generator", "augmented", "real", "duplicates"]
+    assert list(lines)[:4] == ["without a generator", "augmented", "real", "balanced"]
     files = family.datasets["steel_10"].detection
     rows = estimates("classification", files)
     line = lines["real+all"]
@@ -117,8 +123,7 @@ def test_detectors_of_boxes_have_curves_of_their_own(tmp_path, family):
         for i, (arm, share) in enumerate(found.items()):
             models = [("sg2", "blended")] if i else []
             body = box_arm(arm, models, (share, share), i, table, np.random.default_rng([len(name), i]))
-            body["baseline"] = "real" if models else None
-            (tmp_path / f"{name}/{arm}.json").write_text(json.dumps(body))
+            write_results(tmp_path / f"{name}/{arm}.json", body)
         files = [tmp_path / f"{name}/{arm}.json" for arm in found]
         datasets[name] = DatasetInputs(tmp_path / name / "real", box_arms=files)
     datasets = compare_family(datasets)
@@ -149,18 +154,17 @@ def test_arms_without_a_generator_alone_make_no_curve(tmp_path):
 
 def test_members_judged_by_other_test_images_are_refused(tmp_path):
     run = make_few_shots(tmp_path, names=["steel_5", "steel_20"])
-    for path in run.datasets["steel_20"].detection:
-        body = json.loads(path.read_text())
-        path.write_text(json.dumps(body | {"groups": body["groups"][::-1]}))
+    (path,) = run.datasets["steel_20"].detection
+    write_results(path, *({**body, "groups": body["groups"][::-1]} for body in json.loads(path.read_text())))
     with pytest.raises(UserError, match=r"classification in steel_5 and steel_20: not judged by the same test images"):
         compare_family(run.datasets)
 
 
 def test_an_arm_that_one_member_lacks_has_a_gap(tmp_path):
     run = make_few_shots(tmp_path)
-    ten = run.datasets["steel_10"]
-    ten = dataclasses.replace(ten, detection=[path for path in ten.detection if path.stem != "real+sg2"])
-    (found,) = curves_of(compare_family(run.datasets | {"steel_10": ten}))
+    (path,) = run.datasets["steel_10"].detection
+    write_results(path, *(body for body in json.loads(path.read_text()) if body["arm"] != "real+sg2"))
+    (found,) = curves_of(compare_family(run.datasets))
     assert [of is None for of in found.efficiencies["real+sg2"]] == [False, True, False, False]
     assert np.isnan(few_shot_curves.drawn(found)["real+sg2"]["score"][1])
     assert " at 10 " not in sentence("real+sg2", found.images, found.efficiencies["real+sg2"])

@@ -1,13 +1,11 @@
 """The sentences say what the numbers say, and no more."""
 
-import re
-
 import pytest
 
 from pipeline.report import findings, latex, ranking
 from pipeline.report.tables import FLOOR, Reference, Score
 from pipeline.report.verdict import Verdict, ratio
-from tests.report.arms import arm, change, plain
+from tests.report.arms import plain
 
 
 def score(value, half=0.1, n=60, seeds=1):
@@ -137,72 +135,6 @@ def test_a_generator_that_learned_from_the_features_it_is_measured_in_is_flatter
     ]
     assert "a and b learned from the" in findings.cautions(rankings, [], dict.fromkeys("ab", "imagenet"))[0]
     assert not [c for c in findings.cautions(rankings, [], {"a": "domain", "c": "imagenet"}) if "flatter" in c]
-
-
-BASE = plain("augmented")
-PLAIN = plain("real", verdict="no generator", gain=0.3, low=0.2, high=0.4)
-
-
-def helped(*arms):
-    return [re.sub(r"<[^>]+>", "", str(text)) for text in findings.helped([BASE, PLAIN, *arms], "macro F1")]
-
-
-def test_one_sentence_says_that_they_help_by_how_much_and_for_which_classes():
-    classes = [
-        change("pits", 0.2, 0.1, 0.3),
-        change("seams", 0.1, 0.05, 0.15),
-        change("stains", -0.4, -0.9, 0.1),
-        change("rolls", -0.05, -0.08, -0.02),
-    ]
-    first, others, alone = helped(
-        arm("real+cgan", "helps", 0.02, 0.01, 0.03),
-        arm("real+sg2", "helps", 0.05, 0.01, 0.09, by_class=classes),
-        arm("real+all", "cannot tell", 0.06, -0.01, 0.13, models=["cgan", "sg2"]),
-        arm("cgan-only", "hurts", -0.3, -0.5, -0.1, real=False),
-    )
-    assert first == (
-        "▲ helps Yes: images of sg2 added to the real ones lift the macro F1 from 80.0 to 85.0 %, by +5.0 points (95 %"
-        " interval +1.0 to +9.0); pits gains most (F1 +20.0 points, +10.0 to +30.0), rolls loses most (F1 −5.0 points,"
-        " −8.0 to −2.0)."
-    )
-    assert others == "Others, added to the real ones – ▲ helps cgan; ● cannot tell cgan + sg2 together."
-    assert alone == "Synthetic images alone, without real ones – ▼ hurts cgan."
-
-
-def test_while_one_arm_may_help_it_is_not_said_that_they_hurt():
-    """Also where the arm that surely hurts is the better one on average."""
-    sure = arm("real+cgan", "hurts", -0.01, -0.015, -0.005)
-    open_ = arm("real+sg2", "cannot tell", -0.03, -0.1, 0.04, by_class=[change("pits", 0.1, -0.1, 0.3)])
-    first, others = helped(sure, open_)
-    assert first == (
-        "● cannot tell Nobody can say yet: with images of sg2 added to the real ones, the best of them, the macro F1"
-        " goes from 80.0 to 77.0 %, by −3.0 points, but the truth may lie anywhere from −10.0 to +4.0 (95 % interval);"
-        " of no single class is the change beyond doubt; more repetitions would narrow this most."
-    )
-    assert others == "Others, added to the real ones – ▼ hurts cgan."
-
-
-def test_they_hurt_where_all_that_are_added_hurt_whatever_they_do_alone():
-    first, alone = helped(
-        arm("real+sg2", "hurts", -0.05, -0.09, -0.01), arm("sg2-only", "cannot tell", 0.02, -0.3, 0.3, real=False)
-    )
-    assert first.startswith(
-        "▼ hurts No: they make it worse; even those of sg2 added to the real ones lower the macro F1 from 80.0 to 75.0"
-    )
-    assert alone == "Synthetic images alone, without real ones – ● cannot tell sg2."
-
-
-def test_without_arms_with_generators_nothing_is_said():
-    assert helped() == []
-    assert findings.best_of([]) is None
-
-
-def test_hostile_names_stay_text_in_the_sentence():
-    bad = arm("real+<b>", "helps", 0.1, 0.05, 0.15, by_class=[change("<script>", 0.2, 0.1, 0.3)])
-    (text,) = findings.helped([BASE, bad], "macro F1")
-    assert "<script>" not in text
-    assert "&lt;script&gt;" in text
-    assert "&lt;b&gt;" in text
 
 
 @pytest.mark.parametrize(

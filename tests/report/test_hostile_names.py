@@ -12,7 +12,7 @@ from pipeline.report.page import write
 from pipeline.report.tables import FLOOR, Reference
 from pipeline.report.verdict import verdict
 from tests.report.arms import change
-from tests.report.made_up_run import compare, detection, write_set
+from tests.report.made_up_run import compare, detection, write_results, write_set
 from tests.report.reading import read
 
 CLASSES = ["all", "noise", "real", "floor", "mean", "NA", "set", "all classes", "$\\frac{a$", "real+all", ""]
@@ -108,11 +108,11 @@ def test_a_page_of_them_is_drawn_and_can_be_filtered(made, monkeypatch):
     inputs, _, root = made
     write_set(inputs.real, np.random.default_rng(0), CLASSES, {"train": 1}, "a.tif")
     (root / "steel/detection").mkdir()
-    arms = ["real", "augmented", "duplicates", "real+real", "real+duplicates", "real+all", "real-only"]
-    for i, arm in enumerate(arms):
-        body = detection(arm, np.random.default_rng(i), CLASSES, 0.9 - i / 20, 10, models=MODELS)
-        (root / f"steel/detection/{arm}.json").write_text(json.dumps(body), encoding="utf-8")
-    drawn = [root / f"steel/detection/{arm}.json" for arm in arms]
+    arms = ["real", "augmented", "balanced", "real+real", "real+duplicates", "real+all", "real-only"]
+    results = [
+        detection(arm, np.random.default_rng(i), CLASSES, 0.9 - i / 20, 10, models=MODELS) for i, arm in enumerate(arms)
+    ]
+    drawn = [write_results(root / "steel/detection/arms.json", *results)]
     given = compare("steel", DatasetInputs(inputs.real, inputs.evaluation, inputs.runs, detection=drawn))
     settings = {"seeds": [0], "datasets": {"steel": {}}, "models": {}}
     monkeypatch.setattr(figures, "svg", lambda figure: "<svg/>")  # drawing takes most of a page's time

@@ -17,7 +17,16 @@ from pipeline.data.image_set import ImageSet
 from pipeline.report import figures, images, tables
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.page import write
-from tests.report.made_up_run import HOSTILE, compare, detection, metric_rows, write_evaluation, write_set
+from tests.report.made_up_run import (
+    ARMS,
+    HOSTILE,
+    compare,
+    detection,
+    metric_rows,
+    write_evaluation,
+    write_results,
+    write_set,
+)
 from tests.report.reading import pixels, read
 
 TWICE = np.ones((2, 2), np.uint8)  # 64 pixels are enlarged to 128, pixel for pixel
@@ -41,7 +50,7 @@ def test_the_first_page_answers(pages):
     words = pages.front.words()
     assert "sg2 comes closest to the real images" in words
     assert re.search(r"▲ helps Yes: images of sg2 added to the real ones lift the macro F1 from \d\d\.\d to", words)
-    assert "● cannot tell cgan ; ▼ hurts cgan + sg2 together." in words
+    assert re.search(r"● cannot tell cgan \(sees gains from \d+\.\d points\); ▼ hurts cgan \+ sg2 together\.", words)
     assert "At a glance" not in words  # there is one data set
     assert "code at commit 0123456789ab" in words
     assert "72 training and 24 held-out real images, 3 classes." in words
@@ -53,11 +62,14 @@ def test_the_first_page_answers(pages):
 def test_the_page_of_a_data_set_shows_everything(pages):
     words = pages.steel.words()
     assert "sg2 comes closest to the real images" in words
-    row = r"real and synthetic images 240 240 1 for each real one, the surest 50 % \d\d\.\d ± \d\.\d \d\d\.\d ± \d\.\d"
-    gain = r"[+−]\d+\.\d [+−]\d+\.\d to [+−]\d+\.\d"
-    assert re.search(rf"real\+ sg2 {row} {gain} ▲ helps|real\+sg2 {row} {gain} ▲ helps", words)
-    assert re.search(rf"real\+cgan {row} {gain} ● cannot tell", words)
+    spread, gain = r"\d\d\.\d ± \d\.\d", r"[+−]\d+\.\d [+−]\d+\.\d to [+−]\d+\.\d"
+    row = rf"real and synthetic images 240 240 as they are 1 for each real one, the surest 50 % {spread} {spread}"
+    assert re.search(r"real real images as they are 240 0 \d\d\.\d \d\d\.\d – – the strongest", words)  # trained once
+    assert re.search(rf"real\+sg2 {row} {gain} {gain} ▲ helps", words)
+    assert re.search(rf"real\+cgan {row} {gain} {gain} ● cannot tell sees gains from \d+\.\d points", words)
     assert re.search(rf"real\+all real images and several generators' 240 480 .*? {gain} ▼ hurts", words)
+    assert re.search(r"real\+more_ real positive control: .*? 240 180 .*? ▲ helps real\+same_ real negative", words)
+    assert "The same logistic head in every arm, on features of EfficientNet-Lite0 as ImageNet left it" in words
     assert len(pages.steel.pictures("F1 of each class with and without synthetic images")) == 1
     assert "AUROC" not in words  # there are three classes
     assert "not FID" in words
@@ -81,7 +93,8 @@ def test_box_detectors_have_a_section_and_a_sentence(pages):
     for page in (pages.front, pages.steel):
         assert "Do synthetic images help to find defects?" in page.words()
         assert "images of sg2 added to the real ones" in page.words()
-    assert "Others, added to the real ones – ● cannot tell cgan.pseudo ; ▼ hurts sg2 + spots.blended together." in words
+    others = r"● cannot tell cgan\.pseudo \(sees gains from \d+\.\d points\); ▼ hurts sg2 \+ spots\.blended together\."
+    assert re.search(rf"Others, added to the real ones – {others}", words)
 
 
 def test_galleries_show_what_each_family_can(pages):
@@ -295,8 +308,8 @@ def _section(page, name):
 
 def test_two_classes_have_their_curve_their_threshold_and_two_matrices(run):
     rng = np.random.default_rng(5)
-    for path in run.inputs.detection:
-        path.write_text(json.dumps(detection(path.stem, rng, ["bad", "good"], 0.9, 240)), encoding="utf-8")
+    results = [detection(arm, rng, ["bad", "good"], 0.9, 240) for arm, *_ in ARMS]
+    write_results(run.inputs.detection[0], *results)
     run.inputs = compare("steel", run.inputs)
     words = render(run).steel.words()
     assert "Good or bad: ranking and threshold" in words  # as many of both: the second is the one to find
@@ -305,9 +318,9 @@ def test_two_classes_have_their_curve_their_threshold_and_two_matrices(run):
 
 def test_confusion_cells_count_what_the_detectors_said(pages):
     titles = [a["title"] for tag, a in pages.steel.elements if tag == "td" and "title" in a]
-    assert len(titles) == 4 * len(HOSTILE) ** 2  # two at sight, two folded
+    assert len(titles) == 6 * len(HOSTILE) ** 2  # two at sight, four folded
     said = [t for t in titles if t.startswith(f"{HOSTILE[0]} taken for {HOSTILE[1]}: ")]
-    assert len(said) == 4
+    assert len(said) == 6
     assert not any(t.startswith(f"{HOSTILE[0]} taken for {HOSTILE[2]}: ") and not t.endswith(": 0") for t in titles)
 
 
@@ -371,10 +384,9 @@ def large_run(root):
         write_set(folder / "synthetic", rng, classes, {"train": 1}, model)
         write_evaluation(folder / "evaluation.json", model, 0, metric_rows(model, 0.01 * (i + 1), classes), i / 4)
         runs.append(RunInputs(model, 0, folder, folder / "synthetic", folder / "evaluation.json"))
-    arms = [(root / f"{arm}.json", arm) for arm in ("real", "real+model_3")]
-    for path, arm in arms:
-        path.write_text(json.dumps(detection(arm, rng, classes, 0.8, 0, models=models)), encoding="utf-8")
-    inputs = DatasetInputs(root / "steel/real", root / "steel/real/evaluation.json", runs, [path for path, _ in arms])
+    results = [detection(arm, rng, classes, 0.8, 0, models=models) for arm in ("real", "real+model_3")]
+    arms = write_results(root / "arms.json", *results)
+    inputs = DatasetInputs(root / "steel/real", root / "steel/real/evaluation.json", runs, [arms])
     return SimpleNamespace(inputs=compare("steel", inputs), settings={}, root=root)
 
 

@@ -1,6 +1,5 @@
 """Good and bad: which class is to be found, its threshold and its curve."""
 
-import json
 import math
 
 import numpy as np
@@ -11,7 +10,7 @@ from pipeline.downstream.classifier.records import ClassifierResult
 from pipeline.downstream.records import result_of
 from pipeline.report import figures, roc_section
 from pipeline.report.inputs import DatasetInputs
-from tests.report.made_up_run import compare, detection, write_set
+from tests.report.made_up_run import compare, detection, write_results, write_set
 
 TRUTH = np.array([0, 0, 1, 1, 1, 1])  # the first class is the rarer one
 ODDS = np.array([[-2.0, 1.5, 1.0, 3.0, 2.0, -1.0], [-3.0, -2.0, 0.5, 1.0, 2.0, 0.1]])  # of the second class
@@ -47,9 +46,7 @@ def shown(tmp_path):
     """The part of the page of some arms' results."""
 
     def made(*results):
-        files = [tmp_path / f"{of['arm']}.json" for of in results]
-        for file, of in zip(files, results, strict=True):
-            file.write_text(json.dumps(of), encoding="utf-8")
+        files = [write_results(tmp_path / "arms.json", *results)]
         write_set(tmp_path / "steel/real", np.random.default_rng(0), ["a"], {"train": 1}, "photo")
         inputs = DatasetInputs(tmp_path / "steel/real", detection=files)
         compared = compare("steel", inputs).compared()

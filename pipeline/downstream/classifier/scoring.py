@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.downstream.classifier.backbone import Classifier, Pool
 from pipeline.downstream.classifier.scores import accuracy, auroc, confusion, f1, macro_f1, youden
+from pipeline.settings import ImageSpec
 
 
 def validation_scores(classifier: Classifier, pool: Pool) -> dict[str, float]:
@@ -22,6 +23,12 @@ def test_record(classifier: Classifier, test: Pool, validation: Pool | None) -> 
     said, truth = classifier.log_probabilities(test), test.labels.cpu().numpy()
     scores = _scores(said.argmax(1), truth, said.shape[1])
     return scores | (_of_two(classifier, said, truth, validation) if said.shape[1] == 2 else {})
+
+
+def record(predicted: np.ndarray, truth: np.ndarray, spec: ImageSpec, odds: np.ndarray | None) -> dict[str, Any]:
+    """The same of answers that are there already; `odds`: of the second of two classes, where they are known."""
+    scores = _scores(predicted, truth, len(spec.classes))
+    return scores if odds is None else scores | {"log_odds": odds.tolist(), "auroc": _number(auroc(truth == 1, odds))}
 
 
 def _scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:

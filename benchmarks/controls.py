@@ -1,0 +1,117 @@
+"""Does the comparison of detectors say *helps* of images that must help, and never of those that cannot?
+
+    python -m benchmarks.controls --draws 10 --out docs/results/controls.md
+
+Textures with faint defects are drawn (no photograph, no licence): six classes of 64 pixels, K images of each to
+train and as many to choose by, 60 for the positive control and 100 to judge. For each draw both controls go through
+selection, training and comparison as a generator's images do. The positive one should *help*, the negative one never.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from pipeline.data.image_set import COLUMNS, ImageSetWriter
+from pipeline.downstream.experiment import run_arms
+from pipeline.downstream.paired_gain import compare
+from pipeline.downstream.records import read_results
+from pipeline.downstream.registry import TASKS
+from pipeline.settings import Detect
+
+SIZE = 64
+CLASSES = ("good", "line", "spot", "ring", "band", "dots")
+COUNTS = {"control": 60, "test": 100}  # of each class, beside K to train and K to choose by
+CONTRAST = 1.4  # of a defect, in standard deviations of the texture
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--shots", type=int, nargs="+", default=[5, 10])
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    lines = [
+        "# Controls of the comparison of detectors",
+        "",
+        f"`python -m benchmarks.controls --draws {given.draws} --shots {' '.join(map(str, given.shots))} --out "
+        "docs/results/controls.md`: textures with faint defects, six classes,",
+        "64 pixels, 100 test images a class, frozen backbone, ten repetitions. Macro F1 in percent, gains in points.",
+        "",
+        "| images a class | draw | strongest plain arm | 60 more real images a class | the real images again |",
+        "| ---: | ---: | ---: | --- | --- |",
+    ]
+    for shots in given.shots:
+        for draw in range(given.draws):
+            lines.append(_row(shots, draw))
+            print(lines[-1], flush=True)
+    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _row(shots: int, draw: int) -> str:
+    task, plan = TASKS["classification"].load(), TASKS["classification"]
+    with tempfile.TemporaryDirectory() as folder:
+        real, out = Path(folder, "real"), Path(folder, "arms.json")
+        write(real, shots, np.random.default_rng([shots, draw]))
+        arms = list(plan.arms([], more_real=True).values())
+        run_arms(task, Detect(), real, {}, arms, out, Path(folder, "state"), f"draw {draw}")
+        rows = compare(task, read_results([out], task.result))
+    base, controls = rows[0], [row for row in rows if row.result.control]
+    cells = [f"{shots}", f"{draw}", f"{100 * base.estimates[0].score:.1f}"]
+    for row in controls:
+        gain, low, high = (100 * getattr(row.estimates[0], name) for name in ("gain", "low", "high"))
+        cells.append(f"{gain:+.1f} ({low:+.1f} to {high:+.1f}), {row.verdict}")
+    return "| " + " | ".join(cells) + " |"
+
+
+def write(path: Path, shots: int, rng: np.random.Generator) -> None:
+    """An image set of drawn textures, each a group of its own."""
+    counts = {"train": shots, "val": shots} | COUNTS
+    rows = [(label, split) for split, n in counts.items() for label in CLASSES for _ in range(n)]
+    with ImageSetWriter(path, len(rows), SIZE, SIZE, 1, "uint8") as writer:
+        for i, (label, _) in enumerate(rows):
+            writer[i] = drawn(label, rng)[..., None]
+        names = [f"i{i:06d}" for i in range(len(rows))]
+        table = pd.DataFrame(
+            [(name, label, name, 0, 0, name, split) for name, (label, split) in zip(names, rows, strict=True)],
+            columns=COLUMNS,
+        )
+        meta = {"classes": list(CLASSES), "symmetry": "both", "dtype": "uint8", "pixel_size": None, "unit": "µm"}
+        writer.finish(table, meta | {"scaling": {"rule": "type", "low": 0, "high": 255}})
+
+
+def drawn(label: str, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """(64, 64) gray texture of grain and direction of its own, with a faint defect somewhere."""
+    grain, stretch = rng.uniform(0.8, 1.6), rng.uniform(1.0, 2.5)
+    texture = gaussian_filter(rng.normal(size=(SIZE, SIZE)), (grain, grain * stretch))
+    texture /= texture.std()
+    sign = rng.choice([-1, 1])
+    faint = texture + sign * CONTRAST * rng.uniform(0.8, 1.6) * gaussian_filter(_defect(label, rng), 0.7)
+    return np.clip(128 + 32 * faint, 0, 255).astype(np.uint8)
+
+
+def _defect(label: str, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(64, 64) in [0, 1]."""
+    y, x = np.mgrid[:SIZE, :SIZE] - rng.uniform(SIZE / 4, 3 * SIZE / 4, (2, 1, 1))
+    angle = rng.uniform(0, np.pi)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    away = np.hypot(x, y)
+    shapes = {
+        "good": np.zeros((SIZE, SIZE)),
+        "line": (abs(across) < 1.2) & (abs(along) < 22),
+        "spot": away < rng.uniform(5, 8),
+        "ring": abs(away - rng.uniform(8, 12)) < 1.5,
+        "band": abs(across) < rng.uniform(5, 8),
+        "dots": (away < 18) & (np.sin(x * 1.1) * np.sin(y * 1.1) > 0.55),
+    }
+    return shapes[label].astype(float)
+
+
+if __name__ == "__main__":
+    main()
