@@ -86,6 +86,7 @@ def test_every_arm_is_trained_judged_and_compared(task, sets, tmp_path):
     found = comparison.write([comparison.member(tmp_path, "k", files)], "k", None, tmp_path / "comparison.json")
     assert found.arms[0].verdict == "baseline"
     assert {arm.verdict for arm in found.arms[-2:]} == {"cannot tell"}
+    assert found.images_per_class == 2, "of four bad ones in two classes"
     assert [one.metric for one in found.arms[0].secondary] == ["recall_1", "recall_5", "pixel_ap"]
 
 
