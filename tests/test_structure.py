@@ -67,7 +67,7 @@ def test_the_report_computes_no_gain_and_no_verdict_of_detectors():
     files = (ROOT / "pipeline/report").glob("*.py")
     seen = {name for path in files for name in imports(path) if name.startswith("pipeline.downstream")}
     drawn = {"pipeline.downstream.classifier.scores", "pipeline.downstream.boxes", "pipeline.downstream.boxes.matching"}
-    kinds = {"pipeline.downstream.classifier.records", "pipeline.downstream.boxes.records"}
+    kinds = {f"pipeline.downstream.{task}.records" for task in ("anomalies", "boxes", "classifier")}
     files = {"pipeline.downstream", "pipeline.downstream.arms", "pipeline.downstream.records"}
     assert seen == files | kinds | drawn
 

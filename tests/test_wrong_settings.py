@@ -107,6 +107,14 @@ def test_nothing_ends_in_a_traceback(value):
             "datasets.d.labels.classes: ['a', 'a'] names a",
         ),
         (
+            {"datasets": {"d": {"source": "x", "size": 64, "good": "fine"}}},
+            "datasets.d: good: `fine` is a class, and `labels` names none; set `labels.rule`",
+        ),
+        (
+            {"datasets": {"d": {"source": "x", "labels": {"rule": "folder", "classes": ["a", "b"]}, "good": "c"}}},
+            "datasets.d: good: `c` is not among labels.classes (a, b)",
+        ),
+        (
             {"models": {"m": {"family": "cgan", "total_images": "1e6"}}},
             "it is '1e6', which YAML takes for text; write 1000000",
         ),

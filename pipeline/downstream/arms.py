@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 REAL_ONLY = "real"
 CHANGES = ("augmented", "balanced")
-Recipe = tuple[bool, bool]
-"""Whether the training images are augmented, and whether every class is seen as often as another."""
+Defects = Literal["none", "real", "pasted", "moved"]
+"""What a detector learns of defects from: nothing (it knows good images alone), the bad training images, or these and
+good images into which pieces of others were pasted, or the defects of bad ones blended."""
+ALONE: dict[Defects, str] = {"none": "one_class", "pasted": "pasted", "moved": "moved"}
+"""What the arms of real images alone are called that learn of defects so."""
+
+
+class Recipe(NamedTuple):
+    """How the training images of an arm are presented."""
+
+    augmented: bool = False
+    balanced: bool = False
+    """Whether every class is seen as often as another."""
+    defects: Defects = "real"
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,8 @@ class Arm:
     """Classical augmentation; an arm with synthetic images chooses for itself."""
     balanced: bool = False
     """Every class as often as another; chosen like `augmented`."""
+    defects: Defects = "real"
+    """Of anomaly detectors; chosen like `augmented`."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Arm:
@@ -61,7 +75,8 @@ class Arm:
     def name(self) -> str:
         """A file name too. A model's name has no hyphen and no dot and is not `all`, so no two arms share a name."""
         if not self.synthetic:
-            return "+".join(change for change in CHANGES if getattr(self, change)) or REAL_ONLY
+            changes = [change for change in CHANGES if getattr(self, change)]
+            return "+".join(changes) or ALONE.get(self.defects, REAL_ONLY)
         added = self.synthetic[0].name if len(self.synthetic) == 1 else "all"
         return f"{REAL_ONLY}+{added}" if self.real else f"{added}-only"
 
@@ -94,17 +109,29 @@ def sole_model(arm: Trained) -> str | None:
     return arm.synthetic[0].model
 
 
-def recipes(balanced: bool) -> list[Recipe]:
-    """Every way to present training images; `balanced`: whether they can be drawn class by class."""
-    return [(augmented, even) for even in ((False, True) if balanced else (False,)) for augmented in (False, True)]
+def recipes(balanced: bool, defects: Sequence[Defects] = ()) -> list[Recipe]:
+    """Every way to present training images that others may be added to.
+
+    Args:
+        balanced: whether they can be drawn class by class.
+        defects: of a task whose recipes differ in these alone.
+    """
+    if defects:
+        return [Recipe(defects=of) for of in defects if of != "none"]
+    return [
+        Recipe(augmented, even) for even in ((False, True) if balanced else (False,)) for augmented in (False, True)
+    ]
 
 
-def baseline_arms(balanced: bool) -> list[Arm]:
-    """The arms of real images alone, one of each recipe."""
-    return [Arm(augmented=augmented, balanced=even) for augmented, even in recipes(balanced)]
+def baseline_arms(balanced: bool, defects: Sequence[Defects] = ()) -> list[Arm]:
+    """The arms of real images alone, one of each recipe, and where `none` is among the defects one of good images."""
+    plain = recipes(balanced, defects) + [Recipe(defects=of) for of in defects if of == "none"]
+    return [Arm(augmented=of.augmented, balanced=of.balanced, defects=of.defects) for of in plain]
 
 
-def arms(synthetic: Sequence[SyntheticSet], balanced: bool, alone: bool, more_real: bool) -> dict[str, Arm]:
+def arms(
+    synthetic: Sequence[SyntheticSet], balanced: bool, alone: bool, more_real: bool, defects: Sequence[Defects] = ()
+) -> dict[str, Arm]:
     """Every arm by its name.
 
     Args:
@@ -112,6 +139,7 @@ def arms(synthetic: Sequence[SyntheticSet], balanced: bool, alone: bool, more_re
         balanced: whether images can be drawn class by class.
         alone: whether there are arms without real images.
         more_real: whether real images are held back for the positive control.
+        defects: as in `recipes`.
 
     Returns:
         The baseline arms; the controls; real images with each set, and with all sets whose labels were asked for of the
@@ -122,4 +150,4 @@ def arms(synthetic: Sequence[SyntheticSet], balanced: bool, alone: bool, more_re
     asked = tuple(one for one in synthetic if one.made != "pseudo")
     together = [Arm(asked)] if len(asked) > 1 else []
     only = [Arm((one,), real=False) for one in synthetic] if alone else []
-    return {arm.name: arm for arm in (*baseline_arms(balanced), *controls, *added, *together, *only)}
+    return {arm.name: arm for arm in (*baseline_arms(balanced, defects), *controls, *added, *together, *only)}

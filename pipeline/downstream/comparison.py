@@ -87,10 +87,13 @@ def record(comparison: Comparison, folder: Path, seed: int) -> None:
 
 
 def images_per_class(real: Path) -> float:
-    """Source images that train, whatever the number of their tiles; mean over the classes."""
-    table = ImageSet.open(real).metadata
-    table = table[table["split"] == "train"]
-    return float(table.groupby("label")["source"].nunique().mean())
+    """Source images that train, whatever the number of their tiles; mean over the classes, without the good one where a
+    set has one: bad images are what is scarce there."""
+    images = ImageSet.open(real)
+    counted = [name for name in images.spec.classes if name != images.meta.get("good")]
+    table = images.metadata[images.metadata["split"] == "train"]
+    found = table.groupby("label")["source"].nunique().reindex(counted).dropna()
+    return float(found.mean()) if len(found) else 0.0
 
 
 def _arms(task: Task, mine: Member, members: Sequence[Member], images: Mapping[str, float]) -> list[Arm]:

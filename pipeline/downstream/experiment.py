@@ -56,7 +56,12 @@ class Experiment:
             "version": self.version,
             "arm": self.arm.name,
             "settings": self.settings.model_dump(exclude={"repetitions"}),
-            "sets": [sha256(of.path / name) for of in (self.real, *self.added) for name in self.task.files],
+            "sets": [
+                sha256(of.path / name)
+                for of in (self.real, *self.added)
+                for name in self.task.files
+                if (of.path / name).is_file()
+            ],
         }
 
 
@@ -150,7 +155,8 @@ def _train(run: Experiment, data: Dataset, tick: Callable[[int], object], mix: T
         return run.task.train(run.settings, run.real, data, mix, seed, tick)
     except FloatingPointError as error:
         setting = f"{run.task.setting}.learning_rate"
-        raise UserError(f"{setting}: {run.settings.learning_rate:g}, {error}; lower it") from error
+        rate = run.settings.model_dump()["learning_rate"]  # a task without one has nothing that could diverge
+        raise UserError(f"{setting}: {rate:g}, {error}; lower it") from error
 
 
 def _validate(run: Experiment, train, validation: Dataset, mix: TrainingMix, seed: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from pipeline.base.files import AGAIN, write_json, write_whole
-from pipeline.downstream.arms import Recipe, SyntheticSet, is_control
+from pipeline.downstream.arms import Defects, Recipe, SyntheticSet, is_control
 from pipeline.settings import UserError
 
 VERSION = 2
@@ -28,7 +28,8 @@ class Estimate:
     """A score of an arm, and its gain over the baseline of its task."""
 
     metric: str
-    """`macro_f1`, `accuracy` or `auroc` of classifiers; `map50` or `map50_95` of detectors of boxes."""
+    """`macro_f1`, `accuracy` or `auroc` of classifiers; `map50` or `map50_95` of detectors of boxes; `auroc`,
+    `recall_1`, `recall_5` or `pixel_ap` of anomaly detectors."""
     score: float
     """In [0, 1]; mean over the repetitions."""
     score_low: float
@@ -93,6 +94,7 @@ class Candidate:
     """Scores on the validation set, one a selection run."""
     n_synthetic: int | None = None
     """Different synthetic images there were to see."""
+    defects: Defects = "real"
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ class Chosen:
     validation: list[dict[str, float]] | None
     """Scores on the validation set of what was chosen, one a selection run; None without validation images."""
     notes: list[str]
+    defects: Defects = "real"
+    """What anomaly detectors learnt of defects from, beside added images."""
 
 
 @dataclass(frozen=True)
@@ -260,7 +264,7 @@ class ArmResult:
 
     @property
     def recipe(self) -> Recipe:
-        return self.chosen.augmented, self.chosen.balanced
+        return Recipe(self.chosen.augmented, self.chosen.balanced, self.chosen.defects)
 
 
 Result = TypeVar("Result", bound=ArmResult)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.downstream.arms import Arm, Recipe, SyntheticSet, arms, baseline_arms, recipes
+from pipeline.downstream.arms import Arm, Defects, Recipe, SyntheticSet, arms, baseline_arms, recipes
 
 if TYPE_CHECKING:
     from pipeline.downstream.task import Task
@@ -30,16 +30,18 @@ class PlannedTask(NamedTuple):
     """Whether images can be drawn class by class: not where one may show several."""
     alone: bool
     """Whether there are arms of synthetic images alone."""
+    defects: tuple[Defects, ...] = ()
+    """What its detectors may learn of defects from, where its recipes differ in that."""
 
     def arms(self, synthetic: Sequence[SyntheticSet], more_real: bool) -> dict[str, Arm]:
         """By name, the arms of a data set that has these synthetic sets; `more_real`: and a positive control."""
-        return arms(synthetic, self.balanced, self.alone, more_real)
+        return arms(synthetic, self.balanced, self.alone, more_real, self.defects)
 
     def recipes(self) -> list[Recipe]:
-        return recipes(self.balanced)
+        return recipes(self.balanced, self.defects)
 
     def baseline_arms(self) -> list[Arm]:
-        return baseline_arms(self.balanced)
+        return baseline_arms(self.balanced, self.defects)
 
     def place(self, arm: str) -> str:
         """Of an arm's results within `{dataset}/detection`, without a suffix."""
@@ -56,6 +58,16 @@ TASKS = {
         PlannedTask("classification", f"{HERE}.classifier.task", "detect", "compare", "", balanced=True, alone=True),
         PlannedTask(
             "boxes", f"{HERE}.boxes.task", "detect_boxes", "compare_boxes", "boxes", balanced=False, alone=False
+        ),
+        PlannedTask(
+            "anomalies",
+            f"{HERE}.anomalies.task",
+            "detect_anomalies",
+            "compare_anomalies",
+            "anomalies",
+            balanced=False,
+            alone=False,
+            defects=("real", "pasted", "moved", "none"),
         ),
     )
 }

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from torch import Tensor
 
+from pipeline.downstream.arms import Defects
+
 # Bits of an orientation: mirror left-right, mirror top-bottom, swap rows and columns; all three make the 8 of a square.
 HORIZONTAL, VERTICAL, TRANSPOSE = 1, 2, 4
 SYMMETRIES = {
@@ -30,6 +32,7 @@ class TrainingMix:
     """Extra places for each real one; `inf`: no real image is seen."""
     augmented: bool = False
     balanced: bool = False
+    defects: Defects = "real"
 
 
 class LabelledImages(Protocol):

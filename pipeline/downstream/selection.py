@@ -20,7 +20,7 @@ from pipeline.downstream.task import Dataset, DetectorSettings, Part, Task, Trai
 
 # Seeds of their own: no training that is judged later may be one that a choice was made by.
 SELECTION, FILTER = 1000, 2000
-AUGMENTED: Recipe = (True, False)
+AUGMENTED = Recipe(augmented=True)
 
 Score = Callable[[TrainingMix, int], dict[str, float]]
 """A training mix and a seed -> scores on the validation set of a detector trained so."""
@@ -44,6 +44,7 @@ class Choice:
         return Chosen(
             augmented=self.mix.augmented,
             balanced=self.mix.balanced,
+            defects=self.mix.defects,
             ratio=finite(self.mix.ratio) if extra else None,
             filter=self.part[0],
             keep=self.part[1] if generative and extra else None,
@@ -67,7 +68,7 @@ class Selector:
 
     def baseline_arm(self, arm: Arm) -> Choice:
         """Nothing is chosen in a baseline arm; its selection runs tell which of these arms is the strongest."""
-        choice = Choice(TrainingMix(np.arange(0), 0.0, arm.augmented, arm.balanced))
+        choice = Choice(TrainingMix(np.arange(0), 0.0, arm.augmented, arm.balanced, arm.defects))
         if self.score is not None:  # as many as are judged: a weak baseline makes the comparison worthless
             choice.validation = self._runs("", self.settings.repetitions, choice.mix)
         return choice
@@ -76,23 +77,24 @@ class Selector:
         """How an arm with added images presents them, how many it takes and which: the recipe first, with the first
         ratio and every image, then ratio and filter together.
 
-        Without validation images it is augmentation, the first ratio and no filter.
+        Without validation images it is augmentation, where the task has it, the first ratio and no filter.
 
         Args:
             real: whether the arm's detectors see real images; else there is no ratio to choose.
         """
         extra, task = np.arange(self.data.n_real, len(self.data)), self.task
+        recipes = TASKS[task.name].recipes()
+        usual = AUGMENTED if AUGMENTED in recipes else recipes[0]
         ratios = list(dict.fromkeys(self.settings.ratios)) if real else [math.inf]
         if not len(extra):
-            return Choice(self._mix(extra, 0.0, AUGMENTED), notes=[f"no {task.examples} to add: real ones alone"])
+            return Choice(self._mix(extra, 0.0, usual), notes=[f"no {task.examples} to add: real ones alone"])
         if self.score is None:
             note = (
-                f"no validation {task.examples} to choose by: augmented, the first ratio, every image that can be added"
+                f"no validation {task.examples} to choose by: {'augmented, ' * usual.augmented}the first ratio, every "
+                "image that can be added"
             )
-            return Choice(self._mix(extra, ratios[0], AUGMENTED), notes=[note])
-        tried = {
-            recipe: self._try(self._mix(extra, ratios[0], recipe), (None, 1.0)) for recipe in TASKS[task.name].recipes()
-        }
+            return Choice(self._mix(extra, ratios[0], usual), notes=[note])
+        tried = {recipe: self._try(self._mix(extra, ratios[0], recipe), (None, 1.0)) for recipe in recipes}
         recipe = max(tried, key=lambda of: rank(task.selection, tried[of].validation))
         notes: list[str] = []
         alone = self._mix(np.arange(0), 0.0, recipe)
@@ -110,9 +112,9 @@ class Selector:
         return Choice(chosen, part, candidates, found[ratio, part].validation, notes)
 
     def _try(self, mix: TrainingMix, part: Part) -> Candidate:
-        name = f"{int(mix.augmented)}{int(mix.balanced)} {mix.ratio} {part[0]} {part[1]} "
+        name = f"{int(mix.augmented)}{int(mix.balanced)} {mix.defects} {mix.ratio} {part[0]} {part[1]} "
         runs = self._runs(name, self.settings.selection_runs, mix)
-        return Candidate(mix.augmented, mix.balanced, finite(mix.ratio), *part, runs, len(mix.extra))
+        return Candidate(mix.augmented, mix.balanced, finite(mix.ratio), *part, runs, len(mix.extra), mix.defects)
 
     def _runs(self, name: str, count: int, mix: TrainingMix) -> list[dict[str, float]]:
         """Scores of trainings that are for choosing alone; one where all would be alike."""

@@ -32,7 +32,6 @@ class DetectorSettings(Protocol):
 
     repetitions: int
     batch: int
-    learning_rate: float
     ratios: Sequence[float]
     selection_runs: int
 
@@ -71,7 +70,7 @@ class Task(ABC):
     test_fields: ClassVar[Sequence[tuple[str, str]]]
     """Fields of `result` that are equal just where the test images are the same, and what they are called."""
     files: ClassVar[Sequence[str]] = ("meta.json", "metadata.csv")
-    """Of an image set, that a training depends on: the description has the hash of the images."""
+    """Of an image set, that a training depends on, where they are there: the description has the hash of the images."""
 
     @abstractmethod
     def check(self, real: ImageSet, dataset: str) -> None:

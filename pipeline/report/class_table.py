@@ -16,7 +16,7 @@ DRAWN = 20  # classes; of more the figure cannot be read: those that change most
 
 
 def context(arms: Sequence[Arm], name: str = "F1") -> dict[str, Any] | None:
-    """What the template draws, None without arms with generators.
+    """What the template draws, None without arms with generators, or where no class has a score of its own.
 
     Args:
         arms: of one kind of detectors, the baseline first.
@@ -27,7 +27,7 @@ def context(arms: Sequence[Arm], name: str = "F1") -> dict[str, Any] | None:
         arms; `left_out`, how many classes are not drawn.
     """
     shown = generators(arms)
-    if not shown:
+    if not shown or not arms[0].by_class:
         return None
     without = arms[0].by_class
     drawn = _most_moved(shown, len(without))

@@ -11,10 +11,12 @@ from markupsafe import Markup
 
 from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
+from pipeline.downstream.anomalies.records import AnomalyResult
 from pipeline.downstream.boxes.records import BoxResult
 from pipeline.downstream.classifier.records import ClassifierResult
 from pipeline.downstream.records import Arm, Comparison, Result, read_results
 from pipeline.report import (
+    anomalies_section,
     boxes_section,
     classifier_section,
     closest_pairs,
@@ -59,7 +61,7 @@ def context(
     """
     real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
     models = inputs.models()
-    arms, box_arms = comparison.of("classification"), comparison.of("boxes")
+    arms, box_arms, anomaly_arms = map(comparison.of, ("classification", "boxes", "anomalies"))
     about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
     folders = {model: [run.folder for run in inputs.of(model)] for model in models}
     return (
@@ -75,9 +77,10 @@ def context(
             "films": [film for run in inputs.runs if (film := _film(run))],
             "detector": classifier_section.context(arms, _by_arm(inputs.detection, ClassifierResult)),
             "boxes": boxes_section.context(box_arms, _by_arm(inputs.box_arms, BoxResult), real),
+            "anomalies": anomalies_section.context(anomaly_arms, _by_arm(inputs.anomalies, AnomalyResult)),
             "timings": _timings(inputs.benchmarks),
         }
-        | _answers(scores, inputs, arms, box_arms, _untrained(settings))
+        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], _untrained(settings))
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
@@ -91,8 +94,7 @@ def _by_arm(paths: Sequence[Path], kind: type[Result]) -> dict[str, Result]:
 def _answers(
     scores: Scores,
     inputs: DatasetInputs,
-    arms: Sequence[Arm],
-    box_arms: Sequence[Arm],
+    by_task: Sequence[Sequence[Arm]],
     untrained: set[str],
 ) -> dict[str, Any]:
     """The sentences of both pages."""
@@ -101,14 +103,17 @@ def _answers(
         if evaluations := [read_json(path, "metrics") for path in inputs.evaluations_of(model)]:
             verdicts.append(verdict(scores, model, shifts(evaluations)))
     rankings = findings.overall(scores, inputs.models())
-    first = (arms, "classification") if arms else (box_arms, "boxes")
+    arms, box_arms, anomaly_arms = by_task
+    first = next((of for of in by_task if of), [])
+    words = labels.DETECTORS[first[0].task if first else "boxes"]
     return {
         "closest": [*findings.closest(rankings, verdicts), *findings.no_closer(rankings, untrained)],
-        "glance": front_rows.line(rankings, first[0], labels.DETECTORS[first[1]].score),
-        "alarms": [*_alarms(arms, "classification"), *_alarms(box_arms, "boxes")],
+        "glance": front_rows.line(rankings, first, words.score),
+        "alarms": [alarm for of in by_task if of for alarm in _alarms(of, of[0].task)],
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
-        "cautions": findings.cautions(rankings, [*arms, *box_arms], inputs.learned_in()),
+        "helped_anomalies": _helped(anomaly_arms, "anomalies"),
+        "cautions": findings.cautions(rankings, [*arms, *box_arms, *anomaly_arms], inputs.learned_in()),
     }
 
 

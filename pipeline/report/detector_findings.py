@@ -27,7 +27,7 @@ def helped(arms: Sequence[Arm], score: str, of_class: str = "F1") -> list[Markup
     Args:
         arms: of one task, the baseline first (`records.Comparison.of`).
         score: name of the score.
-        of_class: name of the score of one class.
+        of_class: name of the score of one class; empty where classes have none.
 
     Returns:
         Empty without arms with generators.
@@ -152,6 +152,8 @@ def _narrower(best: Arm) -> str:
 
 
 def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
+    if not score:
+        return Markup("")
     found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
     if not found:
         return Markup("; of no single class is the change beyond doubt")

@@ -49,7 +49,7 @@ def _row(arm: Arm, learns_from: str) -> dict[str, Any]:
         "n_real": arm.n_real,
         "n_synthetic": arm.n_synthetic,
         "portion": selection_table.portion(chosen.ratio, chosen.filter, chosen.keep),
-        "recipe": selection_table.recipe(chosen.augmented, chosen.balanced) if arm.generative else "",
+        "recipe": selection_table.recipe(chosen.augmented, chosen.balanced, chosen.defects) if arm.generative else "",
         "scores": {of.metric: {"spread": spread(of.repetitions)} | gain(of) for of in (arm, *arm.secondary)},
         "of_class": [{"score": f"{100 * row.score:.1f}"} | gain(row) for row in arm.by_class],
         "over_recipe": gain(arm.recipe) if arm.recipe else None,

@@ -204,7 +204,7 @@ def _flattered(rankings: Sequence[Ranking], learned_in: Mapping[str, str]) -> li
 
 def _few_repetitions(arms: Sequence[Arm]) -> list[str]:
     """A sentence for each kind of detectors."""
-    kinds = {"classification": "The detectors", "boxes": "The detectors of boxes"}
+    kinds = {"classification": "The detectors", "boxes": "The detectors of boxes", "anomalies": "The anomaly detectors"}
     repeats = {task: often([arm for arm in arms if arm.task == task]) for task in dict.fromkeys(a.task for a in arms)}
     return [
         f"{kinds[task]} were trained {n} times each; below {FEW_REPEATS} the intervals are rough."

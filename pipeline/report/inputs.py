@@ -39,6 +39,8 @@ class DatasetInputs:
     """A JSON file for each training arm of the detector, the arm `real` among them."""
     box_arms: Sequence[Path] = ()
     """A JSON file for each training arm of the detectors of boxes."""
+    anomalies: Sequence[Path] = ()
+    """A JSON file for each job of anomaly detectors."""
     comparison: Path | None = None
     """`comparison.json` of all these arms."""
     benchmarks: Mapping[str, Path] = field(default_factory=dict)
@@ -89,7 +91,8 @@ def collect(results: Path, settings: Settings, arms: Sequence[Path] = ()) -> dic
         results: the root of all.
         settings: of the run.
         arms: the JSON files of the detectors that were planned, of all tasks and data sets:
-            `{dataset}/detection/{job}.json` and `{dataset}/detection/boxes/{job}.json` below the root.
+            `{dataset}/detection/{job}.json`, `{dataset}/detection/boxes/{job}.json` and
+            `{dataset}/detection/anomalies/{job}.json` below the root.
     """
     return {
         dataset: DatasetInputs(
@@ -98,8 +101,9 @@ def collect(results: Path, settings: Settings, arms: Sequence[Path] = ()) -> dic
             runs=[_run(results / dataset, m, s) for m in settings.models_of(dataset) for s in settings.seeds],
             detection=(classifiers := _within(results / dataset / "detection", arms)),
             box_arms=(boxes := _within(results / dataset / "detection" / "boxes", arms)),
+            anomalies=(anomalies := _within(results / dataset / "detection" / "anomalies", arms)),
             comparison=results / dataset / "detection" / "comparison.json",
-            benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes),
+            benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies),
         )
         for dataset in settings.datasets
     }
@@ -115,7 +119,12 @@ def _run(folder: Path, model: str, seed: int) -> RunInputs:
 
 
 def _benchmarks(
-    folder: Path, settings: Settings, dataset: str, classifiers: Iterable[Path], box_arms: Iterable[Path]
+    folder: Path,
+    settings: Settings,
+    dataset: str,
+    classifiers: Iterable[Path],
+    box_arms: Iterable[Path],
+    anomalies: Iterable[Path],
 ) -> dict[str, Path]:
     found = {"prepare": folder / "prepare.tsv", "evaluate held-out real": folder / "evaluate_real.tsv"}
     models = settings.models_of(dataset)
@@ -125,5 +134,7 @@ def _benchmarks(
                 found[f"{stage} {model}, seed {seed}"] = folder / f"{model}-s{seed}" / f"{stage}.tsv"
     for job in (path.stem for path in classifiers):
         found["detect, all arms" if job == "arms" else f"detect, arm {job}"] = folder / "detection" / f"{job}.tsv"
+    for job in (path.stem for path in anomalies):
+        found["detect anomalies, all arms"] = folder / "detection" / "anomalies" / f"{job}.tsv"
     boxes = folder / "detection" / "boxes"
     return found | {f"detect boxes, arm {path.stem}": boxes / f"{path.stem}.tsv" for path in box_arms}

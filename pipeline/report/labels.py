@@ -83,11 +83,13 @@ def often(arms: Sequence[Arm]) -> int:
 
 
 def guessing(arm: Arm) -> float | None:
-    """The most that a detector reaches which looks at no image; None of an arm without classes.
+    """The most that a detector reaches which looks at no image; None of one without classes.
 
     Of K classes that is a macro F1 of 1/K, whatever their frequencies p: one that says each with frequency q has an F1
-    of 2pq/(p + q), whose mean is largest where q = p.
+    of 2pq/(p + q), whose mean is largest where q = p. Of anomalies it is an AUROC of one half.
     """
+    if arm.task == "anomalies":
+        return 0.5
     if not arm.by_class:
         return None
     return 1 / len(arm.by_class) if arm.task == "classification" else 0.0
@@ -106,17 +108,22 @@ class DetectorWords(NamedTuple):
     score: str
     """What the verdicts are about: every class counts the same."""
     of_class: str
+    """Of the score of one class; empty where classes have none."""
 
 
 DETECTORS = {
     "classification": DetectorWords("classifiers", "macro F1", "F1"),
     "boxes": DetectorWords("detectors of boxes", "mAP50", "AP50"),
+    "anomalies": DetectorWords("anomaly detectors", "AUROC", ""),
 }
 PLAIN = {  # arms of the detector without a generator
     "real": "real images as they are",
     "augmented": "shifted, turned, lit otherwise",
     "balanced": "every class equally often",
     "augmented+balanced": "both of these",
+    "one_class": "good images alone",
+    "pasted": "and pieces of good images pasted into others",
+    "moved": "and real defects moved to other images",
 }
 CONTROLS = {
     MORE_REAL: "positive control: further real images, which nothing else sees",

@@ -7,11 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.downstream.arms import Defects
 from pipeline.downstream.records import Arm, Candidate, Chosen
 from pipeline.report.labels import spread
 
 LOSS = "loss"
-TITLES = {"macro_f1": "macro F1, %", LOSS: "log loss", "map50": "mAP50, %", "map50_95": "mAP50-95, %"}
+TITLES = {
+    "macro_f1": "macro F1, %",
+    LOSS: "log loss",
+    "map50": "mAP50, %",
+    "map50_95": "mAP50-95, %",
+    "auroc": "AUROC, %",
+    "pixel_ap": "pixel AP, %",
+}
+DEFECTS: dict[Defects, str] = {"pasted": "with pasted defects", "moved": "with moved defects"}
 WORDS = {"confidence": "surest", "nearest": "nearest"}  # of what a filter keeps
 
 
@@ -50,9 +59,10 @@ def notes(arms: Sequence[Arm]) -> list[str]:
     return [f"{', '.join(names)}: {note}." for note, names in said.items()]
 
 
-def recipe(augmented: bool, balanced: bool) -> str:
+def recipe(augmented: bool, balanced: bool, defects: Defects = "real") -> str:
     """How training images are presented."""
     words = [word for word, there in (("augmented", augmented), ("balanced", balanced)) if there]
+    words += [DEFECTS[defects]] if defects in DEFECTS else []
     return " and ".join(words) or "as they are"
 
 
@@ -118,8 +128,8 @@ def _table(
     return {"columns": [title(*of) for of in columns], "rows": rows}
 
 
-def _recipe(of: Candidate | Chosen) -> tuple[bool, bool]:
-    return of.augmented, of.balanced
+def _recipe(of: Candidate | Chosen) -> tuple[bool, bool, Defects]:
+    return of.augmented, of.balanced, of.defects
 
 
 def _portion(of: Candidate | Chosen) -> tuple[float | None, str | None, float | None]:

@@ -20,7 +20,7 @@ MEASURED = ["dataset", "kind", "model", "seed", "extractor", "metric", "scope", 
 COLUMNS = [*MEASURED, "verdict"]
 OF_A_ROW = ["extractor", "metric", "class", "value", "low", "high", "n"]  # of an evaluation
 NUMBERS = ["value", "low", "high"]
-CLASS_SCORES = {"classification": "f1", "boxes": "ap50"}
+CLASS_SCORES = {"classification": "f1", "boxes": "ap50", "anomalies": "auroc"}
 TEXTS = ["dataset", "kind", "model", "extractor", "metric", "scope", "class", "verdict"]
 
 

@@ -21,6 +21,7 @@ METHOD = {
     "detect": 5,
     "pseudo_label": 2,
     "detect_boxes": 5,
+    "detect_anomalies": 1,
     "compare": 2,
     "report": 8,
 }
@@ -95,8 +96,9 @@ Positive = Annotated[float, Field(gt=0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
 Folder = Annotated[str, AfterValidator(_folder)]
 # Of images or of boxes.
+Class = Annotated[str, Field(min_length=1), BeforeValidator(_word)]
 Classes = Annotated[
-    list[Annotated[str, Field(min_length=1), BeforeValidator(_word)]],
+    list[Class],
     Field(min_length=1),
     AfterValidator(distinct),
     BeforeValidator(listed),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.settings.basics import (
+    Class,
     Classes,
     Count,
     Fraction,
@@ -238,6 +239,10 @@ class Dataset(Strict):
     split: Split = Split()
     hdf5: HDF5 = HDF5()
     voronoi: Voronoi = Voronoi()
+    good: Class | None = None
+    """The class of images without a defect. Set, the detectors of this data set are those of anomalies
+    (`detect.anomalies`) in place of classifiers and detectors of boxes: all other classes are bad, `shots` counts bad
+    images alone, and masks (`boxes`) tell where the defects are."""
     boxes: Boxes | None = None
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
     models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
@@ -267,6 +272,14 @@ class Dataset(Strict):
     def only_a_cut_can_be_placed(self):
         if self.boxes is not None and self.boxes.place_cut and self.fit != "resize":
             raise ValueError(f"boxes.place_cut: places the square of `fit: resize`, but fit is `{self.fit}`")
+        return self
+
+    @model_validator(mode="after")
+    def good_is_a_class(self):
+        if self.good is not None and self.labels.rule == "none":
+            raise ValueError(f"good: `{self.good}` is a class, and `labels` names none; set `labels.rule`")
+        if self.good is not None and self.labels.classes is not None and self.good not in self.labels.classes:
+            raise ValueError(f"good: `{self.good}` is not among labels.classes ({', '.join(self.labels.classes)})")
         return self
 
     @model_validator(mode="after")

@@ -216,11 +216,33 @@ class BoxDetection(DetectBoxes):
     its own, with the boxes that were found. Of models whose images have no boxes."""
 
 
+class DetectAnomalies(Strict):
+    """Detectors of what is not good, in data sets that say which class is `good`. What they see images with is
+    EfficientNet-Lite0 with the weights of ImageNet."""
+
+    repetitions: Annotated[int, Field(ge=2, le=1000)] = 10
+    """Paired repetitions, each with its own half of the images that are added and of the defects that are drawn; an arm
+    without either is fitted once, for it has no chance in it."""
+    batch: Several = 64
+    """Images that are looked at at a time."""
+    memory: Count = 1000
+    """Patches of good images that the one-class detector keeps."""
+    drawn: Count = 64
+    """Good images into which defects are pasted, and as many into which defects are moved."""
+    ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0]
+    """What the patches of all added bad images weigh together, for those of the real ones. Chosen on validation images;
+    without them it is the first."""
+    selection_runs: Annotated[int, Field(ge=1, le=1000)] = 2
+    """Trainings of each candidate to choose by, with seeds of their own."""
+
+
 class Detection(Detect):
     """What is set under `detect`. `Detect` is all that a job of classification is given."""
 
     boxes: BoxDetection = BoxDetection()
     """Detectors that find defects with boxes."""
+    anomalies: DetectAnomalies = DetectAnomalies()
+    """Detectors of what is not good."""
 
 
 class Tracking(Strict):

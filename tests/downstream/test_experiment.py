@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.arms import MORE_REAL, SAME_REAL, Arm
+from pipeline.downstream.arms import MORE_REAL, SAME_REAL, Arm, Recipe
 from pipeline.downstream.experiment import Experiment
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import METHOD
@@ -32,7 +32,7 @@ def test_the_file_says_what_was_done(case):
     (tried,) = (c for c in chosen.candidates if all(getattr(c, f) == getattr(chosen, f) for f in fields))
     assert tried.validation == chosen.validation
     recipes = TASKS[case.task.name].recipes()
-    assert [(c.augmented, c.balanced) for c in chosen.candidates[: len(recipes)]] == recipes
+    assert [Recipe(c.augmented, c.balanced) for c in chosen.candidates[: len(recipes)]] == recipes
     assert [one.seed for one in result.repetitions] == [0, 1]
     first = case.task.scores[0]
     scores = [getattr(one, first) for one in result.repetitions]

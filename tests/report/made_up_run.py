@@ -237,7 +237,7 @@ def _scores(truth, predicted, classes):
 
 def _candidates(skill):
     """Of each recipe with all images, the first the best; and of this one with the surest half."""
-    tried = [(recipe, None, 1.0, 0.02 * i) for i, recipe in enumerate(recipes(balanced=True))]
+    tried = [(recipe[:2], None, 1.0, 0.02 * i) for i, recipe in enumerate(recipes(balanced=True))]
     return [
         {"augmented": augmented, "balanced": balanced, "ratio": 1.0, "filter": sieve, "keep": keep}
         | {"validation": [{"macro_f1": skill - less - keep / 10, "loss": 0.4}]}

@@ -5,6 +5,7 @@ from pipeline.downstream.classifier.filters import FILTERS
 from pipeline.downstream.classifier.task import BACKBONES
 from pipeline.downstream.experiment import CONTROLS
 from pipeline.downstream.records import Candidate, Chosen
+from pipeline.downstream.registry import TASKS
 from pipeline.report import classifier_section, labels, selection_table
 from tests.report.arms import arm, plain
 
@@ -110,4 +111,4 @@ def test_every_control_and_every_backbone_is_told_in_words():
 
 
 def test_every_arm_without_a_generator_is_told_in_words():
-    assert labels.PLAIN.keys() == set(BASELINES)
+    assert labels.PLAIN.keys() == {arm.name for task in TASKS.values() for arm in task.baseline_arms()}

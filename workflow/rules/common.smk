@@ -48,6 +48,7 @@ BOXED = [name for name, dataset in SETTINGS.datasets.items() if dataset.boxes]
 MASKED = [
     name for name in BOXED if annotation_files.with_masks(SETTINGS.datasets[name].boxes)
 ]
+GOOD = [name for name, dataset in SETTINGS.datasets.items() if dataset.good is not None]
 PATCHES = SETTINGS.patch_sets()
 MODELS = list(SETTINGS.models)
 DRAW_BOXES = [name for name, model in SETTINGS.models.items() if model.draws_boxes]
@@ -81,7 +82,7 @@ def either(names):
 def made_sets(task, dataset):
     """The synthetic image sets of a data set that detectors of a task can learn from."""
     models, labelled = SETTINGS.models_of(dataset), SETTINGS.detect.boxes.pseudo_labels
-    if task == "classification":
+    if task in ("classification", "anomalies"):
         return [SyntheticSet(name, "synthetic") for name in models]
     painters = SETTINGS.models_of(PATCHES[dataset]) if dataset in PATCHES else []
     return [
@@ -103,7 +104,11 @@ ARMS = {
         name: TASKS[task].arms(made_sets(task, name), more_real=holds_back(name))
         for name in datasets
     }
-    for task, datasets in (("classification", LABELLED), ("boxes", BOXED))
+    for task, datasets in (
+        ("classification", [name for name in LABELLED if name not in GOOD]),
+        ("boxes", [name for name in BOXED if name not in GOOD]),
+        ("anomalies", GOOD),
+    )
 }
 COMPARED = [name for name in DATASETS if name in LABELLED or name in BOXED]
 FAMILIES_OF_SHOTS = families(SETTINGS.model_dump(mode="json")["datasets"])
@@ -130,7 +135,8 @@ def jobs(task, dataset):
     """The arms of each job that trains detectors, by the name of its file. On a frozen backbone one job has them all:
     an arm takes a second there, and a job several to start."""
     arms = ARMS[task].get(dataset, {})
-    if task == "classification" and SETTINGS.detect.backbone == "frozen":
+    frozen = {"classification": SETTINGS.detect.backbone == "frozen", "anomalies": True}
+    if frozen.get(task):
         return {"arms": list(arms.values())} if arms else {}
     return {name: [arm] for name, arm in arms.items()}
 
@@ -190,6 +196,7 @@ wildcard_constraints:
     seed=r"\d+",
     detectors=job_names("classification"),
     box_arm=job_names("boxes"),
+    anomaly_job=job_names("anomalies"),
     weights="|".join(re.escape(of.file) for of in WEIGHTS.values()),
 
 

@@ -20,7 +20,7 @@ rule detect:
     params:
         task="classification",
         method=METHOD["detect"],
-        settings=SETTINGS.detect.model_dump(exclude={"boxes"}),
+        settings=SETTINGS.detect.model_dump(exclude={"boxes", "anomalies"}),
         journals=journal("{dataset}/detection"),
         trained=lambda w: detection_params("classification", w.dataset, w.detectors),
         seed=SETTINGS.seeds[0],
@@ -58,10 +58,34 @@ use rule detect as detect_boxes with:
         state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes",
 
 
+use rule detect as detect_anomalies with:
+    input:
+        real=REAL,
+        masks=lambda w: BOXES * (w.dataset in BOXED) + [MASKS] * (w.dataset in MASKED),
+        synthetic=lambda w: synthetic_sets(
+            "anomalies", w.dataset, w.anomaly_job, IMAGE_SET
+        ),
+    output:
+        numbers="<results>/{dataset}/detection/anomalies/{anomaly_job}.json",
+    log:
+        "<results>/logs/{dataset}/detection/anomalies/{anomaly_job}.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/anomalies/{anomaly_job}.tsv"
+    params:
+        task="anomalies",
+        method=METHOD["detect_anomalies"],
+        settings=SETTINGS.detect.anomalies.model_dump(),
+        journals=journal("{dataset}/detection/anomalies"),
+        trained=lambda w: detection_params("anomalies", w.dataset, w.anomaly_job),
+        seed=SETTINGS.seeds[0],
+        state=f"{SETTINGS.results}/state/{{dataset}}/detection/anomalies",
+
+
 rule detect_all:
     input:
         every_arm("classification"),
         every_arm("boxes"),
+        every_arm("anomalies"),
         every_comparison(),
 
 

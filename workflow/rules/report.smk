@@ -11,6 +11,7 @@ rule write_report:
         evaluations=every_run(f"{RUN}/evaluation.json"),
         detection=every_arm("classification"),
         boxes=every_arm("boxes"),
+        anomalies=every_arm("anomalies"),
         comparisons=every_comparison(),
     output:
         page=report(

@@ -10,8 +10,8 @@ from pipeline.tracking.journal import git_tags
 with job(snakemake.log[0]):
     settings = load(snakemake.params.config)
     page, summary = Path(snakemake.output.page), Path(snakemake.output.summary)
-    arms = [Path(file) for file in (*snakemake.input.detection, *snakemake.input.boxes)]
-    datasets = collect(page.parent, settings, arms)
+    found = (*snakemake.input.detection, *snakemake.input.boxes, *snakemake.input.anomalies)
+    datasets = collect(page.parent, settings, [Path(file) for file in found])
     commit = git_tags(Path.cwd()).get("git_commit")
     write(page, summary, datasets, settings=settings.model_dump(mode="json"), commit=commit)
     cards.write(datasets, summary, settings.card)

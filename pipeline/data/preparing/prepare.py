@@ -324,7 +324,8 @@ def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: F
     candidate = [pictures[i].candidate for i, _ in cut]
     given = [c.split for c in candidate]
     try:
-        sides = splits.assign([c.label for c in candidate], [own[i] for i, _ in cut], given, settings.split)
+        labelled = [c.label for c in candidate]
+        sides = splits.assign(labelled, [own[i] for i, _ in cut], given, settings.split, settings.good)
     except UserError as error:
         before, after = (len(set(names)) for names in ([p.candidate.group for p in pictures], own))
         if before == after:
@@ -337,7 +338,7 @@ def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: F
     if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
         classes = [p.candidate.label for p in pictures]
         few = few or FewShots(settings.shots, None, 0)
-        side = splits.few_shot(classes, own, list(side.values()), few, settings.split.seed)
+        side = splits.few_shot(classes, own, list(side.values()), few, settings.split.seed, settings.good)
     return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in side]
 
 
@@ -453,4 +454,4 @@ def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[st
         "unit": settings.unit,
         "sources": len({square.picture.candidate.header.source for square in squares}),
         "settings": settings.model_dump(mode="json", exclude=LATER),
-    }
+    } | ({"good": settings.good} if settings.good is not None else {})

@@ -13,7 +13,9 @@ from pipeline.settings import FewShots, Split, UserError
 DOMINANT = 1 / 8  # of a class's images on a side, of more than which no group is taken where others could be
 
 
-def assign(labels: list[str], groups: list[str], given: list[str | None], settings: Split) -> list[str]:
+def assign(
+    labels: list[str], groups: list[str], given: list[str | None], settings: Split, good: str | None = None
+) -> list[str]:
     """The split of each image: `train`, `val` or `test`.
 
     A side that `given` names (for any image) is taken as given; the others are drawn from what is `train` or not
@@ -21,14 +23,15 @@ def assign(labels: list[str], groups: list[str], given: list[str | None], settin
     are much of a class's share come last, so that others judge where they can.
 
     Raises:
-        UserError: a class is left without an image to train or, where any are held out, to judge.
+        UserError: a class is left without an image to train or, where any are held out, to judge. Where one is `good`,
+            the others need none to train.
     """
     result = ["train" if side is None else side for side in given]
     for side, share in (("test", settings.test), ("val", settings.val)):
         if side not in given and share > 0:
             for i in _drawn(labels, groups, result, share, settings.seed, at_least_one=side == "test"):
                 result[i] = side
-    check(labels, groups, result, settings)
+    check(labels, groups, result, settings, good)
     return result
 
 
@@ -112,12 +115,12 @@ def _rescued(labels: list[str], members: dict[str, list[int]], taken: list[str],
     return extra
 
 
-def check(labels: list[str], groups: list[str], sides: list[str], settings: Split) -> None:
+def check(labels: list[str], groups: list[str], sides: list[str], settings: Split, good: str | None = None) -> None:
     """Raises UserError where a class is left without an image to train or, where any are held out, to judge."""
     needed = ["train", "test"] if settings.test > 0 or "test" in sides else ["train"]
     for label in sorted(set(labels)):
         rows = [i for i, c in enumerate(labels) if c == label]
-        for side in needed:
+        for side in needed if good in (None, label) else needed[1:]:
             if not any(sides[i] == side for i in rows):
                 sources = len({groups[i] for i in rows})
                 raise UserError(
@@ -143,7 +146,9 @@ def drawn_order(labels: list[str], given: list[str | None], seed: int) -> dict[s
     return order
 
 
-def few_shot(labels: list[str], groups: list[str], sides: list[str], few: FewShots, seed: int) -> dict[int, str]:
+def few_shot(
+    labels: list[str], groups: list[str], sides: list[str], few: FewShots, seed: int, good: str | None = None
+) -> dict[int, str]:
     """The side of each image of a few-shot set, by its position, ascending; the others are left out.
 
     Of each class at most `few.shots` images train and at most as many choose. The images of a smaller number are among
@@ -156,16 +161,19 @@ def few_shot(labels: list[str], groups: list[str], sides: list[str], few: FewSho
     those that do anyway: labelled images are dear, and many judge better than few. A group that would have a class's
     verdict to itself is left out (`DOMINANT`). So all sets of a family are judged by the same images. Where one of them
     has all images (`few.most` is None), nothing is left over.
+
+    Images of the class `good` are no shots: all of them train or choose, in groups that are not held back.
     """
-    control = _control(labels, groups, sides, few, seed)
+    control = _control(labels, groups, sides, few, seed, good)
     found = {i: side for i, side in enumerate(sides) if side == "test"} | dict.fromkeys(control, "control")
     used = {groups[i] for i in found}
     for label in sorted(set(labels)):
         for side in ("train", "val"):
             rows = [i for i, c in enumerate(labels) if c == label and sides[i] == side and i not in found]
             order = [int(i) for i in np.random.default_rng([seed, len(rows)]).permutation(rows)]
-            found |= dict.fromkeys(order[: few.shots], side)
-            used |= {groups[i] for i in order[: few.most]}
+            shots, most = (None, None) if label == good else few[:2]
+            found |= dict.fromkeys(order[:shots], side)
+            used |= {groups[i] for i in order[:most]}
     left = _members(groups, [i for i, g in enumerate(groups) if g not in used and few.most is not None])
     judged = Counter(labels[i] for i, side in found.items() if side == "test")
     judged += Counter(labels[i] for rows in left.values() for i in rows)
@@ -175,7 +183,9 @@ def few_shot(labels: list[str], groups: list[str], sides: list[str], few: FewSho
     return dict(sorted(found.items()))
 
 
-def _control(labels: list[str], groups: list[str], sides: list[str], few: FewShots, seed: int) -> list[int]:
+def _control(
+    labels: list[str], groups: list[str], sides: list[str], few: FewShots, seed: int, good: str | None
+) -> list[int]:
     """Positions held back for the positive control, of whole groups of those that train, small ones first."""
     if few.most is None:
         return []
@@ -183,6 +193,8 @@ def _control(labels: list[str], groups: list[str], sides: list[str], few: FewSho
     left = _members(groups, [i for i, group in enumerate(groups) if group not in fixed])
     there = Counter(labels[i] for rows in left.values() for i in rows)
     most = {label: min(few.control, max(n - few.most, 0) // 2) for label, n in there.items()}
+    if good is not None:  # a group with bad images may well have many good ones
+        most[good] = there[good] // 2 if few.control else 0
     have: Counter[str] = Counter()
     taken: list[int] = []
     for group in _order(labels, left, most, seed):

@@ -37,8 +37,10 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
         return []
     train = images.metadata[images.metadata["split"] == "train"]
     have = train.groupby("label")["source"].nunique()
-    fewer = ", ".join(f"{c} {have[c]}" for c in images.meta["classes"] if have[c] < settings.shots)
-    lines = [f"few shots: of each class at most {settings.shots} source images train and as many choose"]
+    bad = [c for c in images.meta["classes"] if c != settings.good]
+    fewer = ", ".join(f"{c} {have.get(c, 0)}" for c in bad if have.get(c, 0) < settings.shots)
+    which = "each class" if settings.good is None else f"each class but `{settings.good}`"
+    lines = [f"few shots: of {which} at most {settings.shots} source images train and as many choose"]
     return [*lines, f"fewer than {settings.shots} source images to train, so all of them: {fewer}"] if fewer else lines
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.downstream.anomalies.records import AnomalyResult
 from pipeline.downstream.classifier.records import ClassifierRepetition, ClassifierResult
 from pipeline.downstream.classifier.scores import SCORES, auroc_without, f1
 from pipeline.downstream.paired_gain import PSEUDO, JackknifeScores, JackknifeTable, effective
@@ -31,7 +32,7 @@ def jackknife(result: ClassifierResult, against: bool = False) -> JackknifeTable
     Args:
         against: whether it is the arm that others are compared to, which is right where they are wrong.
     """
-    observed, groups = _observations(result, against), len(set(result.groups))
+    observed, groups = observations(result, against), len(set(result.groups))
     names = [*HEADLINE, *(["auroc"] if all(one.auroc is not None for one in result.repetitions) else [])]
     counts = [_counts(observed, one, len(result.classes)) for one in result.repetitions]
     scores = {}
@@ -69,7 +70,7 @@ def _auroc(observed: Observations, of: ClassifierRepetition) -> np.ndarray:
     return auroc_without(observed.truth == 1, odds, observed.group, observed.weight)
 
 
-def _observations(result: ClassifierResult, against: bool) -> Observations:
+def observations(result: ClassifierResult | AnomalyResult, against: bool) -> Observations:
     truth, classes = np.asarray(result.truth), len(result.classes)
     names, group = np.unique(result.groups, return_inverse=True)
     rows = _pseudo(truth, group, classes, against)

@@ -1,5 +1,6 @@
 """Who trains and who judges."""
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -82,6 +83,34 @@ def test_few_shots_are_nested_and_leave_the_test_images_alone():
         assert {own[c, "train"] for c in "ab"} == {train}
         assert {own[c, "val"] for c in "ab"} == {val}
         previous = set(kept)
+
+
+def test_good_images_are_no_shots():
+    """Twelve groups of five good images and one bad: all good ones of the groups that train do so, and a bad one is
+    held back for the control with its group."""
+    labels, groups = ["good"] * 5 * 12 + ["bad"] * 12, [*np.repeat(range(12), 5).astype(str), *map(str, range(12))]
+    sides = ["test" if int(group) < 4 else "train" for group in groups]
+    few = splits.few_shot(labels, groups, sides, FewShots(2, 3, 1), seed=0, good="good")
+    counts = Counter((labels[i], side) for i, side in few.items())
+    assert counts == {
+        ("good", "train"): 35, ("bad", "train"): 2, ("good", "test"): 20, ("bad", "test"): 4,
+        ("good", "control"): 5, ("bad", "control"): 1,
+    }  # fmt: skip
+    by_group = {}
+    for i, side in few.items():
+        by_group.setdefault(groups[i], set()).add(side)
+    assert all(len(found) == 1 for found in by_group.values())
+    more = splits.few_shot(labels, groups, sides, FewShots(3, 3, 1), seed=0, good="good")
+    assert few.items() < more.items(), "nested, and judged alike"
+
+
+def test_beside_a_good_class_the_others_need_no_image_to_train():
+    labels, sides = ["good"] * 4 + ["bad"] * 2, ["train", "train", "test", "test", "test", "test"]
+    groups = list(map(str, range(6)))
+    assert splits.assign(labels, groups, sides, Split(val=0), good="good") == sides
+    for good in (None, "bad"):
+        with pytest.raises(UserError, match=r"class `bad`: 2 image.s. of 2 group.s. leave none to train"):
+            splits.assign(labels, groups, sides, Split(val=0), good=good)
 
 
 def test_the_seed_chooses_the_shots():

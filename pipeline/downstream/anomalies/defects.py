@@ -1,0 +1,83 @@
+"""Defects that need no generator: pieces of good images pasted elsewhere, and real defects moved to other images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.downstream.anomalies.patches import turned, views
+from pipeline.downstream.boxes.poisson import blended
+
+AREA, ASPECT = (0.005, 0.1), (0.3, 3.3)  # of a pasted piece: share of the image, width over height (as CutPaste)
+LIGHT = 0.1  # at most so much of the range is a pasted piece brighter or darker
+RIM = 0.25  # of a defect's box that is moved with it on each side, and blended
+TOUCHING = np.ones((3, 3), bool)
+
+
+def pasted(good: NDArray, count: int, seed: int) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Good images (n, H, W, C) of unsigned integers with a rectangle of another one, somewhere else and lit otherwise
+    (CutPaste, Li et al. 2021, section 2.1), and their masks (count, H, W)."""
+    rng, top = np.random.default_rng([seed, 0]), np.iinfo(good.dtype).max
+    height, width = good.shape[1:3]
+    made, masks = np.empty((count, *good.shape[1:]), good.dtype), np.zeros((count, height, width), bool)
+    for i in range(count):
+        source, target = good[rng.integers(len(good), size=2)]
+        area = np.exp(rng.uniform(*np.log(AREA))) * height * width
+        aspect = np.exp(rng.uniform(*np.log(ASPECT)))
+        h, w = int(np.clip((area / aspect) ** 0.5, 2, height)), int(np.clip((area * aspect) ** 0.5, 2, width))
+        (r, c), (y, x) = (_corner(rng, height - h, width - w) for _ in range(2))
+        piece = source[r : r + h, c : c + w] + rng.uniform(-LIGHT, LIGHT) * top
+        made[i] = target
+        made[i, y : y + h, x : x + w] = np.rint(piece).clip(0, top)
+        masks[i, y : y + h, x : x + w] = True
+    return made, masks
+
+
+def moved(
+    good: NDArray, bad: NDArray, masks: NDArray[np.bool_], symmetry: str, count: int, seed: int
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    """Good images (n, H, W, C) of unsigned integers with a defect of a bad one, turned as the symmetry allows and
+    blended in somewhere, and their masks (count, H, W); none where no defect can be moved.
+
+    Args:
+        bad: (b, H, W, C).
+        masks: (b, H, W), where their defects are.
+    """
+    rng, top = np.random.default_rng([seed, 1]), np.iinfo(good.dtype).max
+    height, width = good.shape[1:3]
+    cut = [piece for image, mask in zip(bad, masks, strict=True) for piece in _pieces(image, mask)]
+    ways = views(symmetry)
+    fit = [(a, b) for a, b in cut if max(b.shape) < min(height, width) or (ways[-1] < 4 and b.shape < (height, width))]
+    count = count if fit else 0
+    made, found = np.empty((count, *good.shape[1:]), good.dtype), np.zeros((count, height, width), bool)
+    for i in range(count):
+        piece, mask = fit[rng.integers(len(fit))]
+        view = int(rng.choice(ways))
+        piece, mask = turned(piece[None], view)[0], turned(mask[None], view)[0]
+        h, w = mask.shape
+        y, x = _corner(rng, height - h, width - w)
+        image = blended(good[rng.integers(len(good))].astype(float), piece.astype(float), y, x)
+        made[i] = np.rint(image).clip(0, top)
+        found[i, y : y + h, x : x + w] = mask
+    return made, found
+
+
+def _pieces(image: NDArray, mask: NDArray[np.bool_]) -> Sequence[tuple[NDArray, NDArray[np.bool_]]]:
+    """Each connected defect with its rim: pixels and mask."""
+    parts, _ = ndimage.label(mask, TOUCHING)
+    return [_piece(image, parts == number, place) for number, place in enumerate(ndimage.find_objects(parts), 1)]
+
+
+def _piece(image: NDArray, mask: NDArray[np.bool_], place: tuple[slice, slice]) -> tuple[NDArray, NDArray[np.bool_]]:
+    wide = []
+    for along, length in zip(place, mask.shape, strict=True):
+        rim = max(2, round(RIM * (along.stop - along.start)))
+        wide.append(slice(max(0, along.start - rim), min(length, along.stop + rim)))
+    return image[wide[0], wide[1]], mask[wide[0], wide[1]]
+
+
+def _corner(rng: np.random.Generator, down: int, across: int) -> tuple[int, int]:
+    return int(rng.integers(down + 1)), int(rng.integers(across + 1))
