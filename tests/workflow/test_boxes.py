@@ -74,7 +74,8 @@ def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns
     run(results, "detect_all", settings=boxed)
     folder = results / "polycrystals" / "detection" / "boxes"
     for arm in ("real", "augmented", "real+same_real"):
-        assert len(json.loads((folder / f"{arm}.json").read_text())["repetitions"]) == 2
+        (written,) = json.loads((folder / f"{arm}.json").read_text())
+        assert len(written["repetitions"]) == 2
         assert (folder / f"{arm}.png").is_file()
     assert planned(results, boxed, "detect_all") == {}
     assert planned(results, f"{boxed} detect.steps=7", "detect_all") == {}

@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from pipeline.downstream.arms import SyntheticSet
@@ -166,9 +167,9 @@ def test_a_model_that_begins_with_another_of_the_run_is_trained_after_it(tmp_pat
 def test_few_shot_sets_share_their_test_images_and_a_longer_list_adds_to_them(tmp_path):
     results, few = tmp_path / "results", "datasets.polycrystals.shots="
     run(results, "prepare_all", settings=f"{few}[5,10]")
-    tables = {k: (results / f"polycrystals_{k}" / "real" / "metadata.csv").read_text().splitlines() for k in (5, 10)}
+    tables = {k: pd.read_csv(results / f"polycrystals_{k}" / "real" / "metadata.csv") for k in (5, 10)}
     train, test = (
-        {k: {row for row in rows if row.endswith(side)} for k, rows in tables.items()} for side in (",train", ",test")
+        {k: set(table["id"][table["split"] == side]) for k, table in tables.items()} for side in ("train", "test")
     )
     assert (len(train[5]), len(train[10])) == (4 * 5, 4 * 10)
     assert train[5] < train[10]
