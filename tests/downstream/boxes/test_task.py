@@ -6,7 +6,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes.average_precision import BoxTable, average_precision
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import DetectBoxes
-from tests.downstream.cases import WITH, run, scenes
+from tests.downstream.cases import WITH, X, run, scenes
 
 TASK = TASKS["boxes"].load()
 SETTINGS = DetectBoxes(repetitions=2, steps=4, batch=4, width=2, ratios=[0.5, 1.0], selection_runs=2)
@@ -73,4 +73,4 @@ def test_synthetic_images_with_right_boxes_help_where_real_ones_are_few(tmp_path
     made = boxed("made", more, ["train"] * 120, right)
     settings = DetectBoxes(repetitions=2, steps=60, batch=16, width=4, learning_rate=5e-3, ratios=[3.0])
     alone = run(tmp_path, TASK, settings, real).mean["map50"]
-    assert run(tmp_path, TASK, settings, real, [made], WITH).mean["map50"] > alone + 0.2
+    assert run(tmp_path, TASK, settings, real, {X: made}, WITH).mean["map50"] > alone + 0.2
