@@ -146,8 +146,9 @@ class Crew:
 
     def _watch(self) -> None:
         """Rank 0 may wait on its card for one that has died: give it time to notice, then end it."""
-        while not any(other.exitcode for other in self.others):
-            alive = [other.sentinel for other in self.others if other.exitcode is None]
+        # Asked once a round: one that dies after it was asked is still waited for.
+        while not any(ends := [other.exitcode for other in self.others]):
+            alive = [other.sentinel for other, end in zip(self.others, ends, strict=True) if end is None]
             if not alive:
                 return
             connection.wait(alive)
