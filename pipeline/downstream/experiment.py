@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from pipeline.base.device import best_device, memory_limit, reproducible, say_device
 from pipeline.base.files import sha256
@@ -103,11 +104,13 @@ def run_arms(
     task.check(images, dataset)
     opened = {one: ImageSet.open(path) for one, path in synthetic.items()}
     opened |= {one: images.presenting(split) for one, split in CONTROLS.items()}
+    device = best_device()
+    say_device(f"{dataset}: {task.detector}", device, task.precision(settings, device))
     caches, results = [], []
     for arm in arms:
         run = Experiment(task, settings, arm, images, [opened[one] for one in arm.synthetic], dataset)
         caches.append(StepCache(state / f"{arm.name}.json", run.recipe()))
-        results.append(_run_arm(run, caches[-1]))
+        results.append(_run_arm(run, caches[-1], device))
     write_results(results, out)
     for arm, result in zip(arms, results, strict=True):
         pictures = task.pictures(images, result, out)
@@ -120,9 +123,8 @@ def run_arms(
         cache.close()  # last of all: the output of a job that fails is thrown away
 
 
-def _run_arm(run: Experiment, cache: StepCache) -> ArmResult:
-    data = run.task.training_set(run.settings, run.real, run.added, run.dataset, best_device())
-    say_device(run.title, data.device, run.task.precision(run.settings, data.device))
+def _run_arm(run: Experiment, cache: StepCache, device: torch.device) -> ArmResult:
+    data = run.task.training_set(run.settings, run.real, run.added, run.dataset, device)
     choice, test, repetitions = _detectors(run, data, cache)
     choice.notes += run.task.notes(run.arm, run.real, run.added, data, choice.mix)
     for note in choice.notes:

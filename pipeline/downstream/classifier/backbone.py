@@ -12,23 +12,17 @@ from torch import Tensor
 
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.schedule import TrainingMix
+from pipeline.downstream.task import Dataset
 from pipeline.settings import Detect, ImageSpec
 
 
-class Pool(Protocol):
-    """Labelled images as a backbone holds them; the first `n_real` are real."""
-
-    n_real: int
+class Pool(Dataset, Protocol):
+    """Labelled images as a backbone holds them."""
 
     @property
     def labels(self) -> Tensor:
         """(N,) int64."""
         ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-    def __len__(self) -> int: ...
 
 
 class Classifier(Protocol):

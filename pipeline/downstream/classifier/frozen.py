@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -83,28 +84,28 @@ class Head:
 class Frozen(Backbone):
     name = "frozen"
 
-    _known: dict[tuple, Views] = field(default_factory=dict)
+    _known: dict[tuple, FeatureSet] = field(default_factory=dict)
     """Of a job's image sets, which many arms share, by what they hold and how they were looked at."""
 
     def training(self, real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device) -> FeatureSet:
-        parts = [device_dataset.training(real, [], device)]
-        parts += [device_dataset.added(real, one, device) for one in synthetic]
-        views = [
-            self._looked(of, one, "train", True, real.spec) for of, one in zip(parts, (real, *synthetic), strict=True)
+        parts = [self._looked(real, "train", real.spec, lambda: device_dataset.training(real, [], device), True)]
+        parts += [
+            self._looked(one, "train", real.spec, partial(device_dataset.added, real, one, device), True)
+            for one in synthetic
         ]
+        views = [part.views for part in parts]
         # A synthetic set may have more images, and fewer views of each.
         turned, augmented = (min(getattr(of, kind).shape[1] for of in views) for kind in ("turned", "augmented"))
         joined = Views(
             np.concatenate([of.turned[:, :turned] for of in views]),
             np.concatenate([of.augmented[:, :augmented] for of in views]),
         )
-        return FeatureSet(joined, torch.cat([of.labels.cpu() for of in parts]), len(parts[0]))
+        return FeatureSet(joined, torch.cat([of.labels for of in parts]), len(parts[0]))
 
     def of_split(self, real: ImageSet, split: str, device: torch.device) -> FeatureSet | None:
-        images = device_dataset.of_split(real, split, device)
-        if images is None:
+        if not len(real.rows(split)):
             return None
-        return FeatureSet(self._looked(images, real, split, False, real.spec), images.labels.cpu(), len(images))
+        return self._looked(real, split, real.spec, partial(device_dataset.of_split, real, split, device), False)
 
     def steps(self, settings: Detect) -> int:
         return 1
@@ -150,10 +151,14 @@ class Frozen(Backbone):
         tick(1)
         return head
 
-    def _looked(self, of: DeviceDataset, holder: ImageSet, split: str, trains: bool, spec: ImageSpec) -> Views:
-        key = (holder.meta["data_hash"], holder.rows(split).tobytes(), spec.symmetry, trains)
+    def _looked(
+        self, holder: ImageSet, split: str, spec: ImageSpec, load: Callable[[], DeviceDataset], trains: bool
+    ) -> FeatureSet:
+        """`load` reads the images, where these have not been looked at."""
+        key = (holder.path, holder.meta["data_hash"], holder.rows(split).tobytes(), spec.symmetry, trains)
         if key not in self._known:
-            self._known[key] = _views(of, spec, trains)
+            of = load()
+            self._known[key] = FeatureSet(_views(of, spec, trains), of.labels.cpu(), of.n_real)
         return self._known[key]
 
 

@@ -7,19 +7,10 @@ from pipeline.downstream.arms import Arm
 from pipeline.downstream.classifier import scratch
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import Detect, UserError
-from tests.downstream.cases import REAL, WITH, X, run, shapes
+from tests.downstream.cases import CASES, REAL, WITH, X, run, shapes
 
 TASK = TASKS["classification"].load()
-TINY = Detect(
-    backbone="scratch",
-    repetitions=2,
-    steps=6,
-    batch=8,
-    width=4,
-    ratios=[0.5, 1.0],
-    keep_fractions=[1.0, 0.5],
-    selection_runs=1,
-)
+TINY = CASES[0].settings.model_copy(update={"steps": 6, "batch": 8})
 ONLY = Arm((X,), real=False)
 
 
