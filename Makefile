@@ -37,10 +37,12 @@ schema: .venv/.installed  ## config/schema.json and config/all-settings.yaml, fr
 	$(BIN)/python -m pipeline.settings > config/schema.json
 	$(BIN)/python -m pipeline.settings listing > config/all-settings.yaml
 
-bench: .bench/.installed  ## training, sampling and the panel beside other packages
+bench: .bench/.installed  ## training, sampling and the panel beside other packages; what the comparison of detectors finds
 	.bench/bin/python -m benchmarks.peers
 	.bench/bin/python -m benchmarks.panel
 	.bench/bin/python -m benchmarks.coverage
+	.bench/bin/python -m benchmarks.power
+	.bench/bin/python -m benchmarks.controls
 
 gpu-check:  ## is the accelerator here sound, and how fast; needs neither Snakemake nor MLflow
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m pipeline.gpu_check

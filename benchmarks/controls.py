@@ -1,10 +1,12 @@
 """Does the comparison of detectors say *helps* of images that must help, and never of those that cannot?
 
     python -m benchmarks.controls --draws 10 --out docs/results/controls.md
+    python -m benchmarks.controls --images results-neu-shots/neu_5/real --out neu.md
 
 Textures with faint defects are drawn (no photograph, no licence): six classes of 64 pixels, K images of each to
 train and as many to choose by, 60 for the positive control and 100 to judge. For each draw both controls go through
 selection, training and comparison as a generator's images do. The positive one should *help*, the negative one never.
+With `--images` it is done for prepared few-shot sets with a split `control` in the place of drawn ones.
 """
 
 from __future__ import annotations
@@ -35,35 +37,43 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--shots", type=int, nargs="+", default=[5, 10])
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--images", type=Path, nargs="+", default=[], help="prepared image sets, in place of drawn ones"
+    )
+    parser.add_argument("--out", type=Path, help="page to write; without it the rows are only printed")
     given = parser.parse_args()
     lines = [
         "# Controls of the comparison of detectors",
         "",
         f"`python -m benchmarks.controls --draws {given.draws} --shots {' '.join(map(str, given.shots))} --out "
-        "docs/results/controls.md`: textures with faint defects, six classes,",
-        "64 pixels, 100 test images a class, frozen backbone, ten repetitions. Macro F1 in percent, gains in points.",
+        "docs/results/controls.md`: frozen backbone, ten repetitions. Macro F1 in percent, gains in points.",
         "",
         "| images a class | draw | strongest plain arm | 60 more real images a class | the real images again |",
         "| ---: | ---: | ---: | --- | --- |",
     ]
-    for shots in given.shots:
-        for draw in range(given.draws):
-            lines.append(_row(shots, draw))
-            print(lines[-1], flush=True)
-    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    drawn = [] if given.images else [(shots, draw) for shots in given.shots for draw in range(given.draws)]
+    for row in (*(_drawn_row(*of) for of in drawn), *(_row(path.parent.name, "–", path) for path in given.images)):
+        lines.append(row)
+        print(row, flush=True)
+    if given.out:
+        given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _row(shots: int, draw: int) -> str:
+def _drawn_row(shots: int, draw: int) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder), shots, np.random.default_rng([shots, draw]))
+        return _row(f"{shots}", f"{draw}", Path(folder))
+
+
+def _row(shots: str, draw: str, real: Path) -> str:
     task, plan = TASKS["classification"].load(), TASKS["classification"]
     with tempfile.TemporaryDirectory() as folder:
-        real, out = Path(folder, "real"), Path(folder, "arms.json")
-        write(real, shots, np.random.default_rng([shots, draw]))
+        out = Path(folder, "arms.json")
         arms = list(plan.arms([], more_real=True).values())
-        run_arms(task, Detect(), real, {}, arms, out, Path(folder, "state"), f"draw {draw}")
+        run_arms(task, Detect(), real, {}, arms, out, Path(folder, "state"), f"{shots}, draw {draw}")
         rows = compare(task, read_results([out], task.result))
     base, controls = rows[0], [row for row in rows if row.result.control]
-    cells = [f"{shots}", f"{draw}", f"{100 * base.estimates[0].score:.1f}"]
+    cells = [shots, draw, f"{100 * base.estimates[0].score:.1f}"]
     for row in controls:
         gain, low, high = (100 * getattr(row.estimates[0], name) for name in ("gain", "low", "high"))
         cells.append(f"{gain:+.1f} ({low:+.1f} to {high:+.1f}), {row.verdict}")

@@ -43,7 +43,7 @@ PLAIN = Chosen(False, False, None, None, None, [], None, [])
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, help="page to write; without it the rows are only printed")
     given = parser.parse_args()
     lines = ["# What a comparison of detectors can find", "", *_preface(given.trials)]
     for uneven in (False, True):
@@ -51,7 +51,8 @@ def main() -> None:
         for row in rows(given.trials, uneven):
             lines.append(row)
             print(row, flush=True)
-    given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    if given.out:
+        given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def _preface(trials: int) -> list[str]:
