@@ -30,7 +30,7 @@ from pipeline.tracking.journal import null_journal
 from pipeline.training import loop
 from pipeline.training.feed import normalise, split_rows, stored_tensor
 from pipeline.training.snapshots import draw
-from pipeline.training.validator import KID, Watch
+from pipeline.training.validator import KID, Validator
 
 DRAWN = 600
 FIRST_SEED = 10**9  # of images that no look at a training has drawn
@@ -44,7 +44,7 @@ class Moment(NamedTuple):
     kept: int  # images seen by the snapshot that is kept at this moment
 
 
-class Recorder(Watch):
+class Recorder(Validator):
     """What a training looks at, and the distance to the test images beside it."""
 
     moments: list[Moment]
@@ -57,8 +57,8 @@ class Recorder(Watch):
         self.test = (self._vectors(images) - self.centre) / self.scale
         self.asked = torch.from_numpy(labels[np.linspace(0, len(labels) - 1, DRAWN).round().astype(int)])
 
-    def look(self, model: GenerativeModel, images: int, batch: int) -> dict[str, float]:
-        scalars = super().look(model, images, batch)
+    def evaluate(self, model: GenerativeModel, images: int, batch: int) -> dict[str, float]:
+        scalars = super().evaluate(model, images, batch)
         drawn = self._vectors(draw(model, self.asked, FIRST_SEED + torch.arange(DRAWN), batch))
         truth = distances.frechet((drawn - self.centre) / self.scale, self.test)
         assert self.kept is not None  # after a look there is one
@@ -67,7 +67,7 @@ class Recorder(Watch):
 
 
 def record(settings, data: Path, seed: int) -> list[Moment]:
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(loop, "Watch", Recorder):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(loop, "Validator", Recorder):
         loop.train(settings, data, Path(folder) / "out", Path(folder) / "state", seed, null_journal(), 1e9, threads=1)
     return Recorder.moments
 

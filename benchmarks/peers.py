@@ -155,7 +155,7 @@ class OurDDPM(Ours):
     def cost(model: nn.Module) -> float:
         labels, length = torch.zeros(2, dtype=torch.int64), model.latent_length
         calls = model.settings.sampling_steps
-        return gflop(lambda n: model.decode(labels[:n], torch.randn(n, length))) / calls
+        return gflop(lambda n: model.generate(labels[:n], torch.randn(n, length))) / calls
 
     def sample(self, count: int) -> None:
         self.model.sample(torch.zeros(count, dtype=torch.int64), torch.arange(count))

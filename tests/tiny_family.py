@@ -57,28 +57,28 @@ class Tiny(GenerativeModel):
         self.poison = settings.sick_from
 
     def train_step(self, batch):
-        scalars = self.descend("net", self._loss, batch)
+        scalars = self.optimizer_step("net", self._loss, batch)
         self.average(self.net)
         rare = {"loss/rare": scalars["loss/G"]} if self.updates % 3 == 2 else {}
         return scalars | rare
 
     def _loss(self, part):
-        drawn = self.net(part.labels, part.draws.normal(self.latent_length))
+        drawn = self.net(part.labels, part.rng.normal(self.latent_length))
         loss = self.dropout(drawn - part.images).square().mean()
         if self.updates >= self.poison >= 0:
             loss = loss * torch.nan
             self.poison = self.poison if self.settings.always_sick else -1
         return loss, {"loss/G": loss}
 
-    def decode(self, labels, latents):
+    def generate(self, labels, latents):
         drawn = self.ema(labels, latents)
         return torch.full_like(drawn, -1) if self.settings.flat else drawn
 
-    def blend(self, start, end, t):
+    def interpolate_latents(self, start, end, t):
         return slerp(start, end, t)
 
-    def held_out(self, part):
-        drawn = self.ema(part.labels, part.draws.normal(self.latent_length))
+    def validation_losses(self, part):
+        drawn = self.ema(part.labels, part.rng.normal(self.latent_length))
         return {"loss/held_out": (drawn - part.images).square().mean()}
 
 

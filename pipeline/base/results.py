@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.base.files import read_json, write_json
 from pipeline.settings import UserError
 
-NAMES = 2
+NAMES = 3
 """Raised when settings, metrics or files are renamed: a plan would take finished work of the old names for undone."""
 MARK = "names.json"
 

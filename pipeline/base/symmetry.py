@@ -22,15 +22,15 @@ def possible(height: int, width: int) -> list[int]:
     return list(range(8 if height == width else 4))
 
 
-def seen(images: NDArray, view: int) -> NDArray:
+def apply(images: NDArray, view: int) -> NDArray:
     """Images (..., H, W) in a view of VIEWS."""
     transposed, rows, cols = list(VIEWS.values())[view]
     images = images.swapaxes(-1, -2) if transposed else images
     return images[..., :: -1 if rows else 1, :: -1 if cols else 1]
 
 
-def unseen(images: NDArray, view: int) -> NDArray:
-    """What `seen` makes these images of."""
+def undo(images: NDArray, view: int) -> NDArray:
+    """What `apply` makes these images of."""
     transposed, rows, cols = list(VIEWS.values())[view]
     images = images[..., :: -1 if rows else 1, :: -1 if cols else 1]
     return images.swapaxes(-1, -2) if transposed else images

@@ -18,7 +18,7 @@ Role = Literal["missing", "unreal", "likeness", "unlikeness", "smoothness", "rat
 FEATURES = {
     "random": "random features",
     "inception": "Inception",
-    "domain": "features of the real classes",
+    "classifier": "features of the real classes",
     "imagenet": "ImageNet features",
 }
 """Extractors whose feature vectors are compared as distributions, and what the report calls their features."""
@@ -135,7 +135,7 @@ ROWS = (
     # ------------------------------------------------------------ distances between sets of features
     Metric(
         name="frechet", title="Fréchet distance", short="Fréchet distance", question="distance", group="distance",
-        better="lower", extractors=NOT_INCEPTION, images=20, headline={"random": 1, "domain": 2},
+        better="lower", extractors=NOT_INCEPTION, images=20, headline={"random": 1, "classifier": 2},
         answers={"random": 1},
         reading="How far the whole set is from the real one, in mean and in variety, as a network sees it.",
     ),

@@ -65,8 +65,8 @@ def notes(settings: Evaluate, real: ImageSet) -> list[str]:
 def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
     """What a narrow ResNet-18 sees before it names a class (its last average pooling, 64 numbers), after
     `settings.class_feature_steps` steps of AdamW on the real training images. The weights are kept beside these, in
-    `domain.safetensors`: learned by the first job that looks at the set, loaded by the others. Damaged ones, or those
-    of other images, are learned anew.
+    `classifier.safetensors`: learned by the first job that looks at the set, loaded by the others. Damaged ones, or
+    those of other images, are learned anew.
 
     The images it learned from are also those that all others are compared with. Once it knows them by heart, they lie
     apart from every new image, a perfect generator's and the floor's included, and only copies seem right. So it stops
@@ -84,7 +84,7 @@ def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
     """
     if not settings.class_feature_steps or notes(settings, real):
         return None
-    path, recipe = real.path / "domain.safetensors", _recipe(settings, real)
+    path, recipe = real.path / "classifier.safetensors", _recipe(settings, real)
     weights = _read(path, recipe)
     if weights is None:
         weights = _learned(settings, real)

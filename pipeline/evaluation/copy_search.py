@@ -61,7 +61,7 @@ def laid(image: NDArray, name: str, down: int, right: int) -> NDArray:
     """(H, W, 3) -> (H, W, 4): an image in a view, given by its name, and moved; transparent where it left nothing."""
     view = list(symmetry.VIEWS).index(name)
     opaque = np.concatenate([image, np.ones((*image.shape[:2], 1))], axis=2)
-    turned = np.moveaxis(symmetry.seen(np.moveaxis(opaque, 2, 0), view), 0, 2)
+    turned = np.moveaxis(symmetry.apply(np.moveaxis(opaque, 2, 0), view), 0, 2)
     return ndimage.shift(turned, (down, right, 0), order=0)
 
 
@@ -121,7 +121,7 @@ class _Search:
     def __call__(self, made: NDArray[np.int8]) -> Matches:
         """Of images (n, h, w), few enough for a processor's cache."""
         view, real = self._likely(made)
-        turned = np.stack([symmetry.unseen(made[:, END, END], v) for v in self.views])
+        turned = np.stack([symmetry.undo(made[:, END, END], v) for v in self.views])
         flat = (view * len(made) + np.arange(len(made))[:, None]).ravel()
         images = turned.reshape(-1, *turned.shape[2:])
         one, several = self.correlator.spectra(images).rows(flat), self.spectra.rows(real.ravel())
@@ -140,7 +140,7 @@ class _Search:
         each stands for two views."""
         half = [view for view in self.views if not list(symmetry.VIEWS.values())[view][1]]
         planes = fingerprints.of(made)
-        turned = np.stack([fingerprints.vectors(symmetry.unseen(planes, view)) for view in half], axis=1)
+        turned = np.stack([fingerprints.vectors(symmetry.undo(planes, view)) for view in half], axis=1)
         alike = (turned.reshape(-1, turned.shape[2]) @ self.fingerprints).reshape(len(made), -1)
         looks = min(LOOKS, alike.shape[1])
         kept = np.argpartition(alike, -looks, axis=1)[:, -looks:]

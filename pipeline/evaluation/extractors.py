@@ -33,7 +33,7 @@ PLAIN: dict[str, Callable[[], Extractor]] = {
 EXTRACTORS: dict[str, Callable[[Evaluate, ImageSet, phases.Binarisation], Extractor | None]] = {
     "random": lambda settings, real, binarisation: PLAIN["random"](),
     "inception": lambda settings, real, binarisation: inception.extractor(settings),
-    "domain": lambda settings, real, binarisation: class_features.extractor(settings, real),
+    "classifier": lambda settings, real, binarisation: class_features.extractor(settings, real),
     "imagenet": lambda settings, real, binarisation: PLAIN["imagenet"]() if settings.imagenet else None,
     "psd": lambda settings, real, binarisation: Extractor("1", spectra),
     "phases": lambda settings, real, binarisation: phases.extractor(binarisation.threshold),

@@ -211,7 +211,7 @@ class Search:
 
     def _votes(self, patches: NDArray[np.float32], own: NDArray | None, each: int) -> Votes:
         square = patches.reshape(-1, PATCH, PATCH)
-        seen = (symmetry.seen(square, view).reshape(len(square), -1) @ self.components for view in self.views)
+        seen = (symmetry.apply(square, view).reshape(len(square), -1) @ self.components for view in self.views)
         likeness, number = (
             np.concatenate(parts, axis=1)
             for parts in zip(*(self._nearest(_unit(vectors), own) for vectors in seen), strict=True)
@@ -256,7 +256,7 @@ class Search:
     def _correlated(self, image: NDArray, moments: list[NDArray], look: Look) -> NDArray[np.float32]:
         """(shifts, a, b): correlation of the patches of an image (h, w) with a training image, at all shifts down and
         right to within REACH of a look; -1 where a patch leaves the training image."""
-        scene = symmetry.unseen(self.real[look.real], look.view)
+        scene = symmetry.undo(self.real[look.real], look.view)
         around, inside = _around(scene, look.down, look.right)
         shifts = 2 * REACH + 1
         moved = np.lib.stride_tricks.sliding_window_view(around, self.shape)

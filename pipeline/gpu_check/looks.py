@@ -64,7 +64,7 @@ def features(size: int, device: torch.device, amplified: float = 1.0) -> Finding
         at_home = [*RandomNetworks(1, size, torch.device("cpu"))(images), *(network(images) for network in networks)]
         seen = images.to(device)
         there = [*RandomNetworks(1, size, device)(seen), *(network.to(device)(seen) for network in networks)]
-    for name, a, b in zip(("random", "gram", "domain", "imagenet"), there, at_home, strict=True):
+    for name, a, b in zip(("random", "gram", "classifier", "imagenet"), there, at_home, strict=True):
         errors[name] = float((a.cpu() * amplified - b).abs().max() / b.abs().max())
     return Finding(errors, max(errors.values()) <= FEATURES, f"each ≤ {FEATURES}")
 

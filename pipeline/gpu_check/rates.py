@@ -81,17 +81,17 @@ def rate(settings: Training, size: int, device: torch.device, amp: torch.dtype |
 def _phases(model, batch: Batch, device: torch.device, updates: int) -> dict[str, float]:
     """Milliseconds a call by the name of the loss."""
     taken = defaultdict(list)
-    descend = type(model).descend
+    optimizer_step = type(model).optimizer_step
 
     def timed(name, loss, *args, **options):
         synchronise(device)
         begun = time.perf_counter()
-        scalars = descend(model, name, loss, *args, **options)
+        scalars = optimizer_step(model, name, loss, *args, **options)
         synchronise(device)
         taken[loss.__name__.strip("_")].append(time.perf_counter() - begun)
         return scalars
 
-    model.descend, model.updates = timed, 0
+    model.optimizer_step, model.updates = timed, 0
     for _ in range(updates):
         model.update(batch)
     return {f"ms_{name}": sorted(times)[len(times) // 2] * 1e3 for name, times in taken.items()}

@@ -19,9 +19,9 @@ from pipeline.gpu_check.rows import Finding, LeftOut
 from pipeline.gpu_check.subjects import narrow, stripes
 from pipeline.settings import Training
 from pipeline.training import model_files
-from pipeline.training.checkpoint import gather, read
+from pipeline.training.checkpoint import read, state_on_cpu
 from pipeline.training.interrupt import STATUS
-from pipeline.training.launch import Forgetful, launch
+from pipeline.training.launch import NullJournal, launch
 from pipeline.training.loop import train
 from pipeline.training.snapshots import draw_classes
 
@@ -30,7 +30,7 @@ ROUNDING = 0.02  # the same on a CPU, where two processes add up in another orde
 
 
 @dataclass
-class Rows(Forgetful):
+class Rows(NullJournal):
     """A journal that notes after how many images rows were written; from `stop` on it asks the training to end."""
 
     stop: int | None = None
@@ -64,7 +64,7 @@ def check(family: str, size: int, device: torch.device, precision: str, updates:
             status = end.code
         same = status == STATUS and _comes_back(settings, data, halves / "state", device)
         train(settings, data, halves / "out", halves / "state", 0, second)
-        train(settings, data, whole / "out", whole / "state", 0, Forgetful())
+        train(settings, data, whole / "out", whole / "state", 0, NullJournal())
         difference = _difference(settings, data, halves / "out", whole / "out")
         drawn = torch.cat(list(draw_classes(model_files.load(whole / "out"), settings.batch).values()))
         recipe = model_files.read_recipe(whole / "out")
@@ -83,7 +83,7 @@ def _comes_back(settings: Training, data: Path, state: Path, device: torch.devic
         models.build(settings, ImageSet.open(data).spec, _amp(kept)).to(device).to(memory_format=torch.channels_last)
     )
     model.load_state(kept)
-    again = gather(model)
+    again = state_on_cpu(model)
     return again.keys() == kept.keys() and all(torch.equal(again[name], kept[name]) for name in kept)
 
 
@@ -100,7 +100,7 @@ def two_processes(family: str, size: int, device: torch.device, updates: int) ->
     with tempfile.TemporaryDirectory() as folder:
         data, outs = stripes(Path(folder) / "data", size), [Path(folder) / "1", Path(folder) / "2"]
         for processes, out in enumerate(outs, 1):
-            launch(processes, train, settings, data, out / "out", out / "state", 0, journal=Forgetful(), threads=1)
+            launch(processes, train, settings, data, out / "out", out / "state", 0, journal=NullJournal(), threads=1)
         difference = _difference(settings, data, outs[0] / "out", outs[1] / "out")
     limit = ROUNDING if device.type == "cpu" else CHAOS
     return Finding({"apart": difference}, difference <= limit, f"apart ≤ {limit}")

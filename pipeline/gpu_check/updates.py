@@ -14,7 +14,7 @@ import pipeline.models.batch
 from pipeline.base.device import full_precision
 from pipeline.gpu_check.rows import Finding
 from pipeline.gpu_check.subjects import PRECISIONS, built, narrow, noise
-from pipeline.models.batch import Batch, Draws
+from pipeline.models.batch import Batch, BatchRng
 
 CPU = torch.device("cpu")
 # Of the error of a gradient. Sound ones have at most 0.4 in bf16 and 0.09 in fp16, whose mantissa is TF32's.
@@ -25,21 +25,21 @@ SMALL = 0.1  # of the whole gradient: errors of parameters with less than that w
 Gradients = list[list[Tensor | None]]  # of each step of an optimiser, of each of its parameters
 
 
-class CpuDraws:
-    """Random numbers as `Draws` gives them on the CPU, used on another device."""
+class CpuRng:
+    """Random numbers as `BatchRng` gives them on the CPU, used on another device."""
 
     def __init__(self, seed: int, total: int, rows: slice, device: torch.device):
         self.total, self.rows, self.device = total, rows, torch.device(device)
-        self.draws = Draws(seed, total, rows, CPU)
+        self.rng = BatchRng(seed, total, rows, CPU)
 
     def normal(self, *shape: int) -> Tensor:
-        return self.draws.normal(*shape).to(self.device)
+        return self.rng.normal(*shape).to(self.device)
 
     def uniform(self, *shape: int) -> Tensor:
-        return self.draws.uniform(*shape).to(self.device)
+        return self.rng.uniform(*shape).to(self.device)
 
     def integers(self, low: int, high: int, *shape: int) -> Tensor:
-        return self.draws.integers(low, high, *shape).to(self.device)
+        return self.rng.integers(low, high, *shape).to(self.device)
 
 
 def check(family: str, size: int, device: torch.device, precision: str, compiled: bool = False) -> Finding:
@@ -82,7 +82,7 @@ def gradients(
         scale: of the losses, in fp16 alone.
     """
     model = built(narrow(family, compile=compiled), size, device, amp)
-    model.pace = 0.0
+    model.lr_scale = 0.0
     if model.scaler.is_enabled():
         model.scaler.load_state_dict(model.scaler.state_dict() | {"scale": scale})
     found: Gradients = []
@@ -95,7 +95,7 @@ def gradients(
 
     for optimizer in model.optimizers.values():
         optimizer.register_step_pre_hook(keep)
-    with mock.patch.object(pipeline.models.batch, "Draws", CpuDraws):
+    with mock.patch.object(pipeline.models.batch, "BatchRng", CpuRng):
         model.update(Batch(*noise(4, size, device), seed=1))
     return found
 

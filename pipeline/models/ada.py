@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models import distributed
-from pipeline.models.batch import Draws
+from pipeline.models.batch import BatchRng
 from pipeline.models.layers import precision
 from pipeline.models.warp import Warp, reflect
 
@@ -22,16 +22,16 @@ EVERY = 4  # updates between two changes of p
 class Chance:
     """Parameters of random transforms for the images of a part; a transform that is not drawn gets 0."""
 
-    def __init__(self, p: Tensor, draws: Draws):
-        self.p, self.draws = p, draws
+    def __init__(self, p: Tensor, rng: BatchRng):
+        self.p, self.rng = p, rng
 
     def uniform(self, low: float, high: float, columns: int = 1, p: Tensor | None = None) -> Tensor:
         """(n, columns) in [low, high); a row is drawn or not as a whole."""
-        return self._gate(low + (high - low) * self.draws.uniform(columns), p)
+        return self._gate(low + (high - low) * self.rng.uniform(columns), p)
 
     def normal(self, deviation: float, columns: int = 1) -> Tensor:
         """(n, columns) normal of mean 0; a row is drawn or not as a whole."""
-        return self._gate(deviation * self.draws.normal(columns))
+        return self._gate(deviation * self.rng.normal(columns))
 
     def integer(self, count: int) -> Tensor:
         """(n,) int64 in [0, count)."""
@@ -39,7 +39,7 @@ class Chance:
 
     def _gate(self, value: Tensor, p: Tensor | None = None) -> Tensor:
         value = value.to(self.p.dtype)
-        return torch.where(self.draws.uniform(1) < (self.p if p is None else p), value, torch.zeros_like(value))
+        return torch.where(self.rng.uniform(1) < (self.p if p is None else p), value, torch.zeros_like(value))
 
 
 # ---------------------------------------------------------------- pixel blitting
@@ -194,10 +194,10 @@ class AdaptiveAugment(nn.Module):
         self.register_buffer("signs", torch.zeros(()))  # sum since the last change of p
         self.register_buffer("rt", torch.zeros(()))
 
-    def forward(self, images: Tensor, draws: Draws) -> Tensor:
+    def forward(self, images: Tensor, rng: BatchRng) -> Tensor:
         """(N, C, H, W) of the dtype of `p`; differentiable twice in the images."""
         with precision(images):
-            chance = Chance(self.p, draws)
+            chance = Chance(self.p, rng)
             images = random_blit(images.to(self.p.dtype), chance)
             images = self.warp(images, random_geometry(chance, *images.shape[2:]))
             return recolour(images, random_colour(chance, images.shape[1]))

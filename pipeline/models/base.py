@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models import distributed, ema
-from pipeline.models.batch import Batch, Part
+from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.layouts import Layout
 from pipeline.settings import ImageSpec, Training, Untrained, UserError
 
-Loss = Callable[[Part], tuple[Tensor, dict[str, Tensor]]]
+Loss = Callable[[MicroBatch], tuple[Tensor, dict[str, Tensor]]]
 
 LONG = 500_000  # images of a training that is worth some minutes of compilation
 
@@ -24,12 +24,12 @@ LONG = 500_000  # images of a training that is worth some minutes of compilation
 class Sampler(ABC, nn.Module):
     """What draws images by classes and seeds, trained or not.
 
-    A family sets `ema`, the module that holds all that `decode` needs and that is saved, and `latent_length`.
+    A family sets `ema`, the module that holds all that `generate` needs and that is saved, and `latent_length`.
     """
 
     ema: nn.Module
     latent_length: int  # numbers that an image is drawn from
-    decode_amp: torch.dtype | None = None  # dtype of autocast in `decode`
+    generate_amp: torch.dtype | None = None  # dtype of autocast in `generate`
 
     def __init__(self, settings: Training | Untrained, spec: ImageSpec):
         super().__init__()
@@ -40,7 +40,7 @@ class Sampler(ABC, nn.Module):
     def device(self) -> torch.device: ...
 
     @abstractmethod
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         """Images; image i depends on labels[i] and latents[i] alone, but for rounding: another batch size may mean
         another algorithm, on a GPU in TF32 or bf16 a level or so of 8 bits.
 
@@ -55,7 +55,7 @@ class Sampler(ABC, nn.Module):
     @torch.no_grad()
     def sample(self, labels: Tensor, seeds: Tensor) -> Tensor:
         """Images (N, C, H, W) float32 in [-1, 1]; image i depends on labels[i] and seeds[i] alone, but for rounding, as
-        in `decode`.
+        in `generate`.
 
         Args:
             labels: (N,) int64.
@@ -67,7 +67,7 @@ class Sampler(ABC, nn.Module):
     def draw(self, labels: Tensor, latents: Tensor) -> Tensor:
         """What `sample` gives for the seeds of these latents (N, latent_length), whatever device they are on."""
         self.settle()
-        return self.decode(labels.to(self.device), latents.to(self.device))
+        return self.generate(labels.to(self.device), latents.to(self.device))
 
     def settle(self) -> None:
         """Make ready to draw. Whoever reads `ema` calls this first; `sample` does."""
@@ -85,13 +85,13 @@ class Sampler(ABC, nn.Module):
 class GenerativeModel(Sampler):
     """Networks, their averaged copy, their optimisers and one update.
 
-    A family sets in its `__init__`: the networks; `ema`, the module that holds all that `decode` needs; and
+    A family sets in its `__init__`: the networks; `ema`, the module that holds all that `generate` needs; and
     `optimizers`, a dict of torch optimisers by name. Everything an update changes beside weights (ADA probability,
     path-length mean) is a registered buffer, so `state` covers it; the count of updates, which decides on the host what
     an update computes, is in the state too. Batch normalisation is that of `layers`: `settle` measures it.
 
-    `amp` is the dtype of autocast, or None for float32. All randomness of an update comes from the parts' `draws` or,
-    for layers that take none, from the global generator, seeded by the loop before each update.
+    `amp` is the dtype of autocast, or None for float32. All randomness of an update comes from the `rng` of its
+    micro-batches or, for layers that take none, from the global generator, seeded by the loop before each update.
     """
 
     settings: Training
@@ -105,7 +105,7 @@ class GenerativeModel(Sampler):
         super().__init__(settings, spec)
         self.amp = amp
         self.updates = 0  # made before the one at work
-        self.pace = 1.0  # factor of every learning rate; the loop lowers it after a sickness
+        self.lr_scale = 1.0  # factor of every learning rate; the loop lowers it after a sickness
         self.register_buffer("images_seen", torch.zeros((), dtype=torch.int64))
         self.shown = torch.arange(len(spec.classes))  # (n,) labels, on the CPU; see `keep_labels`
         self._settled = False  # whether the statistics in `ema` are those of its weights
@@ -116,24 +116,24 @@ class GenerativeModel(Sampler):
 
     @abstractmethod
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """One update of every network and of `ema`: a `descend` for each step of an optimiser, then `average`.
+        """One update of every network and of `ema`: an `optimizer_step` for each step of an optimiser, then `average`.
 
         Returns:
             Detached () tensors to log, by name (`loss/G`, `loss/D`, `ada/p`); a term not computed this time is absent.
         """
 
     @abstractmethod
-    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         """Latents (N, latent_length) at t in [0, 1] of the way between two, themselves as likely as any."""
 
     @abstractmethod
-    def held_out(self, part: Part) -> dict[str, Tensor]:
+    def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         """Scalars, means over images that the training does not see; how they drift apart from those of the training
         images shows overfitting. `loss/held_out`, where there is one, is what early stopping goes by."""
 
     # ------------------------------------------------------------ what a family uses
 
-    def descend(
+    def optimizer_step(
         self, name: str, loss: Loss, batch: Batch, every: int = 1, clip: float | None = None
     ) -> dict[str, Tensor]:
         """One step of `optimizers[name]` down the mean of `loss` over every `every`-th row of the batch.
@@ -151,14 +151,14 @@ class GenerativeModel(Sampler):
                 parameter.requires_grad_(other == name)
         optimizer.zero_grad(set_to_none=True)
         sums: dict[str, Tensor] = {}
-        for part in batch.parts(every):
+        for part in batch.microbatches(every):
             value, scalars = loss(part)
-            scaler.scale(value * part.share).backward()
-            weight = part.share * distributed.count()
+            scaler.scale(value * part.weight).backward()
+            weight = part.weight * distributed.count()
             for key, scalar in scalars.items():
                 sums[key] = sums.get(key, 0) + scalar.detach() * weight
         gradients = [p.grad for p in self._parameters_of(name) if p.grad is not None]
-        distributed.add_up(gradients)
+        distributed.all_reduce_(gradients)
         if clip is not None:
             scaler.unscale_(optimizer)
         if clip is not None or not scaler.is_enabled():
@@ -212,7 +212,7 @@ class GenerativeModel(Sampler):
         return [p for group in self.optimizers[name].param_groups for p in group["params"]]
 
     def _set_rate(self, optimizer: torch.optim.Optimizer) -> None:
-        factor = self.pace * rate_factor(self.settings, self.updates * self.settings.batch)
+        factor = self.lr_scale * rate_factor(self.settings, self.updates * self.settings.batch)
         for group in optimizer.param_groups:
             group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
 
@@ -265,7 +265,7 @@ class GenerativeModel(Sampler):
             labels = self.shown[places].to(self.device).split(size)
             numbers = (latents(seeds, self.latent_length).to(self.device) for seeds in torch.arange(count).split(size))
             with distributed.alone():  # one rank looks, and waits for no other
-                ema.measure(norms, map(self.decode, labels, numbers))
+                ema.measure(norms, map(self.generate, labels, numbers))
         self._settled = True
 
     def load_average(self, weights: dict[str, Tensor]) -> None:
@@ -325,12 +325,12 @@ class StyledModel(GenerativeModel):
         """(n, width): the weights of all that styles are multiplied with first, of all layers."""
 
 
-class Wide(ABC):
+class DrawsStrips(ABC):
     """A family that draws strips of any width without seams."""
 
     @property
     @abstractmethod
-    def grid(self) -> int:
+    def alignment(self) -> int:
         """Columns after which the network's arithmetic repeats; a divisor of the width of its images. What it draws may
         differ by the place among them, in its images as in its strips."""
 
@@ -342,12 +342,12 @@ class Wide(ABC):
         """
 
 
-class Boxed(ABC):
+class DrawsBoxes(ABC):
     """A family that can draw images with boxes: it puts defects where it is asked to. Its models do where their spec
     has classes of boxes; all of this is of no meaning for the others."""
 
     @abstractmethod
-    def keep_layouts(self, labels: list[int], layouts: list[Layout]) -> None:
+    def set_layouts(self, labels: list[int], layouts: list[Layout]) -> None:
         """Take over the layouts of the training images and their classes: the only ones that are ever asked for."""
 
     @abstractmethod
@@ -376,7 +376,7 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, slots: dict[str, Tensor]) 
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
 
 
-def start_grid(spec: ImageSpec, family: str, least: int = 16, most: int = 1024) -> tuple[int, int, int]:
+def base_resolution(spec: ImageSpec, family: str, least: int = 16, most: int = 1024) -> tuple[int, int, int]:
     """Height and width of the coarsest features, 4 pixels on the shorter side, and how often they are doubled.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The images of one update, in parts, with random numbers that depend neither on the parts nor on the ranks."""
+"""The images of one update in micro-batches, with random numbers that depend neither on these nor on the ranks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch import Tensor
 from pipeline.models import distributed
 
 
-class Draws:
+class BatchRng:
     """Random numbers for some rows of a batch.
 
     They are drawn for the whole batch of all ranks and then cut, so one process that takes 32 images at once and two
-    that take 16 in parts of 4 see the same numbers.
+    that take 16 in micro-batches of 4 see the same numbers.
 
     Args:
         seed: of everything drawn here.
@@ -42,13 +42,13 @@ class Draws:
         return numbers[self.rows]
 
 
-class Part(NamedTuple):
+class MicroBatch(NamedTuple):
     """Rows that go through the networks at once."""
 
     images: Tensor  # (n, C, H, W) float32 in [-1, 1], channels-last
     labels: Tensor  # (n,) int64
-    draws: Draws
-    share: float  # n over the rows that all parts and ranks of this phase have together
+    rng: BatchRng
+    weight: float  # this micro-batch's fraction of the global batch
     masks: Tensor | None = None  # (n, classes of boxes, H, W) float32 in [0, 1], for a model that is shown boxes
 
     def __len__(self) -> int:
@@ -77,7 +77,7 @@ class Batch:
         """Images of all ranks."""
         return len(self.images) * distributed.count()
 
-    def parts(self, every: int = 1) -> Iterator[Part]:
+    def microbatches(self, every: int = 1) -> Iterator[MicroBatch]:
         """The rows in order, of each `every` one; each call begins a phase with random numbers of its own."""
         seed = (self.seed + self.phases) % 2**63
         self.phases += 1
@@ -87,6 +87,6 @@ class Batch:
         for start in range(0, len(rows), self.part):
             own = rows[start : start + self.part]
             cut = slice(own.start, own.stop, own.step)
-            draws = Draws(seed, self.total, slice(first + own.start, first + own.stop, own.step), self.images.device)
+            rng = BatchRng(seed, self.total, slice(first + own.start, first + own.stop, own.step), self.images.device)
             masks = None if self.masks is None else self.masks[cut]
-            yield Part(self.images[cut], self.labels[cut], draws, len(own) * share, masks)
+            yield MicroBatch(self.images[cut], self.labels[cut], rng, len(own) * share, masks)

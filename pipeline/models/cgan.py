@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, slerp, start_grid
-from pipeline.models.batch import Batch, Part
+from pipeline.models.base import GenerativeModel, base_resolution, slerp
+from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.layers import ConditionalBatchNorm, Weighted, minibatch_std, precision, spectral_norm
 from pipeline.settings import CGANSettings, ImageSpec
 
@@ -34,7 +34,7 @@ class Generator(nn.Module):
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec):
         super().__init__()
-        height, width, doublings = start_grid(spec, settings.family)
+        height, width, doublings = base_resolution(spec, settings.family)
         channels = widths(settings.generator_channels, doublings)[::-1]
         self.start = (channels[0], height, width)
         self.dense = nn.Linear(settings.z_dim, math.prod(self.start), bias=False)
@@ -63,7 +63,7 @@ class Discriminator(nn.Module):
             return spectral_norm(layer) if settings.spectral_norm else layer
 
         base = settings.discriminator_channels
-        channels = [spec.channels, *widths(base, start_grid(spec, settings.family)[2] - 1)]
+        channels = [spec.channels, *widths(base, base_resolution(spec, settings.family)[2] - 1)]
         self.downs = nn.ModuleList(
             wrap(nn.Conv2d(a, b, 4, stride=2, padding=1)) for a, b in itertools.pairwise(channels)
         )
@@ -98,15 +98,15 @@ class CGAN(GenerativeModel):
         }
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        scalars = self.descend("D", self._discriminator_loss, batch)
-        scalars |= self.descend("G", self._generator_loss, batch)
+        scalars = self.optimizer_step("D", self._discriminator_loss, batch)
+        scalars |= self.optimizer_step("G", self._generator_loss, batch)
         self.average(self.generator)
         return scalars
 
-    def _fake(self, part: Part) -> Tensor:
-        return self.compiled(self.generator)(part.draws.normal(self.latent_length), part.labels)
+    def _fake(self, part: MicroBatch) -> Tensor:
+        return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
 
-    def _discriminator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _discriminator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         # Not compiled: its power iteration changes buffers between the two calls, before either's gradient is taken.
         discriminator = self.discriminator
         with self.autocast():
@@ -121,16 +121,16 @@ class CGAN(GenerativeModel):
             "saturation": losses.saturation(real_logits, fake_logits, 1.0),
         }
 
-    def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             loss = losses.hinge_generator(self.discriminator(self._fake(part), part.labels))
         return loss, {"loss/G": loss}
 
-    def held_out(self, part: Part) -> dict[str, Tensor]:
+    def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         return {"logit/held_out": self.discriminator(part.images, part.labels).mean()}
 
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         return self.ema(latents, labels)
 
-    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         return slerp(start, end, t)

@@ -16,9 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, slerp, start_grid
-from pipeline.models.batch import Batch, Part
-from pipeline.models.layers import ScaledBatchNorm, class_channels, halved, precision, with_class
+from pipeline.models.base import GenerativeModel, base_resolution, slerp
+from pipeline.models.batch import Batch, MicroBatch
+from pipeline.models.layers import ScaledBatchNorm, channel_schedule, class_channels, precision, with_class
 from pipeline.settings import DCGANSettings, ImageSpec
 
 
@@ -30,8 +30,8 @@ class Generator(nn.Module):
 
     def __init__(self, settings: DCGANSettings, spec: ImageSpec):
         super().__init__()
-        height, width, doublings = start_grid(spec, settings.family)
-        channels = halved(settings.channels, doublings - 1)
+        height, width, doublings = base_resolution(spec, settings.family)
+        channels = channel_schedule(settings.channels, doublings - 1)
         self.classes = len(spec.classes)
         self.start = (channels[0], height, width)
         self.dense = nn.Linear(settings.z_dim + class_channels(self.classes), math.prod(self.start), bias=False)
@@ -57,9 +57,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, settings: DCGANSettings, spec: ImageSpec):
         super().__init__()
-        height, width, doublings = start_grid(spec, settings.family)
+        height, width, doublings = base_resolution(spec, settings.family)
         self.classes = len(spec.classes)
-        channels = halved(settings.discriminator_channels or settings.channels, doublings - 1)[::-1]
+        channels = channel_schedule(settings.discriminator_channels or settings.channels, doublings - 1)[::-1]
         self.first = nn.Conv2d(spec.channels + class_channels(self.classes), channels[0], 4, stride=2, padding=1)
         self.downs = nn.ModuleList(
             nn.Conv2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in itertools.pairwise(channels)
@@ -110,20 +110,20 @@ class DCGAN(GenerativeModel):
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         clip = self.settings.clip
         again = Batch(batch.images, batch.labels, batch.seed, batch.part)  # the same random numbers, from the first on
-        scalars = self.descend("G", self._generator_loss, batch, clip=clip)
-        scalars |= self.descend("D", self._discriminator_loss, again, clip=clip)
+        scalars = self.optimizer_step("G", self._generator_loss, batch, clip=clip)
+        scalars |= self.optimizer_step("D", self._discriminator_loss, again, clip=clip)
         for _ in range(self.settings.discriminator_steps - 1):
-            self.descend("D", self._discriminator_loss, again, clip=clip)
+            self.optimizer_step("D", self._discriminator_loss, again, clip=clip)
         self.average(self.generator)
         return scalars
 
-    def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             logits = self._judge(self._fake(part), part)
         loss = losses.logistic_generator(logits)
         return loss, {"loss/G": loss, "D(G(z))/before": logits.sigmoid().mean()}
 
-    def _discriminator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _discriminator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             with torch.no_grad():
                 fake = self._fake(part)
@@ -139,20 +139,20 @@ class DCGAN(GenerativeModel):
             "saturation": losses.saturation(real_logits, fake_logits, losses.CERTAIN),
         }
 
-    def _fake(self, part: Part) -> Tensor:
-        return self.compiled(self.generator)(part.draws.normal(self.latent_length), part.labels)
+    def _fake(self, part: MicroBatch) -> Tensor:
+        return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
 
-    def _judge(self, images: Tensor, part: Part) -> Tensor:
+    def _judge(self, images: Tensor, part: MicroBatch) -> Tensor:
         if self.settings.input_noise:
-            images = images + self.settings.input_noise * part.draws.normal(*images.shape[1:])
+            images = images + self.settings.input_noise * part.rng.normal(*images.shape[1:])
         return self.compiled(self.discriminator)(images, part.labels)
 
-    def held_out(self, part: Part) -> dict[str, Tensor]:
+    def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         """Normalised by the running statistics of all that the discriminator saw, real and generated."""
         return {"logit/held_out": self.discriminator(part.images, part.labels).mean()}
 
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         return self.ema(latents, labels)
 
-    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         return slerp(start, end, t)

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from pipeline.models import diffusion, ema
 from pipeline.models.ada import Chance, blit, random_geometry, rotation, scaling, translation
-from pipeline.models.base import Boxed, GenerativeModel, Wide, latents, slerp
-from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.base import DrawsBoxes, DrawsStrips, GenerativeModel, latents, slerp
+from pipeline.models.batch import Batch, BatchRng, MicroBatch
 from pipeline.models.layouts import NUMBERS, Layout, coverage
 from pipeline.models.unet import UNet, has_no_class
 from pipeline.models.warp import Warp
@@ -30,7 +30,7 @@ WINDOWS = 16  # windows of a strip that go through the network at once
 CLIP = 1.0  # of the gradient's norm
 
 
-class DDPM(GenerativeModel, Wide, Boxed):
+class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
     """The family `ddpm`.
 
     A model whose spec has classes of boxes is shown their masks beside the noisy image. What it draws has the layout of
@@ -47,7 +47,7 @@ class DDPM(GenerativeModel, Wide, Boxed):
 
     def __init__(self, settings: DDPMSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        self.decode_amp = amp
+        self.generate_amp = amp
         if settings.guidance != 1 and settings.label_dropout == 0:
             raise UserError(f"guidance: {settings.guidance} needs label_dropout above 0, or no image is without class")
         self.augmentation = Augmentation(settings.augment, spec) if settings.augment else None
@@ -69,24 +69,24 @@ class DDPM(GenerativeModel, Wide, Boxed):
     # ------------------------------------------------------------ training
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        scalars = self.descend("G", self._loss, batch, clip=CLIP)
+        scalars = self.optimizer_step("G", self._loss, batch, clip=CLIP)
         self.average(self.network)
         return scalars
 
-    def _loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
-        draws = part.draws
-        u = (row_numbers(draws) + draws.uniform()) / draws.total  # one time in each stretch: less variance
+    def _loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        rng = part.rng
+        u = (row_numbers(rng) + rng.uniform()) / rng.total  # one time in each stretch: less variance
         t = 1 + (u * diffusion.STEPS).long().clamp(max=diffusion.STEPS - 1)
         labels, masks = part.labels, part.masks
         if has_no_class(self.spec):
-            dropped = draws.uniform() < self.settings.label_dropout
+            dropped = rng.uniform() < self.settings.label_dropout
             labels = torch.where(dropped, len(self.spec.classes), labels)
             masks = masks if masks is None else masks * ~dropped[:, None, None, None]
         images, conditions = part.images, None
         if self.augmentation:
-            moved, conditions = self.augmentation(beside(images, masks), draws)
+            moved, conditions = self.augmentation(beside(images, masks), rng)
             images, masks = self._apart(moved)
-        errors = self._errors(self.compiled(self.network), images, t, labels, draws, masks, conditions)
+        errors = self._errors(self.compiled(self.network), images, t, labels, rng, masks, conditions)
         quarter = (t - 1) * 4 // diffusion.STEPS
         scalars = {f"loss/quarter{i + 1}": 4 * (errors * (quarter == i)).mean() for i in range(4)}
         loss = errors.mean()
@@ -98,12 +98,12 @@ class DDPM(GenerativeModel, Wide, Boxed):
         images: Tensor,
         t: Tensor,
         labels: Tensor,
-        draws: Draws,
+        rng: BatchRng,
         masks: Tensor | None,
         conditions: Tensor | None = None,
     ) -> Tensor:
         """(n,) weighted mean square errors of the network's predictions at times t (n,)."""
-        noise = draws.normal(*images.shape[1:])
+        noise = rng.normal(*images.shape[1:])
         signal, spread = (table[t][:, None, None, None] for table in (self.signal, self.spread))
         target = noise if self.settings.prediction == "epsilon" else diffusion.velocity(images, noise, signal, spread)
         with self.autocast():
@@ -116,19 +116,19 @@ class DDPM(GenerativeModel, Wide, Boxed):
         images, masks = channels.split([self.spec.channels, len(self.spec.boxes)], 1)
         return images, masks.clamp(0, 1) if self.spec.boxes else None
 
-    def held_out(self, part: Part) -> dict[str, Tensor]:
+    def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         """`loss/held_out`: the loss of the averaged weights at times that are the same at every call."""
-        first = row_numbers(part.draws) * GOLDEN % 1
+        first = row_numbers(part.rng) * GOLDEN % 1
         losses = []
         for look in range(LOOKS):
             u = (first + look) / LOOKS
             t = 1 + (u * diffusion.STEPS).long()
-            losses.append(self._errors(self.ema, part.images, t, part.labels, part.draws, part.masks).mean())
+            losses.append(self._errors(self.ema, part.images, t, part.labels, part.rng, part.masks).mean())
         return {"loss/held_out": torch.stack(losses).mean()}
 
     # ------------------------------------------------------------ boxes
 
-    def keep_layouts(self, labels: list[int], layouts: list[Layout]) -> None:
+    def set_layouts(self, labels: list[int], layouts: list[Layout]) -> None:
         for network in (self.network, self.ema):
             assert network.book is not None  # there are boxes
             network.book.write(labels, layouts)
@@ -151,7 +151,7 @@ class DDPM(GenerativeModel, Wide, Boxed):
     # ------------------------------------------------------------ drawing
 
     @torch.no_grad()
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         """As the contract says; the ancestral sampler and DDIM with noise draw the rest from each latent's bits."""
         x = latents[:, : self.pixels].unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
         masks = self._masks(self._asked(labels, latents)) if self.spec.boxes else None
@@ -165,12 +165,12 @@ class DDPM(GenerativeModel, Wide, Boxed):
 
         return self._draw(lambda x, t: self._clean(x, t, labels, masks), x, normal)
 
-    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         """As the contract says; the layout stays that of the start, for boxes have no way from one to another."""
         return torch.cat([slerp(start[:, : self.pixels], end[:, : self.pixels], t), start[:, self.pixels :]], 1)
 
     @property
-    def grid(self) -> int:
+    def alignment(self) -> int:
         return 1 << (len(self.settings.multipliers) - 1)
 
     @torch.no_grad()
@@ -257,10 +257,10 @@ class Augmentation(nn.Module):
         for name, value in (("p", torch.tensor(p)), ("units", units), ("identity", torch.eye(3))):
             self.register_buffer(name, value, persistent=False)
 
-    def forward(self, images: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor, rng: BatchRng) -> tuple[Tensor, Tensor]:
         """Moved images, and (N, 6): the affine transform less the identity, translations in sides of the image."""
         height, width = images.shape[2:]
-        chance = Chance(self.p, draws)
+        chance = Chance(self.p, rng)
         flip = chance.integer(2)
         turns = chance.integer(4) if height == width else 2 * chance.integer(2)
         x, y = chance.uniform(-0.125, 0.125, columns=2).unbind(1)
@@ -279,9 +279,9 @@ def beside(images: Tensor, masks: Tensor | None) -> Tensor:
     return images if masks is None else torch.cat([images, masks.to(images.dtype)], 1)
 
 
-def row_numbers(draws: Draws) -> Tensor:
+def row_numbers(rng: BatchRng) -> Tensor:
     """(n,) of the rows of a part within the batch of all ranks."""
-    return torch.arange(draws.total, device=draws.device)[draws.rows]
+    return torch.arange(rng.total, device=rng.device)[rng.rows]
 
 
 def seed_of(latent: Tensor) -> int:

@@ -34,7 +34,7 @@ def alone() -> Iterator[None]:
         _apart = before
 
 
-def agree(flag: int) -> int:
+def highest(flag: int) -> int:
     """The highest of all ranks' flags; waits for every rank, but for no accelerator."""
     if count() == 1:
         return flag
@@ -43,7 +43,7 @@ def agree(flag: int) -> int:
     return int(flags)
 
 
-def share(value: Any) -> Any:
+def broadcast(value: Any) -> Any:
     """Rank 0's value (anything that pickles), on every rank."""
     if count() == 1:
         return value
@@ -71,13 +71,13 @@ def gather(x: Tensor) -> Tensor:
     return add(torch.cat([before, x, after]))
 
 
-def mine(x: Tensor) -> Tensor:
+def local_rows(x: Tensor) -> Tensor:
     """This rank's rows of what `gather` returned."""
     return x.chunk(count())[index()]
 
 
 @torch.no_grad()
-def add_up(tensors: list[Tensor]) -> None:
+def all_reduce_(tensors: list[Tensor]) -> None:
     """Replace each tensor by its sum over all ranks, in one message a dtype."""
     if count() == 1 or not tensors:
         return

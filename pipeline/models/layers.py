@@ -59,11 +59,11 @@ def minibatch_std(x: Tensor, labels: Tensor, group: int = 4) -> Tensor:
     grouped = every[order].unflatten(0, (n // group, group))
     variance = (grouped - grouped.mean(1, keepdim=True)).square().mean(1)
     deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))  # (N / group,)
-    channel = distributed.mine(deviation.repeat_interleave(group)[order.argsort()])
+    channel = distributed.local_rows(deviation.repeat_interleave(group)[order.argsort()])
     return torch.cat([x, channel[:, None, None, None].expand(own, 1, height, width)], 1)
 
 
-def halved(channels: int, times: int, least: int = 8) -> list[int]:
+def channel_schedule(channels: int, times: int, least: int = 8) -> list[int]:
     """Channels from the coarsest features to the finest: halved at every doubling of the resolution, down to `least`
     or, if that is less, to `channels`."""
     return [max(channels >> i, min(channels, least)) for i in range(times + 1)]

@@ -20,7 +20,7 @@ from torch import Tensor
 from pipeline.models import ema, losses
 from pipeline.models.ada import blit
 from pipeline.models.base import GenerativeModel, slerp
-from pipeline.models.batch import Batch, Part
+from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.projected_discriminator import SCALES, STATISTICS, Discriminator, Projector
 from pipeline.models.projected_generator import Generator
 from pipeline.settings import ImageSpec, ProjectedGANSettings
@@ -83,13 +83,13 @@ class ProjectedGAN(GenerativeModel):
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         seen: deque[Pair] = deque()
-        scalars = self.descend("G", partial(self._generator_loss, seen), batch)
-        scalars |= self.descend("D", partial(self._discriminator_loss, seen), batch)
+        scalars = self.optimizer_step("G", partial(self._generator_loss, seen), batch)
+        scalars |= self.optimizer_step("D", partial(self._discriminator_loss, seen), batch)
         self.average(self.generator)
         return scalars
 
-    def _generator_loss(self, seen: deque[Pair], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
-        latents = part.draws.normal(self.latent_length)
+    def _generator_loss(self, seen: deque[Pair], part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
+        latents = part.rng.normal(self.latent_length)
         noise, numbers = latents.tensor_split([self.latent_length - self.generator.book.numbers], 1)
         real, change = moved(part.images, shifts(part)), Change(part)
         pictures = self.generator.book.of(real, numbers)
@@ -103,7 +103,7 @@ class ProjectedGAN(GenerativeModel):
         apart = (F.adaptive_avg_pool2d(fake, (height, width)) - pictures).square().mean()
         return adversarial + self.settings.layout_weight * apart, {"loss/G": adversarial, "loss/layout": apart}
 
-    def _discriminator_loss(self, seen: deque[Pair], part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _discriminator_loss(self, seen: deque[Pair], part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             real, fake = (self.discriminator(features, part.labels) for features in seen.popleft())
         pairs = list(zip(real, fake, strict=True))
@@ -115,13 +115,13 @@ class ProjectedGAN(GenerativeModel):
             "saturation": torch.stack([losses.saturation(*pair, 1.0) for pair in pairs]).mean(),
         }
 
-    def held_out(self, part: Part) -> dict[str, Tensor]:
+    def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         return {"logit/held_out": torch.cat(self.discriminator(self.projector(part.images), part.labels), 1).mean()}
 
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         return self.ema(labels, latents)
 
-    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         """As the contract says; the coarse picture is another training image's from the middle of the way on."""
         noise = self.latent_length - self.generator.book.numbers
         chosen = start if t < 0.5 else end
@@ -132,9 +132,9 @@ class Change:
     """A random change of each image of a part, differentiable (Zhao et al. 2020): it is moved, brighter or darker, and
     has more or less contrast. Whatever images it is given are changed alike."""
 
-    def __init__(self, part: Part):
+    def __init__(self, part: MicroBatch):
         self.shift = shifts(part)
-        self.brightness, self.contrast = (TONE * (2 * part.draws.uniform(1, 1, 1) - 1) for _ in range(2))
+        self.brightness, self.contrast = (TONE * (2 * part.rng.uniform(1, 1, 1) - 1) for _ in range(2))
 
     def __call__(self, images: Tensor) -> Tensor:
         found = moved(images, self.shift)
@@ -142,10 +142,10 @@ class Change:
         return (found - middle) * (1 + self.contrast) + middle + self.brightness
 
 
-def shifts(part: Part) -> Tensor:
+def shifts(part: MicroBatch) -> Tensor:
     """(N, 2) pixels right and down, up to SHIFT of the sides."""
     sides = part.images.shape[:1:-1]
-    return torch.stack([part.draws.integers(-round(SHIFT * side), round(SHIFT * side) + 1) for side in sides], 1)
+    return torch.stack([part.rng.integers(-round(SHIFT * side), round(SHIFT * side) + 1) for side in sides], 1)
 
 
 def moved(images: Tensor, shift: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.models.base import start_grid
+from pipeline.models.base import base_resolution
 from pipeline.models.coarse import CoarseBook
 from pipeline.models.layers import ConditionalBatchNorm, precision
 from pipeline.settings import ImageSpec, ProjectedGANSettings
@@ -35,7 +35,7 @@ class Generator(nn.Module):
 
     def __init__(self, settings: ProjectedGANSettings, spec: ImageSpec):
         super().__init__()
-        height, width, doublings = start_grid(spec, settings.family)
+        height, width, doublings = base_resolution(spec, settings.family)
         sizes = [(height << i, width << i) for i in range(doublings + 1)]
         widths = [min(settings.generator_channels << i, settings.most_channels) for i in range(doublings + 1)][::-1]
         classes = len(spec.classes)

@@ -14,8 +14,8 @@ from torch import Tensor
 from pipeline.base.weights import verified
 from pipeline.models import distributed, ema, losses, stylegan2_fit, stylegan2_strip
 from pipeline.models.ada import AdaptiveAugment
-from pipeline.models.base import StyledModel, Wide, slerp, start_grid
-from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.base import DrawsStrips, StyledModel, base_resolution, slerp
+from pipeline.models.batch import Batch, BatchRng, MicroBatch
 from pipeline.models.layers import EqualisedLinear
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import Generator
@@ -33,7 +33,7 @@ def lazy_adam(parameters, rate: float, every: int) -> torch.optim.Adam:
     return torch.optim.Adam(parameters, rate * share, (0.0, 0.99**share), eps=1e-8, fused=True)
 
 
-class StyleGAN2ADA(StyledModel, Wide):
+class StyleGAN2ADA(StyledModel, DrawsStrips):
     """The family `stylegan2_ada`."""
 
     compiling_pays = True
@@ -70,12 +70,14 @@ class StyleGAN2ADA(StyledModel, Wide):
         self.r1_every, self.path_every = r1_every, path_every
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        scalars = self.descend("D", self._discriminator_loss, batch)
+        scalars = self.optimizer_step("D", self._discriminator_loss, batch)
         if self.r1_every and self.updates % self.r1_every == 0:
-            scalars = self.descend("D", self._r1_loss, batch) | scalars  # the main step's gradient is what is logged
-        scalars |= self.descend("G", self._generator_loss, batch)
+            scalars = (
+                self.optimizer_step("D", self._r1_loss, batch) | scalars
+            )  # the main step's gradient is what is logged
+        scalars |= self.optimizer_step("G", self._generator_loss, batch)
         if self.path_every and self.updates % self.path_every == 0:
-            measured = self.descend("G", self._path_loss, batch, every=2)
+            measured = self.optimizer_step("G", self._path_loss, batch, every=2)
             self.path_mean.lerp_(distributed.total(measured["path/length"]) / distributed.count(), 0.01)
             scalars = measured | scalars
         if self.augmentation is not None:
@@ -84,7 +86,7 @@ class StyleGAN2ADA(StyledModel, Wide):
         self.average(self.generator)
         return scalars
 
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         return self.render(self.styles(labels, latents), latents)
 
     def styles(self, labels: Tensor, latents: Tensor, truncation: float = 1.0) -> Tensor:
@@ -100,7 +102,7 @@ class StyleGAN2ADA(StyledModel, Wide):
         return torch.cat([layer.weight * layer.weight_gain for layer in entrances])
 
     @property
-    def grid(self) -> int:
+    def alignment(self) -> int:
         return 1 << len(self.ema.synthesis.blocks)
 
     @torch.no_grad()
@@ -113,35 +115,35 @@ class StyleGAN2ADA(StyledModel, Wide):
         self.eval()
         yield from stylegan2_strip.strip(self.ema, label, seed, width)
 
-    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         """The noise stays that of the start: it would only flicker."""
         z = self.settings.z_dim
         return torch.cat([slerp(start[:, :z], end[:, :z], t), start[:, z:]], 1)
 
     def fitted(self, weights: dict[str, Tensor], spec: ImageSpec) -> dict[str, Tensor]:
         """Any size and either number of channels; a mapping network of another depth is left out."""
-        doublings = [start_grid(of, self.settings.family)[2] for of in (spec, self.spec)]
+        doublings = [base_resolution(of, self.settings.family)[2] for of in (spec, self.spec)]
         placed = stylegan2_fit.resized(weights, doublings[1] - doublings[0])
         coloured = stylegan2_fit.recoloured(placed, self.spec.channels)
         return stylegan2_fit.same_depth(coloured, set(self.state_dict()))
 
-    def held_out(self, part: Part) -> dict[str, Tensor]:
+    def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         """Augmented as the training images are, so that the logits compare (ADA, eq. 1)."""
-        return {"logit/held_out": self.discriminator(self._augment(part.images, part.draws), part.labels).mean()}
+        return {"logit/held_out": self.discriminator(self._augment(part.images, part.rng), part.labels).mean()}
 
-    def _fake(self, part: Part) -> Tensor:
+    def _fake(self, part: MicroBatch) -> Tensor:
         synthesis = self.compiled(self.generator.synthesis)
-        return synthesis(self._mixed(part, track=True), self._noise(part.draws), self.settings.checkpoint_activations)
+        return synthesis(self._mixed(part, track=True), self._noise(part.rng), self.settings.checkpoint_activations)
 
-    def _logits(self, part: Part, *sets: Tensor) -> tuple[Tensor, ...]:
+    def _logits(self, part: MicroBatch, *sets: Tensor) -> tuple[Tensor, ...]:
         """Of sets of images, augmented, where no second derivative is wanted; the discriminator takes all of
         them at once, and reads its weights but once."""
-        images = torch.cat([self._augment(images, part.draws) for images in sets])
+        images = torch.cat([self._augment(images, part.rng) for images in sets])
         discriminator = self.compiled(self.discriminator)
         labels, recompute = part.labels.repeat(len(sets)), self.settings.checkpoint_activations
         return discriminator(images, labels, recompute, len(sets)).chunk(len(sets))
 
-    def _discriminator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _discriminator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             with torch.no_grad():
                 fake = self._fake(part)
@@ -156,12 +158,12 @@ class StyleGAN2ADA(StyledModel, Wide):
             "saturation": losses.saturation(real_logits, fake_logits, losses.CERTAIN),
         }
 
-    def _r1_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _r1_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         real = part.images.detach().requires_grad_()
-        penalty = losses.r1_penalty(real, self.discriminator(self._augment(real, part.draws), part.labels)).mean()
+        penalty = losses.r1_penalty(real, self.discriminator(self._augment(real, part.rng), part.labels)).mean()
         return penalty * (self.r1_gamma * self.r1_every), {"r1": penalty}
 
-    def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             fake = self._fake(part)
             adversarial = losses.logistic_generator(*self._logits(part, fake))
@@ -169,7 +171,7 @@ class StyleGAN2ADA(StyledModel, Wide):
         loss = adversarial + sum(weight * term for weight, term in terms.values())
         return loss, {"loss/G": adversarial} | {f"texture/{name}": term for name, (_, term) in terms.items()}
 
-    def _texture_terms(self, fake: Tensor, part: Part) -> dict[str, tuple[Tensor, Tensor]]:
+    def _texture_terms(self, fake: Tensor, part: MicroBatch) -> dict[str, tuple[Tensor, Tensor]]:
         """Weight and loss () of each texture loss; the images are not augmented."""
         weights = self.settings.texture
         if weights is None:
@@ -179,31 +181,31 @@ class StyleGAN2ADA(StyledModel, Wide):
         found = self.texture(fake, part.images, part.labels)
         return {name: (getattr(weights, name), term) for name, term in found.items()}
 
-    def _path_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _path_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         """SG2, eq. 4, on half a batch; `path_mean` is the running mean length a, of the penalties before."""
         with self.autocast():
             ws = self._mixed(part)
-            images = self.generator.synthesis(ws, self._noise(part.draws))
-        lengths = losses.path_lengths(images, ws, part.draws.normal(*images.shape[1:]))
+            images = self.generator.synthesis(ws, self._noise(part.rng))
+        lengths = losses.path_lengths(images, ws, part.rng.normal(*images.shape[1:]))
         penalty = (lengths - self.path_mean).square().mean()
         scalars = {"path/penalty": penalty, "path/length": lengths.mean()}
         return penalty * (self.settings.path_length_weight * self.path_every), scalars
 
-    def _mixed(self, part: Part, track: bool = False) -> Tensor:
+    def _mixed(self, part: MicroBatch, track: bool = False) -> Tensor:
         """(N, layers, w_dim): with probability `style_mixing` an image's layers from a random one on take another w."""
-        mapping, layers, draws = self.generator.mapping, self.generator.synthesis.layers, part.draws
-        z = [draws.normal(self.settings.z_dim) for _ in range(2)]
+        mapping, layers, rng = self.generator.mapping, self.generator.synthesis.layers, part.rng
+        z = [rng.normal(self.settings.z_dim) for _ in range(2)]
         coarse, fine = mapping(torch.cat(z), part.labels.repeat(2)).chunk(2)
         if track:
             mapping.track(coarse.detach(), part.labels)
-        cut = draws.integers(1, layers, 1)
-        mixed = draws.uniform(1) < self.settings.style_mixing
+        cut = rng.integers(1, layers, 1)
+        mixed = rng.uniform(1) < self.settings.style_mixing
         second = mixed & (torch.arange(layers, device=cut.device) >= cut)  # (N, layers)
         return torch.where(second[:, :, None], fine[:, None], coarse[:, None])
 
-    def _noise(self, draws: Draws) -> list[Tensor | None]:
+    def _noise(self, rng: BatchRng) -> list[Tensor | None]:
         synthesis = self.generator.synthesis
-        return synthesis.split_noise(draws.normal(synthesis.noise_length))
+        return synthesis.split_noise(rng.normal(synthesis.noise_length))
 
-    def _augment(self, images: Tensor, draws: Draws) -> Tensor:
-        return images if self.augmentation is None else self.augmentation(images, draws)
+    def _augment(self, images: Tensor, rng: BatchRng) -> Tensor:
+        return images if self.augmentation is None else self.augmentation(images, rng)

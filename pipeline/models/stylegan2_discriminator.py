@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.base import start_grid
+from pipeline.models.base import base_resolution
 from pipeline.models.layers import SQRT2, EqualisedConv, EqualisedLinear, activate, minibatch_std, normalise, precision
 from pipeline.models.resample import Blur, Downsample
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, perceptron, recomputing, widths
@@ -40,7 +40,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec):
         super().__init__()
-        height, width, doublings = start_grid(spec, settings.family)
+        height, width, doublings = base_resolution(spec, settings.family)
         base = settings.discriminator_channel_base or settings.channel_base
         most = settings.discriminator_channel_max or settings.channel_max
         channels = widths(base, most, doublings)[::-1]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.models import distributed
-from pipeline.models.base import start_grid
+from pipeline.models.base import base_resolution
 from pipeline.models.convolution import convolve, convolve_doubling
 from pipeline.models.layers import SQRT2, EqualisedLinear, activate, normalise, precision
 from pipeline.models.resample import Blur, Upsample
@@ -229,7 +229,7 @@ class Synthesis(nn.Module):
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec):
         super().__init__()
-        height, width, doublings = start_grid(spec, settings.family)
+        height, width, doublings = base_resolution(spec, settings.family)
         channels = widths(settings.channel_base, settings.channel_max, doublings)
         finest = settings.noise_resolution
         noisy = [finest is None or 4 << i <= finest for i in range(doublings + 1)]

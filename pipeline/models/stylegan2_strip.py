@@ -37,7 +37,7 @@ def halos(doublings: int) -> list[int]:
     return needed[::-1]
 
 
-class Endless:
+class InfiniteInputs:
     """What a strip is made of, by the column; a column's numbers depend on seed and place alone."""
 
     def __init__(self, generator: Generator, label: int, seed: int):
@@ -91,21 +91,21 @@ def strip(generator: Generator, label: int, seed: int, width: int, cells: int = 
         seed: non-negative.
         cells: computed at a time; changes nothing but speed and memory.
     """
-    endless = Endless(generator, label, seed)
+    inputs = InfiniteInputs(generator, label, seed)
     step = cells << len(generator.synthesis.blocks)
     for i, left in enumerate(range(0, width, step)):
         first = FIRST + i * cells
-        yield block(endless, first, first + cells)[0, :, :, : width - left].clamp(-1, 1).cpu()
+        yield block(inputs, first, first + cells)[0, :, :, : width - left].clamp(-1, 1).cpu()
 
 
-def block(endless: Endless, first: int, last: int) -> Tensor:
+def block(inputs: InfiniteInputs, first: int, last: int) -> Tensor:
     """(1, C, H, n) of the pixels of cells `first` to `last`, as the synthesis network draws them."""
-    synthesis = endless.synthesis
+    synthesis = inputs.synthesis
     halo = halos(len(synthesis.blocks))
     low, high = first - halo[0] - 1, last + halo[0] + 1
-    noise = endless.noise(range(low, high))
-    w = endless.w(0, low, high)
-    x, image = synthesis.start(endless.constant(low, high), [w, w], noise[0])
+    noise = inputs.noise(range(low, high))
+    w = inputs.w(0, low, high)
+    x, image = synthesis.start(inputs.constant(low, high), [w, w], noise[0])
     x, image = x[..., 1:-1], image[..., 1:-1]  # beyond lies what the padding has touched
     for level, layers in enumerate(synthesis.blocks, 1):
         # Columns of this resolution that x covers once doubled, and those that are right and wanted.
@@ -113,7 +113,7 @@ def block(endless: Endless, first: int, last: int) -> Tensor:
         cut = 2 * halo[level - 1] - halo[level]
         shift = start - (low << level)
         pair = [n if n is None else n[..., shift : shift + end - start] for n in noise[2 * level - 1 : 2 * level + 1]]
-        w = endless.w(level, start, end)
+        w = inputs.w(level, start, end)
         x, image = layers(x, image, [w, w, w], pair)
         x, image = x[..., cut : x.shape[3] - cut], image[..., cut : image.shape[3] - cut]
     return image

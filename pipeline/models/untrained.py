@@ -62,7 +62,7 @@ class Recombination(Sampler):
         self.ema.fill(images, labels)
 
     @torch.no_grad()
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         chances = torch.special.ndtr(latents.double()).clamp(max=1 - 1e-9)  # uniform in [0, 1)
         pairs = zip(labels.tolist(), chances, strict=True)
         return torch.stack([self.compose(self.ema.of(label), row) for label, row in pairs]).float()

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, slerp, start_grid
-from pipeline.models.batch import Batch, Part
-from pipeline.models.layers import class_channels, halved, precision, with_class
+from pipeline.models.base import GenerativeModel, base_resolution, slerp
+from pipeline.models.batch import Batch, MicroBatch
+from pipeline.models.layers import channel_schedule, class_channels, precision, with_class
 from pipeline.settings import ImageSpec, WGANGPSettings
 
 
@@ -26,8 +26,8 @@ class Generator(nn.Module):
 
     def __init__(self, settings: WGANGPSettings, spec: ImageSpec):
         super().__init__()
-        height, width, doublings = start_grid(spec, settings.family)
-        channels = halved(settings.channels, doublings)
+        height, width, doublings = base_resolution(spec, settings.family)
+        channels = channel_schedule(settings.channels, doublings)
         self.classes = len(spec.classes)
         self.start = (channels[0], height, width)
         self.dense = nn.Linear(settings.z_dim + class_channels(self.classes), math.prod(self.start))
@@ -51,9 +51,9 @@ class Critic(nn.Module):
 
     def __init__(self, settings: WGANGPSettings, spec: ImageSpec):
         super().__init__()
-        height, width, doublings = start_grid(spec, settings.family)
+        height, width, doublings = base_resolution(spec, settings.family)
         self.classes = len(spec.classes)
-        channels = halved(settings.channels, doublings - 1)[::-1]
+        channels = channel_schedule(settings.channels, doublings - 1)[::-1]
         inputs = spec.channels + class_channels(self.classes)
         self.downs = nn.ModuleList(
             nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise([inputs, *channels])
@@ -107,12 +107,12 @@ class WGANGP(GenerativeModel):
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         scalars: dict[str, Tensor] = {}
         for _ in range(self.settings.critic_steps):  # logged is the last, the best estimate of the distance
-            scalars = self.descend("D", self._critic_loss, batch)
-        scalars |= self.descend("G", self._generator_loss, batch)
+            scalars = self.optimizer_step("D", self._critic_loss, batch)
+        scalars |= self.optimizer_step("G", self._generator_loss, batch)
         self.average(self.generator)
         return scalars
 
-    def _critic_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _critic_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             with torch.no_grad():
                 fake = self._fake(part)
@@ -129,25 +129,25 @@ class WGANGP(GenerativeModel):
             "logit/fake": fake_scores.mean(),
         }
 
-    def _gradient_norms(self, part: Part, fake: Tensor) -> Tensor:
+    def _gradient_norms(self, part: MicroBatch, fake: Tensor) -> Tensor:
         """(n,) of the critic at points between real and generated images; in float32 and never compiled, since it is
         differentiated again."""
-        points = torch.lerp(part.images, fake, part.draws.uniform(1, 1, 1)).requires_grad_()
+        points = torch.lerp(part.images, fake, part.rng.uniform(1, 1, 1)).requires_grad_()
         return losses.gradient_norms(points, self.critic(points, part.labels))
 
-    def _generator_loss(self, part: Part) -> tuple[Tensor, dict[str, Tensor]]:
+    def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             loss = -self.compiled(self.critic)(self._fake(part), part.labels).mean()
         return loss, {"loss/G": loss}
 
-    def _fake(self, part: Part) -> Tensor:
-        return self.compiled(self.generator)(part.draws.normal(self.latent_length), part.labels)
+    def _fake(self, part: MicroBatch) -> Tensor:
+        return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
 
-    def held_out(self, part: Part) -> dict[str, Tensor]:
+    def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         return {"logit/held_out": self.critic(part.images, part.labels).mean()}
 
-    def decode(self, labels: Tensor, latents: Tensor) -> Tensor:
+    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         return self.ema(latents, labels)
 
-    def blend(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         return slerp(start, end, t)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.models.base import Sampler, StyledModel, Wide
+from pipeline.models.base import DrawsStrips, Sampler, StyledModel
 from pipeline.settings import STRIPS, STYLED, UserError
 
 
@@ -20,9 +20,9 @@ def styled(model: Sampler, setting: str) -> StyledModel:
     raise UserError(f"{setting}: `{model.settings.family}` has no styles; families that have: {', '.join(STYLED)}")
 
 
-def wide(model: Sampler, setting: str) -> Wide:
+def wide(model: Sampler, setting: str) -> DrawsStrips:
     """The model, where it draws images of any width. Arguments and error as of `styled`."""
-    if isinstance(model, Wide):
+    if isinstance(model, DrawsStrips):
         return model
     raise UserError(
         f"{setting}: `{model.settings.family}` draws images of its own width only; families that draw strips of any "

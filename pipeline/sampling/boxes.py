@@ -11,13 +11,13 @@ from torch import Tensor
 from pipeline.data import box_store
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import preview
-from pipeline.models.base import Boxed
+from pipeline.models.base import DrawsBoxes
 from pipeline.models.layouts import Layout
 
 PART = 64  # images at a time: a model draws the latents of all that it is asked for, some numbers a pixel
 
 
-def write_boxes(model: Boxed, classes: tuple[str, ...], labels: list[int], drawn: ImageSet) -> None:
+def write_boxes(model: DrawsBoxes, classes: tuple[str, ...], labels: list[int], drawn: ImageSet) -> None:
     """Write `boxes.csv`, `boxes.json` and `boxes.png`, some images with their boxes, into a set that the model drew.
 
     Args:
@@ -36,7 +36,7 @@ def write_boxes(model: Boxed, classes: tuple[str, ...], labels: list[int], drawn
     preview.write(ImageSet.open(drawn.path), lines, drawn.path / "boxes.png", boxes=True)
 
 
-def _asked(model: Boxed, labels: Tensor, seeds: Tensor) -> Iterator[Layout]:
+def _asked(model: DrawsBoxes, labels: Tensor, seeds: Tensor) -> Iterator[Layout]:
     """Of one image after the other."""
     for some, theirs in zip(labels.split(PART), seeds.split(PART), strict=True):
         yield from model.boxes(some, theirs)

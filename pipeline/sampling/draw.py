@@ -16,7 +16,7 @@ from pipeline.base.device import memory_limit, say_device, use_threads
 from pipeline.base.job import progress
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.models.base import Boxed, GenerativeModel, Sampler
+from pipeline.models.base import DrawsBoxes, GenerativeModel, Sampler
 from pipeline.sampling.abilities import styled
 from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.directions import combined, find
@@ -63,7 +63,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
     """
     use_threads(threads)
     real, generator = ImageSet.open(data), model_files.load(model)
-    say_device(f"draw {model.parent.name}", generator.device, generator.decode_amp)
+    say_device(f"draw {model.parent.name}", generator.device, generator.generate_amp)
     wanted = _wanted(settings, generator, real)
     try:
         with memory_limit("generate.batch", settings.batch):
@@ -73,7 +73,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
         grids.sheet(rows, columns=SHOWN).save(out / "samples.png")
         export(drawn, out / "export", settings.export, Provenance.of(model), torch.get_num_threads())
         if generator.spec.boxes:
-            assert isinstance(generator, Boxed)  # no other family is trained with boxes
+            assert isinstance(generator, DrawsBoxes)  # no other family is trained with boxes
             labels = [w.model_label for w in wanted for _ in range(w.count)]
             write_boxes(generator, generator.spec.boxes, labels, drawn)
     except OSError as error:
@@ -162,7 +162,7 @@ def _judge(w: Wanted, images: torch.Tensor, real: ImageSet, updates: int) -> Non
     levels = real.images[rows].astype(np.float32) * (2 / np.iinfo(real.images.dtype).max) - 1
     try:
         health.check_samples(w.name, images, torch.from_numpy(levels).permute(0, 3, 1, 2), updates)
-    except health.Sick as sickness:
+    except health.UnhealthyTraining as sickness:
         raise UserError(f"the model is of no use: {sickness}; train it anew, or longer") from sickness
 
 

@@ -31,7 +31,7 @@ SHOWN_STEPS = (-3, -2, -1, 0, 1, 2, 3)  # standard deviations along a direction
 Facts = dict[str, Any]
 
 
-class Sitter:
+class GalleryModel:
     """A trained model, the classes to draw of it, and the seeds of their images."""
 
     def __init__(self, model: GenerativeModel, settings: Gallery, meta: dict[str, Any], provenance: Provenance):
@@ -74,19 +74,19 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
     use_threads(threads)
     generator = model_files.load(model)
     assert isinstance(generator, GenerativeModel)  # one that was trained
-    sitter = Sitter(generator, settings, model_files.read_recipe(model)["data"], Provenance.of(model))
-    say_device(f"gallery of {model.parent.name}", sitter.model.device, sitter.model.decode_amp)
+    subject = GalleryModel(generator, settings, model_files.read_recipe(model)["data"], Provenance.of(model))
+    say_device(f"gallery of {model.parent.name}", subject.model.device, subject.model.generate_amp)
     parts = {
-        "truncation": partial(_sweep, sitter, settings.sweep, out) if settings.sweep else None,
-        "interpolation": partial(_interpolation, sitter, settings.interpolation, out)
+        "truncation": partial(_sweep, subject, settings.sweep, out) if settings.sweep else None,
+        "interpolation": partial(_interpolation, subject, settings.interpolation, out)
         if settings.interpolation
         else None,
-        "mixing": partial(_mixing, sitter, settings.mixing, out) if settings.mixing else None,
-        "directions": partial(_directions, sitter, out) if settings.directions else None,
-        "strips": partial(_strips, sitter, settings.strips, out) if settings.strips else None,
+        "mixing": partial(_mixing, subject, settings.mixing, out) if settings.mixing else None,
+        "directions": partial(_directions, subject, out) if settings.directions else None,
+        "strips": partial(_strips, subject, settings.strips, out) if settings.strips else None,
     }
     wanted = {name: draw for name, draw in parts.items() if draw is not None}
-    facts: Facts = {"version": METHOD["gallery"], "classes": list(sitter.labels), "seed": settings.seed}
+    facts: Facts = {"version": METHOD["gallery"], "classes": list(subject.labels), "seed": settings.seed}
     try:
         out.mkdir(parents=True, exist_ok=True)
         with memory_limit("gallery.batch", settings.batch), progress("gallery", len(wanted), "part") as bar:
@@ -99,24 +99,24 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
     _tell(journal, facts, out)
 
 
-def _sweep(sitter: Sitter, part: Sweep, out: Path) -> Facts:
-    model = styled(sitter.model, "gallery.sweep")
-    labels, seeds = sitter.rows(part.count)
-    images = sweep(model, labels, seeds, part.truncations, sitter.settings.batch)
+def _sweep(subject: GalleryModel, part: Sweep, out: Path) -> Facts:
+    model = styled(subject.model, "gallery.sweep")
+    labels, seeds = subject.rows(part.count)
+    images = sweep(model, labels, seeds, part.truncations, subject.settings.batch)
     heads = [f"{t:g}" for t in part.truncations]
-    rows = sitter.by_class(images.flatten(0, 1))
+    rows = subject.by_class(images.flatten(0, 1))
     grids.sheet(rows, "truncation", columns=len(heads), heads=heads).save(out / "truncation.png")
     return {"file": "truncation.png", "truncations": part.truncations}
 
 
-def _interpolation(sitter: Sitter, part: Interpolation, out: Path) -> Facts:
+def _interpolation(subject: GalleryModel, part: Interpolation, out: Path) -> Facts:
     """Pair k of a class goes from its image 2k to its image 2k + 1."""
-    labels, seeds = sitter.rows(2 * part.count)
-    ends = (x.split(sitter.settings.batch) for x in (labels[::2], seeds[::2], seeds[1::2]))
+    labels, seeds = subject.rows(2 * part.count)
+    ends = (x.split(subject.settings.batch) for x in (labels[::2], seeds[::2], seeds[1::2]))
     ways = [
-        walk(sitter.model, some, first, last, part.frames, part.space) for some, first, last in zip(*ends, strict=True)
+        walk(subject.model, some, first, last, part.frames, part.space) for some, first, last in zip(*ends, strict=True)
     ]
-    frames = [sitter.by_class(torch.cat(images)) for images in zip(*ways, strict=True)]
+    frames = [subject.by_class(torch.cat(images)) for images in zip(*ways, strict=True)]
     pictures = [grids.sheet(rows, columns=part.count) for rows in frames]
     (out / "frames").mkdir(exist_ok=True)
     for i, picture in enumerate(pictures):
@@ -127,22 +127,22 @@ def _interpolation(sitter: Sitter, part: Interpolation, out: Path) -> Facts:
     return {"file": "interpolation.gif", "frames": part.frames, "pairs": part.count}
 
 
-def _mixing(sitter: Sitter, part: Mixing, out: Path) -> Facts:
-    model, rows = styled(sitter.model, "gallery.mixing"), {}
-    for name, label in sitter.labels.items():
-        coarse, fine = sitter.seeds(label, part.rows), sitter.seeds(label, part.columns, first=part.rows)
-        grid = mixing_grid(model, label, coarse, fine, sitter.settings.batch)
+def _mixing(subject: GalleryModel, part: Mixing, out: Path) -> Facts:
+    model, rows = styled(subject.model, "gallery.mixing"), {}
+    for name, label in subject.labels.items():
+        coarse, fine = subject.seeds(label, part.rows), subject.seeds(label, part.columns, first=part.rows)
+        grid = mixing_grid(model, label, coarse, fine, subject.settings.batch)
         rows[name] = grid.flatten(0, 1).permute(0, 2, 3, 1).numpy()
     grids.sheet(rows, columns=part.columns + 1).save(out / "mixing.png")
     return {"file": "mixing.png", "rows": part.rows, "columns": part.columns}
 
 
-def _directions(sitter: Sitter, out: Path) -> Facts:
+def _directions(subject: GalleryModel, out: Path) -> Facts:
     """The first image of the first class along each direction."""
-    model, batch = styled(sitter.model, "gallery.directions"), sitter.settings.batch
+    model, batch = styled(subject.model, "gallery.directions"), subject.settings.batch
     found = directions.find(model, batch)
-    label = next(iter(sitter.labels.values()))
-    seed = int(sitter.seeds(label, 1)[0])
+    label = next(iter(subject.labels.values()))
+    seed = int(subject.seeds(label, 1)[0])
     rows = {}
     for direction in found:
         images = directions.along(model, direction, label, seed, list(SHOWN_STEPS), batch)
@@ -154,20 +154,20 @@ def _directions(sitter: Sitter, out: Path) -> Facts:
     return {"file": "directions.png", "directions": facts}
 
 
-def _strips(sitter: Sitter, part: Strips, out: Path) -> Facts:
+def _strips(subject: GalleryModel, part: Strips, out: Path) -> Facts:
     """The preview shows the first strip of each class."""
-    model, spec = wide(sitter.model, "gallery.strips"), sitter.model.spec
+    model, spec = wide(subject.model, "gallery.strips"), subject.model.spec
     (out / "strips").mkdir(exist_ok=True)
     files = safe_names(list(spec.classes))
     found: dict[str, Facts] = {}
     shown: dict[str, np.ndarray] = {}
-    for name, label in sitter.labels.items():
-        for i, seed in enumerate(sitter.seeds(label, part.count).tolist()):
+    for name, label in subject.labels.items():
+        for i, seed in enumerate(subject.seeds(label, part.count).tolist()):
             path = out / "strips" / f"{files[name]}_{i:06d}.tif"
             found[path.name], preview = strips.write_strip(
-                model, spec, label, seed, part.width, sitter.meta, path, sitter.provenance
+                model, spec, label, seed, part.width, subject.meta, path, subject.provenance
             )
-            shown.setdefault(name, strips.shown(preview)[None])
+            shown.setdefault(name, strips.preview_rows(preview)[None])
     grids.sheet(shown, columns=1, tile=next(iter(shown.values())).shape[2]).save(out / "strips.png")
     keys = ("seam_ratio", "seam_ratio_elsewhere")
     return {

@@ -18,7 +18,8 @@ def walk(model: GenerativeModel, labels: Tensor, first: Tensor, last: Tensor, fr
     Args:
         labels, first, last: (N,) int64 on the CPU; the class of each way and its two seeds.
         frames: at least 2.
-        space: `w`, a line between styles where the model has them; else, and for `z`, the model's `blend` of latents.
+        space: `w`, a line between styles where the model has them; else, and for `z`, `interpolate_latents` of the
+            model.
     """
     model.settle()
     labels = labels.to(model.device)
@@ -33,7 +34,7 @@ def walk(model: GenerativeModel, labels: Tensor, first: Tensor, last: Tensor, fr
 
 @torch.no_grad()
 def _latents(model: GenerativeModel, labels: Tensor, start: Tensor, end: Tensor, t: float) -> Tensor:
-    return model.decode(labels, model.blend(start, end, t)).cpu()
+    return model.generate(labels, model.interpolate_latents(start, end, t)).cpu()
 
 
 @torch.no_grad()

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 
 from pipeline.data.preparing.scaling import restore, stored_dtype
-from pipeline.models.base import Wide
+from pipeline.models.base import DrawsStrips
 from pipeline.sampling.draw import quantised
 from pipeline.sampling.files import tiff_options
 from pipeline.sampling.provenance import Provenance
@@ -53,7 +53,7 @@ class StripFile:
 
 
 def write_strip(
-    model: Wide,
+    model: DrawsStrips,
     spec: ImageSpec,
     label: int,
     seed: int,
@@ -86,7 +86,10 @@ def write_strip(
         last = levels[:, -1:]
     if file.filled != width:
         raise ValueError(f"{path}: {file.filled} columns were drawn, not {width}")
-    facts = _facts(np.concatenate(energy), model.grid, spec, width, file) | {"seed": seed, "class": spec.classes[label]}
+    facts = _facts(np.concatenate(energy), model.alignment, spec, width, file) | {
+        "seed": seed,
+        "class": spec.classes[label],
+    }
     text = json.dumps(facts, indent=2, ensure_ascii=False)
     path.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
     return facts, preview
@@ -106,7 +109,7 @@ def _facts(energy: np.ndarray, grid: int, spec: ImageSpec, width: int, file: Str
     return facts
 
 
-def shown(preview: np.ndarray) -> np.ndarray:
+def preview_rows(preview: np.ndarray) -> np.ndarray:
     """(h, w, C) uint8 of a preview (H, W, C): at most WIDEST pixels wide, low ones enlarged by a whole factor."""
     height, width, channels = preview.shape
     factor = max(1, min(WIDEST // width, LOW // height)) if width <= WIDEST else WIDEST / width

@@ -137,7 +137,7 @@ def _is_good(path: Path) -> bool:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def exclusive(folder: Path) -> Iterator[None]:
     """Wait until no other process trains with this folder: a run that was killed may have left its job at work.
 
     A file system without locks is trusted.
@@ -164,7 +164,7 @@ def _lock(file: IO, folder: Path) -> None:
         fcntl.flock(file, fcntl.LOCK_EX)
 
 
-def gather(model: GenerativeModel) -> dict[str, Tensor]:
+def state_on_cpu(model: GenerativeModel) -> dict[str, Tensor]:
     """A copy of the model's whole state on the CPU, row-major, each tensor with memory of its own."""
     return {
         name: tensor.detach().to("cpu", copy=True).contiguous(memory_format=torch.contiguous_format)

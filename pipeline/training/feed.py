@@ -15,7 +15,7 @@ from pipeline.base.device import upload
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.models import distributed
-from pipeline.models.batch import Batch, Draws
+from pipeline.models.batch import Batch, BatchRng
 from pipeline.models.flips import FLIPS, flipped
 from pipeline.models.layouts import covered, padded
 from pipeline.settings import ImageSpec, UserError
@@ -124,16 +124,16 @@ class Feed:
         places = upload(torch.from_numpy(order), self.device)
         stored = self.source.take(order, places)
         self.source.prepare(self.order(seed, step + 1)[own])
-        draws = Draws(derive(seed, step, 2), self.batch_size, own, self.device)
+        rng = BatchRng(derive(seed, step, 2), self.batch_size, own, self.device)
         images, masks = normalise(stored, self.maximum), None
         if self.box_classes:  # flipped as if they were colours of the image
             most = self.box_counts[order].max()
             kinds, boxes = (part[places, :most] for part in (self.kinds, self.boxes))
             masks = covered(kinds, boxes, self.box_classes, *images.shape[2:])
-            shown = augment(torch.cat([images, masks], 1), self.symmetry, draws)
+            shown = augment(torch.cat([images, masks], 1), self.symmetry, rng)
             images, masks = shown.split([images.shape[1], self.box_classes], 1)
         else:
-            images = augment(images, self.symmetry, draws)
+            images = augment(images, self.symmetry, rng)
         return Batch(images, self.labels[places], derive(seed, step, 1), part, masks)
 
     def every(self) -> Iterator[Tensor]:
@@ -156,9 +156,9 @@ def normalise(stored: Tensor, maximum: float) -> Tensor:
     return images.contiguous(memory_format=torch.channels_last)
 
 
-def augment(images: Tensor, symmetry: str, draws: Draws) -> Tensor:
+def augment(images: Tensor, symmetry: str, rng: BatchRng) -> Tensor:
     """Each image under an element of the symmetry's group, drawn uniformly."""
-    chances = (draws.uniform(1, 1, 1) for _ in FLIPS[symmetry])
+    chances = (rng.uniform(1, 1, 1) for _ in FLIPS[symmetry])
     return flipped(images, symmetry, chances).contiguous(memory_format=torch.channels_last)
 
 

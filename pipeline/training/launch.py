@@ -45,7 +45,7 @@ def launch(processes: int, function: Callable[..., None], *args, journal, **opti
     if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
         rank, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         _join(rank, processes, int(os.environ.get("LOCAL_RANK", "0")), _met(processes))
-        return _as_rank(function, args, options | {"journal": Forgetful() if rank else journal})
+        return _as_rank(function, args, options | {"journal": NullJournal() if rank else journal})
     if processes <= 1:
         return function(*args, journal=journal, **options)
     check_cards(processes)
@@ -58,7 +58,7 @@ def launch(processes: int, function: Callable[..., None], *args, journal, **opti
         crew.dismiss()
 
 
-class Forgetful:
+class NullJournal:
     """The journal of a rank that writes none."""
 
     def __getattr__(self, kind: str) -> Callable[..., None]:
@@ -170,7 +170,7 @@ def _other(rank: int, processes: int, port: int, function: Callable, args: tuple
 
     try:
         _join(rank, processes, rank, store)
-        _as_rank(function, args, options | {"journal": Forgetful()}, tell)
+        _as_rank(function, args, options | {"journal": NullJournal()}, tell)
     except Exception:
         traceback.print_exc()
         sys.exit(1)  # rank 0 says it

@@ -25,18 +25,18 @@ from pipeline.base.job import progress, say
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.models import distributed
-from pipeline.models.base import Boxed
+from pipeline.models.base import DrawsBoxes
 from pipeline.settings import METHOD, Training, UserError
 from pipeline.training import health, model_files
-from pipeline.training.checkpoint import Checkpoints, alone, gather, read
+from pipeline.training.checkpoint import Checkpoints, exclusive, read, state_on_cpu
 from pipeline.training.feed import Feed, model_spec, split_rows, training_rows
-from pipeline.training.health import Sick
+from pipeline.training.health import UnhealthyTraining
 from pipeline.training.interrupt import STATUS, Interrupt
 from pipeline.training.layouts import layouts_of
 from pipeline.training.log import TrainingLog
 from pipeline.training.snapshots import COLUMNS, Snapshots, draw_classes
 from pipeline.training.transfer import Start
-from pipeline.training.validator import KID, Watch
+from pipeline.training.validator import KID, Validator
 
 ROWS = 200  # of training.csv over a whole training
 ROLLBACKS = 2  # returns to the last good checkpoint before a sick training is stopped
@@ -81,7 +81,7 @@ def train(
     devices.use_threads(threads and threads // distributed.count())
     with ExitStack() as stack:
         if distributed.index() == 0:
-            stack.enter_context(alone(state))
+            stack.enter_context(exclusive(state))
         stack.enter_context(devices.memory_limit("batch_per_device", settings.batch_per_device or settings.batch))
         run = Run(settings, ImageSet.open(data), out, state, seed, journal)
         run.begin()
@@ -89,7 +89,7 @@ def train(
         while not run.done:
             try:
                 run.advance(checkpoint_seconds, interrupt)
-            except Sick as sickness:
+            except UnhealthyTraining as sickness:
                 run.roll_back(sickness)
         run.finish()
 
@@ -114,8 +114,8 @@ class Run:
         model = pipeline.models.build(settings, self.spec, amp)
         model.keep_labels(self.feed.labels)
         if self.spec.boxes:
-            assert isinstance(model, Boxed)  # `model_spec` gives boxes to no other family
-            model.keep_layouts(self.feed.labels.tolist(), self.feed.layouts)
+            assert isinstance(model, DrawsBoxes)  # `model_spec` gives boxes to no other family
+            model.set_layouts(self.feed.labels.tolist(), self.feed.layouts)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.model.keep_images(self.feed.every(), self.feed.labels)
         try:
@@ -128,7 +128,7 @@ class Run:
             raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
         self.log = TrainingLog(out / "training.csv", self.device)
         self.snapshots = Snapshots(state / "samples", out / "samples")
-        self.watch = Watch(data, self.spec, self.device, settings.patience)
+        self.validator = Validator(data, self.spec, self.device, settings.patience)
         self.snapshot_steps = _schedule(self.steps, settings.snapshots)
         self.row_steps = _schedule(self.steps, ROWS) | self.snapshot_steps
         self.step = self.attempt = 0
@@ -148,7 +148,7 @@ class Run:
 
     @property
     def done(self) -> bool:
-        return self.step == self.steps or self.watch.exhausted
+        return self.step == self.steps or self.validator.exhausted
 
     def begin(self) -> None:
         """Go on from the last checkpoint, or start with one: a folder that cannot be written is known at once."""
@@ -173,7 +173,7 @@ class Run:
         """Steps to the end of the training.
 
         Raises:
-            Sick: a sentinel saw something.
+            UnhealthyTraining: a check of its health failed.
         """
         batch = self.settings.batch
         title = f"train {self.settings.family}"
@@ -186,7 +186,7 @@ class Run:
                     scalars = self._row(looked)
                     bar.set_postfix({k: f"{v:.3g}" for k, v in scalars.items() if _shown(k)}, refresh=False)
                 late = self.leader and time.monotonic() - self.saved >= max(checkpoint_seconds, RARE * self.stopped)
-                flag = distributed.agree(STOP if interrupt.signal else int(late))
+                flag = distributed.highest(STOP if interrupt.signal else int(late))
                 if self.step in self.snapshot_steps:
                     self._by_the_leader(self._snapshot, self._checkpoint)
                 elif flag:
@@ -201,7 +201,7 @@ class Run:
                 f"held out has got better for {self.settings.patience} snapshots (patience)"
             )
 
-    def roll_back(self, sickness: Sick) -> None:
+    def roll_back(self, sickness: UnhealthyTraining) -> None:
         """Return to the last good checkpoint, and from there on with lower rates and other random numbers; give up
         after ROLLBACKS of it.
 
@@ -216,11 +216,11 @@ class Run:
                 + "; smaller learning rates or precision: fp32 may help"
             ) from sickness
         self.attempt = attempt + 1
-        self.model.pace = SLOWER**self.attempt
+        self.model.lr_scale = SLOWER**self.attempt
         self._by_the_leader(self._checkpoint)
         self._say(
             f"after {at} images: {sickness}; returned to {self.images} images with learning rates times "
-            f"{self.model.pace:g} (return {self.attempt} of {ROLLBACKS})"
+            f"{self.model.lr_scale:g} (return {self.attempt} of {ROLLBACKS})"
         )
 
     def finish(self) -> None:
@@ -232,7 +232,7 @@ class Run:
             self.snapshots.film(self.out / "progress.gif")
         except OSError as error:
             raise UserError(f"{self.out}: cannot be written ({error.strerror})") from error
-        kept = self.watch.kept if self.settings.keep == "best" else None
+        kept = self.validator.kept if self.settings.keep == "best" else None
         started_from = self.start.described() if self.start else None
         model_files.save(
             self.model,
@@ -240,13 +240,13 @@ class Run:
             self.seed,
             self.data.meta,
             self.elapsed,
-            self.watch.weights,
+            self.validator.weights,
             kept,
             started_from,
         )
         self.checkpoints.finish()
         final = {"train/seconds": self.elapsed, "train/images": self.images}
-        for name, (value, images) in self.watch.best.items():
+        for name, (value, images) in self.validator.best.items():
             final |= {f"best/{name}": value, f"best/{name}_images": images}
         self.journal.final(final)
         for name in ("progress.gif", "training.csv"):
@@ -306,10 +306,10 @@ class Run:
     def _look(self) -> dict[str, float]:
         """What the held-out images say; on every rank what rank 0 saw."""
         part = self.settings.batch_per_device or self.settings.batch
-        looked = self.watch.look(self.model, self.images, part) if self.leader else {}
-        scalars, state = distributed.share((looked, self.watch.state()))
+        looked = self.validator.evaluate(self.model, self.images, part) if self.leader else {}
+        scalars, state = distributed.broadcast((looked, self.validator.state()))
         if not self.leader:
-            self.watch.load_state(state, {})
+            self.validator.load_state(state, {})
         return scalars
 
     def _snapshot(self) -> None:
@@ -330,9 +330,9 @@ class Run:
                 with distributed.alone():
                     for part in work:
                         part()
-            except (Sick, UserError) as error:
+            except (UnhealthyTraining, UserError) as error:
                 problem = error
-        problem = distributed.share(problem)
+        problem = distributed.broadcast(problem)
         if problem is not None:
             raise problem
 
@@ -340,15 +340,15 @@ class Run:
         """Write one; a disk that refuses is said, and the training goes on with the checkpoints it has.
 
         Raises:
-            Sick: the state is not finite; the older checkpoints stay.
+            UnhealthyTraining: the state is not finite; the older checkpoints stay.
             UserError: the very first one cannot be written.
         """
         began = time.monotonic()
-        state = gather(self.model)
+        state = state_on_cpu(self.model)
         health.check_state(state)
-        state |= {BEST + name: tensor for name, tensor in self.watch.weights.items()}
-        body = {"log": self.log.state(), "seconds": self.elapsed, "watch": self.watch.state()}
-        good = good and not (self.log.rows and health.won(self.log.rows[-1]))
+        state |= {BEST + name: tensor for name, tensor in self.validator.weights.items()}
+        body = {"log": self.log.state(), "seconds": self.elapsed, "watch": self.validator.state()}
+        good = good and not (self.log.rows and health.discriminator_saturated(self.log.rows[-1]))
         try:
             self.checkpoints.write(state, self.step, self.attempt, body, good)
         except OSError as error:
@@ -360,7 +360,7 @@ class Run:
         self.stopped = self.saved - began
 
     def _restore(self, good: bool = False) -> bool:
-        path = distributed.share(self.checkpoints.newest(self.steps, good) if self.leader else None)
+        path = distributed.broadcast(self.checkpoints.newest(self.steps, good) if self.leader else None)
         if path is None:
             return False
         found = read(path)
@@ -373,10 +373,10 @@ class Run:
                 f"delete {self.checkpoints.folder} to train anew"
             ) from error
         self.step, self.attempt = found.step, found.attempt
-        self.model.pace = SLOWER**self.attempt
+        self.model.lr_scale = SLOWER**self.attempt
         self.seconds, self.started = found.body["seconds"], time.monotonic()
         self.log.load_state(found.body["log"])
-        self.watch.load_state(found.body["watch"], best)
+        self.validator.load_state(found.body["watch"], best)
         if self.leader:
             with _forgiven("training.csv, sample grids"):
                 self.log.write()

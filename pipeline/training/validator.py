@@ -16,7 +16,7 @@ from pipeline.metrics import distances
 from pipeline.metrics.random_networks import RandomNetworks
 from pipeline.models import distributed
 from pipeline.models.base import GenerativeModel
-from pipeline.models.batch import Draws, Part
+from pipeline.models.batch import BatchRng, MicroBatch
 from pipeline.models.layouts import coverage
 from pipeline.settings import ImageSpec
 from pipeline.training.feed import normalise, split_rows, stored_tensor
@@ -29,7 +29,7 @@ LEAST = 20  # fewer tell nothing
 KID, LOSS = "held_out/kid", "loss/held_out"
 
 
-class Watch:
+class Validator:
     """Compares a model with the images of split `val`, which choose here and judge nowhere.
 
     KID is that of the averaged weights' images, as many of each class as are held out and always from the same seeds,
@@ -64,7 +64,7 @@ class Watch:
         self.weights: dict[str, Tensor] = {}  # averaged, of that moment
         self.missed: dict[str, int] = {}  # by measure: looks since its lowest value
 
-    def look(self, model: GenerativeModel, images: int, batch: int) -> dict[str, float]:
+    def evaluate(self, model: GenerativeModel, images: int, batch: int) -> dict[str, float]:
         """Measure the model after so many images; keeps its averaged weights where its KID is as good as any so far.
 
         Returns:
@@ -122,9 +122,9 @@ class Watch:
                 rows = slice(start, min(start + batch, n))
                 images, labels = (x[rows].to(self.device) for x in (self.images, self.labels))
                 masks = None if self.masks is None else self.masks[rows].to(self.device)
-                part = Part(images, labels, Draws(0, n, rows, self.device), len(labels) / n, masks)
-                for name, value in model.held_out(part).items():
-                    sums[name] = sums.get(name, 0.0) + float(value) * part.share
+                part = MicroBatch(images, labels, BatchRng(0, n, rows, self.device), len(labels) / n, masks)
+                for name, value in model.validation_losses(part).items():
+                    sums[name] = sums.get(name, 0.0) + float(value) * part.weight
         return sums
 
     @torch.no_grad()

@@ -15,15 +15,15 @@ def finished(results):
 def test_results_without_a_mark_are_refused(tmp_path):
     finished(tmp_path)
     with pytest.raises(
-        UserError, match=r"^results: `.*` was made by a version .* other names .* \(names 1, these are 2\)"
+        UserError, match=r"^results: `.*` was made by a version .* other names .* \(names 1, these are 3\)"
     ):
         check_names(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["steel"]
 
 
 def test_results_of_later_names_are_refused(tmp_path):
-    (tmp_path / MARK).write_text('{"names": 3}')
-    with pytest.raises(UserError, match=r"\(names 3, these are 2\)"):
+    (tmp_path / MARK).write_text('{"names": 4}')
+    with pytest.raises(UserError, match=r"\(names 4, these are 3\)"):
         check_names(tmp_path)
 
 

@@ -30,8 +30,8 @@ class Inline:
 @pytest.fixture
 def inline(monkeypatch):
     """Makes `prepare` and `annotate` work without starting processes."""
-    monkeypatch.setattr(prepare_module, "Pool", Inline)
-    monkeypatch.setattr(annotate_module, "Pool", Inline)
+    monkeypatch.setattr(prepare_module, "SandboxPool", Inline)
+    monkeypatch.setattr(annotate_module, "SandboxPool", Inline)
 
 
 @pytest.fixture

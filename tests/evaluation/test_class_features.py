@@ -27,13 +27,13 @@ def blob_set(path, labels=None, splits="train", seed=1, **kinds):
 def real(tmp_path_factory):
     """150 training images of three classes and 66 held-out ones, with the classifier beside them."""
     labels = label_list(216)
-    made = blob_set(tmp_path_factory.mktemp("domain") / "real", labels, ["train"] * 150 + ["test"] * 66)
+    made = blob_set(tmp_path_factory.mktemp("classifier") / "real", labels, ["train"] * 150 + ["test"] * 66)
     class_features.extractor(SETTINGS, made)
     return made
 
 
 def weights_of(images):
-    return images.path / "domain.safetensors"
+    return images.path / "classifier.safetensors"
 
 
 def vectors(images, seen):
@@ -154,7 +154,7 @@ def test_damaged_or_foreign_weights_are_learned_anew(tmp_path, damage, capsys):
     assert path.read_bytes() == whole
     if damage != "of another program":  # that is whole, and only not ours
         assert f"{path}: {'altered' if damage == 'a changed weight' else 'damaged'}" in capsys.readouterr().err
-    assert [p.name for p in made.path.iterdir() if "domain" in p.name] == ["domain.safetensors"]
+    assert [p.name for p in made.path.iterdir() if "classifier" in p.name] == ["classifier.safetensors"]
 
 
 def test_weights_that_cannot_be_kept_cost_a_line(tmp_path, capsys):
@@ -162,7 +162,7 @@ def test_weights_that_cannot_be_kept_cost_a_line(tmp_path, capsys):
     weights_of(made).mkdir()
     assert class_features.extractor(HASTY, made) is not None
     assert f"{weights_of(made)}: not kept" in capsys.readouterr().err
-    assert [p.name for p in made.path.iterdir() if "domain" in p.name] == ["domain.safetensors"]
+    assert [p.name for p in made.path.iterdir() if "classifier" in p.name] == ["classifier.safetensors"]
 
 
 def test_a_training_that_diverges_names_the_setting(tmp_path, monkeypatch):
@@ -242,7 +242,7 @@ def floor(real, tmp_path_factory):
     return json.loads(out.read_text())
 
 
-def rows(record, model, extractor="domain", label=None):
+def rows(record, model, extractor="classifier", label=None):
     return {
         r["metric"]: r
         for r in record["metrics"]
@@ -260,7 +260,7 @@ def test_real_features_are_never_computed_twice_nor_the_classifier_trained(real,
     seen, compute = [], features.computed
     monkeypatch.setattr(features, "computed", lambda i, n, e, what: seen.append((n, what)) or compute(i, n, e, what))
     judge(real, made, tmp_path)
-    assert seen == [(name, str(made.path)) for name in ("random", "domain", "psd", "phases")]
+    assert seen == [(name, str(made.path)) for name in ("random", "classifier", "psd", "phases")]
 
 
 def test_it_has_every_distance_that_random_features_have_under_names_of_its_own(real, floor, tmp_path):
@@ -286,9 +286,9 @@ def test_its_unit_is_the_spread_of_the_training_images():
     def sample(*rows):
         found = features.without_grams(np.array(rows, np.float32))
         order = np.arange(len(rows))
-        return Sample(np.zeros(len(rows)), order, np.array(["a"] * len(rows)), order.astype(str), {"domain": found})
+        return Sample(np.zeros(len(rows)), order, np.array(["a"] * len(rows)), order.astype(str), {"classifier": found})
 
-    x, y = scaled(sample([1, 4], [3, 8]), sample([0, 0], [2, 0], [1, 6]), "domain")  # variances 1 and 12, mean 6.5
+    x, y = scaled(sample([1, 4], [3, 8]), sample([0, 0], [2, 0], [1, 6]), "classifier")  # variances 1 and 12, mean 6.5
     assert y == pytest.approx(np.array([[-1, -2], [1, -2], [0, 4]]) / np.sqrt(6.5))
     assert x == pytest.approx(np.array([[0, 2], [2, 6]]) / np.sqrt(6.5))
 
@@ -300,7 +300,7 @@ def test_a_set_without_it_says_so_in_every_evaluation(tmp_path):
     record, _ = judge(made, synthetic, tmp_path)
     for found in (json.loads((tmp_path / "real.json").read_text()), record):
         assert "features of the real classes: left out, they need two classes, there is one" in found["notes"]
-        assert [r for r in found["metrics"] if r["extractor"] == "domain"] == []
+        assert [r for r in found["metrics"] if r["extractor"] == "classifier"] == []
 
 
 def test_features_that_are_not_finite_name_the_set(real, tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_s
     planted = {}
     for k, place in enumerate(range(0, 45, 3)):  # of class coarse, as every third training image is
         source = 3 * k
-        copy = symmetry.seen(training[source, ..., 0], k % 8)
+        copy = symmetry.apply(training[source, ..., 0], k % 8)
         images[place, ..., 0] = np.roll(copy, (k % 3, -(k % 4)), (0, 1))
         planted[place] = source
     record, found = judge(real_set(), tmp_path, images, labels)

@@ -93,16 +93,16 @@ CORNERS = {
 @pytest.mark.parametrize("name", CORNERS)
 def test_views_are_what_they_are_called(name):
     corners = np.array([["a", "b"], ["c", "d"]])
-    seen = symmetry.seen(corners, list(symmetry.VIEWS).index(name))
+    seen = symmetry.apply(corners, list(symmetry.VIEWS).index(name))
     assert " ".join("".join(row) for row in seen) == CORNERS[name]
-    assert (symmetry.unseen(seen, list(symmetry.VIEWS).index(name)) == corners).all()
+    assert (symmetry.undo(seen, list(symmetry.VIEWS).index(name)) == corners).all()
 
 
 @pytest.mark.parametrize("name", CORNERS)
 def test_a_flipped_or_turned_and_moved_copy_is_found_and_shown_as_it_lies(real, name):
     """The training image laid as the record says is the synthetic one, pixel for pixel, where it covers it."""
     view = list(symmetry.VIEWS).index(name)
-    made = stored([crop(symmetry.seen(real[8, ..., 0], view).astype(float), 6, -13)])
+    made = stored([crop(symmetry.apply(real[8, ..., 0], view).astype(float), 6, -13)])
     like = found(made, real)
     assert (like.real[0], like.view[0], like.down[0], like.right[0]) == (8, view, 6, -13)
     laid = copy_search.laid(np.repeat(real[8], 3, axis=2), name, 6, -13)

@@ -112,7 +112,7 @@ def images(request, tmp_path_factory):
     return steel(root, request.getfixturevalue("shared_data")("neu_det"))
 
 
-@pytest.fixture(scope="module", params=["random", "domain", "imagenet"])
+@pytest.fixture(scope="module", params=["random", "classifier", "imagenet"])
 def case(request, images):
     real, new, labels = images
     extractor = EXTRACTORS[request.param](Evaluate(class_feature_steps=60), real, CUT)

@@ -35,7 +35,7 @@ def test_a_cache_of_another_version_is_not_used(tmp_path):
     images = write_set(tmp_path / "set", blobs(label_list(6), 0), label_list(6))
     for version, value in (("1", 1), ("2", 2)):
         ours = Extractor(version, lambda images, text, v=value: without_grams(np.full((len(images), 1), v, np.float32)))
-        assert (kept(images, "domain", ours).vectors == value).all()
+        assert (kept(images, "classifier", ours).vectors == value).all()
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a zip", None])
@@ -53,8 +53,8 @@ def test_features_that_are_not_finite_stop_with_the_set_named(tmp_path):
     sick = Extractor("1", lambda images, text: without_grams(np.array([[1], [np.nan]], np.float32)))
     message = "1 of 2 images have domain features that are not finite"
     with pytest.raises(UserError, match=f"my set: {message}"):
-        computed(np.zeros((2, 32, 32, 1), np.uint8), "domain", sick, "my set")
+        computed(np.zeros((2, 32, 32, 1), np.uint8), "classifier", sick, "my set")
     images = write_set(tmp_path / "set", blobs(label_list(2), 0), label_list(2))
     with pytest.raises(UserError, match=f"{images.path}: {message}"):
-        kept(images, "domain", sick)
+        kept(images, "classifier", sick)
     assert not list(images.path.glob("*features*"))

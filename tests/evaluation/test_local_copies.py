@@ -41,7 +41,7 @@ def test_bent_images_and_quilts_are_above_new_images(search, usual, kind):
 def test_the_area_of_a_pasted_piece(search, view):
     """A 28 pixel square of a training image in a new one: about its area is seen, whichever way it lies."""
     image = polycrystals(Voronoi(seed=3), 1)[0]
-    image[20:48, 9:37] = symmetry.seen(TRAINING[10], view)[30:58, 17:45]
+    image[20:48, 9:37] = symmetry.apply(TRAINING[10], view)[30:58, 17:45]
     assert search.areas(fine(image[None]))[0] == pytest.approx(28**2 / 62**2, rel=0.35)
 
 

@@ -10,7 +10,7 @@ from pipeline.evaluation.extractors import extractors
 from pipeline.evaluation.features import Extractor, computed
 from pipeline.evaluation.phases import Binarisation
 from pipeline.settings import Evaluate, UserError
-from pipeline.training.validator import Watch
+from pipeline.training.validator import Validator
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 WHOLE = (False, False, False, "ieee", "ieee")
@@ -61,7 +61,7 @@ def test_every_extractor_looks_in_full_precision(stand_in, tmp_path, fast):
     found = extractors(
         Evaluate(weights=str(stand_in), class_feature_steps=1), real, Binarisation(0.5, False, False, 0.0, None, "µm")
     )
-    for name in ("random", "inception", "domain", "imagenet"):
+    for name in ("random", "inception", "classifier", "imagenet"):
         with Recorder() as recorder:
             computed(real.images[:4], name, found[name], "test")
         assert set(recorder.seen) == {WHOLE}, name
@@ -80,9 +80,9 @@ def test_so_do_lpips_and_what_chooses_a_snapshot(tmp_path, fast):
         lpips.distances(network, *np.zeros((2, 2, 40, 40, 1)))
     assert set(recorder.seen) == {WHOLE}
     held_out = write_set(tmp_path / "real", blobs(label_list(30), 0, size=32), label_list(30), "val")
-    watch = Watch(held_out, held_out.spec, torch.device("cpu"), None)
+    validator = Validator(held_out, held_out.spec, torch.device("cpu"), None)
     with Recorder() as recorder:
-        watch._vectors(torch.zeros(2, 1, 32, 32))
+        validator._vectors(torch.zeros(2, 1, 32, 32))
     assert set(recorder.seen) == {WHOLE}
 
 

@@ -9,11 +9,11 @@ from scipy.ndimage import map_coordinates
 from scipy.signal import upfirdn
 
 from pipeline.models import ada, losses, warp
-from pipeline.models.batch import Draws
+from pipeline.models.batch import BatchRng
 
 
 def draws(n, seed=0):
-    return Draws(seed, n, slice(None), torch.device("cpu"))
+    return BatchRng(seed, n, slice(None), torch.device("cpu"))
 
 
 def exact_warp(height, width):

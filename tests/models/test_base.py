@@ -13,15 +13,15 @@ from pipeline.settings import DCGANSettings, ImageSpec, UserError
     ("height", "width", "grid"),
     [(16, 16, (4, 4, 2)), (128, 128, (4, 4, 5)), (32, 192, (4, 24, 3)), (72, 32, (9, 4, 3)), (1024, 1024, (4, 4, 8))],
 )
-def test_start_grid(height, width, grid):
-    assert base.start_grid(ImageSpec(height, width, 1, ("a",)), "f") == grid
+def test_base_resolution(height, width, grid):
+    assert base.base_resolution(ImageSpec(height, width, 1, ("a",)), "f") == grid
     assert (grid[0] << grid[2], grid[1] << grid[2]) == (height, width)
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 48), (48, 96), (32, 36), (8, 8), (8, 64), (2048, 2048)])
-def test_sizes_without_a_start_grid(height, width):
+def test_sizes_without_a_base_resolution(height, width):
     with pytest.raises(UserError, match=f"size: {height} x {width} cannot be made by f; its shorter"):
-        base.start_grid(ImageSpec(height, width, 1, ("a",)), "f")
+        base.base_resolution(ImageSpec(height, width, 1, ("a",)), "f")
 
 
 def test_rates_rise_in_a_line_and_fall_along_half_a_cosine():

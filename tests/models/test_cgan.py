@@ -61,7 +61,7 @@ def test_hinge_losses_and_saturation_of_an_update():
     """Against the formulas, at weights that do not move."""
     torch.manual_seed(0)
     model = build(tiny_settings("cgan", spectral_norm=False), spec())
-    model.pace = 0.0
+    model.lr_scale = 0.0
     images, labels = batch(spec())
     judged = []
     model.discriminator.register_forward_hook(lambda _net, _inputs, out: judged.append(out.detach()))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline import models
-from pipeline.models.batch import Batch, Draws
+from pipeline.models.batch import Batch, BatchRng
 from pipeline.settings import FAMILY_SETTINGS
 from tests.models.tiny import batch, spec, tiny_settings
 
@@ -36,7 +36,7 @@ def test_compiled_gradients_are_those_of_float64(monkeypatch):
 
 def assert_exact(family, monkeypatch):
     """The gradients of a compiled update in float32 are those of an uncompiled one in float64."""
-    drawn = {kind: getattr(Draws, kind) for kind in ("normal", "uniform")}
+    drawn = {kind: getattr(BatchRng, kind) for kind in ("normal", "uniform")}
     images, labels = batch(spec())
     still = {"dropout": 0.0} if "dropout" in FAMILY_SETTINGS[family].model_fields else {}
     gradients = {}
@@ -44,7 +44,7 @@ def assert_exact(family, monkeypatch):
         torch.manual_seed(0)
         model = models.build(tiny_settings(family, compile=compiled, **still), spec()).to(dtype)
         for kind, original in drawn.items():
-            monkeypatch.setattr(Draws, kind, lambda *a, o=original, d=dtype: o(*a).to(d))
+            monkeypatch.setattr(BatchRng, kind, lambda *a, o=original, d=dtype: o(*a).to(d))
         gradients[compiled] = found = []
 
         def keep(optimizer, *_, found=found):
@@ -53,7 +53,7 @@ def assert_exact(family, monkeypatch):
 
         for optimizer in model.optimizers.values():
             optimizer.register_step_pre_hook(keep)
-        model.pace = 0.0  # every step sees the weights of the start
+        model.lr_scale = 0.0  # every step sees the weights of the start
         model.update(Batch(images.to(dtype), labels, 1))
         assert bool(model._compiled) is compiled or family == "projected_gan"  # which compiles nothing
     assert len(gradients[True]) == len(gradients[False]) > 0

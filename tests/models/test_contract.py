@@ -196,9 +196,9 @@ def test_half_precision_at_sizes_of_real_data(family, height, width, amp):
     model, restored = (make(family, of, seed, amp, batch=2, **LARGE[family]) for seed in (0, 1))
     images, labels = batch(of, 2)
     assert all(torch.isfinite(value) for value in model.update(Batch(images, labels, 0)).values())
-    (part,) = Batch(images, labels, 1).parts()
+    (part,) = Batch(images, labels, 1).microbatches()
     with torch.no_grad():
-        assert all(torch.isfinite(value) for value in model.held_out(part).values())
+        assert all(torch.isfinite(value) for value in model.validation_losses(part).values())
     restored.load_state({name: value.clone() for name, value in model.state().items()})
     drawn = model.sample(labels, torch.tensor([3, 4]))
     assert drawn.shape == (2, 1, height, width)

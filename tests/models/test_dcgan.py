@@ -106,13 +106,13 @@ def test_networks_and_losses_are_those_of_plain_layers():
         for name, place in {"first": 0, "downs.0": 2, "norms.0": 3, "last": 5}.items():
             copy(model.discriminator.get_submodule(name), discriminator[place])
     images, labels = batch(of)
-    z = next(iter(Batch(images, labels, 5).parts())).draws.normal(8)
+    z = next(iter(Batch(images, labels, 5).microbatches())).rng.normal(8)
     fake = generator(z[:, :, None, None])
     torch.testing.assert_close(model.generator(z, labels), fake)
 
     bce = nn.BCELoss()
     on_real, on_fake = discriminator(images).flatten(), discriminator(fake).flatten()
-    model.pace = 0.0  # both steps see these weights
+    model.lr_scale = 0.0  # both steps see these weights
     log = model.update(Batch(images, labels, 5))
     expected = {
         "loss/G": bce(on_fake, torch.ones(4)),

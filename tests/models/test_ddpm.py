@@ -7,7 +7,7 @@ import torch
 
 from pipeline.models import build, ddpm, diffusion
 from pipeline.models.base import latents
-from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.batch import Batch, BatchRng, MicroBatch
 from pipeline.models.ddpm import Augmentation, seed_of
 from pipeline.settings import ImageSpec, UserError
 from tests.models.tiny import batch, spec, tiny_settings
@@ -26,7 +26,7 @@ def tiny(of=None, **changes):
 
 
 def whole(images, labels, seed=0):
-    return Part(images, labels, Draws(seed, len(images), slice(0, len(images)), ANY), 1.0)
+    return MicroBatch(images, labels, BatchRng(seed, len(images), slice(0, len(images)), ANY), 1.0)
 
 
 # ---------------------------------------------------------------- learning
@@ -71,10 +71,10 @@ def test_one_image_is_learnt_by_heart():
 def test_the_held_out_loss_is_the_same_at_every_call_and_in_every_part():
     model = tiny()
     images, labels = batch(spec(), 6)
-    one = model.held_out(whole(images, labels))["loss/held_out"]
-    assert torch.equal(one, model.held_out(whole(images, labels))["loss/held_out"])
-    parts = [Part(images[r], labels[r], Draws(0, 6, r, ANY), 0.5) for r in (slice(0, 3), slice(3, 6))]
-    halves = [model.held_out(part)["loss/held_out"] for part in parts]
+    one = model.validation_losses(whole(images, labels))["loss/held_out"]
+    assert torch.equal(one, model.validation_losses(whole(images, labels))["loss/held_out"])
+    parts = [MicroBatch(images[r], labels[r], BatchRng(0, 6, r, ANY), 0.5) for r in (slice(0, 3), slice(3, 6))]
+    halves = [model.validation_losses(part)["loss/held_out"] for part in parts]
     torch.testing.assert_close(sum(halves) / 2, one)
 
 
@@ -85,9 +85,9 @@ def test_the_held_out_loss_is_the_same_at_every_call_and_in_every_part():
 def test_an_image_depends_on_its_own_latent_alone(of):
     model = tiny(**of, sampling_steps=5)
     labels, z = torch.tensor([2, 0, 1]), latents(torch.tensor([4, 5, 6]), model.latent_length)
-    together = model.decode(labels, z)
+    together = model.generate(labels, z)
     for i in (2, 0):
-        torch.testing.assert_close(model.decode(labels[i : i + 1], z[i : i + 1])[0], together[i], rtol=0, atol=1e-5)
+        torch.testing.assert_close(model.generate(labels[i : i + 1], z[i : i + 1])[0], together[i], rtol=0, atol=1e-5)
     assert (together[0] - together[1]).abs().mean() > 0.01
 
 
@@ -148,7 +148,7 @@ def test_the_network_is_told_the_transform_of_each_image():
     torch.manual_seed(0)
     of = ImageSpec(16, 24, 1, ("a",))
     images = torch.rand(500, 1, 16, 24) * 2 - 1
-    moved, told = Augmentation(0.3, of)(images, Draws(0, 500, slice(0, 500), ANY))
+    moved, told = Augmentation(0.3, of)(images, BatchRng(0, 500, slice(0, 500), ANY))
     still = (told == 0).all(1)
     assert torch.equal(moved[still], images[still])
     # mirror and half turn (each half of p), shift, scale, rotations (p in all), stretch, shift
@@ -165,7 +165,7 @@ def test_turns_and_moves_are_told_as_the_warp_would_be():
     size, at = 32, (20.0, 12.0)
     x, y = torch.meshgrid(torch.arange(32.0), torch.arange(32.0), indexing="xy")
     blob = torch.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / 8).expand(400, 1, size, size)
-    moved, told = Augmentation(0.4, spec(32))(blob, Draws(0, 400, slice(0, 400), ANY))
+    moved, told = Augmentation(0.4, spec(32))(blob, BatchRng(0, 400, slice(0, 400), ANY))
     told = told.unflatten(1, (2, 3)) * torch.tensor([1, 1, 32.0])
     place = torch.tensor(at) - 15.5
     expected = place + told[:, :, :2] @ place + told[:, :, 2] + 15.5
@@ -179,7 +179,7 @@ def test_turns_and_moves_are_told_as_the_warp_would_be():
 
 def test_translations_are_told_in_sides_of_the_image():
     of = ImageSpec(16, 32, 1, ("a",))
-    _, told = Augmentation(0.2, of)(torch.zeros(300, 1, 16, 32), Draws(0, 300, slice(0, 300), ANY))
+    _, told = Augmentation(0.2, of)(torch.zeros(300, 1, 16, 32), BatchRng(0, 300, slice(0, 300), ANY))
     pure = told[(told[:, [0, 1, 3, 4]] == 0).all(1)]
     assert pure[:, [2, 5]].abs().max() < 0.75
     assert pure[:, 2].std() == pytest.approx(pure[:, 5].std().item(), rel=0.5)

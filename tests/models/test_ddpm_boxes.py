@@ -5,7 +5,7 @@ import torch
 
 from pipeline.models import build
 from pipeline.models.base import latents
-from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.batch import Batch, BatchRng, MicroBatch
 from pipeline.models.layouts import coverage
 from tests.models.test_layouts import EMPTY, layout
 from tests.models.tiny import batch, spec, tiny_settings
@@ -22,7 +22,7 @@ def boxed(classes=3, seed=0, **changes):
     for parameter in model.ema.parameters():
         if parameter.abs().max() == 0:
             torch.nn.init.normal_(parameter, std=0.2)
-    model.keep_layouts(list(range(classes)), LAYOUTS[:classes])
+    model.set_layouts(list(range(classes)), LAYOUTS[:classes])
     return model.eval()
 
 
@@ -68,7 +68,7 @@ def test_other_boxes_make_another_image():
     other = z.clone()
     other[:, model.pixels :] = -z[:, model.pixels :]
     label = torch.tensor([1])
-    assert (model.decode(label, z) - model.decode(label, other)).abs().mean() > 1e-3
+    assert (model.generate(label, z) - model.generate(label, other)).abs().mean() > 1e-3
 
 
 def test_the_layout_of_the_start_is_kept_on_the_way():
@@ -76,9 +76,9 @@ def test_the_layout_of_the_start_is_kept_on_the_way():
     start, end = (latents(torch.tensor([seed]), model.latent_length) for seed in (1, 2))
     seen = spied(model, "ema")
     for t in (0.0, 0.5, 1.0):
-        model.decode(labels, model.blend(start, end, t))
+        model.generate(labels, model.interpolate_latents(start, end, t))
     assert all(torch.equal(images[:, 1:], seen[0][0][:, 1:]) for images, _ in seen)
-    torch.testing.assert_close(model.blend(start, end, 1.0)[:, : model.pixels], end[:, : model.pixels])
+    torch.testing.assert_close(model.interpolate_latents(start, end, 1.0)[:, : model.pixels], end[:, : model.pixels])
 
 
 def test_class_and_boxes_are_dropped_together():
@@ -86,7 +86,7 @@ def test_class_and_boxes_are_dropped_together():
     model = boxed(label_dropout=0.5)
     seen = spied(model, "network")
     given = shown(model, 300)
-    model._loss(next(given.parts()))
+    model._loss(next(given.microbatches()))
     (images, labels), masks = seen[0], given.masks
     dropped = labels == 3
     assert 100 < dropped.sum() < 200
@@ -119,7 +119,7 @@ def test_augmentation_moves_masks_as_it_moves_images():
     )
     model.settings = model.settings.model_copy(update={"label_dropout": 0.0})
     masks = masks_of([LAYOUTS[0]] * 200)
-    model._loss(next(Batch(masks[:, :1] * 2 - 1, torch.zeros(200, dtype=torch.int64), 0, masks=masks).parts()))
+    model._loss(next(Batch(masks[:, :1] * 2 - 1, torch.zeros(200, dtype=torch.int64), 0, masks=masks).microbatches()))
     images, moved, conditions = seen[0]
     assert conditions.abs().amax(1).gt(0).sum() > 100
     assert (moved[:, :1] - masks[:, :1]).abs().amax((1, 2, 3)).gt(0.5).sum() > 100
@@ -128,7 +128,7 @@ def test_augmentation_moves_masks_as_it_moves_images():
 
 def test_state_restores_the_next_updates_and_the_layouts_bit_by_bit():
     model, restored = boxed(), boxed(seed=9)
-    restored.keep_layouts([], [])
+    restored.set_layouts([], [])
     for i in range(3):
         model.update(shown(model, seed=i))
     restored.load_state({name: tensor.clone() for name, tensor in model.state().items()})
@@ -156,10 +156,14 @@ def test_an_update_in_parts_is_the_same_update():
 def test_the_held_out_loss_is_of_the_images_with_their_own_boxes():
     model = boxed()
     given = shown(model, 6)
-    draws = Draws(0, 6, slice(0, 6), torch.device("cpu"))
-    with_boxes = model.held_out(Part(given.images, given.labels, draws, 1.0, given.masks))["loss/held_out"]
-    draws = Draws(0, 6, slice(0, 6), torch.device("cpu"))
-    other = model.held_out(Part(given.images, given.labels, draws, 1.0, given.masks.flip(0)))["loss/held_out"]
+    draws = BatchRng(0, 6, slice(0, 6), torch.device("cpu"))
+    with_boxes = model.validation_losses(MicroBatch(given.images, given.labels, draws, 1.0, given.masks))[
+        "loss/held_out"
+    ]
+    draws = BatchRng(0, 6, slice(0, 6), torch.device("cpu"))
+    other = model.validation_losses(MicroBatch(given.images, given.labels, draws, 1.0, given.masks.flip(0)))[
+        "loss/held_out"
+    ]
     assert with_boxes != other
 
 

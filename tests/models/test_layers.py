@@ -105,9 +105,9 @@ def test_activation_is_bounded_in_float16_only():
 
 
 def test_channels_are_halved_down_to_eight():
-    assert layers.halved(512, 4) == [512, 256, 128, 64, 32]
-    assert layers.halved(50, 4) == [50, 25, 12, 8, 8]
-    assert layers.halved(5, 2) == [5, 5, 5]
+    assert layers.channel_schedule(512, 4) == [512, 256, 128, 64, 32]
+    assert layers.channel_schedule(50, 4) == [50, 25, 12, 8, 8]
+    assert layers.channel_schedule(5, 2) == [5, 5, 5]
 
 
 def test_a_class_is_appended_one_hot():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline import models
-from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.batch import Batch, BatchRng, MicroBatch
 from pipeline.models.projected_discriminator import SCALES, WIDTHS, Discriminator, Projector, class_deviation
 from pipeline.models.projected_gan import SHIFT, TONE, Change
 from pipeline.settings import ImageSpec
@@ -75,7 +75,7 @@ def test_changes_are_bounded_of_each_image_by_itself_and_alike_for_real_and_fake
 
     def change(rows):
         images = ramp[rows]
-        return Change(Part(images, torch.zeros(len(images)), Draws(3, 64, rows, torch.device("cpu")), 1.0))
+        return Change(MicroBatch(images, torch.zeros(len(images)), BatchRng(3, 64, rows, torch.device("cpu")), 1.0))
 
     seen = change(slice(0, 64))(ramp)
     assert (seen.mean((1, 2, 3)).abs() <= TONE + 0.15).all()  # what moves in changes the mean too
@@ -150,5 +150,5 @@ def test_another_training_mixes_otherwise():
 def test_a_way_between_two_images_begins_and_ends_at_them():
     model = make()
     start, end = torch.randn(2, model.latent_length), torch.randn(2, model.latent_length)
-    torch.testing.assert_close(model.blend(start, end, 0.0), start)
-    torch.testing.assert_close(model.blend(start, end, 1.0), end)
+    torch.testing.assert_close(model.interpolate_latents(start, end, 0.0), start)
+    torch.testing.assert_close(model.interpolate_latents(start, end, 1.0), end)

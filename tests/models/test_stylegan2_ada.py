@@ -8,7 +8,7 @@ import torch
 from pipeline.base.weights import WEIGHTS
 from pipeline.models import build, losses, texture
 from pipeline.models.base import latents
-from pipeline.models.batch import Batch, Draws, Part
+from pipeline.models.batch import Batch, BatchRng, MicroBatch
 from pipeline.models.stylegan2_ada import lazy_adam
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, Generator
@@ -30,16 +30,16 @@ def updates(model, count):
 def whole(model, seed=0, dtype=torch.float32):
     """The one part of a batch."""
     images, labels = batch(model.spec)
-    return next(Batch(images.to(dtype), labels, seed).parts())
+    return next(Batch(images.to(dtype), labels, seed).microbatches())
 
 
 def rows(n, seed=0):
     """A part of n images of class 0."""
-    draws = Draws(seed, n, slice(None), torch.device("cpu"))
-    return Part(torch.zeros(n, 1, 16, 16), torch.zeros(n, dtype=torch.int64), draws, 1.0)
+    draws = BatchRng(seed, n, slice(None), torch.device("cpu"))
+    return MicroBatch(torch.zeros(n, 1, 16, 16), torch.zeros(n, dtype=torch.int64), draws, 1.0)
 
 
-class DoubleDraws(Draws):
+class DoubleDraws(BatchRng):
     """The same numbers, in float64."""
 
     def normal(self, *shape):
@@ -53,7 +53,7 @@ def double(model, seed=0):
     """The one part of a batch in float64, for a model in float64."""
     part = whole(model, seed, torch.float64)
     draws = DoubleDraws(seed, len(part), slice(None), part.images.device)
-    return Part(part.images, part.labels, draws, part.share)
+    return MicroBatch(part.images, part.labels, draws, part.weight)
 
 
 def gradients(model, name, loss, part):
@@ -75,7 +75,7 @@ def test_truncation_draws_towards_the_mean_of_the_class():
     assert (one - other).abs().max() < 1e-6  # only noise would differ, and its strength is still 0
     half, full = (model.styles(labels, z, truncation) for truncation in (0.5, 1.0))
     torch.testing.assert_close(half, (full + mean) / 2)
-    assert torch.equal(model.render(full, z), model.decode(labels, z))
+    assert torch.equal(model.render(full, z), model.generate(labels, z))
 
 
 def test_noise_comes_from_the_seed():
@@ -180,7 +180,7 @@ def test_path_lengths_are_compared_with_their_running_mean():
     model = tiny(path_length_weight=1.0, path_length_every=1)
     model.path_mean.fill_(50.0)
     images, labels = batch(spec())
-    (part,) = Batch(images, labels, 0).parts(every=2)
+    (part,) = Batch(images, labels, 0).microbatches(every=2)
     assert len(part) == 2
     scalars = model._path_loss(part)[1]
     far = (50.0 - scalars["path/length"]).item()  # the lengths differ little beside this
@@ -319,7 +319,7 @@ def test_half_precision_runs_in_the_four_finest_resolutions_only():
         block.same.register_forward_hook(lambda _m, _a, out, i=i: dtypes.__setitem__(i, out.dtype))
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
         ws = torch.randn(1, model.generator.synthesis.layers, 8)
-        image = model.generator.synthesis(ws, model._noise(rows(1).draws))
+        image = model.generator.synthesis(ws, model._noise(rows(1).rng))
     assert dtypes == {0: torch.float32} | dict.fromkeys(range(1, 5), torch.bfloat16)
     assert image.dtype == torch.float32
 
@@ -352,7 +352,7 @@ def test_activations_of_float16_are_bounded():
     for block in model.discriminator.blocks:
         block.down.register_forward_pre_hook(lambda _m, args: bounds.append(args[0].abs().max().item()))
     with torch.autocast("cpu", torch.float16), torch.no_grad():
-        draws = rows(2).draws
+        draws = rows(2).rng
         image = model.generator.synthesis(draws.normal(model.generator.synthesis.layers, 8), model._noise(draws))
         logits = model.discriminator(image, torch.tensor([0, 1]))
     assert bounds == [256.0] * 6

@@ -1,4 +1,4 @@
-"""Strips: whatever the blocks, one and the same endless image, which is what the network draws from continued input."""
+"""Strips: whatever the blocks, one and the same inputs image, which is what the network draws from continued input."""
 
 import tracemalloc
 
@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from pipeline.models import build
-from pipeline.models.base import Wide
+from pipeline.models.base import DrawsStrips
 from pipeline.models.stylegan2_generator import Generator
-from pipeline.models.stylegan2_strip import Endless, block, halos, strip
+from pipeline.models.stylegan2_strip import InfiniteInputs, block, halos, strip
 from pipeline.settings import ImageSpec, UserError
 from tests.models.tiny import tiny_settings
 
@@ -60,7 +60,7 @@ def test_halos_are_what_a_pixel_depends_on_and_no_more(doublings):
     net = generator(4 << doublings, 4 << doublings, noise=1.0).double()
     inputs = {}
 
-    class Watched(Endless):
+    class Watched(InfiniteInputs):
         def constant(self, first, last):
             inputs[0] = (super().constant(first, last).double().requires_grad_(), first)
             return inputs[0][0]
@@ -99,7 +99,7 @@ def test_an_image_is_a_window_on_a_strip_with_its_own_input():
     noise = net.synthesis.split_noise(torch.randn(1, net.synthesis.noise_length))
     image = net.synthesis(w.expand(-1, net.synthesis.layers, -1), noise)
 
-    class Given(Endless):
+    class Given(InfiniteInputs):
         def constant(self, first, last):
             return constant[None, :, :, first:last]
 
@@ -117,10 +117,10 @@ def test_an_image_is_a_window_on_a_strip_with_its_own_input():
 def test_each_column_has_a_w_of_the_distribution_that_training_has():
     """Between two latents too: the latents of all columns have the variance of normal numbers."""
     net = generator()
-    endless = Endless(net, 0, 5)
+    inputs = InfiniteInputs(net, 0, 5)
     latents = []
-    endless.mapping = lambda z, labels: latents.append(z) or z
-    endless.w(3, 0, 32 * 400)
+    inputs.mapping = lambda z, labels: latents.append(z) or z
+    inputs.w(3, 0, 32 * 400)
     z = latents[0]
     assert z.mean().item() == pytest.approx(0, abs=0.05)
     assert z.reshape(400, 32, -1).var((0, 2)).numpy() == pytest.approx(np.ones(32), abs=0.1)
@@ -177,7 +177,7 @@ def test_memory_does_not_grow_with_the_width():
 def test_the_family_draws_strips_of_its_average():
     torch.manual_seed(0)
     model = build(tiny_settings("stylegan2_ada"), ImageSpec(16, 16, 1, ("a", "b")))
-    assert isinstance(model, Wide)
+    assert isinstance(model, DrawsStrips)
     model.train()
     blocks = model.strip(1, 3, 100)
     first = next(blocks)

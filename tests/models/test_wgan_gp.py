@@ -78,7 +78,7 @@ def test_points_of_the_penalty_lie_between_real_and_generated_images(monkeypatch
     images, labels = batch(spec())
     seen = []
     monkeypatch.setattr(losses, "gradient_norms", lambda x, scores: seen.append(x) or scores)
-    part = next(iter(Batch(images, labels, 0).parts()))
+    part = next(iter(Batch(images, labels, 0).microbatches()))
     fake = torch.full_like(images, 3.0)
     model._gradient_norms(part, fake)
     share = ((seen[0] - images) / (fake - images)).flatten(1)
@@ -93,7 +93,7 @@ def test_penalty_is_in_single_precision_whatever_the_networks_are_in():
     norms = []
     for amp in (None, torch.bfloat16):
         model = tiny(amp=amp)
-        part = next(iter(Batch(images, labels, 0).parts()))
+        part = next(iter(Batch(images, labels, 0).microbatches()))
         norms.append(model._gradient_norms(part, images.flip(0)))
     assert norms[1].dtype == torch.float32
     assert torch.equal(*norms)
@@ -121,7 +121,7 @@ def test_estimate_of_a_known_distance(monkeypatch):
     direction = torch.randn(1, 1, 16, 16)
     real = (0.5 * direction / direction.norm()).expand(4, -1, -1, -1)
     monkeypatch.setattr(model, "_fake", lambda part: -real[: len(part)])
-    logs = [model.descend("D", model._critic_loss, Batch(real, labels, i)) for i in range(220)]
+    logs = [model.optimizer_step("D", model._critic_loss, Batch(real, labels, i)) for i in range(220)]
     log = {name: sum(x[name].item() for x in logs[-20:]) / 20 for name in logs[-1]}
     distance, slope = 1.0, 1 + 1.0 / 20
     assert log["gradient_norm"] == pytest.approx(slope, abs=0.01)

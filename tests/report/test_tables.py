@@ -122,6 +122,6 @@ def test_durations(seconds, text):
 def test_only_inception_may_be_called_fid():
     assert METRICS["fid"].title_of("inception") == "FID"
     assert METRICS["kid"].title_of("inception") == "KID"
-    for extractor in ("random", "domain"):
+    for extractor in ("random", "classifier"):
         assert "FID" not in METRICS["frechet"].title_of(extractor)
         assert "KID" not in METRICS["kid"].title_of(extractor)

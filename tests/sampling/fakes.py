@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pipeline.models.base import GenerativeModel, StyledModel, Wide, slerp
+from pipeline.models.base import DrawsStrips, GenerativeModel, StyledModel, slerp
 from pipeline.sampling.provenance import Provenance
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec
 
@@ -23,13 +23,13 @@ class Plain(GenerativeModel):
     def train_step(self, batch):
         raise NotImplementedError
 
-    def held_out(self, part):
+    def validation_losses(self, part):
         raise NotImplementedError
 
-    def decode(self, labels, latents):
+    def generate(self, labels, latents):
         return latents.unflatten(1, (self.spec.channels, self.spec.height, self.spec.width)) / 2
 
-    def blend(self, start, end, t):
+    def interpolate_latents(self, start, end, t):
         return slerp(start, end, t)
 
 
@@ -55,11 +55,11 @@ class Styled(Plain, StyledModel):
     def style_matrix(self):
         return torch.ones(1, 1)
 
-    def decode(self, labels, latents):
+    def generate(self, labels, latents):
         return self.render(self.styles(labels, latents), latents)
 
 
-class Endless(Plain, Wide):
+class Endless(Plain, DrawsStrips):
     """Pixel (y, x) of every strip is a function of class, seed, y and x; drawn in blocks of `block` columns."""
 
     def __init__(self, block, spec=SPEC):
@@ -67,7 +67,7 @@ class Endless(Plain, Wide):
         self.block = block
 
     @property
-    def grid(self):
+    def alignment(self):
         return 1
 
     def strip(self, label, seed, width):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.models import FAMILIES
-from pipeline.models.base import StyledModel, Wide
+from pipeline.models.base import DrawsStrips, StyledModel
 from pipeline.sampling.abilities import styled, wide
 from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import STRIPS, STYLED, Gallery, Generate, UserError, gallery_of, generate_of, load
@@ -14,7 +14,7 @@ from tests.sampling.fakes import Endless, Plain, Styled
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_table_agrees_with_the_classes(family):
     assert (family in STYLED) == issubclass(FAMILIES[family], StyledModel)
-    assert (family in STRIPS) == issubclass(FAMILIES[family], Wide)
+    assert (family in STRIPS) == issubclass(FAMILIES[family], DrawsStrips)
 
 
 def test_refusals_say_who_can():

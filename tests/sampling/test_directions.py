@@ -48,7 +48,7 @@ class Known(Plain, StyledModel):
     def style_matrix(self):
         return torch.diag(torch.tensor(self.weights))
 
-    def decode(self, labels, latents):
+    def generate(self, labels, latents):
         return self.render(self.styles(labels, latents), latents)
 
 

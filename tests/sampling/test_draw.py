@@ -101,7 +101,7 @@ def test_model_of_another_size_is_refused(tmp_path):
 
 def test_black_images_are_refused_and_leave_no_image_set(tmp_path, monkeypatch):
     data, folder = trained(tmp_path)
-    monkeypatch.setattr(Tiny, "decode", lambda self, labels, latents: torch.full((len(labels), 1, 16, 16), -1.0))
+    monkeypatch.setattr(Tiny, "generate", lambda self, labels, latents: torch.full((len(labels), 1, 16, 16), -1.0))
     with pytest.raises(UserError, match="all images of `dark` are constant"):
         make(data, folder, tmp_path / "out")
     assert not (tmp_path / "out" / "meta.json").exists()

@@ -46,5 +46,5 @@ def test_a_line_between_styles_and_the_noise_of_the_start():
 def test_in_z_a_styled_model_goes_by_its_own_blend():
     model = Styled()
     frames = list(walk(model, LABELS, FIRST, LAST, 5, "z"))
-    middle = model.decode(LABELS, model.blend(latents(FIRST, 2), latents(LAST, 2), 0.5))
+    middle = model.generate(LABELS, model.interpolate_latents(latents(FIRST, 2), latents(LAST, 2), 0.5))
     torch.testing.assert_close(frames[2], middle)

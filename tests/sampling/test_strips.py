@@ -112,10 +112,10 @@ def test_memory_does_not_grow_with_the_width(tmp_path):
 def test_previews_are_wide_enough_to_see_and_no_wider():
     low = np.zeros((32, 512, 1), np.uint8)
     high = np.zeros((256, 2048, 3), np.uint16)
-    assert strips.shown(low).shape == (64, 1024, 1)
-    assert strips.shown(high).shape == (128, 1024, 3)
-    assert strips.shown(np.zeros((32, 96, 1), np.uint8)).shape == (128, 384, 1)
-    assert strips.shown(np.zeros((512, 1000, 1), np.uint8)).shape == (512, 1000, 1)
+    assert strips.preview_rows(low).shape == (64, 1024, 1)
+    assert strips.preview_rows(high).shape == (128, 1024, 3)
+    assert strips.preview_rows(np.zeros((32, 96, 1), np.uint8)).shape == (128, 384, 1)
+    assert strips.preview_rows(np.zeros((512, 1000, 1), np.uint8)).shape == (512, 1000, 1)
 
 
 @pytest.mark.parametrize("family", sorted(STRIPS))

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.data.image_set import ImageSet
-from pipeline.models.batch import Draws
+from pipeline.models.batch import BatchRng
 from pipeline.settings import UserError
 from pipeline.training import feed as feeds
 from pipeline.training.feed import Feed, augment, model_spec, normalise
@@ -75,7 +75,7 @@ def test_the_group_is_drawn_whole_and_evenly(symmetry, elements):
     """An image without symmetry has as many pictures as its group has elements, each equally often."""
     n = 4000
     image = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
-    drawn = augment(image.expand(n, 1, 3, 3), symmetry, Draws(0, n, slice(None), CPU))
+    drawn = augment(image.expand(n, 1, 3, 3), symmetry, BatchRng(0, n, slice(None), CPU))
     _, counts = drawn.flatten(1).unique(dim=0, return_counts=True)
     assert len(counts) == elements
     deviation = (n / elements * (1 - 1 / elements)) ** 0.5
@@ -103,7 +103,7 @@ def test_class_without_training_images_is_named(tmp_path):
 
 
 class Undrawn:
-    """`Draws` on the device `meta`, which has no random numbers."""
+    """`BatchRng` on the device `meta`, which has no random numbers."""
 
     def __init__(self, seed, total, rows, device):
         self.rows = range(total)[rows]
@@ -116,7 +116,7 @@ class Undrawn:
 def test_a_step_uploads_the_order_once_and_waits_for_nothing(tmp_path, monkeypatch, boxes, resident, uploads):
     """The images too where they do not fit on the device; boxes never."""
     monkeypatch.setattr(feeds, "RESIDENT", resident)
-    monkeypatch.setattr(feeds, "Draws", Undrawn)
+    monkeypatch.setattr(feeds, "BatchRng", Undrawn)
     data = ImageSet.open(plates.image_set(tmp_path / "real", 12))
     feed = Feed(data, model_spec(data, None, boxes), 4, META)
     with Uploads() as uploaded:

@@ -21,7 +21,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.models import distributed
 from pipeline.settings import UserError
 from pipeline.training import loop, model_files
-from pipeline.training.checkpoint import alone
+from pipeline.training.checkpoint import exclusive
 from pipeline.training.loop import Run, train
 from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set
 
@@ -442,10 +442,10 @@ def test_a_second_training_with_the_same_state_waits_for_the_first(tmp_path):
     entered = threading.Event()
 
     def second():
-        with alone(tmp_path):
+        with exclusive(tmp_path):
             entered.set()
 
-    with alone(tmp_path):
+    with exclusive(tmp_path):
         thread = threading.Thread(target=second)
         thread.start()
         assert not entered.wait(0.3)

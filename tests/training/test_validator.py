@@ -10,9 +10,9 @@ import torch
 
 import pipeline.models
 from pipeline.data.image_set import ImageSet
-from pipeline.training import model_files, validator
+from pipeline.training import model_files
 from pipeline.training.loop import train
-from pipeline.training.validator import KID, LOSS, Watch
+from pipeline.training.validator import KID, LOSS, Validator
 from tests.tiny_family import Events, Tiny, TinySettings, image_set
 
 CPU = torch.device("cpu")
@@ -83,23 +83,23 @@ def test_the_best_snapshot_becomes_the_model_and_the_last_is_kept_too(data, tmp_
 def test_a_moment_that_cannot_be_told_from_the_best_replaces_it_and_a_worse_one_does_not(data, monkeypatch):
     """Sets of features stand for what the model draws: as good as can be, as good but another draw, shifted, better."""
     images = ImageSet.open(data)
-    watch = Watch(images, images.spec, CPU, None)
+    validator = Validator(images, images.spec, CPU, None)
     rng = np.random.default_rng(0)
-    watch.real = rng.standard_normal((len(watch.labels), 6))
-    near, again = (rng.standard_normal(watch.real.shape) + 0.2 for _ in range(2))
-    shown = iter([near, again, again + 1.0, watch.real + 0.01])
-    monkeypatch.setattr(Watch, "_scalars", lambda *_: {})
-    monkeypatch.setattr(Watch, "_vectors", lambda *_: next(shown) * watch.scale + watch.centre)
-    monkeypatch.setattr(validator, "draw", lambda *_: None)
-    monkeypatch.setattr(validator, "averaged_weights", lambda model: {"of": model})
-    watch.centre, watch.scale = np.zeros(6), np.ones(6)
+    validator.real = rng.standard_normal((len(validator.labels), 6))
+    near, again = (rng.standard_normal(validator.real.shape) + 0.2 for _ in range(2))
+    shown = iter([near, again, again + 1.0, validator.real + 0.01])
+    monkeypatch.setattr(Validator, "_scalars", lambda *_: {})
+    monkeypatch.setattr(Validator, "_vectors", lambda *_: next(shown) * validator.scale + validator.centre)
+    monkeypatch.setattr("pipeline.training.validator.draw", lambda *_: None)
+    monkeypatch.setattr("pipeline.training.validator.averaged_weights", lambda model: {"of": model})
+    validator.centre, validator.scale = np.zeros(6), np.ones(6)
     kids, kept = [], []
     for moment in range(4):
-        kids.append(watch.look(moment, 100 * moment, 8)[KID])
-        state, weights = watch.state(), watch.weights  # as a resumed training has them
-        watch.load_state(json.loads(json.dumps(state)), weights)
-        kept.append(watch.kept[1])
-        assert watch.weights == {"of": watch.kept[1] // 100}
+        kids.append(validator.evaluate(moment, 100 * moment, 8)[KID])
+        state, weights = validator.state(), validator.weights  # as a resumed training has them
+        validator.load_state(json.loads(json.dumps(state)), weights)
+        kept.append(validator.kept[1])
+        assert validator.weights == {"of": validator.kept[1] // 100}
     assert kids[0] < kids[1] < kids[2]  # the second is a little worse than the first
     assert kept == [0, 100, 100, 300]
 
@@ -142,8 +142,8 @@ def test_too_few_held_out_images_choose_nothing(tmp_path):
 
 def test_only_validation_images_choose(data):
     images = ImageSet.open(data)
-    watch = Watch(images, images.spec, CPU, None)
-    levels = (watch.images.permute(0, 2, 3, 1) + 1) / 2 * 255
+    validator = Validator(images, images.spec, CPU, None)
+    levels = (validator.images.permute(0, 2, 3, 1) + 1) / 2 * 255
     held_out = images.images[images.rows("val")].astype("float32")
     assert sorted(levels.sum((1, 2, 3)).tolist()) == pytest.approx(sorted(held_out.sum((1, 2, 3)).tolist()), rel=1e-5)
 
@@ -151,19 +151,19 @@ def test_only_validation_images_choose(data):
 def test_kid_of_the_held_out_images_own_distribution_is_near_zero_and_that_of_noise_is_not(data):
     """Judged by what it measures: a `model` that draws training images against one that draws flat noise."""
     images = ImageSet.open(data)
-    watch = Watch(images, images.spec, CPU, None)
+    validator = Validator(images, images.spec, CPU, None)
     train_rows = images.rows("train")
 
     class Fixed(Tiny):
-        def decode(self, labels, latents):
+        def generate(self, labels, latents):
             of = [train_rows[images.labels[train_rows] == int(label)] for label in labels]
             rows = [some[int(40 * torch.special.ndtr(z[0]))] for some, z in zip(of, latents, strict=True)]
             return torch.from_numpy(images.images[rows]).permute(0, 3, 1, 2).float() / 127.5 - 1
 
     class Noise(Tiny):
-        def decode(self, labels, latents):
+        def generate(self, labels, latents):
             return torch.rand(len(labels), 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
-    real, noise = (watch.look(kind(TinySettings(), images.spec), 1, 50)[KID] for kind in (Fixed, Noise))
+    real, noise = (validator.evaluate(kind(TinySettings(), images.spec), 1, 50)[KID] for kind in (Fixed, Noise))
     assert abs(real) < 0.2
     assert noise > 10 * abs(real) + 1

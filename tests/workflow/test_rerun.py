@@ -74,8 +74,8 @@ def results(tmp_path_factory):
 def test_a_run_leaves_all_that_the_contract_names(results):
     dataset = results / "polycrystals"
     real = ["images.npy", "metadata.csv", "meta.json", "rejected.csv", "near_duplicates.csv", "preview.png"]
-    real += ["evaluation.json", "domain.safetensors"]
-    real += [f"features-{name}.npz" for name in ("random", "domain", "imagenet")]
+    real += ["evaluation.json", "classifier.safetensors"]
+    real += [f"features-{name}.npz" for name in ("random", "classifier", "imagenet")]
     assert all((dataset / "real" / name).is_file() for name in real)
     for model in MODELS:  # the default experiment names its models by their families
         folder = dataset / model / "seed-0"

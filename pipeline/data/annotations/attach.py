@@ -26,10 +26,10 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import list_images, preview, tiling
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Remarks
 from pipeline.data.preparing.rejections import Rejections, surviving
-from pipeline.data.preparing.tiling import Box
+from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.mask_names import partners
-from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
 
@@ -70,7 +70,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
     images = ImageSet.open(folder)
     boxes, remarks = settings.boxes, Remarks()
     assert boxes is not None  # of a data set that is annotated
-    with Pool(workers, SECONDS, READERS * memory) as pool:
+    with SandboxPool(workers, SECONDS, READERS * memory) as pool:
         listed = list_images.listed(pool, _entries(settings, images), settings, Rejections())
         readings = _read(pool, settings, boxes)
     headers = {header.source: header for _, some in listed for header in some}
@@ -95,7 +95,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
             masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
             unmasked = _ids(images, masked)
-            with Pool(workers, SECONDS, READERS * memory) as pool:
+            with SandboxPool(workers, SECONDS, READERS * memory) as pool:
                 share = painting.write(pool, images, squares, outlined, classes, settings)
             lines += _masks(boxes, share, len(unmasked) - len(unknown))
             lines += _unnamed({value: None for record in told.values() for value in record.values})
@@ -119,7 +119,7 @@ def _entries(settings: Dataset, images: ImageSet) -> list[Entry]:
     return [entry for entry in entries if entry.name not in others]
 
 
-def _read(pool: Pool, settings: Dataset, boxes: Boxes) -> dict[str, Reading]:
+def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes) -> dict[str, Reading]:
     """What each annotation file holds, by its name."""
     file = names_file(boxes)
     names = yolo.read_names(file) if file else boxes.names if isinstance(boxes.names, list) else []
@@ -135,7 +135,7 @@ def _read(pool: Pool, settings: Dataset, boxes: Boxes) -> dict[str, Reading]:
 # ---------------------------------------------------------------- which boxes an image of the source has
 
 
-def regions(settings: Dataset, headers: dict[str, Header], pool: Pool) -> Known:
+def regions(settings: Dataset, headers: dict[str, Header], pool: SandboxPool) -> Known:
     """The usable boxes of the images of a source, by the name of each, for those where they are known."""
     assert settings.boxes is not None  # of a data set that is annotated
     known, _ = _known(settings.boxes, headers, headers, _read(pool, settings, settings.boxes), Remarks())
@@ -271,7 +271,7 @@ def _squares(settings: Dataset, images: ImageSet, headers: dict[str, Header]) ->
     for place, image in enumerate(images.metadata.itertuples()):
         height, width = headers[image.source].shape[:2]
         extent = tiling.extent(settings, tiling.cropped_height(settings, height), width)
-        squares.append(Square(place, image.source, Box(image.row, image.col, *extent)))
+        squares.append(Square(place, image.source, Crop(image.row, image.col, *extent)))
     return squares
 
 

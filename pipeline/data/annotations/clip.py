@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 from pipeline.data.annotations.records import Region
-from pipeline.data.preparing.tiling import Box
+from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Rejected
 
 SMALLEST = 0.1  # pixels of a side: less is a slip of the hand, which a detector cannot learn and may stumble over
@@ -46,7 +46,7 @@ class Seen(NamedTuple):
     cut: bool
 
 
-def seen(region: Region, box: Box, size: int) -> Seen | None:
+def seen(region: Region, box: Crop, size: int) -> Seen | None:
     """A region in pixels of a source, in the prepared image (size, size) of a box of it; None where it is not.
 
     The share is that of the area. Its whole is not the region's own area but that of what the box could show of it: a

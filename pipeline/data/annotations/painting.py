@@ -16,9 +16,9 @@ from pipeline.data.annotations.records import Record
 from pipeline.data.annotations.shapes import paint as paint_shape
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import tiling
-from pipeline.data.preparing.tiling import Box
+from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.readers import explain
-from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.settings import Dataset, UserError
 
 TASK_BYTES = 64 * 2**20  # of masks in an answer
@@ -30,7 +30,7 @@ class Square(NamedTuple):
     row: int
     """Of the image set."""
     source: str
-    box: Box
+    box: Crop
 
 
 class Outlined(NamedTuple):
@@ -50,7 +50,7 @@ class PaintTask(NamedTuple):
 
 
 def write(
-    pool: Pool, images: ImageSet, squares: list[Square], outlined: dict[str, Outlined], classes: list[str],
+    pool: SandboxPool, images: ImageSet, squares: list[Square], outlined: dict[str, Outlined], classes: list[str],
     settings: Dataset,
 ) -> float:  # fmt: skip
     """Write the masks of an image set: (N, H, W) uint8, 0 where no defect is known, else 1 + the place of its class.
@@ -120,7 +120,7 @@ def _classes(task: PaintTask) -> NDArray[np.uint8]:
     return np.array([0, *places], np.uint8)[marked]
 
 
-def _resized(marked: NDArray[np.uint8], box: Box, size: int) -> NDArray[np.uint8]:
+def _resized(marked: NDArray[np.uint8], box: Crop, size: int) -> NDArray[np.uint8]:
     """A box of a mask as its image shows it, 0 in the rim; each pixel takes the class in its centre."""
     cut = np.zeros((box.height, box.width), np.uint8)
     part = tiling.inside(box, *marked.shape)

@@ -10,7 +10,7 @@ from pipeline.data.annotations import mask_files
 from pipeline.data.preparing.rejections import Rejections
 from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.mask_names import partners
-from pipeline.data.reading.sandbox import Pool
+from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.data.reading.source import Entry, printable
 from pipeline.settings import Dataset
 
@@ -20,7 +20,7 @@ class MaskTask(NamedTuple):
     settings: Dataset
 
 
-def left_out(pool: Pool, entries: list[Entry], settings: Dataset, rejected: Rejections) -> list[Entry]:
+def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejected: Rejections) -> list[Entry]:
     """The files without those that are masks of others by name and by content; these are offered as annotations."""
     image = partners(entry.name for entry in entries)
     named = (MaskTask(entry, settings) for entry in entries if entry.name in image)

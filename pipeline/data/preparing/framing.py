@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.data.preparing import tiling
-from pipeline.data.preparing.tiling import Box
+from pipeline.data.preparing.tiling import Crop
 from pipeline.settings import Dataset
 
 RIM = ["rim_top", "rim_left", "rim_bottom", "rim_right"]
@@ -22,7 +22,7 @@ FEWEST = 20  # images
 class Framed(NamedTuple):
     """An image of the set."""
 
-    box: Box
+    box: Crop
     height: int
     """Of its picture, without what `crop_bottom` cuts off."""
     width: int

@@ -11,7 +11,7 @@ from pipeline.data.preparing.rejections import Rejections
 from pipeline.data.preparing.scan import ListTask, list_file
 from pipeline.data.preparing.split_folders import Place
 from pipeline.data.reading.frame import Header, Rejected
-from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry
 from pipeline.settings import Dataset
 
@@ -27,7 +27,7 @@ class Candidate(NamedTuple):
 
 
 def find(
-    pool: Pool, entries: list[Entry], settings: Dataset, table: Table | None, rejected: Rejections
+    pool: SandboxPool, entries: list[Entry], settings: Dataset, table: Table | None, rejected: Rejections
 ) -> list[Candidate]:
     """The images of all files, in the order of the files.
 
@@ -52,7 +52,7 @@ def find(
 
 
 def listed(
-    pool: Pool, entries: list[Entry], settings: Dataset, rejected: Rejections
+    pool: SandboxPool, entries: list[Entry], settings: Dataset, rejected: Rejections
 ) -> list[tuple[Entry, list[Header]]]:
     """The images of each file, in the order of the files."""
     found: dict[str, list[Header]] = {}

@@ -39,11 +39,11 @@ from pipeline.data.preparing import (
 from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
-from pipeline.data.preparing.scan import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
-from pipeline.data.preparing.tiling import Box
+from pipeline.data.preparing.scan import CropTask, Facts, ImageCrops, Plan, ScanTask, crop, scan
+from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
-from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import VORONOI, by_suffix, check_patterns, listing, unread
 from pipeline.settings import Dataset, FewShots, UserError
 
@@ -69,7 +69,7 @@ class Square(NamedTuple):
     place: int
     """Among all squares of the source: one square has one name in all data sets of a few-shot family."""
     picture: Picture
-    box: Box
+    box: Crop
     group: str
     split: str
 
@@ -110,7 +110,7 @@ def prepare(
     rejected = Rejections()
     _name_unread(place, rejected)
     with surviving(rejected, (kept or out) / "rejected.csv"):
-        with Pool(workers, SECONDS, WORKERS * memory) as pool:
+        with SandboxPool(workers, SECONDS, WORKERS * memory) as pool:
             entries = found_masks.left_out(pool, entries, settings, rejected)
             there = list_images.find(pool, entries, settings, table, rejected)
             skipped = report.reason_to_skip(settings, [c.label for c in there])
@@ -181,7 +181,7 @@ def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tup
 # ---------------------------------------------------------------- the first pass
 
 
-def _marks(pool: Pool, found: list[Candidate], settings: Dataset) -> dict[str, list[Region]]:
+def _marks(pool: SandboxPool, found: list[Candidate], settings: Dataset) -> dict[str, list[Region]]:
     """Of each image what its square is to show, by its name."""
     if settings.boxes is None or not settings.boxes.place_cut:
         return {}
@@ -189,7 +189,7 @@ def _marks(pool: Pool, found: list[Candidate], settings: Dataset) -> dict[str, l
 
 
 def _look(
-    pool: Pool,
+    pool: SandboxPool,
     found: list[Candidate],
     settings: Dataset,
     rejected: Rejections,
@@ -199,7 +199,7 @@ def _look(
     """Facts of every usable image, in order; with `limit`, of so many a class: those rejected are replaced.
 
     Args:
-        marks, reduced: see `LookTask`.
+        marks, reduced: see `ScanTask`.
     """
     picks = max(64, SAMPLE // max(1, len(found)))
     order = splits.drawn_order([c.label for c in found], [c.split for c in found], settings.split.seed)
@@ -211,10 +211,10 @@ def _look(
             runs = _runs(sorted(turn), [c.header for c in found])
             named = (([found[i].header for i in run], run) for run in runs)
             tasks = (
-                LookTask(run, headers, settings, picks, [marks.get(h.source, []) for h in headers], reduced)
+                ScanTask(run, headers, settings, picks, [marks.get(h.source, []) for h in headers], reduced)
                 for headers, run in named
             )
-            for task, results in pool.map(look, tasks, LookTask.singly):
+            for task, results in pool.map(scan, tasks, ScanTask.singly):
                 bar.update(len(task.rows))
                 for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):
                     if isinstance(result, Facts):
@@ -382,22 +382,22 @@ def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
 # ---------------------------------------------------------------- the second pass
 
 
-def _write(pool: Pool, out: Path, settings: Dataset, choices: Choices) -> dict[str, str]:
+def _write(pool: SandboxPool, out: Path, settings: Dataset, choices: Choices) -> dict[str, str]:
     """Write the set, unless an image of the source fails: then why, by its name."""
     squares, plan, meta = choices.squares, choices.plan, choices.meta
     n, size = len(squares), settings.size
     lows, highs = np.empty(n), np.empty(n)
     lost: dict[str, str] = {}
-    tasks = _draw_tasks(settings, plan, squares)
+    tasks = _crop_tasks(settings, plan, squares)
     with ImageSetWriter(out, n, size, size, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
-        for task, results in pool.map(draw, tasks, DrawTask.singly):
-            for drawing, drawn in zip(task.drawings, _each(results, len(task.drawings)), strict=True):
-                if isinstance(drawn, str):
-                    lost[drawing.header.source] = drawn
+        for task, results in pool.map(crop, tasks, CropTask.singly):
+            for image, crops in zip(task.images, _each(results, len(task.images)), strict=True):
+                if isinstance(crops, str):
+                    lost[image.header.source] = crops
                     continue
-                writer[drawn.rows[0] : drawn.rows[-1] + 1] = drawn.images
-                lows[drawn.rows], highs[drawn.rows] = drawn.low, drawn.high
-                bar.update(len(drawn.rows))
+                writer[crops.rows[0] : crops.rows[-1] + 1] = crops.images
+                lows[crops.rows], highs[crops.rows] = crops.low, crops.high
+                bar.update(len(crops.rows))
         if lost:
             return lost
         own = settings.scaling.rule == "image_percentile"
@@ -411,18 +411,18 @@ def _write(pool: Pool, out: Path, settings: Dataset, choices: Choices) -> dict[s
     return lost
 
 
-def _draw_tasks(settings: Dataset, plan: Plan, squares: list[Square]) -> Iterator[DrawTask]:
-    """Squares of one picture lie side by side, so a drawing is a run of rows."""
-    drawings: list[Drawing] = []
+def _crop_tasks(settings: Dataset, plan: Plan, squares: list[Square]) -> Iterator[CropTask]:
+    """Squares of one picture lie side by side, so the crops of an image are a run of rows."""
+    images: list[ImageCrops] = []
     for row, square in enumerate(squares):
         header = square.picture.candidate.header
-        if drawings and drawings[-1].header == header:
-            drawings[-1].boxes.append(square.box)
-            drawings[-1].rows.append(row)
+        if images and images[-1].header == header:
+            images[-1].boxes.append(square.box)
+            images[-1].rows.append(row)
         else:
-            drawings.append(Drawing(header, [square.box], [row]))
-    for run in _runs(list(range(len(drawings))), [d.header for d in drawings]):
-        yield DrawTask([drawings[i] for i in run], settings, plan)
+            images.append(ImageCrops(header, [square.box], [row]))
+    for run in _runs(list(range(len(images))), [image.header for image in images]):
+        yield CropTask([images[i] for i in run], settings, plan)
 
 
 def _metadata(squares: list[Square]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from pipeline.data.near_duplicates import search
 from pipeline.data.near_duplicates.search import Traits
 from pipeline.data.preparing import not_finite, scaling, tiling
 from pipeline.data.preparing.infobar import bar_rows
-from pipeline.data.preparing.tiling import Box
+from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading import readers
 from pipeline.data.reading.frame import Frame, Header, Rejected
 from pipeline.data.reading.source import Entry
@@ -35,8 +35,8 @@ class Facts(NamedTuple):
     """Rows of a likely information bar at the bottom of what `crop_bottom` leaves; 0 for none."""
     digest: bytes
     """Of type, shape and pixels: equal for exact copies, whatever their files."""
-    boxes: list[Box]
-    flat_boxes: list[Box]
+    boxes: list[Crop]
+    flat_boxes: list[Crop]
     """Tiles of one single value, left out."""
     sample: np.ndarray | None
     """Values drawn from the image, for percentiles over the set."""
@@ -44,7 +44,7 @@ class Facts(NamedTuple):
     """Where near-duplicates are looked for."""
 
 
-class LookTask(NamedTuple):
+class ScanTask(NamedTuple):
     rows: list[int]
     """Positions of the images among the candidates."""
     headers: list[Header]
@@ -56,7 +56,7 @@ class LookTask(NamedTuple):
     reduced: int | None
     """By how much the images of the set are usually reduced for the search for near-duplicates; None without one."""
 
-    def singly(self) -> list[LookTask]:
+    def singly(self) -> list[ScanTask]:
         """A task for each image."""
         each = zip(self.rows, self.headers, self.marks, strict=True)
         return [self._replace(rows=[row], headers=[header], marks=[marks]) for row, header, marks in each]
@@ -75,7 +75,7 @@ def list_file(task: ListTask) -> list[Header] | str:
         return str(reason)
 
 
-def look(task: LookTask) -> list[Facts | str]:
+def scan(task: ScanTask) -> list[Facts | str]:
     """Facts of each image of one file, or the reason why it cannot be used. Raises MemoryError."""
     results: list[Facts | str] = []
     frames = readers.frames(task.headers, task.settings)
@@ -94,7 +94,7 @@ def _usable(frame: Frame | Rejected, settings: Dataset) -> Frame:
     return frame._replace(pixels=not_finite.filled(frame.pixels)) if settings.not_finite == "fill" else frame
 
 
-def _facts(header: Header, frame: Frame, marks: list[Region], task: LookTask) -> Facts:
+def _facts(header: Header, frame: Frame, marks: list[Region], task: ScanTask) -> Facts:
     settings, picks = task.settings, task.picks
     height, width = frame.pixels.shape[:2]
     pixels = frame.pixels[: tiling.cropped_height(settings, height)]
@@ -164,26 +164,26 @@ class Plan(NamedTuple):
     stored: str
 
 
-class Drawing(NamedTuple):
+class ImageCrops(NamedTuple):
     """The squares to cut from one image."""
 
     header: Header
-    boxes: list[Box]
+    boxes: list[Crop]
     rows: list[int]
     """Where each goes in the image set."""
 
 
-class DrawTask(NamedTuple):
-    drawings: list[Drawing]
+class CropTask(NamedTuple):
+    images: list[ImageCrops]
     settings: Dataset
     plan: Plan
 
-    def singly(self) -> list[DrawTask]:
+    def singly(self) -> list[CropTask]:
         """A task for each image."""
-        return [self._replace(drawings=[drawing]) for drawing in self.drawings]
+        return [self._replace(images=[image]) for image in self.images]
 
 
-class Drawn(NamedTuple):
+class Crops(NamedTuple):
     rows: list[int]
     images: np.ndarray
     """(n, size, size, C) stored integers."""
@@ -192,32 +192,32 @@ class Drawn(NamedTuple):
     """Source values of black and white, on the scale of the set's type."""
 
 
-def draw(task: DrawTask) -> list[Drawn | str]:
+def crop(task: CropTask) -> list[Crops | str]:
     """The second pass: cut, scale and resample the squares of images of one file; or the reason why it failed.
 
     Raises MemoryError.
     """
-    frames = readers.frames([d.header for d in task.drawings], task.settings)
-    results: list[Drawn | str] = []
-    for drawing, frame in zip(task.drawings, frames, strict=True):
+    frames = readers.frames([image.header for image in task.images], task.settings)
+    results: list[Crops | str] = []
+    for image, frame in zip(task.images, frames, strict=True):
         try:
-            results.append(_drawn(drawing, _usable(frame, task.settings), task.settings, task.plan))
+            results.append(_cropped(image, _usable(frame, task.settings), task.settings, task.plan))
         except Rejected as reason:
             results.append(str(reason))
     return results
 
 
-def _drawn(drawing: Drawing, frame: Frame, settings: Dataset, plan: Plan) -> Drawn:
+def _cropped(crops: ImageCrops, frame: Frame, settings: Dataset, plan: Plan) -> Crops:
     pixels = frame.pixels[: tiling.cropped_height(settings, frame.pixels.shape[0])]
     own = scaling.type_range(frame.pixels.dtype.name, frame.bits)
     low, high = (scaling.converted(v, plan.full, own) for v in (plan.low, plan.high))
     if settings.scaling.rule == "image_percentile":
         low, high = scaling.percentiles(settings.scaling, pixels)
-    images = np.empty((len(drawing.boxes), settings.size, settings.size, plan.channels), plan.stored)
-    for image, box in zip(images, drawing.boxes, strict=True):
+    images = np.empty((len(crops.boxes), settings.size, settings.size, plan.channels), plan.stored)
+    for image, box in zip(images, crops.boxes, strict=True):
         patch = tiling.patch(pixels, box)
         patch = colour.to_gray(patch) if plan.channels == 1 else colour.to_rgb(patch)
         part = tiling.inside(box, *pixels.shape[:2])
         unit = tiling.padded(scaling.to_unit(patch, low, high), box, part, settings.padding)
         image[...] = scaling.quantise(tiling.resize(unit, settings.size), plan.stored)
-    return Drawn(drawing.rows, images, *(scaling.converted(v, own, plan.full) for v in (low, high)))
+    return Crops(crops.rows, images, *(scaling.converted(v, own, plan.full) for v in (low, high)))

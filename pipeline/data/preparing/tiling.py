@@ -13,7 +13,7 @@ from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset
 
 
-class Box(NamedTuple):
+class Crop(NamedTuple):
     """A rectangle of a source image, in source pixels; under `fit: pad` it reaches out of the image."""
 
     row: int
@@ -40,7 +40,7 @@ def cropped_height(settings: Dataset, height: int) -> int:
     return height - rows
 
 
-def boxes(settings: Dataset, height: int, width: int, marks: Sequence[Region] = ()) -> list[Box]:
+def boxes(settings: Dataset, height: int, width: int, marks: Sequence[Region] = ()) -> list[Crop]:
     """What becomes training images, of an image already cropped.
 
     Args:
@@ -52,13 +52,13 @@ def boxes(settings: Dataset, height: int, width: int, marks: Sequence[Region] = 
     high, wide = extent(settings, height, width)
     if settings.fit == "resize" and marks:
         row = _showing(height, high, [(m.y0, m.y1, m.x1 - m.x0) for m in marks])
-        return [Box(row, _showing(width, wide, [(m.x0, m.x1, m.y1 - m.y0) for m in marks]), high, wide)]
+        return [Crop(row, _showing(width, wide, [(m.x0, m.x1, m.y1 - m.y0) for m in marks]), high, wide)]
     if settings.fit != "tile":
-        return [Box((height - high) // 2, (width - wide) // 2, high, wide)]
+        return [Crop((height - high) // 2, (width - wide) // 2, high, wide)]
     if min(height, width) < high:
         raise Rejected(f"{height} x {width} pixels are smaller than a tile of {high} x {wide}")
     rows, cols = (positions(length, high, settings.tile_overlap) for length in (height, width))
-    return [Box(row, col, high, wide) for row in rows for col in cols]
+    return [Crop(row, col, high, wide) for row in rows for col in cols]
 
 
 def _showing(length: int, side: int, spans: list[tuple[float, float, float]]) -> int:
@@ -86,18 +86,18 @@ def extent(settings: Dataset, height: int, width: int) -> tuple[int, int]:
     return tile_side(settings), tile_side(settings)
 
 
-def inside(box: Box, height: int, width: int) -> Inside:
+def inside(box: Crop, height: int, width: int) -> Inside:
     """What of a box lies in an image (height, width)."""
     top, left = max(0, -box.row), max(0, -box.col)
     return Inside(top, left, min(box.height, height - box.row), min(box.width, width - box.col))
 
 
-def patch(pixels: np.ndarray, box: Box) -> np.ndarray:
+def patch(pixels: np.ndarray, box: Crop) -> np.ndarray:
     """The pixels (H, W) or (H, W, C) of a box that lie in the image."""
     return pixels[max(0, box.row) : box.row + box.height, max(0, box.col) : box.col + box.width]
 
 
-def padded(patch: np.ndarray, box: Box, part: Inside, padding: str) -> np.ndarray:
+def padded(patch: np.ndarray, box: Crop, part: Inside, padding: str) -> np.ndarray:
     """A patch (h, w, C), which is `part` of a box, with the rest of the box around it; `constant` is 0."""
     around = ((part.top, box.height - part.bottom), (part.left, box.width - part.right), (0, 0))
     if not any(sum(side) for side in around):

@@ -27,7 +27,7 @@ class Failed(NamedTuple):
     """Whether it may succeed where it has more memory."""
 
 
-class Pool:
+class SandboxPool:
     """At most `workers` processes, started when first needed; a context manager.
 
     Fresh interpreters and not forks: a fork of a process with threads may deadlock, and its address space, which is
@@ -104,7 +104,7 @@ class Pool:
             idle.append(worker)
             yield task, result
 
-    def __enter__(self) -> Pool:
+    def __enter__(self) -> SandboxPool:
         return self
 
     def __exit__(self, *_) -> None:

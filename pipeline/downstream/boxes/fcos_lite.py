@@ -12,6 +12,7 @@ from torchvision.ops.boxes import box_area
 
 from pipeline.downstream.boxes.average_precision import MOST
 from pipeline.downstream.boxes.detector import FLOOR, OVERLAP, BoxDetector, BoxTargets, Detections
+from pipeline.downstream.boxes.matching import iou
 from pipeline.downstream.boxes.targets import assign_targets, decode_boxes, grid_centres
 from pipeline.downstream.classifier.resnet import SMALL, initialise, stages
 from pipeline.settings import ImageSpec
@@ -50,7 +51,7 @@ class FCOSLite(BoxDetector):
         box = answer[image, place]
         said, true = boxes[image, place], marks.boxes[image, box]
         wanted = torch.zeros_like(logits)
-        wanted[image, place, marks.classes[image, box]] = _overlaps(said.detach(), true)
+        wanted[image, place, marks.classes[image, box]] = iou(said.detach(), true)
         missed = (wanted - logits.sigmoid()).abs() ** FOCUS
         surprise = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
         count = max(len(box), 1)
@@ -87,13 +88,6 @@ def _surest(scores: Tensor, boxes: Tensor, size: tuple[int, int]) -> Detections:
     stay = batched_nms(boxes, sure.values, class_id, OVERLAP)
     stay = stay[box_area(boxes[stay]) > 0][:MOST]
     return Detections(boxes[stay], class_id[stay], sure.values[stay])
-
-
-def _overlaps(boxes: Tensor, others: Tensor) -> Tensor:
-    """(n,) intersection over union of (n, 4) boxes with others, pair by pair."""
-    low, high = torch.maximum(boxes[:, :2], others[:, :2]), torch.minimum(boxes[:, 2:], others[:, 2:])
-    common = (high - low).clamp(min=0).prod(1)
-    return common / (box_area(boxes) + box_area(others) - common)
 
 
 def _head(channels: int, out: int) -> nn.Sequential:

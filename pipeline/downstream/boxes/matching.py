@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
 from pipeline.downstream.boxes.average_precision import MOST, OVERLAPS, BoxTable
 from pipeline.downstream.boxes.records import Boxes, BoxResult
+
+if TYPE_CHECKING:  # the report matches boxes, and needs no torch
+    import torch
+
+Array = TypeVar("Array", np.ndarray, "torch.Tensor")
 
 RECALLS = np.linspace(0, 1, 101)
 BLOCK = 1 << 17  # groups × hits that are worked on at once: some 10 MB, however many there are
@@ -95,7 +100,7 @@ def _hits(truth: BoxTable, found: BoxTable, rank: np.ndarray, classes: int) -> n
     for r in range(min(rank.max(initial=-1) + 1, MOST)):
         rows = np.flatnonzero(has_truth & (rank == r))
         at = place[rows]
-        common = np.where(free[at], overlap(found.box[rows, None], box[at])[:, None], -1.0)
+        common = np.where(free[at], iou(found.box[rows, None], box[at])[:, None], -1.0)
         best = common.shape[2] - 1 - common[..., ::-1].argmax(2)
         enough = np.take_along_axis(common, best[..., None], 2)[..., 0] >= np.minimum(OVERLAPS, 1 - 1e-10)
         hit[rows] = enough
@@ -116,11 +121,11 @@ def _table(truth: BoxTable, classes: int) -> tuple[np.ndarray, np.ndarray]:
     return places, box
 
 
-def overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union in [0, 1] of boxes (..., 4) x0, y0, x1, y1; one of two has an area."""
+def iou(boxes: Array, others: Array) -> Array:
+    """Intersection over union in [0, 1] of boxes (..., 4) x0, y0, x1, y1, arrays or tensors; one of two has an area."""
     # As COCO's code computes it, from corner and size, so that not even the last bit differs at a limit.
     (low, size), (other_low, other_size) = ((b[..., :2], b[..., 2:] - b[..., :2]) for b in (boxes, others))
-    side = np.minimum(low + size, other_low + other_size) - np.maximum(low, other_low)
+    side = (low + size).clip(max=other_low + other_size) - low.clip(min=other_low)
     common = side.clip(min=0).prod(-1)
     return common / (size.prod(-1) + other_size.prod(-1) - common)
 

@@ -14,7 +14,7 @@ from pipeline.data.annotations.attach import annotate
 from pipeline.data.annotations.parse import read_file
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
-from pipeline.data.reading.sandbox import Failed, Pool
+from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.settings import UserError
 from tests.data.annotated import coco, voc, yolo
 
@@ -250,7 +250,7 @@ def test_everything_that_is_wrong_is_named_and_the_rest_goes_on(tmp_path, inline
 
 
 def test_in_a_process_of_its_own_the_same(tmp_path, inline, troubled, annotated, monkeypatch):
-    monkeypatch.setattr(module, "Pool", Pool)
+    monkeypatch.setattr(module, "SandboxPool", SandboxPool)
     annotated(boxes={"classes": ["b", "a"]}, labels={"rule": "folder"})
     assert set(remarks(tmp_path / "out")) == EXPECTED
 

@@ -141,8 +141,8 @@ def test_signed_and_boolean_values_are_images_too():
 @pytest.mark.parametrize("name", list(symmetry.VIEWS))
 def test_flipped_and_turned_crops_are_found_where_they_lie(name):
     big, view = scene(5), list(symmetry.VIEWS).index(name)
-    first, shifted = crop(big, 100, 100), symmetry.unseen(crop(big, 100 + 12, 100 - 20), view)
-    strangers = [symmetry.seen(crop(scene(40 + i), 0, 0), i) for i in range(8)]
+    first, shifted = crop(big, 100, 100), symmetry.undo(crop(big, 100 + 12, 100 - 20), view)
+    strangers = [symmetry.apply(crop(scene(40 + i), 0, 0), i) for i in range(8)]
     (pair,) = found(first, *strangers, shifted)
     assert (pair.first, pair.second) == (0, 9)
     rows, cols = np.mgrid[20:70:10, 30:70:10]  # of the first; all of them the second shows too

@@ -342,14 +342,14 @@ NEU = {"rule": "filename", "csv": ["splits/train.csv", "splits/val.csv"]}
 def failing(monkeypatch, *bad):
     """The second pass fails for images of these names, as where a process is ended."""
 
-    class Pool(Inline):
+    class SandboxPool(Inline):
         def map(self, function, tasks, divide=None):
             for task in tasks:
                 for part in divide(task) if function is module.draw else [task]:
                     ended = function is module.draw and part.drawings[0].header.source in bad
                     yield part, Failed("took more than 120 s of processor time to decode") if ended else function(part)
 
-    monkeypatch.setattr(module, "Pool", Pool)
+    monkeypatch.setattr(module, "SandboxPool", SandboxPool)
 
 
 def test_an_image_that_fails_in_the_second_pass_is_rejected_and_the_rest_is_what_it_would_be_without_it(
@@ -383,7 +383,7 @@ def test_a_source_that_fails_whole_stops_with_the_reasons_and_leaves_the_list(
     assert "4 rejected: is empty (zero bytes) (0.jpg, 1.jpg, 2.jpg, ...)" in said
     assert "5 rejected: could be read at first" in said
     assert not list((tmp_path / "out").iterdir())
-    monkeypatch.setattr(module, "Pool", Inline)
+    monkeypatch.setattr(module, "SandboxPool", Inline)
     prepare(dataset(folder(content)), tmp_path / "out", kept=kept)
     assert not (kept / "rejected.csv").exists()  # of a failure that is past
 

@@ -7,16 +7,16 @@ import time
 
 import pytest
 
-from pipeline.data.reading.sandbox import TOO_LARGE, Failed, Pool
+from pipeline.data.reading.sandbox import TOO_LARGE, Failed, SandboxPool
 
 
 def test_results_come_with_their_tasks():
-    with Pool(2, seconds=60, memory=2**32) as pool:
+    with SandboxPool(2, seconds=60, memory=2**32) as pool:
         assert sorted(pool.map(abs, [-3, 2, -1])) == [(-3, 3), (-1, 1), (2, 2)]
 
 
 def test_a_crash_costs_its_task_only():
-    with Pool(1, seconds=60, memory=2**32) as pool:
+    with SandboxPool(1, seconds=60, memory=2**32) as pool:
         assert list(pool.map(os._exit, [3])) == [(3, Failed("crashed its decoder (exit status 3)", again=True))]
         (_, failed), (_, fine) = [next(pool.map(ctypes.string_at, [0])), next(pool.map(abs, [-1]))]
         assert "exit status -11" in failed.reason
@@ -33,7 +33,7 @@ def singly(numbers):
 
 
 def test_a_crash_costs_its_part_of_a_task_only_and_a_task_of_crashes_is_given_up():
-    with Pool(2, seconds=60, memory=2**32) as pool:
+    with SandboxPool(2, seconds=60, memory=2**32) as pool:
         found = {tuple(part): result for part, result in pool.map(exit_at, [[2, 4], [6, 7, 8]], singly)}
         assert found == {
             (2, 4): [2, 4], (6,): [6], (8,): [8], (7,): Failed("crashed its decoder (exit status 7)", again=True)
@@ -45,7 +45,7 @@ def test_a_crash_costs_its_part_of_a_task_only_and_a_task_of_crashes_is_given_up
 
 
 def test_what_counts_is_the_time_of_the_processor():
-    with Pool(1, seconds=0.5, memory=2**32) as pool:
+    with SandboxPool(1, seconds=0.5, memory=2**32) as pool:
         assert list(pool.map(time.sleep, [0.8])) == [(0.8, None)]  # as on a machine that is busy elsewhere
         start = time.process_time()
         (task, failed), *_ = pool.map(math.factorial, [10**7])  # in C, where no signal handler of Python's runs
@@ -58,7 +58,7 @@ def taken(count):
 
 
 def test_memory_is_that_of_all_processes_together():
-    with Pool(4, seconds=60, memory=2**32) as pool:
+    with SandboxPool(4, seconds=60, memory=2**32) as pool:
         assert list(pool._side_by_side(taken, [2**30])) == [(2**30, Failed(TOO_LARGE, again=True))]
         assert list(pool.map(taken, [2**30])) == [(2**30, 2**30)]  # done again by itself
         assert list(pool.map(taken, [2**33])) == [(2**33, Failed(TOO_LARGE, again=True))]
@@ -67,6 +67,6 @@ def test_memory_is_that_of_all_processes_together():
 
 @pytest.mark.parametrize(("memory", "workers"), [(2**30, 1), (2 * 2**30, 2), (2**33, 8), (1, 1)])
 def test_there_are_fewer_processes_where_each_would_have_too_little(memory, workers):
-    with Pool(8, seconds=1, memory=memory) as pool:
+    with SandboxPool(8, seconds=1, memory=memory) as pool:
         assert len(pool._workers) == workers
         assert sum(worker.memory for worker in pool._workers) <= memory

@@ -5,12 +5,13 @@ import io
 
 import numpy as np
 import pytest
+import torch
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from pipeline.downstream.boxes import matching
 from pipeline.downstream.boxes.average_precision import BoxTable, average_precision
-from pipeline.downstream.boxes.matching import hits, matched, overlap, precision_without
+from pipeline.downstream.boxes.matching import hits, iou, matched, precision_without
 from tests.downstream.boxes.test_average_precision import FOUND, TRUTH, by_pycocotools, listed
 
 
@@ -95,10 +96,11 @@ def test_nothing_found_and_nothing_to_find():
     assert np.isnan(without(listed(), FOUND, np.arange(3), 2)).all()
 
 
-def test_overlap_by_hand():
-    boxes = np.array([[0, 0, 10, 10.0]])
-    others = np.array([[5, 5, 15, 15.0], [10, 0, 20, 10], [2, 2, 4, 6], [0, 0, 10, 10]])
-    assert overlap(boxes, others) == pytest.approx([25 / 175, 0, 8 / 100, 1])
+@pytest.mark.parametrize("kind", [np.array, torch.tensor])
+def test_intersection_over_union_by_hand(kind):
+    boxes = kind([[0, 0, 10, 10.0]])
+    others = kind([[5, 5, 15, 15.0], [10, 0, 20, 10], [2, 2, 4, 6], [0, 0, 10, 10]])
+    assert iou(boxes, others).tolist() == pytest.approx([25 / 175, 0, 8 / 100, 1])
 
 
 # ---------------------------------------------------------------- which found box meets which true one
