@@ -40,6 +40,7 @@ def select_baseline(selection: Selection, results: Sequence[Result]) -> Result:
     found = [result for result in results if not result.generative]
     if not found:
         raise UserError("detection results: there is no arm without a generator to compare with")
-    if any(result.chosen.validation is None for result in found):
+    scored = [(result, result.chosen.validation) for result in found if result.chosen.validation is not None]
+    if len(scored) < len(found):
         return next((of for of in found if of.chosen.augmented and not of.chosen.balanced), found[0])
-    return max(found, key=lambda result: rank(selection, result.chosen.validation))
+    return max(scored, key=lambda pair: rank(selection, pair[1]))[0]

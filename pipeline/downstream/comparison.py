@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -170,7 +171,7 @@ def _efficiency(
     arm: JackknifeScores, curve: tuple[list[float], list[JackknifeScores]], images: float, level: float
 ) -> LabelEfficiency:
     found = worth(arm, curve[1], curve[0], level)
-    beyond = {0.0: "fewer", np.inf: "more"}.get(found.at)
+    beyond: dict[float, Literal["fewer", "more"]] = {0.0: "fewer", np.inf: "more"}
     return LabelEfficiency(
         images=images,
         worth=float(found.at) if np.isfinite(found.at) and found.at > 0 else None,
@@ -178,5 +179,5 @@ def _efficiency(
         high=float(found.high) if np.isfinite(found.high) else None,
         fewest=found.first,
         most=found.last,
-        beyond=beyond,
+        beyond=beyond.get(found.at),
     )

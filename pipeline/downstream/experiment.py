@@ -177,8 +177,10 @@ def _result(
     run: Experiment, data: Dataset, choice: Choice, test: Dataset, repetitions: list[dict[str, Any]]
 ) -> ArmResult:
     task, arm = run.task, run.arm
-    scores = {score: [one.get(score) for one in repetitions] for score in task.scores}
-    scores = {score: values for score, values in scores.items() if None not in values}
+    scores: dict[str, list[float]] = {}
+    for score in task.scores:
+        if all(one.get(score) is not None for one in repetitions):
+            scores[score] = [one[score] for one in repetitions]
     values = {
         "version": run.version,
         "task": task.name,

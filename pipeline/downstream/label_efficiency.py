@@ -78,7 +78,7 @@ def _end(found: np.ndarray, places: np.ndarray, beyond: int, open_end: float, ot
 def _inverse(score: float, images: Sequence[float], rising: np.ndarray) -> tuple[float, float, float]:
     """Where a curve that never falls has a score, from where, to where; the first is NaN where it is level."""
     score, rising = np.round(score, 12), np.round(rising, 12)  # equal but for the rounding of a mean
-    left, right = np.searchsorted(rising, score, "left"), np.searchsorted(rising, score, "right")
+    left, right = (int(np.searchsorted(rising, score, side)) for side in ("left", "right"))
     if right == 0:
         return 0.0, 0.0, 0.0
     if left == len(rising):

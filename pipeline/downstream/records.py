@@ -278,7 +278,8 @@ def result_of(values: Mapping[str, Any], kind: type[Result]) -> Result:
 
 def read_results(paths: Iterable[Path], kind: type[Result]) -> list[Result]:
     """Of the arms of all these files, in order. Raises UserError where one cannot be read or holds no such results."""
-    return [result for path in paths for result in _read(path, list[kind], "list of results of detectors' arms")]
+    several: type[list[Result]] = list[kind]  # type: ignore[valid-type]  # of the kind that is asked for
+    return [result for path in paths for result in _read(path, several, "list of results of detectors' arms")]
 
 
 def write_results(results: Sequence[ArmResult], path: Path) -> None:

@@ -38,10 +38,15 @@ class TrainingMix:
 class LabelledImages(Protocol):
     """A dataset on a device, as far as the schedule knows it."""
 
-    labels: Tensor
-    """(N,) int64."""
-    n_real: int
-    """The first so many are real."""
+    @property
+    def labels(self) -> Tensor:
+        """(N,) int64."""
+        ...
+
+    @property
+    def n_real(self) -> int:
+        """The first so many are real."""
+        ...
 
 
 def batches(

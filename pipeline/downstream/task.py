@@ -30,10 +30,17 @@ Train = Callable[[TrainingMix, int], Any]
 class DetectorSettings(Protocol):
     """The settings that all tasks have."""
 
-    repetitions: int
-    batch: int
-    ratios: Sequence[float]
-    selection_runs: int
+    @property
+    def repetitions(self) -> int: ...
+
+    @property
+    def batch(self) -> int: ...
+
+    @property
+    def ratios(self) -> Sequence[float]: ...
+
+    @property
+    def selection_runs(self) -> int: ...
 
     def model_dump(self, *, exclude: set[str] | None = None) -> dict[str, Any]: ...
 

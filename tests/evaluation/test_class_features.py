@@ -268,7 +268,7 @@ def test_it_has_every_distance_that_random_features_have_under_names_of_its_own(
     names = {"frechet", "kid", "precision", "recall", "density", "coverage"}
     assert names <= set(rows(record, "cgan")) <= set(rows(record, "cgan", "random"))
     assert rows(record, "cgan", label="fine").keys() == rows(record, "cgan", "random", label="fine").keys()
-    values = {name: journal.numbers[f"final/{name}_domain"] for name in names}
+    values = {name: journal.numbers[f"final/{name}_classifier"] for name in names}
     assert values == {name: row["value"] for name, row in rows(record, "cgan").items() if name in names}
     assert all(overlap(rows(record, "cgan")[name], rows(floor, "real")[name]) for name in names)
     assert not [note for note in record["notes"] if "classes" in note]
@@ -313,5 +313,5 @@ def test_features_that_are_not_finite_name_the_set(real, tmp_path, monkeypatch):
         return found
 
     monkeypatch.setattr(class_features, "_features", sick)
-    with pytest.raises(UserError, match=f"{made.path}: 1 of 150 images have domain features that are not finite"):
+    with pytest.raises(UserError, match=f"{made.path}: 1 of 150 images have classifier features that are not finite"):
         judge(real, made, tmp_path)

@@ -51,7 +51,7 @@ def test_a_damaged_cache_is_made_anew(tmp_path, damage):
 
 def test_features_that_are_not_finite_stop_with_the_set_named(tmp_path):
     sick = Extractor("1", lambda images, text: without_grams(np.array([[1], [np.nan]], np.float32)))
-    message = "1 of 2 images have domain features that are not finite"
+    message = "1 of 2 images have classifier features that are not finite"
     with pytest.raises(UserError, match=f"my set: {message}"):
         computed(np.zeros((2, 32, 32, 1), np.uint8), "classifier", sick, "my set")
     images = write_set(tmp_path / "set", blobs(label_list(2), 0), label_list(2))

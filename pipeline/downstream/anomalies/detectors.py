@@ -37,7 +37,7 @@ class Scale(NamedTuple):
 def scale_of(patches: NDArray) -> Scale:
     """Mean and standard deviation of patches (m, d)."""
     spread = patches.std(axis=0, dtype=np.float64)
-    spread = np.maximum(spread, max(QUIET * float(np.median(spread)), np.finfo(np.float32).eps))
+    spread = np.maximum(spread, max(QUIET * float(np.median(spread)), float(np.finfo(np.float32).eps)))
     return Scale(patches.mean(axis=0, dtype=np.float64), spread)
 
 

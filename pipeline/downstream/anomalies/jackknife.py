@@ -38,10 +38,10 @@ def jackknife(result: AnomalyResult, against: bool = False) -> JackknifeTable:
     for name, alarms in RECALLS.items():
         without = np.mean([_recalls(truth, one, group, alarms) for one in result.repetitions], axis=0)
         scores[name] = _scores([getattr(one, name) for one in result.repetitions], without, alone)
-    found = [(one.pixel_ap, one.pixel_ap_without) for one in result.repetitions]
-    if all(whole is not None and without is not None for whole, without in found):
-        without = np.mean([of for _, of in found], axis=0)
-        scores["pixel_ap"] = _scores([of for of, _ in found if of is not None], without, alone)
+    pixels = [one.pixel_ap for one in result.repetitions if one.pixel_ap is not None]
+    pixels_without = [one.pixel_ap_without for one in result.repetitions if one.pixel_ap_without is not None]
+    if len(pixels) == len(pixels_without) == len(result.repetitions):
+        scores["pixel_ap"] = _scores(pixels, np.mean(pixels_without, axis=0), alone)
     return JackknifeTable(scores, {}, effective(result.groups, result.truth))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.downstream.anomalies.dataset import JudgedPatches
 from pipeline.downstream.anomalies.jackknife import RECALLS
 from pipeline.downstream.anomalies.patches import highest
-from pipeline.downstream.anomalies.scores import average_precision, pixel_levels, recall_at
+from pipeline.downstream.anomalies.scores import LEVELS, average_precision, pixel_levels, recall_at
 from pipeline.downstream.classifier.scores import auroc
 
 SHARE = 0.01  # of the patches of an image, whose mean score is that of the image
@@ -59,7 +60,10 @@ def _pixels(maps: NDArray[np.float32], of: JudgedPatches) -> tuple[float, list[f
     size = of.masks.shape[1:]
     fine = F.interpolate(torch.from_numpy(maps[known])[:, None], size, mode="bilinear")[:, 0].numpy()
     names, group = np.unique(of.groups, return_inverse=True)
-    parts = [fine, of.masks[known], group[known], len(names)]
-    total = sum(pixel_levels(*parts))
-    without = [average_precision(total - own) for own in pixel_levels(*parts)]
+
+    def levels() -> Iterator[NDArray]:
+        return pixel_levels(fine, of.masks[known], group[known], len(names))
+
+    total = sum(levels(), np.zeros((2, LEVELS), np.int64))
+    without = [average_precision(total - own) for own in levels()]
     return average_precision(total), None if np.isnan(without).any() else without

@@ -43,11 +43,12 @@ def distorted(images: Tensor, marks: BoxTargets, knobs: Tensor, noise: Tensor) -
         images (B, C, H, W) in [-1, 1], and their boxes: moved along, cut at the edges, and left out (class -1) where
         less than VISIBLE is seen.
     """
-    up, left, zoom, whether, *tones = knobs.T
+    up, left, zoom, whether, brighter, contrast, sharper, noisy = knobs.T
     height, width = images.shape[2:]
     shift = torch.stack([(SHIFT * side * knob).round() for side, knob in ((width, left), (height, up))], 1)
     scale = ZOOM ** torch.where(whether > 0, zoom, 0)
-    return toned(_moved(images, shift, scale), *tones, noise), carried(marks, shift, scale, height, width)
+    moved = toned(_moved(images, shift, scale), brighter, contrast, sharper, noisy, noise)
+    return moved, carried(marks, shift, scale, height, width)
 
 
 def carried(marks: BoxTargets, shift: Tensor, scale: Tensor, height: int, width: int) -> BoxTargets:

@@ -145,6 +145,7 @@ def _check_kind(images: ImageSet, patches: ImageSet) -> None:
 def _layouts(images: ImageSet, rows: np.ndarray, margin: float) -> dict[int, Layout]:
     """Of these images, by row."""
     table = images.boxes
+    assert table is not None  # `annotate` has written them
     areas = (table["x1"] - table["x0"]) * (table["y1"] - table["y0"])
     table = table.iloc[np.argsort(-areas.to_numpy(), kind="stable")]
     by_image = dict(iter(table.groupby("id")))

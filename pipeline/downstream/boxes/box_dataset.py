@@ -116,6 +116,7 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxDataset:
 
 def annotation_rows(real: ImageSet, split: str) -> pd.DataFrame:
     """The rows of the set's table of boxes that belong to what `annotated_rows` gives of a split."""
+    assert real.boxes is not None  # `check` has looked
     return real.boxes[real.boxes["id"].isin(real.metadata["id"].iloc[annotated_rows(real, split)])]
 
 
@@ -165,6 +166,7 @@ def _images(sets: list[Tensor], device: torch.device) -> DeviceDataset:
 def _table(images: ImageSet, rows: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """`BoxDataset.boxes` and `classes` of these rows."""
     ids = images.metadata["id"].iloc[rows]
+    assert images.boxes is not None  # as above
     table = images.boxes[images.boxes["id"].isin(ids)]
     row = table["id"].map(dict(zip(ids, range(len(ids)), strict=True))).to_numpy(np.int64)
     place = table.groupby("id").cumcount().to_numpy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -39,13 +40,13 @@ class FCOSLite(BoxDetector):
         self.lateral = nn.ModuleList(nn.Conv2d(width * 2 ** (i - 1), 2 * width, 1) for i in range(first, len(trunk)))
         self.joined = _convolution(2 * width)
         initialise(self)
-        self.classify, self.locate = _head(2 * width, classes), _head(2 * width, 4)
-        nn.init.constant_(self.classify[-1].bias, -math.log((1 - RARE) / RARE))
+        self.classify = _head(2 * width, classes, -math.log((1 - RARE) / RARE))
+        self.locate = _head(2 * width, 4, 0.0)
         self.side = max(spec.height, spec.width) / 4
 
     def losses(self, images: Tensor, marks: BoxTargets) -> dict[str, Tensor]:
         logits, boxes = self._said(images)
-        where = grid_centres(*images.shape[2:], images.device)
+        where = _centres(images)
         answer = assign_targets(marks.boxes, marks.classes >= 0, where)
         image, place = torch.nonzero(answer >= 0, as_tuple=True)
         box = answer[image, place]
@@ -76,10 +77,10 @@ class FCOSLite(BoxDetector):
             top = level if top is None else level + functional.interpolate(top, size=level.shape[2:])
         top = self.joined(top)
         logits, said = (head(top).flatten(2).transpose(1, 2).float() for head in (self.classify, self.locate))
-        return logits, decode_boxes(said, grid_centres(*images.shape[2:], images.device), self.side)
+        return logits, decode_boxes(said, _centres(images), self.side)
 
 
-def _surest(scores: Tensor, boxes: Tensor, size: tuple[int, int]) -> Detections:
+def _surest(scores: Tensor, boxes: Tensor, size: Sequence[int]) -> Detections:
     """The boxes that stay of one image: (L, K) scores and (L, 4) boxes."""
     place, class_id = torch.nonzero(scores >= FLOOR, as_tuple=True)
     sure = scores[place, class_id].topk(min(CANDIDATES, len(place)))
@@ -90,10 +91,16 @@ def _surest(scores: Tensor, boxes: Tensor, size: tuple[int, int]) -> Detections:
     return Detections(boxes[stay], class_id[stay], sure.values[stay])
 
 
-def _head(channels: int, out: int) -> nn.Sequential:
+def _centres(images: Tensor) -> Tensor:
+    height, width = images.shape[2:]
+    return grid_centres(height, width, images.device)
+
+
+def _head(channels: int, out: int, bias: float) -> nn.Sequential:
     last = nn.Conv2d(channels, out, 3, padding=1)
     nn.init.normal_(last.weight, std=0.01)
-    nn.init.zeros_(last.bias)
+    assert last.bias is not None
+    nn.init.constant_(last.bias, bias)
     return nn.Sequential(_convolution(channels), last)
 
 

@@ -97,21 +97,21 @@ def _looks(classes: int) -> tuple[list[str], list[str]]:
 def _image(ax: Axes, image: np.ndarray) -> None:
     """As it is stored, without stretching; pixel (0, 0) from 0 to 1, as boxes count."""
     height, width, channels = image.shape
-    look = {"cmap": "gray", "vmin": 0, "vmax": np.iinfo(image.dtype).max} if channels == 1 else {}
+    look: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": np.iinfo(image.dtype).max} if channels == 1 else {}
     shown = image[..., 0] if channels == 1 else image / np.iinfo(image.dtype).max
     ax.imshow(shown, extent=(0, width, height, 0), interpolation="nearest", **look)
 
 
 def _boxes(ax: Axes, boxes: Boxes, place: int, classes: int, style: dict[str, Any]) -> None:
     numbers, colours = _looks(classes)
-    scores = boxes.score or [None] * len(boxes.image)
+    scores: Sequence[float | None] = boxes.score or [None] * len(boxes.image)
     for image, class_id, box, score in zip(boxes.image, boxes.class_id, boxes.box, scores, strict=True):
         if image != place or (score is not None and score < SHOWN):
             continue
         x0, y0, x1, y1 = box
         ax.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=colours[class_id], **style))
         label = {"facecolor": colours[class_id], "edgecolor": "none", "pad": 0.6}
-        words = {"fontsize": 6, "color": "black", "bbox": label, "clip_on": True}
+        words: dict[str, Any] = {"fontsize": 6, "color": "black", "bbox": label, "clip_on": True}
         if score is not None:
             above = y0 > 0.06 * max(ax.get_ylim())  # at the upper edge there is room below the line only
             ax.text(x0, y0, f"{numbers[class_id]}{score:.2f}", va="bottom" if above else "top", **words)

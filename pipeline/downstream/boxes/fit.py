@@ -50,7 +50,7 @@ def train(
     device = pool.images.stored.device
     with _drawing_from(seed, device):
         # Drawn on the CPU, so that they are the same whatever trains them.
-        network = DETECTORS[settings.detector](spec, classes, settings).to(device, memory_format=torch.channels_last)
+        network = DETECTORS[settings.detector](spec, classes, settings).to(device).to(memory_format=torch.channels_last)
         optimizer = torch.optim.AdamW(
             network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay, fused=True
         )
@@ -60,7 +60,7 @@ def train(
         for step, (rows, orientations) in enumerate(order, 1):
             images, marks = pool.batch(rows, orientations)
             images, marks = augment(images, marks) if augment else (images, marks)
-            loss = sum(network.losses(images, marks).values())
+            loss = sum(network.losses(images, marks).values(), torch.zeros((), device=device))
             if (step % CHECK == 0 or step == settings.steps) and not torch.isfinite(loss):
                 raise UserError(
                     f"detect.boxes.learning_rate: {settings.learning_rate:g}, the loss was not finite at step {step}; "

@@ -37,7 +37,7 @@ def jackknife(result: BoxResult, against: bool = False) -> JackknifeTable:
     scores, whole, left_out = map(mean_precision, found)
     means = {name: JackknifeScores(scores[name], float(whole[name]), left_out[name]) for name in scores}
     classes = {
-        result.classes[k]: JackknifeScores(*(part[..., k, 0] for part in found))
+        result.classes[k]: JackknifeScores(found.scores[:, k, 0], float(found.whole[k, 0]), found.left_out[:, k, 0])
         for k in sorted(set(result.truth.class_id))
     }
     groups = [result.groups[image] for image in result.truth.image]

@@ -151,7 +151,7 @@ def precision_without(matches: Matches, group: np.ndarray, groups: int) -> np.nd
 
 def _areas(hit: np.ndarray, group: np.ndarray, left: np.ndarray) -> np.ndarray:
     """(G,) areas at one limit, of (n,) found boxes of these groups, where `left` (G,) true boxes remain."""
-    step = max(BLOCK // max(np.count_nonzero(hit), 1), 1)
+    step = max(BLOCK // max(int(np.count_nonzero(hit)), 1), 1)
     return np.concatenate([_area(hit, group - i, left[i : i + step]) for i in range(0, len(left), step)])
 
 

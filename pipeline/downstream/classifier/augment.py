@@ -103,6 +103,6 @@ def resampled(images: Tensor, rows: list[Tensor], padding: str) -> Tensor:
         rows: six of (N,), the maps' two rows of three.
         padding: of `grid_sample`, for what comes in over an edge.
     """
-    grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), images.shape, align_corners=False)
+    grid = functional.affine_grid(torch.stack(rows, 1).view(-1, 2, 3), list(images.shape), align_corners=False)
     moved = functional.grid_sample(images, grid, padding_mode=padding, align_corners=False)
     return moved.contiguous(memory_format=torch.channels_last)

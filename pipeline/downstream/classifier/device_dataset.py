@@ -47,8 +47,8 @@ class DeviceDataset:
 
     def at(self, rows: NDArray, orientations: NDArray) -> At:
         """(n,) rows and orientations (see `schedule`) on the pool's device, in one upload that nothing waits for."""
-        places = upload(torch.from_numpy(np.stack([rows, orientations.astype(np.int64)])), self.stored.device)
-        return At(*places, int(np.bitwise_or.reduce(orientations, initial=0)))
+        row, orientation = upload(torch.from_numpy(np.stack([rows, orientations.astype(np.int64)])), self.stored.device)
+        return At(row, orientation, int(np.bitwise_or.reduce(orientations, initial=0)))
 
     def images(self, rows: Tensor) -> Tensor:
         """(n, C, H, W) float32 in [-1, 1], channels-last."""

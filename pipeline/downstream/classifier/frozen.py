@@ -105,7 +105,13 @@ class Frozen(Backbone):
     def of_split(self, real: ImageSet, split: str, device: torch.device) -> FeatureSet | None:
         if not len(real.rows(split)):
             return None
-        return self._looked(real, split, real.spec, partial(device_dataset.of_split, real, split, device), False)
+
+        def load() -> DeviceDataset:
+            found = device_dataset.of_split(real, split, device)
+            assert found is not None  # it has rows
+            return found
+
+        return self._looked(real, split, real.spec, load, False)
 
     def steps(self, settings: Detect) -> int:
         return 1
@@ -175,13 +181,13 @@ def _half(rng: np.random.Generator, rows: np.ndarray, labels: np.ndarray) -> np.
     return np.concatenate([part[: -(-len(part) // 2)] for part in parts]) if parts else rows
 
 
-def _fit(seen: NDArray[np.float32], labels: np.ndarray, weights: np.ndarray, classes: int) -> Head:
+def _fit(seen: NDArray, labels: np.ndarray, weights: np.ndarray, classes: int) -> Head:
     """Args: `seen` (n, views, d), `labels` (n,), `weights` (n,) of an image, all its views together."""
     _, views, d = seen.shape
     rows, each = seen.reshape(-1, d), np.repeat(weights / views, views)
     middle = np.average(rows, axis=0, weights=each)
     scale = np.sqrt(np.average((rows - middle) ** 2, axis=0, weights=each))
-    scale = np.maximum(scale, max(QUIET * float(np.median(scale)), np.finfo(np.float32).eps))
+    scale = np.maximum(scale, max(QUIET * float(np.median(scale)), float(np.finfo(np.float32).eps)))
     found, bias = np.zeros((d, classes)), np.full(classes, UNSEEN)
     known = np.unique(labels)
     bias[known] = 0.0

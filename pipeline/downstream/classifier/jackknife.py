@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ def jackknife(result: ClassifierResult, against: bool = False) -> JackknifeTable
     return JackknifeTable(scores, classes, effective(result.groups, result.truth))
 
 
-def _scores(repetitions: list[float], found: list[np.ndarray], groups: int) -> JackknifeScores:
+def _scores(repetitions: Sequence[float | None], found: list[np.ndarray], groups: int) -> JackknifeScores:
     """`found`: of each repetition (G + 1,), without each group and with all."""
     *left_out, whole = np.mean(found, axis=0)
     left = np.array(left_out) if groups > 1 else np.full(1, np.nan)
@@ -85,7 +86,7 @@ def observations(result: ClassifierResult | AnomalyResult, against: bool) -> Obs
 
 def _pseudo(truth: np.ndarray, group: np.ndarray, classes: int, against: bool) -> list[tuple[int, int, int, float]]:
     """True class, answer, number of the group, and weight of each pseudo-observation."""
-    rows = []
+    rows: list[tuple[int, int, int, float]] = []
     for k in np.unique(truth):
         size = PSEUDO * np.sum(truth == k) / len(np.unique(group[truth == k]))
         answers = [(k, size)], [(other, size / (classes - 1)) for other in range(classes) if other != k]

@@ -36,7 +36,11 @@ def main(real: Path, predicted: Path, out: Path) -> None:
     found = comparison.of_results(dataset, real, "classification", read(predicted, images, dataset))
     records.write(found, out)
     for arm in found.arms:
-        gain = "" if arm.gain is None else f"{100 * arm.gain:+.1f} ({100 * arm.low:+.1f} to {100 * arm.high:+.1f})"
+        gain = (
+            ""
+            if arm.gain is None or arm.low is None or arm.high is None
+            else f"{100 * arm.gain:+.1f} ({100 * arm.low:+.1f} to {100 * arm.high:+.1f})"
+        )
         print(f"{arm.arm:24} macro F1 {100 * arm.score:5.1f} %  {gain:24} {arm.verdict}")
 
 

@@ -25,7 +25,7 @@ CHECK = 50  # steps between looks at the loss; each makes an accelerator wait
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    network: nn.Module
+    network: nn.Sequential
     batch: int
     """Images at a time."""
 
@@ -81,7 +81,7 @@ def train(
     mix: TrainingMix,
     seed: int,
     tick: Callable[[int], object] = lambda steps: None,
-) -> nn.Module:
+) -> nn.Sequential:
     """A ResNet-18 after `settings.steps` AdamW steps, cosine decay to zero; all randomness comes from `seed`.
 
     Args:
@@ -96,7 +96,7 @@ def train(
         FloatingPointError: the training diverged.
     """
     device = pool.labels.device
-    network = _initial(spec, settings.width, seed).to(device, memory_format=torch.channels_last)
+    network = _initial(spec, settings.width, seed).to(device).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
     )
@@ -123,7 +123,7 @@ def train(
     return network.eval()
 
 
-def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Module:
+def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Sequential:
     """Drawn on the CPU, so that they are the same whatever trains them."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

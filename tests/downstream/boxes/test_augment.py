@@ -4,7 +4,7 @@ import torch
 
 from pipeline.data.annotations.clip import seen
 from pipeline.data.annotations.records import Region
-from pipeline.data.preparing.tiling import Box
+from pipeline.data.preparing.tiling import Crop
 from pipeline.downstream.boxes.augment import KNOBS, VISIBLE, ZOOM, BoxAugmentation, carried, distorted
 from pipeline.downstream.boxes.detector import BoxTargets
 
@@ -51,7 +51,7 @@ def test_the_rule_is_that_of_the_data_sets():
     """A square image shifted and made larger shows a square of itself: what is seen in a tile is known."""
     rng = np.random.default_rng(0)
     side, shift, scale = 64, (-6, 8), 64 / 48
-    square = Box(8 + shift[1], 8 + shift[0], 48, 48)  # of 64 pixels, the middle 48, moved
+    square = Crop(8 + shift[1], 8 + shift[0], 48, 48)  # of 64 pixels, the middle 48, moved
     low = rng.uniform(0, 50, (300, 2))
     corners = np.concatenate([low, np.minimum(low + rng.uniform(1, 64, (300, 2)), side)], 1).astype(np.float32)
     moved = carried(
