@@ -1,4 +1,8 @@
-"""A map of the images: real and synthetic ones where the principal components of their features put them."""
+"""Maps of the images: real and synthetic ones where the principal components of their features put them.
+
+Each generator has a map of its own: on a common one the worst would decide where the axes lie, and all that is nearer
+would be a heap.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +35,24 @@ class Placed:
     """(n,) positions of their classes in the data set's list; -1: a class that this has not."""
 
 
+@dataclass(frozen=True)
+class Map:
+    """Images of two sets along their two principal components."""
+
+    training: Placed
+    other: Placed
+    share: float
+    """Of the variance of both sets together, along both axes."""
+
+
 def context(real: ImageSet, inputs: DatasetInputs) -> dict[str, Any] | None:
-    """`uri` of the figure, `features` (words) and `shares` of the variance along both axes, in percent; None where
-    nothing was measured."""
+    """`uri` of the figure and `features` (words); None where nothing was measured."""
     for name in ORDER:
         of_real = feature_files.of_any_version(real, name)
         drawn = {model: found for model in inputs.models() if (found := _of(inputs.of(model)[0], name))}
         if of_real is not None and drawn and len(real.rows("train")) >= LEAST:
-            return _mapped(name, real, of_real.vectors, drawn)
+            svg = feature_map_figure.draw(*_mapped(real, of_real.vectors, drawn), real.meta["classes"])
+            return {"uri": images.svg(svg), "features": FEATURES[name]}
     return None
 
 
@@ -52,39 +66,33 @@ def _of(run: RunInputs, name: str) -> tuple[ImageSet, NDArray[np.float32]] | Non
 
 
 def _mapped(
-    name: str, real: ImageSet, of_real: NDArray, drawn: dict[str, tuple[ImageSet, NDArray[np.float32]]]
-) -> dict[str, Any]:
+    real: ImageSet, of_real: NDArray[np.float32], drawn: dict[str, tuple[ImageSet, NDArray[np.float32]]]
+) -> tuple[Map, dict[str, Map]]:
+    """Of the held-out real images, and of each generator."""
     classes = real.meta["classes"]
-    rows = {"training": _some(real.rows("train")), "held out": _some(real.rows("test"))}
-    sets = {part: (of_real[some], _numbers(real, classes)[some]) for part, some in rows.items()}
+    train, test = (
+        (of_real[some], _numbers(real, classes)[some]) for some in map(_some, map(real.rows, ("train", "test")))
+    )
+    of_models = {}
     for model, (found, vectors) in drawn.items():
         some = _some(np.arange(len(found)))
-        sets[f"of {model}"] = (vectors[some], _numbers(found, classes)[some])
-    placed, shares = place(sets, without="held out")
-    panels = {model: placed[f"of {model}"] for model in drawn}
-    svg = feature_map_figure.draw(placed["training"], placed["held out"], panels, classes)
-    return {"uri": images.svg(svg), "features": FEATURES[name], "shares": [round(100 * share) for share in shares]}
+        of_models[model] = place(train, (vectors[some], _numbers(found, classes)[some]))
+    return place(train, test), of_models
 
 
-def place(
-    sets: dict[str, tuple[NDArray[np.float32], NDArray[np.int64]]], without: str
-) -> tuple[dict[str, Placed], tuple[float, float]]:
-    """Each set along the first two principal components of all sets together, each feature in units of its standard
-    deviation; and the shares of the variance along these.
+Told = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""Vectors (n, d) and classes (n,)."""
 
-    Args:
-        sets: by name, vectors (n, d) and classes (n,).
-        without: the set that has no say in where the axes lie.
-    """
-    told = np.concatenate([vectors for name, (vectors, _) in sets.items() if name != without]).astype(np.float64)
-    scaler = StandardScaler().fit(told)
-    axes = PCA(2, svd_solver="randomized", random_state=0).fit(scaler.transform(told))
-    placed = {
-        name: Placed(axes.transform(scaler.transform(vectors)) if len(vectors) else np.zeros((0, 2)), labels)
-        for name, (vectors, labels) in sets.items()
-    }
-    first, second = axes.explained_variance_ratio_
-    return placed, (float(first), float(second))
+
+def place(training: Told, other: Told) -> Map:
+    """Both sets along the first two principal components of both together, each feature in units of its standard
+    deviation."""
+    told = np.concatenate([training[0], other[0]]).astype(np.float64)
+    axes = PCA(2, svd_solver="randomized", random_state=0)
+    points = axes.fit_transform(StandardScaler().fit_transform(told))
+    n = len(training[0])
+    share = float(axes.explained_variance_ratio_.sum())
+    return Map(Placed(points[:n], training[1]), Placed(points[n:], other[1]), share)
 
 
 def _some(rows: NDArray[np.int64]) -> NDArray[np.int64]:

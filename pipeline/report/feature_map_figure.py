@@ -14,7 +14,7 @@ from pipeline.report.figures import LETTERS, RC, WIDTH, svg, unique_legend
 from pipeline.report.style import Style, styles
 
 if TYPE_CHECKING:
-    from pipeline.report.feature_map import Placed
+    from pipeline.report.feature_map import Map, Placed
 
 COLUMNS = 4
 TOLD_APART = 12  # classes; of more, all are drawn alike
@@ -22,11 +22,11 @@ ALL = Style("#0072B2", "-", "o")
 GRAY = "#c3c8cf"
 
 
-def draw(training: Placed, held_out: Placed, generators: Mapping[str, Placed], classes: Sequence[str]) -> str:
+def draw(held_out: Map, generators: Mapping[str, Map], classes: Sequence[str]) -> str:
     """SVG text.
 
     Args:
-        training, held_out: the real images; the second may be empty.
+        held_out: of real images, of which there may be none held out.
         generators: by name, in order.
         classes: names that the numbers of the images stand for.
     """
@@ -34,20 +34,22 @@ def draw(training: Placed, held_out: Placed, generators: Mapping[str, Placed], c
     rows = -(-(1 + len(generators)) // COLUMNS)
     with matplotlib.rc_context(RC):
         figure = Figure(figsize=(WIDTH, 0.5 + 3.1 * rows), layout="constrained")
-        grid = figure.subplots(rows, COLUMNS, squeeze=False, sharex=True, sharey=True).ravel()
-        _scatter(grid[0], training, looks, classes, filled=True)
-        _scatter(grid[0], held_out, looks, classes, filled=False)
-        grid[0].set_title("Real: training, and held out (hollow)")
-        for axes, (name, placed) in zip(grid[1:], generators.items(), strict=False):
-            axes.plot(*training.points.T, "o", ms=3, mew=0, color=GRAY, label="real training images")
-            _scatter(axes, placed, looks, classes, filled=True)
-            axes.set_title(shortened(name, LETTERS))
-        for axes in grid:
-            axes.set(xticks=[], yticks=[])
+        grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+        _scatter(grid[0], held_out.training, looks, classes, filled=True)
+        _scatter(grid[0], held_out.other, looks, classes, filled=False)
+        _head(grid[0], "Real, held out: hollow", held_out)
+        for axes, (name, of_it) in zip(grid[1:], generators.items(), strict=False):
+            axes.plot(*of_it.training.points.T, "o", ms=3, mew=0, color=GRAY, label="real training images")
+            _scatter(axes, of_it.other, looks, classes, filled=True)
+            _head(axes, shortened(name, LETTERS), of_it)
         for axes in grid[1 + len(generators) :]:
             axes.set_axis_off()
         figure.legend(*unique_legend(*grid), loc="outside lower center", ncols=6)
         return svg(figure)
+
+
+def _head(axes: Axes, title: str, of_it: Map) -> None:
+    axes.set(title=f"{title} ({100 * of_it.share:.0f} %)", xticks=[], yticks=[])
 
 
 def _scatter(axes: Axes, placed: Placed, looks: Sequence[Style], classes: Sequence[str], filled: bool) -> None:

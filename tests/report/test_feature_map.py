@@ -18,7 +18,7 @@ def far(points):
     return np.ptp(points, axis=0)
 
 
-def test_clusters_stay_apart_a_heap_stays_one_and_the_shares_are_those_of_the_variance():
+def test_clusters_stay_apart_a_heap_stays_one_and_the_share_is_that_of_the_variance():
     rng = np.random.default_rng(0)
     labels = np.arange(400) % 2
 
@@ -27,15 +27,16 @@ def test_clusters_stay_apart_a_heap_stays_one_and_the_shares_are_those_of_the_va
         own = np.stack([np.where(labels[:n], 3.0, -3.0), 0.5 * rng.standard_normal(n)], 1)
         return np.concatenate([own, own.sum(1, keepdims=True), np.ones((n, 5))], 1).astype(np.float32), labels[:n]
 
+    found = feature_map.place(real(400), real(60))
+    assert found.share == pytest.approx(1, abs=1e-6)  # three numbers of rank two
+    first, of = found.other.points[:, 0], found.other.labels
+    assert abs(first[of == 0].mean() - first[of == 1].mean()) > 3 * first[of == 0].std()
     heap = np.repeat(real(1)[0], 40, axis=0), labels[:40]
-    beyond = real(10)[0] * 100, labels[:10]
-    placed, shares = feature_map.place({"a": real(400), "b": real(60), "heap": heap, "beyond": beyond}, "beyond")
-    first = placed["b"].points[:, 0]
-    assert abs(first[placed["b"].labels == 0].mean() - first[placed["b"].labels == 1].mean()) > 3 * first[::2].std()
-    assert far(placed["heap"].points).max() < 1e-4
-    assert shares[0] > shares[1] > 0
-    assert sum(shares) == pytest.approx(1, abs=1e-6)  # three numbers of rank two
-    assert far(placed["beyond"].points).max() > 20 * far(placed["b"].points).max()
+    assert far(feature_map.place(real(400), heap).other.points).max() < 1e-4
+    beyond = feature_map.place(real(40), (real(40)[0] * 100, labels[:40]))
+    assert far(beyond.other.points).max() > 20 * far(beyond.training.points).max()
+    noisy = real(400)[0] + rng.standard_normal((400, 8)).astype(np.float32) * np.array([0] * 3 + [9] * 5), labels
+    assert feature_map.place(noisy, noisy).share < 0.7  # five more that are alike
 
 
 @pytest.fixture
@@ -66,11 +67,10 @@ def test_the_features_that_are_there_draw_it(inputs, monkeypatch):
         path = keep(folder, "random", "7 of any")
     found = feature_map.context(real, inputs)
     assert found["features"] == "random features"
-    assert len(found["shares"]) == 2
-    (training, held_out, generators, classes), = asked  # fmt: skip
-    assert (len(training.points), len(held_out.points), classes) == (20, 8, CLASSES)
+    ((held_out, generators, classes),) = asked
+    assert (len(held_out.training.points), len(held_out.other.points), classes) == (20, 8, CLASSES)
     assert list(generators) == ["cgan"]
-    assert generators["cgan"].labels.tolist() == [0] * 6 + [1] * 6
+    assert generators["cgan"].other.labels.tolist() == [0] * 6 + [1] * 6
     keep(inputs.runs[0].synthetic, "imagenet")
     assert feature_map.context(real, inputs)["features"] == "ImageNet features"
     path.with_name("features-imagenet.npz").write_bytes(b"damaged")
@@ -80,10 +80,11 @@ def test_the_features_that_are_there_draw_it(inputs, monkeypatch):
 def test_the_figure_has_a_panel_for_each():
     rng = np.random.default_rng(2)
 
-    def placed(n):
-        return feature_map.Placed(rng.standard_normal((n, 2)), np.arange(n) % 2)
+    def of_real(n):
+        sets = [feature_map.Placed(rng.standard_normal((m, 2)), np.arange(m) % 2) for m in (8, n)]
+        return feature_map.Map(*sets, share=0.25)
 
-    svg = feature_map_figure.draw(placed(8), placed(0), {f"g{i}": placed(5) for i in range(4)}, CLASSES)
+    svg = feature_map_figure.draw(of_real(0), {f"g{i}": of_real(5) for i in range(4)}, CLASSES)
     assert svg.count('<g id="axes_') == 8
     many = [f"c{i}" for i in range(30)]
-    assert "<svg" in feature_map_figure.draw(placed(8), placed(2), {"g": placed(3)}, many)
+    assert "<svg" in feature_map_figure.draw(of_real(2), {"g": of_real(3)}, many)
