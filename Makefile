@@ -27,11 +27,11 @@ test-slow: .venv/.installed  ## what each family must learn, and long runs
 test-all: test test-slow
 
 lint: .venv/.installed
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check Snakefile workflow && $(BIN)/snakemake --lint
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check workflow && $(BIN)/snakemake --lint
 	$(BIN)/mypy
 
 format: .venv/.installed
-	$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/snakefmt Snakefile workflow
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format . ; $(BIN)/snakefmt workflow
 
 schema: .venv/.installed  ## config/schema.json and config/all-settings.yaml, from pipeline/settings/
 	$(BIN)/python -m pipeline.settings > config/schema.json

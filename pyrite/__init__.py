@@ -55,7 +55,8 @@ def load(path: str | Path) -> Model:
     if path.is_file():
         eight_bits = {"dtype": "uint8", "scaling": {"low": 0.0, "high": 255.0}}
         return Model(transfer.snapshot_model(path), eight_bits, Provenance.of_snapshot(path))
-    return Model(model_files.load(path), model_files.read_recipe(path)["data"], Provenance.of(path.resolve()))
+    recipe, real = model_files.read_recipe(path)["data"], path.resolve().parents[1] / "real"
+    return Model(model_files.load(path), recipe, Provenance.of(path.resolve()), real)
 
 
 class Model:
@@ -69,8 +70,8 @@ class Model:
             learnt.
     """
 
-    def __init__(self, sampler: Sampler, data: dict[str, Any], provenance: Provenance):
-        self._sampler, self._data, self._provenance = sampler, data, provenance
+    def __init__(self, sampler: Sampler, data: dict[str, Any], provenance: Provenance, real: Path | None = None):
+        self._sampler, self._data, self._provenance, self._real = sampler, data, provenance, real
         self.family: str = sampler.settings.family
         self.classes: tuple[str, ...] = sampler.spec.classes
         self.shape: tuple[int, int, int] = sampler.spec[:3]
@@ -197,7 +198,8 @@ class Model:
     def directions(self) -> dict[str, dict[str, float]]:
         """What its styles can change, one at a time: names of directions, each with the change of every descriptor of
         the images over one standard deviation, in standard deviations of the images. A direction is called by the
-        descriptor that it changes the most. Finding them draws some hundred images, once.
+        descriptor that it changes the most; `p(class)`, by the odds that a classifier gives a class, where the real
+        images still lie where the run has put them. Finding them draws some hundred images, once.
 
         Raises:
             UserError: a family without styles.
@@ -211,10 +213,14 @@ class Model:
 
     @cached_property
     def _directions(self) -> list[Direction]:
+        from pipeline.data.image_set import ImageSet
         from pipeline.sampling.abilities import styled
+        from pipeline.sampling.class_odds import ClassOdds
         from pipeline.sampling.directions import find
 
-        return find(styled(self._sampler, "directions"))
+        able = styled(self._sampler, "directions")
+        real = self._real if self._real and (self._real / "meta.json").is_file() else None
+        return find(able, odds=ClassOdds.of(ImageSet.open(real)) if real else None)
 
     def _move(self, steps: dict[str, float]) -> Tensor:
         from pipeline.sampling.directions import combined

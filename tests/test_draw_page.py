@@ -2,6 +2,8 @@
 
 import http.client
 import io
+import shutil
+import subprocess
 import threading
 import time
 import zipfile
@@ -129,6 +131,31 @@ def test_several_people_at_once_get_their_own_images(running):
         together = list(pool.map(lambda path: get(running, path)[1], paths))
     assert alone == together
     assert len(set(alone)) == 8
+
+
+@pytest.mark.slow
+def test_a_browser_shows_the_images_and_several_people_see_their_own(running, tmp_path):
+    """Chromium, without a head: what is on the screen, of three at once."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser is None:
+        pytest.skip("no Chromium is installed")
+    address = f"http://127.0.0.1:{running.server_address[1]}/?model=steel/stylegan2_ada/seed-0&n=8&seed="
+
+    def screen(place, seed):
+        out = tmp_path / f"{place}.png"
+        quiet = ["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1200,640"]
+        own = [f"--user-data-dir={tmp_path / str(place)}", f"--screenshot={out}"]
+        subprocess.run([browser, *quiet, *own, f"{address}{seed}"], check=True, capture_output=True, timeout=120)
+        with Image.open(out) as shown:
+            return np.asarray(shown.convert("L"), float)
+
+    with ThreadPoolExecutor(3) as pool:
+        first, second, again = pool.map(screen, range(3), (1, 2, 1))
+    beside = np.s_[70:140, 360:900]  # the sheet, beside the form
+    assert first[beside].std() > 20
+    assert np.array_equal(first, again)
+    assert np.abs(first - second)[beside].mean() > 5
+    assert first[100:400, 30:300].std() > 5  # the form
 
 
 def test_the_first_image_comes_within_two_seconds(results):

@@ -21,7 +21,7 @@ def test_the_workflow_catalogue_finds_what_it_looks_for():
     assert usage["software-stack-deployment"]["conda"] is True
     assert "conda:" in (ROOT / "workflow/rules/train.smk").read_text(encoding="utf-8")
     assert usage["report"] is True
-    assert re.search(r"^report: ", (ROOT / "Snakefile").read_text(encoding="utf-8"), re.M)
+    assert re.search(r"^report: ", (ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8"), re.M)
 
 
 def test_the_page_of_configurations_names_each():

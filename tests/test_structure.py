@@ -126,7 +126,11 @@ def attributes_read():
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in called:
                 of = node.value.id if isinstance(node.value, ast.Name) else ""
                 found |= set() if of == "self" else {node.attr}
-    for path in (ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk"), *(ROOT / "workflow").rglob("*.py")):
+    for path in (
+        ROOT / "workflow" / "Snakefile",
+        *(ROOT / "workflow").rglob("*.smk"),
+        *(ROOT / "workflow").rglob("*.py"),
+    ):
         found |= set(re.findall(r"\.(\w+)", path.read_text(encoding="utf-8")))
     return found
 

@@ -163,7 +163,7 @@ def test_the_results_may_be_at_home(monkeypatch):
 )
 def test_snakemake_ends_with_that_line(tmp_path, config, message):
     (tmp_path / "c.yaml").write_text(config, encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "-n", "-s", str(ROOT / "Snakefile"), "--cores", "1"]
+    command = [sys.executable, "-m", "snakemake", "-n", "-s", str(ROOT / "workflow" / "Snakefile"), "--cores", "1"]
     done = subprocess.run(
         [*command, "--workflow-profile", "none", "--configfile", str(ROOT / "config/config.yaml"), "c.yaml"],
         cwd=tmp_path,

@@ -8,14 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-RULES = Path(__file__).resolve().parent / "rules"
+WORKFLOW = Path(__file__).resolve().parent
 JOB = re.compile(r"^(\w+) +(\d+)$", re.MULTILINE)
 
 
 def stages() -> dict[str, list[str]]:
     """The rules of each stage, which has a file, in the order of the stages."""
-    order = re.findall(r"workflow/rules/(\w+)\.smk", (RULES.parents[1] / "Snakefile").read_text(encoding="utf-8"))
-    texts = {name: (RULES / f"{name}.smk").read_text(encoding="utf-8") for name in order}
+    order = re.findall(r"rules/(\w+)\.smk", (WORKFLOW / "Snakefile").read_text(encoding="utf-8"))
+    texts = {name: (WORKFLOW / "rules" / f"{name}.smk").read_text(encoding="utf-8") for name in order}
     return {name: re.findall(r"^(?:rule|use rule \w+ as) (\w+)", text, re.M) for name, text in texts.items()}
 
 

@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.device import full_precision
-from pipeline.base.files import whole
-from pipeline.base.job import progress, say
+from pipeline.base.job import progress
 from pipeline.data.image_set import ImageSet
+from pipeline.evaluation import feature_files
+from pipeline.evaluation.feature_files import Features
 from pipeline.settings import UserError
 
 PIXELS_A_BATCH = 1 << 18
-
-
-class Features(NamedTuple):
-    """Of n images: `vectors` (n, d) float32; `grams` (n, g) float32, g = 0 where an extractor has none; the number of
-    columns of each of their blocks (layers)."""
-
-    vectors: NDArray[np.float32]
-    vector_blocks: tuple[int, ...]
-    grams: NDArray[np.float32]
-    gram_blocks: tuple[int, ...]
-
-    def rows(self, rows: NDArray[np.int64]) -> Features:
-        return self._replace(vectors=self.vectors[rows], grams=self.grams[rows])
 
 
 class Extractor(NamedTuple):
@@ -67,38 +53,14 @@ def kept(images: ImageSet, name: str, extractor: Extractor) -> Features:
     Raises:
         UserError: as `computed`.
     """
-    path = images.path / f"features-{name}.npz"
-    key = f"{name} {extractor.version} {images.meta['data_hash']}"
-    known = _read(path, key, len(images))
+    path = feature_files.path_of(images, name)
+    key = feature_files.key_of(images, name, extractor.version)
+    known = feature_files.read(path, lambda written: written == key, len(images))
     if known is not None:
         return known
     found = computed(images.images, name, extractor, str(images.path))
-    _write(path, key, found)
+    feature_files.write(path, key, found)
     return found
-
-
-def _read(path: Path, key: str, n: int) -> Features | None:
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if str(file["key"]) != key:
-                return None
-            blocks = [tuple(int(b) for b in file[name]) for name in ("vector_blocks", "gram_blocks")]
-            found = Features(file["vectors"], blocks[0], file["grams"], blocks[1])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        say(f"{path}: damaged ({error}), computing it anew")
-        return None
-    whole = found.vectors.shape == (n, sum(found.vector_blocks)) and found.grams.shape == (n, sum(found.gram_blocks))
-    return found if whole else None
-
-
-def _write(path: Path, key: str, found: Features) -> None:
-    try:
-        with whole(path) as part, open(part, "wb") as file:
-            np.savez(file, key=np.array(key), **found._asdict())
-    except OSError as error:
-        say(f"{path}: not kept ({error.strerror})")
 
 
 def batches(images: NDArray, description: str, size: int) -> Iterator[NDArray]:

@@ -31,17 +31,24 @@ class Module:
     name: str
     state: dict[str, Any]
 
-    def tensors(self, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Tensor]]:
-        """Parameters and buffers by their dotted names."""
+    def layers(self, name: str = "", depth: int = 0) -> Iterator[tuple[str, Module]]:
+        """This one and all within it, by their dotted names; its own is empty."""
         if depth > DEEPEST:
             raise Refused(f"its modules stand more than {DEEPEST} deep within one another")
-        for kind in ("_parameters", "_buffers"):
-            for name, value in self._entries(kind):
-                if isinstance(value, Tensor):
-                    yield f"{prefix}{name}", value
-        for name, value in self._entries("_modules"):
+        yield name, self
+        for key, value in self._entries("_modules"):
             if isinstance(value, Module):
-                yield from value.tensors(f"{prefix}{name}.", depth + 1)
+                yield from value.layers(f"{name}.{key}".lstrip("."), depth + 1)
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Parameters and buffers by their dotted names."""
+        for name, layer in self.layers():
+            yield from ((f"{name}.{key}".lstrip("."), value) for key, value in layer.own_tensors())
+
+    def own_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Those of this one alone."""
+        for kind in ("_parameters", "_buffers"):
+            yield from ((key, value) for key, value in self._entries(kind) if isinstance(value, Tensor))
 
     def _entries(self, kind: str) -> Iterator[tuple[Any, Any]]:
         found = self.state.get(kind, {})

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.models.snapshot_formulas import foreign
 from pipeline.models.snapshot_pickle import Module, read
 from pipeline.models.stylegan2_discriminator import Discriminator
 from pipeline.settings import ImageSpec, UserError
@@ -43,7 +44,8 @@ class Snapshot:
     path: Path
     generator: dict[str, Tensor]
     average: dict[str, Tensor]
-    discriminator: dict[str, Tensor]  # empty where the file has none
+    discriminator: dict[str, Tensor]  # empty where the file has none, or one that cannot be read
+    unread: str = ""  # why it cannot
 
     @property
     def size(self) -> int:
@@ -101,41 +103,61 @@ class Snapshot:
 
 
 def open_snapshot(path: Path) -> Snapshot:
-    """Raises UserError: no such file, no snapshot, one that is refused, or not of a StyleGAN2 with skip connections."""
+    """A snapshot file, without its discriminator where that has another architecture.
+
+    Raises:
+        UserError: no such file, no snapshot, one that is refused, or none of a StyleGAN2 with skip connections.
+    """
     body = read(path)
     if not isinstance(body, dict) or not isinstance(body.get("G_ema"), Module):
         raise UserError(f"{path}: no snapshot of NVIDIA's, it has no network `G_ema`")
-    average, generator, discriminator = (
-        _tensors(path, body[name]) if isinstance(body.get(name), Module) else {} for name in ("G_ema", "G", "D")
-    )
-    needed = ("synthesis.b4.const", "synthesis.b4.torgb.weight", "mapping.fc0.weight", "mapping.w_avg")
-    for network in (average, generator or average):
-        if missing := [name for name in needed if name not in network]:
-            raise UserError(
-                f"{path}: its network `{body['G_ema'].name}` is no generator of StyleGAN2, `{missing[0]}` is missing"
-            )
-    snapshot = Snapshot(path, generator or average, average, discriminator)
-    _check(snapshot)
-    return snapshot
-
-
-def _tensors(path: Path, module: Module) -> dict[str, Tensor]:
+    networks = {name: body[name] for name in ("G_ema", "G", "D") if isinstance(body.get(name), Module)}
     try:
-        return {name: value.float() for name, value in module.tensors()}
+        tensors = {name: {k: v.float() for k, v in network.tensors()} for name, network in networks.items()}
+        differences = {name: foreign(network) for name, network in networks.items()}
     except Exception as error:
         raise UserError(f"{path}: refused, {error}; nothing in it was run") from None
+    average, judge = tensors["G_ema"], tensors.get("D", {})
+    generator = tensors.get("G", average)
+    for name, network in (("G_ema", average), ("G", generator)):
+        _check_generator(path, networks["G_ema"].name, network)
+        if differences.get(name):
+            raise UserError(f"{path}: its generator computes otherwise than stylegan2_ada does: {differences[name]}")
+    unread = differences.get("D") or _unlike(judge)
+    return Snapshot(path, generator, average, {} if unread else judge, unread)
 
 
-def _check(snapshot: Snapshot) -> None:
+def _check_generator(path: Path, name: str, network: dict[str, Tensor]) -> None:
     """Raises UserError for other architectures: of one network for the image at the end alone, or with residues."""
-    path = snapshot.path
-    for network in (snapshot.average, snapshot.generator):
-        for side in _resolutions(network, "synthesis."):
-            if f"synthesis.b{side}.torgb.weight" not in network or f"synthesis.b{side}.skip.weight" in network:
-                raise UserError(f"{path}: its generator is none with skip connections, see its block of {side} pixels")
-    sides = _resolutions(snapshot.discriminator, "")
-    if snapshot.discriminator and any(f"b{side}.skip.weight" not in snapshot.discriminator for side in sides[1:]):
-        raise UserError(f"{path}: its discriminator is not residual, `skip` is missing")
+    needed = ("synthesis.b4.const", "synthesis.b4.torgb.weight", "mapping.fc0.weight", "mapping.w_avg")
+    if missing := [place for place in needed if place not in network]:
+        raise UserError(f"{path}: its network `{name}` is no generator of StyleGAN2, `{missing[0]}` is missing")
+    for side in _resolutions(network, "synthesis."):
+        if f"synthesis.b{side}.torgb.weight" not in network or f"synthesis.b{side}.skip.weight" in network:
+            raise UserError(f"{path}: its generator is none with skip connections, see its block of {side} pixels")
+    width = len(network["mapping.w_avg"])
+    inner = [f"fc{i}" for i in range(1, _depth(network))] + ["embed"] * ("mapping.embed.weight" in network)
+    for place in inner:
+        shape = network[f"mapping.{place}.weight"].shape
+        if shape[0] != width or (place != "embed" and shape[1] != width):
+            raise UserError(f"{path}: its mapping network is not {width} wide throughout, see its `{place}`")
+
+
+def _unlike(network: dict[str, Tensor]) -> str:
+    """What of a discriminator's architecture `stylegan2_ada` has not, in words; empty where there is none."""
+    if not network:
+        return ""
+    if any(f"b{side}.skip.weight" not in network for side in _resolutions(network, "")[1:]):
+        return "it is not residual, `skip` is missing"
+    wide, given, out = (network.get(f"b4.{name}.weight") for name in ("fc", "conv", "out"))
+    if wide is None or given is None or out is None:
+        return "it has no last layers"
+    if given.shape[1] != len(wide) + 1:
+        return f"its last block has {given.shape[1] - len(wide)} channels of the minibatch's deviation, here 1"
+    classes = "mapping.embed.weight" in network
+    if classes and not len(out) == len(network["mapping.embed.weight"]) == len(wide):
+        return f"its vectors of classes have {len(out)} numbers, here as many as it has channels ({len(wide)})"
+    return ""
 
 
 def _generator(theirs: dict[str, Tensor], classes: int) -> dict[str, Tensor]:

@@ -20,6 +20,7 @@ class Source:
     spec: ImageSpec
     weights: dict[str, Tensor]  # by the names of `state_dict`; where there is no live network, that of the average
     settings: Mapping[str, Any]  # its networks', by their names in `models`
+    unread: str = ""  # a network of it that is not among the weights, and why, in words
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,13 @@ class Outcome:
     anew: tuple[str, ...]  # the places below which nothing has been taken
     classes: tuple[str, ...]  # that the other model does not know
     settings: tuple[str, ...]  # that differ, where a tensor has another shape
+    unread: str  # a network that is left out, and why
 
     def lines(self) -> list[str]:
         """To be said."""
         found = [f"{self.taken} of {self.count} tensors of the networks are taken over"]
+        if self.unread:
+            found.append(self.unread)
         if self.anew:
             found.append(f"what is not there or does not fit starts anew: {', '.join(self.anew)}")
         if self.classes:
@@ -79,6 +83,7 @@ def adopt(model: GenerativeModel, source: Source) -> Outcome:
         anew=tuple(_places(sorted(anew & live), live)),
         classes=tuple(name for name in model.spec.classes if name in classes),
         settings=tuple(_differences(model, source)) if unlike else (),
+        unread=source.unread,
     )
 
 

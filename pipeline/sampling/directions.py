@@ -3,11 +3,13 @@
 They are found without any labels: where a change of the style changes the network's first product the most (SeFa, Shen
 & Zhou 2021: eigenvectors of AᵀA, A the weights that styles enter by), and where the styles of a class vary the most
 (GANSpace, Härkönen et al. 2020: principal components). What a direction does is then measured: images are moved along
-it, and descriptors are taken of them.
+it, and descriptors are taken of them, a classifier's odds of each class among these where there are real images to
+learn from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +31,8 @@ LEAST = 0.5  # correlation from which a descriptor names a direction, if a step 
 LEAST_EFFECT = 0.2  # standard deviations of unmoved images at least: what moves steadily may hardly move
 ROUNDING = 1e-6  # a descriptor that varies by less does not vary
 UNNAMED = "unnamed"
+
+Odds = Callable[[Tensor], dict[str, NDArray]]
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,12 @@ class Direction:
 
 
 @torch.no_grad()
-def find(model: StyledModel, batch: int = 32) -> list[Direction]:
+def find(model: StyledModel, batch: int = 32, odds: Odds | None = None) -> list[Direction]:
     """The directions of a model, those that change the most of their descriptor first. The same model has the same.
 
     Args:
         batch: images that are drawn at once.
+        odds: further descriptors of images (N, C, H, W) in [-1, 1], a classifier's (`class_odds`).
     """
     model.settle()
     seeds = torch.arange(STYLES)
@@ -73,14 +78,19 @@ def find(model: StyledModel, batch: int = 32) -> list[Direction]:
     )
     found = [("SeFa", i, v) for i, v in enumerate(_most(model.style_matrix()), 1)]
     found += [("GANSpace", i, v) for i, v in enumerate(_most(own), 1)]
-    plain = gray(_drawn(model, model.styles(labels[:UNMOVED], z[:UNMOVED]), z[:UNMOVED], batch).numpy())
-    threshold = threshold_of(plain)
-    spread = {name: float(values.std()) for name, values in described(plain, threshold).items()}
+    plain = _drawn(model, model.styles(labels[:UNMOVED], z[:UNMOVED]), z[:UNMOVED], batch)
+    threshold = threshold_of(gray(plain.numpy()))
+
+    def described_by_all(images: Tensor) -> dict[str, NDArray]:
+        return described(gray(images.numpy()), threshold) | (odds(images) if odds else {})
+
+    spread = {name: float(values.std()) for name, values in described_by_all(plain).items()}
     measured = []
     for method, number, unit in found:
         vector = unit * (own @ unit).std()
-        values = _along(model, vector, labels[:IMAGES], z[:IMAGES], threshold, batch)
-        measured.append(_named(method, number, vector, values, spread))
+        values = described_by_all(_along(model, vector, labels[:IMAGES], z[:IMAGES], batch))
+        by_step = {name: column.reshape(len(STEPS), IMAGES).T for name, column in values.items()}
+        measured.append(_named(method, number, vector, by_step, spread))
     measured.sort(key=lambda d: -abs(d.effects[d.name]) if d.name in d.effects else 0.0)
     return _numbered(measured)
 
@@ -120,16 +130,14 @@ def _most(rows: Tensor) -> list[Tensor]:
     return list((most * signs).to(rows.dtype))
 
 
-def _along(
-    model: StyledModel, vector: Tensor, labels: Tensor, z: Tensor, threshold: float, batch: int
-) -> dict[str, NDArray]:
-    """(images, steps) of each descriptor."""
+def _along(model: StyledModel, vector: Tensor, labels: Tensor, z: Tensor, batch: int) -> Tensor:
+    """Images moved by each of the STEPS, (steps · images, C, H, W)."""
     styles = model.styles(labels, z)
-    columns = [described(gray(_drawn(model, styles + step * vector, z, batch).numpy()), threshold) for step in STEPS]
-    return {name: np.stack([column[name] for column in columns], 1) for name in columns[0]}
+    return torch.cat([_drawn(model, styles + step * vector, z, batch) for step in STEPS])
 
 
 def _named(method: str, number: int, vector: Tensor, values: dict[str, NDArray], spread: dict[str, float]) -> Direction:
+    """values: (images, steps) of each descriptor."""
     steps = np.array(STEPS)
     correlations, effects = {}, {}
     for name, found in values.items():

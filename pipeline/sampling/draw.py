@@ -19,6 +19,7 @@ from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.models.base import DrawsBoxes, GenerativeModel, Sampler
 from pipeline.sampling.abilities import styled
 from pipeline.sampling.boxes import write_boxes
+from pipeline.sampling.class_odds import ClassOdds
 from pipeline.sampling.directions import combined, find
 from pipeline.sampling.export import export
 from pipeline.sampling.provenance import Provenance
@@ -107,7 +108,7 @@ def _write(
     move = None
     if settings.move:
         able = styled(generator, f"generate.move: {', '.join(settings.move)}")
-        move = combined(find(able, settings.batch), settings.move, "generate.move")
+        move = combined(find(able, settings.batch, ClassOdds.of(real)), settings.move, "generate.move")
     height, width, channels = real.spec[:3]
     dtype = real.images.dtype
     with (

@@ -14,9 +14,11 @@ from torch import Tensor
 from pipeline.base.device import memory_limit, say_device, use_threads
 from pipeline.base.job import progress
 from pipeline.base.seeds import derive
+from pipeline.data.image_set import ImageSet
 from pipeline.models.base import GenerativeModel
 from pipeline.sampling import directions, film, strips
 from pipeline.sampling.abilities import styled, wide
+from pipeline.sampling.class_odds import ClassOdds
 from pipeline.sampling.export import safe_names
 from pipeline.sampling.interpolation import walk
 from pipeline.sampling.mixing import mixing_grid
@@ -57,11 +59,12 @@ class GalleryModel:
         return dict(zip(self.labels, np.split(parts, len(self.labels)), strict=True))
 
 
-def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: int | None = None) -> None:
+def draw_gallery(settings: Gallery, model: Path, data: Path, out: Path, journal, threads: int | None = None) -> None:
     """Draw every part of a gallery that the settings do not leave out.
 
     Args:
         model: folder of a trained generator.
+        data: folder of the prepared image set.
         out: folder to write to: `truncation.png`, `interpolation.gif`, `.mp4` and `frames/`, `mixing.png`,
             `directions.png` and `.json`, `strips.png` and `strips/`, and `gallery.json` with what a reader must know of
             each.
@@ -82,7 +85,7 @@ def draw_gallery(settings: Gallery, model: Path, out: Path, journal, threads: in
         if settings.interpolation
         else None,
         "mixing": partial(_mixing, subject, settings.mixing, out) if settings.mixing else None,
-        "directions": partial(_directions, subject, out) if settings.directions else None,
+        "directions": partial(_directions, subject, data, out) if settings.directions else None,
         "strips": partial(_strips, subject, settings.strips, out) if settings.strips else None,
     }
     wanted = {name: draw for name, draw in parts.items() if draw is not None}
@@ -137,10 +140,10 @@ def _mixing(subject: GalleryModel, part: Mixing, out: Path) -> Facts:
     return {"file": "mixing.png", "rows": part.rows, "columns": part.columns}
 
 
-def _directions(subject: GalleryModel, out: Path) -> Facts:
+def _directions(subject: GalleryModel, data: Path, out: Path) -> Facts:
     """The first image of the first class along each direction."""
     model, batch = styled(subject.model, "gallery.directions"), subject.settings.batch
-    found = directions.find(model, batch)
+    found = directions.find(model, batch, ClassOdds.of(ImageSet.open(data)))
     label = next(iter(subject.labels.values()))
     seed = int(subject.seeds(label, 1)[0])
     rows = {}

@@ -16,14 +16,14 @@ METHOD = {
     "train": 4,
     "generate": 2,
     "blend": 1,
-    "gallery": 2,
+    "gallery": 3,
     "evaluate": 6,
     "detect": 5,
     "pseudo_label": 3,
     "detect_boxes": 6,
     "detect_anomalies": 1,
     "compare": 2,
-    "report": 8,
+    "report": 9,
 }
 
 

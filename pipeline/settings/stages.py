@@ -24,6 +24,8 @@ from pipeline.settings.basics import (
 )
 from pipeline.settings.families import STRIPS, STYLED, UNTRAINED
 
+Direction = Annotated[str, Field(min_length=1, max_length=200)]  # such as `p(pores)`, with any name of a class
+
 
 class Generate(Strict):
     images_per_class: Count | None = None
@@ -35,9 +37,9 @@ class Generate(Strict):
     truncation: Fraction = 1.0
     """Truncation ψ of families with styles: below 1 images are more typical of their class and vary less. The other
     families are drawn as with 1, which a run says when it starts."""
-    move: Annotated[dict[Name, float], Field(exclude_if=operator.not_)] = {}
+    move: Annotated[dict[Direction, float], Field(exclude_if=operator.not_)] = {}
     """Directions of the style space and how far images are moved along them, in standard deviations, such as
-    `{grain_size: 1, brightness: -0.5}`. `gallery/directions.json` of a model names its own. Of families with styles."""
+    `{grain_size: 1, p(pores): -0.5}`. `gallery/directions.json` of a model names its own. Of families with styles."""
     export: Literal["tiff", "png", "jpeg"] = "tiff"
     """Format of the image files a user takes away. PNG holds 8 and 16 bits, JPEG 8, with a loss; all else is TIFF."""
 

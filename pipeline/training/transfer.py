@@ -49,7 +49,8 @@ class Start:
 
 
 def snapshot_model(path: Path) -> StyleGAN2ADA:
-    """The model that a snapshot of NVIDIA's is, on the CPU, with all that the file holds: ready to draw and to judge.
+    """The model that a snapshot of NVIDIA's is, on the CPU, ready to draw. It judges as the file's discriminator does,
+    where the file has one of this architecture.
 
     Raises:
         UserError: no such file, no snapshot, or one that is refused.
@@ -72,8 +73,9 @@ def _of_snapshot(path: Path, model: GenerativeModel) -> Source:
 def _source(snapshot: Snapshot, model: StyleGAN2ADA) -> Source:
     """Its classes have no names: they are those of the model, in their order."""
     spec = snapshot.spec()._replace(classes=model.spec.classes)
+    unread = f"its discriminator is left out: {snapshot.unread}" if snapshot.unread else ""
     try:
-        return Source(spec, snapshot.weights(len(spec.classes), model.discriminator), snapshot.settings())
+        return Source(spec, snapshot.weights(len(spec.classes), model.discriminator), snapshot.settings(), unread)
     except (KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"{snapshot.path}: its networks are not whole ({' '.join(str(error).split())[:200]})") from None
 

@@ -181,11 +181,66 @@ def test_other_architectures_are_named(tmp_path):
     with pytest.raises(UserError, match="none with skip connections, see its block of 8 pixels"):
         open_snapshot(nvidia.write(tmp_path / "orig.pkl", nets))
     nets = nvidia.networks(0, 1, 16)
-    del nets["D"].b8.skip
-    with pytest.raises(UserError, match="discriminator is not residual"):
-        open_snapshot(nvidia.write(tmp_path / "plain.pkl", nets))
+    nets["G_ema"].mapping.fc1 = nvidia.FullyConnectedLayer(8, 12)
+    with pytest.raises(UserError, match="mapping network is not 8 wide throughout, see its `fc1`"):
+        open_snapshot(nvidia.write(tmp_path / "waist.pkl", nets))
     del nets["G_ema"].synthesis.b4.const
     with pytest.raises(UserError, match=r"`Generator` is no generator of StyleGAN2, `synthesis\.b4\.const` is missing"):
         open_snapshot(nvidia.write(tmp_path / "stylegan3.pkl", nets))
     with pytest.raises(UserError, match="no network `G_ema`"):
         open_snapshot(nvidia.write(tmp_path / "other.pkl", {}))
+
+
+@pytest.mark.parametrize(
+    ("place", "attribute", "value", "said"),
+    [
+        ("mapping.fc1", "bias_gain", 0.1, r"`bias_gain` of `mapping\.fc1` is 0\.1, here 0\.01 in a mapping"),
+        ("synthesis.b8.conv0.affine", "bias_gain", 0.01, r"`synthesis\.b8\.conv0\.affine` is 0\.01"),
+        ("synthesis.b16.conv1", "activation", "relu", r"`activation` of `synthesis\.b16\.conv1` is 'relu', here lrelu"),
+        ("synthesis.b16.conv1", "conv_clamp", 8, "`conv_clamp` of .* is 8, here none, or one from 256 on"),
+        ("synthesis.b8.conv0", "resample_filter", torch.ones(3, 3) / 9, r"is \[0\.1111, .*that of \[1, 3, 3, 1\]"),
+    ],
+)
+def test_a_generator_of_other_formulas_is_refused_by_the_layer_that_has_them(tmp_path, place, attribute, value, said):
+    nets = nvidia.networks(0, 1, 16)
+    setattr(nets["G_ema"].get_submodule(place), attribute, value)
+    with pytest.raises(UserError, match=f"its generator computes otherwise than stylegan2_ada does: .*{said}"):
+        open_snapshot(nvidia.write(tmp_path / "s.pkl", nets))
+
+
+def without_skip(nets):
+    del nets["D"].b8.skip
+
+
+def without_deviation(nets):
+    nets["D"].b4.conv = nvidia.Conv2dLayer(16, 16, 3)
+
+
+def of_short_vectors(nets):
+    nets["D"].b4.out = nvidia.FullyConnectedLayer(16, 4)
+
+
+def of_two_deviations(nets):
+    nets["D"].b4.num_channels = 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (without_skip, "it is not residual, `skip` is missing"),
+        (without_deviation, "its last block has 0 channels of the minibatch's deviation, here 1"),
+        (of_short_vectors, "its vectors of classes have 4 numbers, here as many as it has channels (16)"),
+        (of_two_deviations, "`num_channels` of `b4` is 2, here 1"),
+    ],
+)
+@torch.no_grad()
+def test_of_a_file_with_another_discriminator_the_generator_is_taken(tmp_path, change, said):
+    """As of NVIDIA's own weights of CIFAR-10, whose discriminator has no residues."""
+    nets = nvidia.networks(3, 1, 16)
+    change(nets)
+    path = nvidia.write(tmp_path / "s.pkl", nets)
+    ours, theirs = inputs(snapshot_model(path), 3)
+    close(snapshot_model(path).ema(*ours, 0.5), nets["G_ema"](*theirs, 0.5))
+    outcome = adopted(path, model_for(spec(16, classes=3)))
+    assert outcome.anew == ("discriminator",)
+    assert f"its discriminator is left out: {said}" in outcome.lines()

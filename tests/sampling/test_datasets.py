@@ -1,6 +1,7 @@
 """Image sets in the layouts of other tools, read back by those that are here."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -99,6 +100,51 @@ def test_yolo_by_our_reader_of_it(sets, tmp_path):
         found = [[region.x0, region.y0, region.x1, region.y1] for region in record.regions]
         np.testing.assert_allclose(np.reshape(found, (-1, 4)) * 16, boxes[["x0", "y0", "x1", "y1"]], atol=1e-6)
     assert len(list((tmp_path / "out" / "labels").rglob("*.txt"))) == len(table)
+
+
+@pytest.mark.filterwarnings("default")
+def test_yolo_by_ultralytics(sets, tmp_path, monkeypatch):
+    """Its own loader, where it is installed: its licence (AGPL) and its size keep it out of the environment."""
+    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
+    pytest.importorskip("ultralytics", reason="ultralytics is not installed")
+    from ultralytics.data.dataset import YOLODataset
+    from ultralytics.data.utils import check_det_dataset
+
+    table = write_dataset(sets, tmp_path / "out", "yolo").set_index("file", drop=False)
+    data = check_det_dataset(str(tmp_path / "out" / "data.yaml"))
+    seen = 0
+    for split in SPLITS:
+        read = YOLODataset(img_path=data[split], data=data, imgsz=16, augment=False)
+        assert len(read) == (table["split"] == split).sum()
+        for i, label in enumerate(read.labels):
+            file = str(Path(label["im_file"]).relative_to(tmp_path / "out"))
+            array, boxes = stored(sets, table, file)
+            assert np.array_equal(read.load_image(i)[0][..., 0], array)
+            ends = boxes[["x0", "y0", "x1", "y1"]].to_numpy().reshape(-1, 2, 2)
+            expected = np.concatenate([ends.mean(1), ends[:, 1] - ends[:, 0]], 1) / 16
+            order = np.lexsort(label["bboxes"].T), np.lexsort(expected.astype(np.float32).T)
+            np.testing.assert_allclose(label["bboxes"][order[0]], expected[order[1]], atol=1e-5)
+            names = [data["names"][int(k)] for k in label["cls"][order[0], 0]]
+            assert names == boxes["label"].iloc[order[1]].tolist()
+            seen += len(expected)
+    assert seen > 20
+
+
+@pytest.mark.filterwarnings("default")
+def test_image_folders_by_hugging_faces_datasets(sets, tmp_path):
+    """By `load_dataset`, where it is installed; and the table with the boxes beside the images."""
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    table = write_dataset(sets, tmp_path / "out", "huggingface")
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
+        rows = table[table["split"] == split]
+        assert len(read[name]) == len(rows)
+        for row in read[name]:
+            (file,) = [f for f in rows["file"] if f.endswith(Path(row["image"].filename).name)]
+            array, boxes = stored(sets, table, file)
+            assert np.array_equal(np.asarray(row["image"]), array)
+            assert json.loads(row["objects"])["category"] == boxes["label"].tolist()
+            assert row["label"] == rows.set_index("file")["label"][file]
 
 
 def test_without_images_to_choose_by_yolo_gets_those_of_the_training(sets, tmp_path):

@@ -3,13 +3,16 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from pipeline import models
+from pipeline.data.image_set import ImageSet, ImageSetWriter
 from pipeline.models.base import StyledModel, latents
 from pipeline.models.layers import EqualisedLinear
 from pipeline.sampling import directions
+from pipeline.sampling.class_odds import ClassOdds
 from pipeline.sampling.descriptors import MEANING, described, gray, threshold_of
 from pipeline.sampling.directions import along, combined, find
 from pipeline.sampling.draw import generate
@@ -87,6 +90,49 @@ def test_images_along_a_direction_change_by_it_alone(known):
     np.testing.assert_allclose(means - means[1], [-size, 0, 2 * size], atol=1e-6)
     still = model.draw(torch.tensor([1]), latents(torch.tensor([5]), 3))
     np.testing.assert_allclose(images[1], gray(still)[0], atol=1e-6)
+
+
+def test_a_direction_is_named_by_a_class_that_a_classifier_sees_more_of():
+    """A classifier that goes by the stripes' contrast: what moves it, moves the odds as much, and is called by the
+    class where these move more, seen from the class's side."""
+
+    def odds(images):
+        contrast = images.std((1, 2, 3)).numpy()
+        return {"p(plain 2)": -(contrast**3), "p(flat)": 0 * contrast}
+
+    found = find(Known(), odds=odds)
+    named = {d.name: d for d in found}
+    assert {"brightness", "p(plain 2)", "p(plain 2)_2"} <= set(named)
+    assert named["p(plain 2)_2"].descriptor == "p(plain 2)"
+    assert named["p(plain 2)"].effects["contrast"] < 0 < named["p(plain 2)"].effects["p(plain 2)"]
+    assert named["p(plain 2)"].effects["p(flat)"] == 0
+    assert combined(found, {"p(plain 2)": 2.0}, "generate.move")[1] > 0  # fewer stripes: the style is turned
+
+
+def test_odds_of_the_classes_of_held_out_images(tmp_path):
+    """Upright and lying stripes, learned from ten each; a class of few images is none that can be learned."""
+    rng = np.random.default_rng(0)
+    stripes = np.where(np.arange(32) % 8 < 4, 0.7, 0.3)
+    counts = {"upright": 15, "lying": 15, "rare": 3}
+    rows = [(name, "train" if i < 10 else "test") for name, n in counts.items() for i in range(n)]
+    images = np.stack(
+        [np.tile(stripes, (32, 1)).T if name == "lying" else np.tile(stripes, (32, 1)) for name, _ in rows]
+    )
+    images = (images + rng.normal(0, 0.1, images.shape)).clip(0, 1)[..., None]
+    table = pd.DataFrame(rows, columns=["label", "split"]).assign(
+        id=[f"i{i}" for i in range(len(rows))], source="", row=0, col=0, group=[f"g{i}" for i in range(len(rows))]
+    )
+    with ImageSetWriter(tmp_path, len(rows), 32, 32, 1, "uint16") as writer:
+        writer[:] = np.rint(images * 65535).astype(np.uint16)
+        writer.finish(table, {"classes": list(counts), "symmetry": "none", "dtype": "uint16", "scaling": {}, "unit": "",
+                              "pixel_size": None})  # fmt: skip
+    real = ImageSet.open(tmp_path)
+    odds = ClassOdds.of(real)(torch.from_numpy(images[real.rows("test")] * 2 - 1).float().permute(0, 3, 1, 2))
+    assert list(odds) == ["p(upright)", "p(lying)"]
+    upright = real.metadata["label"].iloc[real.rows("test")] == "upright"
+    np.testing.assert_array_equal(odds["p(upright)"] > 0, upright)
+    np.testing.assert_allclose(odds["p(upright)"], -odds["p(lying)"], rtol=1e-5)
+    assert ClassOdds.of(ImageSet.open(image_set(tmp_path / "few"))) is None
 
 
 def test_moves_add_up_and_unknown_ones_are_named(known):

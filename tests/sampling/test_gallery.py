@@ -14,7 +14,7 @@ from pipeline.settings import STYLED, Gallery, Interpolation, Mixing, Strips, Sw
 from pipeline.training import model_files
 from tests.models.tiny import spec, tiny_settings
 from tests.sampling.fakes import QUICK
-from tests.tiny_family import Events
+from tests.tiny_family import Events, image_set
 
 META = {"dtype": "uint16", "scaling": {"rule": "dtype", "low": 0, "high": 65535}, "pixel_size": None, "unit": "µm"}
 SMALL = {
@@ -38,7 +38,7 @@ def trained(tmp_path, family, of=None):
 def test_every_family_has_one(tmp_path, family):
     settings, journal = gallery_of(Gallery(**SMALL), family), Events()
     out = tmp_path / "gallery"
-    draw_gallery(settings, trained(tmp_path, family), out, journal, threads=1)
+    draw_gallery(settings, trained(tmp_path, family), image_set(tmp_path / "real"), out, journal, threads=1)
     facts = json.loads((out / "gallery.json").read_text(encoding="utf-8"))
     assert facts["classes"] == ["a", "b", "c"]
     parts = [name for name in ("truncation", "interpolation", "mixing", "directions", "strips") if name in facts]
@@ -55,7 +55,7 @@ def test_every_family_has_one(tmp_path, family):
 def test_strips_of_each_class_in_the_type_of_the_source(tmp_path, family):
     out, journal = tmp_path / "gallery", Events()
     settings = gallery_of(Gallery(**SMALL, classes=["c", "a", "elsewhere"]), family)
-    draw_gallery(settings, trained(tmp_path, family), out, journal, threads=1)
+    draw_gallery(settings, trained(tmp_path, family), image_set(tmp_path / "real"), out, journal, threads=1)
     names = {f"{label}_{i:06d}.tif" for label in "ac" for i in (0, 1)}
     assert {p.name for p in (out / "strips").glob("*.tif")} == names
     strips = {name: tifffile.imread(out / "strips" / name) for name in names}
@@ -76,7 +76,7 @@ def test_the_images_are_the_first_of_the_synthetic_set(tmp_path):
     pairs = Gallery(
         sweep=None, mixing=None, directions=False, strips=None, seed=5, interpolation=Interpolation(count=2)
     )
-    draw_gallery(pairs, folder, tmp_path / "out", Events(), threads=1)
+    draw_gallery(pairs, folder, tmp_path / "real", tmp_path / "out", Events(), threads=1)
     seeds = torch.tensor([derive(5, 0, i) for i in range(4)])
     images = model_files.load(folder).sample(torch.zeros(4, dtype=torch.int64), seeds).cpu().permute(0, 2, 3, 1).numpy()
     for file, ends in (("0000.png", images[[0, 2]]), ("0007.png", images[[1, 3]])):
@@ -88,6 +88,6 @@ def test_the_images_are_the_first_of_the_synthetic_set(tmp_path):
 def test_what_the_family_cannot_and_classes_it_does_not_know_are_refused(tmp_path):
     folder = trained(tmp_path, "cgan")
     with pytest.raises(UserError, match=r"gallery.sweep: `cgan` has no styles"):
-        draw_gallery(Gallery(), folder, tmp_path / "out", Events(), threads=1)
+        draw_gallery(Gallery(), folder, tmp_path / "real", tmp_path / "out", Events(), threads=1)
     with pytest.raises(UserError, match=r"gallery.classes: the model knows none of \['rust'\], but a, b, c"):
-        draw_gallery(Gallery(classes=["rust"]), folder, tmp_path / "out", Events(), threads=1)
+        draw_gallery(Gallery(classes=["rust"]), folder, tmp_path / "real", tmp_path / "out", Events(), threads=1)

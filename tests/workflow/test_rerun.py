@@ -99,7 +99,7 @@ def test_a_run_leaves_all_that_the_contract_names(results):
 @pytest.mark.slow
 def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
     assert planned(results, CHOSEN) == {}
-    for path in [ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.*"), *(ROOT / "config").glob("*.yaml")]:
+    for path in [ROOT / "workflow" / "Snakefile", *(ROOT / "workflow").rglob("*.*"), *(ROOT / "config").glob("*.yaml")]:
         path.touch()
     assert planned(results, CHOSEN) == {}
 

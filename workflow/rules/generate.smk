@@ -57,6 +57,7 @@ use rule generate as generate_boxed with:
 
 rule gallery:
     input:
+        real=REAL,
         model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
     output:
         report(

@@ -30,6 +30,7 @@ rule write_report:
         latex=expand("<results>/{dataset}/table.tex", dataset=DATASETS),
         cards=every_run(f"{RUN}/card.md"),
         croissants=every_run(f"{RUN}/croissant.json"),
+        crate="<results>/run.crate.zip",
     log:
         "<results>/logs/write_report.log",
     conda:

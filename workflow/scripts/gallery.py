@@ -13,6 +13,7 @@ with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
         draw_gallery(
             Gallery(**p.settings),
             model=Path(snakemake.input.model[0]).parent,
+            data=Path(snakemake.input.real[0]).parent,
             out=Path(snakemake.output[0]),
             journal=journal,
             threads=snakemake.threads,

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from pipeline.base.job import job
-from pipeline.report import cards
+from pipeline.report import cards, crate
 from pipeline.report.inputs import collect
 from pipeline.report.page import write
 from pipeline.settings import load
@@ -15,3 +15,5 @@ with job(snakemake.log[0]):
     commit = git_tags(Path.cwd()).get("git_commit")
     write(page, summary, datasets, settings=settings.model_dump(mode="json"), commit=commit)
     cards.write(datasets, summary, settings.card)
+    workflow = Path(snakemake.scriptdir).parent
+    crate.write(Path(snakemake.output.crate), workflow, datasets, snakemake.params.config, settings.card, commit)

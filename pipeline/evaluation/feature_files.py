@@ -1,0 +1,69 @@
+"""Features of an image set in a file of its folder, `features-{extractor}.npz`: read without extractor or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.base.files import whole
+from pipeline.base.job import say
+from pipeline.data.image_set import ImageSet
+
+
+class Features(NamedTuple):
+    """Of n images: `vectors` (n, d) float32; `grams` (n, g) float32, g = 0 where an extractor has none; the number of
+    columns of each of their blocks (layers)."""
+
+    vectors: NDArray[np.float32]
+    vector_blocks: tuple[int, ...]
+    grams: NDArray[np.float32]
+    gram_blocks: tuple[int, ...]
+
+    def rows(self, rows: NDArray[np.int64]) -> Features:
+        return self._replace(vectors=self.vectors[rows], grams=self.grams[rows])
+
+
+def path_of(images: ImageSet, name: str) -> Path:
+    return images.path / f"features-{name}.npz"
+
+
+def key_of(images: ImageSet, name: str, version: str) -> str:
+    """What the features in a file depend on: extractor, its version, the images."""
+    return f"{name} {version} {images.meta['data_hash']}"
+
+
+def of_any_version(images: ImageSet, name: str) -> Features | None:
+    """Those of these images, where they are kept, by whichever version of the extractor."""
+    first, last = key_of(images, name, "|").split("|")
+    return read(path_of(images, name), lambda key: key.startswith(first) and key.endswith(last), len(images))
+
+
+def read(path: Path, fits: Callable[[str], bool], n: int) -> Features | None:
+    """Those of n images with a key that fits; None where there are none, or none that are whole."""
+    try:
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
+            if not fits(str(file["key"])):
+                return None
+            blocks = [tuple(int(b) for b in file[name]) for name in ("vector_blocks", "gram_blocks")]
+            found = Features(file["vectors"], blocks[0], file["grams"], blocks[1])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
+        say(f"{path}: damaged ({error}), not used")
+        return None
+    complete = found.vectors.shape == (n, sum(found.vector_blocks)) and found.grams.shape == (n, sum(found.gram_blocks))
+    return found if complete else None
+
+
+def write(path: Path, key: str, found: Features) -> None:
+    """Keep them, if there is room."""
+    try:
+        with whole(path) as part, open(part, "wb") as file:
+            np.savez(file, key=np.array(key), **found._asdict())
+    except OSError as error:
+        say(f"{path}: not kept ({error.strerror})")

@@ -1,0 +1,64 @@
+"""How sure a classifier of the real images is of a class: what a direction of the style space may change too."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+from pipeline.base import imagenet
+from pipeline.base.device import device
+from pipeline.data.image_set import ImageSet
+
+STRENGTH = 0.1  # inverse of the weight of the squared coefficients; that of `evaluation.class_agreement`
+ITERATIONS = 2000
+MOST = 60  # training images of a class that it learns from, evenly taken
+LEAST = 10
+BATCH = 64
+
+
+class ClassOdds:
+    """A logistic head on frozen ImageNet features (`imagenet.texture`) of real training images; made by `of`."""
+
+    def __init__(self, real: ImageSet):
+        self.network = imagenet.EfficientNetLite0(imagenet.load(), real.spec.channels).to(device())
+        rows = np.concatenate([_evenly(rows) for rows in _by_class(real)])
+        top = np.iinfo(real.images.dtype).max
+        seen = torch.from_numpy(real.images[rows].astype(np.float32) * (2 / top) - 1).permute(0, 3, 1, 2)
+        self.head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=ITERATIONS))
+        self.head.fit(self._features(seen), real.labels[rows])
+        self.names = [f"p({real.spec.classes[k]})" for k in self.head.classes_]
+
+    @classmethod
+    def of(cls, real: ImageSet) -> ClassOdds | None:
+        """None where there are not two classes to tell apart, or too few images of them."""
+        return cls(real) if len(_by_class(real)) > 1 else None
+
+    def __call__(self, images: Tensor) -> dict[str, NDArray[np.float64]]:
+        """Logarithm of the odds of each class, (N,) by `p(class)`, of images (N, C, H, W) in [-1, 1].
+
+        The logarithm, for a probability stands still near 0 and 1 while images go on to change.
+        """
+        said = self.head.predict_log_proba(self._features(images))
+        others = np.stack([np.logaddexp.reduce(np.delete(said, k, 1), 1) for k in range(said.shape[1])], 1)
+        return dict(zip(self.names, (said - others).T, strict=True))
+
+    def _features(self, images: Tensor) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            parts = [imagenet.texture(self.network, part.to(device())).cpu() for part in images.split(BATCH)]
+        return torch.cat(parts).numpy()
+
+
+def _by_class(real: ImageSet) -> list[NDArray[np.int64]]:
+    """Training rows of each class that has enough."""
+    rows = real.rows("train")
+    found = [rows[real.labels[rows] == k] for k in range(len(real.spec.classes))]
+    return [some for some in found if len(some) >= LEAST]
+
+
+def _evenly(rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, MOST).astype(int))]
