@@ -15,8 +15,10 @@ include: "workflow/rules/report.smk"
 report: "workflow/report/workflow.rst"
 
 
+# On the machine that the run was started on; downloads too, for nodes of a cluster have no internet.
 localrules:
     all,
+    weights,
     prepare_all,
     train_all,
     generate_all,
@@ -47,4 +49,5 @@ onsuccess:
 
 
 onerror:
+    show_failed(log)
     finish_run()
