@@ -1,7 +1,7 @@
 """What a job asks of a cluster: memory, minutes, processors.
 
 Generous, and from the settings alone: who asks for too little is killed, who asks for too much waits. A job that was
-killed for want of memory or time asks for as much again at each further attempt.
+killed for want of memory or time asks for more at its further attempts.
 """
 
 from __future__ import annotations

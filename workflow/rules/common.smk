@@ -261,8 +261,8 @@ def of_preparation(w):
 
 
 def memory(of):
-    """MB of a job, more at each attempt."""
-    return lambda w, attempt: attempt * of(w).mem_mb
+    """MB of a job, more at the second and the third attempt; the later ones want more time, or were in someone's way."""
+    return lambda w, attempt: min(attempt, 3) * of(w).mem_mb
 
 
 def minutes(of):
@@ -460,7 +460,8 @@ def finish_run():
         )
 
 
-def show_failed(log):
+def show_failed(logs):
     """What failed jobs said last, at the end of all that a run has printed."""
-    for line in last_lines(Path(log).read_text(encoding="utf-8", errors="replace")):
-        print(line, file=sys.stderr)
+    for log in logs:
+        for line in last_lines(Path(log).read_text(encoding="utf-8", errors="replace")):
+            print(line, file=sys.stderr)
