@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +16,10 @@ import torch
 import yaml
 
 from pipeline.base import device as devices
+from pipeline.base.needs import Images
 from pipeline.data.image_set import ImageSet
-from pipeline.settings import ImageSpec, Settings, Training, UserError, load
+from pipeline.data.reading.source import files
+from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, load
 from pipeline.training.forecast import forecast
 
 PACKAGES = ("pyrite", "torch", "torchvision", "numpy", "snakemake", "mlflow")
@@ -33,6 +36,8 @@ class Row(NamedTuple):
     seeds: int
     taken: float | None
     """Seconds that such a job took, where one has run here."""
+    disk: int
+    """Bytes that a seed leaves: the weights, a checkpoint, the synthetic images as an array and as files."""
 
 
 def read(configurations: list[Path], overrides: str = "") -> Settings:
@@ -75,11 +80,33 @@ def rows(settings: Settings, budget: float) -> Iterator[Row]:
             if isinstance(chosen, Training):
                 found = forecast(chosen, spec_of(settings, name, chosen), budget)
                 taken = _taken(Path(settings.results) / "benchmarks" / name, model, settings.seeds)
-                yield Row(name, model, found.update, found.training, len(settings.seeds), taken)
+                disk = 2 * found.checkpoint + 2 * _synthetic(settings, name)
+                yield Row(name, model, found.update, found.training, len(settings.seeds), taken, disk)
 
 
-def spec_of(settings: Settings, name: str, model: Training) -> ImageSpec:
-    """The images of a data set, as they are where they have been prepared, else as the settings let one expect."""
+def _synthetic(settings: Settings, name: str) -> int:
+    """Bytes of a synthetic image set of a data set, with two bytes a value."""
+    dataset = settings.datasets[name]
+    source = settings.datasets[dataset.patches_of or name]
+    prepared = Path(settings.results) / name / "real" / "images.npy"
+    images = Images.of(source, str(prepared) if prepared.is_file() else None, _files(source))._replace(
+        size=dataset.size
+    )
+    each = settings.generate.images_per_class
+    number = each * len(spec_of(settings, name).classes) if each else images.number
+    return int(1e6 * images._replace(number=number).mb)
+
+
+def _files(dataset: Dataset) -> list[Path]:
+    """Those of its source; none of one that is drawn, or not on this machine."""
+    with suppress(UserError):
+        return [] if dataset.source == "voronoi" else files(dataset)
+    return []
+
+
+def spec_of(settings: Settings, name: str, model: Training | None = None) -> ImageSpec:
+    """The images of a data set (those that a model learns), as they are where they have been prepared, else as the
+    settings let one expect."""
     folder = Path(settings.results) / name / "real"
     if (folder / "meta.json").is_file():
         spec = ImageSet.open(folder).spec
@@ -89,7 +116,7 @@ def spec_of(settings: Settings, name: str, model: Training) -> ImageSpec:
         labelled = [str(i) for i in range(ASSUMED)] if dataset.labels.rule != "none" else ["all"]
         classes = tuple(dataset.labels.classes or voronoi or labelled)
         spec = ImageSpec(dataset.size, dataset.size, 3 if dataset.channels == "rgb" else 1, classes)
-    return spec._replace(classes=tuple(model.classes)) if model.classes else spec
+    return spec._replace(classes=tuple(model.classes)) if model and model.classes else spec
 
 
 def lines(found: list[Row]) -> Iterator[str]:
@@ -108,6 +135,9 @@ def lines(found: list[Row]) -> Iterator[str]:
     if ratios:
         yield f"of jobs that have run here the forecast is off by a factor of {max(ratios):.2f} at most"
     yield "drawing, measuring and detectors come to it"
+    disk = sum(row.disk * row.seeds for row in found)
+    free = psutil.disk_usage(".").free
+    yield f"disk for them all: {disk / 1e9:.1f} GB, {free / 1e9:.1f} GB are free here"
 
 
 def _lay(base: dict[str, Any], over: dict[str, Any]) -> None:

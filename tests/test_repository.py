@@ -24,6 +24,22 @@ def test_the_workflow_catalogue_finds_what_it_looks_for():
     assert re.search(r"^report: ", (ROOT / "workflow" / "Snakefile").read_text(encoding="utf-8"), re.M)
 
 
+def test_every_environment_takes_its_versions_from_pyproject():
+    """None names a package of its own, and all have the same Python and the same packages of the system."""
+    conda = yaml.safe_load((ROOT / "envs" / "pyrite.yaml").read_text(encoding="utf-8"))["dependencies"]
+    (pip,) = (part["pip"] for part in conda if isinstance(part, dict))
+    assert (conda[:2], pip) == (["python=3.11", "pip"], ["-e .."])
+    recipes = [(ROOT / "envs" / name).read_text(encoding="utf-8") for name in ("Dockerfile", "pyrite.def")]
+    for recipe in recipes:
+        assert re.findall(r"pip install (.*)", recipe) == ["--no-cache-dir --editable '/opt/pyrite[cluster]'"]
+        assert re.findall(r"python:(\S+)", recipe) == ["3.11-slim"]
+    first, second = (re.findall(r"apt-get install (.*?)(?: \\)?\n", recipe) for recipe in recipes)
+    assert first == second
+    assert PROJECT["requires-python"] == ">=3.11"
+    unpinned = [name for name in PROJECT["dependencies"] if not re.search(r"==|<", name)]
+    assert unpinned == []
+
+
 def test_the_page_of_configurations_names_each():
     page = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\[`([\w.-]+)`\]\(\1\)", page))

@@ -33,6 +33,8 @@ class Forecast:
     """Of the whole job, with its looks at held-out images."""
     memory: str
     """What the process has taken, of how much, as the training says it."""
+    checkpoint: int
+    """Bytes of a checkpoint's tensors."""
 
 
 def forecast(
@@ -80,7 +82,8 @@ def forecast(
         image = (clock() - began) / len(few)
     looks = settings.snapshots * (MOST + COLUMNS * len(spec.classes)) * image
     steps = math.ceil(settings.total_images / settings.batch)
-    return Forecast(mean, image, START + steps * mean + looks, memory)
+    checkpoint = sum(tensor.numel() * tensor.element_size() for tensor in model.state().values())
+    return Forecast(mean, image, START + steps * mean + looks, memory, checkpoint)
 
 
 def _period(settings: Training) -> int:

@@ -1,14 +1,18 @@
 """How long a training takes, against a clock of our own, and what `pyrite plan` makes of a configuration."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
+from pipeline.data.image_set import ImageSet
 from pipeline.models import FAMILIES
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import UserError
 from pipeline.training.forecast import START, forecast
+from pipeline.training.launch import Forgetful
+from pipeline.training.loop import train
 from pyrite import plan
 from pyrite.__main__ import main
 from tests.models.tiny import spec, tiny_settings
@@ -49,6 +53,16 @@ def test_every_family_can_be_timed(family):
     assert found.training > START + 100 * found.update
 
 
+def test_a_training_leaves_as_many_bytes_as_foretold(tmp_path):
+    settings = tiny_settings("cgan", total_images=64, batch=8, snapshots=2)
+    data = image_set(tmp_path / "real")
+    train(settings, data, tmp_path / "run", tmp_path / "state", 0, Forgetful())
+    left = sum(
+        path.stat().st_size for folder in ("run", "state") for path in (tmp_path / folder).rglob("*.safetensors")
+    )
+    assert left / 2 < 2 * forecast(settings, ImageSet.open(data).spec, budget=0.01).checkpoint < 2 * left
+
+
 def configuration(tmp_path, **models):
     body = {
         "results": str(tmp_path / "results"),
@@ -81,6 +95,7 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
     assert "small" in row
     assert "pieces" not in printed  # nothing is trained
     assert "off by" not in printed
+    assert re.search(r"disk for them all: \d+\.\d GB, \d+\.\d GB are free here", printed)
     took = tmp_path / "results" / "benchmarks" / "steel" / "small-s1"
     took.mkdir(parents=True)
     (took / "train.tsv").write_text("s\tmax_rss\n1000.0\t9\n")

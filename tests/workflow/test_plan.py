@@ -1,7 +1,9 @@
 """What `make plan` prints, and the commands that the pages name."""
 
 import re
+import resource
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +40,18 @@ def test_the_plan_of_the_demo(capfd):
     assert len(said) <= 20
     assert plan.main(["--configfile", str(ROOT / "config" / "quick.yaml")]) != 0
     assert "ERROR: datasets: this setting has no default" in capfd.readouterr().out
+
+
+def test_a_thousand_jobs_are_planned_in_five_seconds(tmp_path):
+    seeds = ",".join(map(str, range(55)))
+    words = ["--dry-run", "--quiet", "rules", "--config", f"set=results={tmp_path} seeds=[{seeds}]"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert int(re.search(r"^total +(\d+)$", done.stdout, re.M)[1]) > 990
+    assert after.ru_utime - before.ru_utime < 5  # of a processor: others may be at work here
 
 
 def commands(text):

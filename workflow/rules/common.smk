@@ -4,9 +4,11 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
-from pipeline.base import cards, results
+from pipeline.base import cards, needs, results
+from pipeline.base.failed_logs import last_lines
 from pipeline.data.annotations import files as annotation_files
 from pipeline.data.reading.source import check_source, files, fingerprint
 from pipeline.downstream.arms import SyntheticSet
@@ -40,6 +42,8 @@ try:
 except UserError as error:
     sys.exit(f"ERROR: {error}")
 
+# Of each job that computes on a graphics card: where the settings or the user want processors, it asks for none.
+CARD = int(cards.wanted_device() != "cpu")
 DATASETS = list(SETTINGS.datasets)
 LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
@@ -184,6 +188,90 @@ def detection_params(task, dataset, job):
             for one, folder in added_by(task, dataset, job).items()
         ],
     }
+
+
+@cache
+def counted(dataset, prepared):
+    own = SETTINGS.datasets[dataset]
+    of = SETTINGS.datasets[own.patches_of or dataset]
+    there = f"{SETTINGS.results}/{dataset}/real/images.npy" if prepared else None
+    found = needs.Images.of(of, there, [] if of.source == "voronoi" else files(of))
+    return found._replace(size=own.size)
+
+
+def images(dataset):
+    """How many images a data set has, as far as one knows yet, and how large they are."""
+    return counted(
+        dataset, os.path.isfile(f"{SETTINGS.results}/{dataset}/real/images.npy")
+    )
+
+
+def drawn(dataset):
+    """How many images a synthetic set has at most; ten classes where they are counted by class."""
+    return 10 * (SETTINGS.generate.images_per_class or 0) or images(dataset).number
+
+
+def of_training(w):
+    return needs.training(SETTINGS.models[w.model], images(w.dataset), CARD)
+
+
+def of_drawing(w):
+    card = CARD and w.model in TRAINED
+    drawn_at_once = SETTINGS.generate.batch
+    return needs.drawing(
+        FAMILIES[w.model], drawn(w.dataset), drawn_at_once, images(w.dataset), card
+    )
+
+
+def of_gallery(w):
+    batch = SETTINGS.gallery.batch
+    return needs.drawing(FAMILIES[w.model], 1000, batch, images(w.dataset), CARD)
+
+
+def of_measuring_real(w):
+    return needs.evaluating(images(w.dataset), CARD)
+
+
+def of_evaluating(w):
+    real = images(w.dataset)
+    return needs.evaluating(real._replace(number=real.number + drawn(w.dataset)), CARD)
+
+
+def of_detectors(task):
+    """Of a job of the task, from its wildcards."""
+    detect = SETTINGS.detect
+    asked = {
+        "classification": lambda w, *of: needs.classifying(
+            detect, len(jobs(task, w.dataset)[w.detectors]), *of
+        ),
+        "boxes": lambda w, *of: needs.finding(detect.boxes, *of),
+        "anomalies": lambda w, *of: needs.telling_good(
+            detect.anomalies, len(jobs(task, w.dataset)[w.anomaly_job]), *of
+        ),
+    }
+    return lambda w: asked[task](w, images(w.dataset), CARD)
+
+
+def of_labelling(w):
+    return needs.finding(SETTINGS.detect.boxes, images(w.dataset), CARD)
+
+
+def of_preparation(w):
+    return needs.preparing(images(w.dataset))
+
+
+def memory(of):
+    """MB of a job, more at the second and the third attempt; the later ones want more time, or were in someone's way."""
+    return lambda w, attempt: min(attempt, 3) * of(w).mem_mb
+
+
+def minutes(of):
+    """Of a job, more at each attempt."""
+    return lambda w, attempt: min(attempt * of(w).minutes, needs.LONGEST)
+
+
+def threads(of):
+    return lambda w: of(w).threads
 
 
 pathvars:
@@ -370,3 +458,10 @@ def finish_run():
             "tracking: no answer in 120 s; nothing is lost, `make ui` or the next run catches up",
             file=sys.stderr,
         )
+
+
+def show_failed(logs):
+    """What failed jobs said last, at the end of all that a run has printed."""
+    for log in logs:
+        for line in last_lines(Path(log).read_text(encoding="utf-8", errors="replace")):
+            print(line, file=sys.stderr)

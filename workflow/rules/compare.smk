@@ -21,7 +21,7 @@ rule compare_detectors:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=lambda w, attempt: min(attempt, 3) * 2000,
         runtime=30,
     params:
         method=METHOD["compare"],

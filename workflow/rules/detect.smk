@@ -12,11 +12,11 @@ rule detect:
         "<results>/benchmarks/{dataset}/detection/{detectors}.tsv"
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: threads(of_detectors("classification"))
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=720,
+        gpu=CARD,
+        mem_mb=memory(of_detectors("classification")),
+        runtime=minutes(of_detectors("classification")),
     params:
         task="classification",
         method=METHOD["detect"],
@@ -48,6 +48,11 @@ use rule detect as detect_boxes with:
         "<results>/logs/{dataset}/detection/boxes/{box_arm}.log",
     benchmark:
         "<results>/benchmarks/{dataset}/detection/boxes/{box_arm}.tsv"
+    threads: threads(of_detectors("boxes"))
+    resources:
+        gpu=CARD,
+        mem_mb=memory(of_detectors("boxes")),
+        runtime=minutes(of_detectors("boxes")),
     params:
         task="boxes",
         method=METHOD["detect_boxes"],
@@ -71,6 +76,11 @@ use rule detect as detect_anomalies with:
         "<results>/logs/{dataset}/detection/anomalies/{anomaly_job}.log",
     benchmark:
         "<results>/benchmarks/{dataset}/detection/anomalies/{anomaly_job}.tsv"
+    threads: threads(of_detectors("anomalies"))
+    resources:
+        gpu=CARD,
+        mem_mb=memory(of_detectors("anomalies")),
+        runtime=minutes(of_detectors("anomalies")),
     params:
         task="anomalies",
         method=METHOD["detect_anomalies"],

@@ -16,11 +16,11 @@ rule evaluate_real:
         "<results>/benchmarks/{dataset}/evaluate_real.tsv"
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: threads(of_measuring_real)
     resources:
-        gpu=1,
-        mem_mb=6000,
-        runtime=120,
+        gpu=CARD,
+        mem_mb=memory(of_measuring_real),
+        runtime=minutes(of_measuring_real),
     params:
         method=METHOD["evaluate"],
         settings=SETTINGS.evaluate.model_dump(),
@@ -54,11 +54,11 @@ rule evaluate:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/evaluate.tsv"
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: threads(of_evaluating)
     resources:
-        gpu=1,
-        mem_mb=6000,
-        runtime=120,
+        gpu=CARD,
+        mem_mb=memory(of_evaluating),
+        runtime=minutes(of_evaluating),
     params:
         method=METHOD["evaluate"],
         settings=SETTINGS.evaluate.model_dump(),

@@ -19,11 +19,11 @@ rule generate:
         model=either(DRAW_NONE),
     conda:
         ENVIRONMENT
-    threads: lambda w: 1 if w.model in WITHOUT_TRAINING else 8
+    threads: threads(of_drawing)
     resources:
-        gpu=lambda w: 0 if w.model in WITHOUT_TRAINING else 1,
-        mem_mb=8000,
-        runtime=240,
+        gpu=lambda w: 0 if w.model in WITHOUT_TRAINING else CARD,
+        mem_mb=memory(of_drawing),
+        runtime=minutes(of_drawing),
     params:
         method=METHOD["generate"],
         settings=lambda w: generate_of(
@@ -73,11 +73,11 @@ rule gallery:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/gallery.tsv"
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: threads(of_gallery)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=120,
+        gpu=CARD,
+        mem_mb=memory(of_gallery),
+        runtime=minutes(of_gallery),
     params:
         method=METHOD["gallery"],
         settings=lambda w: GALLERIES[w.model].model_dump(),

@@ -20,8 +20,8 @@ rule cut_patches:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=memory(of_preparation),
+        runtime=minutes(of_preparation),
     params:
         method=METHOD["cut_patches"],
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
@@ -59,8 +59,8 @@ rule blend:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=memory(of_preparation),
+        runtime=minutes(of_preparation),
     params:
         method=METHOD["blend"],
         settings=SETTINGS.blend.model_dump(),

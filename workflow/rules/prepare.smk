@@ -7,8 +7,8 @@ rule draw_voronoi:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=memory(of_preparation),
+        runtime=minutes(of_preparation),
     params:
         method=METHOD["prepare"],
         settings=lambda w: SETTINGS.datasets[w.dataset].voronoi.model_dump(),
@@ -42,10 +42,10 @@ rule prepare:
         dataset=either(name for name in DATASETS if name not in PATCHES.values()),
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: threads(of_preparation)
     resources:
-        mem_mb=8000,
-        runtime=120,
+        mem_mb=memory(of_preparation),
+        runtime=minutes(of_preparation),
     params:
         method=METHOD["prepare"],
         settings=lambda w: of_preparing(SETTINGS.datasets[w.dataset]),
@@ -81,10 +81,10 @@ rule annotate:
         dataset=either(name for name in BOXED if name not in MASKED),
     conda:
         ENVIRONMENT
-    threads: 4
+    threads: threads(of_preparation)
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=memory(of_preparation),
+        runtime=minutes(of_preparation),
     params:
         method=METHOD["annotate"],
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(

@@ -18,11 +18,11 @@ rule pseudo_label:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/pseudo_label.tsv"
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: threads(of_labelling)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=240,
+        gpu=CARD,
+        mem_mb=memory(of_labelling),
+        runtime=minutes(of_labelling),
     params:
         method=METHOD["pseudo_label"],
         settings=teacher_of(SETTINGS.detect.boxes).model_dump(),

@@ -19,11 +19,11 @@ rule train:
         model=either(TRAINED),
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: threads(of_training)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=1440,
+        gpu=CARD,
+        mem_mb=memory(of_training),
+        runtime=minutes(of_training),
     params:
         method=METHOD["train"],
         settings=lambda w: SETTINGS.models[w.model].model_dump(),
@@ -50,8 +50,8 @@ rule collect:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=memory(of_preparation),
+        runtime=minutes(of_preparation),
     params:
         method=METHOD["collect"],
         settings=lambda w: SETTINGS.models[w.model].model_dump(),

@@ -1,0 +1,149 @@
+"""What a job asks of a cluster: memory, minutes, processors.
+
+Generous, and from the settings alone: who asks for too little is killed, who asks for too much waits. A job that was
+killed for want of memory or time asks for more at its further attempts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.settings import Dataset, Detect, DetectAnomalies, DetectBoxes, Training
+
+LONGEST = 1440  # minutes: what nearly every cluster allows; a training goes on in its next attempt
+SHORTEST = 20  # minutes: a node may be slow to begin
+BASE = 2000  # MB: Python with torch, and Snakemake twice around it
+CARD = 3000  # MB of the machine's memory that CUDA's libraries take
+FEW = 64  # pixels: networks for smaller images gain nothing by a second processor
+FASTER = 30  # times as fast as one processor that a card is, at least
+LOOK = 300  # images drawn at a look at held-out images
+EVALUATE = 0.2  # seconds of a processor to measure an image of 64 pixels
+FROZEN = 0.02  # and to fit a head on one of a detector whose backbone is frozen
+SCRATCH = 0.02  # and to show one to a ResNet-18 that learns
+BOXES = {"small": 0.01}  # the same for detectors of boxes; torchvision's take
+LARGE = 0.5
+
+
+class Cost(NamedTuple):
+    """Of a family with its default networks, an image of 64 pixels, on one processor."""
+
+    learn: float
+    """Seconds of an update, for each of its images."""
+    draw: float
+    """Seconds."""
+    mb: float
+    """Memory of an update, for each of its images."""
+
+
+# Measured with `benchmarks/needs.py`, and rounded up.
+COSTS = {
+    "dcgan": Cost(0.05, 0.01, 8),
+    "cgan": Cost(0.1, 0.01, 12),
+    "wgan_gp": Cost(0.4, 0.01, 12),
+    "projected_gan": Cost(0.1, 0.02, 25),
+    "ddpm": Cost(0.3, 2, 40),
+    "stylegan2_ada": Cost(0.5, 0.05, 60),
+    "quilting": Cost(0, 0.1, 1),
+    "warp": Cost(0, 0.01, 1),
+}
+UNKNOWN = Cost(0.5, 2, 60)  # of a family that the table has not yet
+
+
+class Images(NamedTuple):
+    number: int
+    size: int
+    """Side in pixels."""
+    channels: int
+
+    @classmethod
+    def of(cls, dataset: Dataset, prepared: str | None, sources: Iterable[Path]) -> Images:
+        """Those of a data set: counted where they are prepared, else as many as its source lets one expect.
+
+        Args:
+            prepared: its `images.npy`, where it is there.
+            sources: its files; none for drawn ones.
+        """
+        channels = 3 if dataset.channels == "rgb" else 1
+        if prepared:
+            number = len(np.load(prepared, mmap_mode="r"))
+        elif dataset.source == "voronoi":
+            number = dataset.voronoi.images_per_class * len(dataset.voronoi.classes)
+        else:
+            sizes = [path.stat().st_size for path in sources]
+            several = dataset.fit == "tile" or dataset.labels.rule == "hdf5"
+            side = int(dataset.tile_source or dataset.size)
+            number = max(len(sizes), sum(sizes) // (channels * side**2)) if several else len(sizes)
+        return cls(number, dataset.size, channels)
+
+    @property
+    def area(self) -> float:
+        """Of one, in images of 64 pixels."""
+        return (self.size / 64) ** 2
+
+    @property
+    def mb(self) -> float:
+        """Of all, with two bytes a value."""
+        return 2 * self.number * self.channels * self.size**2 / 1e6
+
+
+class Needs(NamedTuple):
+    mem_mb: int
+    minutes: int
+    threads: int
+
+
+def training(settings: Training, images: Images, card: bool) -> Needs:
+    """Of one generator; `card` says whether it trains on a graphics card, else on processors."""
+    cost = COSTS.get(settings.family, UNKNOWN)
+    seconds = settings.total_images * cost.learn + settings.snapshots * LOOK * cost.draw
+    at_once = settings.batch_per_device or settings.batch
+    return _needs(seconds, images, card, at_once * cost.mb)
+
+
+def drawing(family: str, count: int, batch: int, images: Images, card: bool) -> Needs:
+    """Of `count` images, `batch` at a time."""
+    cost = COSTS.get(family, UNKNOWN)
+    return _needs(count * cost.draw, images._replace(number=images.number + count), card, batch * cost.mb)
+
+
+def evaluating(images: Images, card: bool) -> Needs:
+    """Of a set of images that is measured."""
+    return _needs(images.number * EVALUATE, images, card, 1000)
+
+
+def classifying(settings: Detect, arms: int, images: Images, card: bool) -> Needs:
+    """Of the detectors of some arms that name the class of an image."""
+    candidates = len(settings.ratios) * len(settings.keep_fractions) * len(settings.filters)
+    fits = arms * (settings.repetitions + settings.selection_runs * candidates)
+    each = FROZEN * images.number if settings.backbone == "frozen" else SCRATCH * settings.steps * settings.batch
+    return _needs(fits * each, images, card, settings.batch * 10)
+
+
+def finding(settings: DetectBoxes, images: Images, card: bool) -> Needs:
+    """Of the detectors of one arm that find boxes."""
+    fits = settings.repetitions + settings.selection_runs * len(settings.ratios)
+    cost = BOXES.get(settings.detector, LARGE)
+    return _needs(fits * settings.steps * settings.batch * cost, images, card, settings.batch * cost * 400)
+
+
+def telling_good(settings: DetectAnomalies, arms: int, images: Images, card: bool) -> Needs:
+    """Of the detectors of some arms that tell good images from others."""
+    fits = arms * (settings.repetitions + settings.selection_runs * len(settings.ratios))
+    return _needs(fits * FROZEN * images.number, images, card, settings.batch * 10)
+
+
+def preparing(images: Images) -> Needs:
+    """Of images that are read, compared with each other and written."""
+    return _needs(images.number, images, False, 1000)._replace(threads=4)
+
+
+def _needs(seconds: float, images: Images, card: bool, activations: float) -> Needs:
+    """From seconds of a processor and MB of a device, both for images of 64 pixels."""
+    threads = 1 if images.size < FEW else 8
+    minutes = SHORTEST + 2 * seconds * images.area / 60 / (FASTER if card else threads**0.5)
+    memory = BASE + 4 * images.mb + (CARD if card else 1.5 * activations * images.area)
+    return Needs(round(memory), round(min(minutes, LONGEST)), threads)

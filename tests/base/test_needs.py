@@ -1,0 +1,67 @@
+"""What jobs ask of a cluster: more for more, and never less than a small one needs."""
+
+import numpy as np
+import pytest
+
+from pipeline.base import needs
+from pipeline.settings import FAMILY_SETTINGS, Detect, load, model_settings
+
+SMALL = needs.Images(number=1000, size=64, channels=1)
+
+
+def training(family="stylegan2_ada", images=SMALL, card=True, **settings):
+    return needs.training(model_settings({"family": family, "total_images": 10**6} | settings), images, card)
+
+
+def test_every_family_has_its_costs():
+    assert set(needs.COSTS) == set(FAMILY_SETTINGS)
+
+
+def test_larger_images_more_of_them_and_larger_batches_ask_for_more():
+    processor = training(card=False, total_images=1000)
+    assert training(card=False, total_images=1000, batch=64).mem_mb > processor.mem_mb
+    assert training(card=False, total_images=1000, batch=64, batch_per_device=32).mem_mb == processor.mem_mb
+    large = training(images=SMALL._replace(size=128), card=False, total_images=1000)
+    assert large.mem_mb > processor.mem_mb
+    assert large.minutes > processor.minutes
+    assert training(images=SMALL._replace(number=10**5)).mem_mb > training().mem_mb
+    assert training(total_images=10**5).minutes < training().minutes
+    assert training("dcgan").minutes < training("stylegan2_ada").minutes
+
+
+def test_a_card_is_faster_and_keeps_the_batch_to_itself():
+    assert training(total_images=10**5).minutes < training(total_images=10**5, card=False).minutes
+    assert training(batch=8).mem_mb == training(batch=512).mem_mb
+
+
+def test_by_hand():
+    # 2000 + 4 · (2 · 1000 · 64²/10⁶ = 8.192) + 3000 MB; 20 + 2 · (10⁶ · 0.05 + 20 · 300 · 0.01 s)/60/30 min
+    assert training("dcgan") == needs.Needs(mem_mb=5033, minutes=76, threads=8)
+
+
+def test_no_job_asks_for_more_than_a_day_and_small_images_for_one_processor():
+    assert training(total_images=10**9).minutes == 1440
+    assert training(images=SMALL._replace(size=32)).threads == 1
+
+
+def test_detectors_ask_by_arms_repetitions_and_backbone():
+    def minutes(arms=4, **settings):
+        return needs.classifying(Detect(**settings), arms, SMALL, card=False).minutes
+
+    assert minutes(arms=8) > minutes()
+    assert minutes(repetitions=40) > minutes()
+    assert minutes(backbone="scratch") > minutes()
+
+
+@pytest.mark.parametrize(("prepared", "count"), [(True, 7), (False, 2)])
+def test_images_are_counted_where_they_are_prepared(tmp_path, prepared, count):
+    files = [tmp_path / name for name in "ab"]
+    for file in files:
+        file.write_bytes(bytes(10**6))
+    np.save(tmp_path / "images.npy", np.zeros((7, 32, 32, 1), np.uint8))
+    named = {"datasets": {"d": {"source": str(tmp_path), "size": 32}}, "models": {"m": {"family": "cgan"}}}
+    dataset = load(named).datasets["d"]
+    there = str(tmp_path / "images.npy") if prepared else None
+    assert needs.Images.of(dataset, there, files) == (count, 32, 1)
+    tiles = dataset.model_copy(update={"fit": "tile", "channels": "rgb", "size": 50})
+    assert needs.Images.of(tiles, None, files) == (2 * 10**6 // (3 * 50**2), 50, 3)
