@@ -249,7 +249,7 @@ class Detection(Detect):
 
 class Tracking(Strict):
     uri: str | None = None
-    """MLflow tracking URI; null is a SQLite file under the results."""
+    """MLflow tracking URI; null is that of MLFLOW_TRACKING_URI, or else a SQLite file under the results."""
     experiment: Annotated[str, Field(min_length=1)] = "pyrite"
     """Prefix of the MLflow experiments, one a data set."""
     tensorboard: bool = False

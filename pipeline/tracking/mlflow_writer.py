@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pipeline.tracking.sync import Store
 
 BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # MLflow takes no more at a time
-REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST")  # what MLflow will never accept
+# What MLflow will never accept. Not BAD_REQUEST, which it says too when its database can take nothing now.
+REFUSAL = "INVALID_PARAMETER_VALUE"
 REFUSED = "mlflow_refused.jsonl"
 ENDS = ("FINISHED", "FAILED", "KILLED")
 
@@ -97,7 +98,7 @@ class Replay:
         if self.attached:
             self._tags(event)
         else:
-            self._send("params", [self.store.entities.Param(_name(k), str(v)) for k, v in event["d"].items()])
+            self._send("params", [self.store.entities.Param(_name(k), _text(v)) for k, v in event["d"].items()])
 
     def _tags(self, event: dict[str, Any]) -> None:
         tags = event["d"]
@@ -105,7 +106,7 @@ class Replay:
             tags = {f"{self.stage}.{k}": v for k, v in tags.items()}
         elif "git_commit" in tags:
             tags = tags | {"mlflow.source.git.commit": tags["git_commit"]}
-        self._send("tags", [self.store.entities.RunTag(_name(k), str(v)) for k, v in tags.items()])
+        self._send("tags", [self.store.entities.RunTag(_name(k), _text(v)) for k, v in tags.items()])
 
     def _metrics(self, event: dict[str, Any]) -> None:
         at, step = event["ts"], int(event["images"])
@@ -166,7 +167,7 @@ class Replay:
         except self.store.Error as error:
             if len(items) == 1:
                 self._refuse({"t": kind, **dict(items[0])}, error, error.error_code)
-            elif error.error_code in REFUSALS:
+            elif error.error_code == REFUSAL:
                 half = len(items) // 2
                 self._send_batch(kind, items[:half])
                 self._send_batch(kind, items[half:])
@@ -181,7 +182,7 @@ class Replay:
 
     def _refuse(self, event: dict[str, Any], error: Exception, code: str) -> None:
         """What MLflow will never take must not hold up the rest; anything else is tried again."""
-        if code not in REFUSALS:
+        if code != REFUSAL:
             raise error
         self._note(event, without_password(str(error), self.store.uri))
 
@@ -197,3 +198,8 @@ class Replay:
 def _name(name: str) -> str:
     """MLflow takes letters, digits and these; `fid@10k` becomes `fid_10k`."""
     return re.sub(r"[^\w./ :-]", "_", name)
+
+
+def _text(value: Any) -> str:
+    """As every database takes it: none of undecodable file names, and no NUL, which PostgreSQL has no place for."""
+    return str(value).encode(errors="replace").decode().replace("\0", "?")

@@ -3,9 +3,9 @@
     python -m pipeline.tracking.sync once URI RESULTS                   send what is new and end
     python -m pipeline.tracking.sync follow URI RESULTS --parent PID    go on until that process is gone
 
-`--tensorboard` writes TensorBoard's event files as well. An empty URI is a SQLite file under the results. The only
-module that imports MLflow, and not before there is something to send. A store that is away costs one line and a
-non-zero status; the journals keep everything for the next time.
+`--tensorboard` writes TensorBoard's event files as well. An empty URI is that of the variable MLFLOW_TRACKING_URI, or
+a SQLite file under the results. The only module that imports MLflow, and not before there is something to send. A store
+that is away costs one line and a non-zero status; the journals keep everything for the next time.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ ENVIRONMENT = {
 }
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 PREFIX = "pyrite"
+URI_HELP = "MLflow tracking URI; empty is that of MLFLOW_TRACKING_URI, or SQLite under the results"
 POLL = 5.0  # seconds between two looks at the journals
 
 
@@ -168,8 +169,8 @@ class Store:
 
 
 def store_uri(uri: str | None, results: Path) -> str:
-    """The tracking URI in use: the given one, or SQLite under the results."""
-    return uri or f"sqlite:///{results.absolute() / 'mlflow' / 'mlflow.db'}"
+    """The tracking URI in use: the given one, that of MLflow's own variable, or SQLite under the results."""
+    return uri or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{results.absolute() / 'mlflow' / 'mlflow.db'}"
 
 
 def identity(uri: str, prefix: str) -> str:
@@ -247,7 +248,7 @@ class Syncer:
     """Brings one store up to date with the journals of one results folder.
 
     Args:
-        uri: MLflow tracking URI; empty or None is SQLite under the results.
+        uri: MLflow tracking URI.
         root: the results folder.
         prefix: of the names of the experiments.
 
@@ -255,10 +256,10 @@ class Syncer:
         Unavailable: within seconds, when the store does not answer.
     """
 
-    def __init__(self, uri: str | None, root: str | os.PathLike, prefix: str = PREFIX):
+    def __init__(self, uri: str, root: str | os.PathLike, prefix: str = PREFIX):
         self.root = Path(root).absolute()
         self.journals = self.root / "journal"
-        self.uri = store_uri(uri, self.root)
+        self.uri = uri
         self.identity = identity(self.uri, prefix)
         file = _sqlite_file(self.uri)
         folder = file.absolute().parent if file else self.root / "mlflow"
@@ -339,7 +340,7 @@ def _line(error: Exception, uri: str) -> str:
 # ---------------------------------------------------------------- commands
 
 
-def once(uri: str | None, results: Path, prefix: str = PREFIX, view: View | None = None) -> int:
+def once(uri: str, results: Path, prefix: str = PREFIX, view: View | None = None) -> int:
     """Send what is new; the exit status."""
     if not (results / "journal").is_dir():
         return 0
@@ -348,18 +349,16 @@ def once(uri: str | None, results: Path, prefix: str = PREFIX, view: View | None
     try:
         outcome = Syncer(uri, results, prefix).sync()
     except Exception as error:
-        print(
-            f"tracking: {shown(store_uri(uri, results))} cannot be used now, nothing is lost: {_line(error, uri or '')}"
-        )
+        print(f"tracking: {shown(uri)} cannot be used now, nothing is lost: {_line(error, uri)}")
         return 1
     print(f"tracking: {outcome}")
     return 1 if outcome.failed else 0
 
 
-def follow(uri: str | None, results: Path, parent: int, prefix: str = PREFIX, view: View | None = None) -> int:
+def follow(uri: str, results: Path, parent: int, prefix: str = PREFIX, view: View | None = None) -> int:
     """Send what is new every few seconds as long as the process `parent` runs, and once more; the exit status."""
     started, syncer, pause, said = int(time.time() * 1000), None, POLL, ""
-    store, journals = identity(store_uri(uri, results), prefix), results / "journal"
+    store, journals = identity(uri, prefix), results / "journal"
     while alive(parent, started):
         if view:
             view.refresh()
@@ -368,7 +367,7 @@ def follow(uri: str | None, results: Path, parent: int, prefix: str = PREFIX, vi
                 syncer = syncer or Syncer(uri, results, prefix)
                 trouble = "; ".join(syncer.sync(wait=0).failed[:1])
             except Exception as error:
-                syncer, trouble = None, _line(error, uri or "")
+                syncer, trouble = None, _line(error, uri)
             if trouble and trouble != said:
                 print(f"tracking: will try again: {trouble}", flush=True)
             said, pause = trouble, min(60.0, 2 * pause) if trouble else POLL
@@ -387,7 +386,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("once", "follow"):
         command = commands.add_parser(name)
-        command.add_argument("uri", help="MLflow tracking URI; empty is SQLite under the results")
+        command.add_argument("uri", help=URI_HELP)
         command.add_argument("results", type=Path)
         command.add_argument("--experiment", default=PREFIX, help="prefix of the names of the experiments")
         command.add_argument("--tensorboard", action="store_true", help="write TensorBoard's event files as well")
@@ -395,9 +394,10 @@ def main() -> int:
             command.add_argument("--parent", type=int, required=True, help="end after this process has ended")
     args = parser.parse_args()
     view = View(args.results) if args.tensorboard else None
+    uri = store_uri(args.uri, args.results)  # once: MLflow changes the variable
     if args.command == "once":
-        return once(args.uri, args.results, args.experiment, view)
-    return follow(args.uri, args.results, args.parent, args.experiment, view)
+        return once(uri, args.results, args.experiment, view)
+    return follow(uri, args.results, args.parent, args.experiment, view)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.settings import UserError
 from pipeline.tracking.address import divided
-from pipeline.tracking.sync import ENVIRONMENT, PREFIX, Syncer, Unavailable, probe, store_uri
+from pipeline.tracking.sync import ENVIRONMENT, PREFIX, URI_HELP, Syncer, Unavailable, probe, store_uri
 from pipeline.tracking.views import addresses
 
 HOST, PORT = "127.0.0.1", 5000
@@ -26,7 +26,7 @@ HINT = "Close the chat panel at the right once, and it stays closed. Ctrl-C here
 PATIENCE = 120.0  # seconds for the server to start on a busy machine
 
 
-def show(results: Path, uri: str | None = None, prefix: str = PREFIX) -> None:
+def show(results: Path, uri: str, prefix: str = PREFIX) -> None:
     """Bring MLflow up to date, print what to open, and serve it until interrupted.
 
     A store with a server of its own gets no second one: its addresses are printed.
@@ -40,11 +40,11 @@ def show(results: Path, uri: str | None = None, prefix: str = PREFIX) -> None:
     syncer = Syncer(uri, results, prefix)
     print(f"tracking: {syncer.sync()}")
     pages = syncer.pages()
-    if uri and uri.startswith(("http://", "https://")):
+    if uri.startswith(("http://", "https://")):
         print(listing(divided(uri).uri.rstrip("/"), pages))
         return
     port = free_port()
-    server = start(store_uri(uri, results), results, port)
+    server = start(uri, results, port)
     try:
         wait_for(server, port)
         print(listing(f"http://{HOST}:{port}", pages) + "\n\n" + HINT, flush=True)
@@ -109,12 +109,12 @@ def stop(server: subprocess.Popen) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m pipeline.tracking.ui", description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path)
-    parser.add_argument("uri", nargs="?", help="MLflow tracking URI; left out or empty is SQLite under the results")
+    parser.add_argument("uri", nargs="?", help=URI_HELP)
     parser.add_argument("--experiment", default=PREFIX, help="prefix of the names of the experiments")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        show(args.results, args.uri, args.experiment)
+        show(args.results, store_uri(args.uri, args.results), args.experiment)
     except (UserError, Unavailable) as error:
         print(f"ERROR: {error}", file=sys.stderr)
         return 1

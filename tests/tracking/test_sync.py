@@ -20,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from PIL import Image
 from safetensors.numpy import save_file
 
 from pipeline.tracking.journal import EVENTS, Journal, read_events
 from pipeline.tracking.mlflow_writer import REFUSED
 from pipeline.tracking.pending_runs import STATE, State
-from pipeline.tracking.sync import Syncer, Unavailable, identity, locked, once
+from pipeline.tracking.sync import Syncer, Unavailable, identity, locked, once, store_uri
 
 # MLflow and what it brings use things that are deprecated; that is not ours to mend.
 pytestmark = [
@@ -313,6 +314,37 @@ def test_what_mlflow_refuses_is_noted_and_holds_up_nothing_else(results):
     assert notes.count("\n") == 7
 
 
+def test_a_database_that_takes_nothing_now_is_given_all_later(results, monkeypatch):
+    """Full, or read only: MLflow answers as if the request were at fault."""
+    train(results)
+    results.sync()
+    with results.journal("evaluate", attach=True) as journal:
+        journal.metrics({f"m/{i}": i for i in range(20)}, 10)
+    full = results.syncer.store.Error("cannot execute INSERT in a read-only transaction", error_code=BAD_REQUEST)
+    asked = []
+    with monkeypatch.context() as patch:
+        patch.setattr(results.client, "log_batch", lambda *batch: asked.append(batch) or _raise(full))
+        outcome = results.syncer.sync()
+    assert (len(outcome.failed), outcome.refused, len(asked)) == (1, 0, 1)
+    results.syncer.sync()
+    assert results.points(results.runs()[0]) == sorted(
+        journaled(results.folder()) + journaled(results.folder("evaluate"))
+    )
+
+
+def _raise(error):
+    raise error
+
+
+def test_any_text_is_kept(results):
+    with results.journal(params={"source": "a\0b"}, tags={"file": "caf\udce9.png"}):
+        pass
+    outcome = results.sync()
+    assert (outcome.failed, outcome.refused) == ([], 0)
+    (run,) = results.runs()
+    assert (run.data.params["source"], run.data.tags["file"]) == ("a?b", "caf?.png")
+
+
 BROKEN = [
     {"t": "metrics", "d": [1, 2], "images": 3},
     {"t": "metrics", "d": {"a": [1]}, "images": 3},
@@ -510,10 +542,10 @@ def run_sync(*words):
 def test_several_syncers_at_once_on_a_store_that_does_not_exist(results):
     train(results)
     evaluate(results)
-    results.uri = ""
     syncers = [run_sync("once", "", results.root) for _ in range(2)]
     outputs = [s.communicate(timeout=120)[0] for s in syncers]
     assert [s.returncode for s in syncers] == [0, 0], outputs
+    results.uri = store_uri("", results.root)
     results.sync()
     (run,) = results.runs()
     assert results.points(run) == sorted(journaled(results.folder()) + journaled(results.folder("evaluate")))
@@ -550,3 +582,11 @@ status = follow({results.uri!r}, pathlib.Path({str(results.root)!r}), parent=2**
 sys.exit(status or "mlflow" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], check=False, env=os.environ).returncode == 0
+
+
+def test_the_setting_is_stronger_than_the_variable_and_that_than_sqlite(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert store_uri("", tmp_path) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://shared:5000")
+    assert store_uri(None, tmp_path) == "http://shared:5000"
+    assert store_uri("http://mine:5000", tmp_path) == "http://mine:5000"

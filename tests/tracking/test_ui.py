@@ -56,7 +56,7 @@ def test_a_taken_port_is_not_used():
 
 def test_without_runs_it_says_so(tmp_path):
     with pytest.raises(UserError, match="no runs to show"):
-        ui.show(tmp_path)
+        ui.show(tmp_path, "sqlite://")
 
 
 @pytest.mark.slow
