@@ -88,7 +88,7 @@ def spec_of(settings: Settings, name: str, model: Training) -> ImageSpec:
         voronoi = dataset.voronoi.classes if dataset.source == "voronoi" else None
         labelled = [str(i) for i in range(ASSUMED)] if dataset.labels.rule != "none" else ["all"]
         classes = tuple(dataset.labels.classes or voronoi or labelled)
-        spec = ImageSpec(dataset.size, dataset.size, 3 if dataset.channels == "rgb" else 1, classes)
+        spec = ImageSpec(*dataset.shape, 3 if dataset.channels == "rgb" else 1, classes)
     return spec._replace(classes=tuple(model.classes)) if model.classes else spec
 
 

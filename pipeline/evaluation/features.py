@@ -68,7 +68,7 @@ def kept(images: ImageSet, name: str, extractor: Extractor) -> Features:
         UserError: as `computed`.
     """
     path = images.path / f"features-{name}.npz"
-    key = f"{name} {extractor.version} {images.meta['data_hash']}"
+    key = f"{name} {extractor.version} {images.digest}"
     known = _read(path, key, len(images))
     if known is not None:
         return known

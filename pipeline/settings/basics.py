@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
-    "prepare": 6,
+    "prepare": 7,
     "annotate": 4,
     "cut_patches": 2,
     "collect": 1,
@@ -17,7 +17,7 @@ METHOD = {
     "generate": 2,
     "blend": 1,
     "gallery": 2,
-    "evaluate": 6,
+    "evaluate": 7,
     "detect": 5,
     "pseudo_label": 2,
     "detect_boxes": 5,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -24,6 +24,15 @@ from pipeline.settings.basics import (
 )
 
 MOST_CLASSES = 255  # a byte of a prepared mask, less the background
+
+
+def _one_of_two(value: Any) -> Any:
+    """A side, where a person wrote a square as height and width."""
+    return value[0] if isinstance(value, list) and len(value) == 2 and value[0] == value[1] else value
+
+
+Side = Annotated[int, Field(ge=16, le=1024)]
+Sides = Annotated[Side | Annotated[list[Side], Field(min_length=2, max_length=2)], BeforeValidator(_one_of_two)]
 
 
 class Voronoi(Strict):
@@ -195,16 +204,17 @@ class Dataset(Strict):
     """In place of `source`: the defects of this data set, which has boxes, cut out one by one; their classes are those
     of the boxes. Only `size`, `models` and `patches` may be set beside it, all else is as it is there."""
     patches: Patches = Patches()
-    size: Annotated[int, Field(ge=16, le=1024)] = 128
-    """Height and width of a training image in pixels."""
+    size: Sides = 128
+    """Height and width of a training image in pixels: a number for both, or `[height, width]`."""
     fit: Literal["resize", "pad", "stretch", "tile"] = "resize"
-    """`resize`: the largest centred square, which cuts the rest of a picture off; `pad`: the whole picture, with a rim
-    that makes it square; `stretch`: the whole picture, made square by distortion; all resampled with anti-aliasing.
-    `tile`: overlapping squares."""
+    """`resize`: the largest centred part in the shape of `size`, which cuts the rest of a picture off; `pad`: the whole
+    picture, with a rim that gives it this shape; `stretch`: the whole picture, brought to this shape by distortion; all
+    resampled with anti-aliasing. `tile`: overlapping parts."""
     padding: Literal["reflect", "edge", "constant"] = "reflect"
     """For `pad`: the rim is the picture's mirror image, the pixels of its edge drawn out, or black."""
     tile_source: Positive | None = None
-    """For `tile`: side in source pixels of the square that becomes one tile; null is `size` (no resampling)."""
+    """For `tile`: shorter side in source pixels of the part that becomes one tile; null is that of `size` (no
+    resampling)."""
     tile_overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """For `tile`: smallest overlap of neighbouring tiles, as a fraction of their side."""
     channels: Literal["auto", "gray", "rgb"] = "auto"
@@ -247,6 +257,17 @@ class Dataset(Strict):
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
     models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
     """Names of the generators that are trained on it; null is all."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a training image in pixels."""
+        return (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])
+
+    @model_validator(mode="after")
+    def drawn_images_are_square(self):
+        if self.source == "voronoi" and not isinstance(self.size, int):
+            raise ValueError(f"size: `source: voronoi` draws squares, not {self.size}; give one number")
+        return self
 
     @model_validator(mode="after")
     def no_defect_is_shown_twice(self):

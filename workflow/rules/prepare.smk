@@ -12,7 +12,7 @@ rule draw_voronoi:
     params:
         method=METHOD["prepare"],
         settings=lambda w: SETTINGS.datasets[w.dataset].voronoi.model_dump(),
-        size=lambda w: SETTINGS.datasets[w.dataset].size,
+        size=lambda w: SETTINGS.datasets[w.dataset].shape[0],
     script:
         "../scripts/draw_voronoi.py"
 

@@ -247,7 +247,7 @@ def _placed(
     most: dict[tuple[str, Region], float] = {(source, region): 0 for source in known for region in known[source]}
     for name, square in zip(images.metadata["id"], squares, strict=True):
         for region in known.get(square.source, []):
-            part = seen(region, square.box, settings.size)
+            part = seen(region, square.box, settings.shape)
             if part is None:
                 continue
             most[square.source, region] = max(most[square.source, region], part.share)

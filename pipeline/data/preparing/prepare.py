@@ -52,6 +52,7 @@ WORKERS = 0.7  # of the memory; this process needs the rest for the squares of a
 TASK_BYTES = 32 * 2**20  # of source pixels in a task of several images
 TASK_IMAGES = 128
 BLOCK_BYTES, BLOCK_IMAGES = 256 * 2**20, 1024  # in a task of images whose chunks are decoded together
+ALIKE = 1.01  # ratio of scales below which they are one: boxes are cut at whole pixels
 SAMPLE = 4_000_000  # values for percentiles over the set
 LATER = {"boxes", "patches_of", "patches"}  # settings of what is made of the images, none of which they change
 
@@ -172,7 +173,7 @@ def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tup
         return settings, place
     if source is None:
         say(f"drawing {settings.voronoi.images_per_class} polycrystals each: {', '.join(settings.voronoi.classes)}")
-        voronoi.write(settings.voronoi, settings.size, out / "voronoi.h5")
+        voronoi.write(settings.voronoi, settings.shape[0], out / "voronoi.h5")
     read = settings.hdf5.model_copy(update={"images": "images", "labels": "labels", "layout": "nhw"})
     rule = settings.labels.model_copy(update={"rule": "hdf5"})
     return settings.model_copy(update={"hdf5": read, "labels": rule}), source or str(out / "voronoi.h5")
@@ -385,11 +386,11 @@ def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
 def _write(pool: Pool, out: Path, settings: Dataset, choices: Choices) -> dict[str, str]:
     """Write the set, unless an image of the source fails: then why, by its name."""
     squares, plan, meta = choices.squares, choices.plan, choices.meta
-    n, size = len(squares), settings.size
+    n = len(squares)
     lows, highs = np.empty(n), np.empty(n)
     lost: dict[str, str] = {}
     tasks = _draw_tasks(settings, plan, squares)
-    with ImageSetWriter(out, n, size, size, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
+    with ImageSetWriter(out, n, *settings.shape, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
         for task, results in pool.map(draw, tasks, DrawTask.singly):
             for drawing, drawn in zip(task.drawings, _each(results, len(task.drawings)), strict=True):
                 if isinstance(drawn, str):
@@ -441,10 +442,10 @@ def _framed(settings: Dataset, squares: list[Square]) -> list[Framed]:
 
 
 def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> dict[str, Any]:
-    sides = {side for square in squares for side in (square.box.height, square.box.width)}
+    scales = [n / m for s in squares for n, m in zip((s.box.height, s.box.width), settings.shape, strict=True)]
     pixel = None
-    if settings.pixel_size is not None and len(sides) == 1:  # one length only where all were resampled alike
-        pixel = settings.pixel_size * sides.pop() / settings.size
+    if settings.pixel_size is not None and max(scales) < ALIKE * min(scales):  # else there is no one length
+        pixel = settings.pixel_size * float(np.mean(scales))
     return {
         "classes": classes,
         "symmetry": settings.symmetry,

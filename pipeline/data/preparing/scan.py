@@ -186,7 +186,7 @@ class DrawTask(NamedTuple):
 class Drawn(NamedTuple):
     rows: list[int]
     images: np.ndarray
-    """(n, size, size, C) stored integers."""
+    """(n, height, width, C) stored integers."""
     low: float
     high: float
     """Source values of black and white, on the scale of the set's type."""
@@ -213,11 +213,11 @@ def _drawn(drawing: Drawing, frame: Frame, settings: Dataset, plan: Plan) -> Dra
     low, high = (scaling.converted(v, plan.full, own) for v in (plan.low, plan.high))
     if settings.scaling.rule == "image_percentile":
         low, high = scaling.percentiles(settings.scaling, pixels)
-    images = np.empty((len(drawing.boxes), settings.size, settings.size, plan.channels), plan.stored)
+    images = np.empty((len(drawing.boxes), *settings.shape, plan.channels), plan.stored)
     for image, box in zip(images, drawing.boxes, strict=True):
         patch = tiling.patch(pixels, box)
         patch = colour.to_gray(patch) if plan.channels == 1 else colour.to_rgb(patch)
         part = tiling.inside(box, *pixels.shape[:2])
         unit = tiling.padded(scaling.to_unit(patch, low, high), box, part, settings.padding)
-        image[...] = scaling.quantise(tiling.resize(unit, settings.size), plan.stored)
+        image[...] = scaling.quantise(tiling.resize(unit, settings.shape), plan.stored)
     return Drawn(drawing.rows, images, *(scaling.converted(v, own, plan.full) for v in (low, high)))
