@@ -118,9 +118,12 @@ class Scaling(Strict):
 class Split(Strict):
     """Which images may train and which may only judge. Groups stay whole, but where `column` divides them."""
 
-    by: Literal["source", "region"] = "source"
+    by: Literal["source", "region", "slices"] = "source"
     """`source`: whole source files; `region`, for one or a few large ones under `fit: tile`: of each file one end
-    judges, what is next to it chooses, the rest trains, with at least the side of a tile between them."""
+    judges, what is next to it chooses, the rest trains, with at least the side of a tile between them; `slices`, for
+    one or a few stacks: the same of the slices of each, with `gap` between them."""
+    gap: Whole | Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """For `slices`: slices left out between two sides, a number or a fraction of the stack."""
     test: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
     val: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -236,9 +239,13 @@ class Dataset(Strict):
     symmetry: Literal["none", "horizontal", "vertical", "both", "dihedral"] = "none"
     """Flips (`dihedral`: quarter turns too) that leave the physics unchanged; used wherever images are augmented."""
     pixel_size: Positive | None = None
-    """Length of one source pixel, in `unit`."""
+    """Length of one source pixel, in `unit`; null takes what each file says (TIFF: ImageJ, OME, Zeiss, FEI and Thermo
+    Fisher, Tescan, resolution)."""
     unit: str = "µm"
-    """Unit of `pixel_size`."""
+    """Unit of `pixel_size`, and of what is made of the lengths that files say."""
+    same_scale: bool = False
+    """Of pictures whose pixels differ in length, every image shows the same length: a tile of the coarsest under `fit:
+    tile`, the largest part that all hold under `resize`. Pictures that do not say it are rejected."""
     max_pixels: Annotated[int, Field(ge=1, le=2**53)] = 400_000_000
     """An image that claims more pixels is rejected unread."""
     labels: Annotated[Labels, BeforeValidator(by_rule)] = Labels()
@@ -257,6 +264,16 @@ class Dataset(Strict):
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
     models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
     """Names of the generators that are trained on it; null is all."""
+
+    @property
+    def tells_tiles(self) -> bool:
+        """Whether its boxes tell which of its tiles are background."""
+        return self.boxes is not None and self.fit == "tile" and self.labels.rule != "none"
+
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether its images depend on where its boxes are."""
+        return self.tells_tiles or (self.boxes is not None and self.boxes.place_cut)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -278,15 +295,26 @@ class Dataset(Strict):
         return self
 
     @model_validator(mode="after")
+    def only_parts_have_a_scale(self):
+        if self.same_scale and self.fit not in ("tile", "resize"):
+            raise ValueError(
+                f"same_scale: is for `fit: tile` and `resize`, which show a part of a picture, not `{self.fit}`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def only_tiles_lie_in_regions(self):
-        if self.split.by == "region":
-            if self.fit != "tile":
+        if self.split.by != "source":
+            if self.split.by == "region" and self.fit != "tile":
                 raise ValueError(
                     f"split.by: `region` divides the tiles of a picture, but fit is `{self.fit}`, not `tile`"
                 )
             if self.split.column is not None or self.shots is not None:
                 other = "shots" if self.split.column is None else "split.column"
-                raise ValueError(f"split.by: `region` divides each picture, and {other} whole ones; leave one out")
+                what = "picture" if self.split.by == "region" else "stack"
+                raise ValueError(
+                    f"split.by: `{self.split.by}` divides each {what}, and {other} whole ones; leave one out"
+                )
         return self
 
     @model_validator(mode="after")

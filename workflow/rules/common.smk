@@ -248,18 +248,13 @@ def of_source(dataset):
     return fingerprint(files(dataset, annotation_files.masks_of(dataset)))
 
 
-def places_cut(dataset):
-    """Whether the boxes of a data set decide what of its pictures is shown."""
-    return dataset.boxes is not None and dataset.boxes.place_cut
-
-
 def of_preparing(dataset):
-    """What the images of a data set depend on: its boxes only where they place the cut, and of masks that lie among the
-    images the place."""
+    """What the images of a data set depend on: its boxes only where they place the cut or tell the classes of tiles,
+    and of masks that lie among the images the place."""
     settings = dataset.model_dump(
         exclude={"voronoi", "models", "patches_of", "patches"}
     )
-    if places_cut(dataset):
+    if dataset.needs_boxes:
         return settings
     boxes = settings.pop("boxes")
     if annotation_files.masks_among_images(dataset):

@@ -53,7 +53,7 @@ rule prepare:
         source=lambda w: of_source(SETTINGS.datasets[w.dataset]),
         annotations=lambda w: (
             of_annotations(SETTINGS.datasets[w.dataset])
-            if places_cut(SETTINGS.datasets[w.dataset])
+            if SETTINGS.datasets[w.dataset].needs_boxes
             else None
         ),
     script:

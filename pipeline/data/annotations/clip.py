@@ -46,15 +46,18 @@ class Seen(NamedTuple):
     cut: bool
 
 
-def seen(region: Region, box: Box, shape: tuple[int, int]) -> Seen | None:
+def seen(region: Region, box: Box, shape: tuple[int, int], there: Region | None = None) -> Seen | None:
     """A region in pixels of a source, in the prepared image (height, width) of a box of it; None where it is not.
 
     The share is that of the area. Its whole is not the region's own area but that of what the box could show of it: a
     scratch longer than a tile is a whole defect in every tile that it crosses.
+
+    Args:
+        there: the part of the region that has pixels in the box; None is all that their rectangles have in common.
     """
     label, x0, y0, x1, y1 = region
     left, top, right, bottom = box.col, box.row, box.col + box.width, box.row + box.height
-    part = Region(label, max(x0, left), max(y0, top), min(x1, right), min(y1, bottom))
+    part = there or Region(label, max(x0, left), max(y0, top), min(x1, right), min(y1, bottom))
     if part.x1 <= part.x0 or part.y1 <= part.y0:
         return None
     largest = min(x1 - x0, box.width) * min(y1 - y0, box.height)

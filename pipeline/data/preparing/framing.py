@@ -29,8 +29,12 @@ class Framed(NamedTuple):
 
 
 def described(settings: Dataset, table: pd.DataFrame, framed: list[Framed]) -> pd.DataFrame:
-    """The table of an image set, with `lost`, the share of its picture that an image leaves out, under `fit: resize`;
-    and under `fit: pad` with the columns of RIM, how many rows and columns at each of its sides hold any of the rim."""
+    """The table of an image set, with `rows` and `cols`, how many of its picture each image shows.
+
+    Under `fit: resize` also `lost`, the share of its picture that an image leaves out; under `fit: pad` the columns of
+    RIM, how many rows and columns at each of its sides hold any of the rim.
+    """
+    table = table.assign(rows=[f.box.height for f in framed], cols=[f.box.width for f in framed])
     if settings.fit == "resize":
         return table.assign(lost=[round(1 - f.box.height * f.box.width / (f.height * f.width), 4) for f in framed])
     if settings.fit == "pad":

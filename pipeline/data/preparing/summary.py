@@ -65,20 +65,21 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
 
 
 def regions(settings: Dataset, table: pd.DataFrame, tiles: int) -> list[str]:
-    """How many independent pieces `split.by: region` leaves, and what it costs.
+    """How many independent pieces `split.by: region` or `slices` leaves, and what it costs.
 
     Args:
         table: of the image set.
         tiles: of all its pictures.
     """
-    if settings.split.by != "region":
+    if settings.split.by == "source":
         return []
     counts = table.groupby("split")["group"].nunique()
+    thing = "picture" if settings.split.by == "region" else "stack"
     pieces = ", ".join(f"{counts[side]} to {does}" for side, does in PIECES.items() if side in counts)
     return [
-        f"split by region: {table['group'].nunique()} independent pieces ({pieces}); {tiles - len(table)} of {tiles} "
-        "tiles lie in the gaps between them and are left out. Pieces of one picture share its specimen and its "
-        "microscope: numbers on them say nothing about other specimens"
+        f"split by {settings.split.by}: {table['group'].nunique()} independent pieces ({pieces}); {tiles - len(table)} "
+        f"of {tiles} images lie in the gaps between them and are left out. Pieces of one {thing} share its specimen "
+        "and its microscope: numbers on them say nothing about other specimens"
     ]
 
 

@@ -40,16 +40,19 @@ def cropped_height(settings: Dataset, height: int) -> int:
     return height - rows
 
 
-def boxes(settings: Dataset, height: int, width: int, marks: Sequence[Region] = ()) -> list[Box]:
+def boxes(
+    settings: Dataset, height: int, width: int, marks: Sequence[Region] = (), reach: tuple[int, int] | None = None
+) -> list[Box]:
     """What becomes training images, of an image already cropped.
 
     Args:
         marks: what the box of `fit: resize` is to show most of, by area; without any it is centred.
+        reach: height and width of the boxes; None is what `fit` makes them.
 
     Raises:
         Rejected: the image is smaller than a tile.
     """
-    high, wide = extent(settings, height, width)
+    high, wide = reach or extent(settings, height, width)
     if settings.fit == "resize" and marks:
         row = _showing(height, high, [(m.y0, m.y1, m.x1 - m.x0) for m in marks])
         return [Box(row, _showing(width, wide, [(m.x0, m.x1, m.y1 - m.y0) for m in marks]), high, wide)]
