@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pipeline.base import cards, results
 from pipeline.data.annotations import files as annotation_files
-from pipeline.data.reading.source import check_source, files, fingerprint
+from pipeline.data.reading.inputs import fingerprint
+from pipeline.data.reading.source import check_source, files
 from pipeline.downstream.arms import SyntheticSet
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import (
@@ -40,6 +41,7 @@ try:
 except UserError as error:
     sys.exit(f"ERROR: {error}")
 
+INPUTS = Path(SETTINGS.results) / "state" / "inputs"  # what was read, noted by the jobs
 DATASETS = list(SETTINGS.datasets)
 LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
@@ -245,7 +247,7 @@ def every_box_set():
 def of_source(dataset):
     if dataset.source == "voronoi":
         return None
-    return fingerprint(files(dataset, annotation_files.masks_of(dataset)))
+    return fingerprint(files(dataset, annotation_files.masks_of(dataset)), INPUTS)
 
 
 def of_preparing(dataset):
@@ -263,7 +265,7 @@ def of_preparing(dataset):
 
 
 def of_annotations(dataset):
-    return fingerprint(map(Path, annotation_files.files(dataset.boxes)))
+    return fingerprint(map(Path, annotation_files.files(dataset.boxes)), INPUTS)
 
 
 def journal(place):
