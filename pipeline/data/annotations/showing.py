@@ -35,6 +35,19 @@ class TightenTask(NamedTuple):
     settings: Dataset
 
 
+class Part(NamedTuple):
+    """Of a region, in a box."""
+
+    around: Region | None
+    """The rectangle around its pixels there, in pixels of the picture; None without any."""
+    pixels: int
+    of: int
+    """Pixels of all of the region."""
+
+
+Parts = dict[tuple[Region, Box], Part]
+
+
 def shown(
     pool: Pool,
     settings: Dataset,
@@ -44,8 +57,10 @@ def shown(
 ) -> dict[str, list[list[Showing]]]:
     """Of each picture, for each of its boxes the regions that it shows, those with no pixel in it left out.
 
-    Where the outline of a region is known, what a box shows of it is the box around its pixels there: the rectangle
-    around a slanting scratch reaches into images that show nothing of it.
+    Where the outline of a region is known, what a box shows of it is the box around its pixels there, for the rectangle
+    around a slanting scratch reaches into images that show nothing of it. The share is then, where that is more, that
+    of its pixels there; of a region larger than a box, among the most that any box shows: no box holds much of a net of
+    cracks across a picture.
 
     Args:
         boxes: of each picture, by its name.
@@ -64,15 +79,20 @@ def shown(
         for source in found.keys() & outlined.keys()
     }  # fmt: skip
     tasks = [TightenTask(source, outlined[source], some, settings) for source, some in sorted(pairs.items()) if some]
-    tight: dict[str, dict[tuple[Region, Box], Region | None]] = {}
+    tight: dict[str, Parts] = {}
     for task, result in pool.map(tighten, tasks):
         if isinstance(result, str | Failed):
             reason = result if isinstance(result, str) else result.reason
             raise UserError(f"{task.of.record.where}: could be read at first, but not again: {reason}")
         tight[task.source] = dict(zip(task.pairs, result, strict=True))
     for source, parts in tight.items():
+        most: dict[Region, int] = {}
+        for (region, box), part in parts.items():
+            fits = region.x1 - region.x0 <= box.width and region.y1 - region.y0 <= box.height
+            most[region] = max(most.get(region, 1), part.of if fits else part.pixels)
         found[source] = [
-            [*_tightened(some, box, parts, settings)] for some, box in zip(found[source], boxes[source], strict=True)
+            [*_tightened(some, box, parts, most, settings)]
+            for some, box in zip(found[source], boxes[source], strict=True)
         ]
     return found
 
@@ -83,20 +103,21 @@ def _by_boxes(regions: list[Region], box: Box, settings: Dataset) -> list[Showin
 
 
 def _tightened(
-    some: list[Showing], box: Box, parts: dict[tuple[Region, Box], Region | None], settings: Dataset
+    some: list[Showing], box: Box, parts: Parts, most: dict[Region, int], settings: Dataset
 ) -> Iterator[Showing]:
     for one in some:
         if (one.region, box) not in parts:
             yield one
-        elif (part := parts[one.region, box]) is not None:
+            continue
+        part, pixels, _ = parts[one.region, box]
+        if part is not None:
             again = seen(one.region, box, settings.shape, part)
             assert again is not None  # its pixels are in the box
-            yield Showing(one.region, again)
+            yield Showing(one.region, again._replace(share=max(again.share, pixels / most[one.region])))
 
 
-def tighten(task: TightenTask) -> list[Region | None] | str:
-    """For each pair the box around the pixels of the region in the box, in pixels of the picture, None without any; or
-    why nothing is known. Raises MemoryError where more may help."""
+def tighten(task: TightenTask) -> list[Part] | str:
+    """For each pair what the box shows of the region; or why nothing is known. Raises MemoryError where more may help."""
     try:
         windows = _windows(task.of, {region for region, _ in task.pairs}, task.settings)
     except MemoryError:
@@ -148,14 +169,15 @@ def _around(region: Region) -> tuple[slice, slice]:
     return rows, slice(math.floor(region.x0), math.ceil(region.x1))
 
 
-def _in_box(region: Region, window: Window, box: Box) -> Region | None:
+def _in_box(region: Region, window: Window, box: Box) -> Part:
     top, left = max(0, box.row - window.row), max(0, box.col - window.col)
     part = window.inside[
         top : max(0, box.row + box.height - window.row), left : max(0, box.col + box.width - window.col)
     ]
     rows, columns = np.flatnonzero(part.any(axis=1)), np.flatnonzero(part.any(axis=0))
     if not len(rows):
-        return None
+        return Part(None, 0, 0)
     row, col = window.row + top, window.col + left
     x0, y0, x1, y1 = col + columns[0], row + rows[0], col + columns[-1] + 1, row + rows[-1] + 1
-    return Region(region.label, float(x0), float(y0), float(x1), float(y1))
+    around = Region(region.label, float(x0), float(y0), float(x1), float(y1))
+    return Part(around, int(np.count_nonzero(part)), int(np.count_nonzero(window.inside)))

@@ -54,6 +54,25 @@ def test_only_tiles_on_the_scratch_are_bad(tiles, capsys):
     )
 
 
+def test_a_net_larger_than_a_tile_is_in_every_tile_that_shows_as_much_of_it_as_others(tiles):
+    net = np.zeros((SIDE, SIDE), np.uint8)
+    net[5::16] = net[:, 5::16] = 1
+    net[5, 32:] = net[:21, 37] = 0  # of the upper right tile nothing is left
+    _images, own = tiles(net)
+    assert own["label"].to_dict() == {at: "background" if at == (0, 32) else "bad" for at in own.index}
+    assert len(own) == 9
+
+
+def test_a_pit_on_an_edge_is_where_most_of_it_is(tiles):
+    pit = np.zeros((SIDE, SIDE), np.uint8)
+    pit[4:8, 6:17] = pit[20:24, 14:18] = 1  # ten of eleven columns; two and two
+    _images, own = tiles(pit)
+    assert own["label"].to_dict() == {
+        at: "bad" if at in [(0, 0), (16, 0), (16, 16)] else "background" for at in own.index
+    }
+    assert (0, 16) not in own.index
+
+
 def test_with_a_good_class_they_are_good(tiles):
     images, own = tiles(scratch(), good="good")
     assert images.meta["classes"] == ["bad", "good"]
