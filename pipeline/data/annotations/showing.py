@@ -117,7 +117,8 @@ def _tightened(
 
 
 def tighten(task: TightenTask) -> list[Part] | str:
-    """For each pair what the box shows of the region; or why nothing is known. Raises MemoryError where more may help."""
+    """For each pair what the box shows of the region, or why nothing is known. Raises MemoryError where more may
+    help."""
     try:
         windows = _windows(task.of, {region for region, _ in task.pairs}, task.settings)
     except MemoryError:
