@@ -7,6 +7,7 @@ import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
+from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -90,7 +91,7 @@ def _synthetic(settings: Settings, name: str) -> int:
     source = settings.datasets[dataset.patches_of or name]
     prepared = Path(settings.results) / name / "real" / "images.npy"
     images = Images.of(source, str(prepared) if prepared.is_file() else None, _files(source))._replace(
-        size=dataset.size
+        pixels=prod(dataset.shape)
     )
     each = settings.generate.images_per_class
     number = each * len(spec_of(settings, name).classes) if each else images.number
@@ -115,7 +116,7 @@ def spec_of(settings: Settings, name: str, model: Training | None = None) -> Ima
         voronoi = dataset.voronoi.classes if dataset.source == "voronoi" else None
         labelled = [str(i) for i in range(ASSUMED)] if dataset.labels.rule != "none" else ["all"]
         classes = tuple(dataset.labels.classes or voronoi or labelled)
-        spec = ImageSpec(dataset.size, dataset.size, 3 if dataset.channels == "rgb" else 1, classes)
+        spec = ImageSpec(*dataset.shape, 3 if dataset.channels == "rgb" else 1, classes)
     return spec._replace(classes=tuple(model.classes)) if model and model.classes else spec
 
 

@@ -55,8 +55,8 @@ UNKNOWN = Cost(0.5, 2, 60)  # of a family that the table has not yet
 
 class Images(NamedTuple):
     number: int
-    size: int
-    """Side in pixels."""
+    pixels: int
+    """Of each."""
     channels: int
 
     @classmethod
@@ -68,6 +68,7 @@ class Images(NamedTuple):
             sources: its files; none for drawn ones.
         """
         channels = 3 if dataset.channels == "rgb" else 1
+        height, width = dataset.shape
         if prepared:
             number = len(np.load(prepared, mmap_mode="r"))
         elif dataset.source == "voronoi":
@@ -75,19 +76,19 @@ class Images(NamedTuple):
         else:
             sizes = [path.stat().st_size for path in sources]
             several = dataset.fit == "tile" or dataset.labels.rule == "hdf5"
-            side = int(dataset.tile_source or dataset.size)
+            side = dataset.tile_source or min(height, width)
             number = max(len(sizes), sum(sizes) // (channels * side**2)) if several else len(sizes)
-        return cls(number, dataset.size, channels)
+        return cls(number, height * width, channels)
 
     @property
     def area(self) -> float:
         """Of one, in images of 64 pixels."""
-        return (self.size / 64) ** 2
+        return self.pixels / 64**2
 
     @property
     def mb(self) -> float:
         """Of all, with two bytes a value."""
-        return 2 * self.number * self.channels * self.size**2 / 1e6
+        return 2 * self.number * self.channels * self.pixels / 1e6
 
 
 class Needs(NamedTuple):

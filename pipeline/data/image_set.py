@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,8 +22,23 @@ from pipeline.settings import ImageSpec, UserError
 COLUMNS = ["id", "label", "source", "row", "col", "group", "split"]  # of metadata.csv; synthetic sets add `seed`
 FILES = ("images.npy", "metadata.csv", "meta.json")
 SHAPE = ("height", "width", "channels")  # of an image, in meta.json
+RIM = ["rim_top", "rim_left", "rim_bottom", "rim_right"]  # of a set with `fit: pad`, beside COLUMNS
+SMALLEST_PART = 32  # pixels of a side below which images are compared as a whole
 SPLITS = {"train", "val", "test", "control"}
 _digests: dict[tuple[int, ...], str] = {}  # of files that this process has read whole, by `_state`
+
+
+class Part(NamedTuple):
+    """Rows `top` to `bottom` and columns `left` to `right` of every image of a set, half-open."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.bottom - self.top, self.right - self.left
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,8 @@ class ImageSet:
     path: Path
     meta: dict[str, Any]
     metadata: pd.DataFrame
+    part: Part | None = None
+    """What `images` shows of each; None is all."""
 
     @classmethod
     def open(cls, path: str | os.PathLike) -> ImageSet:
@@ -64,7 +81,31 @@ class ImageSet:
         path = self.path / "images.npy"
         if _digest(path) != self.meta["data_hash"]:
             raise UserError(f"{path}: damaged, its SHA-256 is not the one in meta.json; {AGAIN}")
-        return _mapped(path)
+        images = _mapped(path)
+        if self.part is None:
+            return images
+        return images[:, self.part.top : self.part.bottom, self.part.left : self.part.right]
+
+    @property
+    def digest(self) -> str:
+        """Names what `images` shows: two sets of one digest show the same."""
+        return self.meta["data_hash"] + ("" if self.part is None else f" {[*self.part]}")
+
+    @property
+    def filled(self) -> Part | None:
+        """The largest part that every picture fills, where `fit: pad` gave any of them a rim.
+
+        None where none has one, and where less than SMALLEST_PART pixels of a side are left.
+        """
+        part = common_part(self.metadata, self.meta["height"], self.meta["width"])
+        return part if part is not None and min(part.shape) >= SMALLEST_PART else None
+
+    def within(self, part: Part | None) -> ImageSet:
+        """The same files, of each image this part of the whole; the boxes and masks stay those of the whole."""
+        if part is None:
+            return self
+        height, width = part.shape
+        return replace(self, part=part, meta=self.meta | {"height": height, "width": width})
 
     @cached_property
     def _boxes(self) -> Boxes | None:
@@ -131,6 +172,17 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.metadata)
+
+
+def common_part(table: pd.DataFrame, height: int, width: int) -> Part | None:
+    """What the rims in the table of an image set leave of an image (height, width) in common; None without any rim.
+
+    A side may be left with no pixel, or fewer than none.
+    """
+    if RIM[0] not in table or not (rims := table[RIM].max()).any():
+        return None
+    top, left, bottom, right = (int(rim) for rim in rims)
+    return Part(top, left, height - bottom, width - right)
 
 
 class ImageSetWriter:

@@ -59,7 +59,7 @@ def cut_patches(settings: Dataset, images: Path, out: Path, kept: Path | None = 
     classes = [label for label in whole.box_classes if any(d.label == label for d in defects)]
     out.mkdir(parents=True, exist_ok=True)
     rejected.write(out / "rejected.csv")
-    with ImageSetWriter(out, len(defects), settings.size, settings.size, *_kind(whole)) as writer:
+    with ImageSetWriter(out, len(defects), *settings.shape, *_kind(whole)) as writer:
         for row, patch in enumerate(_patches(settings, whole, defects)):
             writer[row] = patch
         writer.finish(_metadata(whole, defects), _meta(settings, whole, defects, classes))
@@ -105,13 +105,13 @@ def _name(whole: ImageSet, defect: Defect) -> str:
 
 
 def _patches(settings: Dataset, whole: ImageSet, defects: list[Defect]):
-    """(size, size, C) stored integers of one defect after the other."""
+    """(height, width, C) stored integers of one defect after the other."""
     _, dtype = _kind(whole)
     top = np.iinfo(dtype).max
     with progress("cutting", len(defects), "patch") as bar:
         for defect in defects:
             window = defect.box.widened(settings.patches.margin)
-            patch = cut(whole.images[defect.row], window, settings.size, settings.size, top)
+            patch = cut(whole.images[defect.row], window, *settings.shape, top)
             yield scaling.quantise(np.clip(patch, 0, 1), dtype)
             bar.update()
 
@@ -137,11 +137,12 @@ def _meta(settings: Dataset, whole: ImageSet, defects: list[Defect], classes: li
 
 def _notes(settings: Dataset, defects: list[Defect], rejected: Rejections) -> list[str]:
     reach = 1 + 2 * settings.patches.margin
-    larger = sum(reach * max(d.box.x1 - d.box.x0, d.box.y1 - d.box.y0) > settings.size for d in defects)
+    high, wide = settings.shape
+    larger = sum(reach * (d.box.x1 - d.box.x0) > wide or reach * (d.box.y1 - d.box.y0) > high for d in defects)
     lines = [f"defects of {settings.patches_of}, each with {settings.patches.margin:g} of its sides around it"]
     if larger:
         lines.append(
-            f"{larger} of {len(defects)} were larger than {settings.size} pixels with their margin and have lost "
+            f"{larger} of {len(defects)} were larger than {high} x {wide} pixels with their margin and have lost "
             "detail; a larger `size` keeps it"
         )
     reasons = Counter(reason for _, reason in rejected.rows)

@@ -181,7 +181,7 @@ def _recipe(settings: Evaluate, real: ImageSet) -> dict[str, Any]:
     spec = _shrunk_spec(real.spec)
     return {
         "version": VERSION,
-        "images": real.meta["data_hash"],
+        "images": real.digest,
         "metadata": sha256(real.path / "metadata.csv"),
         "spec": [spec.height, spec.width, spec.channels, list(spec.classes), spec.symmetry],
         "settings": RECIPE | {"steps": _steps(settings, real), "seed": settings.seed},

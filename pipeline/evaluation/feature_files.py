@@ -34,7 +34,7 @@ def path_of(images: ImageSet, name: str) -> Path:
 
 def key_of(images: ImageSet, name: str, version: str) -> str:
     """What the features in a file depend on: extractor, its version, the images."""
-    return f"{name} {version} {images.meta['data_hash']}"
+    return f"{name} {version} {images.digest}"
 
 
 def of_any_version(images: ImageSet, name: str) -> Features | None:

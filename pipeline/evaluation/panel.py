@@ -56,6 +56,7 @@ def evaluate(
     """
     real, made = ImageSet.open(data), ImageSet.open(synthetic)
     _check(real, made)
+    real, made = (images.within(real.filled) for images in (real, made))
     say_device(f"evaluate {dataset}, {model}", device())
     context = _context(settings, real, made.meta["classes"])
     candidate = Sample.of_set(made, np.arange(len(made)), context.extractors)
@@ -85,6 +86,7 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     Args and errors as `evaluate`.
     """
     real = ImageSet.open(data)
+    real = real.within(real.filled)
     say_device(f"evaluate {dataset}, real", device())
     context = _context(settings, real, real.meta["classes"])
     reference, heldout = context.reference, context.heldout
@@ -96,7 +98,7 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
         candidates[name] = Sample.of_array(images, labels, context.extractors, name)
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
-    notes += [*context.binarisation.notes(), *class_features.notes(settings, real)]
+    notes += [*_compared(real), *context.binarisation.notes(), *class_features.notes(settings, real)]
     found = dict(zip(candidates, nearest_training(list(candidates.values()), context), strict=True))
     for name, candidate in candidates.items():
         rows, said = measure(candidate, context, name, found[name], found.get("real"))
@@ -251,7 +253,7 @@ def _check(real: ImageSet, made: ImageSet) -> None:
 
 
 def _set_notes(real: ImageSet, made: ImageSet, context: Context) -> list[str]:
-    notes = []
+    notes = _compared(real)
     left = [c for c in real.meta["classes"] if c not in made.meta["classes"]]
     if left:
         notes.append(
@@ -265,6 +267,17 @@ def _set_notes(real: ImageSet, made: ImageSet, context: Context) -> list[str]:
     elif len(made) < len(context.heldout):
         notes.append(f"{len(made)} synthetic images, fewer than the {len(context.heldout)} held-out ones of the floor")
     return notes + class_features.notes(context.settings, real)
+
+
+def _compared(real: ImageSet) -> list[str]:
+    """Which part of the images is compared, where it is not all."""
+    if real.part is None:
+        return []
+    top, left, bottom, right = real.part
+    return [
+        f"only rows {top} to {bottom} and columns {left} to {right} are compared, which every picture fills: around "
+        "them lies the rim of `fit: pad`"
+    ]
 
 
 def _curves(real: ImageSet, context: Context, candidate: Sample) -> dict[str, Any]:

@@ -33,13 +33,15 @@ def context(real: ImageSet, inputs: DatasetInputs) -> list[dict[str, Any]]:
 
     A pair has `made` and `real` (pictures), `distance`, `label` and `moved` (texts), and `alt`. The closest come first.
     """
+    part = real.filled  # what was compared
+    real = real.within(part)
     heldout = [Found(pair, real, "") for pair in _closest(inputs.evaluation)]
     groups = [_group("Real, held out", "what chance makes of new real images", heldout, real)]
     for model in inputs.models():
         found = []
         for run in inputs.of(model):
             if run.synthetic is not None and run.synthetic.is_dir():
-                drawn = ImageSet.open(run.synthetic)
+                drawn = ImageSet.open(run.synthetic).within(part)
                 seed = f"seed {run.seed}" if len(inputs.of(model)) > 1 else ""
                 found += [Found(pair, drawn, seed) for pair in _closest(run.evaluation)]
         groups.append(_group(model, "synthetic", found, real))

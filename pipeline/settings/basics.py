@@ -9,15 +9,15 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
-    "prepare": 6,
-    "annotate": 4,
+    "prepare": 7,
+    "annotate": 5,
     "cut_patches": 2,
     "collect": 1,
     "train": 4,
     "generate": 2,
     "blend": 1,
     "gallery": 3,
-    "evaluate": 6,
+    "evaluate": 7,
     "detect": 5,
     "pseudo_label": 3,
     "detect_boxes": 6,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
@@ -24,6 +24,15 @@ from pipeline.settings.basics import (
 )
 
 MOST_CLASSES = 255  # a byte of a prepared mask, less the background
+
+
+def _one_of_two(value: Any) -> Any:
+    """A side, where a person wrote a square as height and width."""
+    return value[0] if isinstance(value, list) and len(value) == 2 and value[0] == value[1] else value
+
+
+Side = Annotated[int, Field(ge=16, le=1024)]
+Sides = Annotated[Side | Annotated[list[Side], Field(min_length=2, max_length=2)], BeforeValidator(_one_of_two)]
 
 
 class Voronoi(Strict):
@@ -109,9 +118,12 @@ class Scaling(Strict):
 class Split(Strict):
     """Which images may train and which may only judge. Groups stay whole, but where `column` divides them."""
 
-    by: Literal["source", "region"] = "source"
+    by: Literal["source", "region", "slices"] = "source"
     """`source`: whole source files; `region`, for one or a few large ones under `fit: tile`: of each file one end
-    judges, what is next to it chooses, the rest trains, with at least the side of a tile between them."""
+    judges, what is next to it chooses, the rest trains, with at least the side of a tile between them; `slices`, for
+    one or a few stacks: the same of the slices of each, with `gap` between them."""
+    gap: Whole | Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """For `slices`: slices left out between two sides, a number or a fraction of the stack."""
     test: Annotated[float, Field(ge=0, lt=1)] = 0.2
     """Fraction of each class's images held out for judging; ignored where the CSV names the test images."""
     val: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -195,16 +207,17 @@ class Dataset(Strict):
     """In place of `source`: the defects of this data set, which has boxes, cut out one by one; their classes are those
     of the boxes. Only `size`, `models` and `patches` may be set beside it, all else is as it is there."""
     patches: Patches = Patches()
-    size: Annotated[int, Field(ge=16, le=1024)] = 128
-    """Height and width of a training image in pixels."""
+    size: Sides = 128
+    """Height and width of a training image in pixels: a number for both, or `[height, width]`."""
     fit: Literal["resize", "pad", "stretch", "tile"] = "resize"
-    """`resize`: the largest centred square, which cuts the rest of a picture off; `pad`: the whole picture, with a rim
-    that makes it square; `stretch`: the whole picture, made square by distortion; all resampled with anti-aliasing.
-    `tile`: overlapping squares."""
+    """`resize`: the largest centred part in the shape of `size`, which cuts the rest of a picture off; `pad`: the whole
+    picture, with a rim that gives it this shape; `stretch`: the whole picture, brought to this shape by distortion; all
+    resampled with anti-aliasing. `tile`: overlapping parts."""
     padding: Literal["reflect", "edge", "constant"] = "reflect"
     """For `pad`: the rim is the picture's mirror image, the pixels of its edge drawn out, or black."""
     tile_source: Positive | None = None
-    """For `tile`: side in source pixels of the square that becomes one tile; null is `size` (no resampling)."""
+    """For `tile`: shorter side in source pixels of the part that becomes one tile; null is that of `size` (no
+    resampling)."""
     tile_overlap: Annotated[float, Field(ge=0, lt=1)] = 0.25
     """For `tile`: smallest overlap of neighbouring tiles, as a fraction of their side."""
     channels: Literal["auto", "gray", "rgb"] = "auto"
@@ -226,9 +239,13 @@ class Dataset(Strict):
     symmetry: Literal["none", "horizontal", "vertical", "both", "dihedral"] = "none"
     """Flips (`dihedral`: quarter turns too) that leave the physics unchanged; used wherever images are augmented."""
     pixel_size: Positive | None = None
-    """Length of one source pixel, in `unit`."""
+    """Length of one source pixel, in `unit`; null takes what each file says (TIFF: ImageJ, OME, Zeiss, FEI and Thermo
+    Fisher, Tescan, resolution)."""
     unit: str = "µm"
-    """Unit of `pixel_size`."""
+    """Unit of `pixel_size`, and of what is made of the lengths that files say."""
+    same_scale: bool = False
+    """Of pictures whose pixels differ in length, every image shows the same length: a tile of the coarsest under `fit:
+    tile`, the largest part that all hold under `resize`. Pictures that do not say it are rejected."""
     max_pixels: Annotated[int, Field(ge=1, le=2**53)] = 400_000_000
     """An image that claims more pixels is rejected unread."""
     labels: Annotated[Labels, BeforeValidator(by_rule)] = Labels()
@@ -248,6 +265,27 @@ class Dataset(Strict):
     models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
     """Names of the generators that are trained on it; null is all."""
 
+    @property
+    def tells_tiles(self) -> bool:
+        """Whether its boxes tell which of its tiles are background."""
+        return self.boxes is not None and self.fit == "tile" and self.labels.rule != "none"
+
+    @property
+    def needs_boxes(self) -> bool:
+        """Whether its images depend on where its boxes are."""
+        return self.tells_tiles or (self.boxes is not None and self.boxes.place_cut)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of a training image in pixels."""
+        return (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])
+
+    @model_validator(mode="after")
+    def drawn_images_are_square(self):
+        if self.source == "voronoi" and not isinstance(self.size, int):
+            raise ValueError(f"size: `source: voronoi` draws squares, not {self.size}; give one number")
+        return self
+
     @model_validator(mode="after")
     def no_defect_is_shown_twice(self):
         if self.boxes is not None and self.fit == "pad" and self.padding == "reflect":
@@ -257,15 +295,26 @@ class Dataset(Strict):
         return self
 
     @model_validator(mode="after")
+    def only_parts_have_a_scale(self):
+        if self.same_scale and self.fit not in ("tile", "resize"):
+            raise ValueError(
+                f"same_scale: is for `fit: tile` and `resize`, which show a part of a picture, not `{self.fit}`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def only_tiles_lie_in_regions(self):
-        if self.split.by == "region":
-            if self.fit != "tile":
+        if self.split.by != "source":
+            if self.split.by == "region" and self.fit != "tile":
                 raise ValueError(
                     f"split.by: `region` divides the tiles of a picture, but fit is `{self.fit}`, not `tile`"
                 )
             if self.split.column is not None or self.shots is not None:
                 other = "shots" if self.split.column is None else "split.column"
-                raise ValueError(f"split.by: `region` divides each picture, and {other} whole ones; leave one out")
+                what = "picture" if self.split.by == "region" else "stack"
+                raise ValueError(
+                    f"split.by: `{self.split.by}` divides each {what}, and {other} whole ones; leave one out"
+                )
         return self
 
     @model_validator(mode="after")

@@ -68,10 +68,11 @@ class Settings(Strict):
                 raise ValueError(f"datasets.{name}: `{name}` is the name of a folder of the results; choose another")
         check_sources(self.datasets)
         for dataset, d in self.datasets.items():
-            if d.size & (d.size - 1) or d.size < 32:
+            short, long = sorted(d.shape)
+            if short & (short - 1) or short < 32 or long % (short // 4):
                 raise ValueError(
-                    f"datasets.{dataset}.size: {d.size} cannot be made by any family; they make powers of "
-                    "two from 32 to 1024"
+                    f"datasets.{dataset}.size: {d.size} cannot be made by any family; their shorter side is a power of "
+                    "two from 32 to 1024, the longer one a multiple of a quarter of it"
                 )
         for dataset, d in self.datasets.items():
             for name in d.models or []:

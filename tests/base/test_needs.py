@@ -6,7 +6,7 @@ import pytest
 from pipeline.base import needs
 from pipeline.settings import FAMILY_SETTINGS, Detect, load, model_settings
 
-SMALL = needs.Images(number=1000, size=64, channels=1)
+SMALL = needs.Images(number=1000, pixels=64**2, channels=1)
 
 
 def training(family="stylegan2_ada", images=SMALL, card=True, **settings):
@@ -21,7 +21,7 @@ def test_larger_images_more_of_them_and_larger_batches_ask_for_more():
     processor = training(card=False, total_images=1000)
     assert training(card=False, total_images=1000, batch=64).mem_mb > processor.mem_mb
     assert training(card=False, total_images=1000, batch=64, batch_per_device=32).mem_mb == processor.mem_mb
-    large = training(images=SMALL._replace(size=128), card=False, total_images=1000)
+    large = training(images=SMALL._replace(pixels=128**2), card=False, total_images=1000)
     assert large.mem_mb > processor.mem_mb
     assert large.minutes > processor.minutes
     assert training(images=SMALL._replace(number=10**5)).mem_mb > training().mem_mb
@@ -41,7 +41,7 @@ def test_by_hand():
 
 def test_no_job_asks_for_more_than_a_day_and_small_images_for_one_processor():
     assert training(total_images=10**9).minutes == 1440
-    assert training(images=SMALL._replace(size=32)).threads == 1
+    assert training(images=SMALL._replace(pixels=32**2)).threads == 1
 
 
 def test_detectors_ask_by_arms_repetitions_and_backbone():

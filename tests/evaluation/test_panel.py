@@ -425,6 +425,27 @@ def test_no_held_out_images_means_no_floor_and_says_so(tmp_path):
 # ---------------------------------------------------------------- sets that do not fit
 
 
+def test_the_rim_of_padded_pictures_is_not_compared(tmp_path):
+    labels = label_list(24)
+    real, made = blobs(labels, 1), blobs(labels, 2)
+
+    def sets(name, part, rims):
+        images = [array[:, part[0] : 48 - part[2], part[1] : 48 - part[3]] for array in (real, made)]
+        write_set(tmp_path / name / "made", images[1], labels)
+        whole = write_set(tmp_path / name / "real", images[0], labels)
+        table = whole.metadata.assign(**{f"rim_{side}": column for side, column in rims.items()})
+        table.to_csv(whole.path / "metadata.csv", index=False)
+        found = judge(whole.path, tmp_path / name / "made", tmp_path / name)
+        return found.record["metrics"], found.record["notes"]
+
+    one, other = np.arange(24) % 2, 1 - np.arange(24) % 2  # each rim in some images only
+    padded = sets("padded", (0, 0, 0, 0), {"top": 3 * one, "left": 0 * one, "bottom": 5 * other, "right": 2 * one})
+    plain = sets("plain", (3, 0, 5, 2), {})
+    assert padded[0] == plain[0]
+    assert "only rows 3 to 43 and columns 0 to 46 are compared" in padded[1][0]
+    assert not any("are compared, which" in note for note in plain[1])
+
+
 def test_sets_of_different_size_are_refused(real_set, tmp_path):
     write_set(tmp_path / "synthetic", blobs(label_list(6), 9, size=32), label_list(6))
     with pytest.raises(UserError, match=r"synthetic: images of 32×32×1 cannot be compared .* 48×48×1"):

@@ -10,7 +10,8 @@ from pathlib import Path
 from pipeline.base import cards, needs, results
 from pipeline.base.failed_logs import last_lines
 from pipeline.data.annotations import files as annotation_files
-from pipeline.data.reading.source import check_source, files, fingerprint
+from pipeline.data.reading.inputs import fingerprint
+from pipeline.data.reading.source import check_source, files
 from pipeline.downstream.arms import SyntheticSet
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import (
@@ -44,6 +45,7 @@ except UserError as error:
 
 # Of each job that computes on a graphics card: where the settings or the user want processors, it asks for none.
 CARD = int(cards.wanted_device() != "cpu")
+INPUTS = Path(SETTINGS.results) / "state" / "inputs"  # what was read, noted by the jobs
 DATASETS = list(SETTINGS.datasets)
 LABELLED = [
     name for name, dataset in SETTINGS.datasets.items() if dataset.labels.rule != "none"
@@ -333,21 +335,16 @@ def every_box_set():
 def of_source(dataset):
     if dataset.source == "voronoi":
         return None
-    return fingerprint(files(dataset, annotation_files.masks_of(dataset)))
-
-
-def places_cut(dataset):
-    """Whether the boxes of a data set decide what of its pictures is shown."""
-    return dataset.boxes is not None and dataset.boxes.place_cut
+    return fingerprint(files(dataset, annotation_files.masks_of(dataset)), INPUTS)
 
 
 def of_preparing(dataset):
-    """What the images of a data set depend on: its boxes only where they place the cut, and of masks that lie among the
-    images the place."""
+    """What the images of a data set depend on: its boxes only where they place the cut or tell the classes of tiles,
+    and of masks that lie among the images the place."""
     settings = dataset.model_dump(
         exclude={"voronoi", "models", "patches_of", "patches"}
     )
-    if places_cut(dataset):
+    if dataset.needs_boxes:
         return settings
     boxes = settings.pop("boxes")
     if annotation_files.masks_among_images(dataset):
@@ -356,7 +353,7 @@ def of_preparing(dataset):
 
 
 def of_annotations(dataset):
-    return fingerprint(map(Path, annotation_files.files(dataset.boxes)))
+    return fingerprint(map(Path, annotation_files.files(dataset.boxes)), INPUTS)
 
 
 def journal(place):

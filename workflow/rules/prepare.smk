@@ -12,7 +12,7 @@ rule draw_voronoi:
     params:
         method=METHOD["prepare"],
         settings=lambda w: SETTINGS.datasets[w.dataset].voronoi.model_dump(),
-        size=lambda w: SETTINGS.datasets[w.dataset].size,
+        size=lambda w: SETTINGS.datasets[w.dataset].shape[0],
     script:
         "../scripts/draw_voronoi.py"
 
@@ -53,7 +53,7 @@ rule prepare:
         source=lambda w: of_source(SETTINGS.datasets[w.dataset]),
         annotations=lambda w: (
             of_annotations(SETTINGS.datasets[w.dataset])
-            if places_cut(SETTINGS.datasets[w.dataset])
+            if SETTINGS.datasets[w.dataset].needs_boxes
             else None
         ),
     script:

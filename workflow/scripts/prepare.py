@@ -1,14 +1,19 @@
 from pathlib import Path
 
 from pipeline.base.job import job
+from pipeline.data.annotations.files import masks_of
 from pipeline.data.preparing.prepare import prepare
+from pipeline.data.reading.inputs import remember
+from pipeline.data.reading.source import files
 from pipeline.settings import Dataset, FewShots
 
 results, few = Path(snakemake.output[0]).parents[2], snakemake.params.few
 
+settings = Dataset(**snakemake.params.settings)
+
 with job(snakemake.log[0]):
     prepare(
-        Dataset(**snakemake.params.settings),
+        settings,
         out=Path(snakemake.output[0]).parent,
         source=list(snakemake.input) or None,
         workers=snakemake.threads,
@@ -17,3 +22,5 @@ with job(snakemake.log[0]):
         kept=Path(snakemake.log[0]).parent,
         few=few and FewShots(*few),
     )
+    if not snakemake.input:
+        remember(files(settings, masks_of(settings)), results / "state" / "inputs")

@@ -16,14 +16,15 @@ import pandas as pd
 from pipeline.base.job import progress, say
 from pipeline.data import box_store
 from pipeline.data.annotations import painting, yolo
-from pipeline.data.annotations.clip import judged, seen
+from pipeline.data.annotations.clip import judged
 from pipeline.data.annotations.files import all_annotations, masks_of, names_file, with_masks
 from pipeline.data.annotations.match_names import Ambiguous, Names
 from pipeline.data.annotations.painting import Outlined, Square
 from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
 from pipeline.data.annotations.records import Fault, Reading, Record, Region
+from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing import list_images, preview, tiling
+from pipeline.data.preparing import list_images, preview
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Remarks
 from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.preparing.tiling import Crop
@@ -76,8 +77,11 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
     headers = {header.source: header for _, some in listed for header in some}
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
         known, told = _known(boxes, images.metadata["source"], headers, readings, remarks)
-        squares = _squares(settings, images, headers)
-        placed = _placed(settings, boxes, images, squares, known, remarks)
+        squares = _squares(images)
+        outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
+        with SandboxPool(workers, SECONDS, READERS * memory) as pool:
+            showing = shown(pool, settings, _boxes(squares), known, outlined)
+        placed = _placed(boxes, images, squares, known, showing, remarks)
         _other_classes(images, known, remarks)
         classes = _classes(boxes, placed, len(readings), remarks)
         remarks.write(folder / "boxes_remarks.csv")
@@ -92,7 +96,6 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         ]
         unmasked = None
         if with_masks(boxes):
-            outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
             masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
             unmasked = _ids(images, masked)
             with SandboxPool(workers, SECONDS, READERS * memory) as pool:
@@ -140,6 +143,18 @@ def regions(settings: Dataset, headers: dict[str, Header], pool: SandboxPool) ->
     assert settings.boxes is not None  # of a data set that is annotated
     known, _ = _known(settings.boxes, headers, headers, _read(pool, settings, settings.boxes), Remarks())
     return known
+
+
+def shown_by(
+    settings: Dataset, headers: dict[str, Header], boxes: dict[str, list[Crop]], pool: SandboxPool
+) -> dict[str, list[list[Showing]]]:
+    """Which of their regions the boxes of the images of a source show, for those where regions are known; all by the
+    name of the image."""
+    assert settings.boxes is not None  # of a data set that is annotated
+    readings = _read(pool, settings, settings.boxes)
+    known, told = _known(settings.boxes, headers, headers, readings, Remarks())
+    outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
+    return shown(pool, settings, boxes, known, outlined)
 
 
 def _known(
@@ -239,39 +254,47 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
 # ---------------------------------------------------------------- which boxes a prepared image has
 
 
+def _boxes(squares: list[Square]) -> dict[str, list[Crop]]:
+    found: dict[str, list[Crop]] = {}
+    for square in squares:
+        found.setdefault(square.source, []).append(square.box)
+    return found
+
+
 def _placed(
-    settings: Dataset, boxes: Boxes, images: ImageSet, squares: list[Square], known: Known, remarks: Remarks
+    boxes: Boxes,
+    images: ImageSet,
+    squares: list[Square],
+    known: Known,
+    showing: dict[str, list[list[Showing]]],
+    remarks: Remarks,
 ) -> Placed:
-    rows, shown = [], set()
+    rows, found = [], set()
     cut = slivers = 0
     most: dict[tuple[str, Region], float] = {(source, region): 0 for source in known for region in known[source]}
+    parts = {source: iter(of_boxes) for source, of_boxes in showing.items()}
     for name, square in zip(images.metadata["id"], squares, strict=True):
-        for region in known.get(square.source, []):
-            part = seen(region, square.box, settings.size)
-            if part is None:
-                continue
+        for region, part in next(parts[square.source]) if square.source in parts else ():
             most[square.source, region] = max(most[square.source, region], part.share)
             if part.share < boxes.visible:
                 slivers += 1
                 continue
             rows.append((name, *part.region))
-            shown.add((square.source, region))
+            found.add((square.source, region))
             cut += part.cut
     for source, regions in known.items():
         for region in regions:
-            if (source, region) not in shown:
+            if (source, region) not in found:
                 remarks.add(source, str(region), LEFT_OUT, "no prepared image shows enough of it (boxes.visible)")
-    parts = {s: float(np.mean([most[s, region] for region in regions])) for s, regions in known.items() if regions}
-    return Placed(rows, cut, slivers, parts)
+    shares = {s: float(np.mean([most[s, region] for region in regions])) for s, regions in known.items() if regions}
+    return Placed(rows, cut, slivers, shares)
 
 
-def _squares(settings: Dataset, images: ImageSet, headers: dict[str, Header]) -> list[Square]:
+def _squares(images: ImageSet) -> list[Square]:
     """The part of a source that became each image."""
     squares = []
     for place, image in enumerate(images.metadata.itertuples()):
-        height, width = headers[image.source].shape[:2]
-        extent = tiling.extent(settings, tiling.cropped_height(settings, height), width)
-        squares.append(Square(place, image.source, Crop(image.row, image.col, *extent)))
+        squares.append(Square(place, image.source, Crop(image.row, image.col, image.rows, image.cols)))
     return squares
 
 

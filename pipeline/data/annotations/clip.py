@@ -46,18 +46,21 @@ class Seen(NamedTuple):
     cut: bool
 
 
-def seen(region: Region, box: Crop, size: int) -> Seen | None:
-    """A region in pixels of a source, in the prepared image (size, size) of a box of it; None where it is not.
+def seen(region: Region, box: Crop, shape: tuple[int, int], there: Region | None = None) -> Seen | None:
+    """A region in pixels of a source, in the prepared image (height, width) of a box of it; None where it is not.
 
     The share is that of the area. Its whole is not the region's own area but that of what the box could show of it: a
     scratch longer than a tile is a whole defect in every tile that it crosses.
+
+    Args:
+        there: the part of the region that has pixels in the box; None is all that their rectangles have in common.
     """
     label, x0, y0, x1, y1 = region
     left, top, right, bottom = box.col, box.row, box.col + box.width, box.row + box.height
-    part = Region(label, max(x0, left), max(y0, top), min(x1, right), min(y1, bottom))
+    part = there or Region(label, max(x0, left), max(y0, top), min(x1, right), min(y1, bottom))
     if part.x1 <= part.x0 or part.y1 <= part.y0:
         return None
     largest = min(x1 - x0, box.width) * min(y1 - y0, box.height)
-    x, y = size / box.width, size / box.height
+    x, y = shape[1] / box.width, shape[0] / box.height
     scaled = ((part.x0 - left) * x, (part.y0 - top) * y, (part.x1 - left) * x, (part.y1 - top) * y)
     return Seen(Region(label, *scaled), part.area / largest, part != region)

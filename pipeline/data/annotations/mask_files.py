@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,14 +48,20 @@ def read(path: str, name: str, settings: Dataset) -> Reading:
     """
     drawn, names = _drawn_and_names(path, name, settings)
     marked, labels = _classes(drawn, names)
-    regions = []
-    for place, label in enumerate(labels, 1):
-        parts, _ = ndimage.label(marked == place, TOUCHING)
-        for rows, columns in ndimage.find_objects(parts):
-            regions.append(Region(label, *map(float, (columns.start, rows.start, columns.stop, rows.stop))))
+    regions = [region for region, _, _ in components(marked, labels)]
     height, width = marked.shape
     values = _several(drawn) if names is None else ()
     return Reading([Record(image_name(name), True, name, (height, width), regions, [], mask=path, values=values)], [])
+
+
+def components(marked: NDArray[np.uint8], labels: list[str]) -> Iterator[tuple[Region, NDArray[np.int32], int]]:
+    """The connected parts of each class of a mask (H, W) as `classes` returns it: the box around each, and an array
+    (H, W) with the number that its pixels have there."""
+    for place, label in enumerate(labels, 1):
+        parts, _ = ndimage.label(marked == place, TOUCHING)
+        for number, (rows, columns) in enumerate(ndimage.find_objects(parts), 1):
+            ends = (columns.start, rows.start, columns.stop, rows.stop)
+            yield Region(label, *map(float, ends)), parts, number
 
 
 def classes(path: str, name: str, settings: Dataset) -> tuple[NDArray[np.uint8], list[str]]:

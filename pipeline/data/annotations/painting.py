@@ -96,14 +96,14 @@ def _tasks(
 
 
 def paint(task: PaintTask) -> NDArray[np.uint8] | str:
-    """(n, size, size): the mask of each square; or why there is none. Raises MemoryError where more may help."""
+    """(n, height, width): the mask of each square; or why there is none. Raises MemoryError where more may help."""
     try:
         marked = _classes(task)
     except MemoryError:
         raise
     except Exception as error:
         return explain(error)
-    return np.stack([_resized(marked, square.box, task.settings.size) for square in task.squares])
+    return np.stack([_resized(marked, square.box, task.settings.shape) for square in task.squares])
 
 
 def _classes(task: PaintTask) -> NDArray[np.uint8]:
@@ -120,9 +120,9 @@ def _classes(task: PaintTask) -> NDArray[np.uint8]:
     return np.array([0, *places], np.uint8)[marked]
 
 
-def _resized(marked: NDArray[np.uint8], box: Crop, size: int) -> NDArray[np.uint8]:
+def _resized(marked: NDArray[np.uint8], box: Crop, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """A box of a mask as its image shows it, 0 in the rim; each pixel takes the class in its centre."""
     cut = np.zeros((box.height, box.width), np.uint8)
     part = tiling.inside(box, *marked.shape)
     cut[part.top : part.bottom, part.left : part.right] = tiling.patch(marked, box)
-    return np.asarray(Image.fromarray(cut).resize((size, size), Image.Resampling.NEAREST))
+    return np.asarray(Image.fromarray(cut).resize(shape[::-1], Image.Resampling.NEAREST))

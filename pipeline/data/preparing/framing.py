@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from pipeline.data.image_set import RIM, SMALLEST_PART, common_part
 from pipeline.data.preparing import tiling
 from pipeline.data.preparing.tiling import Crop
 from pipeline.settings import Dataset
 
-RIM = ["rim_top", "rim_left", "rim_bottom", "rim_right"]
 SLIGHT = 0.02  # share of a picture whose loss is not worth a word
 STEPS = 50  # of an image's side: rims that differ by less are one
 TELLING = 3.0  # standard errors by which the rim names the class better than a guess, from which it is warned of
@@ -29,20 +29,24 @@ class Framed(NamedTuple):
 
 
 def described(settings: Dataset, table: pd.DataFrame, framed: list[Framed]) -> pd.DataFrame:
-    """The table of an image set, with `lost`, the share of its picture that an image leaves out, under `fit: resize`;
-    and under `fit: pad` with the columns of RIM, how many rows and columns at each of its sides hold any of the rim."""
+    """The table of an image set, with `rows` and `cols`, how many of its picture each image shows.
+
+    Under `fit: resize` also `lost`, the share of its picture that an image leaves out; under `fit: pad` the columns of
+    RIM, how many rows and columns at each of its sides hold any of the rim.
+    """
+    table = table.assign(rows=[f.box.height for f in framed], cols=[f.box.width for f in framed])
     if settings.fit == "resize":
         return table.assign(lost=[round(1 - f.box.height * f.box.width / (f.height * f.width), 4) for f in framed])
     if settings.fit == "pad":
-        rims = np.array([_rim(f, settings.size) for f in framed]).T
+        rims = np.array([_rim(f, settings.shape) for f in framed]).T
         return table.assign(**dict(zip(RIM, rims, strict=True)))
     return table
 
 
-def _rim(framed: Framed, size: int) -> list[int]:
+def _rim(framed: Framed, shape: tuple[int, int]) -> list[int]:
     box = framed.box
     part = tiling.inside(box, framed.height, framed.width)
-    y, x = size / box.height, size / box.width
+    y, x = shape[0] / box.height, shape[1] / box.width
     ends = part.top * y, part.left * x, (box.height - part.bottom) * y, (box.width - part.right) * x
     return [int(np.ceil(end - 1e-9)) for end in ends]
 
@@ -57,10 +61,25 @@ def notes(settings: Dataset, table: pd.DataFrame) -> list[str]:
         ]
     if settings.fit == "pad":
         rims = table[RIM].to_numpy()
-        shares = 1 - np.prod(settings.size - rims[:, :2] - rims[:, 2:], axis=1) / settings.size**2
+        shares = 1 - np.prod(1 - (rims[:, :2] + rims[:, 2:]) / settings.shape, axis=1)
         line = f"the rim is {np.median(shares):.0%} of an image (median; at most {shares.max():.0%})"
-        return [line, *_telling(rims * STEPS // settings.size, table["label"].tolist())]
+        steps = rims * STEPS // (2 * settings.shape)
+        return [line, *_compared(settings, table), *_telling(steps, table["label"].tolist())]
     return []
+
+
+def _compared(settings: Dataset, table: pd.DataFrame) -> list[str]:
+    """What the metrics leave out for the sake of the rims."""
+    part = common_part(table, *settings.shape)
+    if part is None:
+        return []
+    height, width = (max(0, side) for side in part.shape)
+    if min(height, width) >= SMALLEST_PART:
+        return [f"metrics and copies compare the {height} x {width} pixels that every picture fills"]
+    return [
+        f"WARNING: every picture fills only {height} x {width} pixels, fewer than {SMALLEST_PART} of a side, so that "
+        "metrics and copies compare whole images, rims too: leave out the pictures of the rarest shapes, or `stretch`"
+    ]
 
 
 def _telling(rims: np.ndarray, labels: list[str]) -> list[str]:

@@ -23,24 +23,26 @@ from pipeline.data.annotations import attach
 from pipeline.data.annotations.files import masks_of
 from pipeline.data.annotations.records import Region
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
-from pipeline.data.near_duplicates import correlate, groups, report
+from pipeline.data.near_duplicates import correlate, report
 from pipeline.data.near_duplicates.report import Overlaps, Sources
 from pipeline.data.preparing import (
     found_masks,
     framing,
     labels,
     list_images,
+    magnification,
     preview,
     scaling,
     splits,
     summary,
+    tile_classes,
     tiling,
 )
 from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
-from pipeline.data.preparing.scan import CropTask, Facts, ImageCrops, Plan, ScanTask, crop, scan
-from pipeline.data.preparing.tiling import Crop
+from pipeline.data.preparing.scan import ImageCrops, CropTask, Facts, ScanTask, Plan, crop, scan
+from pipeline.data.preparing.squares import Picture, Square, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, SandboxPool
@@ -54,24 +56,6 @@ TASK_IMAGES = 128
 BLOCK_BYTES, BLOCK_IMAGES = 256 * 2**20, 1024  # in a task of images whose chunks are decoded together
 SAMPLE = 4_000_000  # values for percentiles over the set
 LATER = {"boxes", "patches_of", "patches"}  # settings of what is made of the images, none of which they change
-
-
-class Picture(NamedTuple):
-    """A usable image of the source."""
-
-    candidate: Candidate
-    facts: Facts
-
-
-class Square(NamedTuple):
-    """An image of the set to be: a square of a picture."""
-
-    place: int
-    """Among all squares of the source: one square has one name in all data sets of a few-shot family."""
-    picture: Picture
-    box: Crop
-    group: str
-    split: str
 
 
 def prepare(
@@ -116,6 +100,7 @@ def prepare(
             skipped = report.reason_to_skip(settings, [c.label for c in there])
             reduced = None if skipped else correlate.usual_factor([c.header.shape for c in there])
             pictures = _look(pool, there, settings, rejected, _marks(pool, there, settings), reduced)
+            pictures = tile_classes.told(pool, settings, pictures, rejected)
             while True:
                 _check_usable(pictures, len(entries), rejected)
                 choices = _decide(settings, pictures, skipped, workers, earlier, few)
@@ -151,11 +136,12 @@ def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> 
 def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) -> None:
     images, squares = ImageSet.open(out), choices.squares
     lines = [summary.headline(images), *summary.classes(settings, images), *summary.few_shots(settings, images)]
-    lines += summary.regions(settings, images.metadata, sum(len(p.boxes) for p in _facts(squares)))
+    lines += summary.regions(settings, images.metadata, choices.parts)
     if settings.split.by == "source":
         lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
     lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
     lines += images.meta["framing"]
+    lines += magnification.notes(settings, [(s.picture.candidate.header, s.box) for s in squares])
     lines += report.notes(choices.sources, choices.found)
     for line in lines:
         say(line)
@@ -172,7 +158,7 @@ def _source(settings: Dataset, out: Path, source: str | list[str] | None) -> tup
         return settings, place
     if source is None:
         say(f"drawing {settings.voronoi.images_per_class} polycrystals each: {', '.join(settings.voronoi.classes)}")
-        voronoi.write(settings.voronoi, settings.size, out / "voronoi.h5")
+        voronoi.write(settings.voronoi, settings.shape[0], out / "voronoi.h5")
     read = settings.hdf5.model_copy(update={"images": "images", "labels": "labels", "layout": "nhw"})
     rule = settings.labels.model_copy(update={"rule": "hdf5"})
     return settings.model_copy(update={"hdf5": read, "labels": rule}), source or str(out / "voronoi.h5")
@@ -205,15 +191,19 @@ def _look(
     order = splits.drawn_order([c.label for c in found], [c.split for c in found], settings.split.seed)
     limit = settings.limit or len(found)
     facts: dict[int, Facts] = {}
+    extents = magnification.extents(settings, [c.header for c in found])
     seen = dict.fromkeys(order, 0)
     with progress("looking", sum(min(limit, len(rows)) for rows in order.values())) as bar:
         while turn := _next_turn(order, seen, facts, limit):
             runs = _runs(sorted(turn), [c.header for c in found])
             named = (([found[i].header for i in run], run) for run in runs)
             tasks = (
-                ScanTask(run, headers, settings, picks, [marks.get(h.source, []) for h in headers], reduced)
+                ScanTask(
+                    run, headers, settings, picks, [marks.get(h.source, []) for h in headers],
+                    [extents.get(h.source) for h in headers], reduced,
+                )
                 for headers, run in named
-            )
+            )  # fmt: skip
             for task, results in pool.map(scan, tasks, ScanTask.singly):
                 bar.update(len(task.rows))
                 for i, result in zip(task.rows, _each(results, len(task.rows)), strict=True):
@@ -224,7 +214,7 @@ def _look(
     for fact in facts.values():
         for box in fact.flat_boxes:
             rejected.add(fact.header.source, f"its tile at row {box.row}, column {box.col} is constant")
-    return [Picture(found[i], facts[i]) for i in sorted(facts)]
+    return [Picture(found[i], facts[i], [found[i].label] * len(facts[i].boxes)) for i in sorted(facts)]
 
 
 def _next_turn(order: dict[str, list[int]], seen: dict[str, int], facts: dict[int, Facts], limit: int) -> list[int]:
@@ -274,6 +264,8 @@ class Choices(NamedTuple):
     """What the set will be."""
 
     squares: list[Square]
+    parts: int
+    """Squares of all pictures, those among them that `split.by` leaves out."""
     plan: Plan
     found: Overlaps
     sources: Sources
@@ -289,12 +281,12 @@ def _decide(
     few: FewShots | None,
 ) -> Choices:
     found = report.find([p.facts for p in pictures], skipped, workers, earlier)
-    squares = _squares(settings, pictures, found, few)
-    plan = _plan(settings, pictures, squares)
-    sources = _sources(pictures, squares)
-    classes = labels.classes(settings, {s.picture.candidate.label for s in squares})
-    meta = _meta(settings, plan, squares, classes) | {"near_duplicates": report.summary(sources, found)}
-    return Choices(squares, plan, found, sources, meta)
+    cut = squares(settings, pictures, found, few)
+    plan = _plan(settings, pictures, cut)
+    sources = _sources(pictures, cut)
+    classes = labels.classes(settings, {s.label for s in cut})
+    meta = _meta(settings, plan, cut, classes) | {"near_duplicates": report.summary(sources, found)}
+    return Choices(cut, sum(len(p.labels) for p in pictures), plan, found, sources, meta)
 
 
 def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> Plan:
@@ -313,57 +305,6 @@ def _plan(settings: Dataset, pictures: list[Picture], squares: list[Square]) -> 
         raise UserError(f"scaling: of the training images together, {reason}") from None
     gray = settings.channels == "gray" or (settings.channels == "auto" and not any(f.colour for f in facts))
     return Plan(1 if gray else 3, deepest.dtype, full, low, high, scaling.stored_dtype(deepest.dtype))
-
-
-def _squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: FewShots | None) -> list[Square]:
-    """Every image of the set to be, in the order of the files."""
-    if settings.split.by == "region":
-        return _in_regions(settings, pictures, found)
-    own = groups.joined([p.candidate.group for p in pictures], found.links)
-    cut = [(i, box) for i, p in enumerate(pictures) for box in p.facts.boxes]
-    candidate = [pictures[i].candidate for i, _ in cut]
-    given = [c.split for c in candidate]
-    try:
-        labelled = [c.label for c in candidate]
-        sides = splits.assign(labelled, [own[i] for i, _ in cut], given, settings.split, settings.good)
-    except UserError as error:
-        before, after = (len(set(names)) for names in ([p.candidate.group for p in pictures], own))
-        if before == after:
-            raise
-        raise UserError(
-            f"{error}; {before} groups became {after} because {len(found.links)} pairs of images show one scene: where "
-            "these are different parts that only look alike, `split.near_duplicates: off` leaves them apart"
-        ) from None
-    side = {i: side for (i, _), side in zip(cut, sides, strict=True)}  # one a picture, which is of one group
-    if settings.shots is not None:  # of pictures, with all their squares: a shot is what a person has to photograph
-        classes = [p.candidate.label for p in pictures]
-        few = few or FewShots(settings.shots, None, 0)
-        side = splits.few_shot(classes, own, list(side.values()), few, settings.split.seed, settings.good)
-    return [Square(place, pictures[i], box, own[i], side[i]) for place, (i, box) in enumerate(cut) if i in side]
-
-
-def _in_regions(settings: Dataset, pictures: list[Picture], found: Overlaps) -> list[Square]:
-    """Those of `split.by: region`; each region of each picture is a group of its own."""
-    if found.links:
-        raise UserError(
-            f"split.by: `region` cannot keep {len(found.links)} pair(s) of pictures of one scene together, the first "
-            f"{' and '.join(pictures[i].candidate.header.source for i in found.links[0])}: `split.by: source` can"
-        )
-    squares, place = [], 0
-    flipped = np.random.default_rng([settings.split.seed, len(pictures)]).integers(0, 2, len(pictures)) == 1
-    for picture, flip in zip(pictures, flipped, strict=True):
-        boxes, (height, width) = picture.facts.boxes, picture.facts.shape
-        height = tiling.cropped_height(settings, height)
-        tall = height > width
-        tiles = [(b.row, b.row + b.height) if tall else (b.col, b.col + b.width) for b in boxes]
-        sides = splits.by_region(tiles, max(height, width), settings.split, bool(flip))
-        for box, side in zip(boxes, sides, strict=True):
-            if side is not None:
-                squares.append(Square(place, picture, box, f"{picture.candidate.group}, {side}", side))
-            place += 1
-    names, own = [s.picture.candidate.label for s in squares], [s.group for s in squares]
-    splits.check(names, own, [s.split for s in squares], settings.split)
-    return squares
 
 
 def _facts(squares: list[Square]) -> list[Facts]:
@@ -385,11 +326,11 @@ def _sources(pictures: list[Picture], squares: list[Square]) -> Sources:
 def _write(pool: SandboxPool, out: Path, settings: Dataset, choices: Choices) -> dict[str, str]:
     """Write the set, unless an image of the source fails: then why, by its name."""
     squares, plan, meta = choices.squares, choices.plan, choices.meta
-    n, size = len(squares), settings.size
+    n = len(squares)
     lows, highs = np.empty(n), np.empty(n)
     lost: dict[str, str] = {}
     tasks = _crop_tasks(settings, plan, squares)
-    with ImageSetWriter(out, n, size, size, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
+    with ImageSetWriter(out, n, *settings.shape, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
         for task, results in pool.map(crop, tasks, CropTask.singly):
             for image, crops in zip(task.images, _each(results, len(task.images)), strict=True):
                 if isinstance(crops, str):
@@ -427,8 +368,8 @@ def _crop_tasks(settings: Dataset, plan: Plan, squares: list[Square]) -> Iterato
 
 def _metadata(squares: list[Square]) -> pd.DataFrame:
     rows = []
-    for place, (candidate, _), box, group, side in squares:
-        rows.append((f"real_{place:06d}", candidate.label, candidate.header.source, box.row, box.col, group, side))
+    for place, picture, box, label, group, side in squares:
+        rows.append((f"real_{place:06d}", label, picture.candidate.header.source, box.row, box.col, group, side))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -441,16 +382,13 @@ def _framed(settings: Dataset, squares: list[Square]) -> list[Framed]:
 
 
 def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> dict[str, Any]:
-    sides = {side for square in squares for side in (square.box.height, square.box.width)}
-    pixel = None
-    if settings.pixel_size is not None and len(sides) == 1:  # one length only where all were resampled alike
-        pixel = settings.pixel_size * sides.pop() / settings.size
+    shown = [(square.picture.candidate.header, square.box) for square in squares]
     return {
         "classes": classes,
         "symmetry": settings.symmetry,
         "dtype": plan.dtype,
         "scaling": {"rule": settings.scaling.rule, "low": plan.low, "high": plan.high},
-        "pixel_size": pixel,
+        "pixel_size": magnification.common(magnification.stored(settings, shown)),
         "unit": settings.unit,
         "sources": len({square.picture.candidate.header.source for square in squares}),
         "settings": settings.model_dump(mode="json", exclude=LATER),

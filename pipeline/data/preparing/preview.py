@@ -83,8 +83,9 @@ def _thumb(image: np.ndarray) -> Image.Image:
     """As it is stored, without stretching: a picture that looks black here is black to the network."""
     image = image if image.dtype == np.uint8 else (image >> 8).astype(np.uint8)
     picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    enlarged = image.shape[0] < THUMB
-    small = picture.resize((THUMB, THUMB), Image.Resampling.NEAREST if enlarged else Image.Resampling.LANCZOS)
+    factor = THUMB / max(picture.size)
+    size = max(1, round(factor * picture.width)), max(1, round(factor * picture.height))
+    small = picture.resize(size, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS)
     return small.convert("RGB")
 
 
@@ -92,7 +93,7 @@ def _frame(thumb: Image.Image, images: ImageSet, row: int, colours: dict[str, st
     """Draw the boxes of an image on its thumb, and the outlines of its masks."""
     if images.masks is not None:
         _outline(thumb, images.masks[row], [colours[name] for name in images.box_classes])
-    scale = THUMB / images.meta["width"]
+    scale = THUMB / max(images.meta["width"], images.meta["height"])
     draw = ImageDraw.Draw(thumb)
     assert images.boxes is not None  # asked for of sets with boxes alone
     for box in images.boxes[images.boxes["id"] == images.metadata["id"][row]].itertuples():

@@ -53,13 +53,15 @@ class ScanTask(NamedTuple):
     """Values to sample of each image."""
     marks: list[list[Region]]
     """Of each image what its square is to show."""
+    extents: list[tuple[int, int] | None]
+    """Of each image height and width of its squares in source pixels, where `same_scale` says it."""
     reduced: int | None
     """By how much the images of the set are usually reduced for the search for near-duplicates; None without one."""
 
     def singly(self) -> list[ScanTask]:
         """A task for each image."""
-        each = zip(self.rows, self.headers, self.marks, strict=True)
-        return [self._replace(rows=[row], headers=[header], marks=[marks]) for row, header, marks in each]
+        each = zip(self.rows, self.headers, self.marks, self.extents, strict=True)
+        return [self._replace(rows=[r], headers=[h], marks=[m], extents=[e]) for r, h, m, e in each]
 
 
 class ListTask(NamedTuple):
@@ -79,9 +81,9 @@ def scan(task: ScanTask) -> list[Facts | str]:
     """Facts of each image of one file, or the reason why it cannot be used. Raises MemoryError."""
     results: list[Facts | str] = []
     frames = readers.frames(task.headers, task.settings)
-    for header, marks, frame in zip(task.headers, task.marks, frames, strict=True):
+    for place, (header, frame) in enumerate(zip(task.headers, frames, strict=True)):
         try:
-            results.append(_facts(header, _usable(frame, task.settings), marks, task))
+            results.append(_facts(header, _usable(frame, task.settings), place, task))
         except Rejected as reason:
             results.append(str(reason))
     return results
@@ -94,11 +96,13 @@ def _usable(frame: Frame | Rejected, settings: Dataset) -> Frame:
     return frame._replace(pixels=not_finite.filled(frame.pixels)) if settings.not_finite == "fill" else frame
 
 
-def _facts(header: Header, frame: Frame, marks: list[Region], task: ScanTask) -> Facts:
+def _facts(header: Header, frame: Frame, place: int, task: ScanTask) -> Facts:
     settings, picks = task.settings, task.picks
+    if settings.same_scale and task.extents[place] is None:
+        raise Rejected("does not tell how long a pixel is, as `same_scale` needs it")
     height, width = frame.pixels.shape[:2]
     pixels = frame.pixels[: tiling.cropped_height(settings, height)]
-    boxes = tiling.boxes(settings, len(pixels), width, marks)
+    boxes = tiling.boxes(settings, len(pixels), width, task.marks[place], task.extents[place])
     low, high = _range(pixels)
     dtype = frame.pixels.dtype.name
     scaling.check_range(settings.scaling, dtype, low, high)
@@ -186,7 +190,7 @@ class CropTask(NamedTuple):
 class Crops(NamedTuple):
     rows: list[int]
     images: np.ndarray
-    """(n, size, size, C) stored integers."""
+    """(n, height, width, C) stored integers."""
     low: float
     high: float
     """Source values of black and white, on the scale of the set's type."""
@@ -213,11 +217,11 @@ def _cropped(crops: ImageCrops, frame: Frame, settings: Dataset, plan: Plan) -> 
     low, high = (scaling.converted(v, plan.full, own) for v in (plan.low, plan.high))
     if settings.scaling.rule == "image_percentile":
         low, high = scaling.percentiles(settings.scaling, pixels)
-    images = np.empty((len(crops.boxes), settings.size, settings.size, plan.channels), plan.stored)
+    images = np.empty((len(crops.boxes), *settings.shape, plan.channels), plan.stored)
     for image, box in zip(images, crops.boxes, strict=True):
         patch = tiling.patch(pixels, box)
         patch = colour.to_gray(patch) if plan.channels == 1 else colour.to_rgb(patch)
         part = tiling.inside(box, *pixels.shape[:2])
         unit = tiling.padded(scaling.to_unit(patch, low, high), box, part, settings.padding)
-        image[...] = scaling.quantise(tiling.resize(unit, settings.size), plan.stored)
+        image[...] = scaling.quantise(tiling.resize(unit, settings.shape), plan.stored)
     return Crops(crops.rows, images, *(scaling.converted(v, own, plan.full) for v in (low, high)))

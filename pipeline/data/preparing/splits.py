@@ -35,13 +35,14 @@ def assign(
     return result
 
 
-def by_region(tiles: list[tuple[int, int]], length: int, settings: Split, flipped: bool) -> list[str | None]:
-    """The side of each tile of a picture, None for those in the gaps: regions along one axis, first what trains, then
-    what chooses and what judges, with a gap as wide as a tile between each two.
+def by_region(tiles: list[tuple[int, int]], length: int, gap: int, settings: Split, flipped: bool) -> list[str | None]:
+    """The side of each tile of a picture, or slice of a stack, None for those in the gaps: regions along one axis,
+    first what trains, then what chooses and what judges, with a gap between each two.
 
     Args:
-        tiles: start and end of each along the axis, in pixels, all of one width.
+        tiles: start and end of each along the axis, in pixels or slices, all of one width.
         length: of the axis.
+        gap: its width.
         flipped: begin at the other end.
 
     Raises:
@@ -52,16 +53,22 @@ def by_region(tiles: list[tuple[int, int]], length: int, settings: Split, flippe
     least = side + max((b - a for a, b in pairwise(starts)), default=0)  # holds a tile for certain
     shares = {"test": settings.test, "val": settings.val}
     held = [name for name in ("val", "test") if shares[name] > 0]
-    left = length - side * len(held)
+    left = length - gap * len(held)
     sizes = {}
     for name in reversed(held):
         sizes[name] = max(round(shares[name] * left), least)
         left -= sizes[name]
     if left < least:
+        needed = least * (1 + len(held)) + gap * len(held)
+        if settings.by == "slices":
+            raise UserError(
+                f"split.by: a stack of {length} slices is too short for {1 + len(held)} sides with gaps of {gap}, it "
+                f"needs {needed}; a smaller `split.gap`, or whole stacks (`split.by: source`)"
+            )
         raise UserError(
             f"split.by: a picture of {length} pixels along its longer side is too short for regions of tiles of {side} "
-            f"with gaps between them, it needs {least * (1 + len(held)) + side * len(held)}; smaller tiles "
-            "(tile_source), or whole pictures (`split.by: source`)"
+            f"with gaps between them, it needs {needed}; smaller tiles (tile_source), or whole pictures "
+            "(`split.by: source`)"
         )
     result: list[str | None] = [None] * len(tiles)
     first = 0
@@ -70,7 +77,7 @@ def by_region(tiles: list[tuple[int, int]], length: int, settings: Split, flippe
             start, end = (length - end, length - start) if flipped else (start, end)
             if start >= first and end <= first + size:
                 result[i] = name
-        first += size + side
+        first += size + gap
     return result
 
 
@@ -125,7 +132,7 @@ def check(labels: list[str], groups: list[str], sides: list[str], settings: Spli
                 sources = len({groups[i] for i in rows})
                 raise UserError(
                     f"class `{label}`: {len(rows)} image(s) of {sources} group(s) leave none to {side}; at least one "
-                    "group to train and one to test are needed (leave the class out with labels.classes)"
+                    "group to train and one to test are needed"
                 )
 
 

@@ -15,9 +15,9 @@ from pipeline.settings import Dataset
 MANY = 0.5  # share of the images with an information bar from which a crop is suggested
 PIECES = {"train": "train", "val": "choose", "test": "judge"}  # sides of the split, and what they do
 SHOWN = {
-    "resize": "of each the largest centred square, resampled",
-    "pad": "each made square by a rim, and resampled",
-    "stretch": "each made square by distortion",
+    "resize": "of each the largest centred part of the shape of `size`, resampled",
+    "pad": "each brought to the shape of `size` by a rim, and resampled",
+    "stretch": "each brought to the shape of `size` by distortion",
 }
 DIM = 0.25  # share of the range below which the use of it is reported
 
@@ -65,20 +65,21 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
 
 
 def regions(settings: Dataset, table: pd.DataFrame, tiles: int) -> list[str]:
-    """How many independent pieces `split.by: region` leaves, and what it costs.
+    """How many independent pieces `split.by: region` or `slices` leaves, and what it costs.
 
     Args:
         table: of the image set.
         tiles: of all its pictures.
     """
-    if settings.split.by != "region":
+    if settings.split.by == "source":
         return []
     counts = table.groupby("split")["group"].nunique()
+    thing = "picture" if settings.split.by == "region" else "stack"
     pieces = ", ".join(f"{counts[side]} to {does}" for side, does in PIECES.items() if side in counts)
     return [
-        f"split by region: {table['group'].nunique()} independent pieces ({pieces}); {tiles - len(table)} of {tiles} "
-        "tiles lie in the gaps between them and are left out. Pieces of one picture share its specimen and its "
-        "microscope: numbers on them say nothing about other specimens"
+        f"split by {settings.split.by}: {table['group'].nunique()} independent pieces ({pieces}); {tiles - len(table)} "
+        f"of {tiles} images lie in the gaps between them and are left out. Pieces of one {thing} share its specimen "
+        "and its microscope: numbers on them say nothing about other specimens"
     ]
 
 
@@ -117,7 +118,7 @@ def _mixed(what: str, counts: Counter, rule: str) -> str:
 
 def _size_rule(settings: Dataset) -> str:
     if settings.fit == "tile":
-        return f"each cut into tiles of {tiling.tile_side(settings)} source pixels"
+        return "each cut into tiles of {} x {} source pixels".format(*tiling.tile_extent(settings))
     return SHOWN[settings.fit]
 
 
@@ -163,7 +164,8 @@ def _dim(settings: Dataset, facts: list[Facts], plan: Plan) -> str | None:
 
 
 def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:
-    small = sum(min(box.height, box.width) < settings.size for f in facts for box in f.boxes[:1])
+    high, wide = settings.shape
+    small = sum(box.height < high or box.width < wide for f in facts for box in f.boxes[:1])
     return f"{small} image(s) are smaller than size ({settings.size}) and were enlarged" if small else None
 
 

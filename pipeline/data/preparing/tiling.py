@@ -1,4 +1,4 @@
-"""From a source image to squares of one size: which part of it each shows, and its anti-aliased resampling."""
+"""From a source image to images of one size: which part of it each shows, and its anti-aliased resampling."""
 
 from __future__ import annotations
 
@@ -40,24 +40,27 @@ def cropped_height(settings: Dataset, height: int) -> int:
     return height - rows
 
 
-def boxes(settings: Dataset, height: int, width: int, marks: Sequence[Region] = ()) -> list[Crop]:
+def boxes(
+    settings: Dataset, height: int, width: int, marks: Sequence[Region] = (), reach: tuple[int, int] | None = None
+) -> list[Crop]:
     """What becomes training images, of an image already cropped.
 
     Args:
-        marks: what the square of `fit: resize` is to show most of, by area; without any it is centred.
+        marks: what the box of `fit: resize` is to show most of, by area; without any it is centred.
+        reach: height and width of the boxes; None is what `fit` makes them.
 
     Raises:
         Rejected: the image is smaller than a tile.
     """
-    high, wide = extent(settings, height, width)
+    high, wide = reach or extent(settings, height, width)
     if settings.fit == "resize" and marks:
         row = _showing(height, high, [(m.y0, m.y1, m.x1 - m.x0) for m in marks])
         return [Crop(row, _showing(width, wide, [(m.x0, m.x1, m.y1 - m.y0) for m in marks]), high, wide)]
     if settings.fit != "tile":
         return [Crop((height - high) // 2, (width - wide) // 2, high, wide)]
-    if min(height, width) < high:
+    if height < high or width < wide:
         raise Rejected(f"{height} x {width} pixels are smaller than a tile of {high} x {wide}")
-    rows, cols = (positions(length, high, settings.tile_overlap) for length in (height, width))
+    rows, cols = positions(height, high, settings.tile_overlap), positions(width, wide, settings.tile_overlap)
     return [Crop(row, col, high, wide) for row in rows for col in cols]
 
 
@@ -76,14 +79,17 @@ def _showing(length: int, side: int, spans: list[tuple[float, float, float]]) ->
 
 def extent(settings: Dataset, height: int, width: int) -> tuple[int, int]:
     """Height and width in source pixels of the boxes of an image already cropped, all alike."""
+    high, wide = settings.shape
     match settings.fit:
         case "stretch":
             return height, width
         case "pad":
-            return max(height, width), max(height, width)
+            scale = max(height / high, width / wide)
+            return max(height, round(scale * high)), max(width, round(scale * wide))
         case "resize":
-            return min(height, width), min(height, width)
-    return tile_side(settings), tile_side(settings)
+            scale = min(height / high, width / wide)
+            return min(height, max(1, round(scale * high))), min(width, max(1, round(scale * wide)))
+    return tile_extent(settings)
 
 
 def inside(box: Crop, height: int, width: int) -> Inside:
@@ -106,9 +112,11 @@ def padded(patch: np.ndarray, box: Crop, part: Inside, padding: str) -> np.ndarr
     return np.pad(patch, around, modes[padding])
 
 
-def tile_side(settings: Dataset) -> int:
-    """Side of a tile in source pixels."""
-    return max(1, round(settings.tile_source or settings.size))
+def tile_extent(settings: Dataset) -> tuple[int, int]:
+    """Height and width of a tile in source pixels."""
+    short = min(settings.shape)
+    high, wide = (max(1, round((settings.tile_source or short) * side / short)) for side in settings.shape)
+    return high, wide
 
 
 def positions(length: int, side: int, overlap: float) -> list[int]:
@@ -121,15 +129,16 @@ def positions(length: int, side: int, overlap: float) -> list[int]:
     return [round(i * (length - side) / max(1, count - 1)) for i in range(count)]
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """(H, W, C) float32 in [0, 1] -> (size, size, C), bicubic, with the kernel widened on reduction (anti-aliased).
+def resize(image: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """(H, W, C) float32 in [0, 1] -> (*shape, C), bicubic, with the kernel widened on reduction (anti-aliased).
 
     The overshoot of the kernel is cut off at 0 and 1.
     """
-    if image.shape[:2] == (size, size):
+    if image.shape[:2] == shape:
         return image
+    height, width = shape
     planes = [
-        Image.fromarray(np.ascontiguousarray(image[..., c])).resize((size, size), Image.Resampling.BICUBIC)
+        Image.fromarray(np.ascontiguousarray(image[..., c])).resize((width, height), Image.Resampling.BICUBIC)
         for c in range(image.shape[2])
     ]
     return np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0, 1)

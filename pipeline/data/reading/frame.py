@@ -34,6 +34,8 @@ class Header(NamedTuple):
     """Pages of its file, of which it is one."""
     block: int | None = None
     """Number of the chunks that it shares with its neighbours in its data set: to decode one is to decode all."""
+    micrometres: float | None = None
+    """Side of a pixel of the specimen, where the file tells it."""
 
 
 class Frame(NamedTuple):

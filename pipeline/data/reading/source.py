@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import re
 from collections import Counter
@@ -74,22 +73,6 @@ def files(settings: Dataset, masks: frozenset[str] = frozenset()) -> list[Path]:
     """The files to read, each once, in natural order; `masks` as in `listing`."""
     assert settings.source is not None  # patches are looked for in no files
     return [Path(entry.path) for entry in listing(settings.source, masks)]
-
-
-def fingerprint(paths: Iterable[Path]) -> str:
-    """Changes when a file is added, removed or rewritten; a name may hold anything, and stand for anything."""
-    lines = "\n".join(f"{path} {_stamp(path)}" for path in paths)
-    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
-
-
-def _stamp(path: Path) -> str:
-    for look in (os.stat, os.lstat):  # a link that leads nowhere may be rewritten all the same
-        try:
-            facts = look(path)
-        except OSError:
-            continue
-        return f"{facts.st_size} {facts.st_mtime_ns}"
-    return "unreadable"
 
 
 def listing(source: str | list[str], masks: frozenset[str] = frozenset()) -> list[Entry]:

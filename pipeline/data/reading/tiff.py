@@ -14,6 +14,7 @@ from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 from pipeline.base.colour import cmyk_to_rgb
 from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, chosen_pages, one_more
 from pipeline.data.reading.orientation import swaps_axes, upright
+from pipeline.data.reading.pixel_size import micrometres
 from pipeline.settings import Dataset
 
 logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what it warns of is either harmless or rejected here
@@ -34,10 +35,13 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
         if hidden := _hidden(tiff):
             first = tiff.pages[0].aspage()
             chosen = chosen_pages(settings, hidden.images)
-            return [_header(path, name, index, first, hidden.images, settings) for index in chosen]
+            size = micrometres(tiff, first)
+            return [_header(path, name, index, first, hidden.images, settings, size) for index in chosen]
         chosen = _pages(tiff, settings)
         pages = len(tiff.pages)
-        return [_header(path, name, index, tiff.pages[index].aspage(), pages, settings) for index in chosen]
+        found = [(index, tiff.pages[index].aspage()) for index in chosen]
+        size = micrometres(tiff, found[0][1])
+        return [_header(path, name, index, page, pages, settings, size) for index, page in found]
 
 
 def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
@@ -96,7 +100,9 @@ def _pages(tiff: TiffFile, settings: Dataset) -> list[int]:
     return [i for i in chosen if i == 0 or not tiff.pages[i].aspage().is_reduced]
 
 
-def _header(path: str, name: str, index: int, page: TiffPage, pages: int, settings: Dataset) -> Header:
+def _header(
+    path: str, name: str, index: int, page: TiffPage, pages: int, settings: Dataset, size: float | None
+) -> Header:
     channels = _check_model(page, settings)
     assert page.dtype is not None  # or there is no model
     height, width = page.imagelength, page.imagewidth
@@ -109,7 +115,7 @@ def _header(path: str, name: str, index: int, page: TiffPage, pages: int, settin
     source = f"{name}[{index}]" if pages > 1 else name
     dtype = "uint8" if page.photometric == PHOTOMETRIC.PALETTE else page.dtype.name
     shape = (height, width, channels)
-    return Header(path, source, shape, dtype, index if pages > 1 else None, pages=pages)
+    return Header(path, source, shape, dtype, index if pages > 1 else None, pages=pages, micrometres=size)
 
 
 def _check_model(page: TiffPage, settings: Dataset) -> int:

@@ -46,25 +46,31 @@ def test_a_box_ends_where_its_image_does(box, inside, cut):
 
 def test_a_box_moves_and_scales_with_its_square():
     # Columns 12 to 20 and rows 6 to 9, seen from (row 4, column 10) at 1/2: (12 - 10) / 2 = 1, (6 - 4) / 2 = 1, ...
-    part = seen(Region("a", 12, 6, 20, 9), Crop(4, 10, 32, 32), size=16)
+    part = seen(Region("a", 12, 6, 20, 9), Crop(4, 10, 32, 32), (16, 16))
     assert part == (("a", 1, 1, 5, 2.5), 1, False)
-    assert seen(Region("a", 42, 6, 50, 9), Crop(4, 10, 32, 32), 16) is None  # it begins where the square ends
+    assert seen(Region("a", 42, 6, 50, 9), Crop(4, 10, 32, 32), (16, 16)) is None  # it begins where the square ends
+
+
+def test_a_box_in_an_image_that_is_not_square():
+    # Half as high and a quarter as wide as what it shows.
+    part = seen(Region("a", 12, 6, 20, 10), Crop(4, 8, 32, 64), (16, 16))
+    assert part == (("a", 1, 1, 3, 3), 1, False)
 
 
 def test_a_box_across_an_edge_counts_by_its_area_there():
     # 8 wide, 4 high, columns 28 to 36; the square ends at 34: 6 of 8 columns are in it.
-    part = seen(Region("a", 28, 10, 36, 14), Crop(0, 2, 32, 32), size=32)
+    part = seen(Region("a", 28, 10, 36, 14), Crop(0, 2, 32, 32), (32, 32))
     assert part == (("a", 26, 10, 32, 14), 0.75, True)
     # Over a corner: 6 of 8 columns, 2 of 4 rows.
-    assert seen(Region("a", 28, 30, 36, 34), Crop(0, 2, 32, 32), 32).share == 0.75 * 0.5
+    assert seen(Region("a", 28, 30, 36, 34), Crop(0, 2, 32, 32), (32, 32)).share == 0.75 * 0.5
 
 
 def test_a_defect_longer_than_a_tile_is_whole_in_every_tile_it_crosses():
     scratch = Region("a", 0, 10, 100, 12)
     for col in (0, 32, 60):
-        part = seen(scratch, Crop(0, col, 32, 32), size=32)
+        part = seen(scratch, Crop(0, col, 32, 32), (32, 32))
         assert part == (("a", 0, 10, 32, 12), 1, True)
     # Its last 4 columns in a tile of 32 are an eighth of what a tile can show.
-    assert seen(scratch, Crop(0, 96, 32, 32), 32).share == pytest.approx(1 / 8)
+    assert seen(scratch, Crop(0, 96, 32, 32), (32, 32)).share == pytest.approx(1 / 8)
     everywhere = Region("a", 0, 0, 1000, 1000)
-    assert seen(everywhere, Crop(100, 100, 32, 32), 16) == (("a", 0, 0, 16, 16), 1, True)
+    assert seen(everywhere, Crop(100, 100, 32, 32), (16, 16)) == (("a", 0, 0, 16, 16), 1, True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
 from pipeline.data.image_set import ImageSet
@@ -55,6 +56,34 @@ def test_all_of_a_picture_is_kept(tmp_path, inline, folder, dataset, fit):
 def test_a_rim_that_tells_the_classes_is_warned_of(tmp_path, inline, folder, dataset, picture, capsys, shapes, warned):
     prepare(dataset(folder(photographs(picture, shapes)), fit="pad", **FOLDERS), tmp_path / "out")
     assert ("the rim alone names the class of 100% of the images (a guess 50%)" in capsys.readouterr().err) == warned
+
+
+def test_images_that_are_twice_as_high_as_wide(tmp_path, inline, folder, dataset, picture, capsys):
+    root = folder({f"{i}.png": picture(i, (80, 50)) for i in range(6)})
+    settings = dataset(root, size=[64, 32], fit="pad", pixel_size=2.0, split={"near_duplicates": "off"})
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.images.shape == (6, 64, 32, 1)
+    # 100 x 50 source pixels are shown: 10 rows above and below are rim, 6.4 of the image's
+    assert images.metadata[["rim_top", "rim_left", "rim_bottom", "rim_right"]].iloc[0].tolist() == [7, 0, 7, 0]
+    assert images.meta["pixel_size"] == pytest.approx(2.0 * 100 / 64)
+    assert images.filled == (7, 0, 57, 32)
+    assert images.within(images.filled).images.shape == (6, 50, 32, 1)
+    assert images.within(images.filled).digest != images.digest == images.meta["data_hash"]
+    assert "metrics and copies compare the 50 x 32 pixels that every picture fills" in capsys.readouterr().err
+    with Image.open(tmp_path / "out" / "preview.png") as sheet:
+        pixels = np.asarray(sheet.convert("L")).astype(int)
+    assert np.ptp(pixels[-130:, 16:72]) > 200  # the first thumb, 56 wide; the place for it is 112
+    assert np.ptp(pixels[-130:-18, 73:128]) == 0
+
+
+def test_pictures_that_fill_too_little_in_common_are_compared_whole(tmp_path, inline, folder, dataset, picture, capsys):
+    root = folder({f"{i}.png": picture(i, [(64, 16), (16, 64)][i % 2]) for i in range(6)})
+    prepare(dataset(root, size=64, fit="pad", split={"near_duplicates": "off"}), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.filled is None
+    assert images.within(None) is images
+    assert "WARNING: every picture fills only 16 x 16 pixels, fewer than 32 of a side" in capsys.readouterr().err
 
 
 def test_boxes_are_not_mirrored_into_the_rim(dataset):

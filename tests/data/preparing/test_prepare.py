@@ -257,6 +257,42 @@ def test_one_large_micrograph_is_split_by_region(tmp_path, inline, folder, datas
     assert "6 independent pieces (2 to train, 2 to choose, 2 to judge); " in capsys.readouterr().err
 
 
+def test_a_stack_is_split_by_ranges_of_its_slices(tmp_path, inline, folder, dataset, picture, capsys):
+    stacks = {f"{i}.tif": [picture(100 * i + k, (20, 24)) for k in range(40)] for i in range(2)}
+    root = folder({name: slices[0] for name, slices in stacks.items()})
+    for name, slices in stacks.items():
+        tifffile.imwrite(Path(root) / name, np.stack(slices), photometric="minisblack")
+    split = {"by": "slices", "gap": 3}
+    prepare(dataset(root, pages="all", split=split), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    table = images.metadata.assign(slice=images.metadata["source"].str.extract(r"\[(\d+)\]")[0].astype(int))
+    table["stack"] = table["source"].str.split("[").str[0]
+    for _, own in table.groupby("stack"):
+        spans = own.groupby("split")["slice"].agg(["min", "max", "size"]).sort_values("min")
+        assert list(spans.index) in (["train", "val", "test"], ["test", "val", "train"])
+        assert (spans["min"].to_numpy()[1:] - spans["max"].to_numpy()[:-1] == 4).all()  # 3 slices between
+        assert (spans["max"] - spans["min"] + 1 == spans["size"]).all()
+    assert table["group"].nunique() == 6
+    said = capsys.readouterr().err
+    assert "split by slices: 6 independent pieces (2 to train, 2 to choose, 2 to judge); 12 of 80 images" in said
+    with pytest.raises(UserError, match="a stack of 40 slices is too short for 3 sides with gaps of 19, it needs 44"):
+        prepare(dataset(root, pages="all", split=split | {"gap": 19}), tmp_path / "out")
+
+
+def test_one_file_is_told_what_divides_it(tmp_path, inline, folder, dataset, picture):
+    one = folder({"a.png": picture(0)})
+    with pytest.raises(UserError, match=r"there is one picture: `fit: tile` with `split.by: region` divides it"):
+        prepare(dataset(one), tmp_path / "out")
+    with pytest.raises(UserError, match=r"`slices` divides stacks, but a.png is one picture; `split.by: source`"):
+        prepare(dataset(one, split={"by": "slices"}), tmp_path / "out")
+    path = Path(one) / "stack.tif"
+    tifffile.imwrite(path, np.stack([picture(k) for k in range(5)]), photometric="minisblack")
+    with pytest.raises(UserError, match=r"4 more pages are not read: `pages: all`, with `split.by: slices`"):
+        prepare(dataset(str(path)), tmp_path / "out")
+    with pytest.raises(UserError, match=r"all images are of one stack or group: `split.by: slices` divides stacks"):
+        prepare(dataset(str(path), pages="all"), tmp_path / "out")
+
+
 def test_pictures_of_one_scene_have_no_regions(tmp_path, inline, crops, dataset):
     settings = dataset(crops(), fit="tile", size=16, split={"by": "region"})
     with pytest.raises(UserError, match="cannot keep 48 pair"):

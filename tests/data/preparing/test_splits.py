@@ -184,7 +184,7 @@ def test_a_limit_keeps_the_proportion_of_given_sides_and_is_nested():
 @pytest.mark.parametrize("overlap", [0, 0.5])
 def test_regions_are_contiguous_with_a_gap_of_a_tile(flipped, overlap):
     tiles = [(start, start + 64) for start in tiling.positions(2000, 64, overlap)]
-    sides = splits.by_region(tiles, 2000, Split(test=0.2, val=0.1), flipped)
+    sides = splits.by_region(tiles, 2000, tiles[0][1] - tiles[0][0], Split(test=0.2, val=0.1), flipped)
     spans = {
         side: (min(t[0] for t, s in zip(tiles, sides, strict=True) if s == side),
                max(t[1] for t, s in zip(tiles, sides, strict=True) if s == side))
@@ -205,6 +205,6 @@ def test_regions_are_contiguous_with_a_gap_of_a_tile(flipped, overlap):
 def test_a_picture_too_short_for_regions_says_what_it_needs():
     tiles = [(start, start + 64) for start in tiling.positions(500, 64, 0)]
     with pytest.raises(UserError, match="a picture of 500 pixels along its longer side is too short"):
-        splits.by_region(tiles, 500, Split(), flipped=False)
+        splits.by_region(tiles, 500, 64, Split(), flipped=False)
     tiles = [(start, start + 64) for start in tiling.positions(512, 64, 0)]  # three times two tiles, and two gaps
-    assert set(splits.by_region(tiles, 512, Split(), flipped=False)) >= {"train", "val", "test"}
+    assert set(splits.by_region(tiles, 512, 64, Split(), flipped=False)) >= {"train", "val", "test"}

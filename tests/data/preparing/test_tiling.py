@@ -32,6 +32,22 @@ def test_the_centred_square(dataset):
     assert tiling.boxes(dataset(), 103, 100) == [(1, 0, 100, 100)]
 
 
+@pytest.mark.parametrize(("fit", "picture", "box"), [
+    ("resize", (100, 100), (25, 0, 50, 100)), ("resize", (30, 100), (0, 20, 30, 60)),
+    ("pad", (100, 100), (0, -50, 100, 200)), ("pad", (30, 100), (-10, 0, 50, 100)),
+    ("stretch", (30, 100), (0, 0, 30, 100)),
+])  # fmt: skip
+def test_images_that_are_twice_as_wide_as_high(dataset, fit, picture, box):
+    assert tiling.boxes(dataset(size=[16, 32], fit=fit), *picture) == [box]
+
+
+def test_tiles_that_are_not_square(dataset):
+    settings = dataset(size=[16, 32], fit="tile", tile_source=20, tile_overlap=0)
+    assert tiling.boxes(settings, 41, 80) == [(r, c, 20, 40) for r in (0, 10, 21) for c in (0, 40)]
+    with pytest.raises(Rejected, match="41 x 39 pixels are smaller than a tile of 20 x 40"):
+        tiling.boxes(settings, 41, 39)
+
+
 def test_the_square_shows_most_of_what_is_marked(dataset):
     def cut(*marks, height=100, width=300):
         ((row, col, *_),) = tiling.boxes(dataset(), height, width, [Region("a", *mark) for mark in marks])
@@ -80,28 +96,28 @@ def test_crop_bottom_in_pixels_or_as_a_fraction(dataset):
 def test_reduction_is_anti_aliased():
     # The finest checkerboard holds nothing that the reduced picture can show: it becomes flat gray, not moiré.
     board = (np.indices((120, 120)).sum(axis=0) % 2).astype(np.float32)[..., None]
-    small = tiling.resize(board, 32)
+    small = tiling.resize(board, (32, 32))
     assert small.shape == (32, 32, 1)
     assert np.abs(small[2:-2, 2:-2] - 0.5).max() < 0.02
 
 
 def test_resampling_keeps_place_and_mean():
     ramp = np.broadcast_to(np.linspace(0, 1, 96, dtype=np.float32)[None, :, None], (96, 96, 1))
-    small = tiling.resize(np.ascontiguousarray(ramp), 24)
+    small = tiling.resize(np.ascontiguousarray(ramp), (24, 24))
     expected = (np.arange(24) * 4 + 1.5) / 95  # the mean of each four pixels of the ramp
     np.testing.assert_allclose(small[5, 2:-2, 0], expected[2:-2], atol=1e-3)
-    np.testing.assert_array_equal(tiling.resize(ramp, 96), ramp)
+    np.testing.assert_array_equal(tiling.resize(ramp, (96, 96)), ramp)
 
 
 def test_channels_are_not_mixed():
     image = np.zeros((40, 40, 3), np.float32)
     image[..., 1] = 1
-    np.testing.assert_array_equal(tiling.resize(image, 20), image[:20, :20])
+    np.testing.assert_array_equal(tiling.resize(image, (20, 20)), image[:20, :20])
 
 
 def test_overshoot_stays_inside():
     step = np.zeros((64, 64, 1), np.float32)
     step[:, 30:] = 1
     for size in (16, 200):
-        resized = tiling.resize(step, size)
+        resized = tiling.resize(step, (size, 2 * size))
         assert (resized.min(), resized.max()) == (0, 1)

@@ -10,7 +10,8 @@ import pytest
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading import readers
-from pipeline.data.reading.source import check_source, files, fingerprint, listing
+from pipeline.data.reading.inputs import fingerprint, remember
+from pipeline.data.reading.source import check_source, files, listing
 
 ODD = {
     "annex.png": "is a link to ../.git/annex/objects/xx/yy/1.png, which is not there: was its content fetched?",
@@ -59,14 +60,16 @@ def test_each_is_named_with_its_reason_and_the_run_goes_on(tmp_path, inline, odd
         assert {row["file"]: row["reason"] for row in csv.DictReader(file)} == ODD
 
 
-def test_planning_goes_on_and_sees_each_change(odd, dataset):
+def test_planning_goes_on_and_sees_each_change(tmp_path, odd, dataset):
     settings = dataset(odd)
     check_source(settings, "steel")
-    before = fingerprint(files(settings))
-    assert fingerprint(files(settings)) == before
+    before = fingerprint(files(settings), tmp_path / "noted")
+    assert fingerprint(files(settings), tmp_path / "noted") == before
+    remember(files(settings), tmp_path / "noted")
+    assert fingerprint(files(settings), tmp_path / "noted") == before
     os.remove(f"{odd}/annex.png")
     os.symlink("../elsewhere/1.png", f"{odd}/annex.png")
-    assert fingerprint(files(settings)) != before
+    assert fingerprint(files(settings), tmp_path / "noted") != before
 
 
 def test_a_file_named_in_a_list_may_be_a_link_to_nowhere(odd, dataset):

@@ -63,7 +63,7 @@ def test_the_rule_is_that_of_the_data_sets():
     )
     kept = 0
     for corner, box, class_id in zip(corners, moved.boxes[0], moved.classes[0], strict=True):
-        told = seen(Region("a", *corner.tolist()), square, side)
+        told = seen(Region("a", *corner.tolist()), square, (side, side))
         stays = told is not None and told.share >= VISIBLE
         assert (class_id == 0) == stays
         if stays:

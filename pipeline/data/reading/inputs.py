@@ -1,0 +1,113 @@
+"""Whether files are those that a job has read: by size and time first, by their content where these leave doubt.
+
+Standard library only, for it is asked while a run is planned.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.base.files import whole
+
+
+class Stamp(NamedTuple):
+    """A file as it was when it was looked at."""
+
+    size: int
+    time: int
+    """Of its last change, nanoseconds."""
+    token: str
+    """Names its content: it stays when only the time changes."""
+    digest: str
+    """Of its content."""
+
+
+def fingerprint(paths: Iterable[Path], records: Path) -> str:
+    """Changes when a file is added, removed, or gets another content; not where it was copied or touched.
+
+    No file is read but those whose time has changed, and not their size, since `remember` noted them in the folder
+    `records`. A name may hold anything, and a file may be anything.
+    """
+    paths = list(paths)
+    record = _record(paths, records)
+    known = _read(record)
+    tokens, again = [], {}
+    for path in paths:
+        size, time = _looked_at(path)
+        stamp = known.get(str(path))
+        if stamp is not None and (size, time) != stamp[:2] and size == stamp.size and _digest(path) == stamp.digest:
+            again[str(path)] = stamp = stamp._replace(time=time)
+        same = stamp is not None and (size, time) == stamp[:2]
+        tokens.append(stamp.token if same and stamp is not None else _token(size, time))
+    if again:
+        with suppress(OSError):  # who may only look, looks again the next time
+            _write(record, known | again)
+    lines = "\n".join(f"{path} {token}" for path, token in zip(paths, tokens, strict=True))
+    return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
+
+
+def remember(paths: Iterable[Path], records: Path) -> None:
+    """Note the content of files that a job has read, for `fingerprint`; what cannot be read is left out."""
+    paths = list(paths)
+    record = _record(paths, records)
+    known, found = _read(record), {}
+    for path in paths:
+        size, time = _looked_at(path)
+        stamp = known.get(str(path))
+        if stamp is None or (size, time) != stamp[:2]:
+            digest = _digest(path)
+            token = stamp.token if stamp is not None and digest == stamp.digest else _token(size, time)
+            stamp = Stamp(size, time, token, digest)
+        if stamp.digest:
+            found[str(path)] = stamp
+    _write(record, found)
+
+
+def _record(paths: list[Path], records: Path) -> Path:
+    names = "\n".join(map(str, paths)).encode(errors="surrogateescape")
+    return records / f"{hashlib.sha256(names).hexdigest()[:32]}.json"
+
+
+def _looked_at(path: Path) -> tuple[int, int]:
+    for look in (os.stat, os.lstat):  # a link that leads nowhere may be rewritten all the same
+        try:
+            facts = look(path)
+        except OSError:
+            continue
+        return facts.st_size, facts.st_mtime_ns
+    return -1, -1
+
+
+def _token(size: int, time: int) -> str:
+    return f"{size} {time}" if size >= 0 else "unreadable"
+
+
+def _digest(path: Path) -> str:
+    """Empty where it cannot be read; a pipe would keep its reader waiting for ever."""
+    try:
+        if not path.is_file():
+            return ""
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        return ""
+
+
+def _read(record: Path) -> dict[str, Stamp]:
+    """What was noted; nothing where the record is missing or damaged."""
+    try:
+        with open(record, encoding="utf-8", errors="surrogateescape") as file:
+            return {path: Stamp(*stamp) for path, stamp in json.load(file).items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _write(record: Path, stamps: dict[str, Stamp]) -> None:
+    with whole(record) as part, open(part, "w", encoding="utf-8", errors="surrogateescape") as file:
+        json.dump(stamps, file, ensure_ascii=False)

@@ -1,0 +1,88 @@
+"""How long a pixel is, as the programs of microscopes write it into TIFF files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+from tifffile import RESUNIT, TiffFile, TiffPage
+
+MICROMETRES = {
+    "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4, "nm": 1e-3, "nanometer": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0,
+    "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "\\u00b5m": 1.0, "mm": 1e3, "millimeter": 1e3, "cm": 1e4,
+    "inch": 25400.0, "in": 25400.0, "m": 1e6, "meter": 1e6,
+}  # fmt: skip
+RESOLUTION = {RESUNIT.INCH: 25400.0, RESUNIT.CENTIMETER: 1e4}
+COARSEST_RESOLUTION = 10.0  # µm: what is coarser by TIFF's own tags is the resolution of a printer or of a screen
+SQUARE = 0.01  # relative difference of width and height
+TESCAN = 50431  # the tag that holds the text of its program
+ZEISS = ("ap_image_pixel_size", "ap_pixel_size")
+
+
+def micrometres(tiff: TiffFile, page: TiffPage) -> float | None:
+    """Side of a pixel of the specimen; None where the file does not tell it, or where pixels are not square.
+
+    Asked in this order: Zeiss, FEI and Thermo Fisher, Tescan, OME, ImageJ, and the resolution of TIFF itself.
+    """
+    for ask in (_zeiss, _fei, _tescan, _ome, _imagej, _resolution):
+        with suppress(Exception):  # text of any program, or none: what cannot be understood is not told
+            width, height = ask(tiff, page)
+            if width > 0 and abs(width - height) <= SQUARE * width:
+                return width
+    return None
+
+
+def _zeiss(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
+    facts: dict[str, Any] = tiff.sem_metadata or {}
+    *_, value, unit = next(facts[key] for key in ZEISS if key in facts)
+    return (_length(value, unit),) * 2
+
+
+def _fei(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
+    facts: dict[str, Any] = tiff.fei_metadata or {}
+    width, height = (float(facts["Scan"][key]) * MICROMETRES["m"] for key in ("PixelWidth", "PixelHeight"))
+    return width, height
+
+
+def _tescan(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
+    text = bytes(page.tags[TESCAN].value).decode("latin-1")
+    found = [re.search(rf"PixelSize{axis}\s*=\s*([0-9.eE+-]+)", text) for axis in "XY"]
+    width, height = (float(one[1]) * MICROMETRES["m"] for one in found if one)
+    return width, height
+
+
+def _ome(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
+    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", tiff.ome_metadata or "")
+    width, height = (_attribute(pixels[0] if pixels else "", axis) for axis in "XY")
+    return width, height
+
+
+def _attribute(text: str, axis: str) -> float:
+    value = re.search(rf'\bPhysicalSize{axis}="([^"]*)"', text)
+    unit = re.search(rf'\bPhysicalSize{axis}Unit="([^"]*)"', text)
+    return _length(value[1] if value else "", unit[1] if unit else "µm")
+
+
+def _imagej(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
+    facts: dict[str, Any] = tiff.imagej_metadata or {}
+    unit = MICROMETRES[str(facts["unit"]).strip().lower()]
+    width, height = (unit / pixels for pixels in _pixels_a_unit(page))
+    return width, height
+
+
+def _resolution(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
+    unit = RESOLUTION[page.tags["ResolutionUnit"].value]
+    width, height = (unit / pixels for pixels in _pixels_a_unit(page))
+    return (width, height) if width <= COARSEST_RESOLUTION else (0, 0)
+
+
+def _pixels_a_unit(page: TiffPage) -> Iterator[float]:
+    for name in ("XResolution", "YResolution"):
+        numerator, denominator = page.tags[name].value
+        yield numerator / denominator
+
+
+def _length(value: Any, unit: str) -> float:
+    return float(value) * MICROMETRES[str(unit).strip().lower()]
