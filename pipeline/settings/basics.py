@@ -20,7 +20,7 @@ METHOD = {
     "evaluate": 6,
     "detect": 5,
     "pseudo_label": 2,
-    "detect_boxes": 5,
+    "detect_boxes": 6,
     "detect_anomalies": 1,
     "compare": 2,
     "report": 8,
