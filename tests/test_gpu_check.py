@@ -72,6 +72,11 @@ def test_a_training_goes_on_where_a_signal_ended_it():
     assert trainings.check("dcgan", 32, CPU, "fp16", 16).right
 
 
+def test_a_family_that_keeps_training_images_goes_on_too():
+    """Its model has tensors whose shape the training images decide."""
+    assert trainings.check("projected_gan", 32, CPU, "auto", 2).right
+
+
 def test_a_training_that_begins_anew_is_found(monkeypatch):
     """It ends in the right weights all the same."""
     monkeypatch.setattr(Checkpoints, "newest", lambda *args: None)
@@ -129,6 +134,12 @@ def test_a_rate_names_every_phase(monkeypatch):
     assert phases == {"ms_discriminator_loss", "ms_r1_loss", "ms_generator_loss", "ms_path_loss"}
     monkeypatch.setattr(losses, "logistic_generator", lambda logits: logits.mean() * torch.nan)
     assert rates.rate(narrow("dcgan"), 16, CPU, None, 1).right is False
+
+
+def test_every_family_has_phases():
+    for family in FAMILIES:
+        found = rates.rate(narrow(family), 32, CPU, None, 1).found
+        assert any(name.startswith("ms_") and name.endswith("loss") for name in found), family
 
 
 def test_rows_go_to_the_file_at_once_and_a_failure_costs_no_other(tmp_path, capsys):

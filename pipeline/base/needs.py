@@ -18,7 +18,7 @@ LONGEST = 1440  # minutes: what nearly every cluster allows; a training goes on 
 SHORTEST = 20  # minutes: a node may be slow to begin
 BASE = 2000  # MB: Python with torch, and Snakemake twice around it
 CARD = 3000  # MB of the machine's memory that CUDA's libraries take
-FEW = 64  # pixels: networks for smaller images gain nothing by a second processor
+FEW = 64  # pixels of a side: networks for smaller images gain nothing by a second processor
 FASTER = 30  # times as fast as one processor that a card is, at least
 LOOK = 300  # images drawn at a look at held-out images
 EVALUATE = 0.2  # seconds of a processor to measure an image of 64 pixels
@@ -144,7 +144,7 @@ def preparing(images: Images) -> Needs:
 
 def _needs(seconds: float, images: Images, card: bool, activations: float) -> Needs:
     """From seconds of a processor and MB of a device, both for images of 64 pixels."""
-    threads = 1 if images.size < FEW else 8
+    threads = 1 if images.pixels < FEW**2 else 8
     minutes = SHORTEST + 2 * seconds * images.area / 60 / (FASTER if card else threads**0.5)
     memory = BASE + 4 * images.mb + (CARD if card else 1.5 * activations * images.area)
     return Needs(round(memory), round(min(minutes, LONGEST)), threads)

@@ -88,7 +88,8 @@ def _phases(model, batch: Batch, device: torch.device, updates: int) -> dict[str
         begun = time.perf_counter()
         scalars = optimizer_step(model, name, loss, *args, **options)
         synchronise(device)
-        taken[loss.__name__.strip("_")].append(time.perf_counter() - begun)
+        function = loss.func if isinstance(loss, partial) else loss
+        taken[function.__name__.strip("_")].append(time.perf_counter() - begun)
         return scalars
 
     model.optimizer_step, model.updates = timed, 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -109,10 +110,11 @@ def two_processes(family: str, size: int, device: torch.device, updates: int) ->
 def _difference(settings: Training, data: Path, a: Path, b: Path) -> float:
     """Of two trained generators, over the way that the second one's weights went from where both began."""
     torch.manual_seed(derive(0))
-    start = model_files.averaged_weights(models.build(settings, ImageSet.open(data).spec))
+    start = dict(models.build(settings, ImageSet.open(data).spec).ema.named_parameters())
     ours, theirs = (safetensors.torch.load_file(folder / model_files.WEIGHTS) for folder in (a, b))
-    return float(_distance(ours, theirs) / _distance(start, theirs))
+    return float(_distance(ours, theirs, start) / _distance(start, theirs, start))
 
 
-def _distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> Tensor:
-    return torch.cat([(a[name] - b[name]).float().flatten() for name in b]).norm()
+@torch.no_grad()
+def _distance(a: Mapping[str, Tensor], b: Mapping[str, Tensor], names: Iterable[str]) -> Tensor:
+    return torch.cat([(a[name] - b[name]).float().flatten() for name in names]).norm()

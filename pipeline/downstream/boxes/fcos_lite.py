@@ -8,18 +8,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.ops import batched_nms, clip_boxes_to_image, generalized_box_iou_loss
+from torchvision.ops import batched_nms, clip_boxes_to_image
 from torchvision.ops.boxes import box_area
 
 from pipeline.downstream.boxes.average_precision import MOST
 from pipeline.downstream.boxes.detector import FLOOR, OVERLAP, BoxDetector, BoxTargets, Detections
-from pipeline.downstream.boxes.matching import iou
 from pipeline.downstream.boxes.targets import assign_targets, decode_boxes, grid_centres
 from pipeline.downstream.classifier.resnet import SMALL, initialise, stages
 from pipeline.settings import ImageSpec
 
 RARE = 0.01  # first guess of every score, lest the many empty places drown the rest (Lin et al. 2017, RetinaNet)
 FOCUS = 2  # β of the quality focal loss
+TINY = 1e-7  # square pixels, added to an area that is divided by
 CANDIDATES = 1000  # places and classes of an image that go into the suppression of doubles, surest first
 
 
@@ -48,17 +48,19 @@ class FCOSLite(BoxDetector):
         logits, boxes = self._said(images)
         where = _centres(images)
         answer = assign_targets(marks.boxes, marks.classes >= 0, where)
-        image, place = torch.nonzero(answer >= 0, as_tuple=True)
-        box = answer[image, place]
-        said, true = boxes[image, place], marks.boxes[image, box]
-        wanted = torch.zeros_like(logits)
-        wanted[image, place, marks.classes[image, box]] = iou(said.detach(), true)
+        # All places are compared, with an empty box where they answer for none: to choose them would wait for a card.
+        answers, box = answer >= 0, torch.where(answer >= 0, answer, marks.classes.shape[1])
+        true = functional.pad(marks.boxes, (0, 0, 0, 1)).gather(1, box[..., None].expand(-1, -1, 4))
+        class_id = functional.pad(marks.classes, (0, 1)).gather(1, box)
+        overlap, generalised = overlaps(boxes, true)
+        alike = torch.where(answers, overlap.detach(), 0)
+        wanted = torch.zeros_like(logits).scatter(2, class_id[..., None], alike[..., None])
         missed = (wanted - logits.sigmoid()).abs() ** FOCUS
         surprise = functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
-        count = max(len(box), 1)
+        count = answers.sum().clamp(min=1)
         return {
             "score": (missed * surprise).sum() / count,
-            "box": 2 * generalized_box_iou_loss(said, true, reduction="sum") / count,
+            "box": 2 * torch.where(answers, 1 - generalised, 0).sum() / count,
         }
 
     def detect(self, images: Tensor) -> list[Detections]:
@@ -94,6 +96,21 @@ def _surest(scores: Tensor, boxes: Tensor, size: Sequence[int]) -> Detections:
 def _centres(images: Tensor) -> Tensor:
     height, width = images.shape[2:]
     return grid_centres(height, width, images.device)
+
+
+def overlaps(boxes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """(...) intersection over union of (..., 4) boxes x0, y0, x1, y1 with others, pair by pair, and the generalised one
+    (Rezatofighi et al. 2019): less the share of the box around both that neither covers. Others may be empty."""
+    common = _area(torch.maximum(boxes[..., :2], others[..., :2]), torch.minimum(boxes[..., 2:], others[..., 2:]))
+    around = _area(torch.minimum(boxes[..., :2], others[..., :2]), torch.maximum(boxes[..., 2:], others[..., 2:]))
+    union = _area(boxes[..., :2], boxes[..., 2:]) + _area(others[..., :2], others[..., 2:]) - common
+    overlap = common / (union + TINY)
+    return overlap, overlap - (around - union) / (around + TINY)
+
+
+def _area(low: Tensor, high: Tensor) -> Tensor:
+    width, height = (high - low).clamp(min=0).unbind(-1)
+    return width * height
 
 
 def _head(channels: int, out: int, bias: float) -> nn.Sequential:

@@ -1,18 +1,21 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.ops import box_iou, generalized_box_iou_loss
 
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes.average_precision import MOST, average_precision
 from pipeline.downstream.boxes.box_dataset import judging, training
-from pipeline.downstream.boxes.detector import FLOOR
-from pipeline.downstream.boxes.fcos_lite import FCOSLite
-from pipeline.downstream.boxes.fit import find, rate, train
+from pipeline.downstream.boxes.detector import FLOOR, BoxTargets
+from pipeline.downstream.boxes.fcos_lite import FCOSLite, overlaps
+from pipeline.downstream.boxes.fit import STEEPEST, find, rate, train
 from pipeline.downstream.boxes.registry import DETECTORS
 from pipeline.downstream.boxes.scoring import drawn, listed
+from pipeline.downstream.boxes.targets import assign_targets, grid_centres
 from pipeline.downstream.classifier.scratch import TrainingMix
 from pipeline.settings import DetectBoxes, ImageSpec, UserError
 from tests.downstream.cases import scenes
+from tests.uploads import META
 
 CPU = torch.device("cpu")
 
@@ -69,6 +72,49 @@ def annotation_rows(marks):
     """Of each image its boxes and their classes; how many empty places follow depends on the other images."""
     pairs = zip(marks.boxes, marks.classes, strict=True)
     return [(boxes[classes >= 0].tolist(), classes[classes >= 0].tolist()) for boxes, classes in pairs]
+
+
+def test_losses_are_those_of_the_places_that_answer_for_a_box():
+    """torchvision's generalised overlap of these alone; the second image holds no box."""
+    torch.manual_seed(0)
+    network = FCOSLite(ImageSpec(32, 32, 1, ("all",)), 3, 2)
+    images = torch.randn(2, 1, 32, 32)
+    there = torch.tensor([[[2.0, 3, 19, 15], [20, 20, 31, 30]], [[0, 0, 0, 0], [0, 0, 0, 0]]])
+    marks = BoxTargets(there, torch.tensor([[2, 0], [-1, -1]]))
+    found = network.losses(images, marks)
+    logits, boxes = network._said(images)
+    answer = assign_targets(marks.boxes, marks.classes >= 0, grid_centres(32, 32))
+    image, place = torch.nonzero(answer >= 0, as_tuple=True)
+    said, true = boxes[image, place], there[image, answer[image, place]]
+    assert set(answer[image, place].tolist()) == {0, 1}
+    expected = 2 * generalized_box_iou_loss(said, true, reduction="sum") / len(place)
+    assert found["box"].item() == pytest.approx(expected.item(), rel=1e-5)
+    wanted = torch.zeros_like(logits)
+    wanted[image, place, marks.classes[image, answer[image, place]]] = box_iou(said, true).diagonal().detach()
+    surprise = torch.nn.functional.binary_cross_entropy_with_logits(logits, wanted, reduction="none")
+    expected = ((wanted - logits.sigmoid()) ** 2 * surprise).sum() / len(place)
+    assert found["score"].item() == pytest.approx(expected.item(), rel=1e-5)
+    nothing = network.losses(images, BoxTargets(torch.zeros(2, 0, 4), torch.zeros(2, 0, dtype=torch.int64)))
+    assert nothing["box"] == 0
+    assert nothing["score"] > 0
+    sum(found.values()).backward()
+    assert all(parameter.grad.isfinite().all() for parameter in network.parameters())
+
+
+def test_overlaps_of_pairs_worked_by_hand():
+    boxes = torch.tensor([[0.0, 0, 4, 4], [0, 0, 2, 2], [0, 0, 2, 2]])
+    others = torch.tensor([[2.0, 0, 6, 4], [4, 0, 6, 2], [0, 0, 2, 2]])
+    overlap, generalised = overlaps(boxes, others)
+    assert overlap.tolist() == pytest.approx([8 / 24, 0, 1])
+    assert generalised.tolist() == pytest.approx([8 / 24, -4 / 12, 1])
+
+
+def test_a_step_waits_for_nothing():
+    """On a device that never answers; neither the loss nor its gradient asks."""
+    network = FCOSLite(ImageSpec(32, 32, 1, ("all",)), 3, 2).to(META)
+    marks = BoxTargets(torch.zeros(2, 3, 4, device=META), torch.zeros(2, 3, dtype=torch.int64, device=META))
+    sum(network.losses(torch.zeros(2, 1, 32, 32, device=META), marks).values()).backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), STEEPEST)
 
 
 def test_background_alone_in_a_batch_and_a_single_class_are_learnt_from(boxed):
