@@ -10,33 +10,23 @@ those of the updates alone, of one thread.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline import models
+from benchmarks.judge import Judge, built, drawn, trained
 from pipeline.base import imagenet
 from pipeline.base.device import use_threads
-from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
-from pipeline.metrics import distances
-from pipeline.metrics.intervals import draw
-from pipeline.metrics.random_networks import RandomNetworks
-from pipeline.models import projected_discriminator, projected_gan
+from pipeline.models import changes, projected_discriminator
 from pipeline.models.projected_gan import ProjectedGAN
 from pipeline.settings import ProjectedGANSettings
-from pipeline.training import snapshots
-from pipeline.training.feed import Feed, model_spec
 
 DRAWN = 96  # images of a class
-CPU = torch.device("cpu")
 
 
 class Nothing(nn.Module):
@@ -93,7 +83,7 @@ PARTS: dict[str, Change] = {
     "scales not mixed": ({}, [], without_mixing_of_scales),
     "no augmentation": (
         {},
-        [mock.patch.object(projected_gan, name, 0.0) for name in ("SHIFT", "TONE")],
+        [mock.patch.object(changes, name, 0.0) for name in ("SHIFT", "TONE")],
         nothing,
     ),
     "discriminators do not see a class's variety": (
@@ -107,66 +97,6 @@ PARTS: dict[str, Change] = {
     ),
     "one block a resolution": ({}, [], with_single_blocks),
 }
-
-
-class Judge:
-    """Random-feature distances to the training images."""
-
-    def __init__(self, data: ImageSet):
-        self.data, spec = data, data.spec
-        self.networks = RandomNetworks(spec.channels, min(spec.height, spec.width), CPU)
-        rows, self.test = data.rows("train"), data.rows("test")
-        self.labels = data.labels[rows]
-        vectors = self._vectors(data.images[rows])
-        self.centre, self.scale = distances.block_scale(vectors, self.networks.vector_blocks)
-        self.real = (vectors - self.centre) / self.scale
-
-    def floor(self) -> dict[str, float]:
-        return self(self.data.images[self.test], self.data.labels[self.test])
-
-    def __call__(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> dict[str, float]:
-        made = (self._vectors(images) - self.centre) / self.scale
-        whole = draw(labels.astype(str), self.labels.astype(str), len(self.test), 10, 0, 0).whole
-        found = [
-            {"frechet": distances.frechet(made[i], self.real[j]), "kid": distances.kid(made[i], self.real[j])}
-            | distances.prdc(made[i], self.real[j])
-            for i, j in whole
-        ]
-        return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-
-    def _vectors(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        with torch.inference_mode():
-            parts = [
-                self.networks(torch.from_numpy(part / np.float32(255)).permute(0, 3, 1, 2).contiguous())[0].numpy()
-                for part in np.array_split(images, -(-len(images) // 64))
-            ]
-        return np.concatenate(parts).astype(np.float64)
-
-
-def train(settings: ProjectedGANSettings, data: ImageSet, seed: int, prepare: Callable) -> tuple[ProjectedGAN, float]:
-    """The model, and the CPU seconds of its updates."""
-    spec = model_spec(data, None)
-    feed = Feed(data, spec, settings.batch, CPU)
-    torch.manual_seed(derive(seed))
-    model = models.build(settings, spec, None)
-    assert isinstance(model, ProjectedGAN)
-    model.keep_labels(feed.labels)
-    model = model.to(memory_format=torch.channels_last)
-    model.keep_images(feed.every(), feed.labels)
-    prepare(model)
-    spent = 0.0
-    for step in range(-(-settings.total_images // settings.batch)):
-        torch.manual_seed(derive(derive(seed), step, 0))
-        began = time.process_time()
-        model.update(feed.batch(derive(seed), step))
-        spent += time.process_time() - began
-    return model, spent
-
-
-def drawn(model: ProjectedGAN) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    labels = torch.arange(len(model.spec.classes)).repeat_interleave(DRAWN)
-    images = snapshots.draw(model, labels, 10**9 + torch.arange(len(labels)), 64)
-    return ((images.permute(0, 2, 3, 1).numpy() + 1) * 127.5).round().clip(0, 255).astype(np.uint8), labels.numpy()
 
 
 def main() -> None:
@@ -189,13 +119,16 @@ def main() -> None:
 
     row("test images", "", floor)
     for name in given.parts:
-        changes, patches, prepare = PARTS[name]
-        settings = ProjectedGANSettings(family="projected_gan", total_images=given.total_images, **changes)
+        changed, patches, prepare = PARTS[name]
+        settings = ProjectedGANSettings(family="projected_gan", total_images=given.total_images, **changed)
         with ExitStack() as stack:
             for patch in patches:
                 stack.enter_context(patch)
-            model, seconds = train(settings, data, given.seed, prepare)
-        row(name, f"{seconds:.0f}", judge(*drawn(model)))
+            model, feed = built(settings, data, given.seed)
+            assert isinstance(model, ProjectedGAN)
+            prepare(model)
+            *_, (_, seconds) = trained(model, feed, given.seed)
+        row(name, f"{seconds:.0f}", judge(*drawn(model, DRAWN, data.spec.classes.index)))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import batch_statistics, coverage, keep_rule, panel, peers, power, stylegan_speed
+from benchmarks import batch_statistics, coverage, keep_rule, panel, peers, power, stylegan_speed, time_to_quality
+from benchmarks.judge import Judge
 from pipeline.models import ema
+from pipeline.settings import FAMILY_SETTINGS
+from tests.evaluation.conftest import blobs, label_list, write_set
+from tests.models.tiny import tiny_settings
 
 
 @pytest.mark.parametrize("target", [1.0, 17.0, 4096.0])
@@ -188,3 +192,46 @@ def test_a_comparison_of_detectors_finds_five_points_and_nothing_where_nothing_i
     """Six classes of 60 test images, a baseline that is right for 95 %, seven generators' arms."""
     found, _ = power.power(np.random.default_rng(1), 30, 60, 0.95, gain, uneven=False, arms=(7,), repetitions=10)
     assert least <= found[0] <= most
+
+
+def small_set(path):
+    labels = label_list(48)
+    return write_set(path, blobs(labels, 1, size=16), labels, ["train"] * 30 + ["test"] * 18)
+
+
+def test_a_generator_is_looked_at_four_times_and_after_all_of_its_budget(tmp_path):
+    data = small_set(tmp_path)
+    rows = list(time_to_quality.measure("a", tiny_settings("cgan", total_images=64), data, 0))
+    assert [row.images for row in rows] == [8, 16, 32, 64]
+    assert 0 < rows[0].seconds < rows[1].seconds < rows[2].seconds < rows[3].seconds
+    floor = Judge(data).floor()["frechet"]
+    assert [row.floors for row in rows] == pytest.approx([row.frechet / floor for row in rows])
+    assert min(row.floors for row in rows) > 1.5
+
+
+def test_a_generator_without_training_is_looked_at_once(tmp_path):
+    data = small_set(tmp_path)
+    (row,) = time_to_quality.measure("w", FAMILY_SETTINGS["warp"](family="warp"), data, 0)
+    assert (row.images, row.seconds > 0) == (0, True)
+    (worse,) = time_to_quality.measure("w", FAMILY_SETTINGS["warp"](family="warp", contrast=0.99), data, 0)
+    assert 0 < row.floors < worse.floors
+
+
+def test_a_class_is_judged_by_its_own_images(tmp_path):
+    data = small_set(tmp_path)
+    name = data.spec.classes[1]
+    alone = Judge(data, [name])
+    assert set(data.labels[alone.test]) == set(alone.labels) == {1}
+    (row,) = time_to_quality.measure("w", FAMILY_SETTINGS["warp"](family="warp", classes=[name]), data, 0)
+    others = Judge(data)(data.images[alone.test], data.labels[alone.test])
+    assert row.frechet < others["frechet"]
+
+
+def test_the_figure_has_a_line_a_generator(tmp_path):
+    table = tmp_path / "rows.csv"
+    head = ",".join(time_to_quality.Look._fields)
+    table.write_text(f"{head}\na,10,100,20,4,1,1,1\na,20,200,10,2,1,1,1\nwarp,0.1,0,6,1.2,1,1,1\n")
+    rows = time_to_quality.read(table)
+    assert rows[1] == time_to_quality.Look("a", 20, 200, 10, 2, 1, 1, 1)
+    time_to_quality.figure(rows, tmp_path / "figure.png")
+    assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")

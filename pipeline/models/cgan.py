@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from pipeline.models import ema, losses
 from pipeline.models.base import GenerativeModel, base_resolution, slerp
 from pipeline.models.batch import Batch, MicroBatch
+from pipeline.models.changes import Change
 from pipeline.models.layers import ConditionalBatchNorm, Weighted, minibatch_std, precision, spectral_norm
 from pipeline.settings import CGANSettings, ImageSpec
 
@@ -85,6 +87,8 @@ class Discriminator(nn.Module):
 class CGAN(GenerativeModel):
     """The family `cgan`."""
 
+    settings: CGANSettings
+
     def __init__(self, settings: CGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
         self.generator = Generator(settings, spec)
@@ -106,13 +110,17 @@ class CGAN(GenerativeModel):
     def _fake(self, part: MicroBatch) -> Tensor:
         return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
 
+    def _change(self, part: MicroBatch) -> Callable[[Tensor], Tensor]:
+        return Change(part) if self.settings.augment else nn.Identity()
+
     def _discriminator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         # Not compiled: its power iteration changes buffers between the two calls, before either's gradient is taken.
         discriminator = self.discriminator
         with self.autocast():
             with torch.no_grad():
                 fake = self._fake(part)
-            real_logits, fake_logits = discriminator(part.images, part.labels), discriminator(fake, part.labels)
+            change = self._change(part)
+            real_logits, fake_logits = (discriminator(change(x), part.labels) for x in (part.images, fake))
         loss = losses.hinge_discriminator(real_logits, fake_logits)
         return loss, {
             "loss/D": loss,
@@ -123,7 +131,8 @@ class CGAN(GenerativeModel):
 
     def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
-            loss = losses.hinge_generator(self.discriminator(self._fake(part), part.labels))
+            fake = self._fake(part)
+            loss = losses.hinge_generator(self.discriminator(self._change(part)(fake), part.labels))
         return loss, {"loss/G": loss}
 
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:

@@ -18,15 +18,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.models import ema, losses
-from pipeline.models.ada import blit
 from pipeline.models.base import GenerativeModel, slerp
 from pipeline.models.batch import Batch, MicroBatch
+from pipeline.models.changes import Change, moved, shifts
 from pipeline.models.projected_discriminator import SCALES, STATISTICS, Discriminator, Projector
 from pipeline.models.projected_generator import Generator
 from pipeline.settings import ImageSpec, ProjectedGANSettings
-
-SHIFT = 1 / 8  # of a side: the farthest that the augmentation moves an image
-TONE = 0.1  # the most that it adds to the brightness (black to white is 2), and changes the contrast by
 
 
 class Pair(NamedTuple):
@@ -126,29 +123,3 @@ class ProjectedGAN(GenerativeModel):
         noise = self.latent_length - self.generator.book.numbers
         chosen = start if t < 0.5 else end
         return torch.cat([slerp(start[:, :noise], end[:, :noise], t), chosen[:, noise:]], 1)
-
-
-class Change:
-    """A random change of each image of a part, differentiable (Zhao et al. 2020): it is moved, brighter or darker, and
-    has more or less contrast. Whatever images it is given are changed alike."""
-
-    def __init__(self, part: MicroBatch):
-        self.shift = shifts(part)
-        self.brightness, self.contrast = (TONE * (2 * part.rng.uniform(1, 1, 1) - 1) for _ in range(2))
-
-    def __call__(self, images: Tensor) -> Tensor:
-        found = moved(images, self.shift)
-        middle = found.mean((1, 2, 3), keepdim=True)
-        return (found - middle) * (1 + self.contrast) + middle + self.brightness
-
-
-def shifts(part: MicroBatch) -> Tensor:
-    """(N, 2) pixels right and down, up to SHIFT of the sides."""
-    sides = part.images.shape[:1:-1]
-    return torch.stack([part.rng.integers(-round(SHIFT * side), round(SHIFT * side) + 1) for side in sides], 1)
-
-
-def moved(images: Tensor, shift: Tensor) -> Tensor:
-    """What moves in is mirrored."""
-    still = torch.zeros_like(shift[:, 0])
-    return blit(images, still, still, shift)

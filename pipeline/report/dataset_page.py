@@ -109,7 +109,7 @@ def _answers(
     first = next((of for of in by_task if of), [])
     words = labels.DETECTORS[first[0].task if first else "boxes"]
     return {
-        "closest": [*findings.closest(rankings, verdicts), *findings.no_closer(rankings, untrained)],
+        "closest": [*findings.closest(rankings, verdicts), *findings.beside_untrained(rankings, untrained)],
         "glance": front_rows.line(rankings, first, words.score),
         "alarms": [alarm for of in by_task if of for alarm in _alarms(of, of[0].task)],
         "helped": _helped(arms, "classification"),

@@ -107,8 +107,9 @@ def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Ma
     ]
 
 
-def no_closer(rankings: Sequence[Ranking], untrained: Collection[str]) -> list[Markup]:
-    """A sentence on the trained generators that are farther from the real images than one that costs nothing.
+def beside_untrained(rankings: Sequence[Ranking], untrained: Collection[str]) -> list[Markup]:
+    """Sentences on the trained generators that are farther from the real images than one that costs nothing, and on
+    those that are closer than one.
 
     By the first ranking, where the intervals leave no doubt; empty where there are none.
 
@@ -116,13 +117,32 @@ def no_closer(rankings: Sequence[Ranking], untrained: Collection[str]) -> list[M
         untrained: names of the generators without training.
     """
     order = rankings[0].models if rankings else []
-    free = next(((model, score) for model, score in order if model in untrained), None)
-    if free is None:
-        return []
-    after = order[order.index(free) + 1 :]
-    lost = [model for model, score in after if model not in untrained and apart(score, free[1])]
+    free = [place for place, (model, _) in enumerate(order) if model in untrained]
+    return [*_no_closer(order, free[0], untrained), *_closer(order, free, untrained)] if free else []
+
+
+def _no_closer(order: Sequence[tuple[str, Score]], place: int, untrained: Collection[str]) -> list[Markup]:
+    """Of the generator without training at this place, the closest of them."""
+    name, best = order[place]
+    lost = [model for model, score in order[place + 1 :] if model not in untrained and apart(score, best)]
     text = Markup("<b>{}</b> is closer than {}, and costs nothing: it puts real pixels together, without any training.")
-    return [text.format(free[0], _list(lost))] if lost else []
+    return [text.format(name, _list(lost))] if lost else []
+
+
+def _closer(order: Sequence[tuple[str, Score]], free: Sequence[int], untrained: Collection[str]) -> list[Markup]:
+    """One sentence for all generators without training that the same trained ones are closer than."""
+    beaten: dict[tuple[str, ...], list[str]] = {}
+    for place in free:
+        name, own = order[place]
+        won = tuple(model for model, score in order[:place] if model not in untrained and apart(score, own))
+        if won:
+            beaten.setdefault(won, []).append(name)
+    return [
+        Markup("{} {} closer than {}, which {} no training.").format(
+            _list(won), "is" if len(won) == 1 else "are", _list(names), "needs" if len(names) == 1 else "need"
+        )
+        for won, names in beaten.items()
+    ]
 
 
 def _value(score: Score) -> Markup:

@@ -165,6 +165,10 @@ class CGANSettings(Training):
     """First Adam moment; the second is 0.99."""
     spectral_norm: bool = True
     """Spectral normalisation of the discriminator (Miyato et al. 2018)."""
+    # Said only where it is true, so that models from before it was there stay what they are.
+    augment: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Show the discriminator all images moved by up to an eighth of a side and a little brighter or darker (Zhao et
+    al. 2020); for less than some hundred images."""
 
 
 class WGANGPSettings(Training):

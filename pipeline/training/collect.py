@@ -10,6 +10,7 @@ import torch
 from pipeline import models
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
+from pipeline.models.untrained import Recombination
 from pipeline.settings import Untrained
 from pipeline.training import model_files
 from pipeline.training.feed import model_spec, stored_tensor, training_rows
@@ -28,6 +29,16 @@ def collect(settings: Untrained, data: Path, out: Path, seed: int, journal) -> N
         UserError: classes without training images, an unwritable folder.
     """
     images = ImageSet.open(data)
+    model_files.save_untrained(gathered(settings, images, seed), out, seed, images.meta)
+    journal.model("generator", out)
+
+
+def gathered(settings: Untrained, images: ImageSet, seed: int) -> Recombination:
+    """The generator that `collect` writes.
+
+    Raises:
+        UserError: classes without training images.
+    """
     spec = model_spec(images, settings.classes)
     rows, labels = training_rows(images, spec)
     there = np.unique(labels)  # ascending, so that a class's place among them is its new label
@@ -36,5 +47,4 @@ def collect(settings: Untrained, data: Path, out: Path, seed: int, journal) -> N
     model = models.build_untrained(settings, spec)
     stored = stored_tensor(np.ascontiguousarray(images.images[rows[order]].transpose(0, 3, 1, 2)))
     model.keep(stored, torch.from_numpy(np.searchsorted(there, labels[order])))
-    model_files.save_untrained(model, out, seed, images.meta)
-    journal.model("generator", out)
+    return model

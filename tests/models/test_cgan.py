@@ -89,3 +89,24 @@ def test_spectral_norm_bounds_the_slope():
         y = torch.zeros(4, dtype=torch.int64)
         logits[normed] = (net(x, y) - net(-x, y)).abs().mean().item()
     assert logits[False] > 100 * logits[True]
+
+
+def test_augmented_images_alone_reach_the_discriminator_and_a_pair_is_changed_alike(monkeypatch):
+    """Without the setting they are the batch's own."""
+    for augment in (False, True):
+        torch.manual_seed(0)
+        model, seen = build(tiny_settings("cgan", augment=augment), spec(16)), []
+        images, labels = batch(model.spec)
+        monkeypatch.setattr(model, "_fake", lambda part: part.images)  # as if it drew the real images
+        model.discriminator.register_forward_hook(lambda _net, inputs, _out, to=seen: to.append(inputs[0]))
+        model.descend("D", model._discriminator_loss, Batch(images, labels, 0))
+        real, fake = seen
+        assert torch.equal(real, fake)
+        assert torch.equal(real, images) is not augment
+
+
+def test_gradients_reach_the_generator_through_the_augmentation():
+    model = build(tiny_settings("cgan", augment=True), spec(16))
+    before = [p.detach().clone() for p in model.generator.parameters()]
+    model.update(Batch(*batch(model.spec), 0))
+    assert not any(torch.equal(a, b) for a, b in zip(before, model.generator.parameters(), strict=True))

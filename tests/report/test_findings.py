@@ -137,18 +137,46 @@ def test_a_generator_that_learned_from_the_features_it_is_measured_in_is_flatter
     assert not [c for c in findings.cautions(rankings, [], {"a": "classifier", "c": "imagenet"}) if "flatter" in c]
 
 
+COSTS_NOTHING = "and costs nothing: it puts real pixels together, without any training."
+
+
 @pytest.mark.parametrize(
-    ("untrained", "beaten"),
-    [({"quilt"}, "<b>b</b> and <b>c</b>"), ({"quilt", "b"}, "<b>c</b>"), ({"c"}, None), (set(), None)],
+    ("untrained", "said"),
+    [
+        (set(), []),
+        (
+            {"quilt"},
+            [
+                f"<b>quilt</b> is closer than <b>b</b> and <b>c</b>, {COSTS_NOTHING}",
+                "<b>a</b> is closer than <b>quilt</b>, which needs no training.",
+            ],
+        ),
+        (
+            {"quilt", "b"},
+            [
+                f"<b>quilt</b> is closer than <b>c</b>, {COSTS_NOTHING}",
+                "<b>a</b> is closer than <b>quilt</b>, which needs no training.",
+                "<b>a</b> and <b>near</b> are closer than <b>b</b>, which needs no training.",
+            ],
+        ),
+        (
+            {"b", "c"},
+            ["<b>a</b>, <b>quilt</b> and <b>near</b> are closer than <b>b</b> and <b>c</b>, which need no training."],
+        ),
+        ({"a"}, [f"<b>a</b> is closer than <b>quilt</b>, <b>near</b>, <b>b</b> and <b>c</b>, {COSTS_NOTHING}"]),
+    ],
 )
-def test_trained_generators_that_lose_to_what_costs_nothing_are_named(untrained, beaten):
-    """`a` is closer, and `near` cannot be told apart."""
+def test_trained_generators_are_put_beside_what_costs_nothing(untrained, said):
+    """`quilt` and `near` cannot be told apart; nothing is said of these two."""
     scores = frechet(real=score(1), a=score(2), quilt=score(4), near=score(4.1), b=score(6), c=score(9))
     rankings = findings.overall(scores, ["a", "quilt", "near", "b", "c"])
-    end = "and costs nothing: it puts real pixels together, without any training."
-    said = [f"<b>quilt</b> is closer than {beaten}, {end}"] if beaten else []
-    assert [str(s) for s in findings.no_closer(rankings, untrained)] == said
+    assert [str(s) for s in findings.beside_untrained(rankings, untrained)] == said
 
 
 def test_nothing_is_said_of_what_costs_nothing_where_nothing_was_measured():
-    assert findings.no_closer([], {"quilt"}) == []
+    assert findings.beside_untrained([], {"quilt"}) == []
+
+
+def test_nothing_is_said_of_what_costs_nothing_where_intervals_overlap():
+    scores = frechet(quilt=score(4), a=score(4.1), b=score(3.9))
+    assert findings.beside_untrained(findings.overall(scores, ["quilt", "a", "b"]), {"quilt"}) == []

@@ -41,7 +41,7 @@ from pipeline.data.preparing import (
 from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
-from pipeline.data.preparing.scan import ImageCrops, CropTask, Facts, ScanTask, Plan, crop, scan
+from pipeline.data.preparing.scan import CropTask, Facts, ImageCrops, Plan, ScanTask, crop, scan
 from pipeline.data.preparing.squares import Picture, Square, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
