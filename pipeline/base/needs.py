@@ -76,7 +76,7 @@ class Images(NamedTuple):
         else:
             sizes = [path.stat().st_size for path in sources]
             several = dataset.fit == "tile" or dataset.labels.rule == "hdf5"
-            side = dataset.tile_source or min(height, width)
+            side = int(dataset.tile_source or min(height, width))
             number = max(len(sizes), sum(sizes) // (channels * side**2)) if several else len(sizes)
         return cls(number, height * width, channels)
 
