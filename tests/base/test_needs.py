@@ -62,6 +62,6 @@ def test_images_are_counted_where_they_are_prepared(tmp_path, prepared, count):
     named = {"datasets": {"d": {"source": str(tmp_path), "size": 32}}, "models": {"m": {"family": "cgan"}}}
     dataset = load(named).datasets["d"]
     there = str(tmp_path / "images.npy") if prepared else None
-    assert needs.Images.of(dataset, there, files) == (count, 32, 1)
+    assert needs.Images.of(dataset, there, files) == (count, 32**2, 1)
     tiles = dataset.model_copy(update={"fit": "tile", "channels": "rgb", "size": 50})
-    assert needs.Images.of(tiles, None, files) == (2 * 10**6 // (3 * 50**2), 50, 3)
+    assert needs.Images.of(tiles, None, files) == (2 * 10**6 // (3 * 50**2), 50**2, 3)
