@@ -17,6 +17,7 @@ import yaml
 from pipeline.base import device as devices
 from pipeline.data.image_set import ImageSet
 from pipeline.settings import ImageSpec, Settings, Training, UserError, load
+from pipeline.settings.places import REAL
 from pipeline.training.forecast import forecast
 
 PACKAGES = ("pyrite", "torch", "torchvision", "numpy", "snakemake", "mlflow")
@@ -80,7 +81,7 @@ def rows(settings: Settings, budget: float) -> Iterator[Row]:
 
 def spec_of(settings: Settings, name: str, model: Training) -> ImageSpec:
     """The images of a data set, as they are where they have been prepared, else as the settings let one expect."""
-    folder = Path(settings.results) / name / "real"
+    folder = Path(settings.results) / REAL.format(dataset=name)
     if (folder / "meta.json").is_file():
         spec = ImageSet.open(folder).spec
     else:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.tracking.address import divided, shown, without_password
+from pipeline.tracking.address import divided, printable, without_password
 from pipeline.tracking.journal import digest, head_of
 from pipeline.tracking.mlflow_writer import Outcome, Replay
 from pipeline.tracking.pending_runs import Entry, alive, backlog
@@ -349,7 +349,8 @@ def once(uri: str | None, results: Path, prefix: str = PREFIX, view: View | None
         outcome = Syncer(uri, results, prefix).sync()
     except Exception as error:
         print(
-            f"tracking: {shown(store_uri(uri, results))} cannot be used now, nothing is lost: {_line(error, uri or '')}"
+            f"tracking: {printable(store_uri(uri, results))} cannot be used now, nothing is lost: "
+            f"{_line(error, uri or '')}"
         )
         return 1
     print(f"tracking: {outcome}")
