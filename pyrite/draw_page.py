@@ -23,6 +23,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jinja2
 
 import pyrite
+from pipeline.settings.places import RECIPE, RUN
 from pipeline.training import grids
 
 HOST, PORT = "127.0.0.1", 8008
@@ -63,7 +64,11 @@ class Studio:
     """The finished models of some results, and the images that are drawn of them, one request at a time."""
 
     def __init__(self, results: list[Path]):
-        found = [path.parent for folder in results for path in sorted(folder.glob("*/*/seed-*/model.json"))]
+        found = [
+            path.parent
+            for folder in results
+            for path in sorted(folder.glob(f"{RUN.format(dataset='*', model='*', seed='*')}/{RECIPE}"))
+        ]
         self.folders = {"/".join(folder.parts[-3:]): folder for folder in found}
         if len(results) > 1:
             self.folders = {str(folder): folder for folder in found}

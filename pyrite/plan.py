@@ -21,6 +21,7 @@ from pipeline.base.needs import Images
 from pipeline.data.image_set import ImageSet
 from pipeline.data.reading.source import files
 from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, load
+from pipeline.settings.places import REAL
 from pipeline.training.forecast import forecast
 
 PACKAGES = ("pyrite", "torch", "torchvision", "numpy", "snakemake", "mlflow")
@@ -89,7 +90,7 @@ def _synthetic(settings: Settings, name: str) -> int:
     """Bytes of a synthetic image set of a data set, with two bytes a value."""
     dataset = settings.datasets[name]
     source = settings.datasets[dataset.patches_of or name]
-    prepared = Path(settings.results) / name / "real" / "images.npy"
+    prepared = Path(settings.results) / REAL.format(dataset=name) / "images.npy"
     images = Images.of(source, str(prepared) if prepared.is_file() else None, _files(source))._replace(
         pixels=prod(dataset.shape)
     )
@@ -108,7 +109,7 @@ def _files(dataset: Dataset) -> list[Path]:
 def spec_of(settings: Settings, name: str, model: Training | None = None) -> ImageSpec:
     """The images of a data set (those that a model learns), as they are where they have been prepared, else as the
     settings let one expect."""
-    folder = Path(settings.results) / name / "real"
+    folder = Path(settings.results) / REAL.format(dataset=name)
     if (folder / "meta.json").is_file():
         spec = ImageSet.open(folder).spec
     else:

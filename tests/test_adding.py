@@ -18,6 +18,7 @@ ELSEWHERE = {
         "pipeline/data/reading/mask_names.py",
     ),
     "yolo": ("pipeline/sampling/",),  # an export
+    "pasted": ("pipeline/settings/stages.py",),  # the meaning of a number
     "imagenet": (  # those that learn from it
         "pipeline/models/",
         "pipeline/training/",

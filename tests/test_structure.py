@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import Strict
-
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted((ROOT / "pipeline").rglob("*.py"))
 
@@ -106,37 +104,3 @@ def test_results_take_their_names_and_json_is_read_in_one_module(path):
     # a user's file; caches and states that are remade
     elsewhere = {"text_files.py", "pair_cache.py", "checkpoint.py", "class_features.py"}
     assert not re.search(r"json\.loads?\(", text) or path.name in elsewhere
-
-
-def settings_classes(base=Strict):
-    """All of the package, and none that a test made."""
-    below = [c for sub in base.__subclasses__() for c in (sub, *settings_classes(sub))]
-    return {c for c in below if c.__module__.startswith("pipeline.settings.")}
-
-
-def attributes_read():
-    """Names read as attributes of anything but `self` and not called, as settings are, outside of pipeline/settings."""
-    found = set()
-    for path in MODULES:
-        if room(path) == "settings":
-            continue
-        tree = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-        called = {id(node.func) for node in tree if isinstance(node, ast.Call)}
-        for node in tree:
-            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and id(node) not in called:
-                of = node.value.id if isinstance(node.value, ast.Name) else ""
-                found |= set() if of == "self" else {node.attr}
-    for path in (
-        ROOT / "workflow" / "Snakefile",
-        *(ROOT / "workflow").rglob("*.smk"),
-        *(ROOT / "workflow").rglob("*.py"),
-    ):
-        found |= set(re.findall(r"\.(\w+)", path.read_text(encoding="utf-8")))
-    return found
-
-
-def test_each_setting_is_read_somewhere():
-    """By its name; of the weights of textures, each has the name of the loss that it multiplies."""
-    read = attributes_read()
-    unread = {f"{c.__name__}.{name}" for c in settings_classes() for name in c.model_fields if name not in read}
-    assert unread == {f"Texture.{name}" for name in ("perceptual", "gram")}

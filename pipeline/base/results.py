@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline.base.files import read_json, write_json
 from pipeline.settings import UserError
+from pipeline.settings.places import REAL
 
 NAMES = 3
 """Raised when settings, metrics or files are renamed: a plan would take finished work of the old names for undone."""
@@ -20,7 +21,7 @@ def check_names(results: Path) -> None:
     """
     mark = results / MARK
     there = read_json(mark, "names")["names"] if mark.exists() else 1
-    if there != NAMES and (mark.exists() or any(results.glob("*/real/meta.json"))):
+    if there != NAMES and (mark.exists() or any(results.glob(f"{REAL.format(dataset='*')}/meta.json"))):
         raise UserError(
             f"results: `{results}` was made by a version of Pyrite with other names of settings and numbers (names "
             f"{there}, these are {NAMES}), and would be made anew; nothing was touched. Go on with that version, or "

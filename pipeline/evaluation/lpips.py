@@ -89,11 +89,11 @@ def _load(alexnet: Path, linear: Path) -> Lpips:
 def distances(network: Lpips, a: NDArray, b: NDArray) -> NDArray[np.float64]:
     """(n,) LPIPS of pairs of images (n, H, W, C) in [0, 1], C of 1 or 3; gray is shown as three equal channels."""
 
-    def shown(images: NDArray) -> Tensor:
+    def tensor_of(images: NDArray) -> Tensor:
         rgb = np.broadcast_to(images, (*images.shape[:3], 3)).transpose(0, 3, 1, 2)
         return torch.from_numpy(np.ascontiguousarray(rgb, np.float32))
 
     starts = range(0, len(a), BATCH)
     with torch.inference_mode(), full_precision():
-        parts = [network(shown(a[i : i + BATCH]), shown(b[i : i + BATCH])) for i in starts]
+        parts = [network(tensor_of(a[i : i + BATCH]), tensor_of(b[i : i + BATCH])) for i in starts]
     return torch.cat(parts).double().numpy()

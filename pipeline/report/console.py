@@ -12,6 +12,7 @@ from pipeline.downstream import records
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS
 from pipeline.report import detector_findings, labels, tables
+from pipeline.settings import places
 
 ORDER = ("floor", "generator", "noise baseline")
 
@@ -54,7 +55,7 @@ def main(results: Path) -> None:
             print(f"\n{dataset}: distance to the training images (held-out real = as good as it gets)")
             print(measures(rows).rename_axis(index=None, columns=None).to_string(float_format="{:.3g}".format))
     for dataset in datasets:
-        path = results / dataset / "detection" / "comparison.json"
+        path = results / places.DETECTION.format(dataset=dataset) / places.COMPARISON
         if path.is_file():
             _say_detectors(dataset, records.read(path))
     print(f"\nThe report: {(results / 'report.html').absolute()}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.base.files import read_json
 from pipeline.downstream import records
 from pipeline.downstream.records import Comparison
-from pipeline.settings import Settings
+from pipeline.settings import Settings, places
 
 
 @dataclass(frozen=True)
@@ -94,28 +94,31 @@ def collect(results: Path, settings: Settings, arms: Sequence[Path] = ()) -> dic
             `{dataset}/detection/{job}.json`, `{dataset}/detection/boxes/{job}.json` and
             `{dataset}/detection/anomalies/{job}.json` below the root.
     """
-    return {
-        dataset: DatasetInputs(
-            real=results / dataset / "real",
-            evaluation=results / dataset / "real" / "evaluation.json",
-            runs=[_run(results / dataset, m, s) for m in settings.models_of(dataset) for s in settings.seeds],
-            detection=(classifiers := _within(results / dataset / "detection", arms)),
-            box_arms=(boxes := _within(results / dataset / "detection" / "boxes", arms)),
-            anomalies=(anomalies := _within(results / dataset / "detection" / "anomalies", arms)),
-            comparison=results / dataset / "detection" / "comparison.json",
-            benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies),
-        )
-        for dataset in settings.datasets
-    }
+    return {dataset: _dataset(results, settings, dataset, arms) for dataset in settings.datasets}
+
+
+def _dataset(results: Path, settings: Settings, dataset: str, arms: Sequence[Path]) -> DatasetInputs:
+    real, folder = (results / of.format(dataset=dataset) for of in (places.REAL, places.DETECTION))
+    classifiers, boxes, anomalies = (_within(of, arms) for of in (folder, folder / "boxes", folder / "anomalies"))
+    return DatasetInputs(
+        real=real,
+        evaluation=real / places.EVALUATION,
+        runs=[_run(results, dataset, m, s) for m in settings.models_of(dataset) for s in settings.seeds],
+        detection=classifiers,
+        box_arms=boxes,
+        anomalies=anomalies,
+        comparison=folder / places.COMPARISON,
+        benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies),
+    )
 
 
 def _within(folder: Path, paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if path.parent == folder]
 
 
-def _run(folder: Path, model: str, seed: int) -> RunInputs:
-    run = folder / model / f"seed-{seed}"
-    return RunInputs(model, seed, run, run / "synthetic", run / "evaluation.json")
+def _run(results: Path, dataset: str, model: str, seed: int) -> RunInputs:
+    run = results / places.RUN.format(dataset=dataset, model=model, seed=seed)
+    return RunInputs(model, seed, run, run / "synthetic", run / places.EVALUATION)
 
 
 def _benchmarks(

@@ -17,6 +17,7 @@ from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, 
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
 from pipeline.settings.patches import OWN, check_sources, patch_sets
+from pipeline.settings.places import RUN
 from pipeline.settings.renamed import new_name
 from pipeline.settings.shots import LIST, FewShots, expanded, families
 from pipeline.settings.stages import Blend, Card, Detection, Evaluate, Gallery, Generate, Tracking
@@ -96,7 +97,8 @@ class Settings(Strict):
         for name, model in self.models.items():
             start = os.path.normpath(getattr(model, "init_from", None) or os.devnull)
             trained = [dataset for dataset in self.datasets if name in self.models_of(dataset)]
-            own = {os.path.normpath(f"{self.results}/{d}/{name}/seed-{seed}") for d in trained for seed in self.seeds}
+            runs = [RUN.format(dataset=d, model=name, seed=seed) for d in trained for seed in self.seeds]
+            own = {os.path.normpath(f"{self.results}/{run}") for run in runs}
             if start in own:
                 raise ValueError(
                     f"models.{name}.init_from: {start} is what this model becomes itself; leave it out of `models` of "

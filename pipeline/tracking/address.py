@@ -27,7 +27,7 @@ def divided(uri: str) -> Address:
     return Address(scheme + rest, unquote(user), unquote(password) if colon else None)
 
 
-def shown(uri: str) -> str:
+def printable(uri: str) -> str:
     """An address as it may be printed."""
     return USERINFO.sub(r"\1:***@", divided(uri).uri)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.settings import places
 from pipeline.tracking.journal import Journal, digest, git_tags
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -78,8 +79,13 @@ def compared(folder: Path, dataset: str, place: str, stage: str, model: str | No
 
 
 def _of_arm(dataset: str, place: str, stage: str) -> dict[str, Any]:
-    return {"key": f"{dataset}/detection/{place}", "stage": stage, "name": place, "experiment": dataset}
+    return {
+        "key": f"{places.DETECTION.format(dataset=dataset)}/{place}",
+        "stage": stage,
+        "name": place,
+        "experiment": dataset,
+    }
 
 
 def _key(dataset: str, model: str, seed: int) -> str:
-    return f"{dataset}/{model}/seed-{seed}"
+    return places.RUN.format(dataset=dataset, model=model, seed=seed)

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.tracking.address import divided, shown, without_password
+from pipeline.tracking.address import divided, printable, without_password
 from pipeline.tracking.journal import digest, head_of
 from pipeline.tracking.mlflow_writer import Outcome, Replay
 from pipeline.tracking.pending_runs import Entry, alive, backlog
@@ -349,7 +349,7 @@ def once(uri: str, results: Path, prefix: str = PREFIX, view: View | None = None
     try:
         outcome = Syncer(uri, results, prefix).sync()
     except Exception as error:
-        print(f"tracking: {shown(uri)} cannot be used now, nothing is lost: {_line(error, uri)}")
+        print(f"tracking: {printable(uri)} cannot be used now, nothing is lost: {_line(error, uri)}")
         return 1
     print(f"tracking: {outcome}")
     return 1 if outcome.failed else 0

@@ -20,9 +20,10 @@ from pipeline.base.files import read_json, write_whole
 from pipeline.models.base import GenerativeModel, Sampler
 from pipeline.models.untrained import Recombination
 from pipeline.settings import FAMILY_SETTINGS, ImageSpec, Training, Untrained, UserError
+from pipeline.settings.places import RECIPE, WEIGHTS
 
 VERSION = 1
-WEIGHTS, RECIPE, LAST = "model.safetensors", "model.json", "last.safetensors"
+LAST = "last.safetensors"
 
 
 def save(

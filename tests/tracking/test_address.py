@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.tracking.address import Address, divided, shown, without_password
+from pipeline.tracking.address import Address, divided, printable, without_password
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from pipeline.tracking.address import Address, divided, shown, without_password
 )
 def test_an_address_in_its_parts_and_as_it_is_printed(uri, parts, printed):
     assert divided(uri) == Address(*parts)
-    assert shown(uri) == printed
+    assert printable(uri) == printed
 
 
 def test_a_text_that_quotes_it_in_any_form():

@@ -24,6 +24,7 @@ from pipeline.settings import (
     generate_of,
     load,
     teacher_of,
+    places,
 )
 from pipeline.tracking.tensorboard import check as check_tensorboard
 from pipeline.base.weights import WEIGHTS, in_cache, place
@@ -66,11 +67,11 @@ GALLERIES = {
     name: gallery_of(SETTINGS.gallery, family) for name, family in FAMILIES.items()
 }
 IMAGE_SET = ["images.npy", "metadata.csv", "meta.json"]
-REAL = [f"<results>/{{dataset}}/real/{name}" for name in IMAGE_SET]
+REAL = [f"<results>/{places.REAL}/{name}" for name in IMAGE_SET]
 BOX_FILES = ["boxes.csv", "boxes.json"]
-BOXES = [f"<results>/{{dataset}}/real/{name}" for name in BOX_FILES]
-MASKS = "<results>/{dataset}/real/masks.npy"
-RUN = "<results>/{dataset}/{model}/seed-{seed}"
+BOXES = [f"<results>/{places.REAL}/{name}" for name in BOX_FILES]
+MASKS = f"<results>/{places.REAL}/masks.npy"
+RUN = f"<results>/{places.RUN}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
 PSEUDO = f"{RUN}/pseudo"
 GALLERY = f"{RUN}/gallery"
@@ -157,16 +158,21 @@ def job_names(task):
 def results_of(task, dataset):
     """Of all arms of a data set."""
     return [
-        f"<results>/{dataset}/detection/{TASKS[task].place(job)}.json"
+        f"<results>/{places.DETECTION.format(dataset=dataset)}/{TASKS[task].place(job)}.json"
         for job in jobs(task, dataset)
     ]
+
+
+def run_of(dataset, model):
+    """The folder of a model's first seed, whose images detectors see."""
+    return places.RUN.format(dataset=dataset, model=model, seed=SETTINGS.seeds[0])
 
 
 def added_by(task, dataset, job):
     """The folders of the synthetic image sets that the arms of a job add to the real one."""
     sets = [one for arm in jobs(task, dataset)[job] for one in arm.synthetic]
     return {
-        one: f"{dataset}/{one.model}/seed-{SETTINGS.seeds[0]}/{one.made}"
+        one: f"{run_of(dataset, one.model)}/{one.made}"
         for one in dict.fromkeys(sets)
         if one.made != "control"
     }
@@ -324,7 +330,7 @@ def every_arm(task):
 
 def every_comparison():
     """Of the data sets that have classes or boxes."""
-    return expand("<results>/{dataset}/detection/comparison.json", dataset=COMPARED)
+    return expand(f"<results>/{places.DETECTION}/{places.COMPARISON}", dataset=COMPARED)
 
 
 def every_box_set():
@@ -392,7 +398,7 @@ def start_of(model):
     if not path or os.path.isfile(path):
         return [path] if path else []
     folder = os.path.normpath(path)
-    return [f"{folder}/model.safetensors", f"{folder}/model.json"]
+    return [f"{folder}/{places.WEIGHTS}", f"{folder}/{places.RECIPE}"]
 
 
 def extractors():

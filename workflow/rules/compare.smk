@@ -12,7 +12,7 @@ rule compare_detectors:
             for file in results_of(task, name)
         ],
     output:
-        "<results>/{dataset}/detection/comparison.json",
+        f"<results>/{places.DETECTION}/{places.COMPARISON}",
     log:
         "<results>/logs/{dataset}/detection/comparison.log",
     benchmark:
@@ -30,7 +30,7 @@ rule compare_detectors:
             for name in judged_alike(w.dataset)
         },
         family=lambda w: FAMILY_OF.get(w.dataset),
-        journal=journal("{dataset}/detection/comparison"),
+        journal=journal(f"{places.DETECTION}/comparison"),
         seed=SETTINGS.seeds[0],
     script:
         "../scripts/compare_detectors.py"

@@ -5,7 +5,7 @@ rule detect:
             "classification", w.dataset, w.detectors, IMAGE_SET
         ),
     output:
-        numbers="<results>/{dataset}/detection/{detectors}.json",
+        numbers=f"<results>/{places.DETECTION}/{{detectors}}.json",
     log:
         "<results>/logs/{dataset}/detection/{detectors}.log",
     benchmark:
@@ -37,9 +37,9 @@ use rule detect as detect_boxes with:
             "boxes", w.dataset, w.box_arm, IMAGE_SET + BOX_FILES
         ),
     output:
-        numbers="<results>/{dataset}/detection/boxes/{box_arm}.json",
+        numbers=f"<results>/{places.DETECTION}/boxes/{{box_arm}}.json",
         picture=report(
-            "<results>/{dataset}/detection/boxes/{box_arm}.png",
+            f"<results>/{places.DETECTION}/boxes/{{box_arm}}.png",
             caption="../report/detections.rst",
             category="{dataset}",
             labels={"figure": "found boxes", "model": "{box_arm}"},
@@ -57,10 +57,10 @@ use rule detect as detect_boxes with:
         task="boxes",
         method=METHOD["detect_boxes"],
         settings=SETTINGS.detect.boxes.model_dump(exclude={"pseudo_labels"}),
-        journals=journal("{dataset}/detection/boxes"),
+        journals=journal(f"{places.DETECTION}/boxes"),
         trained=lambda w: detection_params("boxes", w.dataset, w.box_arm),
         seed=SETTINGS.seeds[0],
-        state=f"{SETTINGS.results}/state/{{dataset}}/detection/boxes",
+        state=f"{SETTINGS.results}/state/{places.DETECTION}/boxes",
 
 
 use rule detect as detect_anomalies with:
@@ -71,7 +71,7 @@ use rule detect as detect_anomalies with:
             "anomalies", w.dataset, w.anomaly_job, IMAGE_SET
         ),
     output:
-        numbers="<results>/{dataset}/detection/anomalies/{anomaly_job}.json",
+        numbers=f"<results>/{places.DETECTION}/anomalies/{{anomaly_job}}.json",
     log:
         "<results>/logs/{dataset}/detection/anomalies/{anomaly_job}.log",
     benchmark:
@@ -85,10 +85,10 @@ use rule detect as detect_anomalies with:
         task="anomalies",
         method=METHOD["detect_anomalies"],
         settings=SETTINGS.detect.anomalies.model_dump(),
-        journals=journal("{dataset}/detection/anomalies"),
+        journals=journal(f"{places.DETECTION}/anomalies"),
         trained=lambda w: detection_params("anomalies", w.dataset, w.anomaly_job),
         seed=SETTINGS.seeds[0],
-        state=f"{SETTINGS.results}/state/{{dataset}}/detection/anomalies",
+        state=f"{SETTINGS.results}/state/{places.DETECTION}/anomalies",
 
 
 rule detect_all:

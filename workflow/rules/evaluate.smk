@@ -3,13 +3,13 @@ rule evaluate_real:
         real=REAL,
         weights=inception() + lpips(),
     output:
-        numbers="<results>/{dataset}/real/evaluation.json",
+        numbers=f"<results>/{places.REAL}/{places.EVALUATION}",
         # Those kept beside them of the real classes, spectra and phases are declared by no rule: whether a set has
         # classes enough only its images tell.
         features=[
-            f"<results>/{{dataset}}/real/features-{name}.npz" for name in extractors()
+            f"<results>/{places.REAL}/features-{name}.npz" for name in extractors()
         ],
-        psd="<results>/{dataset}/real/psd.png",
+        psd=f"<results>/{places.REAL}/psd.png",
     log:
         "<results>/logs/{dataset}/evaluate_real.log",
     benchmark:
@@ -35,7 +35,7 @@ rule evaluate:
         features=rules.evaluate_real.output.features,
         weights=inception() + lpips(),
     output:
-        numbers=f"{RUN}/evaluation.json",
+        numbers=f"{RUN}/{places.EVALUATION}",
         psd=report(
             f"{RUN}/psd.png",
             caption="../report/psd.rst",
@@ -62,12 +62,12 @@ rule evaluate:
     params:
         method=METHOD["evaluate"],
         settings=SETTINGS.evaluate.model_dump(),
-        journal=journal("{dataset}/{model}/seed-{seed}/evaluate"),
+        journal=journal(f"{places.RUN}/evaluate"),
     script:
         "../scripts/evaluate.py"
 
 
 rule evaluate_all:
     input:
-        expand("<results>/{dataset}/real/evaluation.json", dataset=DATASETS),
-        every_run(f"{RUN}/evaluation.json"),
+        expand(f"<results>/{places.REAL}/{places.EVALUATION}", dataset=DATASETS),
+        every_run(f"{RUN}/{places.EVALUATION}"),

@@ -1,7 +1,7 @@
 rule generate:
     input:
         real=REAL,
-        model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
+        model=[f"{RUN}/{places.WEIGHTS}", f"{RUN}/{places.RECIPE}"],
     output:
         SYNTHETIC,
         export=directory(f"{RUN}/synthetic/export"),
@@ -29,7 +29,7 @@ rule generate:
         settings=lambda w: generate_of(
             SETTINGS.generate, FAMILIES[w.model]
         ).model_dump(),
-        journal=journal("{dataset}/{model}/seed-{seed}/generate"),
+        journal=journal(f"{places.RUN}/generate"),
     script:
         "../scripts/generate.py"
 
@@ -58,7 +58,7 @@ use rule generate as generate_boxed with:
 rule gallery:
     input:
         real=REAL,
-        model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
+        model=[f"{RUN}/{places.WEIGHTS}", f"{RUN}/{places.RECIPE}"],
     output:
         report(
             directory(GALLERY),
@@ -81,7 +81,7 @@ rule gallery:
     params:
         method=METHOD["gallery"],
         settings=lambda w: GALLERIES[w.model].model_dump(),
-        journal=journal("{dataset}/{model}/seed-{seed}/gallery"),
+        journal=journal(f"{places.RUN}/gallery"),
     script:
         "../scripts/gallery.py"
 

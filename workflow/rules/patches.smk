@@ -3,9 +3,9 @@ rule cut_patches:
         lambda w: expand(REAL + BOXES, dataset=SETTINGS.datasets[w.dataset].patches_of),
     output:
         REAL,
-        rejected="<results>/{dataset}/real/rejected.csv",
+        rejected=f"<results>/{places.REAL}/rejected.csv",
         preview=report(
-            "<results>/{dataset}/real/preview.png",
+            f"<results>/{places.REAL}/preview.png",
             caption="../report/patches.rst",
             category="{dataset}",
             labels={"figure": "patches of defects", "model": "-"},
@@ -65,7 +65,7 @@ rule blend:
         method=METHOD["blend"],
         settings=SETTINGS.blend.model_dump(),
         patches=lambda w: SETTINGS.datasets[PATCHES[w.dataset]].patches.model_dump(),
-        journal=journal("{dataset}/{model}/seed-{seed}/blend"),
+        journal=journal(f"{places.RUN}/blend"),
         dataset=lambda w: PATCHES[w.dataset],
     script:
         "../scripts/blend.py"

@@ -26,10 +26,10 @@ rule prepare:
         ),
     output:
         REAL,
-        rejected="<results>/{dataset}/real/rejected.csv",
-        near_duplicates="<results>/{dataset}/real/near_duplicates.csv",
+        rejected=f"<results>/{places.REAL}/rejected.csv",
+        near_duplicates=f"<results>/{places.REAL}/near_duplicates.csv",
         preview=report(
-            "<results>/{dataset}/real/preview.png",
+            f"<results>/{places.REAL}/preview.png",
             caption="../report/preview.rst",
             category="{dataset}",
             labels={"figure": "real images", "model": "-"},
@@ -66,9 +66,9 @@ rule annotate:
         REAL,
     output:
         BOXES,
-        remarks="<results>/{dataset}/real/boxes_remarks.csv",
+        remarks=f"<results>/{places.REAL}/boxes_remarks.csv",
         preview=report(
-            "<results>/{dataset}/real/boxes.png",
+            f"<results>/{places.REAL}/boxes.png",
             caption="../report/boxes.rst",
             category="{dataset}",
             labels={"figure": "boxes of defects", "model": "-"},
@@ -108,5 +108,5 @@ use rule annotate as annotate_masks with:
 
 rule prepare_all:
     input:
-        expand("<results>/{dataset}/real/meta.json", dataset=DATASETS),
+        expand(f"<results>/{places.REAL}/meta.json", dataset=DATASETS),
         every_box_set(),

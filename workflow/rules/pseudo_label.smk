@@ -26,6 +26,6 @@ rule pseudo_label:
     params:
         method=METHOD["pseudo_label"],
         settings=teacher_of(SETTINGS.detect.boxes).model_dump(),
-        journal=journal("{dataset}/{model}/seed-{seed}/pseudo_label"),
+        journal=journal(f"{places.RUN}/pseudo_label"),
     script:
         "../scripts/pseudo_label.py"

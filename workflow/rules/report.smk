@@ -1,14 +1,14 @@
 rule write_report:
     input:
         real=expand(REAL, dataset=DATASETS),
-        rejected=expand("<results>/{dataset}/real/rejected.csv", dataset=DATASETS),
-        floors=expand("<results>/{dataset}/real/evaluation.json", dataset=DATASETS),
+        rejected=expand(f"<results>/{places.REAL}/rejected.csv", dataset=DATASETS),
+        floors=expand(f"<results>/{places.REAL}/{places.EVALUATION}", dataset=DATASETS),
         curves=every_run(f"{RUN}/training.csv", TRAINED),
         progress=every_run(f"{RUN}/progress.gif", TRAINED),
         synthetic=every_run(f"{RUN}/synthetic/meta.json"),
         exported=every_run(f"{RUN}/synthetic/export"),
         galleries=every_gallery(),
-        evaluations=every_run(f"{RUN}/evaluation.json"),
+        evaluations=every_run(f"{RUN}/{places.EVALUATION}"),
         detection=every_arm("classification"),
         boxes=every_arm("boxes"),
         anomalies=every_arm("anomalies"),

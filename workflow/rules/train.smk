@@ -7,8 +7,8 @@ rule train:
         weights=lambda w: vgg19(w.model),
         start=lambda w: start_of(w.model),
     output:
-        weights=f"{RUN}/model.safetensors",
-        description=f"{RUN}/model.json",
+        weights=f"{RUN}/{places.WEIGHTS}",
+        description=f"{RUN}/{places.RECIPE}",
         curves=f"{RUN}/training.csv",
         progress=f"{RUN}/progress.gif",
     log:
@@ -27,8 +27,8 @@ rule train:
     params:
         method=METHOD["train"],
         settings=lambda w: SETTINGS.models[w.model].model_dump(),
-        journal=journal("{dataset}/{model}/seed-{seed}/train"),
-        state=f"{SETTINGS.results}/state/{{dataset}}/{{model}}/seed-{{seed}}",
+        journal=journal(f"{places.RUN}/train"),
+        state=f"{SETTINGS.results}/state/{places.RUN}",
     script:
         "../scripts/train.py"
 
@@ -38,8 +38,8 @@ rule collect:
     input:
         real=REAL,
     output:
-        images=f"{RUN}/model.safetensors",
-        description=f"{RUN}/model.json",
+        images=f"{RUN}/{places.WEIGHTS}",
+        description=f"{RUN}/{places.RECIPE}",
     log:
         "<results>/logs/{dataset}/{model}-s{seed}/collect.log",
     benchmark:
@@ -55,11 +55,11 @@ rule collect:
     params:
         method=METHOD["collect"],
         settings=lambda w: SETTINGS.models[w.model].model_dump(),
-        journal=journal("{dataset}/{model}/seed-{seed}/train"),
+        journal=journal(f"{places.RUN}/train"),
     script:
         "../scripts/collect.py"
 
 
 rule train_all:
     input:
-        every_run(f"{RUN}/model.safetensors"),
+        every_run(f"{RUN}/{places.WEIGHTS}"),

@@ -71,10 +71,10 @@ def _showing(length: int, side: int, spans: list[tuple[float, float, float]]) ->
     ends = {middle, *(round(at) for start, end, _ in spans for at in (start, end - side, (start + end - side) / 2))}
     starts = {min(max(0, start), length - side) for start in ends}
 
-    def shown(start: int) -> float:
+    def area(start: int) -> float:
         return sum(w * max(0.0, min(end, start + side) - max(begin, start)) for begin, end, w in spans)
 
-    return max(starts, key=lambda start: (round(shown(start), 6), -abs(start - middle), -start))
+    return max(starts, key=lambda start: (round(area(start), 6), -abs(start - middle), -start))
 
 
 def extent(settings: Dataset, height: int, width: int) -> tuple[int, int]:

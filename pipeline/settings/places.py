@@ -1,0 +1,10 @@
+"""Where results lie, below the folder that `results:` names: rules make these files, and the package looks for them.
+
+What stands in braces is a wildcard of the rules; `format` fills it in.
+"""
+
+REAL = "{dataset}/real"
+RUN = "{dataset}/{model}/seed-{seed}"
+DETECTION = "{dataset}/detection"
+EVALUATION, COMPARISON = "evaluation.json", "comparison.json"
+WEIGHTS, RECIPE = "model.safetensors", "model.json"
