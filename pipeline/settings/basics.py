@@ -20,6 +20,7 @@ METHOD = {
     "evaluate": 6,
     "detect": 5,
     "pseudo_label": 2,
+    "find_missed": 1,
     "detect_boxes": 5,
     "detect_anomalies": 1,
     "compare": 2,
