@@ -51,6 +51,7 @@ def _plan(given: argparse.Namespace) -> None:
         print(f"timed {row.model} on {row.dataset}", file=sys.stderr, flush=True)
         found.append(row)
     print("\n".join(plan.lines(found)))
+    plan.keep(found, settings)
 
 
 def _draw(given: argparse.Namespace) -> None:

@@ -17,7 +17,9 @@ import torch
 import yaml
 
 from pipeline.base import device as devices
+from pipeline.base.files import write_json
 from pipeline.base.needs import Images
+from pipeline.base.results import PLAN
 from pipeline.data.image_set import ImageSet
 from pipeline.data.reading.source import files
 from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, load
@@ -119,6 +121,18 @@ def spec_of(settings: Settings, name: str, model: Training | None = None) -> Ima
         classes = tuple(dataset.labels.classes or voronoi or labelled)
         spec = ImageSpec(*dataset.shape, 3 if dataset.channels == "rgb" else 1, classes)
     return spec._replace(classes=tuple(model.classes)) if model and model.classes else spec
+
+
+def keep(found: list[Row], settings: Settings) -> None:
+    """Write the forecasts into the folder of results, where the report sets them beside what the trainings took.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    trainings: dict[str, dict[str, float]] = {}
+    for row in found:
+        trainings.setdefault(row.dataset, {})[row.model] = round(row.training, 1)
+    write_json(Path(settings.results) / PLAN, {"trainings": trainings}, indent=2)
 
 
 def lines(found: list[Row]) -> Iterator[str]:

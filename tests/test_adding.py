@@ -24,6 +24,7 @@ ELSEWHERE = {
         "pipeline/training/",
         "pipeline/downstream/",
         "pipeline/evaluation/class_agreement.py",
+        "pipeline/sampling/class_odds.py",
     ),
 }
 

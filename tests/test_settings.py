@@ -48,6 +48,11 @@ def config(**changes):
             {"detect": {"boxes": {"pseudo_labels": ["cgan"]}}},
             "detect.boxes.pseudo_labels: `cgan` is trained on no data set with boxes",
         ),
+        ({"detect": {"missed": ["cgn"]}}, "detect.missed: `cgn` is no model; did you mean `cgan`?"),
+        (
+            {"detect": {"missed": ["cgan"]}},
+            "detect.missed: `cgan` is trained on no data set whose classes, or boxes, a detector could miss",
+        ),
         (
             {"models": {"cgan": {"family": "cgan", "init_from": "results/steel/cgan/seed-0/"}}},
             "models.cgan.init_from: results/steel/cgan/seed-0 is what this model becomes itself",
@@ -209,6 +214,17 @@ def test_pseudo_labels_are_for_models_of_data_sets_with_boxes():
     plain = {"source": "photos", "size": 64}
     with pytest.raises(UserError, match="`b` is trained on no data set with boxes"):
         load({"datasets": {"steel": boxed | {"models": ["a"]}, "cats": plain}, "models": models, "detect": detect})
+
+
+def test_what_is_missed_is_drawn_by_models_of_data_sets_with_detectors():
+    labelled = {"source": "photos", "size": 64, "labels": {"rule": "folder"}}
+    boxed = {"source": "photos", "size": 64, "boxes": {"format": "voc", "path": "boxes"}}
+    models = {"plain": {"family": "cgan"}, "painter": {"family": "ddpm", "boxes": True}}
+    both = {"models": models, "detect": {"missed": ["plain", "painter"]}}
+    assert load(both | {"datasets": {"steel": labelled | boxed}}).detect.missed == ["plain", "painter"]
+    for of, name in ((boxed, "plain"), (labelled | boxed | {"models": ["plain"]}, "painter")):
+        with pytest.raises(UserError, match=f"detect.missed: `{name}` is trained on no data set whose"):
+            load(both | {"datasets": {"steel": of}})
 
 
 def test_the_listing_that_ships_is_the_one_of_the_settings():

@@ -11,6 +11,8 @@ from pipeline.settings.places import REAL
 NAMES = 3
 """Raised when settings, metrics or files are renamed: a plan would take finished work of the old names for undone."""
 MARK = "names.json"
+PLAN = "plan.json"
+"""How long its trainings should take, where that was asked: `trainings`, seconds by data set and generator."""
 
 
 def check_names(results: Path) -> None:

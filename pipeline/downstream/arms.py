@@ -30,9 +30,10 @@ class SyntheticSet:
 
     model: str
     """Generator that drew the images, or what was put into them."""
-    made: Literal["synthetic", "blended", "pseudo", "control"]
-    """Drawn by the model; its patches blended into real images; drawn by the model, with boxes of a detector; real
-    images in the place of synthetic ones. The folder of the set within the model's, too."""
+    made: Literal["synthetic", "blended", "pseudo", "missed", "control"]
+    """Drawn by the model; its patches blended into real images; drawn by the model, with boxes of a detector; drawn by
+    the model, of what detectors miss; real images in the place of synthetic ones. The folder of the set within the
+    model's, too."""
 
     @property
     def name(self) -> str:
@@ -104,7 +105,7 @@ class Trained(Protocol):
 
 def sole_model(arm: Trained) -> str | None:
     """The generator whose run holds the scores of an arm: the only one, added to real images that it has learnt."""
-    if not arm.real or len(arm.synthetic) != 1 or arm.synthetic[0].made in ("blended", "control"):
+    if not arm.real or len(arm.synthetic) != 1 or arm.synthetic[0].made in ("blended", "missed", "control"):
         return None
     return arm.synthetic[0].model
 
@@ -143,11 +144,12 @@ def arms(
 
     Returns:
         The baseline arms; the controls; real images with each set, and with all sets whose labels were asked for of the
-        generator, where these are two or more; each set without real images.
+        generator, where these are two or more; each set without real images. What is drawn of missed things alone is
+        meant to be added to all else, and only is.
     """
     controls = [Arm((one,)) for one in ([MORE_REAL] if more_real else []) + [SAME_REAL]]
     added = [Arm((one,)) for one in synthetic]
-    asked = tuple(one for one in synthetic if one.made != "pseudo")
+    asked = tuple(one for one in synthetic if one.made not in ("pseudo", "missed"))
     together = [Arm(asked)] if len(asked) > 1 else []
-    only = [Arm((one,), real=False) for one in synthetic] if alone else []
+    only = [Arm((one,), real=False) for one in synthetic if one.made != "missed"] if alone else []
     return {arm.name: arm for arm in (*baseline_arms(balanced, defects), *controls, *added, *together, *only)}

@@ -21,6 +21,7 @@ CURVES = 12  # classes with a panel of their own; the most frequent ones
 MADE = {  # where the boxes of synthetic images come from
     "synthetic": "images of {}, drawn with their boxes",
     "blended": "defects of {} blended into real images",
+    "missed": "images of {} of what detectors miss, drawn with their boxes",
     "pseudo": "images of {}, boxes by a detector of real ones",
 }
 

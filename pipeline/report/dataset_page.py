@@ -80,7 +80,7 @@ def context(
             "detector": classifier_section.context(arms, _by_arm(inputs.detection, ClassifierResult)),
             "boxes": boxes_section.context(box_arms, _by_arm(inputs.box_arms, BoxResult), real),
             "anomalies": anomalies_section.context(anomaly_arms, _by_arm(inputs.anomalies, AnomalyResult)),
-            "timings": _timings(inputs.benchmarks),
+            "timings": timings(inputs),
         }
         | _answers(scores, inputs, [arms, box_arms, anomaly_arms], _untrained(settings))
         | _numbers(scores, models, arms, real)
@@ -175,9 +175,18 @@ def _film(run: RunInputs) -> dict[str, str] | None:
     return {"uri": uri, "title": title, "caption": f"{title}: {caption}."}
 
 
-def _timings(benchmarks: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows = tables.timings(benchmarks)
+def timings(inputs: DatasetInputs) -> list[dict[str, Any]]:
+    """What each stage took, and what had been said of it."""
+    rows = tables.timings(inputs.benchmarks)
     for row in rows:
         row |= {"time": labels.duration(row["seconds"]), "memory": labels.memory(row["megabytes"])}
+        row["forecast"] = _forecast(inputs.forecasts.get(row["stage"]), row["seconds"])
         row |= {key: "" if row[key] is None else row[key] for key in ("seconds", "megabytes")}
     return rows
+
+
+def _forecast(said: float | None, taken: float | None) -> str:
+    """What was said beforehand, and how far off that was; empty where nothing was."""
+    if not said:
+        return ""
+    return labels.duration(said) + (f", off by a factor of {max(said / taken, taken / said):.2f}" if taken else "")

@@ -20,7 +20,6 @@ from pipeline.evaluation.catalog import FEATURES
 from pipeline.report import feature_map_figure, images
 from pipeline.report.inputs import DatasetInputs, RunInputs
 
-ORDER = ("imagenet", "inception", "random", "domain")  # whose features are there first draws the map
 SHOWN = 200  # images of a set, evenly taken
 LEAST = 3  # images of a set
 
@@ -47,7 +46,7 @@ class Map:
 
 def context(real: ImageSet, inputs: DatasetInputs) -> dict[str, Any] | None:
     """`uri` of the figure and `features` (words); None where nothing was measured."""
-    for name in ORDER:
+    for name in reversed(FEATURES):  # the catalogue's last that were kept
         of_real = feature_files.of_any_version(real, name)
         drawn = {model: found for model in inputs.models() if (found := _of(inputs.of(model)[0], name))}
         if of_real is not None and drawn and len(real.rows("train")) >= LEAST:

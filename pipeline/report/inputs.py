@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.base.files import read_json
+from pipeline.base.results import PLAN
 from pipeline.downstream import records
 from pipeline.downstream.records import Comparison
 from pipeline.settings import Settings, places
@@ -45,6 +46,8 @@ class DatasetInputs:
     """`comparison.json` of all these arms."""
     benchmarks: Mapping[str, Path] = field(default_factory=dict)
     """Snakemake's benchmark file of each stage, by what the reader knows the stage as (`train cgan, seed 0`)."""
+    forecasts: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that `make plan` said beforehand, by the same names."""
 
     def models(self) -> list[str]:
         """Names of the generators, each once, in order."""
@@ -108,8 +111,15 @@ def _dataset(results: Path, settings: Settings, dataset: str, arms: Sequence[Pat
         box_arms=boxes,
         anomalies=anomalies,
         comparison=folder / places.COMPARISON,
+        forecasts=_forecasts(results / PLAN, settings, dataset),
         benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies),
     )
+
+
+def _forecasts(plan: Path, settings: Settings, dataset: str) -> dict[str, float]:
+    """Of the trainings, where a plan was made (`pyrite.plan`)."""
+    found = read_json(plan, "trainings")["trainings"].get(dataset, {}) if plan.is_file() else {}
+    return {f"train {model}, seed {seed}": seconds for model, seconds in found.items() for seed in settings.seeds}
 
 
 def _within(folder: Path, paths: Iterable[Path]) -> list[Path]:

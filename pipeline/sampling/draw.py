@@ -22,6 +22,7 @@ from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.class_odds import ClassOdds
 from pipeline.sampling.directions import combined, find
 from pipeline.sampling.export import export
+from pipeline.sampling.missed import Missed
 from pipeline.sampling.provenance import Provenance
 from pipeline.sampling.truncation import draw_truncated
 from pipeline.settings import Generate, UserError
@@ -39,15 +40,27 @@ class Wanted:
     name: str
     real_label: int  # in the real image set; the seeds are derived from it
     model_label: int  # in the model, which may know fewer classes
-    count: int
+    numbers: tuple[int, ...]  # which of the images that it can draw of the class
     first: int  # row of its first image in the synthetic set
 
+    @property
+    def count(self) -> int:
+        return len(self.numbers)
+
     def seeds(self, seed: int) -> list[int]:
-        """Of image 0, 1, ...: from the settings' seed, the class and the image's number alone."""
-        return [derive(seed, self.real_label, i) for i in range(self.count)]
+        """Of the images: from the settings' seed, the class and an image's number alone."""
+        return [derive(seed, self.real_label, i) for i in self.numbers]
 
 
-def generate(settings: Generate, model: Path, data: Path, out: Path, journal, threads: int | None = None) -> None:
+def generate(
+    settings: Generate,
+    model: Path,
+    data: Path,
+    out: Path,
+    journal,
+    threads: int | None = None,
+    missed: Path | None = None,
+) -> None:
     """Draw a synthetic image set and its exported files.
 
     Args:
@@ -57,6 +70,8 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
             model draws images with boxes.
         journal: a `pipeline.tracking.journal.Journal`.
         threads: CPU threads to compute with; None leaves torch's choice.
+        missed: table of what detectors miss (`pipeline.downstream.missed`): as many images are drawn, but of what is in
+            it; None draws each class as often as it is there.
 
     Raises:
         UserError: a model that does not fit the data or cannot be truncated, images that are all the same, too little
@@ -65,7 +80,7 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
     use_threads(threads)
     real, generator = ImageSet.open(data), model_files.load(model)
     say_device(f"draw {model.parent.name}", generator.device, generator.generate_amp)
-    wanted = _wanted(settings, generator, real)
+    wanted = _wanted(settings, generator, real, Missed.read(missed, real) if missed else None)
     try:
         with memory_limit("generate.batch", settings.batch):
             _write(settings, generator, real, wanted, model.parent.name, out)
@@ -80,24 +95,27 @@ def generate(settings: Generate, model: Path, data: Path, out: Path, journal, th
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
     for name in ("samples.png", *(["boxes.png"] if generator.spec.boxes else [])):
-        journal.artifact(out / name, "synthetic")
+        journal.artifact(out / name, out.name)
 
 
-def _wanted(settings: Generate, generator: Sampler, real: ImageSet) -> list[Wanted]:
+def _wanted(settings: Generate, generator: Sampler, real: ImageSet, missed: Missed | None) -> list[Wanted]:
     """The classes to draw, in the real set's order."""
     spec = generator.spec
     if spec[:3] != real.spec[:3]:
         made, kept = ("x".join(map(str, s[:3])) for s in (spec, real.spec))
         raise UserError(f"{real.path}: its images are {kept} (height x width x channels), the model makes {made}")
     labels = real.labels[real.rows("train")]
-    wanted, first = [], 0
-    for label, name in enumerate(real.spec.classes):
-        count = settings.images_per_class or int((labels == label).sum())
-        if name in spec.classes and count:
-            wanted.append(Wanted(name, label, spec.classes.index(name), count, first))
-            first += count
-    if not wanted:
+    there = {name: int((labels == label).sum()) for label, name in enumerate(real.spec.classes)}
+    counts = {name: settings.images_per_class or n for name, n in there.items() if name in spec.classes}
+    if not any(counts.values()):
         raise UserError(f"{real.path}: has none of the classes that the model makes ({', '.join(spec.classes)})")
+    wanted, first = [], 0
+    for name, count in (missed.counts(counts) if missed else counts).items():
+        if count:
+            places = real.spec.classes.index(name), spec.classes.index(name)
+            numbers = missed.numbers(generator, name, *places, settings.seed, count) if missed else range(count)
+            wanted.append(Wanted(name, *places, tuple(numbers), first))
+            first += count
     return wanted
 
 
@@ -170,7 +188,7 @@ def _judge(w: Wanted, images: torch.Tensor, real: ImageSet, updates: int) -> Non
 def _table(settings: Generate, wanted: list[Wanted], source: str) -> pd.DataFrame:
     rows = []
     for w in wanted:
-        for i, seed in enumerate(w.seeds(settings.seed)):
+        for i, seed in zip(w.numbers, w.seeds(settings.seed), strict=True):
             name = f"{w.name}_{i:06d}"
             rows.append((name, w.name, source, 0, 0, name, "train", seed))
     return pd.DataFrame(rows, columns=[*COLUMNS, "seed"])

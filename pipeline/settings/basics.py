@@ -20,6 +20,7 @@ METHOD = {
     "evaluate": 7,
     "detect": 5,
     "pseudo_label": 3,
+    "find_missed": 1,
     "detect_boxes": 6,
     "detect_anomalies": 1,
     "compare": 2,

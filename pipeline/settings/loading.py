@@ -82,6 +82,7 @@ class Settings(Strict):
         self._boxes_where_they_are_wanted()
         self._none_begins_with_itself()
         self._check_pseudo_labels()
+        self._check_missed()
         if not any(m.family in STYLED for m in self.models.values()):
             self._nothing_for_styles()
         return self
@@ -115,6 +116,21 @@ class Settings(Strict):
                 raise ValueError(f"{where} is trained on no data set with boxes")
             if self.models[name].draws_boxes:
                 raise ValueError(f"{where} draws images whose boxes are known (models.{name}.boxes); leave it out here")
+
+    def _check_missed(self) -> None:
+        judged = {
+            model
+            for name, d in self.datasets.items()
+            if d.good is None
+            for model in self.models_of(name)
+            if (d.boxes if self.models[model].draws_boxes else d.labels.rule != "none")
+        }
+        for name in self.detect.missed:
+            where = f"detect.missed: `{name}`"
+            if name not in self.models:
+                raise ValueError(f"{where} is no model{_nearest(name, self.models)}")
+            if name not in judged:
+                raise ValueError(f"{where} is trained on no data set whose classes, or boxes, a detector could miss")
 
     def models_of(self, dataset: str) -> list[str]:
         """Names of the generators that are trained on a data set, in the order of `models`.

@@ -245,6 +245,10 @@ class Detection(Detect):
     """Detectors that find defects with boxes."""
     anomalies: DetectAnomalies = DetectAnomalies()
     """Detectors of what is not good."""
+    missed: Annotated[list[Name], AfterValidator(distinct)] = []
+    """Models that draw a second set, of what detectors of the real training images miss in the validation images: more
+    of the classes that are missed, and of models with boxes those whose boxes are like missed ones in class, size and
+    place. Each gives an arm of its own, `real+cgan.missed`."""
 
 
 class Tracking(Strict):

@@ -62,3 +62,11 @@ def test_scores_of_real_images_with_those_of_one_generator_are_its_own():
         "real+sg2": "sg2",
         "real+cgan.pseudo": "cgan",
     }
+
+
+def test_what_is_drawn_of_missed_things_is_added_to_the_rest_alone():
+    missed = SyntheticSet("cgan", "missed")
+    assert list(classifiers(CGAN, missed)) == [*FIVE, "real+cgan", "real+cgan.missed", "cgan-only"]
+    assert classifiers(CGAN, SG2, missed)["real+all"].synthetic == (CGAN, SG2)
+    arm = classifiers(CGAN, missed)["real+cgan.missed"]
+    assert (arm.kind, sole_model(arm)) == ("missed", None)  # a run of its own beside the generator's

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from pipeline.evaluation.catalog import METRICS
-from pipeline.report import labels, tables
-from pipeline.settings import UserError
+from pipeline.report import dataset_page, labels, tables
+from pipeline.report.inputs import collect
+from pipeline.settings import UserError, load
 
 
 def evaluation(path, model, seed, rows):
@@ -125,3 +126,28 @@ def test_only_inception_may_be_called_fid():
     for extractor in ("random", "classifier"):
         assert "FID" not in METRICS["frechet"].title_of(extractor)
         assert "KID" not in METRICS["kid"].title_of(extractor)
+
+
+def test_beside_what_a_training_took_stands_what_was_said_of_it(tmp_path):
+    """180 s taken and 150 said: off by 1.2. Of another training and another stage nothing was said."""
+    settings = load(
+        {
+            "results": str(tmp_path),
+            "seeds": [0, 1],
+            "datasets": {"steel": {"source": "photos"}},
+            "models": {"cgan": {"family": "cgan"}, "late": {"family": "cgan"}},
+        }
+    )
+    (tmp_path / "plan.json").write_text('{"trainings": {"steel": {"cgan": 150.0}}}')
+    for place in ("prepare", "cgan-s1/train", "late-s0/train"):
+        file = tmp_path / "benchmarks" / "steel" / f"{place}.tsv"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("s\tmax_rss\n180.0\t100\n")
+    rows = dataset_page.timings(collect(tmp_path, settings)["steel"])
+    assert {row["stage"]: row["forecast"] for row in rows} == {
+        "prepare": "",
+        "train cgan, seed 1": "2 min 30 s, off by a factor of 1.20",
+        "train late, seed 0": "",
+    }
+    (tmp_path / "plan.json").unlink()
+    assert {row["forecast"] for row in dataset_page.timings(collect(tmp_path, settings)["steel"])} == {""}

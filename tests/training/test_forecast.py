@@ -1,5 +1,6 @@
 """How long a training takes, against a clock of our own, and what `pyrite plan` makes of a configuration."""
 
+import json
 import re
 from pathlib import Path
 
@@ -96,6 +97,8 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
     assert "pieces" not in printed  # nothing is trained
     assert "off by" not in printed
     assert re.search(r"disk for them all: \d+\.\d GB, \d+\.\d GB are free here", printed)
+    kept = json.loads((tmp_path / "results" / "plan.json").read_text())["trainings"]
+    assert kept["steel"]["small"] > START
     took = tmp_path / "results" / "benchmarks" / "steel" / "small-s1"
     took.mkdir(parents=True)
     (took / "train.tsv").write_text("s\tmax_rss\n1000.0\t9\n")

@@ -74,6 +74,7 @@ MASKS = f"<results>/{places.REAL}/masks.npy"
 RUN = f"<results>/{places.RUN}"
 SYNTHETIC = [f"{RUN}/synthetic/{name}" for name in IMAGE_SET]
 PSEUDO = f"{RUN}/pseudo"
+MISSED = f"{RUN}/missed"
 GALLERY = f"{RUN}/gallery"
 ENVIRONMENT = "../../envs/pyrite.yaml"
 WEIGHTS_FILE = os.path.join(
@@ -89,13 +90,22 @@ def either(names):
 def made_sets(task, dataset):
     """The synthetic image sets of a data set that detectors of a task can learn from."""
     models, labelled = SETTINGS.models_of(dataset), SETTINGS.detect.boxes.pseudo_labels
-    if task in ("classification", "anomalies"):
+    boxed = task == "boxes"
+    missed = [
+        SyntheticSet(name, "missed")
+        for name in models
+        if name in SETTINGS.detect.missed and (name in DRAW_BOXES) == boxed
+    ]
+    if task == "anomalies":
         return [SyntheticSet(name, "synthetic") for name in models]
+    if task == "classification":
+        return [*(SyntheticSet(name, "synthetic") for name in models), *missed]
     painters = SETTINGS.models_of(PATCHES[dataset]) if dataset in PATCHES else []
     return [
         *(SyntheticSet(name, "synthetic") for name in models if name in DRAW_BOXES),
         *(SyntheticSet(name, "blended") for name in painters),
         *(SyntheticSet(name, "pseudo") for name in models if name in labelled),
+        *missed,
     ]
 
 

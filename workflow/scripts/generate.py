@@ -17,4 +17,5 @@ with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
             out=Path(snakemake.output[0]).parent,
             journal=journal,
             threads=snakemake.threads,
+            missed=Path(missed) if (missed := snakemake.input.get("missed")) else None,
         )

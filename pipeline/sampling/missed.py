@@ -1,0 +1,105 @@
+"""Which images to draw of what detectors miss: classes in proportion, and of models that draw boxes the seeds whose
+boxes are like the missed ones in class, size and place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from pipeline.base.seeds import derive
+from pipeline.data.box_store import ENDS
+from pipeline.data.image_set import ImageSet
+from pipeline.models.base import Boxed, Sampler
+from pipeline.models.layouts import Layout
+
+CANDIDATES = 8  # images of a model with boxes whose boxes are looked at, for each that is drawn
+PART = 64  # of them at once
+OTHER_CLASS, NONE = 1e3, 1e6  # more than the distance of two boxes in one image; of an image without boxes
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Validation images or boxes, each with the share of the detectors that missed it."""
+
+    images: NDArray[np.str_]
+    """(n,) class of the image."""
+    labels: NDArray[np.str_]
+    """(n,) class of the image, or of the box in it."""
+    boxes: NDArray[np.float64] | None
+    """(n, 4) in pixels; None where images were missed."""
+    share: NDArray[np.float64]
+    """(n,) in [0, 1]."""
+
+    @classmethod
+    def read(cls, path: Path, real: ImageSet) -> Missed:
+        """A table of `pipeline.downstream.missed`, of that image set."""
+        table = pd.read_csv(path, keep_default_na=False, dtype={"id": str, "label": str})
+        classes = real.metadata.set_index("id")["label"]
+        boxes = table[ENDS].to_numpy(np.float64) if set(ENDS) <= set(table.columns) else None
+        labels, share = table["label"].to_numpy(str), table["missed"].to_numpy(np.float64)
+        return cls(classes.loc[table["id"]].to_numpy(str), labels, boxes, share)
+
+    def counts(self, plain: dict[str, int]) -> dict[str, int]:
+        """Images of each class: as many together as in `plain`, in proportion to what is missed in them (largest
+        remainders); `plain` itself where nothing is missed of these classes."""
+        weights = np.array([self.share[self.images == name].sum() for name in plain])
+        if not weights.sum():
+            return plain
+        exact = sum(plain.values()) * weights / weights.sum()
+        counts = np.floor(exact).astype(int)
+        rest = sum(plain.values()) - int(counts.sum())
+        counts[np.argsort(counts - exact, kind="stable")[:rest]] += 1
+        return dict(zip(plain, counts.tolist(), strict=True))
+
+    def numbers(
+        self, model: Sampler, name: str, real_label: int, model_label: int, seed: int, n: int
+    ) -> NDArray[np.int64]:
+        """Which n images of class `name` to draw, ascending: of a model that draws boxes those of its first CANDIDATES
+        · n whose boxes are most like the ones that are missed in images of that class, each of which is asked for in
+        proportion to its share; of other models the first n.
+
+        Args:
+            real_label, model_label: of the class, as the image set and the model number it.
+            seed: `generate.seed`.
+        """
+        own = (self.images == name) & (self.share > 0)
+        if self.boxes is None or not own.any():
+            return np.arange(n)
+        assert isinstance(model, Boxed)  # no others are drawn by a table of boxes
+        seeds = torch.tensor([derive(seed, real_label, i) for i in range(CANDIDATES * n)])
+        layouts = [one for some in seeds.split(PART) for one in model.boxes(torch.full_like(some, model_label), some)]
+        kinds = [model.spec.boxes.index(kind) for kind in self.labels[own]]
+        far = _distances(np.array(kinds), self.boxes[own], layouts)
+        chosen: list[int] = []
+        for row in _turns(self.share[own], n):
+            chosen.append(int(far[row].argmin()))
+            far[:, chosen[-1]] = np.inf
+        return np.sort(chosen)
+
+
+def _turns(share: NDArray[np.float64], n: int) -> NDArray[np.int64]:
+    """(n,) rows, each as often as its share says (systematic sampling from the middle of the first step)."""
+    ends = np.cumsum(share) / share.sum()
+    return np.searchsorted(ends, (np.arange(n) + 0.5) / n).clip(max=len(share) - 1)
+
+
+def _distances(kinds: NDArray[np.int64], boxes: NDArray[np.float64], layouts: Sequence[Layout]) -> NDArray[np.float64]:
+    """(missed boxes, layouts) from each missed box to the nearest box of a layout: of the centres and of the logarithms
+    of the sides, in units of the missed box's own sides."""
+    found = np.full((len(boxes), len(layouts)), NONE)
+    middle, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    for j, layout in enumerate(layouts):
+        if len(layout.kinds):
+            ends = layout.boxes.numpy()
+            of, sides = (ends[:, :2] + ends[:, 2:]) / 2, ends[:, 2:] - ends[:, :2]
+            moved = np.square((of - middle[:, None]) / size[:, None]).sum(2)
+            grown = np.square(np.log(sides / size[:, None])).sum(2)
+            other = OTHER_CLASS * (layout.kinds.numpy() != kinds[:, None])
+            found[:, j] = (np.sqrt(moved + grown) + other).min(1)
+    return found

@@ -1,0 +1,97 @@
+"""Images of what is missed: how many of each class, and which, by cases worked by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import pipeline.models
+from pipeline.data.image_set import ImageSet
+from pipeline.models.base import Boxed
+from pipeline.models.layouts import Layout
+from pipeline.sampling.draw import generate
+from pipeline.sampling.missed import CANDIDATES, Missed
+from pipeline.settings import Generate, ImageSpec
+from pipeline.training import model_files
+from pipeline.training.loop import train
+from tests.sampling.fakes import Plain
+from tests.tiny_family import Events, Tiny, TinySettings, image_set
+
+
+def of_images(**shares):
+    labels = np.repeat(list(shares), [len(some) for some in shares.values()])
+    return Missed(labels, labels, None, np.concatenate([np.array(some, float) for some in shares.values()]))
+
+
+def test_as_many_images_in_proportion_to_what_is_missed():
+    missed = of_images(pits=[1, 0.5, 0, 0], grains=[0.5, 0], other=[1])
+    assert missed.counts({"pits": 5, "grains": 5}) == {"pits": 8, "grains": 2}  # 7.5 and 2.5: the first takes the rest
+    assert missed.counts({"grains": 4, "sound": 7}) == {"grains": 11, "sound": 0}
+    assert missed.counts({"sound": 7, "dull": 2}) == {"sound": 7, "dull": 2}  # nothing is known of these
+    assert missed.numbers(Plain(), "pits", 0, 0, seed=0, n=4).tolist() == [0, 1, 2, 3]
+
+
+class Painter(Plain, Boxed):
+    """Asks for one box: the seed's remainder by 2 is its class, by 4 (0 and 1, or 2 and 3) its place, left or right."""
+
+    def __init__(self):
+        super().__init__(spec=ImageSpec(32, 32, 1, ("plate",), boxes=("pit", "crack")))
+
+    def keep_layouts(self, labels, layouts):
+        raise NotImplementedError
+
+    def boxes(self, labels, seeds):
+        return [self.layout(int(seed)) for seed in seeds]
+
+    @staticmethod
+    def layout(seed):
+        if seed % 8 == 7:
+            return Layout(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4, dtype=torch.float64))
+        left = 20.0 if seed % 4 > 1 else 2.0
+        return Layout(torch.tensor([seed % 2]), torch.tensor([[left, 4, left + 8, 12]], dtype=torch.float64))
+
+
+def test_of_a_model_with_boxes_those_like_the_missed_ones(monkeypatch):
+    from pipeline.sampling import missed as module
+
+    monkeypatch.setattr(module, "derive", lambda seed, label, i: i)
+    cracks_at_the_right = [19.0, 4, 28, 13]
+    pits_at_the_left = [2.0, 4, 10, 12]
+    boxes = np.array([cracks_at_the_right, pits_at_the_left, [5.0, 5, 7, 7]])
+    missed = Missed(np.array(["plate"] * 3), np.array(["crack", "pit", "pit"]), boxes, np.array([0.75, 0.25, 0]))
+    chosen = missed.numbers(Painter(), "plate", 0, 0, seed=0, n=4).tolist()
+    assert chosen == [0, 3, 11, 19]  # three of 3, 11, 19, ...: 7, 15, ... ask for nothing; one of 0, 4, ...
+    assert max(missed.numbers(Painter(), "plate", 0, 0, seed=0, n=6)) < 6 * CANDIDATES
+    every = missed.numbers(Painter(), "plate", 0, 0, seed=0, n=2 * CANDIDATES)
+    assert len(set(every.tolist())) == 2 * CANDIDATES
+    assert missed.numbers(Painter(), "sound", 0, 0, seed=0, n=2).tolist() == [0, 1]
+
+
+def test_a_set_is_drawn_of_what_the_table_says(tmp_path, monkeypatch):
+    monkeypatch.setitem(pipeline.models.FAMILIES, "tiny", Tiny)
+    monkeypatch.setitem(model_files.FAMILY_SETTINGS, "tiny", TinySettings)
+    data, folder = image_set(tmp_path / "real", n=30, val=True), tmp_path / "tiny" / "seed-0"
+    train(TinySettings(total_images=8, snapshots=1), data, folder, tmp_path / "s", 0, Events(), threads=1)
+    real = ImageSet.open(data)
+    held = real.metadata.iloc[real.rows("val")]
+    table = held[["id", "label"]].assign(missed=np.where(held["label"] == "dark", 0.0, 1.0))
+    table.to_csv(tmp_path / "missed.csv", index=False)
+    journal = Events()
+    for name, missed in (("plain", None), ("missed", tmp_path / "missed.csv")):
+        generate(Generate(images_per_class=12), folder, data, folder / name, journal, threads=1, missed=missed)
+    plain, asked = (ImageSet.open(folder / name) for name in ("plain", "missed"))
+    assert asked.metadata["label"].value_counts().to_dict() == {"bright": 24}
+    same = pd.Index(plain.metadata["id"]).get_indexer(asked.metadata["id"][:12])
+    assert np.array_equal(asked.images[:12], plain.images[same])  # image i is image i
+    assert {event[1] for event in journal.of("artifact")} == {"plain", "missed"}
+
+
+def test_tables_are_read_by_the_ids_of_images(tmp_path):
+    data = image_set(tmp_path / "real", n=20)
+    pd.DataFrame({"id": ["image_002"], "label": ["scratch"], "x0": 1, "y0": 2, "x1": 3, "y1": 4, "missed": 0.5}).to_csv(
+        tmp_path / "missed.csv", index=False
+    )
+    found = Missed.read(tmp_path / "missed.csv", ImageSet.open(data))
+    assert (found.images.tolist(), found.labels.tolist()) == (["dark"], ["scratch"])
+    assert found.boxes.tolist() == [[1, 2, 3, 4]]
+    assert found.share == pytest.approx([0.5])

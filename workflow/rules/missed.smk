@@ -1,0 +1,91 @@
+rule find_missed:
+    input:
+        real=REAL,
+    output:
+        "<results>/{dataset}/detection/missed-classification.csv",
+    log:
+        "<results>/logs/{dataset}/detection/missed-classification.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/missed-classification.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    params:
+        task="classification",
+        method=METHOD["find_missed"],
+        settings=SETTINGS.detect.model_dump(exclude={"boxes", "anomalies", "missed"}),
+    script:
+        "../scripts/find_missed.py"
+
+
+use rule find_missed as find_missed_boxes with:
+    input:
+        real=REAL,
+        boxes=BOXES,
+    output:
+        "<results>/{dataset}/detection/missed-boxes.csv",
+    log:
+        "<results>/logs/{dataset}/detection/missed-boxes.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/missed-boxes.tsv"
+    params:
+        task="boxes",
+        method=METHOD["find_missed"],
+        settings=SETTINGS.detect.boxes.model_dump(exclude={"pseudo_labels"}),
+
+
+use rule generate as generate_missed with:
+    input:
+        real=REAL,
+        model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
+        missed="<results>/{dataset}/detection/missed-classification.csv",
+    output:
+        [f"{MISSED}/{name}" for name in IMAGE_SET],
+        export=directory(f"{MISSED}/export"),
+        samples=report(
+            f"{MISSED}/samples.png",
+            caption="../report/missed.rst",
+            category="{dataset}",
+            labels={"figure": "what is missed", "model": "{model}, seed {seed}"},
+        ),
+    log:
+        "<results>/logs/{dataset}/{model}-s{seed}/generate_missed.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/{model}-s{seed}/generate_missed.tsv"
+    params:
+        method=METHOD["generate"],
+        settings=lambda w: generate_of(
+            SETTINGS.generate, FAMILIES[w.model]
+        ).model_dump(),
+        journal=journal("{dataset}/{model}/seed-{seed}/generate_missed"),
+
+
+use rule generate_missed as generate_missed_boxed with:
+    input:
+        real=REAL,
+        model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
+        missed="<results>/{dataset}/detection/missed-boxes.csv",
+    output:
+        [f"{MISSED}/{name}" for name in IMAGE_SET + BOX_FILES],
+        export=directory(f"{MISSED}/export"),
+        samples=report(
+            f"{MISSED}/samples.png",
+            caption="../report/missed.rst",
+            category="{dataset}",
+            labels={"figure": "what is missed", "model": "{model}, seed {seed}"},
+        ),
+        boxes=report(
+            f"{MISSED}/boxes.png",
+            caption="../report/asked_boxes.rst",
+            category="{dataset}",
+            labels={
+                "figure": "what is missed, boxes",
+                "model": "{model}, seed {seed}",
+            },
+        ),
+    wildcard_constraints:
+        model=either(DRAW_BOXES),
