@@ -43,9 +43,9 @@ class Cost(NamedTuple):
 COSTS = {
     "dcgan": Cost(0.05, 0.01, 8),
     "cgan": Cost(0.1, 0.01, 12),
-    "wgan_gp": Cost(0.4, 0.01, 12),
+    "wgan_gp": Cost(0.3, 0.01, 12),
     "projected_gan": Cost(0.1, 0.02, 25),
-    "ddpm": Cost(0.3, 2, 40),
+    "ddpm": Cost(0.4, 2, 80),
     "stylegan2_ada": Cost(0.5, 0.05, 60),
     "quilting": Cost(0, 0.1, 1),
     "warp": Cost(0, 0.01, 1),
