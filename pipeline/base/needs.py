@@ -73,10 +73,12 @@ class Images(NamedTuple):
         elif dataset.source == "voronoi":
             number = dataset.voronoi.images_per_class * len(dataset.voronoi.classes)
         else:
-            sizes = [path.stat().st_size for path in sources]
-            several = dataset.fit == "tile" or dataset.labels.rule == "hdf5"
-            side = int(dataset.tile_source or dataset.size)
-            number = max(len(sizes), sum(sizes) // (channels * side**2)) if several else len(sizes)
+            paths = list(sources)
+            number = len(paths)
+            if dataset.fit == "tile" or dataset.labels.rule == "hdf5":  # several images a file
+                side = int(dataset.tile_source or dataset.size)
+                size = sum(path.stat().st_size for path in paths if path.is_file())
+                number = max(number, size // (channels * side**2))
         return cls(number, dataset.size, channels)
 
     @property
