@@ -43,9 +43,9 @@ class Cost(NamedTuple):
 COSTS = {
     "dcgan": Cost(0.05, 0.01, 8),
     "cgan": Cost(0.1, 0.01, 12),
-    "wgan_gp": Cost(0.4, 0.01, 12),
+    "wgan_gp": Cost(0.3, 0.01, 12),
     "projected_gan": Cost(0.1, 0.02, 25),
-    "ddpm": Cost(0.3, 2, 40),
+    "ddpm": Cost(0.4, 2, 80),
     "stylegan2_ada": Cost(0.5, 0.05, 60),
     "quilting": Cost(0, 0.1, 1),
     "warp": Cost(0, 0.01, 1),
@@ -74,10 +74,12 @@ class Images(NamedTuple):
         elif dataset.source == "voronoi":
             number = dataset.voronoi.images_per_class * len(dataset.voronoi.classes)
         else:
-            sizes = [path.stat().st_size for path in sources]
-            several = dataset.fit == "tile" or dataset.labels.rule == "hdf5"
-            side = int(dataset.tile_source or min(height, width))
-            number = max(len(sizes), sum(sizes) // (channels * side**2)) if several else len(sizes)
+            paths = list(sources)
+            number = len(paths)
+            if dataset.fit == "tile" or dataset.labels.rule == "hdf5":  # several images a file
+                side = int(dataset.tile_source or min(height, width))
+                size = sum(path.stat().st_size for path in paths if path.is_file())
+                number = max(number, size // (channels * side**2))
         return cls(number, height * width, channels)
 
     @property

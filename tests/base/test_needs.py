@@ -58,10 +58,12 @@ def test_images_are_counted_where_they_are_prepared(tmp_path, prepared, count):
     files = [tmp_path / name for name in "ab"]
     for file in files:
         file.write_bytes(bytes(10**6))
+    (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
     np.save(tmp_path / "images.npy", np.zeros((7, 32, 32, 1), np.uint8))
     named = {"datasets": {"d": {"source": str(tmp_path), "size": 32}}, "models": {"m": {"family": "cgan"}}}
     dataset = load(named).datasets["d"]
     there = str(tmp_path / "images.npy") if prepared else None
     assert needs.Images.of(dataset, there, files) == (count, 32**2, 1)
+    assert needs.Images.of(dataset, None, [*files, tmp_path / "lost"]).number == 3
     tiles = dataset.model_copy(update={"fit": "tile", "channels": "rgb", "size": 50})
-    assert needs.Images.of(tiles, None, files) == (2 * 10**6 // (3 * 50**2), 50**2, 3)
+    assert needs.Images.of(tiles, None, [*files, tmp_path / "lost"]) == (2 * 10**6 // (3 * 50**2), 50**2, 3)

@@ -89,7 +89,7 @@ class Cluster:
             (self.folder / name).mkdir()
         self.folder.chmod(0o755)  # what munge asks of the folder of its socket
         self._munge()
-        ports = _free_ports(1 + len(NODES))
+        ports = free_ports(1 + len(NODES))
         text = CONFIGURATION.format(
             host=socket.gethostname().split(".")[0], user=getpass.getuser(), folder=self.folder, ports=ports
         )
@@ -193,7 +193,8 @@ def _end(process: int) -> None:
             os.kill(process, signal.SIGKILL)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine on which nobody listens."""
     sockets = [socket.socket() for _ in range(count)]
     for one in sockets:
         one.bind(("127.0.0.1", 0))

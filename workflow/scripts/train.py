@@ -1,3 +1,5 @@
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 from pipeline.base.cards import claimed
@@ -5,17 +7,22 @@ from pipeline.base.job import job
 from pipeline.data.image_set import ImageSet
 from pipeline.settings import model_settings
 from pipeline.tracking.stages import training
+from pipeline.training.nodes import over_nodes, rank
 
-with job(snakemake.log[0]), claimed(snakemake.resources.gpu, cards=snakemake.resources.gpu):
+log, cards, nodes = snakemake.log[0], snakemake.resources.gpu, snakemake.resources.get("nodes", 1)
+if nodes > 1 and rank() is None:
+    sys.exit(over_nodes(nodes, max(1, cards // nodes), snakemake.threads))
+with job(f"{log}.rank-{rank()}" if rank() else log), claimed(snakemake.resources.gpu, cards=cards):
     from pipeline.training.launch import launch  # after the log is open: torch takes seconds
     from pipeline.training.loop import train
 
     w, p = snakemake.wildcards, snakemake.params
     data = Path(snakemake.input.real[0]).parent
     settings = model_settings(p.settings)
-    with training(p.journal, w.dataset, w.model, int(w.seed), p.settings, ImageSet.open(data).meta) as journal:
+    run = w.dataset, w.model, int(w.seed), p.settings, ImageSet.open(data).meta
+    with nullcontext() if rank() else training(p.journal, *run) as journal:
         launch(
-            snakemake.resources.gpu,
+            cards,
             train,
             settings,
             data=data,
@@ -23,5 +30,5 @@ with job(snakemake.log[0]), claimed(snakemake.resources.gpu, cards=snakemake.res
             state=Path(p.state),
             seed=int(w.seed),
             journal=journal,
-            threads=snakemake.threads,
+            threads=nodes * snakemake.threads,
         )
