@@ -5,6 +5,7 @@ from pipeline.base.job import job
 from pipeline.data.image_set import ImageSet
 from pipeline.settings import model_settings
 from pipeline.tracking.stages import training
+from pipeline.tracking.system import watched
 
 with job(snakemake.log[0]), claimed(snakemake.resources.gpu, cards=snakemake.resources.gpu):
     from pipeline.training.launch import launch  # after the log is open: torch takes seconds
@@ -13,7 +14,10 @@ with job(snakemake.log[0]), claimed(snakemake.resources.gpu, cards=snakemake.res
     w, p = snakemake.wildcards, snakemake.params
     data = Path(snakemake.input.real[0]).parent
     settings = model_settings(p.settings)
-    with training(p.journal, w.dataset, w.model, int(w.seed), p.settings, ImageSet.open(data).meta) as journal:
+    real = ImageSet.open(data)
+    opened = training(p.journal, w.dataset, w.model, int(w.seed), p.settings, real.meta["data_hash"])
+    with opened as journal, watched(journal):
+        journal.dataset(w.dataset, real.meta["data_hash"], data, real.split_sizes())
         launch(
             snakemake.resources.gpu,
             train,

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from pipeline.base.job import job
-from pipeline.report import cards
+from pipeline.report import cards, standing
 from pipeline.report.inputs import collect
 from pipeline.report.page import write
 from pipeline.settings import load
@@ -15,3 +15,4 @@ with job(snakemake.log[0]):
     commit = git_tags(Path.cwd()).get("git_commit")
     write(page, summary, datasets, settings=settings.model_dump(mode="json"), commit=commit)
     cards.write(datasets, summary, settings.card)
+    standing.record(datasets, summary, Path(snakemake.params.journals))
