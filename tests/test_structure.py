@@ -66,7 +66,7 @@ def test_the_report_computes_no_gain_and_no_verdict_of_detectors():
     seen = {name for path in files for name in imports(path) if name.startswith("pipeline.downstream")}
     drawn = {"pipeline.downstream.classifier.scores", "pipeline.downstream.boxes", "pipeline.downstream.boxes.matching"}
     kinds = {f"pipeline.downstream.{task}.records" for task in ("anomalies", "boxes", "classifier")}
-    files = {"pipeline.downstream", "pipeline.downstream.arms", "pipeline.downstream.records"}
+    files = {f"pipeline.downstream{name}" for name in ("", ".arms", ".records", ".registry")}
     assert seen == files | kinds | drawn
 
 

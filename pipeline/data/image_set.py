@@ -165,6 +165,10 @@ class ImageSet:
         back for the positive control of the detectors."""
         return np.flatnonzero((self.metadata["split"] == split).to_numpy())
 
+    def split_sizes(self) -> dict[str, int]:
+        """Number of images of each split."""
+        return {str(name): int(n) for name, n in self.metadata["split"].value_counts(sort=False).items()}
+
     def presenting(self, split: str) -> ImageSet:
         """The same files, the images of this split as those to train with, no others in any split."""
         given = self.metadata["split"].where(self.metadata["split"] == split, "")

@@ -116,6 +116,7 @@ def run_arms(
         pictures = task.pictures(images, result, out)
         if journal is not None:
             with journal(arm) as run:
+                run.dataset(dataset, images.meta["data_hash"], real, images.split_sizes())
                 run.final({f"{TASKS[task.name].stage}/{score}": value for score, value in result.mean.items()})
                 for file in (out, *pictures):
                     run.artifact(file, "detection")

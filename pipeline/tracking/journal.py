@@ -8,8 +8,12 @@ its kind `t` and its time `ts` (ms since 1970):
     params    d: {name: text}                  tags: the same
     metrics   images, d: {name: number}        a point of each curve
     final     d: {name: number}                final scores
+    system    d: {name: number}                what the job takes of its machine
     image     key, images, file                images/{file}.png and a small copy for the slider of the MLflow page
-    artifact  path, dest                       dataset: name, digest, path, rows        model: name, path, digest
+    artifact  path, dest                       model: name, path, digest
+    dataset   name, digest, path, splits: {name: images}
+    labels    d: {name: text}                  tags of the run itself, whatever stage writes them
+    version   best                             the model is one of those of its data set, `best` the one to take
     end       status, error                    FINISHED, FAILED or KILLED
 
 Standard library only, so that any environment can write one; Pillow is imported by `Journal.image` alone.
@@ -110,6 +114,10 @@ class Journal:
             self._decide()
             self._write("final", d={k: float(v) for k, v in values.items()})
 
+    def system(self, values: Mapping[str, float]) -> None:
+        """What the job takes of its machine now; says nothing of which attempt this is."""
+        self._write("system", d={f"system/{k}": float(v) for k, v in values.items()})
+
     def image(self, key: str, path: str | os.PathLike, images: int) -> None:
         """A PNG file as one step of the image slider `key`; copied, so the file may go."""
         with self._harmless():
@@ -143,9 +151,17 @@ class Journal:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
             self._write("model", name=name, path=os.path.abspath(folder), digest=content)
 
-    def dataset(self, name: str, digest: str, path: str | os.PathLike, rows: int) -> None:
-        """The image set that was used, by the digest of its content and its number of images."""
-        self._write("dataset", name=name, digest=digest, path=os.path.abspath(path), rows=rows)
+    def dataset(self, name: str, digest: str, path: str | os.PathLike, splits: Mapping[str, int]) -> None:
+        """The image set that was used, by the digest of its content and its number of images in each split."""
+        self._write("dataset", name=name, digest=digest, path=os.path.abspath(path), splits=dict(splits))
+
+    def labels(self, values: Mapping[str, Any]) -> None:
+        """Tags that a person reads in the table of runs; those of an addition keep their names too, the last holds."""
+        self._texts("labels", values)
+
+    def version(self, best: bool) -> None:
+        """Count the run's model among those of its data set; `best` is the one to take."""
+        self._write("version", best=best)
 
     def close(self, status: str = "FINISHED", error: str | None = None) -> None:
         """Write how the job ended. Called by the end of the block."""

@@ -61,10 +61,13 @@ class Replay:
             "tags": self._tags,
             "metrics": self._metrics,
             "final": self._final,
+            "system": self._system,
             "image": self._image,
             "artifact": self._artifact,
             "model": self._model,
             "dataset": self._dataset,
+            "labels": self._labels,
+            "version": self._version,
             "end": self._end,
         }
 
@@ -106,7 +109,10 @@ class Replay:
             tags = {f"{self.stage}.{k}": v for k, v in tags.items()}
         elif "git_commit" in tags:
             tags = tags | {"mlflow.source.git.commit": tags["git_commit"]}
-        self._send("tags", [self.store.entities.RunTag(_name(k), _text(v)) for k, v in tags.items()])
+        self._labels({"d": tags})
+
+    def _labels(self, event: dict[str, Any]) -> None:
+        self._send("tags", [self.store.entities.RunTag(_name(k), _text(v)) for k, v in event["d"].items()])
 
     def _metrics(self, event: dict[str, Any]) -> None:
         at, step = event["ts"], int(event["images"])
@@ -114,7 +120,9 @@ class Replay:
 
     def _final(self, event: dict[str, Any]) -> None:
         self._metrics(event | {"images": 0})
-        self.state.finals = list(dict.fromkeys([*self.state.finals, *map(_name, event["d"])]))
+
+    def _system(self, event: dict[str, Any]) -> None:
+        self._metrics(event | {"images": max(0, event["ts"] - self.entry.head["ts"]) // 1000})
 
     def _image(self, event: dict[str, Any]) -> None:
         files = [self.entry.folder / "images" / (event["file"] + end) for end in (".png", "+compressed.webp")]
@@ -134,6 +142,10 @@ class Replay:
         assert self.entry.owner is not None  # a journal that waits is not sent
         if self._present(event, *files):
             self.store.add_model(self.state.run, self.entry.owner, event, files)
+
+    def _version(self, event: dict[str, Any]) -> None:
+        assert self.entry.owner is not None
+        self.store.add_version(self.state.run, self.entry.owner, bool(event["best"]))
 
     def _dataset(self, event: dict[str, Any]) -> None:
         self.store.add_dataset(self.state.run, event, "training" if self.stage == "train" else self.stage)

@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import time
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ class State:
     pid: int = 0
     since: int = 0
     """When that process opened the journal, ms since 1970."""
-    finals: list[str] = field(default_factory=list)
-    """Names of the final scores among what was sent."""
 
 
 @dataclass

@@ -12,16 +12,16 @@ from pipeline.tracking.journal import Journal, digest, git_tags
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def training(folder: Path, dataset: str, model: str, seed: int, settings: Mapping[str, Any], data: Mapping[str, Any]):
+def training(folder: Path, dataset: str, model: str, seed: int, settings: Mapping[str, Any], data: str) -> Journal:
     """The journal that opens a generator's run.
 
     Args:
         folder: of the journal.
         settings: the model's, every default filled in.
-        data: `meta` of the real image set.
+        data: digest of the real image set.
     """
-    tags = {"dataset": dataset, "model": model, "family": settings["family"], "seed": seed}
-    tags |= {"config_hash": digest(settings), "data_hash": data["data_hash"]} | git_tags(CHECKOUT)
+    tags = {"kind": "generator", "dataset": dataset, "model": model, "family": settings["family"], "seed": seed}
+    tags |= {"config_hash": digest(settings), "data_hash": data} | git_tags(CHECKOUT)
     return Journal(
         folder,
         key=_key(dataset, model, seed),
@@ -65,7 +65,7 @@ def detector(
     """
     if model is not None:
         return addition(folder, dataset, model, seed, stage)
-    tags = {"dataset": dataset, "arm": place, "family": kind} | git_tags(CHECKOUT)
+    tags = {"kind": "detector", "dataset": dataset, "arm": place, "family": kind} | git_tags(CHECKOUT)
     names = _of_arm(dataset, place, stage)
     return Journal(folder, **names, params=dict(settings), tags=tags | {"config_hash": digest(settings)})
 
@@ -76,6 +76,13 @@ def compared(folder: Path, dataset: str, place: str, stage: str, model: str | No
     if model is not None:
         return addition(folder, dataset, model, seed, stage)
     return Journal(folder, **_of_arm(dataset, place, stage), attach=True)
+
+
+def comparison(folder: Path, dataset: str) -> Journal:
+    """The journal of the answer on a data set, which has a run of its own."""
+    names: dict[str, Any] = {"key": f"{dataset}/comparison", "stage": "report", "name": "comparison"}
+    tags = {"kind": "comparison", "dataset": dataset} | git_tags(CHECKOUT)
+    return Journal(folder, **names, experiment=dataset, tags=tags)
 
 
 def _of_arm(dataset: str, place: str, stage: str) -> dict[str, Any]:

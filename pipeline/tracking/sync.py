@@ -33,7 +33,7 @@ from pipeline.tracking.journal import digest, head_of
 from pipeline.tracking.mlflow_writer import Outcome, Replay
 from pipeline.tracking.pending_runs import Entry, alive, backlog
 from pipeline.tracking.tensorboard import View
-from pipeline.tracking.views import leaderboard
+from pipeline.tracking.views import saved_views
 
 # Set before MLflow is imported. Unless told not to, it phones home and waits 4 minutes for a dead server.
 ENVIRONMENT = {
@@ -48,6 +48,7 @@ ENVIRONMENT = {
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 PREFIX = "pyrite"
 URI_HELP = "MLflow tracking URI; empty is that of MLFLOW_TRACKING_URI, or SQLite under the results"
+BEST = "best"
 POLL = 5.0  # seconds between two looks at the journals
 
 
@@ -149,6 +150,26 @@ class Store:
         if model.model_id not in {m.model_id for m in (outputs.model_outputs if outputs else ())}:
             self.client.log_outputs(run, [self.entities.LoggedModelOutput(model.model_id, 0)])
 
+    def add_version(self, run: str, head: dict[str, Any], best: bool) -> None:
+        """The model of a run as a version of its data set's model; `best` is an alias, which one version has."""
+        models = [m for m in self._models(head["experiment"], head["attempt"]) if m.source_run_id == run]
+        if not models:
+            return
+        name, source = self.registered(head["experiment"]), f"models:/{models[-1].model_id}"
+        known = [v for v in self.client.search_model_versions(f"name='{name}'") if v.source == source]
+        if not known:
+            try:
+                self.client.get_registered_model(name)
+            except self.Error:
+                self.client.create_registered_model(name)
+            known = [self.client.create_model_version(name, source, run, model_id=models[-1].model_id)]
+        if best:
+            self.client.set_registered_model_alias(name, BEST, known[0].version)
+
+    def registered(self, experiment: str) -> str:
+        """Name of an experiment's registered model, without what the registry takes for parts of an address."""
+        return re.sub(r"[/:]", "-", f"{self.prefix}-{experiment}")
+
     def _models(self, experiment: str, attempt: str) -> list:
         query = f"tags.`pyrite.attempt` = '{attempt}'"
         return list(self.client.search_logged_models([self.experiment(experiment)], query))
@@ -156,7 +177,10 @@ class Store:
     def add_dataset(self, run: str, event: dict[str, Any], context: str) -> None:
         """An image set as an input of a run."""
         e = self.entities
-        source, profile = json.dumps({"uri": event["path"]}), json.dumps({"num_rows": event["rows"]})
+        source, profile = (
+            json.dumps({"uri": event["path"]}),
+            json.dumps({"num_rows": sum(event["splits"].values())} | event["splits"]),
+        )
         dataset = e.Dataset(event["name"], event["digest"][:36], "local", source, profile=profile)
         tag = e.InputTag("mlflow.data.context", context)
         self.client.log_inputs(run, datasets=[e.DatasetInput(dataset, [tag])])
@@ -265,7 +289,7 @@ class Syncer:
         folder = file.absolute().parent if file else self.root / "mlflow"
         self.store = Store(self.uri, folder / "artifacts", prefix)
         self._runs: dict[str, str | None] = {}  # attempt: run id, or None for one that the user deleted
-        self._views: dict[str, str] = {}
+        self._published: set[str] = set()  # experiments that have the views
 
     def sync(self, wait: float = 60) -> Outcome:
         """Send what is new. A journal that fails is tried again the next time; the others go on.
@@ -288,15 +312,10 @@ class Syncer:
             self._publish(entries)
         return outcome
 
-    def pages(self) -> dict[str, tuple[str, list[str]]]:
-        """For every experiment of these journals: its id, and the id of one run of each model, its first seed's."""
-        chosen: dict[str, dict[str, str]] = {}
-        for entry in backlog(self.journals, self.identity):
-            if entry.state.run:
-                models = chosen.setdefault(entry.head["experiment"], {})
-                if entry.head["stage"] == "train":
-                    models.setdefault(entry.head["key"].rpartition("/")[0], entry.state.run)
-        return {name: (self.store.experiment(name), list(models.values())) for name, models in chosen.items()}
+    def pages(self) -> dict[str, str]:
+        """The id of every experiment of these journals."""
+        sent = [entry.head["experiment"] for entry in backlog(self.journals, self.identity) if entry.state.run]
+        return {name: self.store.experiment(name) for name in dict.fromkeys(sent)}
 
     def _sync(self, entry: Entry, outcome: Outcome) -> None:
         if entry.owner is None or entry.superseded:
@@ -321,16 +340,12 @@ class Syncer:
         return self._runs[attempt]
 
     def _publish(self, entries: list[Entry]) -> None:
-        """A table of the final scores, as a view of each experiment."""
-        columns: dict[str, list[str]] = {}
-        for entry in entries:
-            if entry.state.run:
-                columns.setdefault(entry.head["experiment"], []).extend(entry.state.finals)
-        for experiment, names in columns.items():
-            key, value = leaderboard(names)
-            if self._views.get(experiment) != value:
-                self.store.client.set_experiment_tag(self.store.experiment(experiment), key, value)
-                self._views[experiment] = value
+        """The views of each experiment that has a run."""
+        for experiment in dict.fromkeys(entry.head["experiment"] for entry in entries if entry.state.run):
+            if experiment not in self._published:
+                for key, value in saved_views().items():
+                    self.store.client.set_experiment_tag(self.store.experiment(experiment), key, value)
+                self._published.add(experiment)
 
 
 def _line(error: Exception, uri: str) -> str:

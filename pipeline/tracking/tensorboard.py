@@ -135,6 +135,7 @@ class Encoder:
             "tags": lambda event: self._table("tags", event),
             "metrics": self._scalars,
             "final": self._final,
+            "system": self._system,
             "image": self._image,
             "end": self._end,
         }
@@ -163,6 +164,9 @@ class Encoder:
 
     def _final(self, event: dict[str, Any]) -> Iterator[Any]:
         return self._scalars(event, "final/")
+
+    def _system(self, event: dict[str, Any]) -> Iterator[Any]:
+        return self._scalars(event)
 
     def _image(self, event: dict[str, Any]) -> Iterator[Any]:
         from PIL import Image

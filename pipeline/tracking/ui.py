@@ -55,12 +55,12 @@ def show(results: Path, uri: str, prefix: str = PREFIX) -> None:
         stop(server)
 
 
-def listing(server: str, pages: dict[str, tuple[str, list[str]]]) -> str:
+def listing(server: str, pages: dict[str, str]) -> str:
     """The addresses of each experiment, one a line."""
     lines = []
-    for name, (experiment, runs) in pages.items():
+    for name, experiment in pages.items():
         lines.append(f"\n{name}")
-        lines += [f"  {what:<20} {url}" for what, url in addresses(server, experiment, runs).items()]
+        lines += [f"  {what:<12} {url}" for what, url in addresses(server, experiment).items()]
     return "\n".join(lines)
 
 

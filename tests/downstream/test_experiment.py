@@ -125,6 +125,9 @@ class Journal:
     def __init__(self):
         self.files = []
 
+    def dataset(self, name, digest, path, splits):
+        self.seen = {name: splits}
+
     def final(self, values):
         self.values = values
 
@@ -137,6 +140,7 @@ def test_the_journal_gets_the_means_and_the_files(case):
     result = case.run(case.sets()[0], journal=journal)
     stage = TASKS[case.task.name].stage
     assert journal.values == {f"{stage}/{score}": value for score, value in result.mean.items()}
+    assert journal.seen == {"plates": ImageSet.open(case.sets()[0]).split_sizes()}
     assert journal.files == ["real.json", *(["real.png"] if case.task.name == "boxes" else [])]
 
 

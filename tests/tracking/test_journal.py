@@ -31,7 +31,7 @@ def test_what_is_written_is_read_back_in_order(tmp_path):
         journal.metrics({"loss/G": 1, "loss/D": float("inf")}, images=32)
         journal.final({"kid": 0.5})
         journal.artifact("progress.gif", "films")
-        journal.dataset("steel", "abc", tmp_path, rows=7)
+        journal.dataset("steel", "abc", tmp_path, {"train": 5, "test": 2})
     head, params, tags, metrics, final, artifact, dataset, end = events(tmp_path)
     assert {k: head[k] for k in JOB} == JOB
     assert params["d"] == {"batch": "32", "ada.target": "0.6", "ada.on": "null"}
@@ -39,7 +39,7 @@ def test_what_is_written_is_read_back_in_order(tmp_path):
     assert (metrics["images"], metrics["d"]) == (32, {"loss/G": 1.0, "loss/D": float("inf")})
     assert final["d"] == {"kid": 0.5}
     assert (artifact["path"], artifact["dest"]) == (os.path.abspath("progress.gif"), "films")
-    assert (dataset["digest"], dataset["rows"]) == ("abc", 7)
+    assert (dataset["digest"], dataset["splits"]) == ("abc", {"train": 5, "test": 2})
     assert (end["status"], end["error"]) == ("FINISHED", None)
 
 

@@ -28,6 +28,8 @@ from pipeline.tracking.journal import EVENTS, Journal, read_events
 from pipeline.tracking.mlflow_writer import REFUSED
 from pipeline.tracking.pending_runs import STATE, State
 from pipeline.tracking.sync import Syncer, Unavailable, identity, locked, once, store_uri
+from pipeline.tracking.system import watched
+from pipeline.tracking.views import saved_views
 
 # MLflow and what it brings use things that are deprecated; that is not ours to mend.
 pytestmark = [
@@ -107,17 +109,17 @@ def journaled(folder):
     return sorted(found)
 
 
-def train(results, steps=range(0, 50, 10), **options):
+def train(results, steps=range(0, 50, 10), model="cgan", **options):
     """A training that leaves one of everything."""
-    out = results.root / "steel" / "cgan" / "seed-0"
+    out = results.root / "steel" / model / "seed-0"
     out.mkdir(parents=True, exist_ok=True)
     Image.new("L", (64, 64), 99).save(out / "grid.png")
     (out / "progress.gif").write_bytes(b"GIF89a")
     save_file({"w": np.arange(4.0)}, out / "model.safetensors")
     (out / "model.json").write_text("{}")
     tags = {"family": "cgan", "git_commit": "c0ffee"}
-    with results.journal(params={"batch": 32, "nested": {"a": 1}}, tags=tags, **options) as journal:
-        journal.dataset("steel", "d" * 64, out, rows=7)
+    with results.journal(model=model, params={"batch": 32, "nested": {"a": 1}}, tags=tags, **options) as journal:
+        journal.dataset("steel", "d" * 64, out, {"train": 5, "test": 2})
         for images in steps:
             journal.metrics({"loss/G": images / 7, "loss/D": math.nan}, images)
         journal.image("samples", out / "grid.png", 40)
@@ -154,6 +156,7 @@ def test_a_generator_is_one_run_with_all_that_was_journaled(results):
     assert small == whole.removesuffix(".png") + "+compressed.webp"
     (dataset,) = run.inputs.dataset_inputs
     assert (dataset.dataset.name, dataset.dataset.digest) == ("steel", "d" * 36)
+    assert json.loads(dataset.dataset.profile) == {"num_rows": 7, "train": 5, "test": 2}
     start, end = [e["ts"] for _, e in read_events(results.folder() / EVENTS) if e["t"] in ("start", "end")]
     assert (run.info.start_time, run.info.end_time) == (start, end)
 
@@ -413,15 +416,44 @@ def test_two_results_folders_share_a_store_without_harm(results, tmp_path_factor
     assert len(other.runs()) == 2
 
 
-def test_the_leaderboard_shows_final_scores_and_no_losses(results):
+def test_every_experiment_has_the_views(results):
     train(results)
-    evaluate(results)
     results.sync()
     experiment = results.client.get_experiment(results.syncer.store.experiment(results.root.name))
-    assert json.loads(experiment.tags["mlflow.sharedViewState.leaderboard"])["name"] == "Leaderboard"
-    state = State(**json.loads((results.folder() / STATE).read_text()))
-    assert state.finals == ["train/seconds"]
-    assert results.syncer.pages() == {results.root.name: (experiment.experiment_id, [results.runs()[0].info.run_id])}
+    assert saved_views().items() <= experiment.tags.items()
+    assert results.syncer.pages() == {results.root.name: experiment.experiment_id}
+
+
+def test_the_best_of_the_models_has_the_alias_whoever_had_it_before(results):
+    """Each model is a version once, however often it is sent."""
+    for model in ("cgan", "ddpm"):
+        train(results, model=model)
+    for best in ("cgan", "ddpm", "ddpm"):
+        time.sleep(0.01)
+        for model in ("cgan", "ddpm"):
+            with results.journal("report", model, attach=True) as journal:
+                journal.labels({"verdict": "helps"})
+                journal.version(best=model == best)
+        assert results.sync().failed == []
+        name = results.syncer.store.registered(results.root.name)
+        versions = results.client.search_model_versions(f"name='{name}'")
+        assert len(versions) == 2
+        chosen = results.client.get_model_version_by_alias(name, "best")
+        assert results.client.get_run(chosen.run_id).info.run_name == f"{best}-s0"
+    assert {run.data.tags["verdict"] for run in results.runs()} == {"helps"}
+
+
+def test_what_the_machine_gave_is_on_its_own_page_of_the_run(results):
+    journal = results.journal(resume=True)
+    journal.metrics({"loss": 1}, 10)
+    journal.close("KILLED")
+    with results.journal(resume=True) as journal, watched(journal, period=60):
+        journal.metrics({"loss": 2}, 20)
+    results.sync()
+    (run,) = results.runs()
+    assert run.data.metrics["loss"] == 2
+    assert run.data.metrics["system/process_memory_usage_megabytes"] > 1
+    assert 0 <= run.data.metrics["system/cpu_utilization_percentage"] <= 100
 
 
 # ---------------------------------------------------------------- stores that are away, and several syncers

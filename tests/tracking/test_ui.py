@@ -10,38 +10,37 @@ import subprocess
 import sys
 import urllib.request
 import zlib
-from urllib.parse import parse_qs, unquote
 
 import pytest
 
 from pipeline.settings import UserError
 from pipeline.tracking import ui
 from pipeline.tracking.journal import Journal
-from pipeline.tracking.views import addresses, leaderboard
+from pipeline.tracking.views import addresses, saved_views
 
 
-def test_the_leaderboard_lists_scores_of_the_whole_before_those_of_a_part():
-    key, value = leaderboard(["kid/pores", "kid", "kid/intact", "psd", "kid"])
-    assert key == "mlflow.sharedViewState.leaderboard"
-    method, _, packed = json.loads(value)["state"].partition(";")
-    state = json.loads(zlib.decompress(base64.b64decode(packed)))
+def state_of(name):
+    """Of a saved view, as MLflow's page unpacks it."""
+    method, _, packed = json.loads(saved_views()[f"mlflow.sharedViewState.{name}"])["state"].partition(";")
     assert method == "deflate"
-    names = [column for column in state["selectedColumns"] if column.startswith("metrics")]
-    assert names == ["metrics.`kid`", "metrics.`psd`", "metrics.`kid/pores`", "metrics.`kid/intact`"]
+    return json.loads(zlib.decompress(base64.b64decode(packed)))
 
 
-def test_an_endless_leaderboard_fits_in_a_tag():
-    assert len(leaderboard(f"evaluation/random_convolutions/metric_{i}" for i in range(500))[1]) < 20_000
+def test_the_table_of_generators_is_sorted_by_the_distance_to_the_floor():
+    state = state_of("generators")
+    names = ["tags.`family`", "metrics.`times the floor`", "metrics.`gain in points`", "tags.`verdict`"]
+    assert state["selectedColumns"] == [*names, "tags.`copies`", "metrics.`minutes`"]
+    assert (state["orderByKey"], state["orderByAsc"]) == ("metrics.`times the floor`", True)
+    assert state["searchFilter"] == "tags.kind = 'generator'"
 
 
-def test_addresses_name_the_runs_and_open_the_pages_for_model_training():
-    shown = addresses("http://127.0.0.1:5000", "7", ["a1", "b2"])
-    for address in shown.values():
-        assert "workflowType=machine_learning" in address
-    query = shown["side by side"].partition("?")[2]
-    assert query.startswith("runs=")  # in another place the page fails
-    assert json.loads(unquote(parse_qs(query)["runs"][0])) == ["a1", "b2"]
-    assert "side by side" not in addresses("http://127.0.0.1:5000", "7", ["a1"])
+def test_every_view_fits_in_a_tag_and_has_an_address_for_model_training():
+    assert max(len(value) for value in saved_views().values()) < 5000
+    shown = addresses("http://127.0.0.1:5000", "7")
+    assert [f"mlflow.sharedViewState.{name}" for name in shown] == list(saved_views())
+    for name, address in shown.items():
+        assert address.startswith("http://127.0.0.1:5000/#/experiments/7/runs?workflowType=machine_learning")
+        assert ("compareRunsMode=CHART" in address) == ("compareRunCharts" in state_of(name))
 
 
 def test_a_taken_port_is_not_used():
@@ -71,7 +70,7 @@ def test_the_server_shows_the_runs_and_leaves_nothing_behind(tmp_path, uri):
         lines.append(line)
         if "Ctrl-C" in line:
             break
-    scores = next(line for line in lines if line.split()[:1] == ["scores"]).split()[1]
+    scores = next(line for line in lines if line.split()[:1] == ["generators"]).split()[1]
     server, experiment = re.match(r"(http://127.0.0.1:\d+)/#/experiments/(\d+)/runs", scores).groups()
     body = json.dumps({"experiment_ids": [experiment]}).encode()
     request = urllib.request.Request(

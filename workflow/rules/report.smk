@@ -41,6 +41,7 @@ rule write_report:
         runtime=30,
     params:
         method=METHOD["report"],
+        journals=journal(""),
         config=SETTINGS.model_dump(
             mode="json", exclude={"tracking", "device", "jobs_per_gpu"}
         ),

@@ -10,7 +10,9 @@ with job(snakemake.log[0]):
 
     w, p = snakemake.wildcards, snakemake.params
     data = Path(snakemake.input.real[0]).parent
-    with training(p.journal, w.dataset, w.model, int(w.seed), p.settings, ImageSet.open(data).meta) as journal:
+    real = ImageSet.open(data)
+    with training(p.journal, w.dataset, w.model, int(w.seed), p.settings, real.meta["data_hash"]) as journal:
+        journal.dataset(w.dataset, real.meta["data_hash"], data, real.split_sizes())
         collect(
             model_settings(p.settings),
             data=data,

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from pipeline.base.job import job
-from pipeline.report import cards, crate
+from pipeline.report import cards, crate, standing
 from pipeline.report.inputs import collect
 from pipeline.report.page import write
 from pipeline.settings import load
@@ -17,3 +17,4 @@ with job(snakemake.log[0]):
     cards.write(datasets, summary, settings.card)
     workflow = Path(snakemake.scriptdir).parent
     crate.write(Path(snakemake.output.crate), workflow, datasets, snakemake.params.config, settings.card, commit)
+    standing.record(datasets, summary, Path(snakemake.params.journals))
