@@ -197,6 +197,24 @@ def test_values_of_masks_are_the_places_of_the_classes(inline, prepared):
     assert only.masks[0, 19, 19] == 1
 
 
+def test_several_masks_of_an_image_are_its_mask_together(inline, prepared, tmp_path):
+    one, other = drawn((1, *CRACK)), drawn((2, *PORE), (1, 20, 12, 24, 18))
+    content = {f"images/p_{i}.png": dark(i, *SHAPE) for i in range(4)}
+    content |= {"masks/p_0_1.png": one, "masks/p_0_2.png": other, "masks/p_1_mask_a.png": one, "masks/p_2.png": one}
+    content |= {
+        "masks/p_1_mask.png": one,
+        "masks/p_1_mask_2.png": other,
+        "masks/p_3_1.png": one,
+        "masks/p_3_2.png": one,
+    }
+    names = {"names": {"1": "crack", "2": "pore"}}
+    found = prepared(content, boxes=names, size=[16, 32], fit="stretch")
+    boxes = found.boxes.groupby("id")["label"].apply(lambda labels: sorted(labels)).tolist()
+    assert boxes == [["crack", "crack", "pore"], ["crack", "crack", "pore"], ["crack"], ["crack"]]
+    assert [np.unique(mask).tolist() for mask in found.masks] == [[0, 1, 2], [0, 1, 2], [0, 1], [0, 1]]
+    assert {row[0] for row in remarks(tmp_path / "out")} == {"p_1_mask_a.png", "p_3.png"}
+
+
 @pytest.mark.parametrize(
     ("mask", "said"),
     [
