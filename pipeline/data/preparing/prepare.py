@@ -41,7 +41,7 @@ from pipeline.data.preparing import (
 from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
-from pipeline.data.preparing.scan import Drawing, DrawTask, Facts, LookTask, Plan, draw, look
+from pipeline.data.preparing.scan import Drawing, DrawTask, Facts, LookTask, Plan, Undrawn, draw, look
 from pipeline.data.preparing.squares import Picture, Square, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
@@ -331,11 +331,12 @@ def _write(pool: Pool, out: Path, settings: Dataset, choices: Choices) -> dict[s
     lost: dict[str, str] = {}
     tasks = _draw_tasks(settings, plan, squares)
     with ImageSetWriter(out, n, *settings.shape, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
-        for task, results in pool.map(draw, tasks, DrawTask.singly):
-            for drawing, drawn in zip(task.drawings, _each(results, len(task.drawings)), strict=True):
-                if isinstance(drawn, str):
-                    lost[drawing.header.source] = drawn
-                    continue
+        for task, drawn in pool.map(draw, tasks, DrawTask.singly):
+            if isinstance(drawn, Failed):
+                lost |= {drawing.header.source: drawn.reason for drawing in task.drawings}
+            elif isinstance(drawn, Undrawn):
+                lost[drawn.source] = drawn.reason
+            else:
                 writer[drawn.rows[0] : drawn.rows[-1] + 1] = drawn.images
                 lows[drawn.rows], highs[drawn.rows] = drawn.low, drawn.high
                 bar.update(len(drawn.rows))
