@@ -102,7 +102,7 @@ def collect(results: Path, settings: Settings, arms: Sequence[Path] = ()) -> dic
             detection=(classifiers := _within(results / dataset / "detection", arms)),
             box_arms=(boxes := _within(results / dataset / "detection" / "boxes", arms)),
             anomalies=(anomalies := _within(results / dataset / "detection" / "anomalies", arms)),
-            comparison=results / dataset / "detection" / "comparison.json",
+            comparison=results / dataset / "detection" / "comparison.json" if settings.detect.enabled else None,
             benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies),
         )
         for dataset in settings.datasets
