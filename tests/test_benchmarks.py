@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import batch_statistics, coverage, keep_rule, panel, peers, power, stylegan_speed
+from benchmarks import batch_statistics, coverage, keep_rule, panel, peers, power, scale, stylegan_speed
 from pipeline.models import ema
 
 
@@ -188,3 +188,11 @@ def test_a_comparison_of_detectors_finds_five_points_and_nothing_where_nothing_i
     """Six classes of 60 test images, a baseline that is right for 95 %, seven generators' arms."""
     found, _ = power.power(np.random.default_rng(1), 30, 60, 0.95, gain, uneven=False, arms=(7,), repetitions=10)
     assert least <= found[0] <= most
+
+
+def test_what_a_plan_of_many_files_costs_is_said(tmp_path, capsys):
+    scale.planning(tmp_path, 20)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said[1:]] == [
+        "first plan", "noting what was read", "second plan", "plan after a copy", "the one after"
+    ]  # fmt: skip

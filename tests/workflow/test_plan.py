@@ -40,6 +40,14 @@ def test_the_plan_of_the_demo(capfd):
     assert "ERROR: datasets: this setting has no default" in capfd.readouterr().out
 
 
+def test_without_detectors_the_rest_is_planned(capfd):
+    assert plan.main(["--directory", str(ROOT), "--config", "set=detect=off"]) == 0
+    said = capfd.readouterr().out
+    assert "detect" not in said
+    assert "compare" not in said
+    assert "write_report" in said
+
+
 def commands(text):
     """The words of each command of Snakemake in a text, lines that go on joined."""
     text = re.sub(r"\\\n[# \t]*", " ", text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import itertools
 import re
 from typing import NamedTuple
 
@@ -44,7 +44,7 @@ def depth(entries: list[Entry]) -> Depth | None:
     all files lie in are passed over.
     """
     paths = [_folders(entry) for entry in entries]
-    common = len(os.path.commonprefix(paths)) if paths else 0
+    common = sum(1 for _ in itertools.takewhile(lambda folders: len(set(folders)) == 1, zip(*paths, strict=False)))
     for side, label in ((common, common + 1), (common + 1, common)):
         sides = {_side(path[side]) if len(path) > side else None for path in paths}
         if {"train"} < sides and None not in sides:
