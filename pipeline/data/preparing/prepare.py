@@ -96,6 +96,7 @@ def prepare(
     with surviving(rejected, (kept or out) / "rejected.csv"):
         with Pool(workers, SECONDS, WORKERS * memory) as pool:
             entries = found_masks.left_out(pool, entries, settings, rejected)
+            found_masks.offered(place, entries, settings)
             there = list_images.find(pool, entries, settings, table, rejected)
             skipped = report.reason_to_skip(settings, [c.label for c in there])
             reduced = None if skipped else correlate.usual_factor([c.header.shape for c in there])

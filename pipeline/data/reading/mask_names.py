@@ -80,7 +80,12 @@ def _drawn(name: str) -> int:
 
 
 def _of_masks(folder: str) -> bool:
-    return any(FOLDER.fullmatch(part) for part in folder.split("/"))
+    return any(names_masks(part) for part in folder.split("/"))
+
+
+def names_masks(folder: str) -> bool:
+    """Whether a folder is called as one of masks: `masks`, `ground_truth`, `train_labels`."""
+    return FOLDER.fullmatch(folder) is not None
 
 
 def _shared(name: str, other: str) -> int:

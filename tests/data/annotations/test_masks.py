@@ -215,6 +215,22 @@ def test_several_masks_of_an_image_are_its_mask_together(inline, prepared, tmp_p
     assert {row[0] for row in remarks(tmp_path / "out")} == {"p_1_mask_a.png", "p_3.png"}
 
 
+def test_masks_beside_the_folder_of_images_are_offered(tmp_path, inline, folder, dataset, capsys):
+    content = {f"photos/bad/{i}.png": dark(i, *SHAPE) for i in range(3)}
+    content |= {f"{name}/{i}.png": TWO for name in ("Ground truth", "others") for i in range(2)}
+    root = folder(content)
+    words = {"split": {"near_duplicates": "off"}}
+    prepare(dataset(f"{root}/photos", **words), tmp_path / "out")
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if "holds masks" in line)
+    assert said.endswith(
+        f"holds masks of 2 image(s) by their names: `boxes: {{format: mask, path: {root}/Ground truth}}` uses them"
+    )
+    prepare(
+        dataset(f"{root}/photos", boxes={"format": "mask", "path": f"{root}/Ground truth"}, **words), tmp_path / "out"
+    )
+    assert "holds masks" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("mask", "said"),
     [
