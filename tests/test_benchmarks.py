@@ -9,7 +9,17 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import batch_statistics, coverage, keep_rule, panel, peers, power, stylegan_speed, time_to_quality
+from benchmarks import (
+    batch_statistics,
+    coverage,
+    keep_rule,
+    panel,
+    peers,
+    power,
+    scale,
+    stylegan_speed,
+    time_to_quality,
+)
 from benchmarks.judge import Judge
 from pipeline.models import ema
 from pipeline.settings import FAMILY_SETTINGS
@@ -235,3 +245,11 @@ def test_the_figure_has_a_line_a_generator(tmp_path):
     assert rows[1] == time_to_quality.Look("a", 20, 200, 10, 2, 1, 1, 1)
     time_to_quality.figure(rows, tmp_path / "figure.png")
     assert (tmp_path / "figure.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_a_plan_of_many_files_costs_is_said(tmp_path, capsys):
+    scale.planning(tmp_path, 20)
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in said[1:]] == [
+        "first plan", "noting what was read", "second plan", "plan after a copy", "the one after"
+    ]  # fmt: skip

@@ -206,6 +206,35 @@ def test_a_switch_may_be_written_without_quotes(written, read):
     assert load(config(evaluate=yaml.safe_load(f"inception: {written}"))).evaluate.inception == read
 
 
+@pytest.mark.parametrize(("written", "wanted"), [("on", True), ("off", False), ('"off"', False), ("{steps: 9}", True)])
+def test_detectors_are_left_out_by_a_word(written, wanted):
+    assert load(config(detect=yaml.safe_load(written))).detect.enabled is wanted
+
+
+@pytest.mark.parametrize(("written", "sides"), [(64, (64, 64)), ([64, 64], (64, 64)), ([64, 128], (64, 128))])
+def test_a_size_is_one_side_or_two(written, sides):
+    assert load(config(datasets={"d": {"source": "photos", "size": written}})).datasets["d"].shape == sides
+
+
+@pytest.mark.parametrize(("written", "said"), [
+    ([64], r"must be a whole number from 16 to 1024, or two as in `\[64, 128\]` \(height, width\); it is \[64\]"),
+    ("64x128", "must be a whole number"), ([64, 2048], "must be a whole number"), (64.5, "must be a whole number"),
+    ([64, 100], r"size: \[64, 100\] cannot be made by any family"), (48, "size: 48 cannot be made by any family"),
+])  # fmt: skip
+def test_a_size_that_nothing_can_be_made_of(written, said):
+    with pytest.raises(UserError, match=said) as error:
+        load(config(datasets={"d": {"source": "photos", "size": written}}))
+    assert "\n" not in str(error.value)
+
+
+def test_one_stands_for_a_list_of_it():
+    d = {"source": "photos", "models": "a", "labels": {"rule": "csv", "csv": "l.csv", "classes": 7}}
+    settings = load({"datasets": {"d": d}, "models": {"a": {"family": "cgan"}}, "seeds": 3, "detect": {"ratios": 2}})
+    assert (settings.datasets["d"].models, settings.seeds, settings.detect.ratios) == (["a"], [3], [2.0])
+    assert (settings.datasets["d"].labels.csv, settings.datasets["d"].labels.classes) == (["l.csv"], ["7"])
+    assert settings.datasets["d"].source == "photos"  # which may be a list, and need not
+
+
 def test_pseudo_labels_are_for_models_of_data_sets_with_boxes():
     boxed = {"source": "photos", "size": 64, "boxes": {"format": "voc", "path": "boxes"}}
     models = {name: {"family": "cgan"} for name in ("a", "b")}

@@ -110,7 +110,7 @@ def _dataset(results: Path, settings: Settings, dataset: str, arms: Sequence[Pat
         detection=classifiers,
         box_arms=boxes,
         anomalies=anomalies,
-        comparison=folder / places.COMPARISON,
+        comparison=folder / places.COMPARISON if settings.detect.enabled else None,
         forecasts=_forecasts(results / PLAN, settings, dataset),
         benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies),
     )

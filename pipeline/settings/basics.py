@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
@@ -49,12 +50,35 @@ class ImageSpec(NamedTuple):
         return {name: value for name, value in self._asdict().items() if name != "boxes" or value}
 
 
+def _takes_lists_alone(annotation: Any) -> bool:
+    """Whether a setting of this type is a list, or null."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        others = [kind for kind in get_args(annotation) if kind is not NoneType]
+        return len(others) == 1 and _takes_lists_alone(others[0])
+    return get_origin(annotation) is list
+
+
+def _is_one(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
 class Strict(BaseModel):
     """No unknown keys; no number that is none (`.nan`) or has no end (`.inf`), wherever it stands."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, protected_namespaces=(), allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_is_a_list(cls, values: Any) -> Any:
+        """A word or a number where a list is meant stands for a list of it."""
+        if not isinstance(values, dict):
+            return values
+        lists = {name for name, field in cls.model_fields.items() if _takes_lists_alone(field.annotation)}
+        return {name: [value] if name in lists and _is_one(value) else value for name, value in values.items()}
 
 
 def _folder(text: str) -> str:
@@ -63,11 +87,6 @@ def _folder(text: str) -> str:
     if bad := sorted({c for c in text if c in "{}<>" or not c.isprintable()}):
         raise ValueError(f"`{text}` holds {', '.join(map(repr, bad))}, which Snakemake takes for patterns of its own")
     return re.sub("//+", "/", text).rstrip("/") or "/"
-
-
-def listed(value: Any) -> Any:
-    """A list of one, where a person wrote the one."""
-    return [value] if isinstance(value, str | int | float) and not isinstance(value, bool) else value
 
 
 def by_rule(value: Any) -> Any:
@@ -102,7 +121,6 @@ Classes = Annotated[
     list[Class],
     Field(min_length=1),
     AfterValidator(distinct),
-    BeforeValidator(listed),
 ]
 # YAML reads a bare `on` and `off` as true and false.
 Switch = Annotated[

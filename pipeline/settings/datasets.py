@@ -20,19 +20,28 @@ from pipeline.settings.basics import (
     Whole,
     by_rule,
     distinct,
-    listed,
 )
 
 MOST_CLASSES = 255  # a byte of a prepared mask, less the background
 
 
-def _one_of_two(value: Any) -> Any:
-    """A side, where a person wrote a square as height and width."""
-    return value[0] if isinstance(value, list) and len(value) == 2 and value[0] == value[1] else value
+SMALLEST, LARGEST = 16, 1024  # pixels of a side
 
 
-Side = Annotated[int, Field(ge=16, le=1024)]
-Sides = Annotated[Side | Annotated[list[Side], Field(min_length=2, max_length=2)], BeforeValidator(_one_of_two)]
+def _sides(value: Any) -> Any:
+    """A side, also where a person wrote a square as height and width; or height and width."""
+    sides = value if isinstance(value, list) else [value]
+    whole = [type(side) in (int, float) and side == int(side) for side in sides if side in range(SMALLEST, LARGEST + 1)]
+    if len(sides) not in (1, 2) or len(whole) != len(sides) or (isinstance(value, list) and len(sides) == 1):
+        raise ValueError(
+            f"must be a whole number from {SMALLEST} to {LARGEST}, or two as in `[64, 128]` (height, width); it is "
+            f"{value!r}"
+        )
+    return sides[0] if len(set(sides)) == 1 else sides
+
+
+Side = Annotated[int, Field(ge=SMALLEST, le=LARGEST)]
+Sides = Annotated[Side | Annotated[list[Side], Field(min_length=2, max_length=2)], BeforeValidator(_sides)]
 
 
 class Voronoi(Strict):
@@ -68,7 +77,7 @@ class HDF5(Strict):
     layout: Literal["auto", "hw", "nhw", "hwn", "nhwc", "nchw", "flat"] = "auto"
     """Order of the axes: number, height, width, channels; `hw` is one image a data set, `flat` one row an image, which
     needs `shape`."""
-    shape: list[Count] | None = None
+    shape: Annotated[list[Count], Field(min_length=2, max_length=3)] | None = None
     """Shape of one image, (H, W) or (H, W, C), for flat rows."""
 
 
@@ -79,7 +88,7 @@ class Labels(Strict):
     """`filename` takes group 1 of `pattern`; `csv` reads `csv`; `hdf5` reads `hdf5.labels`."""
     pattern: str = r"^(.+?)[-_ ]?\d+$"
     """Regular expression on the file name without its extension; group 1 is the class."""
-    csv: Annotated[list[str], BeforeValidator(listed)] = []
+    csv: list[str] = []
     """CSV files with one row an image."""
     file_column: str = "file"
     """Column of the CSV that holds the file name, relative to the source."""
@@ -262,7 +271,7 @@ class Dataset(Strict):
     images alone, and masks (`boxes`) tell where the defects are."""
     boxes: Boxes | None = None
     """Boxes around the defects in the images, for detectors that find defects; null for none."""
-    models: Annotated[list[Name], Field(min_length=1), BeforeValidator(listed)] | None = None
+    models: Annotated[list[Name], Field(min_length=1)] | None = None
     """Names of the generators that are trained on it; null is all."""
 
     @property

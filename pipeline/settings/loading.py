@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct, listed
+from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
 from pipeline.settings.patches import OWN, check_sources, patch_sets
@@ -33,10 +33,15 @@ def _at_home(folder: str) -> str:
     return found
 
 
+def _switched(value: Any) -> Any:
+    """`off` and `on` in the place of a section; YAML reads the bare words as false and true."""
+    return {"enabled": value in (True, "on")} if isinstance(value, bool) or value in ("on", "off") else value
+
+
 class Settings(Strict):
     results: Annotated[Folder, AfterValidator(_at_home)] = "results"
     """Folder of everything that is made."""
-    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct), BeforeValidator(listed)] = [0]
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)] = [0]
     """One generator of each model is made for each."""
     device: Device = "auto"
     """Where jobs compute: `auto` is an NVIDIA card that can be used, else the CPU; `mps` is Apple's, which nobody has
@@ -51,7 +56,7 @@ class Settings(Strict):
     blend: Blend = Blend()
     gallery: Gallery = Gallery()
     evaluate: Evaluate = Evaluate()
-    detect: Detection = Detection()
+    detect: Annotated[Detection, BeforeValidator(_switched)] = Detection()
     card: Card = Card()
 
     @model_validator(mode="after")
@@ -200,6 +205,7 @@ def schema() -> dict[str, Any]:
     """The JSON schema of a configuration file, for editors."""
     body = Settings.model_json_schema()
     body["$defs"]["Dataset"]["properties"]["shots"]["anyOf"].append(LIST.json_schema())
+    body["properties"]["detect"] = {"anyOf": [body["properties"]["detect"], {"enum": ["on", "off", True, False]}]}
     body["properties"] |= {
         "all_datasets": {"type": "object", "description": "Laid over every entry of `datasets`."},
         "all_models": {"type": "object", "description": "Laid over every entry of `models`."},

@@ -241,6 +241,8 @@ class DetectAnomalies(Strict):
 class Detection(Detect):
     """What is set under `detect`. `Detect` is all that a job of classification is given."""
 
+    enabled: bool = True
+    """Whether detectors are trained at all; `detect: off` is short for `detect: {enabled: false}`."""
     boxes: BoxDetection = BoxDetection()
     """Detectors that find defects with boxes."""
     anomalies: DetectAnomalies = DetectAnomalies()

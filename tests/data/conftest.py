@@ -1,5 +1,7 @@
 """Helpers of the data tests."""
 
+import inspect
+
 import numpy as np
 import pytest
 import tifffile
@@ -18,7 +20,8 @@ class Inline:
 
     def map(self, function, tasks, divide=None):
         for task in tasks:
-            yield task, function(task)
+            result = function(task)
+            yield from ((task, part) for part in (result if inspect.isgenerator(result) else [result]))
 
     def __enter__(self):
         return self

@@ -54,6 +54,14 @@ def test_a_thousand_jobs_are_planned_in_five_seconds(tmp_path):
     assert after.ru_utime - before.ru_utime < 5  # of a processor: others may be at work here
 
 
+def test_without_detectors_the_rest_is_planned(capfd):
+    assert plan.main(["--directory", str(ROOT), "--config", "set=detect=off"]) == 0
+    said = capfd.readouterr().out
+    assert "detect" not in said
+    assert "compare" not in said
+    assert "write_report" in said
+
+
 def commands(text):
     """The words of each command of Snakemake in a text, lines that go on joined."""
     text = re.sub(r"\\\n[# \t]*", " ", text)

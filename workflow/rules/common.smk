@@ -115,11 +115,13 @@ def holds_back(dataset):
     return few is not None and few.control > 0
 
 
+DETECTED = DATASETS if SETTINGS.detect.enabled else []  # where detectors are wanted
 # By task and data set, its arms by their names.
 ARMS = {
     task: {
         name: TASKS[task].arms(made_sets(task, name), more_real=holds_back(name))
         for name in datasets
+        if name in DETECTED
     }
     for task, datasets in (
         ("classification", [name for name in LABELLED if name not in GOOD]),
@@ -127,7 +129,7 @@ ARMS = {
         ("anomalies", GOOD),
     )
 }
-COMPARED = [name for name in DATASETS if name in LABELLED or name in BOXED]
+COMPARED = [name for name in DETECTED if name in LABELLED or name in BOXED]
 FAMILIES_OF_SHOTS = families(SETTINGS.model_dump(mode="json")["datasets"])
 FAMILY_OF = {
     name: family.name

@@ -20,7 +20,9 @@ rule detect:
     params:
         task="classification",
         method=METHOD["detect"],
-        settings=SETTINGS.detect.model_dump(exclude={"boxes", "anomalies", "missed"}),
+        settings=SETTINGS.detect.model_dump(
+            exclude={"boxes", "anomalies", "enabled", "missed"}
+        ),
         journals=journal("{dataset}/detection"),
         trained=lambda w: detection_params("classification", w.dataset, w.detectors),
         seed=SETTINGS.seeds[0],

@@ -29,7 +29,7 @@ from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rem
 from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
-from pipeline.data.reading.mask_names import partners
+from pipeline.data.reading.mask_names import one_of_several, partners
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
@@ -200,7 +200,7 @@ def _by_image(
             remarks.add(file, fault.box, LEFT_OUT, fault.reason)
         for record in reading.records:
             try:
-                found.setdefault(names.find(record), []).append(record)
+                found.setdefault(_meant(record, names), []).append(record)
             except Rejected as reason:
                 remarks.add(record.where, "", LEFT_OUT, str(reason))
                 if isinstance(reason, Ambiguous):
@@ -208,9 +208,32 @@ def _by_image(
     return found, possible
 
 
+def _meant(record: Record, names: Names) -> str:
+    """The image of a record; of a mask with a number at its end also the one that is called so without. Raises as
+    `Names.find`."""
+    try:
+        return names.find(record)
+    except Ambiguous:
+        raise
+    except Rejected:
+        if not record.masks or (first := one_of_several(record.image)) is None:
+            raise
+        return names.find(record._replace(image=first))
+
+
 def _agreed(records: list[Record], remarks: Remarks) -> Record:
-    """The one of several that say the same. Raises Rejected where they do not, for none is righter than another."""
+    """The one of several that say the same; all together of masks, which may show a defect or a class each.
+
+    Raises:
+        Rejected: others do not say the same, for none is righter than another.
+    """
     first, *others = records
+    if others and all(record.masks and record.size == first.size for record in records):
+        return first._replace(
+            regions=[region for record in records for region in record.regions],
+            masks=tuple(mask for record in records for mask in record.masks),
+            values=tuple(dict.fromkeys(value for record in records for value in record.values)),
+        )
     for other in others:
         if (other.size, other.regions, other.faults) != (first.size, first.regions, first.faults):
             raise Rejected(f"is annotated twice, and not alike: {first.where} and {other.where}")
@@ -225,7 +248,7 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
         raise Rejected(record.unreadable)
     if record.size not in (None, (height, width)):
         was = " x ".join(f"{side:g}" for side in record.size)
-        what = "its mask has" if record.mask else "its boxes were drawn on"
+        what = "its mask has" if record.masks else "its boxes were drawn on"
         raise Rejected(f"{what} {was} pixels, but the upright picture has {height} x {width}")
     faults = list(record.faults)
     kept: dict[Region, None] = {}  # in order; a hostile file may hold hundreds of thousands

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.data.annotations.records import Reading, Record, Region, name_of
+from pipeline.data.annotations.records import Mask, Reading, Record, Region, name_of
 from pipeline.data.reading import readers
 from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.mask_names import image_name
@@ -51,7 +51,8 @@ def read(path: str, name: str, settings: Dataset) -> Reading:
     regions = [region for region, _, _ in components(marked, labels)]
     height, width = marked.shape
     values = _several(drawn) if names is None else ()
-    return Reading([Record(image_name(name), True, name, (height, width), regions, [], mask=path, values=values)], [])
+    masks = (Mask(path, name),)
+    return Reading([Record(image_name(name), True, name, (height, width), regions, [], masks=masks, values=values)], [])
 
 
 def components(marked: NDArray[np.uint8], labels: list[str]) -> Iterator[tuple[Region, NDArray[np.int32], int]]:
@@ -64,13 +65,13 @@ def components(marked: NDArray[np.uint8], labels: list[str]) -> Iterator[tuple[R
             yield Region(label, *map(float, ends)), parts, number
 
 
-def classes(path: str, name: str, settings: Dataset) -> tuple[NDArray[np.uint8], list[str]]:
+def classes(mask: Mask, settings: Dataset) -> tuple[NDArray[np.uint8], list[str]]:
     """(H, W): 0 for background, else 1 + the place of a pixel's class among those returned.
 
     Raises:
         Rejected: as `read`.
     """
-    return _classes(*_drawn_and_names(path, name, settings))
+    return _classes(*_drawn_and_names(*mask, settings))
 
 
 def _drawn_and_names(path: str, name: str, settings: Dataset) -> tuple[Drawn, Names | None]:

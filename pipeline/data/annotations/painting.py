@@ -109,15 +109,16 @@ def paint(task: PaintTask) -> NDArray[np.uint8] | str:
 def _classes(task: PaintTask) -> NDArray[np.uint8]:
     """(H, W) of the source: 0, or 1 + the place of the class among the task's; classes not among these are 0."""
     record, shape = task.of
-    if record.mask is None:
-        canvas = np.zeros(shape, np.uint8)
-        for one in record.shapes or ():
-            if one.label in task.classes:
-                paint_shape(canvas, 1 + task.classes.index(one.label), one, record.fractions)
-        return canvas
-    marked, labels = mask_files.classes(record.mask, record.where, task.settings)
-    places = [1 + task.classes.index(label) if label in task.classes else 0 for label in labels]
-    return np.array([0, *places], np.uint8)[marked]
+    canvas = np.zeros(shape, np.uint8)
+    for one in record.shapes or ():
+        if one.label in task.classes:
+            paint_shape(canvas, 1 + task.classes.index(one.label), one, record.fractions)
+    for mask in record.masks:
+        marked, labels = mask_files.classes(mask, task.settings)
+        places = [1 + task.classes.index(label) if label in task.classes else 0 for label in labels]
+        painted = np.array([0, *places], np.uint8)[marked]
+        canvas = np.where(painted > 0, painted, canvas)
+    return canvas
 
 
 def _resized(marked: NDArray[np.uint8], box: Crop, shape: tuple[int, int]) -> NDArray[np.uint8]:

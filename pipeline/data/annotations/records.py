@@ -41,8 +41,16 @@ class Fault(NamedTuple):
     reason: str
 
 
+class Mask(NamedTuple):
+    """A file that shows pixel by pixel where the regions of an image are."""
+
+    path: str
+    name: str
+    """What messages call it."""
+
+
 class Record(NamedTuple):
-    """What one file says of one image."""
+    """What one file says of one image; of masks, what several say together."""
 
     image: str
     """The name by which the file knows the image; without its suffix where `stem`."""
@@ -57,8 +65,8 @@ class Record(NamedTuple):
     """Whether the regions are in fractions of the image's width and height, not in pixels."""
     unreadable: str | None = None
     """Why nothing is known of this image."""
-    mask: str | None = None
-    """The file that shows pixel by pixel where the regions are."""
+    masks: tuple[Mask, ...] = ()
+    """Those that show the regions."""
     values: tuple[str, ...] = ()
     """Of a mask that have no names, where there are several."""
     shapes: list[Shape] | None = None
@@ -67,7 +75,7 @@ class Record(NamedTuple):
     @property
     def outlined(self) -> bool:
         """Whether it tells the shape of each region."""
-        return self.mask is not None or self.shapes is not None
+        return bool(self.masks) or self.shapes is not None
 
     def pixels(self, height: int, width: int) -> list[Region]:
         """The regions in pixels of an image of (height, width)."""

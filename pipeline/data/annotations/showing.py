@@ -149,12 +149,13 @@ def _windows(of: Outlined, wanted: set[Region], settings: Dataset) -> dict[Regio
 
 def _outlines(of: Outlined, wanted: set[Region], settings: Dataset) -> Iterator[tuple[Region, NDArray[np.bool_]]]:
     record, (height, width) = of
-    if record.mask is not None:
-        for region, parts, number in mask_files.components(*mask_files.classes(record.mask, record.where, settings)):
+    for mask in record.masks:
+        for region, parts, number in mask_files.components(*mask_files.classes(mask, settings)):
             if region in wanted:
                 yield region, parts[_around(region)] == number
+    if record.shapes is None:
         return
-    for told, shape in zip(record.pixels(height, width), record.shapes or (), strict=True):
+    for told, shape in zip(record.pixels(height, width), record.shapes, strict=True):
         try:
             region = judged(told, height, width).region
         except Rejected:

@@ -9,9 +9,9 @@ from pipeline.base.job import say
 from pipeline.data.annotations import mask_files
 from pipeline.data.preparing.rejections import Rejections
 from pipeline.data.reading.frame import Rejected
-from pipeline.data.reading.mask_names import partners
+from pipeline.data.reading.mask_names import names_masks, partners
 from pipeline.data.reading.sandbox import SandboxPool
-from pipeline.data.reading.source import Entry, printable
+from pipeline.data.reading.source import Entry, is_image, printable, walk
 from pipeline.settings import Dataset
 
 
@@ -35,6 +35,26 @@ def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejecte
             f"to have them as annotations: `boxes: {{format: mask, path: {folder}}}`"
         )
     return [entry for entry in entries if entry.name not in masks]
+
+
+def offered(place: str | list[str], entries: list[Entry], settings: Dataset) -> None:
+    """Name the folders of masks that lie beside the folder of the images, where no `boxes` are set."""
+    if settings.boxes is not None or not isinstance(place, str) or not os.path.isdir(place):
+        return
+    here = os.path.realpath(os.path.expanduser(place))
+    try:
+        with os.scandir(os.path.dirname(here)) as found:
+            folders = sorted(f.path for f in found if f.path != here and names_masks(f.name) and f.is_dir())
+    except OSError:
+        return
+    for folder in folders:
+        there = [f"masks/{os.path.relpath(path, folder)}" for path, _ in walk(folder, "source", is_image)]
+        images = partners([*(f"images/{entry.name}" for entry in entries), *there])
+        if count := len(images.keys() & set(there)):
+            path = printable(os.path.join(os.path.dirname(os.path.normpath(place)), os.path.basename(folder)))
+            say(
+                f"{path} holds masks of {count} image(s) by their names: `boxes: {{format: mask, path: {path}}}` uses them"
+            )
 
 
 def shows_mask(task: MaskTask) -> bool:

@@ -9,7 +9,7 @@ from pipeline.data.preparing import labels, split_folders
 from pipeline.data.preparing.labels import Row, Table
 from pipeline.data.preparing.rejections import Rejections
 from pipeline.data.preparing.scan import ListTask, list_file
-from pipeline.data.preparing.split_folders import Place
+from pipeline.data.preparing.split_folders import Depth, Place
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry
@@ -36,10 +36,10 @@ def find(
     found = listed(pool, entries, settings, rejected)
     refused = {file for file, _ in rejected.rows}
     shared = labels.shared_names(header.source for _, headers in found for header in headers)
-    level = _level_of_sides(entries, settings)
+    depth = _depth_of_sides(entries, settings)
     candidates = []
     for entry, headers in found:
-        place = split_folders.place(entry, level)
+        place = split_folders.place(entry, depth)
         for header in headers:
             try:
                 candidates.append(_candidate(settings, entry, place, header, table, shared))
@@ -66,13 +66,13 @@ def listed(
     return [(entry, found[entry.path]) for entry in entries if entry.path in found]
 
 
-def _level_of_sides(entries: list[Entry], settings: Dataset) -> int | None:
+def _depth_of_sides(entries: list[Entry], settings: Dataset) -> Depth | None:
     """How deep folders lie that name sides of the split; None where there are none, or a CSV names the sides."""
-    level = None if settings.split.column else split_folders.depth(entries)
-    if level is not None:
-        above = "below" if level == 0 else "above"
+    depth = None if settings.split.column else split_folders.depth(entries)
+    if depth is not None:
+        above = "below" if depth.label > depth.side else "above"
         say(f"the folders `train`, `val` and `test` are read as the split; a class is the folder {above} them")
-    return level
+    return depth
 
 
 def _candidate(

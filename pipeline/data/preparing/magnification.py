@@ -14,6 +14,7 @@ from pipeline.settings import Dataset, UserError
 
 ALIKE = 1.01  # ratio of lengths below which they are one: boxes are cut at whole pixels, and files round
 SHOWN = 4  # lengths of a warning
+FEWEST = 0.5  # share of the pixels of an image that it has in its picture, of each side
 
 
 def length(settings: Dataset, header: Header) -> float | None:
@@ -87,6 +88,8 @@ def notes(settings: Dataset, boxes: Sequence[tuple[Header, Crop]]) -> list[str]:
             header.source
         )
     lines = [f"{len(told)} of {len(pictures)} files tell how long a pixel is"]
+    if settings.same_scale:
+        return lines + _coarse(settings, pictures)
     if len(by_length) == 1 or common(stored(settings, pictures)) is not None:
         return lines
     ranked = sorted(by_length.items(), key=lambda item: -len(item[1]))
@@ -102,4 +105,17 @@ def notes(settings: Dataset, boxes: Sequence[tuple[Header, Crop]]) -> list[str]:
     return [
         *lines,
         f"WARNING: mixed magnification: a pixel of the images is {'; '.join(parts[:SHOWN])}{more}: {way}",
+    ]
+
+
+def _coarse(settings: Dataset, pictures: Sequence[tuple[Header, Crop]]) -> list[str]:
+    """A warning of pictures that have few pixels for what all others show too."""
+    high, wide = settings.shape
+    few = [header.source for header, box in pictures if min(box.height / high, box.width / wide) < FEWEST]
+    if not few:
+        return []
+    names = f"{', '.join(few[:3])}{', ...' if len(few) > 3 else ''}"
+    return [
+        f"WARNING: at the scale of all, {len(few)} picture(s) have less than {FEWEST:.0%} of the pixels of an image "
+        f"along a side and are a blur ({names}): leave those of the most different magnifications out"
     ]

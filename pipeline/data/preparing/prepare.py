@@ -41,7 +41,7 @@ from pipeline.data.preparing import (
 from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.rejections import Rejections, surviving
-from pipeline.data.preparing.scan import CropTask, Facts, ImageCrops, Plan, ScanTask, crop, scan
+from pipeline.data.preparing.scan import CropTask, Facts, FailedCrops, ImageCrops, Plan, ScanTask, crop, scan
 from pipeline.data.preparing.squares import Picture, Square, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
@@ -96,6 +96,7 @@ def prepare(
     with surviving(rejected, (kept or out) / "rejected.csv"):
         with SandboxPool(workers, SECONDS, WORKERS * memory) as pool:
             entries = found_masks.left_out(pool, entries, settings, rejected)
+            found_masks.offered(place, entries, settings)
             there = list_images.find(pool, entries, settings, table, rejected)
             skipped = report.reason_to_skip(settings, [c.label for c in there])
             reduced = None if skipped else correlate.usual_factor([c.header.shape for c in there])
@@ -331,11 +332,12 @@ def _write(pool: SandboxPool, out: Path, settings: Dataset, choices: Choices) ->
     lost: dict[str, str] = {}
     tasks = _crop_tasks(settings, plan, squares)
     with ImageSetWriter(out, n, *settings.shape, plan.channels, plan.stored) as writer, progress("writing", n) as bar:
-        for task, results in pool.map(crop, tasks, CropTask.singly):
-            for image, crops in zip(task.images, _each(results, len(task.images)), strict=True):
-                if isinstance(crops, str):
-                    lost[image.header.source] = crops
-                    continue
+        for task, crops in pool.map(crop, tasks, CropTask.singly):
+            if isinstance(crops, Failed):
+                lost |= {image.header.source: crops.reason for image in task.images}
+            elif isinstance(crops, FailedCrops):
+                lost[crops.source] = crops.reason
+            else:
                 writer[crops.rows[0] : crops.rows[-1] + 1] = crops.images
                 lows[crops.rows], highs[crops.rows] = crops.low, crops.high
                 bar.update(len(crops.rows))

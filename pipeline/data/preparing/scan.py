@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ from pipeline.data.reading import readers
 from pipeline.data.reading.frame import Frame, Header, Rejected
 from pipeline.data.reading.source import Entry
 from pipeline.settings import Dataset
+
+PART_BYTES = 32 * 2**20  # of squares that are sent at a time
 
 
 class Facts(NamedTuple):
@@ -188,6 +191,8 @@ class CropTask(NamedTuple):
 
 
 class Crops(NamedTuple):
+    """Some squares of an image."""
+
     rows: list[int]
     images: np.ndarray
     """(n, height, width, C) stored integers."""
@@ -196,32 +201,38 @@ class Crops(NamedTuple):
     """Source values of black and white, on the scale of the set's type."""
 
 
-def crop(task: CropTask) -> list[Crops | str]:
-    """The second pass: cut, scale and resample the squares of images of one file; or the reason why it failed.
+class FailedCrops(NamedTuple):
+    source: str
+    reason: str
 
-    Raises MemoryError.
-    """
-    frames = readers.frames([image.header for image in task.images], task.settings)
-    results: list[Crops | str] = []
-    for image, frame in zip(task.images, frames, strict=True):
+
+def crop(task: CropTask) -> Iterator[Crops | FailedCrops]:
+    """The second pass: cut, scale and resample the squares of images of one file, some at a time: a large picture has
+    as many pixels in its tiles as in itself, or more. Raises MemoryError."""
+    frames = readers.frames([d.header for d in task.images], task.settings)
+    for wanted, frame in zip(task.images, frames, strict=True):
         try:
-            results.append(_cropped(image, _usable(frame, task.settings), task.settings, task.plan))
+            yield from _cropped(wanted, _usable(frame, task.settings), task.settings, task.plan)
         except Rejected as reason:
-            results.append(str(reason))
-    return results
+            yield FailedCrops(wanted.header.source, str(reason))
 
 
-def _cropped(crops: ImageCrops, frame: Frame, settings: Dataset, plan: Plan) -> Crops:
+def _cropped(wanted: ImageCrops, frame: Frame, settings: Dataset, plan: Plan) -> Iterator[Crops]:
     pixels = frame.pixels[: tiling.cropped_height(settings, frame.pixels.shape[0])]
     own = scaling.type_range(frame.pixels.dtype.name, frame.bits)
     low, high = (scaling.converted(v, plan.full, own) for v in (plan.low, plan.high))
     if settings.scaling.rule == "image_percentile":
         low, high = scaling.percentiles(settings.scaling, pixels)
-    images = np.empty((len(crops.boxes), *settings.shape, plan.channels), plan.stored)
-    for image, box in zip(images, crops.boxes, strict=True):
-        patch = tiling.patch(pixels, box)
-        patch = colour.to_gray(patch) if plan.channels == 1 else colour.to_rgb(patch)
-        part = tiling.inside(box, *pixels.shape[:2])
-        unit = tiling.padded(scaling.to_unit(patch, low, high), box, part, settings.padding)
-        image[...] = scaling.quantise(tiling.resize(unit, settings.shape), plan.stored)
-    return Crops(crops.rows, images, *(scaling.converted(v, own, plan.full) for v in (low, high)))
+    ends = [scaling.converted(v, own, plan.full) for v in (low, high)]
+    shape = (*settings.shape, plan.channels)
+    most = max(1, PART_BYTES // (int(np.prod(shape)) * np.dtype(plan.stored).itemsize))
+    for first in range(0, len(wanted.boxes), most):
+        boxes = wanted.boxes[first : first + most]
+        images = np.empty((len(boxes), *shape), plan.stored)
+        for image, box in zip(images, boxes, strict=True):
+            patch = tiling.patch(pixels, box)
+            patch = colour.to_gray(patch) if plan.channels == 1 else colour.to_rgb(patch)
+            part = tiling.inside(box, *pixels.shape[:2])
+            unit = tiling.padded(scaling.to_unit(patch, low, high), box, part, settings.padding)
+            image[...] = scaling.quantise(tiling.resize(unit, settings.shape), plan.stored)
+        yield Crops(wanted.rows[first : first + most], images, *ends)

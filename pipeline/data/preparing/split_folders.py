@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from typing import NamedTuple
 
 from pipeline.data.reading.source import Entry
@@ -15,7 +17,15 @@ SIDES = {
     "test": "test",
     "testing": "test",
 }
-DEPTHS = (0, 1)  # above the folders of the classes, or below them
+MORE = re.compile(r"[ _-]*(?:set|data|images?|imgs?|split)$", re.IGNORECASE)  # `training_set`, `test_images`
+
+
+class Depth(NamedTuple):
+    """Which folder of each path, from 0."""
+
+    side: int
+    label: int
+    """Of the class: above the sides, or below them; above where there is none below."""
 
 
 class Place(NamedTuple):
@@ -27,26 +37,32 @@ class Place(NamedTuple):
     """`train`, `val` or `test`; None where no folder says it."""
 
 
-def depth(entries: list[Entry]) -> int | None:
-    """How deep the folders lie that name sides, 0 or 1; None where they do not.
+def depth(entries: list[Entry]) -> Depth | None:
+    """How deep the folders lie that name sides; None where they do not.
 
-    They do where each file is in one of them, at the same depth, and where `train` and another side occur.
+    They do where each file is in one of them, at the same depth, and where `train` and another side occur. Folders that
+    all files lie in are passed over.
     """
     paths = [_folders(entry) for entry in entries]
-    for level in DEPTHS:
-        sides = {SIDES.get(path[level].lower()) if len(path) > level else None for path in paths}
+    common = sum(1 for _ in itertools.takewhile(lambda folders: len(set(folders)) == 1, zip(*paths, strict=False)))
+    for side, label in ((common, common + 1), (common + 1, common)):
+        sides = {_side(path[side]) if len(path) > side else None for path in paths}
         if {"train"} < sides and None not in sides:
-            return level
+            return Depth(side, label)
     return None
 
 
-def place(entry: Entry, level: int | None) -> Place:
-    """What the folders of a file say, where those at a depth of `level` (see `depth`) name sides."""
-    if level is None:
+def place(entry: Entry, depth: Depth | None) -> Place:
+    """What the folders of a file say, where those at a depth name sides."""
+    if depth is None:
         return Place(entry.folder, None)
     path = _folders(entry)
-    label = path[1 - level] if len(path) > 1 - level else ""
-    return Place(label, SIDES[path[level].lower()])
+    above = path[depth.side - 1] if depth.side else ""
+    return Place(path[depth.label] if len(path) > depth.label else above, _side(path[depth.side]))
+
+
+def _side(folder: str) -> str | None:
+    return SIDES.get((MORE.sub("", folder) or folder).lower())
 
 
 def _folders(entry: Entry) -> list[str]:

@@ -25,6 +25,7 @@ TOGETHER = 256 * 2**20  # bytes of images that share chunks, decoded at once
 SMALLEST_SIDE = 8  # pixels; narrower arrays are tables
 LONG = 2  # times as wide as high, or the other way round, from which a table of pixels may be rows of images
 COLOURS = (1, 3, 4)
+READ = "read are (N, H, W), and (N, H, W, C) or (N, C, H, W) of 1, 3 or 4 channels"
 MOST_CLASSES = 1000  # columns of a table of zeros and ones
 LINKS = 16  # soft links followed in one path, as many as HDF5 itself does
 UNREAD = "and only this file is read"
@@ -165,7 +166,11 @@ def _looked_for(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
         return sorted(map(_inside, next(iter(groups.values()))), key=lambda d: natural(d.name))
     names = [f"`{d.name}`" for d in stacks] or [f"`{name or '/'}`" for name in groups]
     if not names:
-        raise Rejected(f"holds nothing that looks like images{_elsewhere(file)}; name the data set with hdf5.images")
+        shapes = [f"`{d.name}` {d.shape}" for d in sorted(sets, key=lambda d: -d.size) if d.ndim > 1][:4]
+        there = f"; it holds {', '.join(shapes)}: {READ}" if shapes else ""
+        raise Rejected(
+            f"holds nothing that looks like images{_elsewhere(file)}{there}; name the data set with hdf5.images"
+        )
     raise Rejected(f"several data sets look like images ({', '.join(names[:8])}); name one with hdf5.images")
 
 
@@ -296,7 +301,7 @@ def _check_axes(data: h5py.Dataset, options: HDF5) -> None:
     if options.layout != "auto" or data.ndim != 3:
         return
     a, b, c = data.shape
-    if min(a, b) >= SMALLEST_SIDE and _elongation(a, b) < _elongation(b, c):
+    if min(a, b) >= SMALLEST_SIDE and _elongation(a, b) <= _elongation(b, c):
         raise Rejected(
             f"`{data.name}` of shape {data.shape} can be {a} images of {b} x {c} pixels (then set hdf5.layout: nhw) or "
             f"{c} images of {a} x {b} (hdf5.layout: hwn)"

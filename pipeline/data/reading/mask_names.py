@@ -12,6 +12,7 @@ BEGINNING = re.compile(rf"^{WORD}[ ._-]+(.+)$", re.IGNORECASE)  # `mask_a`
 FOLDER = re.compile(rf"(?:.*[ ._-])?{WORD}(?:[ ._-].*)?", re.IGNORECASE)  # `masks`, `ground_truth`, `train_masks`
 IN_FOLDER = re.compile(rf"(?:[ ._-]|^){WORD}(?=[ ._-]|$)", re.IGNORECASE)
 OF_IMAGES = re.compile(r"[ ._-]+(?:image|img|orig(?:inal)?|raw|rgb|photo)$|^(?:image|img)[ ._-]+", re.IGNORECASE)
+NUMBERED = re.compile(r"^(.*[^/ ._-])[ ._-]+\d{1,3}$")
 DRAWN = {".png": 2, ".bmp": 2, ".gif": 2, ".tif": 1, ".tiff": 1}  # the higher, the likelier a drawing of its namesake
 
 
@@ -19,7 +20,8 @@ def partners(names: Iterable[str]) -> dict[str, str]:
     """The image that each mask is of, by the mask's name; only of masks whose image is among the names too.
 
     A mask is called as its image with a word more (`a_mask`, `gt_a`, `a-label`), or lies in a folder of such a name
-    (`masks/a`), or has the very name of a photograph beside it and is a drawing by its suffix (`a.png` of `a.jpg`).
+    (`masks/a`, or one of several: `masks/a_1`), or has the very name of a photograph beside it and is a drawing by its
+    suffix (`a.png` of `a.jpg`).
 
     Args:
         names: paths with `/`.
@@ -34,6 +36,12 @@ def partners(names: Iterable[str]) -> dict[str, str]:
     return {name: found for name in names if (found := _image(name, images)) is not None}
 
 
+def one_of_several(name: str) -> str | None:
+    """A name without the number at its end, where it may be that of one of several masks (`a_1`, `a_2` of `a`)."""
+    found = NUMBERED.match(name)
+    return found[1] if found else None
+
+
 def image_name(name: str) -> str:
     """The path of a mask's image, without suffix, as the mask's own name tells it."""
     folder, _, last = name.rpartition("/")
@@ -44,7 +52,10 @@ def image_name(name: str) -> str:
 def _image(name: str, images: dict[str, list[str]]) -> str | None:
     folder, stem = _place(name)
     unmarked = _unmarked(stem)
-    found = images.get(stem if unmarked is None else OF_IMAGES.sub("", unmarked), [])
+    wanted = stem if unmarked is None else OF_IMAGES.sub("", unmarked)
+    found = images.get(wanted, [])
+    if not found and _of_masks(folder) and (first := one_of_several(wanted)) is not None:
+        found = images.get(first, [])
     if not _of_masks(folder):  # then its image lies beside it
         found = [other for other in found if _place(other)[0] == folder]
         if unmarked is None:
@@ -69,7 +80,12 @@ def _drawn(name: str) -> int:
 
 
 def _of_masks(folder: str) -> bool:
-    return any(FOLDER.fullmatch(part) for part in folder.split("/"))
+    return any(names_masks(part) for part in folder.split("/"))
+
+
+def names_masks(folder: str) -> bool:
+    """Whether a folder is called as one of masks: `masks`, `ground_truth`, `train_labels`."""
+    return FOLDER.fullmatch(folder) is not None
 
 
 def _shared(name: str, other: str) -> int:

@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.data.reading.sandbox_worker import END, ERROR, PART, RESULT
+
 ROOT = Path(__file__).resolve().parents[2]  # where `pipeline` is found, installed or not
 
 
@@ -54,6 +56,8 @@ class SandboxPool:
         """(task, result or `Failed`) of each task, in the order they finish; results are not gathered.
 
         A task whose process failed comes as its parts, each done again by itself, in a process that has all the memory.
+        One whose function is a generator comes with each of the results, as soon as it is there; where its process
+        fails, with the results until then too.
 
         Args:
             function: a module's own. Its exceptions are raised here, but for MemoryError.
@@ -76,7 +80,7 @@ class SandboxPool:
         for task in waiting:
             worker = idle.pop()
             busy[worker.send(function, task)] = (worker, task)
-            if not idle:
+            while not idle:
                 yield from self._finished(busy, idle)
         while busy:
             yield from self._finished(busy, idle)
@@ -93,16 +97,22 @@ class SandboxPool:
                         yield part, Failed(reason)
                         continue
                     worker.send(function, part)
-                    result = worker.receive()
-                    failed += [result] if isinstance(result, Failed) else []
-                    yield part, result
+                    kind = PART
+                    while kind == PART:
+                        kind, result = worker.receive()
+                        failed += [result] if isinstance(result, Failed) else []
+                        if kind != END:
+                            yield part, result
 
     def _finished(self, busy: dict, idle: list) -> Iterator[tuple[Any, Any]]:
         for connection in wait(list(busy)):
-            worker, task = busy.pop(connection)
-            result = worker.receive()
-            idle.append(worker)
-            yield task, result
+            worker, task = busy[connection]
+            kind, result = worker.receive()
+            if kind != PART:
+                del busy[connection]
+                idle.append(worker)
+            if kind != END:
+                yield task, result
 
     def __enter__(self) -> SandboxPool:
         return self
@@ -134,22 +144,23 @@ class _Worker:
             connection.send((function, task))
         return connection
 
-    def receive(self) -> Any:
+    def receive(self) -> tuple[str, Any]:
+        """What its next answer is, and that; a process that failed has a `Failed` for a result."""
         assert self.connection is not None  # it was sent a task
         assert self.process is not None
         try:
-            fine, result = self.connection.recv()
+            kind, result = self.connection.recv()
         except (EOFError, ConnectionResetError):
             status = self.process.wait()
             self.stop()
             if status == -signal.SIGPROF:
-                return Failed(f"took more than {self.seconds:g} s of processor time to decode")
-            return Failed(f"crashed its decoder (exit status {status})", again=True)
+                return RESULT, Failed(f"took more than {self.seconds:g} s of processor time to decode")
+            return RESULT, Failed(f"crashed its decoder (exit status {status})", again=True)
         if isinstance(result, MemoryError):
-            return Failed(TOO_LARGE, again=True)
-        if not fine:
+            return RESULT, Failed(TOO_LARGE, again=True)
+        if kind == ERROR:
             raise result
-        return result
+        return kind, result
 
     def _start(self) -> Connection:
         ours, theirs = Pipe()

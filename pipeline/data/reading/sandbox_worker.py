@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import resource
 import signal
 import sys
 from multiprocessing.connection import Connection
+from typing import Any
+
+RESULT, PART, END, ERROR = "result", "part", "end", "error"  # what an answer is: PARTs are followed by an END
 
 
 def main(fd: int, seconds: float, memory: int) -> None:
@@ -22,16 +26,23 @@ def main(fd: int, seconds: float, memory: int) -> None:
                 function, task = connection.recv()
             except EOFError:
                 return
+            answer: tuple[str, Any] = (END, None)
+            result = part = None  # of the task before: the memory is this one's
             signal.setitimer(signal.ITIMER_PROF, seconds)
             try:
-                answer = (True, function(task))
+                result = function(task)
+                if inspect.isgenerator(result):
+                    for part in result:
+                        connection.send((PART, part))
+                else:
+                    answer = (RESULT, result)
             except Exception as error:
-                answer = (False, error)
+                answer = (ERROR, error)
             signal.setitimer(signal.ITIMER_PROF, 0)
             try:
                 connection.send(answer)
             except MemoryError as error:  # nothing of it was sent
-                connection.send((False, error))
+                connection.send((ERROR, error))
 
 
 if __name__ == "__main__":

@@ -197,6 +197,40 @@ def test_values_of_masks_are_the_places_of_the_classes(inline, prepared):
     assert only.masks[0, 19, 19] == 1
 
 
+def test_several_masks_of_an_image_are_its_mask_together(inline, prepared, tmp_path):
+    one, other = drawn((1, *CRACK)), drawn((2, *PORE), (1, 20, 12, 24, 18))
+    content = {f"images/p_{i}.png": dark(i, *SHAPE) for i in range(4)}
+    content |= {"masks/p_0_1.png": one, "masks/p_0_2.png": other, "masks/p_1_mask_a.png": one, "masks/p_2.png": one}
+    content |= {
+        "masks/p_1_mask.png": one,
+        "masks/p_1_mask_2.png": other,
+        "masks/p_3_1.png": one,
+        "masks/p_3_2.png": one,
+    }
+    names = {"names": {"1": "crack", "2": "pore"}}
+    found = prepared(content, boxes=names, size=[16, 32], fit="stretch")
+    boxes = found.boxes.groupby("id")["label"].apply(lambda labels: sorted(labels)).tolist()
+    assert boxes == [["crack", "crack", "pore"], ["crack", "crack", "pore"], ["crack"], ["crack"]]
+    assert [np.unique(mask).tolist() for mask in found.masks] == [[0, 1, 2], [0, 1, 2], [0, 1], [0, 1]]
+    assert {row[0] for row in remarks(tmp_path / "out")} == {"p_1_mask_a.png", "p_3.png"}
+
+
+def test_masks_beside_the_folder_of_images_are_offered(tmp_path, inline, folder, dataset, capsys):
+    content = {f"photos/bad/{i}.png": dark(i, *SHAPE) for i in range(3)}
+    content |= {f"{name}/{i}.png": TWO for name in ("Ground truth", "others") for i in range(2)}
+    root = folder(content)
+    words = {"split": {"near_duplicates": "off"}}
+    prepare(dataset(f"{root}/photos", **words), tmp_path / "out")
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if "holds masks" in line)
+    assert said.endswith(
+        f"holds masks of 2 image(s) by their names: `boxes: {{format: mask, path: {root}/Ground truth}}` uses them"
+    )
+    prepare(
+        dataset(f"{root}/photos", boxes={"format": "mask", "path": f"{root}/Ground truth"}, **words), tmp_path / "out"
+    )
+    assert "holds masks" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("mask", "said"),
     [

@@ -85,6 +85,17 @@ def test_one_scale_for_all(tmp_path, inline, micrographs, dataset, capsys, fit):
         assert np.flatnonzero(np.diff(fields[0].astype(int))).tolist() == [7, 15, 23]
 
 
+def test_a_picture_too_coarse_for_what_all_show_is_named(tmp_path, inline, micrographs, dataset, capsys):
+    kinds = {f"{i}.tif": (64, 1.0) for i in range(4)} | {
+        "fine.tif": (64, 0.1)
+    }  # of which 6.4 pixels of the others are left
+    settings = dataset(micrographs(kinds), fit="resize", same_scale=True, split=PLAIN)
+    prepare(settings, tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "4 picture(s) have less than 50% of the pixels of an image along a side and are a blur (0.tif, 1.tif" in said
+    assert "same_scale: true" not in said
+
+
 def test_boxes_are_cut_at_the_scale_of_their_picture(tmp_path, inline, micrographs, dataset):
     root = micrographs(MIXED)
     for name, (side, pixel) in MIXED.items():

@@ -23,6 +23,9 @@ def entries(tmp_path, *names):
         (["Train/good/a.png", "valid/bad/b.png"], [("good", "train"), ("bad", "val")]),
         (["bad/testing/b.png", "good/training/a.png"], [("bad", "test"), ("good", "train")]),
         (["test/a.png", "train/b.png"], [("", "test"), ("", "train")]),
+        (["x/y/test/bad/a.png", "x/y/train/good/b.png"], [("bad", "test"), ("good", "train")]),  # in folders of all
+        (["bad/test/a.png", "bad/train/b.png"], [("bad", "test"), ("bad", "train")]),
+        (["test_set/bad/a.png", "training_set/good/b.png"], [("bad", "test"), ("good", "train")]),
         (["test/a.png", "val/b.png"], [("test", None), ("val", None)]),  # none to train on: classes of these names
         (["good/a.png", "train/b.png"], [("good", None), ("train", None)]),
         (["train/a/x.png", "train/b/y.png"], [("train", None), ("train", None)]),

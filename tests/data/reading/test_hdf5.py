@@ -56,7 +56,7 @@ def test_images_along_the_last_axis(tmp_path, picture, monkeypatch):
             assert sources == [f"f.h5[{i}]" for i in range(7)]
 
 
-@pytest.mark.parametrize("shape", [(48, 48, 200), (48, 64, 200), (32, 32, 33)])
+@pytest.mark.parametrize("shape", [(48, 48, 200), (48, 64, 200), (32, 32, 33), (48, 48, 48)])
 def test_two_readings_of_a_stack_are_a_question(tmp_path, shape):
     path = write(tmp_path / "a", x=np.zeros(shape, np.uint8))
     a, b, c = shape
@@ -66,9 +66,16 @@ def test_two_readings_of_a_stack_are_a_question(tmp_path, shape):
     assert len(read(path, layout="nhw")[1]) == a
 
 
-@pytest.mark.parametrize("shape", [(200, 48, 48), (200, 48, 64), (48, 48, 48), (5, 12, 200)])
+@pytest.mark.parametrize("shape", [(200, 48, 48), (200, 48, 64), (49, 48, 48), (5, 12, 200)])
 def test_a_stack_of_one_reading_is_none(tmp_path, shape):
     assert len(read(write(tmp_path / "a", x=np.zeros(shape, np.uint8)))[1]) == shape[0]
+
+
+def test_what_is_there_is_said_where_nothing_looks_like_images(tmp_path):
+    path = write(tmp_path / "a", x=np.zeros((20, 32, 32, 2), np.uint8), y=np.zeros((4, 5, 32, 32, 3)), z=np.arange(3))
+    said = r"it holds `/y` \(4, 5, 32, 32, 3\), `/x` \(20, 32, 32, 2\): read are \(N, H, W\), and .* 1, 3 or 4 channels"
+    with pytest.raises(Rejected, match=said):
+        read(path)
 
 
 def test_a_stated_layout_is_believed(tmp_path, picture):

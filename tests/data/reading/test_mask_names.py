@@ -16,9 +16,11 @@ PAIRS = {
     "a/img_10.gif": "a/img_10.jpg",
     "train_masks/x.gif": "train/x.jpg",
     "b/x.PNG": "b/x.TIF",
+    "masks/c/plate_3_01.png": "c/plate_3.jpg",  # one of several
+    "masks/c/plate_4.png": "c/plate_4.jpg",  # not one of `plate`
 }
 NO_MASKS = [
-    "b/7_mask.png",  # its image is in another folder
+    "c/plate.jpg", "b/7_mask.png",  # its image is in another folder
     "b/unlabelled.png", "b/labels.png", "a/img_11.png", "a/11.png", "a/good_12.png", "a/good_13.png",
     "test/good/000.png",
 ]  # fmt: skip

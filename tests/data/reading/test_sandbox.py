@@ -44,6 +44,21 @@ def test_a_crash_costs_its_part_of_a_task_only_and_a_task_of_crashes_is_given_up
         )  # fmt: skip
 
 
+def counted(number):
+    """As many results as a number says; then the process of an odd one ends."""
+    yield from range(number)
+    if number % 2:
+        os._exit(number)
+
+
+def test_results_of_a_generator_come_one_by_one():
+    with Pool(2, seconds=60, memory=2**32) as pool:
+        assert sorted(pool.map(counted, [4, 2, 0])) == [(2, 0), (2, 1), (4, 0), (4, 1), (4, 2), (4, 3)]
+        found = [result for _, result in pool.map(counted, [3])]
+        assert found[:3] == found[3:6] == [0, 1, 2]  # tried again, with all the memory
+        assert found[6:] == [Failed("crashed its decoder (exit status 3)", again=True)]
+
+
 def test_what_counts_is_the_time_of_the_processor():
     with SandboxPool(1, seconds=0.5, memory=2**32) as pool:
         assert list(pool.map(time.sleep, [0.8])) == [(0.8, None)]  # as on a machine that is busy elsewhere

@@ -1,0 +1,118 @@
+"""What preparing costs as data sets grow: memory and processor time.
+
+    python -m benchmarks.scale large --side 16000 --tile 128    # one TIFF cut into tiles, split by region
+    python -m benchmarks.scale flat --side 8000 --tile 32       # the same, three quarters of it without any detail
+    python -m benchmarks.scale files --count 60000              # what planning asks of so many files
+    python -m benchmarks.scale images --count 5000              # PNG of 128 pixels to 64, without near-duplicates
+
+Everything is drawn into a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from pipeline.data.preparing.prepare import prepare
+from pipeline.data.reading.inputs import fingerprint, remember
+from pipeline.data.reading.source import files
+from pipeline.settings import Dataset
+
+Result = TypeVar("Result")
+BAND = 500  # rows that are drawn at a time
+
+
+def micrograph(path: Path, side: int, detail: float) -> None:
+    """Write a TIFF of noise, 8 bit, whose rows below a share of `detail` are of one gray value."""
+    picture = np.full((side, side), 90, np.uint8)
+    rng = np.random.default_rng(0)
+    for row in range(0, round(detail * side), BAND):
+        picture[row : row + BAND] = rng.integers(0, 255, picture[row : row + BAND].shape, np.uint8)
+    tifffile.imwrite(path, picture, photometric="minisblack")
+
+
+def one_picture(root: Path, side: int, tile: int, detail: float) -> Callable[[], None]:
+    if os.fork() == 0:  # drawing takes more memory than what is measured
+        micrograph(root / "large.tif", side, detail)
+        os._exit(0)
+    os.wait()
+    settings = Dataset.model_validate(
+        {"source": str(root / "large.tif"), "size": tile, "fit": "tile", "tile_overlap": 0, "split": {"by": "region"}}
+    )
+    return lambda: prepare(settings, root / "out", workers=2)
+
+
+def many_images(root: Path, count: int) -> Callable[[], None]:
+    _write_images(root / "images", count)
+    settings = Dataset.model_validate({"source": str(root / "images"), "size": 64, "split": {"near_duplicates": "off"}})
+    return lambda: prepare(settings, root / "out", workers=2)
+
+
+def _write_images(folder: Path, count: int) -> None:
+    folder.mkdir()
+    for i in range(count):
+        noise = np.random.default_rng(i).integers(0, 255, (128, 128), np.uint8)
+        Image.fromarray(noise).save(folder / f"{i:06d}.png")
+
+
+def planning(root: Path, count: int) -> None:
+    """Ask for the fingerprint of files before they were read, after, and when all were copied."""
+    source = root / "files"
+    source.mkdir()
+    body = np.random.default_rng(0).bytes(12_000)
+    for i in range(count):
+        (source / f"{i:06d}.png").write_bytes(i.to_bytes(4, "big") + body)
+    settings, noted = Dataset(source=str(source)), root / "noted"
+    paths = measured("listing", lambda: files(settings))
+    before = measured("first plan", lambda: fingerprint(paths, noted))
+    measured("noting what was read", lambda: remember(paths, noted))
+    measured("second plan", lambda: fingerprint(paths, noted))
+    for path in paths:
+        os.utime(path)
+    assert measured("plan after a copy", lambda: fingerprint(paths, noted)) == before
+    measured("the one after", lambda: fingerprint(paths, noted))
+
+
+def measured(what: str, work: Callable[[], Result]) -> Result:
+    """Do it, and say what it cost: processor time and largest memory, of this process and of its children."""
+    kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    before, start = [resource.getrusage(kind) for kind in kinds], time.perf_counter()
+    result = work()
+    after = [resource.getrusage(kind) for kind in kinds]
+    spent = sum(b.ru_utime + b.ru_stime - a.ru_utime - a.ru_stime for a, b in zip(before, after, strict=True))
+    own, child = (usage.ru_maxrss / 1e6 for usage in after)
+    wall = time.perf_counter() - start
+    print(f"{what}: {spent:.1f} s of the processor, {wall:.0f} s; {own:.2f} GB here, {child:.2f} GB the largest child")
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["large", "flat", "files", "images"])
+    parser.add_argument("--side", type=int, default=8000)
+    parser.add_argument("--tile", type=int, default=128)
+    parser.add_argument("--count", type=int, default=5000)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        if given.what == "files":
+            planning(root, given.count)
+        elif given.what == "images":
+            measured("prepare", many_images(root, given.count))
+        else:
+            detail = 1.0 if given.what == "large" else 0.25
+            measured("prepare", one_picture(root, given.side, given.tile, detail))
+
+
+if __name__ == "__main__":
+    main()
