@@ -13,7 +13,7 @@ METHOD = {
     "annotate": 4,
     "cut_patches": 2,
     "collect": 1,
-    "train": 4,
+    "train": 5,
     "generate": 2,
     "blend": 1,
     "gallery": 2,
