@@ -90,21 +90,17 @@ def figure(rows: list[Look], path: Path) -> None:
     canvas = Figure(figsize=(7.5, 4.5), layout="constrained")
     FigureCanvasAgg(canvas)
     axes = canvas.subplots()
-    axes.axhline(1, color="black", linewidth=1)
-    axes.annotate("new real images", (1, 1), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=8)
+    axes.axhline(1, color="black", linewidth=1, label="new real images")
     for colour, (name, run) in zip(matplotlib.colormaps["tab10"].colors * 2, runs.items(), strict=False):
         seconds, floors = [row.seconds for row in run], [row.floors for row in run]
         if run[-1].images:
-            axes.plot(seconds, floors, marker="o", markersize=3, color=colour)
+            axes.plot(seconds, floors, marker="o", markersize=4, color=colour, label=name)
         else:
-            axes.axhline(floors[0], color=colour, linewidth=1, linestyle="--")
-        at = (seconds[-1], floors[-1]) if run[-1].images else (0, floors[0])
-        coords = "data" if run[-1].images else ("axes fraction", "data")
-        axes.annotate(f" {name}", at, xycoords=coords, color=colour, fontsize=8, va="bottom")
+            axes.axhline(floors[0], color=colour, linewidth=1, linestyle="--", label=f"{name}, no training")
     axes.set(xscale="log", yscale="log", xlabel="seconds of one core", ylabel="Fréchet distance / floor")
     axes.set_yticks(ticks := [1, 1.5, 2, 3, 5, 10, 20, 50], [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.margins(x=0.15)
+    canvas.legend(loc="outside right upper", fontsize=8, frameon=False)
     canvas.savefig(path, dpi=120)
 
 
