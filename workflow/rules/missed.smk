@@ -17,7 +17,9 @@ rule find_missed:
     params:
         task="classification",
         method=METHOD["find_missed"],
-        settings=SETTINGS.detect.model_dump(exclude={"boxes", "anomalies", "missed"}),
+        settings=SETTINGS.detect.model_dump(
+            exclude={"boxes", "anomalies", "enabled", "missed"}
+        ),
     script:
         "../scripts/find_missed.py"
 

@@ -53,7 +53,8 @@ def offered(place: str | list[str], entries: list[Entry], settings: Dataset) -> 
         if count := len(images.keys() & set(there)):
             path = printable(os.path.join(os.path.dirname(os.path.normpath(place)), os.path.basename(folder)))
             say(
-                f"{path} holds masks of {count} image(s) by their names: `boxes: {{format: mask, path: {path}}}` uses them"
+                f"{path} holds masks of {count} image(s) by their names: "
+                f"`boxes: {{format: mask, path: {path}}}` uses them"
             )
 
 

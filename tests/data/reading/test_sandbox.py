@@ -52,7 +52,7 @@ def counted(number):
 
 
 def test_results_of_a_generator_come_one_by_one():
-    with Pool(2, seconds=60, memory=2**32) as pool:
+    with SandboxPool(2, seconds=60, memory=2**32) as pool:
         assert sorted(pool.map(counted, [4, 2, 0])) == [(2, 0), (2, 1), (4, 0), (4, 1), (4, 2), (4, 3)]
         found = [result for _, result in pool.map(counted, [3])]
         assert found[:3] == found[3:6] == [0, 1, 2]  # tried again, with all the memory
