@@ -88,6 +88,7 @@ def _misclassified(detector: Any, validation: Any, settings: Any, images: ImageS
 def _boxed(images: ImageSet) -> pd.DataFrame:
     """In the order of `drawn`: by image, then as the table of boxes has them."""
     ids = images.metadata["id"].iloc[annotated_rows(images, "val")]
+    assert images.boxes is not None  # of a set with boxes
     places = images.boxes["id"].map({name: i for i, name in enumerate(ids)})
     own = images.boxes[places.notna()]
     return own.iloc[np.argsort(places.dropna().to_numpy(), kind="stable")][box_store.COLUMNS].reset_index(drop=True)

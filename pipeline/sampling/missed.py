@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.base.seeds import derive
 from pipeline.data.box_store import ENDS
 from pipeline.data.image_set import ImageSet
-from pipeline.models.base import Boxed, Sampler
+from pipeline.models.base import DrawsBoxes, Sampler
 from pipeline.models.layouts import Layout
 
 CANDIDATES = 8  # images of a model with boxes whose boxes are looked at, for each that is drawn
@@ -71,7 +71,7 @@ class Missed:
         own = (self.images == name) & (self.share > 0)
         if self.boxes is None or not own.any():
             return np.arange(n)
-        assert isinstance(model, Boxed)  # no others are drawn by a table of boxes
+        assert isinstance(model, DrawsBoxes)  # no others are drawn by a table of boxes
         seeds = torch.tensor([derive(seed, real_label, i) for i in range(CANDIDATES * n)])
         layouts = [one for some in seeds.split(PART) for one in model.boxes(torch.full_like(some, model_label), some)]
         kinds = [model.spec.boxes.index(kind) for kind in self.labels[own]]

@@ -7,7 +7,7 @@ import torch
 
 import pipeline.models
 from pipeline.data.image_set import ImageSet
-from pipeline.models.base import Boxed
+from pipeline.models.base import DrawsBoxes
 from pipeline.models.layouts import Layout
 from pipeline.sampling.draw import generate
 from pipeline.sampling.missed import CANDIDATES, Missed
@@ -31,13 +31,13 @@ def test_as_many_images_in_proportion_to_what_is_missed():
     assert missed.numbers(Plain(), "pits", 0, 0, seed=0, n=4).tolist() == [0, 1, 2, 3]
 
 
-class Painter(Plain, Boxed):
+class Painter(Plain, DrawsBoxes):
     """Asks for one box: the seed's remainder by 2 is its class, by 4 (0 and 1, or 2 and 3) its place, left or right."""
 
     def __init__(self):
         super().__init__(spec=ImageSpec(32, 32, 1, ("plate",), boxes=("pit", "crack")))
 
-    def keep_layouts(self, labels, layouts):
+    def set_layouts(self, labels, layouts):
         raise NotImplementedError
 
     def boxes(self, labels, seeds):

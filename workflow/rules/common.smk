@@ -216,7 +216,8 @@ def counted(dataset, prepared):
     of = SETTINGS.datasets[own.patches_of or dataset]
     there = f"{SETTINGS.results}/{dataset}/real/images.npy" if prepared else None
     found = needs.Images.of(of, there, [] if of.source == "voronoi" else files(of))
-    return found._replace(size=own.size)
+    height, width = own.shape
+    return found._replace(pixels=height * width)
 
 
 def images(dataset):
@@ -272,7 +273,12 @@ def of_detectors(task):
     return lambda w: asked[task](w, images(w.dataset), CARD)
 
 
-def of_labelling(w):
+def of_one_detector(w):
+    """Of the classifier of a data set."""
+    return needs.classifying(SETTINGS.detect, 1, images(w.dataset), CARD)
+
+
+def of_one_box_detector(w):
     return needs.finding(SETTINGS.detect.boxes, images(w.dataset), CARD)
 
 

@@ -9,11 +9,11 @@ rule find_missed:
         "<results>/benchmarks/{dataset}/detection/missed-classification.tsv"
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: threads(of_one_detector)
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=240,
+        gpu=CARD,
+        mem_mb=memory(of_one_detector),
+        runtime=minutes(of_one_detector),
     params:
         task="classification",
         method=METHOD["find_missed"],
@@ -34,6 +34,11 @@ use rule find_missed as find_missed_boxes with:
         "<results>/logs/{dataset}/detection/missed-boxes.log",
     benchmark:
         "<results>/benchmarks/{dataset}/detection/missed-boxes.tsv"
+    threads: threads(of_one_box_detector)
+    resources:
+        gpu=CARD,
+        mem_mb=memory(of_one_box_detector),
+        runtime=minutes(of_one_box_detector),
     params:
         task="boxes",
         method=METHOD["find_missed"],

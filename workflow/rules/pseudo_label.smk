@@ -18,11 +18,11 @@ rule pseudo_label:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/pseudo_label.tsv"
     conda:
         ENVIRONMENT
-    threads: threads(of_labelling)
+    threads: threads(of_one_box_detector)
     resources:
         gpu=CARD,
-        mem_mb=memory(of_labelling),
-        runtime=minutes(of_labelling),
+        mem_mb=memory(of_one_box_detector),
+        runtime=minutes(of_one_box_detector),
     params:
         method=METHOD["pseudo_label"],
         settings=teacher_of(SETTINGS.detect.boxes).model_dump(),
