@@ -18,7 +18,7 @@ METHOD = {
     "blend": 1,
     "gallery": 2,
     "evaluate": 6,
-    "detect": 5,
+    "detect": 6,
     "pseudo_label": 2,
     "detect_boxes": 5,
     "detect_anomalies": 1,
