@@ -21,7 +21,7 @@ METHOD = {
     "detect": 6,
     "pseudo_label": 2,
     "detect_boxes": 5,
-    "detect_anomalies": 1,
+    "detect_anomalies": 2,
     "compare": 2,
     "report": 8,
 }
