@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks import batch_statistics, coverage, keep_rule, panel, peers, power, stylegan_speed
+from benchmarks import batch_statistics, coverage, joint_coverage, keep_rule, panel, peers, power, stylegan_speed
 from pipeline.models import ema
 
 
@@ -188,3 +188,11 @@ def test_a_comparison_of_detectors_finds_five_points_and_nothing_where_nothing_i
     """Six classes of 60 test images, a baseline that is right for 95 %, seven generators' arms."""
     found, _ = power.power(np.random.default_rng(1), 30, 60, 0.95, gain, uneven=False, arms=(7,), repetitions=10)
     assert least <= found[0] <= most
+
+
+def test_the_intervals_of_all_arms_hold_together():
+    """The smallest cell of the simulation that is published."""
+    alone = joint_coverage.layouts()["126 groups of one image"]
+    held, width = joint_coverage.coverage(np.random.default_rng(2), 40, alone)
+    assert held >= 0.95 - 2 * (0.95 * 0.05 / 40) ** 0.5
+    assert 0.05 < width < 0.5
