@@ -49,6 +49,7 @@ bench: .bench/.installed  ## training, sampling and the panel beside other packa
 	.bench/bin/python -m benchmarks.panel
 	.bench/bin/python -m benchmarks.coverage
 	.bench/bin/python -m benchmarks.power
+	.bench/bin/python -m benchmarks.joint_coverage
 	.bench/bin/python -m benchmarks.controls
 
 gpu-check:  ## is the accelerator here sound, and how fast; needs neither Snakemake nor MLflow

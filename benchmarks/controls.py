@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from itertools import chain, starmap
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +53,7 @@ def main() -> None:
         "| ---: | ---: | ---: | --- | --- |",
     ]
     drawn = [] if given.images else [(shots, draw) for shots in given.shots for draw in range(given.draws)]
-    for row in (*(_drawn_row(*of) for of in drawn), *(_row(path.parent.name, "–", path) for path in given.images)):
+    for row in chain(starmap(_drawn_row, drawn), (_row(path.parent.name, "–", path) for path in given.images)):
         lines.append(row)
         print(row, flush=True)
     if given.out:

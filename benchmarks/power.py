@@ -108,7 +108,7 @@ def power(
         right = _right(rng, groups, [base, base + gain], repetitions)
         wrong = (truth + rng.integers(1, CLASSES, right.shape)) % CLASSES
         answers = np.where(right, truth, wrong)
-        results = [_result(arm, truth, groups, a) for arm, a in zip(("real", "real+x"), answers, strict=True)]
+        results = [result(arm, truth, groups, a) for arm, a in zip(("real", "real+x"), answers, strict=True)]
         for i, count in enumerate(arms):
             (row,) = compare(TASKS["classification"].load(), results, 1 - (1 - LEVEL) / count)[1:]
             helps[trial, i] = row.verdict == "helps"
@@ -135,7 +135,7 @@ def _right(
     return latent + REPETITION * rng.normal(size=shape) + SPREAD * norm.ppf(accuracies)[:, None, None] > 0
 
 
-def _result(arm: str, truth: NDArray, groups: NDArray, answers: NDArray) -> ClassifierResult:
+def result(arm: str, truth: NDArray, groups: NDArray, answers: NDArray) -> ClassifierResult:
     """As an arm's job would have written it; `answers` (repetitions, images)."""
     found = []
     for seed, predicted in enumerate(answers):

@@ -50,7 +50,7 @@ def _plan(given: argparse.Namespace) -> None:
     for row in plan.rows(settings, given.seconds):
         print(f"timed {row.model} on {row.dataset}", file=sys.stderr, flush=True)
         found.append(row)
-    print("\n".join(plan.lines(found)))
+    print("\n".join([*plan.lines(found), *plan.multiplied(settings)]))
     plan.keep(found, settings)
 
 

@@ -156,6 +156,16 @@ def lines(found: list[Row]) -> Iterator[str]:
     yield f"disk for them all: {disk / 1e9:.1f} GB, {free / 1e9:.1f} GB are free here"
 
 
+def multiplied(settings: Settings) -> Iterator[str]:
+    """By how much each few-shot set with several draws multiplies the trainings."""
+    for name, dataset in settings.datasets.items():
+        if dataset.draws > 1 and dataset.draw == 1:
+            yield (
+                f"{name}: {dataset.draws} draws of its images, each with generators of its own: {dataset.draws} times "
+                "the trainings of one"
+            )
+
+
 def _lay(base: dict[str, Any], over: dict[str, Any]) -> None:
     for key, value in over.items():
         if isinstance(value, dict) and isinstance(base.get(key), dict):

@@ -12,6 +12,7 @@ from torch import nn
 from benchmarks import (
     batch_statistics,
     coverage,
+    joint_coverage,
     keep_rule,
     panel,
     peers,
@@ -253,3 +254,11 @@ def test_what_a_plan_of_many_files_costs_is_said(tmp_path, capsys):
     assert [line.split(":")[0] for line in said[1:]] == [
         "first plan", "noting what was read", "second plan", "plan after a copy", "the one after"
     ]  # fmt: skip
+
+
+def test_the_intervals_of_all_arms_hold_together():
+    """The smallest cell of the simulation that is published."""
+    alone = joint_coverage.layouts()["126 groups of one image"]
+    held, width = joint_coverage.coverage(np.random.default_rng(2), 40, alone)
+    assert held >= 0.95 - 2 * (0.95 * 0.05 / 40) ** 0.5
+    assert 0.05 < width < 0.5

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.settings import Family, UserError, families, load
+from pipeline.settings import Family, FewShots, UserError, draws_of, families, load
 
 
 def config(**datasets):
@@ -80,3 +80,53 @@ def test_a_family_is_what_differs_in_shots_alone():
     ]
     assert list(found[0].datasets) == [5, 20, 100, None]
     assert families({"alone": {"source": "x"}, "twin": {"source": "x"}}) == []
+
+
+def test_draws_are_data_sets_of_their_own_and_the_first_is_the_one_of_the_family():
+    settings = load(config(steel={"shots": [5, 20, None], "draws": 3}, wood={"shots": 7, "draws": 2, "unit": "mm"}))
+    drawn = {name: (of.shots, of.draws, of.draw) for name, of in settings.datasets.items()}
+    assert drawn == {
+        "steel_5": (5, 3, 1), "steel_5_draw2": (5, 3, 2), "steel_5_draw3": (5, 3, 3),
+        "steel_20": (20, 3, 1), "steel_20_draw2": (20, 3, 2), "steel_20_draw3": (20, 3, 3),
+        "steel": (None, 1, 1), "wood": (7, 2, 1), "wood_draw2": (7, 2, 2),
+    }  # fmt: skip
+    assert load(settings.model_dump(mode="json")) == settings
+    plain = settings.model_dump(mode="json")["datasets"]
+    assert families(plain) == [Family("steel", {5: "steel_5", 20: "steel_20", None: "steel"})]
+    assert draws_of(plain, "steel_20") == ["steel_20", "steel_20_draw2", "steel_20_draw3"]
+    assert draws_of(plain, "steel_20_draw2") == draws_of(plain, "steel_20")
+    assert draws_of(plain, "steel") == ["steel"]
+
+
+def test_all_draws_of_a_family_leave_as_much_over():
+    settings = load(config(steel={"shots": [5, 20], "draws": 2}) | {"generate": {"images_per_class": 9}})
+    few = {name: settings.few_shots(name) for name in settings.datasets}
+    assert few == {
+        "steel_5": FewShots(5, 20, 9, 2, 1), "steel_5_draw2": FewShots(5, 20, 9, 2, 2),
+        "steel_20": FewShots(20, 20, 9, 2, 1), "steel_20_draw2": FewShots(20, 20, 9, 2, 2),
+    }  # fmt: skip
+
+
+def test_patches_are_cut_of_each_draw():
+    boxes = {"format": "voc", "path": "boxes"}
+    raw = config(steel={"shots": 5, "draws": 2, "boxes": boxes})
+    raw["datasets"]["cut"] = {"patches_of": "steel", "size": 32}
+    found = load(raw).datasets
+    assert {name: of.patches_of for name, of in found.items() if of.patches_of} == {
+        "cut": "steel",
+        "cut_draw2": "steel_draw2",
+    }
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"draws": 3}, "draws: 3 draws of few-shot sets, and `shots` is not set"),
+        ({"shots": 5, "draws": 2, "draw": 3}, "draw: 3 is beyond the last of 2 draws"),
+        ({"shots": 5, "draws": 0}, "draws: Input should be greater than or equal to 1"),
+    ],
+)
+def test_impossible_draws_are_named(entry, message):
+    with pytest.raises(UserError) as caught:
+        load(config(steel=entry))
+    assert message in str(caught.value)

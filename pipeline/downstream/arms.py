@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 REAL_ONLY = "real"
 CHANGES = ("augmented", "balanced")
-Defects = Literal["none", "real", "pasted", "moved"]
+Defects = Literal["none", "real", "pasted", "scarred", "moved"]
 """What a detector learns of defects from: nothing (it knows good images alone), the bad training images, or these and
-good images into which pieces of others were pasted, or the defects of bad ones blended."""
-ALONE: dict[Defects, str] = {"none": "one_class", "pasted": "pasted", "moved": "moved"}
+good images into which pieces of others were pasted, wide or thin, or the defects of bad ones blended."""
+ALONE: dict[Defects, str] = {"none": "one_class", "pasted": "pasted", "scarred": "scarred", "moved": "moved"}
 """What the arms of real images alone are called that learn of defects so."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -13,13 +14,24 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import sole_model
 from pipeline.downstream.baseline import select_baseline
 from pipeline.downstream.label_efficiency import worth
-from pipeline.downstream.paired_gain import LEVEL, Comparand, JackknifeScores, compare, family_size
-from pipeline.downstream.records import Arm, ArmResult, Comparison, LabelEfficiency, read_results
+from pipeline.downstream.paired_gain import (
+    LEVEL,
+    Comparand,
+    JackknifeScores,
+    compare,
+    family_size,
+    interval,
+    pooled,
+    told,
+)
+from pipeline.downstream.records import Arm, ArmResult, Comparison, LabelEfficiency, NewShots, read_results
 from pipeline.downstream.records import write as write_comparison
 from pipeline.downstream.registry import TASKS
 from pipeline.downstream.task import Task
 from pipeline.settings import UserError
 from pipeline.tracking.stages import compared
+
+ENOUGH = 5  # draws of few shots, from which on their spread says what new images would do
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,9 @@ def member(results: Path, dataset: str, jobs: Mapping[str, Sequence[str]]) -> Me
     return Member(dataset, folder / "real", files)
 
 
-def write(members: Sequence[Member], dataset: str, family: str | None, out: Path) -> Comparison:
+def write(
+    members: Sequence[Member], dataset: str, family: str | None, out: Path, further: Sequence[Sequence[Member]] = ()
+) -> Comparison:
     """Compare the detectors of one data set, and say how many real images its generators are worth.
 
     Args:
@@ -47,14 +61,15 @@ def write(members: Sequence[Member], dataset: str, family: str | None, out: Path
         dataset: name of this one.
         family: name of the family; None without one.
         out: JSON file to write, whole.
+        further: of each further draw of the few shots, the members in the same order.
 
     Raises:
         UserError: results that cannot be compared.
     """
-    mine = next(member for member in members if member.dataset == dataset)
-    images = {member.dataset: images_per_class(member.real) for member in members}
-    tasks = [TASKS[name].load() for name, results in mine.results.items() if results]
-    arms = [arm for task in tasks for arm in _arms(task, mine, members, images)]
+    place, draws = [member.dataset for member in members].index(dataset), [members, *further]
+    images = {member.dataset: images_per_class(member.real) for draw in draws for member in draw}
+    tasks = [TASKS[name].load() for name, results in members[place].results.items() if results]
+    arms = [arm for task in tasks for arm in _arms(task, place, draws, images)]
     comparison = Comparison(dataset, arms, family, images[dataset], LEVEL)
     write_comparison(comparison, out)
     return comparison
@@ -97,19 +112,34 @@ def images_per_class(real: Path) -> float:
     return float(found.mean()) if len(found) else 0.0
 
 
-def _arms(task: Task, mine: Member, members: Sequence[Member], images: Mapping[str, float]) -> list[Arm]:
-    rows = compare(task, read_results(mine.results[task.name], task.result))
-    arms = [_arm(row) for row in rows]
-    curve = _curve(task, members, images)
-    if curve is None:
+def _arms(task: Task, place: int, draws: Sequence[Sequence[Member]], images: Mapping[str, float]) -> list[Arm]:
+    """Of the data set at this place of the first draw; all draws have part in what needs several."""
+    draws = draws if len(draws) >= ENOUGH else draws[:1]
+    judged = [compare(task, read_results(draw[place].results[task.name], task.result)) for draw in draws]
+    for rows in judged[1:]:
+        _check_same_test(task, judged[0][0].result, rows[0].result)
+    arms, level = [_arm(row) for row in judged[0]], 1 - (1 - LEVEL) / family_size([row.result for row in judged[0]])
+    found = {row.result.arm: [row] for row in judged[0]}
+    for row in (row for rows in judged[1:] for row in rows):
+        found.setdefault(row.result.arm, []).append(row)
+    if len(draws) > 1:
+        arms = [replace(arm, new_shots=_new_shots(found[arm.arm], level)) if arm.generative else arm for arm in arms]
+    curves = [_curve(task, members, images) for members in draws]
+    numbers = curves[0][0]
+    if len(numbers) < 2:
         return arms
-    level = 1 - (1 - LEVEL) / family_size(arms)
+    plain = [pooled(of) if len(of) > 1 else of[0] for of in zip(*(curve for _, curve in curves), strict=True)]
+    efficiency = partial(_efficiency, plain, numbers, images[draws[0][place].dataset], level)
     return [
-        replace(arm, label_efficiency=_efficiency(row.headline, curve, images[mine.dataset], level))
-        if arm.generative
-        else arm
-        for arm, row in zip(arms, rows, strict=True)
+        replace(arm, label_efficiency=efficiency([row.headline for row in found[arm.arm]])) if arm.generative else arm
+        for arm in arms
     ]
+
+
+def _new_shots(rows: Sequence[Comparand], level: float) -> NewShots:
+    """Of an arm in each draw."""
+    gains = [interval(pooled(of), level) for of in zip(*(row.gains for row in rows), strict=True)]
+    return NewShots(len(rows), *gains[0][:3], told(gains))
 
 
 def _arm(row: Comparand) -> Arm:
@@ -136,8 +166,8 @@ def _arm(row: Comparand) -> Arm:
 
 def _curve(
     task: Task, members: Sequence[Member], images: Mapping[str, float]
-) -> tuple[list[float], list[JackknifeScores]] | None:
-    """The baselines of the family by ascending number of images, those of equal numbers once; None of fewer than two.
+) -> tuple[list[float], list[JackknifeScores]]:
+    """The baselines of the family by ascending number of images, those of equal numbers once.
 
     Raises:
         UserError: members that were not judged by the same test images, or not as often.
@@ -152,8 +182,6 @@ def _curve(
         numbers.append(images[member.dataset])
         baselines.append(select_baseline(task.selection, results))
         _check_same_test(task, baselines[0], baselines[-1])
-    if len(numbers) < 2:
-        return None
     return numbers, [next(iter(task.jackknife(of, against=True).scores.values())) for of in baselines]
 
 
@@ -168,9 +196,14 @@ def _check_same_test(task: Task, one: ArmResult, other: ArmResult) -> None:
 
 
 def _efficiency(
-    arm: JackknifeScores, curve: tuple[list[float], list[JackknifeScores]], images: float, level: float
+    plain: Sequence[JackknifeScores],
+    numbers: Sequence[float],
+    images: float,
+    level: float,
+    arm: Sequence[JackknifeScores],
 ) -> LabelEfficiency:
-    found = worth(arm, curve[1], curve[0], level)
+    """`plain`, the curve at these numbers of images; `arm`, of each draw."""
+    found = worth(pooled(arm) if len(arm) > 1 else arm[0], plain, numbers, level)
     beyond: dict[float, Literal["fewer", "more"]] = {0.0: "fewer", np.inf: "more"}
     return LabelEfficiency(
         images=images,
@@ -180,4 +213,5 @@ def _efficiency(
         fewest=found.first,
         most=found.last,
         beyond=beyond.get(found.at),
+        draws=len(arm),
     )

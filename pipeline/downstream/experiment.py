@@ -18,13 +18,14 @@ from pipeline.base.files import sha256
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import MORE_REAL, SAME_REAL, Arm, SyntheticSet
+from pipeline.downstream.fit import diverged
 from pipeline.downstream.records import ArmResult, result_of, write_results
 from pipeline.downstream.registry import TASKS
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.downstream.selection import Choice, Selector, selection_runs
 from pipeline.downstream.task import Dataset, DetectorSettings, Task
-from pipeline.settings import METHOD, UserError
+from pipeline.settings import METHOD
 
 CONTROLS = {MORE_REAL: "control", SAME_REAL: "train"}
 """The split whose images stand in for synthetic ones."""
@@ -157,9 +158,8 @@ def _train(run: Experiment, data: Dataset, tick: Callable[[int], object], mix: T
     try:
         return run.task.train(run.settings, run.real, data, mix, seed, tick)
     except FloatingPointError as error:
-        setting = f"{run.task.setting}.learning_rate"
         rate = run.settings.model_dump()["learning_rate"]  # a task without one has nothing that could diverge
-        raise UserError(f"{setting}: {rate:g}, {error}; lower it") from error
+        raise diverged(run.task.setting, rate, error) from error
 
 
 def _validate(run: Experiment, train, validation: Dataset, mix: TrainingMix, seed: int) -> dict[str, float]:

@@ -40,6 +40,18 @@ class JackknifeScores(NamedTuple):
         return JackknifeScores(self.scores - other.scores, self.whole - other.whole, self.left_out - other.left_out)
 
 
+def pooled(draws: Sequence[JackknifeScores]) -> JackknifeScores:
+    """The mean over draws of the training images, all judged by the same test images; each draw is a repetition.
+
+    The draws differ by the chance of their images, of their repetitions, and of what each makes of the test images.
+    What the test images do to all draws alike, more draws do not lessen: it is in the jackknife of the mean. So
+    `interval` of this is one for new training images.
+    """
+    means = np.array([np.mean(of.scores) for of in draws])
+    whole, left_out = float(np.mean([of.whole for of in draws])), np.mean([of.left_out for of in draws], axis=0)
+    return JackknifeScores(means, whole, left_out)
+
+
 class JackknifeTable(NamedTuple):
     """All scores of an arm.
 
@@ -110,6 +122,9 @@ class Comparand(NamedTuple):
     recipe: RecipeGain | None
     n_effective: float
     verdict: Verdict
+    gains: list[JackknifeScores]
+    """Of the headline, over the baseline and over the arm without a generator of the same recipe: what the verdict is
+    by. Empty of the baseline."""
     estimates: list[Estimate]
     """Of each score, the headline first."""
     by_class: list[ClassEstimate]
@@ -190,24 +205,24 @@ def _row(
         for name, scores in table.classes.items()
     ]
     headline = next(iter(table.scores.values()))
-    recipe = _over_recipe(headline, alike, 1 - (1 - level) / tests) if result.generative and alike else None
-    verdict = _verdict(result, estimates[0], recipe)
-    return Comparand(result, headline, baseline, recipe, table.n_effective, verdict, estimates, by_class)
+    gains = [] if base is None else [headline.less(next(iter(base.scores.values())))]
+    recipe = None
+    if result.generative and alike is not None:
+        arm, plain = alike
+        gains.append(headline.less(next(iter(plain.scores.values()))))
+        found = interval(gains[1], 1 - (1 - level) / tests)
+        recipe = RecipeGain(arm, found.mean, found.low, found.high, found.detectable)
+    verdict: Verdict = "baseline" if base is None else "no generator"
+    if base is not None and result.generative:
+        verdict = told([interval(gain, 1 - (1 - level) / tests) for gain in gains])
+    return Comparand(result, headline, baseline, recipe, table.n_effective, verdict, gains, estimates, by_class)
 
 
-def _over_recipe(headline: JackknifeScores, alike: tuple[str, JackknifeTable], level: float) -> RecipeGain:
-    arm, table = alike
-    found = interval(headline.less(next(iter(table.scores.values()))), level)
-    return RecipeGain(arm, found.mean, found.low, found.high, found.detectable)
-
-
-def _verdict(result: ArmResult, headline: Estimate, recipe: RecipeGain | None) -> Verdict:
-    if headline.gain is None:
-        return "baseline"
-    if not result.generative:
-        return "no generator"
-    lows, highs = ([getattr(of, end) for of in (headline, recipe) if of is not None] for end in ("low", "high"))
-    return "helps" if min(lows) > 0 else "hurts" if max(highs) < 0 else "cannot tell"
+def told(gains: Sequence[Interval]) -> Verdict:
+    """Of the gains over the baseline and over the same recipe without the added images."""
+    if min(of.low for of in gains) > 0:
+        return "helps"
+    return "hurts" if max(of.high for of in gains) < 0 else "cannot tell"
 
 
 def _estimate(name: str, of: JackknifeScores, base: JackknifeScores | None, level: float) -> Estimate:

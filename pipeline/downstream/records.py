@@ -119,6 +119,21 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class NewShots:
+    """The gain over the baseline with other real images of as many a class: over several draws of them."""
+
+    draws: int
+    gain: float
+    """Mean over the draws, each over its own baseline."""
+    low: float
+    """Interval that holds for new real images, new repetitions and new test images, and for all arms with generators
+    of the task at once."""
+    high: float
+    verdict: Verdict
+    """As that of the arm, by the gains over all draws."""
+
+
+@dataclass(frozen=True)
 class LabelEfficiency:
     """How many real images a class score, without a generator, what an arm scores with it."""
 
@@ -134,6 +149,8 @@ class LabelEfficiency:
     most: float
     beyond: Literal["fewer", "more"] | None
     """Of `worth` None: fewer than `fewest`, more than `most`, or (None) the curve is level from `low` to `high`."""
+    draws: int = 1
+    """Draws of the real images that it is the mean of, whose chance is in the interval from the fifth on."""
 
     @property
     def unknown(self) -> bool:
@@ -173,6 +190,8 @@ class Arm(Estimate):
     chosen: Chosen
     label_efficiency: LabelEfficiency | None = None
     """In a family of few-shot data sets, of arms with generators."""
+    new_shots: NewShots | None = None
+    """Of arms with added images, where the data set is the first of enough draws."""
 
     @property
     def generative(self) -> bool:

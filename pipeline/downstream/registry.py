@@ -67,7 +67,7 @@ TASKS = {
             "anomalies",
             balanced=False,
             alone=False,
-            defects=("real", "pasted", "moved", "none"),
+            defects=("real", "pasted", "scarred", "moved", "none"),
         ),
     )
 }

@@ -30,6 +30,7 @@ from pipeline.report import (
     gallery,
     images,
     labels,
+    next_steps,
     overview,
     ranking,
     sample_grid,
@@ -63,13 +64,16 @@ def context(
     real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
     models = inputs.models()
     arms, box_arms, anomaly_arms = map(comparison.of, ("classification", "boxes", "anomalies"))
-    about = overview.dataset(real, settings.get("datasets", {}).get(name, {}))
+    entry = settings.get("datasets", {}).get(name, {})
+    about = overview.dataset(real, entry)
     folders = {model: [run.folder for run in inputs.of(model)] for model in models}
+    generators = overview.generators(settings.get("models", {}), folders, about["totals"]["train"])
     return (
         {
             "name": name,
             "overview": about,
-            "generators": overview.generators(settings.get("models", {}), folders, about["totals"]["train"]),
+            "generators": generators,
+            "next": next_steps.of_dataset(arms or box_arms or anomaly_arms, entry, generators),
             "strip": sample_grid.strip(real, inputs),
             "samples": sample_grid.table(real, inputs),
             "map": feature_map.context(real, inputs),

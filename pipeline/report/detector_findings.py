@@ -138,7 +138,8 @@ def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
     added = "added to the real ones" if best.real else "in place of the real ones"
     means, gain = (100 * base.score, 100 * best.score), map(points, gain_of(best))
     text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best.by_class, of_class))
-    return Markup("{} {}{}{}.").format(badge(best.verdict), text, _and(divided(best)), _and(_narrower(best)))
+    more = (divided(best), _narrower(best), _other_shots(best))
+    return Markup("{} {}{}{}{}.").format(badge(best.verdict), text, *map(_and, more))
 
 
 def _and(clause: str) -> str:
@@ -149,6 +150,16 @@ def _narrower(best: Arm) -> str:
     if best.verdict != "cannot tell":
         return ""
     return f"this comparison {sees(best)}, and more {best.scarcer} would sharpen it most"
+
+
+def _other_shots(best: Arm) -> str:
+    """Whether the verdict holds for other real images of as many a class, where enough draws tell."""
+    of = best.new_shots
+    if of is None:
+        return ""
+    agrees = "the same" if of.verdict == best.verdict else f"“{of.verdict}”"
+    draws = f"{of.draws} draws: {points(of.gain)} points, {points(of.low)} to {points(of.high)}"
+    return f"with other real images, as many a class, it is {agrees} ({draws})"
 
 
 def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:

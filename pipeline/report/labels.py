@@ -123,6 +123,7 @@ PLAIN = {  # arms of the detector without a generator
     "augmented+balanced": "both of these",
     "one_class": "good images alone",
     "pasted": "and pieces of good images pasted into others",
+    "scarred": "and thin pieces of good images pasted into others",
     "moved": "and real defects moved to other images",
 }
 CONTROLS = {

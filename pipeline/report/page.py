@@ -23,6 +23,7 @@ from pipeline.report import (
     few_shot_latex,
     few_shot_section,
     latex,
+    next_steps,
     tables,
 )
 from pipeline.report.inputs import DatasetInputs
@@ -70,6 +71,7 @@ def write(
         mine = {"title": name, "d": found[name], "files": _links(pages[name], files), "few": _of(name, few)}
         _render("dataset.html", pages[name], shared | mine)
     mine = {"title": "Pyrite report", "datasets": list(found.values()), "few": few}
+    mine |= {"seeds": next_steps.seeds(settings) if any(inputs.runs for inputs in datasets.values()) else []}
     mine |= {"pages": _links(out_html, pages), "papers": _links(out_html, papers)}
     mine |= {"files": _links(out_html, {"summary": summary_csv})}
     mine |= {"settings": yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)}

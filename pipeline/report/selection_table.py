@@ -20,7 +20,11 @@ TITLES = {
     "auroc": "AUROC, %",
     "pixel_ap": "pixel AP, %",
 }
-DEFECTS: dict[Defects, str] = {"pasted": "with pasted defects", "moved": "with moved defects"}
+DEFECTS: dict[Defects, str] = {
+    "pasted": "with pasted defects",
+    "scarred": "with pasted scars",
+    "moved": "with moved defects",
+}
 WORDS = {"confidence": "surest", "nearest": "nearest"}  # of what a filter keeps
 
 

@@ -21,7 +21,7 @@ from pipeline.settings.families import (
     model_settings,
 )
 from pipeline.settings.loading import Settings, load, schema
-from pipeline.settings.shots import Family, FewShots, families
+from pipeline.settings.shots import Family, FewShots, draws_of, families
 from pipeline.settings.stages import (
     Blend,
     Card,
@@ -88,6 +88,7 @@ __all__ = [
     "Voronoi",
     "WGANGPSettings",
     "WarpSettings",
+    "draws_of",
     "families",
     "gallery_of",
     "generate_of",

@@ -19,11 +19,11 @@ METHOD = {
     "blend": 1,
     "gallery": 3,
     "evaluate": 7,
-    "detect": 5,
+    "detect": 6,
     "pseudo_label": 3,
     "find_missed": 1,
     "detect_boxes": 6,
-    "detect_anomalies": 1,
+    "detect_anomalies": 2,
     "compare": 2,
     "report": 9,
 }

@@ -245,6 +245,12 @@ class Dataset(Strict):
     split by its seed; of the images left over some are held back (`split.control`), and the rest judge. A list makes a
     data set `{name}_{shots}` of each of its numbers (null: all images, under the name itself), the images of fewer
     shots among those of more."""
+    draws: Count = 1
+    """Few-shot sets drawn for each number of `shots`, no group of images in two of them, all judged by the same test
+    images: from 5 on detectors tell how gains would vary with new images. Each is a data set (`{name}_draw2`, …) with
+    generators of its own, so everything is trained that many times."""
+    draw: Count = 1
+    """Which of the `draws` this data set is; the list of them sets it."""
     symmetry: Literal["none", "horizontal", "vertical", "both", "dihedral"] = "none"
     """Flips (`dihedral`: quarter turns too) that leave the physics unchanged; used wherever images are augmented."""
     pixel_size: Positive | None = None
@@ -324,6 +330,14 @@ class Dataset(Strict):
                 raise ValueError(
                     f"split.by: `{self.split.by}` divides each {what}, and {other} whole ones; leave one out"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def only_shots_are_drawn(self):
+        if self.draws > 1 and self.shots is None:
+            raise ValueError(f"draws: {self.draws} draws of few-shot sets, and `shots` is not set")
+        if self.draw > self.draws:
+            raise ValueError(f"draw: {self.draw} is beyond the last of {self.draws} draws")
         return self
 
     @model_validator(mode="after")

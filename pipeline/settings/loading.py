@@ -19,7 +19,7 @@ from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, T
 from pipeline.settings.patches import OWN, check_sources, patch_sets
 from pipeline.settings.places import RUN
 from pipeline.settings.renamed import new_name
-from pipeline.settings.shots import LIST, FewShots, expanded, families
+from pipeline.settings.shots import LIST, FewShots, draws_of, expanded, families
 from pipeline.settings.stages import Blend, Card, Detection, Evaluate, Gallery, Generate, Tracking
 
 CONTROLS = ("more_real", "same_real")
@@ -163,11 +163,13 @@ class Settings(Strict):
         d = self.datasets[dataset]
         if d.shots is None:
             return None
-        found = families({name: of.model_dump(mode="json") for name, of in self.datasets.items()})
-        shots = next((family.datasets for family in found if dataset in family.datasets.values()), {d.shots: dataset})
+        plain = {name: of.model_dump(mode="json") for name, of in self.datasets.items()}
+        first = draws_of(plain, dataset)[0]
+        found = (family.datasets for family in families(plain) if first in family.datasets.values())
+        shots = next(found, {d.shots: dataset})
         most = None if None in shots else max(k for k in shots if k is not None)
         wanted = self.generate.images_per_class or most if d.split.control is None else d.split.control
-        return FewShots(d.shots, most, wanted if most and wanted else 0)
+        return FewShots(d.shots, most, wanted if most and wanted else 0, d.draws, d.draw)
 
     def patch_sets(self) -> dict[str, str]:
         """The data set of its patches, by the name of each data set that has one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, NamedTuple, TypeGuard
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -21,6 +21,10 @@ class FewShots(NamedTuple):
     """Those of the largest set of its family; None where that has all images."""
     control: int
     """Images of each class to hold back for the positive control of the detectors."""
+    draws: int = 1
+    """Sets of its size that are drawn."""
+    draw: int = 1
+    """Which of them it is."""
 
 
 class Family(NamedTuple):
@@ -32,10 +36,12 @@ class Family(NamedTuple):
 
 
 def expanded(datasets: Any) -> Any:
-    """Raw data sets by name; one whose `shots` is a list is replaced by one for each entry K of the list.
+    """Raw data sets by name; one whose `shots` is a list is replaced by one for each entry K of the list, and one of
+    several `draws` by one for each draw.
 
-    Its name is `{name}_{K}`; null keeps the name as it is, so that a set that was there before its shots stays itself.
-    So does one whose `patches_of` names such a set: each of its members is of one of the others'.
+    Its name is `{name}_{K}`; null keeps the name as it is, so that a set that was there before its shots stays itself,
+    and is a single draw. From the second draw on its name ends in `_draw2`, and so on. So does one whose `patches_of`
+    names such a set: each of its members is of one of the others'.
 
     Raises:
         UserError: an entry that is no number of shots, or one that is there twice; two data sets of one name.
@@ -49,29 +55,33 @@ def expanded(datasets: Any) -> Any:
             if member in made:
                 raise UserError(
                     f"datasets.{origins[member]} and datasets.{name} would both be the data set `{member}`, since a "
-                    "list of `shots` adds each of its numbers to the name; rename one"
+                    "list of `shots` and `draws` add numbers to the name; rename one"
                 )
             made[member], origins[member] = settings, name
     return made
 
 
 def _patches(name: str, entry: Any, datasets: dict[str, Any]) -> dict[str, Any]:
-    """The members of patches of a data set with a list of shots; none where it is not such."""
+    """The members of patches of a data set with several; none where it is not such."""
     of = entry.get("patches_of") if isinstance(entry, dict) else None
-    if not isinstance(of, str) or not _is_list(whole := datasets.get(of)):
+    whole = datasets.get(of) if isinstance(of, str) else None
+    if not isinstance(whole, dict):
         return {}
-    others = _members(of, whole)
-    own = _members(name, entry | {"shots": whole["shots"]})
+    sizes = {key: whole[key] for key in ("shots", "draws") if key in whole}
+    own, others = _members(name, entry | sizes), _members(str(of), whole)
+    if len(others) < 2 and not isinstance(sizes.get("shots"), list):
+        return {}
     return {member: entry | {"patches_of": other} for member, other in zip(own, others, strict=True)}
 
 
-def _is_list(entry: Any) -> TypeGuard[dict[str, Any]]:
-    return isinstance(entry, dict) and isinstance(entry.get("shots"), list)
-
-
 def _members(name: str, entry: Any) -> dict[str, Any]:
-    if not _is_list(entry):
+    if not isinstance(entry, dict):
         return {name: entry}
+    sizes = _sizes(name, entry) if isinstance(entry.get("shots"), list) else {name: entry}
+    return {member: of for size, one in sizes.items() for member, of in _draws(size, one).items()}
+
+
+def _sizes(name: str, entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
     try:
         shots = LIST.validate_python(entry["shots"])
     except ValidationError as error:
@@ -79,24 +89,54 @@ def _members(name: str, entry: Any) -> dict[str, Any]:
         raise UserError("\n".join(reasons)) from None
     if len(set(shots)) < len(shots):
         raise UserError(f"datasets.{name}.shots: {entry['shots']} names a number twice")
-    return {name if k is None else f"{name}_{k}": entry | {"shots": k} for k in shots}
+    everything = {key: value for key, value in entry.items() if key != "draws"}
+    return {
+        name if k is None else f"{name}_{k}": everything | {"shots": None} if k is None else entry | {"shots": k}
+        for k in shots
+    }
+
+
+def _draws(name: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """One of each draw; what is not a number of draws is left to be refused with the other settings."""
+    draws = entry.get("draws", 1)
+    if "draw" in entry or not isinstance(draws, int) or draws < 2:
+        return {name: entry}
+    return {name if i == 1 else f"{name}_draw{i}": entry | {"draw": i} for i in range(1, draws + 1)}
+
+
+def draws_of(datasets: Mapping[str, Mapping[str, Any]], name: str) -> list[str]:
+    """The draws of a few-shot set, the first first: data sets that differ in `draw` alone.
+
+    Args:
+        datasets: as of `families`.
+    """
+    common = _without(datasets[name], "draw")
+    alike = {entry["draw"]: other for other, entry in datasets.items() if _without(entry, "draw") == common}
+    return [(alike | {datasets[name]["draw"]: name})[draw] for draw in sorted(alike)]
 
 
 def families(datasets: Mapping[str, Mapping[str, Any]]) -> list[Family]:
-    """All families of at least two data sets, however they were written down; named as the list they come from.
+    """All families of at least two data sets, however they were written down; named as the list they come from. Of
+    several draws of a set it is the first.
 
     Args:
         datasets: plain settings by name, as `Settings.model_dump` has them. Of two that are wholly alike, the first.
     """
     found: list[tuple[dict[str, Any], dict[int | None, str]]] = []
     for name, entry in datasets.items():
-        common = {key: value for key, value in entry.items() if key != "shots"}
+        if entry.get("draw", 1) > 1:
+            continue
+        common = _without(entry, "shots", "draws")
         members = next((members for other, members in found if other == common), None)
         if members is None:
             members = {}
             found.append((common, members))
         members.setdefault(entry.get("shots"), name)
     return [_family(members) for _, members in found if len(members) > 1]
+
+
+def _without(entry: Mapping[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in keys}
 
 
 def _family(members: dict[int | None, str]) -> Family:

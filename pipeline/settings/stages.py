@@ -230,7 +230,7 @@ class DetectAnomalies(Strict):
     memory: Count = 1000
     """Patches of good images that the one-class detector keeps."""
     drawn: Count = 64
-    """Good images into which defects are pasted, and as many into which defects are moved."""
+    """Good images into which pieces are pasted, as many that get scars, and as many into which defects are moved."""
     ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0]
     """What the patches of all added bad images weigh together, for those of the real ones. Chosen on validation images;
     without them it is the first."""

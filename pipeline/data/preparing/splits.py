@@ -169,18 +169,23 @@ def few_shot(
     verdict to itself is left out (`DOMINANT`). So all sets of a family are judged by the same images. Where one of them
     has all images (`few.most` is None), nothing is left over.
 
+    Of several draws (`few.draws`) each has images of its own, as many of a class as there are for each, and no group
+    of shots is in two of them; what judges is what none of them needs.
+
     Images of the class `good` are no shots: all of them train or choose, in groups that are not held back.
     """
     control = _control(labels, groups, sides, few, seed, good)
     found = {i: side for i, side in enumerate(sides) if side == "test"} | dict.fromkeys(control, "control")
     used = {groups[i] for i in found}
+    owners: dict[str, int] = {}
     for label in sorted(set(labels)):
         for side in ("train", "val"):
             rows = [i for i, c in enumerate(labels) if c == label and sides[i] == side and i not in found]
             order = [int(i) for i in np.random.default_rng([seed, len(rows)]).permutation(rows)]
-            shots, most = (None, None) if label == good else few[:2]
-            found |= dict.fromkeys(order[:shots], side)
-            used |= {groups[i] for i in order[:most]}
+            drawn = [order] if label == good else _apart(order, groups, owners, few)
+            shots = None if label == good else few.shots
+            found |= dict.fromkeys(drawn[0 if label == good else few.draw - 1][:shots], side)
+            used |= {groups[i] for one in drawn for i in one}
     left = _members(groups, [i for i, g in enumerate(groups) if g not in used and few.most is not None])
     judged = Counter(labels[i] for i, side in found.items() if side == "test")
     judged += Counter(labels[i] for rows in left.values() for i in rows)
@@ -188,6 +193,22 @@ def few_shot(
         if all(n <= DOMINANT * judged[label] for label, n in Counter(labels[i] for i in rows).items()):
             found |= dict.fromkeys(rows, "test")
     return dict(sorted(found.items()))
+
+
+def _apart(order: list[int], groups: list[str], owners: dict[str, int], few: FewShots) -> list[list[int]]:
+    """The images that each draw may take of one class and side: as many as the largest set of the family wants, where
+    there are so many for each draw; no group in two of them. `owners`, the draw of each group, grows."""
+    if few.most is None and few.draws == 1:
+        return [order]
+    quota = len(order) // few.draws
+    quota = quota if few.most is None else min(few.most, quota)
+    drawn: list[list[int]] = [[] for _ in range(few.draws)]
+    for i in order:
+        owner = owners.get(groups[i], min(range(few.draws), key=lambda d: len(drawn[d])))
+        if len(drawn[owner]) < quota:
+            owners[groups[i]] = owner
+            drawn[owner].append(i)
+    return drawn
 
 
 def _control(
@@ -199,7 +220,7 @@ def _control(
     fixed = {group for group, side in zip(groups, sides, strict=True) if side != "train"}
     left = _members(groups, [i for i, group in enumerate(groups) if group not in fixed])
     there = Counter(labels[i] for rows in left.values() for i in rows)
-    most = {label: min(few.control, max(n - few.most, 0) // 2) for label, n in there.items()}
+    most = {label: min(few.control, max(n - few.most * few.draws, 0) // 2) for label, n in there.items()}
     if good is not None:  # a group with bad images may well have many good ones
         most[good] = there[good] // 2 if few.control else 0
     have: Counter[str] = Counter()

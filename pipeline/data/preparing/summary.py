@@ -41,7 +41,9 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
     fewer = ", ".join(f"{c} {have.get(c, 0)}" for c in bad if have.get(c, 0) < settings.shots)
     which = "each class" if settings.good is None else f"each class but `{settings.good}`"
     lines = [f"few shots: of {which} at most {settings.shots} source images train and as many choose"]
-    return [*lines, f"fewer than {settings.shots} source images to train, so all of them: {fewer}"] if fewer else lines
+    return (
+        [*lines, f"fewer than {settings.shots} source images to train, so all there are: {fewer}"] if fewer else lines
+    )
 
 
 def classes(settings: Dataset, images: ImageSet) -> list[str]:

@@ -160,11 +160,11 @@ def _own(settings: DetectAnomalies, real: ImageSet, device: torch.device) -> Tra
     fine, broken = images[good[rows]], images[~good[rows]]
     masks, known = defects_of(real, rows[~good[rows]])
     patches = _some(settings, real, fine, device)
-    pasted = defects.pasted(fine, settings.drawn, SEED)
-    moved = defects.moved(fine, broken[known], masks[known], real.spec.symmetry, settings.drawn, SEED)
+    pieces: dict[Defects, Callable] = {"pasted": defects.pasted, "scarred": defects.scarred}
+    made: dict[Defects, tuple] = {name: paste(fine, settings.drawn, SEED) for name, paste in pieces.items()}
+    made["moved"] = defects.moved(fine, broken[known], masks[known], real.spec.symmetry, settings.drawn, SEED)
     drawn: dict[Defects, Looks] = {
-        "pasted": _looks(settings, real, *pasted, np.ones(len(pasted[0]), bool), device, turns=False),
-        "moved": _looks(settings, real, *moved, np.ones(len(moved[0]), bool), device, turns=False),
+        name: _looks(settings, real, *of, np.ones(len(of[0]), bool), device, turns=False) for name, of in made.items()
     }
     looks = _looks(settings, real, broken, masks, known, device)
     memory = remember(patches, settings.memory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from pipeline.downstream.anomalies.patches import turned, views
 from pipeline.downstream.boxes.poisson import blended
 
 AREA, ASPECT = (0.005, 0.1), (0.3, 3.3)  # of a pasted piece: share of the image, width over height (as CutPaste)
+LENGTH, THICKNESS = (10 / 256, 25 / 256), (2 / 256, 16 / 256)  # of a scar, over the shorter side (as CutPaste)
+TURN = np.pi / 4  # of a scar, to either side of upright
 LIGHT = 0.1  # at most so much of the range is a pasted piece brighter or darker
 RIM = 0.25  # of a defect's box that is moved with it on each side, and blended
 TOUCHING = np.ones((3, 3), bool)
@@ -20,20 +22,47 @@ TOUCHING = np.ones((3, 3), bool)
 def pasted(good: NDArray, count: int, seed: int) -> tuple[NDArray, NDArray[np.bool_]]:
     """Good images (n, H, W, C) of unsigned integers with a rectangle of another one, somewhere else and lit otherwise
     (CutPaste, Li et al. 2021, section 2.1), and their masks (count, H, W)."""
-    rng, top = np.random.default_rng([seed, 0]), np.iinfo(good.dtype).max
+    return _pasted(good, count, np.random.default_rng([seed, 0]), _rectangle)
+
+
+def scarred(good: NDArray, count: int, seed: int) -> tuple[NDArray, NDArray[np.bool_]]:
+    """As `pasted`, with a piece that is thin, long and turned (CutPaste-scar, the same, section 2.2)."""
+    return _pasted(good, count, np.random.default_rng([seed, 2]), _scar)
+
+
+def _pasted(
+    good: NDArray, count: int, rng: np.random.Generator, shape: Callable[..., NDArray[np.bool_]]
+) -> tuple[NDArray, NDArray[np.bool_]]:
+    """`shape(rng, H, W)`: (h, w), which pixels of its box are those of a piece."""
+    top = np.iinfo(good.dtype).max
     height, width = good.shape[1:3]
     made, masks = np.empty((count, *good.shape[1:]), good.dtype), np.zeros((count, height, width), bool)
     for i in range(count):
         source, target = good[rng.integers(len(good), size=2)]
-        area = np.exp(rng.uniform(*np.log(AREA))) * height * width
-        aspect = np.exp(rng.uniform(*np.log(ASPECT)))
-        h, w = int(np.clip((area / aspect) ** 0.5, 2, height)), int(np.clip((area * aspect) ** 0.5, 2, width))
+        piece = shape(rng, height, width)
+        h, w = piece.shape
         (r, c), (y, x) = (_corner(rng, height - h, width - w) for _ in range(2))
-        piece = source[r : r + h, c : c + w] + rng.uniform(-LIGHT, LIGHT) * top
+        lit = source[r : r + h, c : c + w] + rng.uniform(-LIGHT, LIGHT) * top
         made[i] = target
-        made[i, y : y + h, x : x + w] = np.rint(piece).clip(0, top)
-        masks[i, y : y + h, x : x + w] = True
+        made[i, y : y + h, x : x + w][piece] = np.rint(lit).clip(0, top)[piece]
+        masks[i, y : y + h, x : x + w] = piece
     return made, masks
+
+
+def _rectangle(rng: np.random.Generator, height: int, width: int) -> NDArray[np.bool_]:
+    area = np.exp(rng.uniform(*np.log(AREA))) * height * width
+    aspect = np.exp(rng.uniform(*np.log(ASPECT)))
+    size = int(np.clip((area / aspect) ** 0.5, 2, height)), int(np.clip((area * aspect) ** 0.5, 2, width))
+    return np.ones(size, bool)
+
+
+def _scar(rng: np.random.Generator, height: int, width: int) -> NDArray[np.bool_]:
+    side = min(height, width)
+    length, thick = side * rng.uniform(*LENGTH), max(1.0, side * rng.uniform(*THICKNESS))
+    angle, reach = rng.uniform(-TURN, TURN), int(np.hypot(length, thick) / 2)
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    along, across = y * np.cos(angle) + x * np.sin(angle), x * np.cos(angle) - y * np.sin(angle)
+    return (abs(along) <= length / 2) & (abs(across) <= thick / 2)
 
 
 def moved(

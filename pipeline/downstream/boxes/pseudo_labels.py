@@ -24,6 +24,7 @@ from pipeline.downstream.boxes.fit import find, train
 from pipeline.downstream.boxes.scoring import drawn, listed
 from pipeline.downstream.boxes.threshold import NOT_CHOSEN, Threshold, thresholds
 from pipeline.downstream.classifier.device_dataset import check_kind
+from pipeline.downstream.fit import diverged
 from pipeline.settings import METHOD, DetectBoxes, UserError
 
 TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no selection run
@@ -125,7 +126,10 @@ def _taught(settings: DetectBoxes, real: ImageSet, dataset: str) -> tuple[Teache
     say_device(f"{dataset}: detector that labels", device)
     pool = training(real, [], dataset, device)
     with progress(f"{dataset}: detector that labels", settings.steps, "step") as bar:
-        network = train(settings, real.spec, len(classes), pool, TEACHER, bar.update)
+        try:
+            network = train(settings, real.spec, len(classes), pool, TEACHER, bar.update)
+        except FloatingPointError as error:
+            raise diverged("detect.boxes", settings.learning_rate, error) from error
     judges = choosing(real, device)
     chosen = _chosen(network, judges, settings.batch, len(classes))
     limits = np.array([np.inf if one.value is None else one.value for one in chosen])

@@ -225,7 +225,8 @@ def _look(
     augment: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> NDArray[np.float32]:
     """(n, d) of every image in its orientation."""
-    size = max(1, imagenet.PIXELS_A_BATCH // (max(of.stored.shape[1], imagenet.SMALLEST) ** 2))
+    height, width = imagenet.seen_at(*of.stored.shape[1:3])
+    size = max(1, imagenet.PIXELS_A_BATCH // (height * width))
     parts = [np.arange(start, min(start + size, len(of))) for start in range(0, len(of), size)]
     looked = [imagenet.texture(network, augment(of.turned(of.at(part, orientations[part])))) for part in parts]
     return torch.cat(looked).float().cpu().numpy()

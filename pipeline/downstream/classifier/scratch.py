@@ -17,10 +17,9 @@ from pipeline.downstream.classifier.augment import Augmentation
 from pipeline.downstream.classifier.backbone import Backbone
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body, resnet18
+from pipeline.downstream.fit import fit
 from pipeline.downstream.schedule import TrainingMix, presented
 from pipeline.settings import Detect, ImageSpec
-
-CHECK = 50  # steps between looks at the loss; each makes an accelerator wait
 
 
 @dataclass(frozen=True)
@@ -97,30 +96,18 @@ def train(
     """
     device = pool.labels.device
     network = _initial(spec, settings.width, seed).to(device).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, settings.steps)
     augment = Augmentation(seed, device) if mix.augmented else None
-    ticked = 0
-    for step, (rows, orientations) in enumerate(
-        presented(settings.steps, settings.batch, spec.symmetry, pool, mix, seed), 1
-    ):
+
+    def loss(rows: np.ndarray, orientations: np.ndarray) -> Tensor:
         at = pool.at(rows, orientations)
         images = pool.turned(at)
         images = augment(images) if augment else images
         with _autocast(device):
-            loss = functional.cross_entropy(network(images), pool.labels[at.rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        if step % CHECK == 0 or step == settings.steps:
-            if not torch.isfinite(loss):
-                raise FloatingPointError(f"the loss was not finite at step {step}")
-            tick(step - ticked)
-            ticked = step
-    return network.eval()
+            return functional.cross_entropy(network(images), pool.labels[at.rows])
+
+    batches = presented(settings.steps, settings.batch, spec.symmetry, pool, mix, seed)
+    fit(network, settings, batches, loss, tick)
+    return network
 
 
 def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Sequential:

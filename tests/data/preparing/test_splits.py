@@ -150,6 +150,38 @@ def test_what_no_few_shot_set_needs_is_held_back_or_judges(scenes):
     assert {i for i, side in enumerate(sides) if side == "test"} < small["test"]
 
 
+def test_draws_share_no_group_and_are_judged_by_the_same_images(scenes):
+    labels, groups = scenes
+    sides = splits.assign(labels, groups, [None] * len(labels), Split())
+
+    def drawn(shots, draw):
+        found = splits.few_shot(labels, groups, sides, FewShots(shots, 8, 10, 3, draw), seed=1)
+        return {side: {i for i, of in found.items() if of == side} for side in ("train", "val", "control", "test")}
+
+    small, large = ([drawn(shots, draw) for draw in (1, 2, 3)] for shots in (2, 8))
+    seen: list[set[str]] = []
+    for one, other in zip(small, large, strict=True):
+        assert (one["test"], one["control"]) == (small[0]["test"], small[0]["control"])
+        assert (other["test"], other["control"]) == (small[0]["test"], small[0]["control"])
+        assert one["train"] < other["train"], "nested within a draw"
+        assert Counter(labels[i] for i in other["train"]) == {"a": 8, "b": 8}
+        found = Counter(labels[i] for i in other["val"])
+        assert found["a"] in (2, 3), "a third of the few that choose, as nearly as whole scenes allow"
+        assert found["b"] in (3, 4, 5)
+        assert not (other["train"] | other["val"]) & other["test"]
+        seen.append({groups[i] for i in other["train"] | other["val"]})
+    assert all(not one & other for k, one in enumerate(seen) for other in seen[:k])
+    assert not seen[0] & {groups[i] for i in small[0]["test"]}
+
+
+def test_draws_of_a_small_class_have_an_equal_part_of_it_each():
+    labels, groups = ["a"] * 10, list(map(str, range(10)))
+    parts = [splits.few_shot(labels, groups, ["train"] * 10, FewShots(8, 8, 0, 3, draw), seed=0) for draw in (1, 2, 3)]
+    train = [{i for i, side in part.items() if side == "train"} for part in parts]
+    assert [len(of) for of in train] == [3, 3, 3]
+    assert len(set.union(*train)) == 9
+
+
 def test_no_group_has_a_class_s_verdict_to_itself_where_others_can_judge(scenes):
     labels, groups = scenes
     for seed in range(20):

@@ -25,6 +25,19 @@ def test_a_pasted_piece_is_another_images_and_nothing_else_changes(good):
     assert np.array_equal(made, again)
 
 
+def test_a_scar_is_thin_and_another_images(good):
+    large = np.repeat(np.repeat(good, 4, axis=1), 4, axis=2)  # 128 pixels: 5 to 12.5 long, 1 to 8 thick
+    made, masks = defects.scarred(large, 40, seed=1)
+    sizes = masks.sum(axis=(1, 2))
+    assert 4 <= sizes.min() < 20 < sizes.max() <= 13 * 9
+    for image, mask in zip(made, masks, strict=True):
+        assert max(np.ptp(where) for where in np.nonzero(mask)) <= 15
+        assert any(np.array_equal(image[~mask], one[~mask]) for one in large)
+    rows, columns = zip(*((np.ptp(y), np.ptp(x)) for y, x in map(np.nonzero, masks)), strict=True)
+    assert np.corrcoef(rows, columns)[0, 1] < 0.99, "some lean, some do not"
+    assert defects.scarred(good, 5, seed=1)[1].any(axis=(1, 2)).all(), "small images have scars of a pixel's width"
+
+
 def test_a_moved_defect_keeps_its_contrast_and_takes_the_level_of_its_new_place(good):
     """A dark line of 40 levels: after blending it is 40 levels darker than what is around it, wherever it is."""
     bad, masks = np.full((1, 32, 32, 1), 200, np.uint8), np.zeros((1, 32, 32), bool)

@@ -47,11 +47,13 @@ def pictures(bad, seed, size=32):
 
 @pytest.fixture
 def sets(image_set):
-    """The real set, with masks, and one of a generator; `altered`: rows whose images are inverted."""
+    """The real set, with masks, and one of a generator; `altered`: rows whose images are inverted, `remasked`:
+    whose masks are upside down."""
 
-    def write(name="real", altered=(), good="fine", masked=True):
+    def write(name="real", altered=(), good="fine", masked=True, remasked=()):
         images, masks = pictures(BAD, 0)
         images[list(altered)] = 255 - images[list(altered)]
+        masks[list(remasked)] = masks[list(remasked), ::-1]
         real = image_set(name, images, np.where(BAD, 1 + np.arange(36) % 2, 0), SPLIT, CLASSES, "both")
         described = json.loads((real / "meta.json").read_text()) | {"good": good}
         (real / "meta.json").write_text(json.dumps(described))
@@ -68,7 +70,7 @@ def sets(image_set):
 def test_every_arm_is_trained_judged_and_compared(task, sets, tmp_path):
     real, made = sets()
     arms = PLANNED.arms([X], more_real=False)
-    assert list(arms) == ["real", "pasted", "moved", "one_class", "real+same_real", "real+x"]
+    assert list(arms) == ["real", "pasted", "scarred", "moved", "one_class", "real+same_real", "real+x"]
     folder = tmp_path / "k/detection/anomalies"
     (tmp_path / "k").mkdir()
     real.rename(tmp_path / "k/real")
@@ -112,6 +114,22 @@ def test_test_images_are_read_last_and_change_nothing_but_their_scores(task, set
     half = len(detectors) // 2
     for one, other in zip(detectors[:half], detectors[half:], strict=True):
         assert np.array_equal(one.weights, other.weights)
+
+
+def test_val_images_choose_and_no_detector_learns_from_them_nor_from_the_masks_of_others(task, sets, tmp_path):
+    """Of the baseline arms, in which nothing is chosen: other images to choose by, other masks of what judges."""
+    weights, scores = [], []
+    for name, altered, remasked in (("one", [], []), ("other", VAL, VAL + TEST)):
+        real, made = sets(name, altered, remasked=remasked)
+        of = ImageSet.open(real)
+        data = task.training_set(SETTINGS, of, [ImageSet.open(made)], "k", dataset.CPU)
+        for defects in ("real", "pasted", "scarred", "moved"):
+            mix = TrainingMix(np.arange(data.n_real, len(data)), 1.0, defects=defects)
+            weights.append(task.train(SETTINGS, of, data, mix, 0, lambda _: None).weights)
+        scores.append(run(tmp_path / name, task, SETTINGS, real).chosen.validation)
+    for one, other in zip(weights[:4], weights[4:], strict=True):
+        assert np.array_equal(one, other)
+    assert scores[0] != scores[1]
 
 
 def test_the_one_class_arm_sees_no_bad_image(task, sets):
@@ -200,4 +218,13 @@ def test_synthetic_sets_of_another_kind_are_refused(task, sets, image_set):
 
 def test_arms_have_names_of_their_own():
     names = list(PLANNED.arms([SyntheticSet("pasted", "synthetic")], more_real=True))
-    assert names == ["real", "pasted", "moved", "one_class", "real+more_real", "real+same_real", "real+pasted"]
+    assert names == [
+        "real",
+        "pasted",
+        "scarred",
+        "moved",
+        "one_class",
+        "real+more_real",
+        "real+same_real",
+        "real+pasted",
+    ]

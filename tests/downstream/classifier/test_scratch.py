@@ -9,6 +9,7 @@ import torch
 from pipeline.downstream.classifier import scratch
 from pipeline.downstream.classifier.augment import Augmentation
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
+from pipeline.downstream.fit import CHECK
 from pipeline.settings import Detect, ImageSpec
 from tests.uploads import META, Uploads
 
@@ -30,6 +31,6 @@ def test_a_step_uploads_what_it_shows_and_waits_for_nothing(monkeypatch, augment
     for steps in (0, STEPS):
         monkeypatch.setattr(scratch, "presented", lambda *_, steps=steps: (batch for _ in range(steps)))
         with Uploads() as seen:
-            scratch.train(Detect(steps=scratch.CHECK, batch=8, width=4), ImageSpec(16, 16, 1, ("a", "b")), pool, mix, 0)
+            scratch.train(Detect(steps=CHECK, batch=8, width=4), ImageSpec(16, 16, 1, ("a", "b")), pool, mix, 0)
         counts.append(seen.count)
     assert counts[1] - counts[0] == uploads * STEPS

@@ -1,0 +1,79 @@
+"""What to run longer to learn more: the end of the first page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from pipeline.downstream.records import Arm
+from pipeline.report.detector_findings import best_of
+from pipeline.report.labels import DETECTORS, joined
+
+MORE = 4  # times as much of what is scarce
+ENOUGH = 0.02  # a comparison that sees such gains needs no more of anything
+SETTING = {"classification": "detect", "boxes": "detect.boxes", "anomalies": "detect.anomalies"}
+
+
+def of_dataset(
+    arms: Sequence[Arm], settings: Mapping[str, Any], generators: Sequence[Mapping[str, Any]]
+) -> list[Markup]:
+    """Sentences; empty where nothing more is to be learnt.
+
+    Args:
+        arms: of the first of its tasks, the baseline first; empty without detectors.
+        settings: of the data set, plain.
+        generators: rows of `overview.generators`.
+    """
+    best = best_of(arms)
+    found = [] if best is None else [*_sharper(best), *_other_shots(best, settings)]
+    return [*found, *_longer(generators)]
+
+
+def seeds(settings: Mapping[str, Any]) -> list[Markup]:
+    """What a single training seed leaves open; `settings` of the run, plain."""
+    if len(settings.get("seeds", [0])) > 1:
+        return []
+    text = (
+        "<code>seeds: [0, 1, 2]</code>, three times the trainings: how much of the difference between generators is the"
+        " luck of one training. No interval here holds it."
+    )
+    return [Markup(text)]
+
+
+def _sharper(best: Arm) -> list[Markup]:
+    """More of what makes the interval of the best arm wide, and what that would let it see."""
+    if best.verdict != "cannot tell" or best.detects is None or best.detects <= ENOUGH or best.error_images is None:
+        return []
+    assert best.error_repetitions is not None
+    chance = {"repetitions": best.error_repetitions**2, "test images": best.error_images**2}
+    left = sum(variance / (MORE if of == best.scarcer else 1) for of, variance in chance.items())
+    sees = best.detects * (left / sum(chance.values())) ** 0.5
+    if best.scarcer == "repetitions":
+        what = Markup("<code>{}.repetitions: {}</code>").format(SETTING[best.task], MORE * len(best.repetitions))
+    else:
+        what = Markup("Four times the test images (there are {} of {} groups)").format(best.n_test, best.n_groups)
+    text = Markup("{}: the comparison would see gains in {} from about {:.1f} points, in place of {:.1f}.")
+    return [text.format(what, DETECTORS[best.task].score, 100 * sees, 100 * best.detects)]
+
+
+def _other_shots(best: Arm, settings: Mapping[str, Any]) -> list[Markup]:
+    if settings.get("shots") is None or best.new_shots is not None or settings.get("draw", 1) > 1:
+        return []
+    text = (
+        "<code>draws: 5</code>, five times the trainings: whether the answer holds for other real images of as many a"
+    )
+    return [Markup(text + " class. The intervals are for these.")]
+
+
+def _longer(generators: Sequence[Mapping[str, Any]]) -> list[Markup]:
+    """The generators whose last weights were kept, as if they had not been done."""
+    last = [of for of in generators if of["images"] != "–" and of["kept"].split(", ").count(of["images"])]
+    if not last:
+        return []
+    names = joined([Markup("<b>{}</b> ({})").format(of["name"], of["images"]) for of in last])
+    text = Markup(
+        "A larger <code>total_images</code> of {}: the last weights were kept, so there may be better to come."
+    )
+    return [text.format(names)]
