@@ -17,7 +17,7 @@ METHOD = {
     "generate": 2,
     "blend": 1,
     "gallery": 2,
-    "evaluate": 6,
+    "evaluate": 7,
     "detect": 5,
     "pseudo_label": 2,
     "detect_boxes": 6,
