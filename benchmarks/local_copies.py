@@ -22,6 +22,7 @@ from scipy import ndimage
 
 from pipeline.data.reading import voronoi
 from pipeline.evaluation import local_copies
+from pipeline.evaluation.identical_pieces import IdenticalPieces
 from pipeline.settings import Voronoi
 
 SIDE = 64
@@ -76,11 +77,7 @@ def strangers(images: NDArray, groups: NDArray, classes: NDArray, held: NDArray,
     areas = []
     for name in np.unique(classes):
         others, own = ~held & (classes != name), held & (classes == name)
-        areas.append(
-            local_copies.Search(fine(images[others]), groups[others], np.random.default_rng(seed)).areas(
-                fine(images[own])
-            )
-        )
+        areas.append(Both(images[others], groups[others], np.random.default_rng(seed)).areas(images[own]))
     area = np.concatenate(areas)
     print(f"| held out, training images of other classes | | area {area.mean():.4f}, in {np.mean(area > 0):.1%} |")
 
@@ -88,18 +85,29 @@ def strangers(images: NDArray, groups: NDArray, classes: NDArray, held: NDArray,
 def table(what: str, training: NDArray, groups: NDArray, new: NDArray, images: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     start = time.process_time()
-    search = local_copies.Search(fine(training), groups, rng)
+    search = Both(training, groups, rng)
     built, start = time.process_time() - start, time.process_time()
     new = new[: 5 * images]
-    usual = search.areas(fine(new))
+    usual = search.areas(new)
     spent = time.process_time() - start
     print(f"{len(training)} training images: {built:.1f} s of one core; {len(new)} images {spent:.1f} s; ", end="")
-    print(f"threshold of proof {search.proof_threshold:.0f} nats, smallest piece {search.smallest} pixels")
+    print(f"threshold of proof {search.alike.proof_threshold:.0f} nats, smallest piece {search.alike.smallest} pixels")
     print(f"| {what} | | area {usual.mean():.4f}, in {np.mean(usual > 0):.1%} of the images |")
     for name, alter in kinds().items():
-        area = search.areas(fine(np.stack([alter(training, rng) for _ in range(images)])))
+        area = search.areas(np.stack([alter(training, rng) for _ in range(images)]))
         above, low = np.mean(area > usual.mean()), np.percentile(area, 5)
         print(f"| {name} | above {above:.1%} | area {area.mean():.2f}, of 95 % at least {low:.2f} |", flush=True)
+
+
+class Both:
+    """Pieces that are alike and pieces that are identical, whichever are more, as an evaluation has it."""
+
+    def __init__(self, training: NDArray[np.uint8], groups: NDArray, rng: np.random.Generator):
+        self.alike = local_copies.Search(fine(training), groups, rng)
+        self.same = IdenticalPieces(training[..., None], np.arange(len(training)), groups)
+
+    def areas(self, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return np.maximum(self.alike.areas(fine(images)), self.same.areas(images[..., None], np.arange(len(images))))
 
 
 def fine(images: NDArray[np.uint8]) -> NDArray[np.int8]:

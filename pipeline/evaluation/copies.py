@@ -13,6 +13,7 @@ from pipeline.data.near_duplicates import correlate
 from pipeline.evaluation import catalog, copy_search, local_copies
 from pipeline.evaluation.context import ALL, Context, needed, row, scaled, too_few
 from pipeline.evaluation.copy_search import Matches
+from pipeline.evaluation.identical_pieces import IdenticalPieces
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics import image_similarity
 from pipeline.metrics.intervals import mean, median, ratio, share
@@ -35,9 +36,10 @@ class NearestTraining(NamedTuple):
     proof_threshold: float | None
     """Height of a match that proves a copy; None where none can be proven."""
     area: NDArray[np.float64] | None
-    """Share of each image that is pieces of training images; None where none can be proven."""
+    """Share of each image that is pieces of training images, alike or identical, whichever is more; None where none
+    can be proven."""
     smallest: int | None
-    """Side in pixels of the smallest piece that is seen; None where none is."""
+    """Side in pixels of the smallest piece that is seen if its gray values have changed; None where none is."""
 
     def where(self, mask: NDArray[np.bool_]) -> NearestTraining:
         """Of some of the images."""
@@ -52,12 +54,16 @@ def nearest_training(samples: Sequence[Sample], context: Context) -> list[Neares
     real = copy_search.details(reference.images, reference.rows)
     proof = copy_search.proof_threshold(real[context.rng(11).permutation(len(real))[:CLEAR]])
     search = _piecewise(reference, context.rng(13))
+    same = None if search is None else IdenticalPieces(reference.images, reference.rows, reference.groups)
     smallest = None if search is None else scale * search.smallest
     found = []
     for sample in samples:
         near = neighbours(*scaled(sample, reference, "random"))
         like = copy_search.find(copy_search.details(sample.images, sample.rows), real, scale)
-        area = None if search is None else search.areas(local_copies.details(sample.images, sample.rows))
+        area = None
+        if search is not None and same is not None:
+            alike = search.areas(local_copies.details(sample.images, sample.rows))
+            area = np.maximum(alike, same.areas(sample.images, sample.rows))
         found.append(NearestTraining(near, like, proof, area, smallest))
     return found
 
