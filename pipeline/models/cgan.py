@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, base_resolution, slerp
+from pipeline.models.base import LatentVectorGAN, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.layers import ConditionalBatchNorm, Weighted, minibatch_std, precision, spectral_norm
 from pipeline.settings import CGANSettings, ImageSpec
@@ -82,7 +82,7 @@ class Discriminator(nn.Module):
             return self.linear(features).squeeze(1) + (self.embedding(labels) * features).sum(1)
 
 
-class CGAN(GenerativeModel):
+class CGAN(LatentVectorGAN):
     """The family `cgan`."""
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
@@ -102,9 +102,6 @@ class CGAN(GenerativeModel):
         scalars |= self.optimizer_step("G", self._generator_loss, batch)
         self.average(self.generator)
         return scalars
-
-    def _fake(self, part: MicroBatch) -> Tensor:
-        return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
 
     def _discriminator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         # Not compiled: its power iteration changes buffers between the two calls, before either's gradient is taken.
@@ -128,9 +125,3 @@ class CGAN(GenerativeModel):
 
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         return {"logit/held_out": self.discriminator(part.images, part.labels).mean()}
-
-    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
-        return self.ema(latents, labels)
-
-    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return slerp(start, end, t)
