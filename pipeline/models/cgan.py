@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, base_resolution, slerp
+from pipeline.models.base import LatentVectorGAN, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change
 from pipeline.models.layers import ConditionalBatchNorm, Weighted, minibatch_std, precision, spectral_norm
@@ -84,7 +84,7 @@ class Discriminator(nn.Module):
             return self.linear(features).squeeze(1) + (self.embedding(labels) * features).sum(1)
 
 
-class CGAN(GenerativeModel):
+class CGAN(LatentVectorGAN):
     """The family `cgan`."""
 
     settings: CGANSettings
@@ -106,9 +106,6 @@ class CGAN(GenerativeModel):
         scalars |= self.optimizer_step("G", self._generator_loss, batch)
         self.average(self.generator)
         return scalars
-
-    def _fake(self, part: MicroBatch) -> Tensor:
-        return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
 
     def _change(self, part: MicroBatch) -> Callable[[Tensor], Tensor]:
         return Change(part) if self.settings.augment else nn.Identity()
@@ -137,9 +134,3 @@ class CGAN(GenerativeModel):
 
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         return {"logit/held_out": self.discriminator(part.images, part.labels).mean()}
-
-    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
-        return self.ema(latents, labels)
-
-    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return slerp(start, end, t)

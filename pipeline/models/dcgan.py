@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, base_resolution, slerp
+from pipeline.models.base import LatentVectorGAN, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.layers import ScaledBatchNorm, channel_schedule, class_channels, precision, with_class
 from pipeline.settings import DCGANSettings, ImageSpec
@@ -85,7 +85,7 @@ def initialise(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-class DCGAN(GenerativeModel):
+class DCGAN(LatentVectorGAN):
     """The family `dcgan`.
 
     An update is a step of the generator, then one of the discriminator (the steps take turns; which of them comes first
@@ -139,9 +139,6 @@ class DCGAN(GenerativeModel):
             "saturation": losses.saturation(real_logits, fake_logits, losses.CERTAIN),
         }
 
-    def _fake(self, part: MicroBatch) -> Tensor:
-        return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
-
     def _judge(self, images: Tensor, part: MicroBatch) -> Tensor:
         if self.settings.input_noise:
             images = images + self.settings.input_noise * part.rng.normal(*images.shape[1:])
@@ -150,9 +147,3 @@ class DCGAN(GenerativeModel):
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         """Normalised by the running statistics of all that the discriminator saw, real and generated."""
         return {"logit/held_out": self.discriminator(part.images, part.labels).mean()}
-
-    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
-        return self.ema(latents, labels)
-
-    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return slerp(start, end, t)

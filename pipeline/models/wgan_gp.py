@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, base_resolution, slerp
+from pipeline.models.base import LatentVectorGAN, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.layers import channel_schedule, class_channels, precision, with_class
 from pipeline.settings import ImageSpec, WGANGPSettings
@@ -83,7 +83,7 @@ def initialise(network: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
-class WGANGP(GenerativeModel):
+class WGANGP(LatentVectorGAN):
     """The family `wgan_gp`.
 
     An update is `critic_steps` steps of the critic and one of the generator. Every step of the critic sees the update's
@@ -140,14 +140,5 @@ class WGANGP(GenerativeModel):
             loss = -self.compiled(self.critic)(self._fake(part), part.labels).mean()
         return loss, {"loss/G": loss}
 
-    def _fake(self, part: MicroBatch) -> Tensor:
-        return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
-
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         return {"logit/held_out": self.critic(part.images, part.labels).mean()}
-
-    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
-        return self.ema(latents, labels)
-
-    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return slerp(start, end, t)

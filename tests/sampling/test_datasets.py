@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from pycocotools.coco import COCO
 
 from pipeline.data.annotations import yolo
 from pipeline.data.image_set import ImageSet
@@ -57,12 +58,11 @@ def synthetic(path):
 
 
 def test_coco_by_pycocotools(sets, tmp_path, capsys):
-    coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
     table = write_dataset(sets, tmp_path / "out", "coco")
     assert len(table) == 29 + 12  # without the image whose boxes are not known
     seen = 0
     for split in SPLITS:
-        read = coco.COCO(str(tmp_path / "out" / "annotations" / f"instances_{split}.json"))
+        read = COCO(str(tmp_path / "out" / "annotations" / f"instances_{split}.json"))
         assert [c["name"] for c in read.loadCats(read.getCatIds())] == plates.KINDS
         assert len(read.getImgIds()) == (table["split"] == split).sum()
         for image in read.loadImgs(read.getImgIds()):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pycocotools import mask as reference
 
 from pipeline.data.annotations.shapes import Runs, Shape, ends, listed, packed_counts, paint, runs, turned
 from pipeline.data.reading.frame import Rejected
@@ -35,11 +36,10 @@ def test_fractions_are_of_width_and_height():
 
 
 def test_packed_runs_are_those_of_the_reference():
-    coco_mask = pytest.importorskip("pycocotools.mask")
     rng = np.random.default_rng(0)
     for _ in range(20):
         mask = rng.random((37, 53)) < rng.uniform(0.02, 0.9)
-        text = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
+        text = reference.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
         found = runs(packed_counts(text), 37, 53)
         np.testing.assert_array_equal(found.pixels(), mask)
 

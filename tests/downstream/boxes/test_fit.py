@@ -8,7 +8,7 @@ from pipeline.downstream.boxes.average_precision import MOST, average_precision
 from pipeline.downstream.boxes.box_dataset import judging, training
 from pipeline.downstream.boxes.detector import FLOOR, BoxTargets
 from pipeline.downstream.boxes.fcos_lite import FCOSLite, overlaps
-from pipeline.downstream.boxes.fit import find, train
+from pipeline.downstream.boxes.fit import STEEPEST, find, train
 from pipeline.downstream.boxes.registry import DETECTORS
 from pipeline.downstream.boxes.scoring import drawn, listed
 from pipeline.downstream.boxes.targets import assign_targets, grid_centres
