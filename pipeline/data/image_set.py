@@ -23,7 +23,7 @@ COLUMNS = ["id", "label", "source", "row", "col", "group", "split"]  # of metada
 FILES = ("images.npy", "metadata.csv", "meta.json")
 SHAPE = ("height", "width", "channels")  # of an image, in meta.json
 RIM = ["rim_top", "rim_left", "rim_bottom", "rim_right"]  # of a set with `fit: pad`, beside COLUMNS
-SMALLEST_PART = 32  # pixels of a side below which images are compared as a whole
+SMALLEST_PART = 16  # pixels of a side below which images are compared as a whole
 SPLITS = {"train", "val", "test", "control"}
 _digests: dict[tuple[int, ...], str] = {}  # of files that this process has read whole, by `_state`
 

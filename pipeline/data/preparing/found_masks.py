@@ -38,7 +38,8 @@ def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejecte
 
 
 def offered(place: str | list[str], entries: list[Entry], settings: Dataset) -> None:
-    """Name the folders of masks that lie beside the folder of the images, where no `boxes` are set."""
+    """Name the folders of masks that lie beside the folder of the images; not where `settings` hold the `boxes`, which
+    they do only where the images depend on them."""
     if settings.boxes is not None or not isinstance(place, str) or not os.path.isdir(place):
         return
     here = os.path.realpath(os.path.expanduser(place))
@@ -53,8 +54,8 @@ def offered(place: str | list[str], entries: list[Entry], settings: Dataset) -> 
         if count := len(images.keys() & set(there)):
             path = printable(os.path.join(os.path.dirname(os.path.normpath(place)), os.path.basename(folder)))
             say(
-                f"{path} holds masks of {count} image(s) by their names: "
-                f"`boxes: {{format: mask, path: {path}}}` uses them"
+                f"{path} holds masks of {count} image(s) by their names; if no `boxes` name them yet, "
+                f"`boxes: {{format: mask, path: {path}}}` does"
             )
 
 

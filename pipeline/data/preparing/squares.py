@@ -77,10 +77,13 @@ def _cut(pictures: list[Picture]) -> Iterator[tuple[int, Crop, str]]:
 def _advice(settings: Dataset, pictures: list[Picture], own: list[str], found: Overlaps) -> str:
     """What helps where a class has too few groups."""
     before = len({p.candidate.group for p in pictures})
+    stack = len(pictures) > 1 and len({(p.candidate.header.path, p.candidate.header.key) for p in pictures}) == 1
+    slices = "; `split.by: slices` divides a stack by ranges of its slices"
     if before > len(set(own)):
         return (
             f"; {before} groups became {len(set(own))} because {len(found.links)} pairs of images show one scene: "
             "where these are different parts that only look alike, `split.near_duplicates: off` leaves them apart"
+            f"{slices if stack else ''}"
         )
     if before > 1:
         return " (leave the class out with labels.classes)"
@@ -88,7 +91,7 @@ def _advice(settings: Dataset, pictures: list[Picture], own: list[str], found: O
     if unread:
         return f"; {unread} more pages are not read: `pages: all`, with `split.by: slices` where they are of one stack"
     if len(pictures) > 1:
-        return "; all images are of one stack or group: `split.by: slices` divides stacks by ranges of their slices"
+        return f"; all images are of one group{slices if stack else ''}"
     return "; there is one picture: `fit: tile` with `split.by: region` divides it"
 
 

@@ -78,12 +78,12 @@ def test_images_that_are_twice_as_high_as_wide(tmp_path, inline, folder, dataset
 
 
 def test_pictures_that_fill_too_little_in_common_are_compared_whole(tmp_path, inline, folder, dataset, picture, capsys):
-    root = folder({f"{i}.png": picture(i, [(64, 16), (16, 64)][i % 2]) for i in range(6)})
+    root = folder({f"{i}.png": picture(i, [(64, 12), (12, 64)][i % 2]) for i in range(6)})
     prepare(dataset(root, size=64, fit="pad", split={"near_duplicates": "off"}), tmp_path / "out")
     images = ImageSet.open(tmp_path / "out")
     assert images.filled is None
     assert images.within(None) is images
-    assert "WARNING: every picture fills only 16 x 16 pixels, fewer than 32 of a side" in capsys.readouterr().err
+    assert "WARNING: every picture fills only 12 x 12 pixels, fewer than 16 of a side" in capsys.readouterr().err
 
 
 def test_boxes_are_not_mirrored_into_the_rim(dataset):

@@ -289,7 +289,9 @@ def test_one_file_is_told_what_divides_it(tmp_path, inline, folder, dataset, pic
     tifffile.imwrite(path, np.stack([picture(k) for k in range(5)]), photometric="minisblack")
     with pytest.raises(UserError, match=r"4 more pages are not read: `pages: all`, with `split.by: slices`"):
         prepare(dataset(str(path)), tmp_path / "out")
-    with pytest.raises(UserError, match=r"all images are of one stack or group: `split.by: slices` divides stacks"):
+    with pytest.raises(
+        UserError, match=r"all images are of one group; `split.by: slices` divides a stack by ranges of its slices"
+    ):
         prepare(dataset(str(path), pages="all"), tmp_path / "out")
 
 
