@@ -17,6 +17,7 @@ from pipeline.data.box_store import ENDS
 from pipeline.data.image_set import ImageSet
 from pipeline.models.base import DrawsBoxes, Sampler
 from pipeline.models.layouts import Layout
+from pipeline.settings import UserError
 
 CANDIDATES = 8  # images of a model with boxes whose boxes are looked at, for each that is drawn
 PART = 64  # of them at once
@@ -38,12 +39,25 @@ class Missed:
 
     @classmethod
     def read(cls, path: Path, real: ImageSet) -> Missed:
-        """A table of `pipeline.downstream.missed`, of that image set."""
+        """A table of `pipeline.downstream.missed`, or of anybody's, of that image set.
+
+        Raises:
+            UserError: a column is missing, an image or a class of boxes is unknown, or a share is none.
+        """
         table = pd.read_csv(path, keep_default_na=False, dtype={"id": str, "label": str})
+        if lacking := [name for name in ("id", "label", "missed") if name not in table]:
+            raise UserError(f"{path}: the column `{lacking[0]}` is missing")
+        boxed = set(ENDS) <= set(table.columns)
         classes = real.metadata.set_index("id")["label"]
-        boxes = table[ENDS].to_numpy(np.float64) if set(ENDS) <= set(table.columns) else None
-        labels, share = table["label"].to_numpy(str), table["missed"].to_numpy(np.float64)
-        return cls(classes.loc[table["id"]].to_numpy(str), labels, boxes, share)
+        known = {"id": ("image", classes.index)} | ({"label": ("class of boxes", real.box_classes)} if boxed else {})
+        for column, (what, names) in known.items():
+            if len(strange := table[column][~table[column].isin(names)]):
+                raise UserError(f"{path}: `{strange.iloc[0]}` is no {what} of {real.path}")
+        share = pd.to_numeric(table["missed"], errors="coerce").to_numpy(np.float64)
+        if len(none := table["missed"][~((share >= 0) & (share <= 1))]):
+            raise UserError(f"{path}: missed: {none.iloc[0]} is not from 0 to 1")
+        boxes = table[ENDS].to_numpy(np.float64) if boxed else None
+        return cls(classes.loc[table["id"]].to_numpy(str), table["label"].to_numpy(str), boxes, share)
 
     def counts(self, plain: dict[str, int]) -> dict[str, int]:
         """Images of each class: as many together as in `plain`, in proportion to what is missed in them (largest

@@ -11,9 +11,10 @@ from pipeline.models.base import DrawsBoxes
 from pipeline.models.layouts import Layout
 from pipeline.sampling.draw import generate
 from pipeline.sampling.missed import CANDIDATES, Missed
-from pipeline.settings import Generate, ImageSpec
+from pipeline.settings import Generate, ImageSpec, UserError
 from pipeline.training import model_files
 from pipeline.training.loop import train
+from tests.learning import plates
 from tests.sampling.fakes import Plain
 from tests.tiny_family import Events, Tiny, TinySettings, image_set
 
@@ -86,12 +87,33 @@ def test_a_set_is_drawn_of_what_the_table_says(tmp_path, monkeypatch):
     assert {event[1] for event in journal.of("artifact")} == {"plain", "missed"}
 
 
+def written(tmp_path, **columns):
+    data = plates.image_set(tmp_path / "real", 6)
+    path = tmp_path / "missed.csv"
+    row = {"id": "plate_00001", "label": "striped", "x0": 1, "y0": 2, "x1": 3, "y1": 4, "missed": 0.5} | columns
+    pd.DataFrame({name: [value] for name, value in row.items() if value is not None}).to_csv(path, index=False)
+    return path, ImageSet.open(data)
+
+
 def test_tables_are_read_by_the_ids_of_images(tmp_path):
-    data = image_set(tmp_path / "real", n=20)
-    pd.DataFrame({"id": ["image_002"], "label": ["scratch"], "x0": 1, "y0": 2, "x1": 3, "y1": 4, "missed": 0.5}).to_csv(
-        tmp_path / "missed.csv", index=False
-    )
-    found = Missed.read(tmp_path / "missed.csv", ImageSet.open(data))
-    assert (found.images.tolist(), found.labels.tolist()) == (["dark"], ["scratch"])
+    path, real = written(tmp_path)
+    found = Missed.read(path, real)
+    assert (found.images.tolist(), found.labels.tolist()) == ([plates.CLASSES[1]], ["striped"])
     assert found.boxes.tolist() == [[1, 2, 3, 4]]
     assert found.share == pytest.approx([0.5])
+    assert Missed.read(written(tmp_path / "images", label="any", x0=None)[0], real).boxes is None
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": "plate_9"}, "`plate_9` is no image of"),
+        ({"label": "dent"}, "`dent` is no class of boxes of"),
+        ({"missed": 1.5}, "missed: 1.5 is not from 0 to 1"),
+        ({"missed": "yes"}, "missed: yes is not from 0 to 1"),
+        ({"missed": None}, "the column `missed` is missing"),
+    ],
+)
+def test_a_table_of_somebody_that_cannot_be_is_named(tmp_path, columns, message):
+    with pytest.raises(UserError, match=rf"missed\.csv: .*{message}"):
+        Missed.read(*written(tmp_path, **columns))
