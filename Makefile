@@ -8,7 +8,7 @@ CONFIG ?= config/config.yaml
 SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 # A test file at a time on every core, a thread each; as fast as the longest file allows.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
-.PHONY: demo plan test test-slow test-slurm test-services test-all lint format schema bench gpu-check ui draw
+.PHONY: demo plan test test-slow test-slurm test-kubernetes test-services test-all lint format schema bench gpu-check ui draw
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
 	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
@@ -19,19 +19,22 @@ plan: .venv/.installed  ## what a run would do, a line a stage, and how long its
 	@$(BIN)/python -m pyrite plan $(CONFIG) --threads 1
 
 test: .venv/.installed  ## everything but the slow learning tests
-	$(PYTEST) -m "not slow and not slurm and not services and not faults"
+	$(PYTEST) -m "not slow and not slurm and not kubernetes and not services and not faults"
 
 test-slow: .venv/.installed  ## what each family must learn, and long runs
 	$(PYTEST) -m slow
 
 test-slurm: .venv/.installed  ## the cluster profiles on a SLURM of two nodes that runs on this machine; installs it where it may
-	@tests/slurm/install.sh || echo "SLURM could not be installed; its tests are skipped"
+	@tests/slurm/install.sh || echo "SKIPPED: SLURM could not be installed"
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m slurm tests/slurm
+
+test-kubernetes: .kubernetes/.installed  ## the profile for Kubernetes, on an API and a store that run on this machine
+	OMP_NUM_THREADS=1 .kubernetes/bin/python -m pytest -q -m kubernetes tests/kubernetes
 
 test-services: .venv/.installed  ## MLflow's server on PostgreSQL, broken in every way; the pages in a browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m services
 
-test-all: test test-slow test-slurm test-services
+test-all: test test-slow test-slurm test-kubernetes test-services
 
 lint: .venv/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check workflow && $(BIN)/snakemake --lint
@@ -71,4 +74,11 @@ draw: .venv/.installed  ## a page to draw from finished models, on this machine 
 	$(BIN)/python -m venv .bench
 	.bench/bin/pip install --quiet --disable-pip-version-check --no-deps -r $<
 	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" > $$(.bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/project.pth
+	@touch $@
+
+# The plugins for Kubernetes in an environment of their own, beside the packages of the project's.
+.kubernetes/.installed: pyproject.toml .venv/.installed
+	$(BIN)/python -m venv .kubernetes
+	$(BIN)/python -c "import sysconfig; print('import site; site.addsitedir(%r)' % sysconfig.get_path('purelib'))" > $$(.kubernetes/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/project.pth
+	.kubernetes/bin/pip install --quiet --disable-pip-version-check -e '.[kubernetes]' 'moto[s3,server]==5.2.5'
 	@touch $@

@@ -18,8 +18,7 @@ from tests.slurm.cluster import Cluster, absent, until
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ["--workflow-profile", str(ROOT / "profiles" / "slurm"), "--latency-wait", "5"]
 QUICK = ["--configfile", *(str(ROOT / "config" / f"{name}.yaml") for name in ("config", "quick"))]
-# Twice as long as it takes on two cores that four other programs use too.
-PATIENCE = 600
+PATIENCE = 600  # seconds: where others compute too, a job may take ten times as long
 
 pytestmark = [
     pytest.mark.slurm,

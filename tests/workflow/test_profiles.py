@@ -23,7 +23,7 @@ def test_a_cluster_runs_as_any_machine_does_but_for_where(cluster):
     """`--workflow-profile` takes the place of profiles/default."""
     here = {key: value for key, value in PROFILES["default"].items() if key not in ("cores", "resources")}
     assert {key: PROFILES[cluster][key] for key in here} == here
-    assert PROFILES[cluster]["default-resources"].keys() >= {"gpu", "mem_mb", "runtime"}
+    assert PROFILES[cluster]["default-resources"].keys() >= {"mem_mb", "runtime"}
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
