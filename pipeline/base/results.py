@@ -1,10 +1,15 @@
-"""The folder of results as a whole: by which names its files and numbers go."""
+"""The folder of results as a whole: by which names its files and numbers go, and which run is at work on it."""
 
 from __future__ import annotations
 
+import fcntl
+import os
+import socket
+from datetime import datetime
 from pathlib import Path
+from typing import TextIO
 
-from pipeline.base.files import read_json, write_json
+from pipeline.base.files import read_json, write_json, writing
 from pipeline.settings import UserError
 from pipeline.settings.places import REAL
 
@@ -13,6 +18,7 @@ NAMES = 3
 MARK = "names.json"
 PLAN = "plan.json"
 """How long its trainings should take, where that was asked: `trainings`, seconds by data set and generator."""
+LOCK = ".lock"
 
 
 def check_names(results: Path) -> None:
@@ -34,3 +40,28 @@ def check_names(results: Path) -> None:
 def mark_names(results: Path) -> None:
     """Say by which names the files of a folder of results go."""
     write_json(results / MARK, {"names": NAMES})
+
+
+def claim(results: Path) -> TextIO:
+    """Take the folder for this process, until the returned file is closed: the kernel drops the lock of a dead process.
+
+    Raises:
+        UserError: another process has it, which the message names; or the folder cannot be written.
+    """
+    with writing(results / LOCK):
+        results.mkdir(parents=True, exist_ok=True)
+        lock = open(results / LOCK, "a+", encoding="utf-8")  # noqa: SIM115 (held open for as long as the run)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            holder = lock.read().strip() or "which does not say its name"
+            lock.close()
+            raise UserError(
+                f"results: another run is at work on `{results}` ({holder}); wait for its end, or give `results:` "
+                "another folder"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}, since {datetime.now():%Y-%m-%d %H:%M}\n")
+        lock.flush()
+    return lock

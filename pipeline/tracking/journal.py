@@ -10,7 +10,8 @@ its kind `t` and its time `ts` (ms since 1970):
     final     d: {name: number}                final scores
     system    d: {name: number}                what the job takes of its machine
     image     key, images, file                images/{file}.png and a small copy for the slider of the MLflow page
-    artifact  path, dest                       model: name, path, digest
+    artifact  path, dest                       path: from this folder, so that both can be moved
+    model     name, path, digest
     dataset   name, digest, path, splits: {name: images}
     labels    d: {name: text}                  tags of the run itself, whatever stage writes them
     version   best                             the model is one of those of its data set, `best` the one to take
@@ -38,6 +39,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 EVENTS = "events.jsonl"
+FOLDER = "journal"  # of all journals, within the results
 HEAD: dict[str, type] = dict.fromkeys(("key", "stage", "name", "experiment", "attempt", "host"), str)  # of a `start`
 HEAD |= {"attach": bool, "supersedes": list, "pid": int, "ts": int}
 THUMBNAIL = 256  # pixels; the MLflow page shows this copy
@@ -141,7 +143,7 @@ class Journal:
     def artifact(self, path: str | os.PathLike, dest: str = "") -> None:
         """A file or folder to keep with the run, in its folder `dest`."""
         self._decide()
-        self._write("artifact", path=os.path.abspath(path), dest=dest)
+        self._write("artifact", path=self._from_here(path), dest=dest)
 
     def model(self, name: str, folder: str | os.PathLike) -> None:
         """The trained model: `model.safetensors` and `model.json` of `folder`."""
@@ -149,7 +151,7 @@ class Journal:
             self._decide()
             with open(Path(folder) / "model.safetensors", "rb") as file:
                 content = hashlib.file_digest(file, "sha256").hexdigest()
-            self._write("model", name=name, path=os.path.abspath(folder), digest=content)
+            self._write("model", name=name, path=self._from_here(folder), digest=content)
 
     def dataset(self, name: str, digest: str, path: str | os.PathLike, splits: Mapping[str, int]) -> None:
         """The image set that was used, by the digest of its content and its number of images in each split."""
@@ -184,6 +186,9 @@ class Journal:
         else:
             self.close("FAILED", "".join(traceback.format_exception(kind, error, trace))[-8000:])
 
+    def _from_here(self, path: str | os.PathLike) -> str:
+        return os.path.abspath(path) if self._folder is None else os.path.relpath(path, self._folder)
+
     def _decide(self, images: int | None = None) -> None:
         """Which attempt this is, seen from its first point."""
         if self._held is None:
@@ -207,7 +212,8 @@ class Journal:
             os.replace(path, folder / f"events.{self._past.head['attempt']}.jsonl")
             self._past = None
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-        self._write("start", **self._head, attempt=uuid.uuid4().hex, supersedes=supersedes, **_process())
+        started = {"t": "start", "ts": _after_all(folder, self._head["key"])}
+        self._append(started | self._head | {"attempt": uuid.uuid4().hex, "supersedes": supersedes} | _process())
 
     def _continue(self, folder: Path) -> None:
         path = folder / EVENTS
@@ -347,6 +353,13 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _process() -> dict[str, Any]:
     return {"host": socket.gethostname(), "pid": os.getpid()}
+
+
+def _after_all(folder: Path, key: str) -> int:
+    """Now, but after all that the journals of this run began with: the order of these must outlive a clock set back."""
+    root = next((parent for parent in folder.parents if parent.name == FOLDER), folder)
+    heads = [head for path in root.rglob(EVENTS) if (head := head_of(path)) and head["key"] == key]
+    return max([_now(), *(head["ts"] + 1 for head in heads)])
 
 
 def _ends_with_newline(path: Path) -> bool:

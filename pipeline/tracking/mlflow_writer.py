@@ -132,13 +132,13 @@ class Replay:
             self.store.client.set_tag(self.state.run, "mlflow.loggedImages", "true")
 
     def _artifact(self, event: dict[str, Any]) -> None:
-        path, dest = Path(event["path"]), event["dest"] or None
+        path, dest = (self.entry.folder / event["path"]).resolve(), event["dest"] or None
         if self._present(event, path):
             send = self.store.client.log_artifacts if path.is_dir() else self.store.client.log_artifact
             send(self.state.run, str(path), dest)
 
     def _model(self, event: dict[str, Any]) -> None:
-        files = [Path(event["path"]) / f"model.{end}" for end in ("safetensors", "json")]
+        files = [self.entry.folder / event["path"] / f"model.{end}" for end in ("safetensors", "json")]
         assert self.entry.owner is not None  # a journal that waits is not sent
         if self._present(event, *files):
             self.store.add_model(self.state.run, self.entry.owner, event, files)

@@ -95,12 +95,22 @@ class Store:
             known = self.client.get_experiment_by_name(full)
             if known and known.lifecycle_stage != "active":
                 raise Unavailable(f"experiment `{full}` was deleted; restore it or change tracking.experiment")
+            location = self._location(full)
+            if known and location and known.artifact_location != location:
+                raise Unavailable(
+                    f"its files were kept in {known.artifact_location}, before it was moved; delete "
+                    f"{self.artifacts.parent}, and all is sent again"
+                )
             self._experiments[name] = known.experiment_id if known else self._create(full)
         return self._experiments[name]
 
-    def _create(self, name: str) -> str:
+    def _location(self, name: str) -> str | None:
+        """Where a store without a server keeps the files of an experiment."""
         local = not self.uri.startswith(("http:", "https:", "databricks"))
-        location = (self.artifacts / re.sub(r"[^\w-]", "_", name)).as_uri() if local else None
+        return (self.artifacts / re.sub(r"[^\w-]", "_", name)).as_uri() if local else None
+
+    def _create(self, name: str) -> str:
+        location = self._location(name)
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return self.client.create_experiment(name, artifact_location=location, tags=tags)
 

@@ -23,12 +23,7 @@ TABLES = {
     "comparison": ((CLOSEST, HELP, HURT), HELP, False),
 }
 NUMBERS = (DISTANCE, GAIN, MINUTES, SCORE, HELP, HURT)
-# Which curves are worth the first look, by what the chart is called.
-CURVES = {
-    "held_out/kid": "KID to held-out images",
-    "loss/G": "loss of the generator",
-    "loss/D": "loss of the discriminator",
-}
+CURVES = ("held_out/kid", "loss/G", "loss/D")  # worth the first look
 TITLES = {
     "generators": "Generators: the closest first",
     "detectors": "Detectors: the best first",
@@ -42,9 +37,12 @@ TITLES = {
 def saved_views() -> dict[str, str]:
     """Experiment tags (key and value), each a view that its address opens."""
     states = {f"{kind}s": _table(kind, *table) for kind, table in TABLES.items()}
-    states |= {"curves": _charts("Curves", _curves(), groupBy=_by("family"))}
-    states |= {"samples": _charts("Samples", [_card("IMAGE", "samples", imageKeys=["samples"], step=0)])}
-    states |= {"differences": _charts("Differences", [*_bars(), _differences()])}
+    bars = _section("Standing", 3, 260, [_card("BAR", name, metricKey=name) for name in (DISTANCE, GAIN, MINUTES)])
+    states |= {"curves": _charts(_section("Curves", 3, 360, _curves()), groupBy=_by("family"))}
+    states |= {
+        "samples": _charts(_section("Samples", 1, 560, [_card("IMAGE", "samples", imageKeys=["samples"], step=0)]))
+    }
+    states |= {"differences": _charts(_section("What differs", 1, 420, [_differences()]), bars)}
     return {f"mlflow.sharedViewState.{name}": _view(TITLES[name], state) for name, state in states.items()}
 
 
@@ -55,7 +53,8 @@ def _view(title: str, state: Mapping[str, Any]) -> str:
 
 def _table(kind: str, columns: Sequence[str], key: str, ascending: bool) -> dict[str, Any]:
     shown = [_column(name) for name in columns]
-    return _of(kind) | {"selectedColumns": shown, "columnOrder": shown} | _order(key, ascending)
+    widths = dict.fromkeys(shown, 150)  # pixels, so that no name is cut off
+    return _of(kind) | {"selectedColumns": shown, "columnOrder": shown, "columnWidths": widths} | _order(key, ascending)
 
 
 def _of(kind: str) -> dict[str, Any]:
@@ -71,32 +70,31 @@ def _column(name: str) -> str:
 
 
 def _by(tag: str) -> dict[str, Any]:
-    return {"aggregateFunction": "average", "groupByKeys": [{"mode": "TAG", "groupByData": tag}]}
+    return {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": tag}]}
 
 
-def _charts(section: str, cards: Sequence[Mapping[str, Any]], **also: Any) -> dict[str, Any]:
+def _section(name: str, columns: int, height: int, cards: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    placed = [{**card, "metricSectionId": name} for card in cards]
+    kept = {"uuid": name, "name": name, "columns": columns, "cardHeight": height, "isReordered": True, "display": True}
+    return {"section": kept | {"deleted": False, "isGenerated": False}, "cards": placed}
+
+
+def _charts(*sections: Mapping[str, Any], **also: Any) -> dict[str, Any]:
     """Of generators; charts of all else that was measured are left to a search."""
-    titles = "|".join(card["displayName"] for card in cards)
-    kept = {"uuid": "first", "name": section, "display": True, "isReordered": True, "deleted": False}
-    state = {"compareRunSections": [kept | {"isGenerated": False}], "compareRunCharts": list(cards)}
-    state |= {"isAccordionReordered": True, "chartsSearchFilter": titles}
+    cards = [card for section in sections for card in section["cards"]]
+    state: dict[str, Any] = {"compareRunSections": [section["section"] for section in sections]}
+    state |= {"compareRunCharts": cards, "isAccordionReordered": True}
+    state |= {"chartsSearchFilter": "|".join(f"^{card['displayName']}$" for card in cards)}
     return _of("generator") | _order(DISTANCE, True) | state | also
 
 
 def _card(kind: str, title: str, **fields: Any) -> dict[str, Any]:
-    shared = {"uuid": title, "type": kind, "metricSectionId": "first", "displayName": title, "runsCountToCompare": 100}
+    shared = {"uuid": title, "type": kind, "displayName": title, "runsCountToCompare": 100}
     return shared | {"deleted": False, "isGenerated": False} | fields
 
 
 def _curves() -> list[dict[str, Any]]:
-    return [
-        _card("LINE", title, metricKey=name, selectedMetricKeys=[name], xAxisKey="step", useGlobalXaxisKey=False)
-        for name, title in CURVES.items()
-    ]
-
-
-def _bars() -> list[dict[str, Any]]:
-    return [_card("BAR", name, metricKey=name) for name in (DISTANCE, GAIN, MINUTES)]
+    return [_card("LINE", name, metricKey=name, selectedMetricKeys=[name], xAxisKey="step") for name in CURVES]
 
 
 def _differences() -> dict[str, Any]:

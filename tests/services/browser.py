@@ -85,7 +85,7 @@ class Browser:
         raise AssertionError(f"not within {PATIENCE} s: {code}\n{self.text()}")
 
     def wait_for_text(self, *words: str) -> None:
-        self.wait_for(" && ".join(f"document.body.innerText.includes({json.dumps(word)})" for word in words))
+        self.wait_for(f"document.body && {json.dumps(words)}.every(word => document.body.innerText.includes(word))")
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self("Page.captureScreenshot", format="png")["data"]))
@@ -98,4 +98,9 @@ class Browser:
         shutil.rmtree(self.profile, ignore_errors=True)
 
 
-CLOSED = "localStorage.setItem('mlflow.assistant.panelOpen', 'false')"
+CLOSED = """
+try {
+    localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
+    localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
+} catch (nothing) {}  // a page without storage
+"""

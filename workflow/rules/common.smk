@@ -1,4 +1,3 @@
-import fcntl
 import os
 import re
 import subprocess
@@ -465,15 +464,13 @@ def say_untruncated():
 
 
 def start_run():
-    """Take the lock of the results, which the kernel drops however this process ends, and start the MLflow follower."""
+    """Take the results for this process, and start the MLflow follower."""
     global RESULTS_LOCK
-    Path(SETTINGS.results).mkdir(parents=True, exist_ok=True)
-    RESULTS_LOCK = open(Path(SETTINGS.results) / ".lock", "w")
     try:
-        fcntl.flock(RESULTS_LOCK, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        sys.exit(f"ERROR: another run is at work on results `{SETTINGS.results}`")
-    results.mark_names(Path(SETTINGS.results))
+        RESULTS_LOCK = results.claim(Path(SETTINGS.results))
+        results.mark_names(Path(SETTINGS.results))
+    except UserError as error:
+        sys.exit(f"ERROR: {error}")
     say_untruncated()
     log = open(Path(SETTINGS.results) / "tracking.log", "a")
     subprocess.Popen(

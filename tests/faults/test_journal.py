@@ -1,0 +1,94 @@
+"""Journals on a full disk and by a clock set back; stores that were moved, or are of a newer MLflow."""
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.tracking import journal as journals
+from pipeline.tracking.journal import EVENTS, Journal, read_events
+from tests.workflow.test_rerun import ROOT
+
+pytestmark = pytest.mark.faults
+
+
+def journal(results, stage="train", **options):
+    names = {"key": "steel/cgan", "stage": stage, "name": "cgan-s0", "experiment": "steel"}
+    return Journal(results / "journal" / "steel" / "cgan" / stage, **names, **options)
+
+
+def sync(results, status=0):
+    """By a process of its own: MLflow keeps what it knows of a database. What it said."""
+    words = [sys.executable, "-m", "pipeline.tracking.sync", "once", "", str(results)]
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == status, done.stdout + done.stderr
+    return done.stdout
+
+
+def values(results):
+    """Of the runs that MLflow has."""
+    sync(results)
+    with contextlib.closing(sqlite3.connect(results / "mlflow/mlflow.db")) as database:
+        return dict(database.execute("SELECT key, value FROM latest_metrics"))
+
+
+def test_a_journal_on_a_full_disk_costs_a_line_and_no_training(tmp_path, full_disk, capsys):
+    with journal(tmp_path) as run:
+        run.metrics({"loss": 1}, 10)
+        size = (tmp_path / "journal/steel/cgan/train" / EVENTS).stat().st_size
+        with full_disk(size + 20):
+            run.metrics({"loss": 2}, 20)
+            run.metrics({"loss": 3}, 30)
+        run.metrics({"loss": 4}, 40)
+    assert capsys.readouterr().err.count("journal: an event was lost, the job goes on") == 1
+    points = [
+        event for _, event in read_events(tmp_path / "journal/steel/cgan/train" / EVENTS) if event["t"] == "metrics"
+    ]
+    assert [event["images"] for event in points] == [10, 40]
+
+
+def test_a_clock_set_back_hides_no_later_stage(tmp_path, monkeypatch):
+    with journal(tmp_path) as run:
+        run.metrics({"loss": 1}, 10)
+    now = journals._now()
+    monkeypatch.setattr(journals, "_now", lambda: now - 3_600_000)
+    with journal(tmp_path, "evaluate", attach=True) as run:
+        run.final({"kid": 0.5})
+    assert values(tmp_path) == {"loss": 1, "kid": 0.5}
+
+
+def test_a_store_that_was_moved_says_what_to_delete_and_is_made_again(tmp_path):
+    old, new = tmp_path / "old", tmp_path / "new"
+    with journal(old) as run:
+        run.metrics({"loss": 1}, 10)
+        (old / "film.gif").write_bytes(b"GIF89a")
+        run.artifact(old / "film.gif")
+    assert values(old) == {"loss": 1}
+    shutil.move(old, new)
+    said = sync(new, status=1)
+    assert f"delete {new}/mlflow, and all is sent again" in said
+    assert not old.exists()
+    shutil.rmtree(new / "mlflow")
+    assert values(new) == {"loss": 1}
+    assert [path.name for path in (new / "mlflow/artifacts").rglob("*.gif")] == ["film.gif"]
+
+
+def test_a_database_of_a_newer_mlflow_is_left_alone(tmp_path):
+    with journal(tmp_path) as run:
+        run.metrics({"loss": 1}, 10)
+    assert values(tmp_path) == {"loss": 1}
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow/mlflow.db")) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'of_next_year'")
+        database.commit()
+    with journal(tmp_path, "evaluate", attach=True) as run:
+        run.final({"kid": 0.5})
+    said = sync(tmp_path, status=1)
+    assert said.count("\n") == 1
+    assert "cannot be used now, nothing is lost" in said
+    shutil.rmtree(tmp_path / "mlflow")
+    assert values(tmp_path) == {"loss": 1, "kid": 0.5}

@@ -1,0 +1,136 @@
+"""The real Snakefile on a machine that fails: one clear line, and the same command goes on."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.base import results as folder_of_results
+from tests.workflow.test_rerun import ROOT, command, run
+
+pytestmark = pytest.mark.faults
+CGAN = "datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan]"
+
+
+@contextmanager
+def disk(folder: Path, kilobytes: int):
+    """A small disk at a folder; yields what makes it larger."""
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small disk, and not in every container")
+    try:
+        yield lambda larger: subprocess.run(["mount", "-o", f"remount,size={larger}k", folder], check=True)
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+def errors(said: str) -> list[str]:
+    """The lines that tell of a failure, without Snakemake's own."""
+    return [line for line in said.splitlines() if line.startswith("ERROR: ")]
+
+
+def test_a_disk_that_fills_up_with_images_and_then_with_a_checkpoint(tmp_path):
+    place = tmp_path / "disk"
+    with disk(place, 120) as enlarge:
+        results = place / "results"
+        (line,) = errors(run(results, "prepare_all", settings=CGAN, check=False))
+        assert re.search(r"cannot be written \(No space left on device\)", line)
+        assert not list(results.rglob("*.part"))
+        enlarge(1500)
+        (line,) = errors(run(results, "train_all", settings=CGAN, check=False))
+        assert re.search(r"\(No space left on device", line)
+        assert (results / "polycrystals/real/images.npy").is_file()
+        enlarge(100_000)
+        run(results, "train_all", settings=CGAN)
+
+
+def test_a_folder_that_may_only_be_read(tmp_path):
+    place = tmp_path / "disk"
+    with disk(place, 10_000):
+        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        said = run(place / "results", "prepare_all", settings=CGAN, check=False)
+        assert errors(said) == [f"ERROR: {place}/results/.lock: cannot be written (Read-only file system)"]
+        assert "Traceback" not in said
+        subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+        run(place / "results", "prepare_all", settings=CGAN)
+
+
+def test_the_second_of_two_runs_says_who_is_at_work(tmp_path):
+    results = tmp_path / "results"
+    with folder_of_results.claim(results):
+        (line,) = errors(run(results, "prepare_all", settings=CGAN, check=False))
+    assert re.match(
+        rf"ERROR: results: another run is at work on `{results}` \(process {os.getpid()} on \S+, since ", line
+    )
+    run(results, "prepare_all", settings=CGAN)
+
+
+def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(tmp_path):
+    """And the results may be moved between: all is done there."""
+    results = tmp_path / "results"
+    words = command(results, "evaluate_all", settings=CGAN)
+    for stage in ("prepare", "train", "generate", "evaluate"):
+        job = subprocess.Popen(
+            words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        deadline = time.monotonic() + 170
+        while not list((results / "logs").rglob(f"{stage}.log")) and time.monotonic() < deadline:
+            assert job.poll() is None, job.communicate()[0]
+            time.sleep(0.05)
+        os.killpg(job.pid, signal.SIGINT)  # as Ctrl-C in a terminal
+        said = job.communicate(timeout=170)[0]
+        assert job.returncode != 0, said
+        assert "Traceback" not in said
+    run(results, "evaluate_all", settings=CGAN)
+    moved = tmp_path / "elsewhere" / "results"
+    moved.parent.mkdir()
+    shutil.move(results, moved)
+    assert "Nothing to be done" in run(moved, "evaluate_all", settings=CGAN)
+
+
+HOSTILE = [
+    "a; touch pwned #",
+    "$(touch pwned)",
+    "`touch pwned`",
+    "b'\"&& touch pwned",
+    "{wildcard}",
+    "line\nbreak",
+    "-rf",
+]
+
+
+def test_no_name_is_ever_a_command(tmp_path):
+    """Of classes, files, a data set's folder and a licence: no shell reads them."""
+    source = tmp_path / "images $(touch pwned)"
+    fill(source)
+    config = tmp_path / "hostile.yaml"
+    config.write_text(
+        f"results: {tmp_path}/results\n"
+        f"datasets:\n  steel: {{source: {str(source)!r}, labels: {{rule: folder}}, size: 32}}\n"
+        "models: {cgan: {family: cgan}}\ntracking: {experiment: '; touch pwned #', uri: 'sqlite:///x; touch pwned'}\n"
+    )
+    words = [*command(tmp_path / "results")[:4], str(config), "--", "prepare_all"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not list(tmp_path.rglob("pwned"))
+    assert not (ROOT / "pwned").exists()
+
+
+def fill(source: Path) -> None:
+    """A class of each hostile name, with files of hostile names."""
+    rng = np.random.default_rng(0)
+    for name in HOSTILE:
+        (source / name).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(rng.integers(0, 255, (32, 32), np.uint8)).save(source / name / f"{i} $(touch pwned).png")
