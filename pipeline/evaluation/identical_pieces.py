@@ -47,8 +47,8 @@ class IdenticalPieces:
         for start, pixels in _chunks(images, rows):
             kept = telling(pixels, self.side) >= TELLING
             for view in self.views:
-                here = symmetry.seen(kept, view)[:, ::step, ::step]
-                keys.append(fingerprints(symmetry.seen(_joined(pixels), view), self.side, step)[here])
+                here = symmetry.apply(kept, view)[:, ::step, ::step]
+                keys.append(fingerprints(symmetry.apply(_joined(pixels), view), self.side, step)[here])
                 owners.append(number[start + np.nonzero(here)[0]])
         self.known = _of_one_group(np.concatenate(keys), np.concatenate(owners))
 

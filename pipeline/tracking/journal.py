@@ -212,7 +212,7 @@ class Journal:
             os.replace(path, folder / f"events.{self._past.head['attempt']}.jsonl")
             self._past = None
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-        started = {"t": "start", "ts": _after_all(folder, self._head["key"])}
+        started = {"t": "start", "ts": _after_all(folder, str(self._head["key"]))}
         self._append(started | self._head | {"attempt": uuid.uuid4().hex, "supersedes": supersedes} | _process())
 
     def _continue(self, folder: Path) -> None:

@@ -164,7 +164,8 @@ def _own(settings: DetectAnomalies, real: ImageSet, device: torch.device) -> Tra
     made: dict[Defects, tuple] = {name: paste(fine, settings.drawn, SEED) for name, paste in pieces.items()}
     made["moved"] = defects.moved(fine, broken[known], masks[known], real.spec.symmetry, settings.drawn, SEED)
     drawn: dict[Defects, Looks] = {
-        name: _looks(settings, real, *of, np.ones(len(of[0]), bool), device, turns=False) for name, of in made.items()
+        name: _looks(settings, real, images, places, np.ones(len(images), bool), device, turns=False)
+        for name, (images, places) in made.items()
     }
     looks = _looks(settings, real, broken, masks, known, device)
     memory = remember(patches, settings.memory)
