@@ -32,7 +32,7 @@ def test_the_area_of_a_pasted_piece(view):
     """Of 13 pixels, the least that surely holds a patch of the grid; of two images one is looked at."""
     training = np.random.default_rng(0).integers(0, 256, (3, 40, 40), dtype=np.uint8)
     image = np.random.default_rng(1).integers(0, 256, (2, 40, 40), dtype=np.uint8)
-    image[1, 5:18, 9:22] = symmetry.seen(training[1], view)[17:30, 20:33]
+    image[1, 5:18, 9:22] = symmetry.apply(training[1], view)[17:30, 20:33]
     found = search(training, np.arange(3)).areas(image[..., None], np.array([1, 0]))
     assert PATCH**2 <= found[0] * 40**2 <= 13**2
     assert found[1] == 0
