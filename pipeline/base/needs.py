@@ -19,7 +19,7 @@ SHORTEST = 20  # minutes: a node may be slow to begin
 BASE = 2000  # MB: Python with torch, and Snakemake twice around it
 CARD = 3000  # MB of the machine's memory that CUDA's libraries take
 FEW = 64  # pixels of a side: networks for smaller images gain nothing by a second processor
-FASTER = 30  # times as fast as one processor that a card is, at least
+FASTER = 300  # times as fast as one processor that a card is with networks of ordinary size; small ones take no time
 LOOK = 300  # images drawn at a look at held-out images
 EVALUATE = 0.2  # seconds of a processor to measure an image of 64 pixels
 FROZEN = 0.02  # and to fit a head on one of a detector whose backbone is frozen
@@ -39,18 +39,18 @@ class Cost(NamedTuple):
     """Memory of an update, for each of its images."""
 
 
-# Measured with `benchmarks/needs.py`, and rounded up.
+# Measured with `benchmarks/needs.py`, and rounded up; no card was there to measure one.
 COSTS = {
     "dcgan": Cost(0.05, 0.01, 8),
     "cgan": Cost(0.1, 0.01, 12),
     "wgan_gp": Cost(0.3, 0.01, 12),
     "projected_gan": Cost(0.1, 0.02, 25),
     "ddpm": Cost(0.4, 2, 80),
-    "stylegan2_ada": Cost(0.5, 0.05, 60),
+    "stylegan2_ada": Cost(1.5, 0.05, 60),
     "quilting": Cost(0, 0.1, 1),
     "warp": Cost(0, 0.01, 1),
 }
-UNKNOWN = Cost(0.5, 2, 60)  # of a family that the table has not yet
+UNKNOWN = Cost(1.5, 2, 80)  # of a family that the table has not yet
 
 
 class Images(NamedTuple):

@@ -15,7 +15,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "sinfo")
 NODES = ("vn1", "vn2", "vn3", "vn4")
@@ -166,6 +169,10 @@ class Cluster:
             file = self.folder / f"{name}.pid"
             if file.exists() and (text := file.read_text().strip()):
                 _end(int(text))
+        for process in psutil.process_iter():  # those that a node which was set down no longer knows
+            with suppress(psutil.Error):
+                if process.environ().get("SLURM_CONF") == str(self.configuration):
+                    process.kill()
 
 
 def until(true: Callable[[], object], seconds: float) -> bool:
