@@ -29,13 +29,22 @@ def source(tmp_path):
     return tmp_path
 
 
+def plain(source):
+    """Settings of a run on these images."""
+    images = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
+    return f"{images} datasets.polycrystals.shots=null"
+
+
+def with_boxes(source, form="voc", folder="boxes"):
+    return (
+        f"{plain(source)} datasets.polycrystals.boxes.format={form} datasets.polycrystals.boxes.path={source}/{folder}"
+    )
+
+
 @pytest.mark.slow
 def test_boxes_drawn_anew_make_no_image_and_no_generator_anew(source):
-    results = source / "results"
-    plain = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
-    plain += " datasets.polycrystals.shots=null"
-    boxed = f"{plain} datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    run(results, "prepare_all", settings=plain)
+    results, boxed = source / "results", with_boxes(source)
+    run(results, "prepare_all", settings=plain(source))
     assert again(results, boxed) == ["annotate"]
     run(results, "prepare_all", settings=boxed)
     real = results / "polycrystals" / "real"
@@ -44,7 +53,7 @@ def test_boxes_drawn_anew_make_no_image_and_no_generator_anew(source):
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
     assert again(results, boxed) == ["annotate"]
     assert again(results, f"{boxed} datasets.polycrystals.boxes.visible=0.6") == ["annotate"]
-    assert again(results, plain) == []
+    assert again(results, plain(source)) == []
 
 
 @pytest.mark.slow
@@ -53,48 +62,19 @@ def test_a_mask_that_lies_among_the_images_and_is_corrected_makes_no_image_anew(
     mask[3:9, 3:9] = 255
     for i in range(6):
         Image.fromarray(mask).save(source / "images" / f"{i}_mask.png")
-    masked = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
-    masked += " datasets.polycrystals.shots=null"
-    masked += f" datasets.polycrystals.boxes.format=mask datasets.polycrystals.boxes.path={source}/images"
+    masked = with_boxes(source, "mask", "images")
     run(results, "prepare_all", settings=masked)
     assert np.load(results / "polycrystals" / "real" / "masks.npy").any((1, 2)).tolist() == [True] * 6
     Image.fromarray(mask.T // 2).save(source / "images" / "3_mask.png")
     assert again(results, masked) == ["annotate_masks"]
 
 
-@pytest.mark.slow
-def test_detectors_of_boxes_run_with_the_others_and_again_only_for_what_concerns_them(source):
-    results = source / "results"
-    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
-    boxed += " datasets.polycrystals.shots=null"
-    boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    boxed += " detect.boxes.repetitions=2 detect.boxes.selection_runs=1"
-    boxed += " detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
-    assert planned(results, boxed)["detect_boxes"] == 3
-    run(results, "detect_all", settings=boxed)
-    folder = results / "polycrystals" / "detection" / "boxes"
-    for arm in ("real", "augmented", "real+same_real"):
-        (written,) = json.loads((folder / f"{arm}.json").read_text())
-        assert len(written["repetitions"]) == 2
-        assert (folder / f"{arm}.png").is_file()
-    assert planned(results, boxed, "detect_all") == {}
-    assert planned(results, f"{boxed} detect.steps=7", "detect_all") == {}
-    assert planned(results, f"{boxed} detect.boxes.steps=3", "detect_all") == {
-        "detect_boxes": 3, "compare_detectors": 1, "detect_all": 1,
-    }  # fmt: skip
-    (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
-    again = {"annotate": 1, "detect_boxes": 3, "compare_detectors": 1, "detect_all": 1}
-    assert planned(results, boxed, "detect_all") == again
-
-
 @pytest.fixture
 def pseudo(source):
     """Settings of a run that labels the images of one model."""
-    settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
-    settings += " datasets.polycrystals.shots=null"
-    settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    settings += " detect.boxes.repetitions=2 detect.boxes.steps=2 detect.boxes.batch=2 detect.boxes.width=2"
-    return f"{settings} detect.boxes.selection_runs=1 detect.boxes.pseudo_labels=[ddpm] all_models.total_images=32"
+    settings = f"{with_boxes(source)} detect.boxes.repetitions=2 detect.boxes.steps=2"
+    settings += " detect.boxes.batch=2 detect.boxes.width=2 detect.boxes.selection_runs=1"
+    return f"{settings} detect.boxes.pseudo_labels=[ddpm] all_models.total_images=32"
 
 
 def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo):
@@ -106,41 +86,45 @@ def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo)
 
 
 @pytest.mark.slow
-def test_labels_are_made_anew_where_detector_boxes_or_images_change_and_nowhere_else(source, pseudo):
+def test_detectors_of_boxes_and_labels_are_made_anew_for_what_concerns_them_and_for_nothing_else(source, pseudo):
+    """One run with labels; without them, the detectors that it has made are all that there is to do."""
     results = source / "results"
     run(results, "detect_all", settings=pseudo)
     folder = results / "polycrystals" / "ddpm" / "seed-0" / "pseudo"
     assert json.loads((folder / "pseudo_labels.json").read_text())["model"] == "ddpm"
     assert (folder / "boxes.csv").is_file()
-    assert (results / "polycrystals" / "detection" / "boxes" / "real+ddpm.pseudo.json").is_file()
+    folder = results / "polycrystals" / "detection" / "boxes"
+    for arm in ("real", "augmented", "real+same_real", "real+ddpm.pseudo"):
+        (written,) = json.loads((folder / f"{arm}.json").read_text())
+        assert len(written["repetitions"]) == 2
+        assert (folder / f"{arm}.png").is_file()
     last = {"compare_detectors": 1, "detect_all": 1}
     assert planned(results, pseudo, "detect_all") == {}
+    assert planned(results, f"{pseudo} detect.steps=7", "detect_all") == {}
     more = pseudo.replace("[ddpm]", "[ddpm,cgan]")
     added = {"train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 1}
     assert planned(results, more, "detect_all") == added | last
     assert planned(results, f"{pseudo} detect.boxes.repetitions=3", "detect_all") == {"detect_boxes": 4} | last
     anew = {"pseudo_label": 1, "detect_boxes": 4} | last
     assert planned(results, f"{pseudo} detect.boxes.steps=3", "detect_all") == anew
+    unlabelled = pseudo.replace("[ddpm]", "[]")
+    assert planned(results, unlabelled, "detect_all") == last
+    assert planned(results, f"{unlabelled} detect.boxes.steps=3", "detect_all") == {"detect_boxes": 3} | last
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
     assert planned(results, pseudo, "detect_all") == {"annotate": 1} | anew
+    assert planned(results, unlabelled, "detect_all") == {"annotate": 1, "detect_boxes": 3} | last
 
 
 def test_links_to_nowhere_and_pipes_among_annotations_stop_nothing(source):
     (source / "boxes" / "lost.xml").symlink_to(source / "nowhere.xml")
     os.mkfifo(source / "boxes" / "pipe.xml")
-    settings = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
-    settings += " datasets.polycrystals.shots=null"
-    settings += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    assert planned(source / "results", settings, "prepare_all")["annotate"] == 1
+    assert planned(source / "results", with_boxes(source), "prepare_all")["annotate"] == 1
 
 
 @pytest.mark.slow
 def test_boxes_are_inputs_of_models_that_draw_boxes_alone(source):
     results = source / "results"
-    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
-    boxed += " datasets.polycrystals.shots=null"
-    boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    boxed += " datasets.polycrystals.split.val=0 models.ddpm.boxes=true models.ddpm.total_images=16"
+    boxed = f"{with_boxes(source)} datasets.polycrystals.split.val=0 models.ddpm.boxes=true models.ddpm.total_images=16"
     boxed += " models.cgan.total_images=64"
     folder = results / "polycrystals"
     asked = str(folder / "ddpm" / "seed-0" / "synthetic" / "boxes.json")

@@ -4,17 +4,14 @@ import numpy as np
 import pytest
 
 from pipeline.data.image_set import ImageSet
-from tests.workflow.test_boxes import source  # noqa: F401 (a fixture)
+from tests.workflow.test_boxes import source, with_boxes  # noqa: F401 (a fixture)
 from tests.workflow.test_rerun import planned, run
 
 
 @pytest.fixture
 def patches(source):  # noqa: F811
     """Settings that add patches of the images with boxes, and one generator of them."""
-    boxed = f"datasets.polycrystals.source={source}/images datasets.polycrystals.labels.rule=none"
-    boxed += " datasets.polycrystals.shots=null"
-    boxed += f" datasets.polycrystals.boxes.format=voc datasets.polycrystals.boxes.path={source}/boxes"
-    boxed += " datasets.polycrystals.models=[dcgan] datasets.defects.models=[cgan]"
+    boxed = f"{with_boxes(source)} datasets.polycrystals.models=[dcgan] datasets.defects.models=[cgan]"
     return f"{boxed} datasets.defects.patches_of=polycrystals datasets.defects.size=32"
 
 

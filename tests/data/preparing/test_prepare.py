@@ -383,8 +383,8 @@ def failing(monkeypatch, *bad):
     class SandboxPool(Inline):
         def map(self, function, tasks, divide=None):
             for task in tasks:
-                for part in divide(task) if function is module.draw else [task]:
-                    if function is module.draw and part.drawings[0].header.source in bad:
+                for part in divide(task) if function is module.crop else [task]:
+                    if function is module.crop and part.images[0].header.source in bad:
                         yield part, Failed("took more than 120 s of processor time to decode")
                     else:
                         yield from super().map(function, [part])
