@@ -20,6 +20,7 @@ from pipeline.base.results import PLAN
 from pipeline.data.image_set import ImageSet
 from pipeline.settings import ImageSpec, Settings, Training, UserError, load
 from pipeline.training.forecast import forecast
+from pipeline.training.validator import MOST
 
 PACKAGES = ("pyrite", "torch", "torchvision", "numpy", "snakemake", "mlflow")
 ASSUMED = 4  # classes of a data set that nobody has looked at yet
@@ -75,7 +76,8 @@ def rows(settings: Settings, budget: float) -> Iterator[Row]:
         for model in settings.models_of(name):
             chosen = settings.models[model]
             if isinstance(chosen, Training):
-                found = forecast(chosen, spec_of(settings, name, chosen), budget)
+                held_out = held_out_of(Path(settings.results) / name / "real")
+                found = forecast(chosen, spec_of(settings, name, chosen), budget, held_out)
                 taken = _taken(Path(settings.results) / "benchmarks" / name, model, settings.seeds)
                 yield Row(name, model, found.update, found.training, len(settings.seeds), taken)
 
@@ -92,6 +94,11 @@ def spec_of(settings: Settings, name: str, model: Training) -> ImageSpec:
         classes = tuple(dataset.labels.classes or voronoi or labelled)
         spec = ImageSpec(dataset.size, dataset.size, 3 if dataset.channels == "rgb" else 1, classes)
     return spec._replace(classes=tuple(model.classes)) if model.classes else spec
+
+
+def held_out_of(real: Path) -> int:
+    """Images to choose by of a prepared data set; as many as a training looks at where nobody has prepared it."""
+    return len(ImageSet.open(real).rows("val")) if (real / "meta.json").is_file() else MOST
 
 
 def keep(found: list[Row], settings: Settings) -> None:
