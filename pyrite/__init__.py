@@ -275,7 +275,8 @@ def export(sets: list[str | Path], folder: str | Path, kind: str, *, files: str 
     Synthetic files say in their metadata (XMP) that they are, by which model and from which seed.
 
     Args:
-        sets: folders of image sets: `results/{dataset}/real`, and of models `synthetic`, `blended` or `pseudo`.
+        sets: folders of image sets: `results/{dataset}/real`, and of models `synthetic`, `missed`, `blended` or
+            `pseudo`.
         folder: a new or empty one.
         kind: `yolo` (folders and data.yaml of Ultralytics), `coco` (object detection), `imagefolder` (a folder a split
             and class, as ImageNet's) or `huggingface` (an image folder with metadata.csv). The first two are of sets

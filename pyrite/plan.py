@@ -25,6 +25,7 @@ from pipeline.data.reading.source import files
 from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, load
 from pipeline.settings.places import REAL
 from pipeline.training.forecast import forecast
+from pipeline.training.validator import MOST
 
 PACKAGES = ("pyrite", "torch", "torchvision", "numpy", "snakemake", "mlflow")
 ASSUMED = 4  # classes of a data set that nobody has looked at yet
@@ -82,7 +83,8 @@ def rows(settings: Settings, budget: float) -> Iterator[Row]:
         for model in settings.models_of(name):
             chosen = settings.models[model]
             if isinstance(chosen, Training):
-                found = forecast(chosen, spec_of(settings, name, chosen), budget)
+                held_out = held_out_of(Path(settings.results) / name / "real")
+                found = forecast(chosen, spec_of(settings, name, chosen), budget, held_out)
                 taken = _taken(Path(settings.results) / "benchmarks" / name, model, settings.seeds)
                 disk = 2 * found.checkpoint + 2 * _synthetic(settings, name)
                 yield Row(name, model, found.update, found.training, len(settings.seeds), taken, disk)
@@ -121,6 +123,11 @@ def spec_of(settings: Settings, name: str, model: Training | None = None) -> Ima
         classes = tuple(dataset.labels.classes or voronoi or labelled)
         spec = ImageSpec(*dataset.shape, 3 if dataset.channels == "rgb" else 1, classes)
     return spec._replace(classes=tuple(model.classes)) if model and model.classes else spec
+
+
+def held_out_of(real: Path) -> int:
+    """Images to choose by of a prepared data set; as many as a training looks at where nobody has prepared it."""
+    return len(ImageSet.open(real).rows("val")) if (real / "meta.json").is_file() else MOST
 
 
 def keep(found: list[Row], settings: Settings) -> None:

@@ -50,7 +50,7 @@ def write_dataset(sets: list[Path], folder: Path, kind: str, files: str = "png")
     """Write image sets into one folder. Synthetic images carry what made them, as all exported files do.
 
     Args:
-        sets: `results/{dataset}/real`, and the folders `synthetic`, `blended` or `pseudo` of models.
+        sets: `results/{dataset}/real`, and the folders `synthetic`, `missed`, `blended` or `pseudo` of models.
         folder: a new or empty one.
         kind: `yolo`, `coco`, `imagefolder` or `huggingface`.
         files: `png`, `tiff` or `jpeg`; what PNG and JPEG cannot hold becomes TIFF.

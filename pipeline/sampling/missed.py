@@ -60,13 +60,18 @@ class Missed:
         return cls(classes.loc[table["id"]].to_numpy(str), table["label"].to_numpy(str), boxes, share)
 
     def counts(self, plain: dict[str, int]) -> dict[str, int]:
-        """Images of each class: as many together as in `plain`, in proportion to what is missed in them (largest
-        remainders); `plain` itself where nothing is missed of these classes."""
-        weights = np.array([self.share[self.images == name].sum() for name in plain])
-        if not weights.sum():
-            return plain
+        """Images of each class: as many together as in `plain`, whose numbers are weighted by the share that is missed
+        (largest remainders).
+
+        Of m missed of n it is (m + 1/2) / (n + 1), Jeffreys' estimate: one missed among few must not decide alone. A
+        class of which nothing is known has the mean of the others.
+        """
+        known = {name: self.share[self.images == name] for name in plain}
+        rates = {name: (some.sum() + 0.5) / (len(some) + 1) for name, some in known.items() if len(some)}
+        mean = float(np.mean(list(rates.values()))) if rates else 1.0
+        weights = np.array([n * rates.get(name, mean) for name, n in plain.items()])
         exact = sum(plain.values()) * weights / weights.sum()
-        counts = np.floor(exact).astype(int)
+        counts = np.floor(exact + 1e-9).astype(int)
         rest = sum(plain.values()) - int(counts.sum())
         counts[np.argsort(counts - exact, kind="stable")[:rest]] += 1
         return dict(zip(plain, counts.tolist(), strict=True))

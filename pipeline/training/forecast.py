@@ -14,7 +14,7 @@ from pipeline.base import device as devices
 from pipeline.models.batch import Batch
 from pipeline.settings import ImageSpec, Training
 from pipeline.training.snapshots import COLUMNS
-from pipeline.training.validator import MOST
+from pipeline.training.validator import LEAST, MOST
 
 WARM = 2  # updates that choose algorithms
 START = 6.0  # seconds of a job before its first update: Python, torch, reading the images
@@ -41,6 +41,7 @@ def forecast(
     settings: Training,
     spec: ImageSpec,
     budget: float = 10.0,
+    held_out: int = MOST,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Forecast:
     """Time a model's updates on noise: its images make no difference.
@@ -48,6 +49,7 @@ def forecast(
     Args:
         spec: the images, without boxes.
         budget: seconds of timed updates; one whole period of the lazy penalties at least.
+        held_out: images to choose by (split `val`); so many are drawn at each look, MOST at most and none below LEAST.
         clock: in seconds.
 
     Raises:
@@ -80,7 +82,8 @@ def forecast(
         model.sample(labels.cpu()[: len(few)], few)
         _finish(device)
         image = (clock() - began) / len(few)
-    looks = settings.snapshots * (MOST + COLUMNS * len(spec.classes)) * image
+    drawn = min(held_out, MOST) if held_out >= LEAST else 0
+    looks = settings.snapshots * (drawn + COLUMNS * len(spec.classes)) * image
     steps = math.ceil(settings.total_images / settings.batch)
     checkpoint = sum(tensor.numel() * tensor.element_size() for tensor in model.state().values())
     return Forecast(mean, image, START + steps * mean + looks, memory, checkpoint)

@@ -47,6 +47,24 @@ def test_boxes_beside_the_images_are_those_asked_for_of_their_seeds(tmp_path):
     assert [artifact[0].name for artifact in journal.of("artifact")] == ["samples.png", "boxes.png"]
 
 
+def test_boxes_like_the_missed_ones_are_asked_for(tmp_path):
+    """Missed are boxes at the upper left; so are those of the second set, nearer than those of any images."""
+    data, folder = trained(tmp_path, boxes=True)
+    images = ImageSet.open(data)
+    own = images.boxes[images.boxes["label"] == "striped"].head(1)
+    missed = own.assign(x0=0.0, y0=0.0, x1=own["x1"] - own["x0"], y1=own["y1"] - own["y0"], missed=1.0)
+    missed.to_csv(tmp_path / "missed.csv", index=False)
+    asked, far = images.metadata.set_index("id")["label"][own["id"].iloc[0]], {}
+    for name, table in (("plain", None), ("missed", tmp_path / "missed.csv")):
+        generate(Generate(images_per_class=6), folder, data, folder / name, Events(), threads=1, missed=table)
+        drawn = ImageSet.open(folder / name)
+        assert len(drawn) == 18
+        of_class = drawn.metadata["id"][drawn.metadata["label"] == asked]
+        boxes = drawn.boxes[drawn.boxes["id"].isin(of_class) & (drawn.boxes["label"] == "striped")]
+        far[name] = boxes.groupby("id")[["x0", "y0"]].min().sum(axis=1).mean()
+    assert far["missed"] < far["plain"]
+
+
 def test_a_model_without_boxes_writes_none(tmp_path):
     data, folder = trained(tmp_path)
     generate(Generate(images_per_class=2), folder, data, tmp_path / "out", Events(), threads=1)

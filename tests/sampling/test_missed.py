@@ -25,10 +25,13 @@ def of_images(**shares):
 
 
 def test_as_many_images_in_proportion_to_what_is_missed():
-    missed = of_images(pits=[1, 0.5, 0, 0], grains=[0.5, 0], other=[1])
-    assert missed.counts({"pits": 5, "grains": 5}) == {"pits": 8, "grains": 2}  # 7.5 and 2.5: the first takes the rest
-    assert missed.counts({"grains": 4, "sound": 7}) == {"grains": 11, "sound": 0}
-    assert missed.counts({"sound": 7, "dull": 2}) == {"sound": 7, "dull": 2}  # nothing is known of these
+    missed = of_images(pits=[1] * 5 + [0.5, 0.5, 0], grains=[0] * 7, other=[1])
+    assert missed.counts({"pits": 10, "grains": 10}) == {"pits": 18, "grains": 2}  # by 6.5 / 9 and 0.5 / 8: 18.41, 1.59
+    assert missed.counts({"pits": 10, "grains": 10, "new": 10}) == {"pits": 18, "grains": 2, "new": 10}  # their mean
+    assert missed.counts({"new": 7, "newer": 2}) == {"new": 7, "newer": 2}
+    assert of_images(pits=[0] * 5, grains=[0] * 5).counts({"pits": 9, "grains": 4}) == {"pits": 9, "grains": 4}
+    one = of_images(pits=[1, *[0] * 8], grains=[0] * 9)
+    assert one.counts({"pits": 10, "grains": 10}) == {"pits": 15, "grains": 5}  # three times as many, and not all
     assert missed.numbers(Plain(), "pits", 0, 0, seed=0, n=4).tolist() == [0, 1, 2, 3]
 
 
@@ -81,9 +84,11 @@ def test_a_set_is_drawn_of_what_the_table_says(tmp_path, monkeypatch):
     for name, missed in (("plain", None), ("missed", tmp_path / "missed.csv")):
         generate(Generate(images_per_class=12), folder, data, folder / name, journal, threads=1, missed=missed)
     plain, asked = (ImageSet.open(folder / name) for name in ("plain", "missed"))
-    assert asked.metadata["label"].value_counts().to_dict() == {"bright": 24}
-    same = pd.Index(plain.metadata["id"]).get_indexer(asked.metadata["id"][:12])
-    assert np.array_equal(asked.images[:12], plain.images[same])  # image i is image i
+    assert asked.metadata["label"].value_counts().to_dict() == {"bright": 21, "dark": 3}  # 3 of 3 and 0 of 3 are missed
+    both = np.isin(asked.metadata["id"], plain.metadata["id"])
+    same = pd.Index(plain.metadata["id"]).get_indexer(asked.metadata["id"][both])
+    assert np.array_equal(asked.images[both], plain.images[same])  # image i is image i
+    assert both.sum() == 12 + 3
     assert {event[1] for event in journal.of("artifact")} == {"plain", "missed"}
 
 

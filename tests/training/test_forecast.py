@@ -47,6 +47,14 @@ def test_whole_periods_of_the_lazy_penalties_are_timed(clock):
     assert found.training == pytest.approx(START + 1000 * 3 + 3 * (256 + 8 * 3) * 0.5)
 
 
+@pytest.mark.parametrize(("held_out", "drawn"), [(0, 0), (19, 0), (20, 20), (300, 256)])
+def test_as_many_images_are_drawn_at_a_look_as_are_held_out(clock, held_out, drawn):
+    settings = tiny_settings("cgan", total_images=40, snapshots=2)
+    found = forecast(settings, spec(), budget=0.1, held_out=held_out, clock=clock)
+    steps = -(-40 // settings.batch)
+    assert found.training == pytest.approx(START + steps * found.update + 2 * (drawn + 8 * 3) * 0.5)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_can_be_timed(family):
     found = forecast(tiny_settings(family, total_images=400, snapshots=1), spec(), budget=0.01)
@@ -81,6 +89,8 @@ def test_images_that_are_prepared_are_known_and_others_assumed(tmp_path):
     assert plan.spec_of(settings, "steel", model) == (32, 32, 1, ("0", "1", "2", "3"), "none", ())
     image_set(tmp_path / "results" / "steel" / "real", size=16, channels=3)
     assert plan.spec_of(settings, "steel", model)[:4] == (16, 16, 3, ("dark", "bright"))
+    assert plan.held_out_of(tmp_path / "results" / "steel" / "real") == 0
+    assert plan.held_out_of(tmp_path / "results" / "gone" / "real") == 256
     narrow = model.model_copy(update={"classes": ["bright"]})
     assert plan.spec_of(settings, "steel", narrow).classes == ("bright",)
 
