@@ -3,17 +3,18 @@
     .venv/bin/python -m benchmarks.stylegan_speed
     .venv/bin/python -m benchmarks.stylegan_speed --sizes 64 --official ../stylegan2-ada-pytorch --out docs/results/…
 
-Gray images, six classes, channel base 4 096. An update is timed without penalties, with the path length and with both,
-and weighted as a training meets them; images a second are of the CPU time of one thread. The sides take turns, and the
-figures are medians of the rounds. The official code (NVIDIA's stylegan2-ada-pytorch, of a licence that allows no
+Gray images, six classes, channel base 4 096, augmentation at p = 0.2. An update is timed without penalties, with the
+path length and with both, and weighted as a training meets them; images a second are of the CPU time of one thread.
+Each side is a process of its own, they take turns, and each part counts by the least of its times: other work on the
+machine only ever adds to them. The official code (NVIDIA's stylegan2-ada-pytorch, of a licence that allows no
 commercial use) is measured in its folder, with the reference operations it has for CPUs, in float32.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
-import statistics
 import subprocess
 import sys
 import time
@@ -25,7 +26,6 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from benchmarks.peers import busy
 from benchmarks.throughput import cpu
 from pipeline.base.device import amp_dtype
 from pipeline.models import build
@@ -40,7 +40,8 @@ CLASSES = 6
 P = 0.2  # augmentation probability, kept there
 R1_EVERY, PATH_EVERY = 16, 4
 # Updates of each kind in a cycle of 16, and the number of one of the kind.
-KINDS = {"plain": (12, 1), "path": (3, 4), "both": (1, 0)}
+# The first one warms up, and weighs least.
+KINDS = {"both": (1, 0), "path": (3, 4), "plain": (12, 1)}
 PRECISIONS = {"fp32": None, "bf16": torch.bfloat16}
 
 
@@ -59,20 +60,18 @@ class Side(ABC):
 
 
 class Ours(Side):
-    def __init__(self, size: int, amp: torch.dtype | None, augmented: bool):
+    def __init__(self, size: int, amp: torch.dtype | None):
         self.batch = BATCH[size]
         torch.manual_seed(0)
         settings = StyleGAN2ADASettings(
             family="stylegan2_ada",
             batch=self.batch,
             channel_base=CHANNEL_BASE,
-            ada_target=0.6 if augmented else 0.0,
             ada_images=1e12,  # p stays where it is
         )
         spec = ImageSpec(size, size, 1, tuple("abcdef"))
         self.model = build(settings, spec, amp).to(memory_format=torch.channels_last)
-        if augmented:
-            self.model.augmentation.p.fill_(P)
+        self.model.augmentation.p.fill_(P)
         self.images = (torch.rand(self.batch, 1, size, size) * 2 - 1).contiguous(memory_format=torch.channels_last)
         self.labels = torch.arange(self.batch) % CLASSES
 
@@ -87,7 +86,7 @@ class Ours(Side):
 class Official(Side):
     """The official networks and loss, trained as its loop trains them."""
 
-    def __init__(self, folder: Path, size: int, augmented: bool):
+    def __init__(self, folder: Path, size: int):
         sys.path.insert(0, str(folder))
         from torch_utils.ops import grid_sample_gradfix
         from training import augment, loss, networks
@@ -102,9 +101,8 @@ class Official(Side):
         self.average.requires_grad_(False)
         geometry = dict.fromkeys(["xflip", "rotate90", "xint", "scale", "rotate", "aniso", "xfrac"], 1)
         colour = dict.fromkeys(["brightness", "contrast", "lumaflip", "hue", "saturation"], 1)
-        pipe = augment.AugmentPipe(**geometry, **colour) if augmented else None
-        if pipe is not None:
-            pipe.p.copy_(torch.tensor(P))
+        pipe = augment.AugmentPipe(**geometry, **colour)
+        pipe.p.copy_(torch.tensor(P))
         self.loss = loss.StyleGAN2Loss("cpu", self.g.mapping, self.g.synthesis, self.d, pipe, r1_gamma=0.1)
         self.optimizers = {
             name: torch.optim.Adam(net.parameters(), 0.0025, (0.0, 0.99))
@@ -181,7 +179,7 @@ class Floor:
 
     def __init__(self, size: int, amp: torch.dtype | None):
         self.batch, self.dtype = BATCH[size], amp or torch.float32
-        self.shapes = shapes(Ours(size, None, False).model)
+        self.shapes = shapes(Ours(size, None).model)
 
     def gflop(self) -> float:
         """10^9 multiplications and additions of an update."""
@@ -229,47 +227,70 @@ def spent(work: Callable[[], object]) -> float:
     return time.process_time() - start
 
 
-def rate(side: Side) -> float:
-    """Images a second in training, from one update of each kind."""
-    cycle = sum(count * spent(lambda number=number: side.update(number)) for count, number in KINDS.values())
-    return side.batch * sum(count for count, _ in KINDS.values()) / cycle
+def parts(side: Side) -> list[float]:
+    """CPU seconds of an update of each kind, and of drawing a batch."""
+    return [*(spent(lambda number=number: side.update(number)) for _, number in KINDS.values()), spent(side.draw)]
 
 
-def compare(sides: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
-    """Medians of what the sides say, taking turns; a round before them is not counted."""
-    taken = {name: [] for name in sides}
-    for _ in range(rounds + 1):
-        for name, work in sides.items():
-            taken[name].append(work())
-    return {name: statistics.median(values[1:]) for name, values in taken.items()}
+def least(works: dict[str, Callable[[], list[float]]], rounds: int) -> dict[str, list[float]]:
+    """Of each part of what the works say, the least of the rounds; the works take turns."""
+    found: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for name, work in works.items():
+            taken = work()
+            found[name] = [min(pair) for pair in zip(found.get(name, taken), taken, strict=True)]
+    return found
 
 
-def sides(size: int, augmented: bool, official: Path | None, precisions: list[str]) -> dict[str, Side]:
-    found = {precision: Ours(size, PRECISIONS[precision], augmented) for precision in precisions}
-    return found | ({"official": Official(official, size, augmented)} if official else {})
+class Process:
+    """A process that measures one side whenever it is asked to."""
+
+    def __init__(self, name: str, size: int, official: Path | None):
+        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.stylegan_speed", "--sizes", str(size)]
+        command += ["--measure", name, *(["--official", str(official)] if official else [])]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self) -> list[float]:
+        """CPU seconds of each of the side's `parts`; then, where it is ours, of the floor of an update."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        print("again", file=self.process.stdin, flush=True)
+        return [float(word) for word in self.process.stdout.readline().split()]
+
+    def end(self) -> int:
+        """Peak MiB of its memory."""
+        return int(self.process.communicate()[0])
 
 
-def training(size: int, official: Path | None, precisions: list[str], rounds: int) -> list[str]:
+def serve(name: str, size: int, official: Path) -> None:
+    """What such a process does: numbers for each line that comes, and at the end its peak memory."""
+    side = Official(official, size) if name == "official" else Ours(size, PRECISIONS[name])
+    floor = None if name == "official" else Floor(size, PRECISIONS[name])
+    for _ in sys.stdin:
+        print(*parts(side), *([floor.seconds()] if floor else []), flush=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+
+
+def measured(size: int, official: Path | None, precisions: list[str], rounds: int) -> list[str]:
+    """Rows of training, drawing and memory."""
+    sides = [*precisions, *(["official"] if official else [])]
+    processes = {name: Process(name, size, official) for name in sides}
+    taken = least({name: process.ask for name, process in processes.items()}, rounds)
+    memory = {name: process.end() for name, process in processes.items()}
+    updates = {name: of_an_update(taken[name]) for name in sides}
     lines = []
-    for augmented in (False, True):
-        programs = sides(size, augmented, official, precisions)
-        works = {name: (lambda side=side: rate(side)) for name, side in programs.items()}
-        floors = {precision: Floor(size, PRECISIONS[precision]) for precision in precisions}
-        works |= {f"floor {name}": floor.seconds for name, floor in floors.items()}
-        found = compare(works, rounds)
-        for name in programs:
-            cells = [f"training, {'with' if augmented else 'without'} augmentation", str(size), name]
-            cells += [f"{found[name]:.3g}", ratio(found, name)]
-            cells += [f"{BATCH[size] / found[name] / found[f'floor {name}']:.2f}" if name in floors else ""]
-            lines.append(row(cells))
-    return lines
+    for what, of in (("training", updates), ("drawing", {name: taken[name][len(KINDS)] for name in sides})):
+        rates = {name: BATCH[size] / seconds for name, seconds in of.items()}
+        for name in sides:
+            floors = f"{updates[name] / taken[name][-1]:.2f}" if what == "training" and name != "official" else ""
+            lines.append(row([what, str(size), name, f"{rates[name]:.3g}", ratio(rates, name), floors]))
+    return lines + [row(["peak memory, MiB", str(size), name, str(memory[name]), "", ""]) for name in sides]
 
 
-def drawing(size: int, official: Path | None, precisions: list[str], rounds: int) -> list[str]:
-    programs = sides(size, False, official, precisions)
-    works = {name: (lambda side=side: side.batch / spent(side.draw)) for name, side in programs.items()}
-    found = compare(works, 3 * rounds)
-    return [row(["drawing", str(size), name, f"{found[name]:.3g}", ratio(found, name), ""]) for name in programs]
+def of_an_update(taken: list[float]) -> float:
+    """CPU seconds of an update, from those of each kind."""
+    counts = [count for count, _ in KINDS.values()]
+    return sum(count * seconds for count, seconds in zip(counts, taken, strict=False)) / sum(counts)
 
 
 def ratio(found: dict[str, float], name: str) -> str:
@@ -280,51 +301,32 @@ def row(cells: list[str]) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def memory(size: int, official: Path | None, precision: str) -> str:
-    """A row: peak MiB of a process that trains; `precision` may be `official`."""
-    command = [sys.executable, "-m", "benchmarks.stylegan_speed", "--sizes", str(size), "--peak", precision]
-    command += ["--official", str(official)] if official else []
-    peak = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    return row(["peak memory of a training, MiB", str(size), precision, peak, "", ""])
-
-
-def peak(size: int, official: Path | None, precision: str) -> int:
-    """MiB that this process has come to after updates of every kind."""
-    side = Official(official, size, True) if precision == "official" else Ours(size, PRECISIONS[precision], True)
-    rate(side)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 64, 128], choices=list(BATCH))
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--official", type=Path, help="folder of the official code")
     parser.add_argument("--out", type=Path, help="write the table to this Markdown file as well")
-    parser.add_argument("--peak", help=argparse.SUPPRESS)
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
     wish = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")  # of what theirs calls
-    if wish.peak:
-        print(peak(wish.sizes[0], wish.official, wish.peak))
+    if wish.measure:
+        serve(wish.measure, wish.sizes[0], wish.official or Path())
         return
     precisions = ["fp32", "bf16"] if amp_dtype("auto", torch.device("cpu")) else ["fp32"]
     lines = [
         f"`python -m benchmarks.stylegan_speed {' '.join(sys.argv[1:])}`, torch {torch.__version__}, {cpu()}, "
-        f"1 thread. {busy()}",
+        f"1 thread. Load of the machine: {os.getloadavg()[0]:.0f}.",
         "",
         "| what | pixels | side | images a second of CPU | of the official code | floors |",
         "| --- | ---: | --- | ---: | ---: | ---: |",
     ]
     print("\n".join(lines), flush=True)
     for size in wish.sizes:
-        for rows in (
-            training(size, wish.official, precisions, wish.rounds),
-            drawing(size, wish.official, precisions, wish.rounds),
-            [memory(size, wish.official, p) for p in [*precisions, *(["official"] if wish.official else [])]],
-        ):
-            lines += rows
-            print("\n".join(rows), flush=True)
+        rows = measured(size, wish.official, precisions, wish.rounds)
+        lines += rows
+        print("\n".join(rows), flush=True)
     if wish.out:
         wish.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

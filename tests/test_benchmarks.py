@@ -157,9 +157,19 @@ def test_an_update_of_each_kind_weighs_what_a_training_has_of_it(monkeypatch):
             clock[0] += {0: 100.0, 4: 10.0, 1: 1.0}[number]
 
         def draw(self):
-            raise AssertionError
+            clock[0] += 5.0
 
-    assert stylegan_speed.rate(Known()) == pytest.approx(8 * 16 / (12 * 1 + 3 * 10 + 100))
+    taken = stylegan_speed.parts(Known())
+    assert taken == [100, 10, 1, 5]
+    assert stylegan_speed.of_an_update(taken) == pytest.approx((12 * 1 + 3 * 10 + 100) / 16)
+
+
+def test_the_least_of_each_part_counts_and_sides_take_turns():
+    said = {"a": iter([[3.0, 1.0], [2.0, 4.0]]), "b": iter([[5.0], [6.0]])}
+    turns = []
+    works = {name: (lambda name=name: turns.append(name) or next(said[name])) for name in said}
+    assert stylegan_speed.least(works, 2) == {"a": [2, 1], "b": [5]}
+    assert turns == ["a", "b", "a", "b"]
 
 
 # ---------------------------------------------------------------- batch statistics

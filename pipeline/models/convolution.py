@@ -1,8 +1,9 @@
-"""Convolutions that are fast for few pixels too: on CPUs those, and kernels of one pixel, are products of matrices.
+"""Convolutions that are fast for few pixels too: on CPUs those in bfloat16, and kernels of one pixel, are products of
+matrices.
 
 torch's take 1 to 5 times as long there (8 x 8 pixels and less, 512 channels), most of it for weights in another order
-of memory; at 16 x 16 pixels they win. Of one channel, a kernel of one pixel makes them lose the channels-last order.
-Derivatives of every order are right.
+of memory; at 16 x 16 pixels they win, and in float32 at all sizes. Of one channel, a kernel of one pixel makes them
+lose the channels-last order. Derivatives of every order are right.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: int 
     """`F.conv2d` of x (N, C, H, W) and a square kernel (outputs, C, k, k)."""
     kernel = weight.shape[2]
     rows, columns = ((side + 2 * padding - kernel) // stride + 1 for side in x.shape[2:])
-    if not as_product(x.device, rows * columns, kernel):
+    if not as_product(x, rows * columns, kernel):
         return F.conv2d(x, weight, bias, stride, padding)
     patches = x.permute(0, 2, 3, 1) if kernel == 1 else _Patches.apply(x, kernel, stride, padding)
     return F.linear(patches, weight.permute(0, 2, 3, 1).flatten(1), bias).permute(0, 3, 1, 2)
@@ -29,16 +30,16 @@ def convolve_doubling(x: Tensor, weight: Tensor) -> Tensor:
     2H + k - 2, 2W + k - 2)."""
     height, width = x.shape[2:]
     kernel = weight.shape[2]
-    if not as_product(x.device, height * width, kernel):
+    if not as_product(x, height * width, kernel):
         return F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
     products = F.linear(x.permute(0, 2, 3, 1), weight.permute(2, 3, 0, 1).flatten(0, 2))
     return _Sums.apply(products, kernel, 2, 0, (2 * height + kernel - 2, 2 * width + kernel - 2))
 
 
-def as_product(device: torch.device, pixels: int, kernel: int) -> bool:
+def as_product(x: Tensor, pixels: int, kernel: int) -> bool:
     """Whether a product of matrices is the faster way; by the size of one image, so that it does not depend on the
     batch."""
-    return device.type == "cpu" and (kernel == 1 or pixels <= FEW)
+    return x.device.type == "cpu" and (kernel == 1 or (x.dtype == torch.bfloat16 and pixels <= FEW))
 
 
 class _Patches(torch.autograd.Function):
