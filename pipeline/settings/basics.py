@@ -23,7 +23,7 @@ METHOD = {
     "detect_boxes": 5,
     "detect_anomalies": 2,
     "compare": 2,
-    "report": 8,
+    "report": 9,
 }
 
 
