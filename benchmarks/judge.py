@@ -26,20 +26,22 @@ CPU = torch.device("cpu")
 
 class Judge:
     """Distances to the training images in random features, as the panel has them: of as many images as the test split
-    has (no more than there are to train with) against as many training images, in the shares of the classes; means over
-    ten draws.
+    has (no more than are drawn, or there are to train with) against as many training images, in the shares of the
+    classes; means over ten draws.
 
     Args:
         data: of 8 bits.
+        made: images that a model will be judged by: the floor is that of no more.
         classes: those that are judged; None is all.
     """
 
-    def __init__(self, data: ImageSet, classes: list[str] | None = None):
+    def __init__(self, data: ImageSet, made: int, classes: list[str] | None = None):
         self.data, spec = data, data.spec
         self.kinds = [spec.classes.index(name) for name in classes or spec.classes]
         self.networks = RandomNetworks(spec.channels, min(spec.height, spec.width), CPU)
         rows, self.test = (self._of_kinds(data.rows(split)) for split in ("train", "test"))
         self.labels = data.labels[rows]
+        self.size = min(made, len(rows), len(self.test))
         vectors = self._vectors(data.images[rows])
         self.centre, self.scale = distances.block_scale(vectors, self.networks.vector_blocks)
         self.real = (vectors - self.centre) / self.scale
@@ -51,8 +53,7 @@ class Judge:
     def __call__(self, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> dict[str, float]:
         """`frechet`, `kid`, `precision`, `recall`, `density` and `coverage` of images (n, H, W, C)."""
         made = (self._vectors(images) - self.centre) / self.scale
-        size = min(len(self.test), len(self.labels), len(labels))
-        whole = draw(labels.astype(str), self.labels.astype(str), size, 10, 0, 0).whole
+        whole = draw(labels.astype(str), self.labels.astype(str), self.size, 10, 0, 0).whole
         found = [
             {"frechet": distances.frechet(made[i], self.real[j]), "kid": distances.kid(made[i], self.real[j])}
             | distances.prdc(made[i], self.real[j])

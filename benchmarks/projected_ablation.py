@@ -108,7 +108,7 @@ def main() -> None:
     given = parser.parse_args()
     use_threads(1)
     data = ImageSet.open(given.images)
-    judge = Judge(data)
+    judge = Judge(data, DRAWN * len(data.spec.classes))
     floor = judge.floor()
     columns = ("frechet", "kid", "precision", "recall")
     print(f"| | CPU s | Fréchet | floors | {' | '.join(columns[1:])} |\n| --- |{' ---: |' * 6}")

@@ -64,9 +64,10 @@ def looks(settings: Training, data: ImageSet, seed: int) -> Iterator[tuple[Sampl
 
 
 def measure(name: str, settings: Training | Untrained, data: ImageSet, seed: int) -> Iterator[Look]:
-    judge = Judge(data, settings.classes)
+    classes = settings.classes or data.spec.classes
+    each = -(-DRAWN // len(classes))
+    judge = Judge(data, each * len(classes), settings.classes)
     floor = judge.floor()["frechet"]
-    each = -(-DRAWN // len(settings.classes or data.spec.classes))
 
     def look(model: Sampler, seconds: float, images: int) -> Look:
         began = time.process_time()

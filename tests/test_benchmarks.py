@@ -225,7 +225,7 @@ def test_a_generator_is_looked_at_four_times_and_after_all_of_its_budget(tmp_pat
     rows = list(time_to_quality.measure("a", tiny_settings("cgan", total_images=64), data, 0))
     assert [row.images for row in rows] == [8, 16, 32, 64]
     assert 0 < rows[0].seconds < rows[1].seconds < rows[2].seconds < rows[3].seconds
-    floor = Judge(data).floor()["frechet"]
+    floor = Judge(data, 18).floor()["frechet"]
     assert [row.floors for row in rows] == pytest.approx([row.frechet / floor for row in rows])
     assert min(row.floors for row in rows) > 1.5
 
@@ -241,11 +241,21 @@ def test_a_generator_without_training_is_looked_at_once(tmp_path):
 def test_a_class_is_judged_by_its_own_images(tmp_path):
     data = small_set(tmp_path)
     name = data.spec.classes[1]
-    alone = Judge(data, [name])
+    alone = Judge(data, 18, [name])
     assert set(data.labels[alone.test]) == set(alone.labels) == {1}
     (row,) = time_to_quality.measure("w", FAMILY_SETTINGS["warp"](family="warp", classes=[name]), data, 0)
-    others = Judge(data)(data.images[alone.test], data.labels[alone.test])
+    others = Judge(data, 18)(data.images[alone.test], data.labels[alone.test])
     assert row.frechet < others["frechet"]
+
+
+def test_the_floor_is_of_no_more_images_than_are_drawn(tmp_path):
+    """A Fréchet distance of few images is mostly their number's doing."""
+    data = small_set(tmp_path)
+    few, many = Judge(data, 9), Judge(data, 1000)
+    assert (few.size, many.size) == (9, 18)
+    assert few.floor()["frechet"] > 1.3 * many.floor()["frechet"]
+    made = data.images[few.test], data.labels[few.test]
+    assert few(*made) == few.floor()
 
 
 def test_the_figure_has_a_line_a_generator(tmp_path):
