@@ -92,6 +92,7 @@ def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(t
         said = job.communicate(timeout=170)[0]
         assert job.returncode != 0, said
         assert "Traceback" not in said
+        assert "the same command goes on" in said
     run(results, "evaluate_all", settings=CGAN)
     moved = tmp_path / "elsewhere" / "results"
     moved.parent.mkdir()
