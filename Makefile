@@ -8,7 +8,7 @@ CONFIG ?= config/config.yaml
 SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 # A test file at a time on every core, a thread each; as fast as the longest file allows.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
-.PHONY: demo plan test test-slow test-slurm test-kubernetes test-services test-all lint format schema bench gpu-check ui draw
+.PHONY: demo plan test test-slow test-slurm test-kubernetes test-services test-faults test-all lint format schema bench gpu-check ui draw
 
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
 	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
@@ -34,7 +34,10 @@ test-kubernetes: .kubernetes/.installed  ## the profile for Kubernetes, on an AP
 test-services: .venv/.installed  ## MLflow's server on PostgreSQL, broken in every way; the pages in a browser
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m services
 
-test-all: test test-slow test-slurm test-kubernetes test-services
+test-faults: .venv/.installed  ## full disks, folders that cannot be written, interrupts, hostile names
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m faults
+
+test-all: test test-slow test-slurm test-kubernetes test-services test-faults
 
 lint: .venv/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/snakefmt --check workflow && $(BIN)/snakemake --lint

@@ -29,20 +29,23 @@ def writing(path: Path) -> Iterator[None]:
     """Name the file that a failed write was for: the kernel says of a full disk neither what nor where.
 
     Raises:
-        Unwritable: in place of any OSError of the block.
+        Unwritable: in place of any OSError of the block, and of the RuntimeError that HDF5 makes of one as it closes.
     """
     try:
         yield
     except Unwritable:
         raise
-    except OSError as error:
-        raise Unwritable(*_cause(error), str(path)) from error
+    except (OSError, RuntimeError) as error:
+        cause = _cause(error)
+        if cause is None:
+            raise
+        raise Unwritable(*cause, str(path)) from error
 
 
-def _cause(error: OSError) -> tuple[int, str]:
+def _cause(error: OSError | RuntimeError) -> tuple[int, str] | None:
     if found := re.search(r"errno = (\d+)", str(error)):  # HDF5 writes it among all else that it knows
         return int(found[1]), os.strerror(int(found[1]))
-    return error.errno or errno.EIO, error.strerror or str(error)
+    return (error.errno or errno.EIO, error.strerror or str(error)) if isinstance(error, OSError) else None
 
 
 @contextmanager

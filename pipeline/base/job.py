@@ -22,8 +22,8 @@ _console = sys.stderr
 def job(log: str | os.PathLike) -> Iterator[None]:
     """Send all output of the block to `log`; leave the console to progress bars and to one line for a failure.
 
-    A `UserError` ends the process with its message on the console and status 1. Any other error adds where the
-    traceback is.
+    A `UserError` ends the process with its message on the console and status 1, an interrupt with a line and status
+    130. Any other error adds where the traceback is.
     """
     global _console
     Path(log).parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +37,9 @@ def job(log: str | os.PathLike) -> Iterator[None]:
         except UserError as error:
             say(f"ERROR: {error}")
             sys.exit(1)
+        except KeyboardInterrupt:
+            say("interrupted: the same command goes on")
+            sys.exit(130)
         except Exception as error:
             say(f"ERROR: {type(error).__name__}: {error} (traceback in {log})")
             with suppress(OSError):

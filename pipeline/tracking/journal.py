@@ -78,7 +78,13 @@ class Journal:
         tags: Mapping[str, Any] | None = None,
     ):
         self._folder = None if folder is None else Path(folder).absolute()
-        self._head = {"key": key, "stage": stage, "name": name, "experiment": experiment, "attach": attach}
+        self._head: dict[str, Any] = {
+            "key": key,
+            "stage": stage,
+            "name": name,
+            "experiment": experiment,
+            "attach": attach,
+        }
         self._file = -1
         self._torn = self._failed = False
         self._past: Past | None = None

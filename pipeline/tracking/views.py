@@ -53,7 +53,7 @@ def _view(title: str, state: Mapping[str, Any]) -> str:
 
 def _table(kind: str, columns: Sequence[str], key: str, ascending: bool) -> dict[str, Any]:
     shown = [_column(name) for name in columns]
-    widths = dict.fromkeys(shown, 150)  # pixels, so that no name is cut off
+    widths = dict.fromkeys(shown, 125)  # pixels, so that no name is cut off
     return _of(kind) | {"selectedColumns": shown, "columnOrder": shown, "columnWidths": widths} | _order(key, ascending)
 
 

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from pipeline.base.files import Unwritable, read_json, whole, write_json, write_whole
+from pipeline.base.files import Unwritable, read_json, whole, write_json, write_whole, writing
 from pipeline.settings import UserError
 
 
@@ -70,3 +70,15 @@ def test_a_whole_file_is_read(tmp_path):
     assert read_json(tmp_path / "x.json", "ä") == {"ä": [1, None]}
     with pytest.raises(UserError, match=r"y\.json: cannot be read \(No such file or directory\)"):
         read_json(tmp_path / "y.json")
+
+
+def test_what_hdf5_says_of_a_full_disk_as_it_closes_is_said_as_of_any_file(tmp_path):
+    with (
+        pytest.raises(Unwritable, match=r"out\.h5: cannot be written \(No space left on device\)"),
+        writing(tmp_path / "out.h5"),
+    ):
+        raise RuntimeError(
+            "Can't decrement id ref count (file write failed: time = now, errno = 28, error message = '…')"
+        )
+    with pytest.raises(RuntimeError, match="of another kind"), writing(tmp_path / "out.h5"):
+        raise RuntimeError("of another kind")

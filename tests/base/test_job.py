@@ -36,6 +36,7 @@ def test_a_log_that_cannot_grow_hides_no_failure_from_the_console(tmp_path, body
     [
         ("pass", 0, ""),
         ("raise UserError('datasets.steel.source: empty')", 1, "ERROR: datasets.steel.source: empty\n"),
+        ("raise KeyboardInterrupt", 130, "interrupted: the same command goes on\n"),
         ("1 / 0", 1, "ERROR: ZeroDivisionError: division by zero (traceback in {log})\n"),
     ],
 )

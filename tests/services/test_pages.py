@@ -77,7 +77,7 @@ def test_few_curves_are_drawn_a_line_a_family(look, browser):
     assert "Group: stylegan2_ada" in lines
     assert "cgan (held_out/kid)" in lines
     assert "speed/images_per_second" not in lines
-    assert browser.evaluate("document.querySelectorAll('.js-plotly-plot').length") == 3
+    browser.wait_for("document.querySelectorAll('.js-plotly-plot').length == 3")
 
 
 def test_samples_have_a_slider(look, browser):
