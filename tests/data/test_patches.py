@@ -80,7 +80,7 @@ def test_the_box_with_its_margin_fills_the_patch_whatever_its_aspect(patches, dt
 
 def test_lost_detail_is_said(patches, capsys):
     patches(noise(), size=16)
-    assert "3 of 5 were larger than 16 pixels with their margin and have lost detail" in capsys.readouterr().err
+    assert "3 of 5 were larger than 16 x 16 pixels with their margin and have lost detail" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

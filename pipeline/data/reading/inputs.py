@@ -6,14 +6,14 @@ Standard library only, for it is asked while a run is planned.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.base.files import whole
+from pipeline.base.files import read_json, write_json
+from pipeline.settings import UserError
 
 
 class Stamp(NamedTuple):
@@ -40,14 +40,14 @@ def fingerprint(paths: Iterable[Path], records: Path) -> str:
     tokens, again = [], {}
     for path in paths:
         size, time = _looked_at(path)
-        stamp = known.get(str(path))
+        stamp = known.get(_name(path))
         if stamp is not None and (size, time) != stamp[:2] and size == stamp.size and _digest(path) == stamp.digest:
-            again[str(path)] = stamp = stamp._replace(time=time)
+            again[_name(path)] = stamp = stamp._replace(time=time)
         same = stamp is not None and (size, time) == stamp[:2]
         tokens.append(stamp.token if same and stamp is not None else _token(size, time))
     if again:
         with suppress(OSError):  # who may only look, looks again the next time
-            _write(record, known | again)
+            write_json(record, known | again)
     lines = "\n".join(f"{path} {token}" for path, token in zip(paths, tokens, strict=True))
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
@@ -59,14 +59,14 @@ def remember(paths: Iterable[Path], records: Path) -> None:
     known, found = _read(record), {}
     for path in paths:
         size, time = _looked_at(path)
-        stamp = known.get(str(path))
+        stamp = known.get(_name(path))
         if stamp is None or (size, time) != stamp[:2]:
             digest = _digest(path)
             token = stamp.token if stamp is not None and digest == stamp.digest else _token(size, time)
             stamp = Stamp(size, time, token, digest)
         if stamp.digest:
-            found[str(path)] = stamp
-    _write(record, found)
+            found[_name(path)] = stamp
+    write_json(record, found)
 
 
 def _record(paths: list[Path], records: Path) -> Path:
@@ -99,15 +99,14 @@ def _digest(path: Path) -> str:
         return ""
 
 
+def _name(path: Path) -> str:
+    """As a record calls a file, whose name may hold bytes that are no text."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _read(record: Path) -> dict[str, Stamp]:
-    """What was noted; nothing where the record is missing or damaged."""
+    """What was noted; nothing where the record is missing or damaged: it is made again."""
     try:
-        with open(record, encoding="utf-8", errors="surrogateescape") as file:
-            return {path: Stamp(*stamp) for path, stamp in json.load(file).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return {name: Stamp(*stamp) for name, stamp in read_json(record).items()}
+    except (UserError, TypeError):
         return {}
-
-
-def _write(record: Path, stamps: dict[str, Stamp]) -> None:
-    with whole(record) as part, open(part, "w", encoding="utf-8", errors="surrogateescape") as file:
-        json.dump(stamps, file, ensure_ascii=False)

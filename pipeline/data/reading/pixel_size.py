@@ -21,40 +21,40 @@ TESCAN = 50431  # the tag that holds the text of its program
 ZEISS = ("ap_image_pixel_size", "ap_pixel_size")
 
 
-def micrometres(tiff: TiffFile, page: TiffPage) -> float | None:
+def micrometres(file: TiffFile, page: TiffPage) -> float | None:
     """Side of a pixel of the specimen; None where the file does not tell it, or where pixels are not square.
 
     Asked in this order: Zeiss, FEI and Thermo Fisher, Tescan, OME, ImageJ, and the resolution of TIFF itself.
     """
     for ask in (_zeiss, _fei, _tescan, _ome, _imagej, _resolution):
         with suppress(Exception):  # text of any program, or none: what cannot be understood is not told
-            width, height = ask(tiff, page)
+            width, height = ask(file, page)
             if width > 0 and abs(width - height) <= SQUARE * width:
                 return width
     return None
 
 
-def _zeiss(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
-    facts: dict[str, Any] = tiff.sem_metadata or {}
+def _zeiss(file: TiffFile, page: TiffPage) -> tuple[float, float]:
+    facts: dict[str, Any] = file.sem_metadata or {}
     *_, value, unit = next(facts[key] for key in ZEISS if key in facts)
     return (_length(value, unit),) * 2
 
 
-def _fei(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
-    facts: dict[str, Any] = tiff.fei_metadata or {}
+def _fei(file: TiffFile, page: TiffPage) -> tuple[float, float]:
+    facts: dict[str, Any] = file.fei_metadata or {}
     width, height = (float(facts["Scan"][key]) * MICROMETRES["m"] for key in ("PixelWidth", "PixelHeight"))
     return width, height
 
 
-def _tescan(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
+def _tescan(file: TiffFile, page: TiffPage) -> tuple[float, float]:
     text = bytes(page.tags[TESCAN].value).decode("latin-1")
     found = [re.search(rf"PixelSize{axis}\s*=\s*([0-9.eE+-]+)", text) for axis in "XY"]
     width, height = (float(one[1]) * MICROMETRES["m"] for one in found if one)
     return width, height
 
 
-def _ome(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
-    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", tiff.ome_metadata or "")
+def _ome(file: TiffFile, page: TiffPage) -> tuple[float, float]:
+    pixels = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", file.ome_metadata or "")
     width, height = (_attribute(pixels[0] if pixels else "", axis) for axis in "XY")
     return width, height
 
@@ -65,14 +65,14 @@ def _attribute(text: str, axis: str) -> float:
     return _length(value[1] if value else "", unit[1] if unit else "µm")
 
 
-def _imagej(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
-    facts: dict[str, Any] = tiff.imagej_metadata or {}
+def _imagej(file: TiffFile, page: TiffPage) -> tuple[float, float]:
+    facts: dict[str, Any] = file.imagej_metadata or {}
     unit = MICROMETRES[str(facts["unit"]).strip().lower()]
     width, height = (unit / pixels for pixels in _pixels_a_unit(page))
     return width, height
 
 
-def _resolution(tiff: TiffFile, page: TiffPage) -> tuple[float, float]:
+def _resolution(file: TiffFile, page: TiffPage) -> tuple[float, float]:
     unit = RESOLUTION[page.tags["ResolutionUnit"].value]
     width, height = (unit / pixels for pixels in _pixels_a_unit(page))
     return (width, height) if width <= COARSEST_RESOLUTION else (0, 0)
