@@ -99,7 +99,7 @@ def test_augmented_images_alone_reach_the_discriminator_and_a_pair_is_changed_al
         images, labels = batch(model.spec)
         monkeypatch.setattr(model, "_fake", lambda part: part.images)  # as if it drew the real images
         model.discriminator.register_forward_hook(lambda _net, inputs, _out, to=seen: to.append(inputs[0]))
-        model.descend("D", model._discriminator_loss, Batch(images, labels, 0))
+        model.optimizer_step("D", model._discriminator_loss, Batch(images, labels, 0))
         real, fake = seen
         assert torch.equal(real, fake)
         assert torch.equal(real, images) is not augment

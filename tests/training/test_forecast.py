@@ -119,7 +119,7 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
 
 
 def test_draws_are_told_by_how_much_they_multiply(tmp_path):
-    settings = plan.read([configuration(tmp_path)], "datasets.steel.shots=[5,null] datasets.steel.draws=3")
+    settings = plan.read([configuration(tmp_path)], "datasets.steel.shots=[5,null] datasets.steel.rng=3")
     assert list(plan.multiplied(settings)) == [
         "steel_5: 3 draws of its images, each with generators of its own: 3 times the trainings of one"
     ]
