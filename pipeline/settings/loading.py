@@ -187,7 +187,8 @@ def load(config: dict[str, Any]) -> Settings:
         UserError: an unknown key (with the nearest valid one), a wrong type or an impossible value.
     """
     config = _copy(_mapping("configuration", config))
-    for path, value in _overrides(config.pop("set", None)):
+    overrides = list(_overrides(config.pop("set", None)))
+    for path, value in overrides:
         _assign(config, path, value)
     for key, entries in (("all_datasets", "datasets"), ("all_models", "models")):
         overlay = _mapping(key, config.pop(key, None))
@@ -195,6 +196,9 @@ def load(config: dict[str, Any]) -> Settings:
         for entry in _mapping(entries, config.get(entries)).values():
             if isinstance(entry, dict):
                 _merge(entry, {k: v for k, v in overlay.items() if k in _keys(entries, entry)})
+    for path, value in overrides:  # again: what is laid over all entries does not undo what was said of one
+        if not path[0].startswith("all_"):
+            _assign(config, path, value)
     if "datasets" in config:
         config["datasets"] = expanded(config["datasets"])
     try:
