@@ -11,7 +11,10 @@ from tests.setting_reads import Reads, of_base
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKING = {"basics", "datasets", "families", "patches", "stages"}  # a bound that looks at a setting makes no use of it
-INTERFACES = {"DetectorSettings": ("Detect", "DetectBoxes", "DetectAnomalies")}
+INTERFACES = {
+    "DetectorSettings": ("Detect", "DetectBoxes", "DetectAnomalies"),
+    "Descent": ("Detect", "DetectBoxes"),
+}
 BY_OTHER_WAYS = {
     "DDPMSettings.boxes",  # its property `draws_boxes`
     *(f"Texture.{name}" for name in ("perceptual", "gram", "fft")),  # the losses that they multiply have their names

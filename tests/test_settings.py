@@ -92,6 +92,8 @@ def test_dotted_overrides_are_typed_and_win_over_everything():
     assert settings.seeds == [0, 1]
     assert settings.datasets["steel"].size == 32
     assert "set" in raw, "the caller's configuration is left as it was"
+    one = load(config(all_models={"total_images": 5}, set="models.cgan.total_images=7 all_models.batch=4"))
+    assert (one.models["cgan"].total_images, one.models["cgan"].batch) == (7, 4)
 
 
 def test_a_data_set_has_the_generators_it_names_or_all_in_the_order_of_the_models():

@@ -106,6 +106,7 @@ def distinct(values: list[Any]) -> list[Any]:
 
 
 MOST = 2**31 - 1  # the largest whole number; all libraries take it
+MOST_DRAWS = 100  # each is a data set, with generators of its own
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Whole = Annotated[int, Field(ge=0, le=MOST)]
 Count = Annotated[int, Field(ge=1, le=MOST)]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pipeline.settings.basics import (
+    MOST_DRAWS,
     Class,
     Classes,
     Count,
@@ -245,7 +246,7 @@ class Dataset(Strict):
     split by its seed; of the images left over some are held back (`split.control`), and the rest judge. A list makes a
     data set `{name}_{shots}` of each of its numbers (null: all images, under the name itself), the images of fewer
     shots among those of more."""
-    draws: Count = 1
+    draws: Annotated[int, Field(ge=1, le=MOST_DRAWS)] = 1
     """Few-shot sets drawn for each number of `shots`, no group of images in two of them, all judged by the same test
     images: from 5 on detectors tell how gains would vary with new images. Each is a data set (`{name}_draw2`, …) with
     generators of its own, so everything is trained that many times."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from pipeline.settings.basics import Count, UserError
+from pipeline.settings.basics import MOST_DRAWS, Count, UserError
 
 LIST = TypeAdapter(Annotated[list[Count | None], Field(min_length=1)])
 
@@ -68,7 +68,7 @@ def _patches(name: str, entry: Any, datasets: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(whole, dict):
         return {}
     sizes = {key: whole[key] for key in ("shots", "draws") if key in whole}
-    own, others = _members(name, entry | sizes), _members(str(of), whole)
+    others, own = _members(str(of), whole), _members(name, entry | sizes)
     if len(others) < 2 and not isinstance(sizes.get("shots"), list):
         return {}
     return {member: entry | {"patches_of": other} for member, other in zip(own, others, strict=True)}
@@ -97,9 +97,9 @@ def _sizes(name: str, entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _draws(name: str, entry: dict[str, Any]) -> dict[str, Any]:
-    """One of each draw; what is not a number of draws is left to be refused with the other settings."""
+    """One of each draw; what is no possible number of draws is left to be refused with the other settings."""
     draws = entry.get("draws", 1)
-    if "draw" in entry or not isinstance(draws, int) or draws < 2:
+    if "draw" in entry or not isinstance(draws, int) or not 2 <= draws <= MOST_DRAWS:
         return {name: entry}
     return {name if i == 1 else f"{name}_draw{i}": entry | {"draw": i} for i in range(1, draws + 1)}
 

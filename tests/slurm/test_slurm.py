@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pipeline.training.launch import Forgetful
+from pipeline.training.launch import NullJournal
 from pipeline.training.loop import train
 from pyrite.plan import read
 from tests.slurm.cluster import Cluster, absent, until
@@ -158,7 +158,7 @@ def test_a_training_that_is_stopped_four_times_ends_with_the_weights_of_one_that
     assert "cgan: goes on from" in (tmp_path / "results/logs/polycrystals/cgan-s0/train.log").read_text()
     alone = tmp_path / "alone"
     model = read([ROOT / "config" / "config.yaml", ROOT / "config" / "quick.yaml"], LONG).models["cgan"]
-    train(model, tmp_path / "results/polycrystals/real", alone, alone / "state", 0, Forgetful(), threads=1)
+    train(model, tmp_path / "results/polycrystals/real", alone, alone / "state", 0, NullJournal(), threads=1)
     weights, same = (load_file(folder / "model.safetensors") for folder in (tmp_path / "results" / RUN, alone))
     assert weights.keys() == same.keys()
     assert all(weights[name].equal(same[name]) for name in same)

@@ -12,7 +12,7 @@ from pipeline.models import FAMILIES
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import UserError
 from pipeline.training.forecast import START, forecast
-from pipeline.training.launch import Forgetful
+from pipeline.training.launch import NullJournal
 from pipeline.training.loop import train
 from pyrite import plan
 from pyrite.__main__ import main
@@ -65,7 +65,7 @@ def test_every_family_can_be_timed(family):
 def test_a_training_leaves_as_many_bytes_as_foretold(tmp_path):
     settings = tiny_settings("cgan", total_images=64, batch=8, snapshots=2)
     data = image_set(tmp_path / "real")
-    train(settings, data, tmp_path / "run", tmp_path / "state", 0, Forgetful())
+    train(settings, data, tmp_path / "run", tmp_path / "state", 0, NullJournal())
     left = sum(
         path.stat().st_size for folder in ("run", "state") for path in (tmp_path / folder).rglob("*.safetensors")
     )
@@ -119,7 +119,7 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
 
 
 def test_draws_are_told_by_how_much_they_multiply(tmp_path):
-    settings = plan.read([configuration(tmp_path)], "datasets.steel.shots=[5,null] datasets.steel.rng=3")
+    settings = plan.read([configuration(tmp_path)], "datasets.steel.shots=[5,null] datasets.steel.draws=3")
     assert list(plan.multiplied(settings)) == [
         "steel_5: 3 draws of its images, each with generators of its own: 3 times the trainings of one"
     ]

@@ -7,7 +7,11 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-PROFILES = {path.parent.name: yaml.safe_load(path.read_text()) for path in ROOT.glob("profiles/*/profile.v9+.yaml")}
+PROFILES = {
+    path.parent.name: yaml.safe_load(path.read_text())
+    for folder in (ROOT, ROOT / "workflow")
+    for path in folder.glob("profiles/*/profile.v9+.yaml")
+}
 CLUSTERS = sorted(PROFILES.keys() - {"default"})
 RULES = {
     name: body
@@ -20,7 +24,7 @@ RULES = {
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_a_cluster_runs_as_any_machine_does_but_for_where(cluster):
-    """`--workflow-profile` takes the place of profiles/default."""
+    """`--workflow-profile` takes the place of workflow/profiles/default."""
     here = {key: value for key, value in PROFILES["default"].items() if key not in ("cores", "resources")}
     assert {key: PROFILES[cluster][key] for key in here} == here
     assert PROFILES[cluster]["default-resources"].keys() >= {"mem_mb", "runtime"}
