@@ -127,14 +127,20 @@ def surely_changed(by_class: Sequence[ClassEstimate]) -> dict[str, ClassEstimate
 # ---------------------------------------------------------------- the best arm, and the others
 
 
+SMALL = 0.03  # of a score: a change that leaves no room for more is said to be little
+
+
 def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
+    _, low, high = gain_of(best)
     words = {
         "helps": "Yes: images of {} {} lift the {} from {:.1f} to {:.1f} %, by {} points (95 % interval {} to {}){}",
         "hurts": "No: they make it worse; even those of {} {} lower the {} from {:.1f} to {:.1f} %, by {} points (95 %"
         " interval {} to {}){}",
         "cannot tell": "Nobody can say yet: with images of {} {}, the best of them, the {} goes from {:.1f} to"
         " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
-    }[best.verdict]
+        "little": "Little either way: with images of {} {}, the best of them, the {} goes from {:.1f} to {:.1f} %, by"
+        " {} points, and a change by less than {} or more than {} is excluded (95 % interval){}",
+    }["little" if best.verdict == "cannot tell" and -SMALL < low < 0 < high < SMALL else best.verdict]
     added = "added to the real ones" if best.real else "in place of the real ones"
     means, gain = (100 * base.score, 100 * best.score), map(points, gain_of(best))
     text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best.by_class, of_class))

@@ -56,6 +56,22 @@ def test_one_sentence_says_that_they_help_by_how_much_and_for_which_classes():
     assert worth == UNKNOWN_WORTH
 
 
+@pytest.mark.parametrize(
+    ("gain", "little"),
+    [
+        ((-0.002, -0.008, 0.004), True),
+        ((0.0, -0.029, 0.029), True),
+        ((0.0, -0.03, 0.01), False),  # three points are no little
+        ((0.0, -0.01, 0.031), False),
+        ((0.02, 0.01, 0.025), False),  # not better than its own recipe, or it would help
+    ],
+)
+def test_a_change_of_three_points_or_more_is_excluded_or_nobody_can_say(gain, little):
+    first, *_ = helped(arm("real+a", "cannot tell", *gain))
+    assert ("Little either way" in first, "Nobody can say" in first) == (little, not little)
+    assert "is excluded" in first or not little
+
+
 def test_while_one_arm_may_help_it_is_not_said_that_they_hurt():
     """Also where the arm that surely hurts is the better one on average."""
     sure = arm("real+cgan", "hurts", -0.01, -0.015, -0.005)
