@@ -131,7 +131,8 @@ SMALL = 0.03  # of a score: a change that leaves no room for more is said to be 
 
 
 def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
-    _, low, high = gain_of(best)
+    change, low, high = gain_of(best)
+    little = best.verdict == "cannot tell" and -SMALL < low < 0 < high < SMALL
     words = {
         "helps": "Yes: images of {} {} lift the {} from {:.1f} to {:.1f} %, by {} points (95 % interval {} to {}){}",
         "hurts": "No: they make it worse; even those of {} {} lower the {} from {:.1f} to {:.1f} %, by {} points (95 %"
@@ -139,11 +140,12 @@ def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
         "cannot tell": "Nobody can say yet: with images of {} {}, the best of them, the {} goes from {:.1f} to"
         " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
         "little": "Little either way: with images of {} {}, the best of them, the {} goes from {:.1f} to {:.1f} %, by"
-        " {} points, and a change by less than {} or more than {} is excluded (95 % interval){}",
-    }["little" if best.verdict == "cannot tell" and -SMALL < low < 0 < high < SMALL else best.verdict]
+        " {} points; a loss above {} or a gain above {} points is excluded (95 % interval){}",
+    }["little" if little else best.verdict]
     added = "added to the real ones" if best.real else "in place of the real ones"
-    means, gain = (100 * base.score, 100 * best.score), map(points, gain_of(best))
-    text = Markup(words).format(made_of(best), added, score, *means, *gain, _classes(best.by_class, of_class))
+    ends = (f"{-100 * low:.1f}", f"{100 * high:.1f}") if little else (points(low), points(high))
+    numbers = (100 * base.score, 100 * best.score, points(change), *ends)
+    text = Markup(words).format(made_of(best), added, score, *numbers, _classes(best.by_class, of_class))
     more = (divided(best), _narrower(best), _other_shots(best))
     return Markup("{} {}{}{}{}.").format(badge(best.verdict), text, *map(_and, more))
 
