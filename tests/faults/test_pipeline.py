@@ -79,7 +79,11 @@ def test_the_second_of_two_runs_says_who_is_at_work(tmp_path):
 def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(tmp_path):
     """And the results may be moved between: all is done there."""
     results = tmp_path / "results"
-    words = command(results, "evaluate_all", settings=CGAN)
+    words = [
+        "env",
+        "--default-signal=INT",
+        *command(results, "evaluate_all", settings=CGAN),
+    ]  # a job of cron ignores it
     for stage in ("prepare", "train", "generate", "evaluate"):
         job = subprocess.Popen(
             words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True

@@ -81,7 +81,6 @@ def test_pods_that_share_no_file_train_a_generator(cluster, tmp_path):
         "workflow",
     ):  # what travels to the pods must lie below the working folder
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    shutil.copy(ROOT / "Snakefile", tmp_path)
     command = [sys.executable, "-m", "snakemake", "train_all", "--workflow-profile", "profiles/kubernetes"]
     command += ["--seconds-between-status-checks", "1"]
     command += ["--storage-s3-endpoint-url", address, "--configfile", "config/config.yaml", "config/quick.yaml"]

@@ -39,6 +39,7 @@ class Results:
 
     def sync(self, uri=None) -> subprocess.Popen:
         words = [sys.executable, "-m", "pipeline.tracking.sync", "once", uri or self.server.uri, str(self.root)]
+        words += ["--experiment", self.experiment.partition("/")[0]]
         return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
 
     def synced(self, status=0, uri=None) -> str:
@@ -57,11 +58,13 @@ class Results:
 
 def journaled(path):
     """Every number of a journal, as the database has it."""
-    run = None
+    run, began = None, 0
     for _, event in read_events(path):
-        run = event.get("name", run) if event["t"] == "start" else run
-        if event["t"] in ("metrics", "final"):
-            at = event.get("images", 0), event["ts"]
+        if event["t"] == "start":
+            run, began = event["name"], event["ts"]
+        if event["t"] in ("metrics", "final", "system"):
+            step = (event["ts"] - began) // 1000 if event["t"] == "system" else event.get("images", 0)
+            at = step, event["ts"]
             yield from ((run, name, *at, str(float(value))) for name, value in event["d"].items())
 
 
