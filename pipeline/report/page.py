@@ -36,6 +36,7 @@ def write(
     settings: Mapping[str, Any],
     commit: str | None = None,
     date: datetime | None = None,
+    quick: bool = False,
 ) -> None:
     """Write the pages, the table of all their numbers, and `{dataset}/table.tex`; each whole or not at all.
 
@@ -47,6 +48,7 @@ def write(
         settings: `Settings.model_dump(mode="json")`.
         commit: of the code that ran, if known.
         date: of the report; None is now.
+        quick: whether the run only shows that everything runs.
 
     Raises:
         UserError: a file that is there and cannot be read.
@@ -60,6 +62,7 @@ def write(
     shared = {
         "facts": _facts(datasets, commit, date or datetime.now(UTC)),
         "version": version("pyrite"),
+        "quick": quick,
     }
     found, pages = {}, {name: page_of(out_html, name) for name in datasets}
     papers = {name: summary_csv.parent / name / "table.tex" for name in datasets}

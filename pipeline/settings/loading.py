@@ -41,6 +41,8 @@ def _switched(value: Any) -> Any:
 class Settings(Strict):
     results: Annotated[Folder, AfterValidator(_at_home)] = "results"
     """Folder of everything that is made."""
+    quick: bool = False
+    """A run that only shows whether everything runs (`config/quick.yaml`); every page of the report says so."""
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)] = [0]
     """One generator of each model is made for each."""
     device: Device = "auto"

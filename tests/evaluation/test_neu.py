@@ -100,7 +100,7 @@ def magnified(steel, rows, source):
     found = []
     for name in steel.table["source"].iloc[rows]:
         with Image.open(source / "IMAGES" / Path(name).name) as image:
-            found.append(resize(np.float32(image.convert("L"))[50:150, 50:150, None] / 255, SIZE))
+            found.append(resize(np.float32(image.convert("L"))[50:150, 50:150, None] / 255, (SIZE, SIZE)))
     return 255 * np.stack(found)
 
 

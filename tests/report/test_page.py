@@ -59,6 +59,12 @@ def test_the_first_page_answers(pages):
     assert len(pages.front.pictures("(Real|cgan|sg2), .*")) == 9  # a line a source, a column a class
 
 
+def test_every_page_of_a_quick_run_says_so(pages, run):
+    said = "Quick run: it shows that everything runs."
+    for page, quick in zip(vars(pages).values(), vars(render(run, quick=True)).values(), strict=True):
+        assert (said in page.words(), said in quick.words()) == (False, True)
+
+
 def test_the_page_of_a_data_set_shows_everything(pages):
     words = pages.steel.words()
     assert "sg2 comes closest to the real images" in words

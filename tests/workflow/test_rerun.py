@@ -180,13 +180,16 @@ def test_few_shot_sets_share_their_test_images_and_a_longer_list_adds_to_them(tm
     assert planned(results, f"{few}[5,10,12]", "prepare_all") == {"draw_voronoi": 1, "prepare": 3, "prepare_all": 1}
 
 
+STEADY = "models.cgan.lr_schedule=none"  # rates that do not depend on the budget: another one begins nothing anew
+
+
 @pytest.mark.slow
 def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_path):
     """Two processes began it, and one ends it."""
     results = tmp_path / "results"
     target = f"{results}/polycrystals/cgan/seed-0/model.safetensors"
     state = results / "state" / "polycrystals" / "cgan" / "seed-0"
-    endless = command(results, target, settings="models.cgan.total_images=100000000")
+    endless = command(results, target, settings=f"{STEADY} models.cgan.total_images=100000000")
     endless[endless.index("--cores") + 1] = "2"
     endless[1:1] = ["--resources", "gpu=2", "--set-resources", "train:gpu=2"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -202,7 +205,7 @@ def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_pat
     log = results / "logs" / "polycrystals" / "cgan-s0" / "train.log"
     assert "2 processes train together, all on the CPU" in log.read_text(encoding="utf-8")
     reached = 16 * steps_kept(state)
-    printed = run(results, target, settings=f"models.cgan.total_images={reached + 64}")
+    printed = run(results, target, settings=f"{STEADY} models.cgan.total_images={reached + 64}")
     assert f"goes on from {reached} images" in printed
     assert Path(target).is_file()
 

@@ -13,7 +13,8 @@ with job(snakemake.log[0]):
     found = (*snakemake.input.detection, *snakemake.input.boxes, *snakemake.input.anomalies)
     datasets = collect(page.parent, settings, [Path(file) for file in found])
     commit = git_tags(Path.cwd()).get("git_commit")
-    write(page, summary, datasets, settings=settings.model_dump(mode="json"), commit=commit)
+    plain = settings.model_dump(mode="json")
+    write(page, summary, datasets, settings=plain, commit=commit, quick=settings.quick)
     cards.write(datasets, summary, settings.card)
     workflow = Path(snakemake.scriptdir).parent
     crate.write(Path(snakemake.output.crate), workflow, datasets, snakemake.params.config, settings.card, commit)
