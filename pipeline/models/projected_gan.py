@@ -2,9 +2,8 @@
 
 Sauer et al. 2021 (projected discriminators), Liu et al. 2021 (generator), Zhao et al. 2020 (differentiable
 augmentation), Miyato & Koyama 2018 (projection of the class), Lim & Ye 2017 (hinge). The generator draws around a
-coarse picture, 8 x 8 grey values of a training image of the class (4 x 4 of one of 32 pixels), moved a little: without,
-every class of a small set collapsed to one image. So a model holds the coarse pictures of its training images, and
-`model.json` says so.
+coarse picture, 8 x 8 grey values of a training image of the class, moved a little: without, every class of a small set
+collapsed to one image. So a model holds the coarse pictures of its training images, and `model.json` says so.
 """
 
 from __future__ import annotations

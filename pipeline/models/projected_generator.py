@@ -39,7 +39,7 @@ class Generator(nn.Module):
         sizes = [(height << i, width << i) for i in range(doublings + 1)]
         widths = [min(settings.generator_channels << i, settings.most_channels) for i in range(doublings + 1)][::-1]
         classes = len(spec.classes)
-        self.book = CoarseBook(spec.channels, *coarse_size(height, width, doublings), spec.symmetry, classes)
+        self.book = CoarseBook(spec.channels, 2 * height, 2 * width, spec.symmetry, classes)
         self.noises = [(settings.z_dim, *sizes[0]), *((1, *size) for size in sizes[1:])]
         self.start = Block(settings.z_dim + spec.channels, widths[0], classes)
         self.ups = nn.ModuleList(Block(a, b, classes) for a, b in itertools.pairwise(widths))
@@ -60,13 +60,13 @@ class Generator(nn.Module):
             part.unflatten(1, shape)
             for part, shape in zip(noise.split([*map(math.prod, self.noises)], 1), self.noises, strict=True)
         )
-        x = self.start(torch.cat([first, F.adaptive_avg_pool2d(pictures, first.shape[2:])], 1), labels)
+        x = self.start(torch.cat([first, F.avg_pool2d(pictures, 2)], 1), labels)
         found = [x]
         for i, (up, side, second, noise) in enumerate(zip(self.ups, self.sides, self.seconds, noises, strict=True)):
-            enlarged = F.interpolate(pictures, noise.shape[2:], mode="bilinear", align_corners=False)
-            x = up(F.interpolate(x, scale_factor=2.0, mode="nearest"), labels, side(noise, enlarged))
+            beside = side(noise, F.interpolate(pictures, noise.shape[2:], mode="bilinear", align_corners=False))
+            x = up(F.interpolate(x, scale_factor=2.0, mode="nearest"), labels, beside)
             if i == 0:
-                x = x + self.coarse(enlarged)
+                x = x + self.coarse(pictures)
             x = (x + second(x, labels)) * HALVED
             if i + 1 >= EXCITED:
                 x = x * self.excite[i + 1 - EXCITED](found[i + 1 - EXCITED])
@@ -74,14 +74,6 @@ class Generator(nn.Module):
         with precision(x):
             large = F.interpolate(INSIDE * pictures, x.shape[2:], mode="bilinear", align_corners=False)
             return torch.tanh(self.image(x.to(self.image.weight.dtype)) + large.atanh())
-
-
-def coarse_size(height: int, width: int, doublings: int) -> tuple[int, int]:
-    """Height and width of the coarse pictures of images whose coarsest features have these: twice as many, where a
-    place is then still 8 pixels of the image. With 4 pixels a place, grains were those of the training image redrawn.
-    """
-    finer = int(doublings > 3)
-    return height << finer, width << finer
 
 
 class Block(nn.Module):

@@ -267,7 +267,7 @@ class ProjectedGANSettings(Training):
     """Projected GAN (Sauer et al. 2021): it judges images by what a network trained on photographs sees in them, and
     draws around coarse pictures of the training images."""
 
-    real_pixels = "its images follow 8 x 8 (of 32 pixels 4 x 4) grey values of a training image each, which it keeps"
+    real_pixels = "its images follow 8 x 8 grey values of a training image each, which the model keeps"
 
     family: Literal["projected_gan"]
     batch: Several = 16

@@ -97,15 +97,6 @@ def test_an_update_draws_around_the_coarse_pictures_of_its_own_images(monkeypatc
     assert [round(float(picture.mean()), 1) for picture in seen[0]] == pytest.approx(levels.tolist(), abs=0.11)
 
 
-@pytest.mark.parametrize(("height", "width", "places"), [(32, 64, (4, 8)), (64, 64, (8, 8)), (256, 128, (16, 8))])
-def test_a_place_of_a_coarse_picture_is_never_less_than_8_pixels(height, width, places):
-    model = make(ImageSpec(height, width, 1, ("a", "b")))
-    assert model.generator.book.shape == (1, *places)
-    images = torch.rand(2, 1, height, width)
-    model.update(Batch(images, torch.tensor([0, 1]), 0))
-    assert model.sample(torch.tensor([0]), torch.tensor([0])).shape == (1, 1, height, width)
-
-
 def test_generator_and_discriminators_have_rates_of_their_own():
     model = make(learning_rate=1e-3, discriminator_lr=1e-4)
     assert {name: of.param_groups[0]["lr"] for name, of in model.optimizers.items()} == {"G": 1e-3, "D": 1e-4}
