@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.settings import places
 from pipeline.tracking.journal import Journal, digest, git_tags
+from pipeline.tracking.system import watched
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -32,6 +34,28 @@ def training(folder: Path, dataset: str, model: str, seed: int, settings: Mappin
         params=dict(settings) | {"seed": seed},
         tags=tags,
     )
+
+
+@contextmanager
+def watched_training(
+    folder: Path,
+    dataset: str,
+    model: str,
+    seed: int,
+    settings: Mapping[str, Any],
+    data: str,
+    path: Path,
+    splits: Mapping[str, int],
+) -> Iterator[Journal]:
+    """`training` of an image set, named in the run, with what it takes of its machine.
+
+    Args:
+        path: of the real image set.
+        splits: its number of images in each.
+    """
+    with training(folder, dataset, model, seed, settings, data) as journal, watched(journal):
+        journal.dataset(dataset, data, path, splits)
+        yield journal
 
 
 def addition(folder: Path, dataset: str, model: str, seed: int, stage: str):

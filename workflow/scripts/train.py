@@ -1,24 +1,13 @@
 import sys
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 from pipeline.base.cards import claimed
 from pipeline.base.job import job
 from pipeline.data.image_set import ImageSet
 from pipeline.settings import model_settings
-from pipeline.tracking.stages import training
-from pipeline.tracking.system import watched
+from pipeline.tracking.stages import watched_training
 from pipeline.training.nodes import over_nodes, rank
-
-
-@contextmanager
-def recorded(real: ImageSet):
-    """The journal of the first process, with the machine's load while it trains."""
-    run = w.dataset, w.model, int(w.seed), p.settings, real.meta["data_hash"]
-    with training(p.journal, *run) as journal, watched(journal):
-        journal.dataset(w.dataset, real.meta["data_hash"], data, real.split_sizes())
-        yield journal
-
 
 log, cards, nodes = snakemake.log[0], snakemake.resources.gpu, snakemake.resources.get("nodes", 1)
 if nodes > 1 and rank() is None:
@@ -31,7 +20,8 @@ with job(f"{log}.rank-{rank()}" if rank() else log), claimed(snakemake.resources
     data = Path(snakemake.input.real[0]).parent
     settings = model_settings(p.settings)
     real = ImageSet.open(data)
-    with nullcontext() if rank() else recorded(real) as journal:
+    run = w.dataset, w.model, int(w.seed), p.settings, real.meta["data_hash"]
+    with nullcontext() if rank() else watched_training(p.journal, *run, data, real.split_sizes()) as journal:
         launch(
             cards,
             train,
