@@ -6,17 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
+from pipeline.base.class_head import class_head
 from pipeline.evaluation.context import ALL, Context, needed, row, too_few
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics.intervals import Draws, estimate, fraction, share
 
 EXTRACTOR = "imagenet"
-STRENGTH = 0.1  # inverse of the weight of the squared coefficients; that of `benchmarks.frozen_features`
-ITERATIONS = 2000
 
 
 def class_agreement(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
@@ -46,6 +42,5 @@ def class_agreement(candidate: Sample, context: Context, n: int, draws: Draws) -
 
 def recognised(candidate: Sample, reference: Sample) -> NDArray[np.bool_]:
     """(n,) whether each image is taken for its class by what learned the reference, which has two classes or more."""
-    head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=ITERATIONS))
-    head.fit(reference.vectors(EXTRACTOR), reference.labels)
+    head = class_head().fit(reference.vectors(EXTRACTOR), reference.labels)
     return head.predict(candidate.vectors(EXTRACTOR)) == candidate.labels

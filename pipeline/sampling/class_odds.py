@@ -5,17 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from pipeline.base import imagenet
+from pipeline.base.class_head import class_head
 from pipeline.base.device import device
 from pipeline.data.image_set import ImageSet
 
-STRENGTH = 0.1  # inverse of the weight of the squared coefficients; that of `evaluation.class_agreement`
-ITERATIONS = 2000
 MOST = 60  # training images of a class that it learns from, evenly taken
 LEAST = 10
 BATCH = 64
@@ -29,8 +25,7 @@ class ClassOdds:
         rows = np.concatenate([_evenly(rows) for rows in _by_class(real)])
         top = np.iinfo(real.images.dtype).max
         seen = torch.from_numpy(real.images[rows].astype(np.float32) * (2 / top) - 1).permute(0, 3, 1, 2)
-        self.head = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=ITERATIONS))
-        self.head.fit(self._features(seen), real.labels[rows])
+        self.head = class_head().fit(self._features(seen), real.labels[rows])
         self.names = [f"p({real.spec.classes[k]})" for k in self.head.classes_]
 
     @classmethod
