@@ -21,6 +21,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes.average_precision import BoxTable
 from pipeline.downstream.boxes.box_dataset import annotated_rows
 from pipeline.downstream.boxes.fit import find
+from pipeline.downstream.boxes.matching import iou
 from pipeline.downstream.boxes.scoring import drawn, listed
 from pipeline.downstream.boxes.threshold import thresholds
 from pipeline.downstream.schedule import TrainingMix
@@ -107,11 +108,7 @@ def found(truth: BoxTable, said: BoxTable, limits: np.ndarray) -> np.ndarray:
     above, has at least OVERLAP of intersection over union with it."""
     sure = said.score >= limits[said.class_id]
     same = (truth.image[:, None] == said.image) & (truth.class_id[:, None] == said.class_id) & sure
-    low = np.maximum(truth.box[:, None, :2], said.box[None, :, :2])
-    high = np.minimum(truth.box[:, None, 2:], said.box[None, :, 2:])
-    both = (high - low).clip(min=0).prod(2)
-    area = [(table.box[:, 2:] - table.box[:, :2]).prod(1) for table in (truth, said)]
-    return (same & (both >= OVERLAP * (area[0][:, None] + area[1] - both))).any(1)
+    return (same & (iou(truth.box[:, None], said.box) >= OVERLAP)).any(1)
 
 
 KINDS: dict[str, tuple[Callable[[ImageSet], pd.DataFrame], Callable[..., np.ndarray]]] = {
