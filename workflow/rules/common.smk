@@ -227,17 +227,15 @@ def detection_params(task, dataset, job):
 def counted(dataset, prepared):
     own = SETTINGS.datasets[dataset]
     of = SETTINGS.datasets[own.patches_of or dataset]
-    there = f"{SETTINGS.results}/{dataset}/real/images.npy" if prepared else None
-    found = needs.Images.of(of, there, [] if of.source == "voronoi" else files(of))
+    found = needs.Images.of(of, prepared, [] if of.source == "voronoi" else files(of))
     height, width = own.shape
     return found._replace(pixels=height * width)
 
 
 def images(dataset):
     """How many images a data set has, as far as one knows yet, and how large they are."""
-    return counted(
-        dataset, os.path.isfile(f"{SETTINGS.results}/{dataset}/real/images.npy")
-    )
+    there = f"{SETTINGS.results}/{places.REAL.format(dataset=dataset)}/images.npy"
+    return counted(dataset, there if os.path.isfile(there) else None)
 
 
 def drawn(dataset):

@@ -1,7 +1,7 @@
 rule compare_detectors:
     input:
         real=lambda w: [
-            f"<results>/{name}/real/{file}"
+            f"<results>/{places.REAL.format(dataset=name)}/{file}"
             for name in dict.fromkeys(sum(drawn_alike(w.dataset), []))
             for file in IMAGE_SET
         ],

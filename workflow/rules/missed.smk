@@ -48,7 +48,7 @@ use rule find_missed as find_missed_boxes with:
 use rule generate as generate_missed with:
     input:
         real=REAL,
-        model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
+        model=[f"{RUN}/{places.WEIGHTS}", f"{RUN}/{places.RECIPE}"],
         missed="<results>/{dataset}/detection/missed-classification.csv",
     output:
         [f"{MISSED}/{name}" for name in IMAGE_SET],
@@ -74,7 +74,7 @@ use rule generate as generate_missed with:
 use rule generate_missed as generate_missed_boxed with:
     input:
         real=REAL,
-        model=[f"{RUN}/model.safetensors", f"{RUN}/model.json"],
+        model=[f"{RUN}/{places.WEIGHTS}", f"{RUN}/{places.RECIPE}"],
         missed="<results>/{dataset}/detection/missed-boxes.csv",
     output:
         [f"{MISSED}/{name}" for name in IMAGE_SET + BOX_FILES],
