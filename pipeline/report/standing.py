@@ -18,6 +18,8 @@ from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.verdict import Scores, ratio, verdict
 from pipeline.tracking import stages, views
 
+DIGITS = 2  # after the point: MLflow's tables show all that a number has
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -52,7 +54,7 @@ def record(datasets: Mapping[str, DatasetInputs], summary_csv: Path, journals: P
             with stages.addition(
                 folder / of.model / f"seed-{of.seed}" / "report", name, of.model, of.seed, "report"
             ) as run:
-                run.final(of.numbers)
+                run.final({name: round(number, DIGITS) for name, number in of.numbers.items()})
                 run.labels(of.labels)
                 run.version(of.best)
         for arm in arms:
@@ -113,7 +115,8 @@ def _record_detector(folder: Path, dataset: str, arm: Arm) -> None:
         return  # its scores are in the generator's run
     place = TASKS[arm.task].place(arm.arm)
     with stages.compared(folder / place, dataset, place, "report", None, 0) as run:
-        run.final({views.SCORE: 100 * arm.score} | _gain(arm))
+        numbers = {views.SCORE: 100 * arm.score} | _gain(arm)
+        run.final({name: round(number, DIGITS) for name, number in numbers.items()})
         run.labels({views.VERDICT: arm.verdict})
 
 
