@@ -9,7 +9,9 @@ image that was bent. Here patches are compared:
    components of patches, parted into cells, of which the nearest are searched.
 3. Patches that name the same training image, view and shift, to within REACH, vote together. The best LOOKS of these
    are looked at: the patches of the whole grid are correlated with this training image at all shifts close by.
-   Neighbours that agree, and whose shifts differ by at most one pixel, are joined: a deformation is such a slow change.
+   The training image is then bent as the patches that agree are moved, and looked at again, which finds what a patch
+   that is not bent itself does not lie on. Neighbours that agree, and whose shifts differ by at most one pixel, are
+   joined: a deformation is such a slow change.
 4. The *evidence* of what is joined is how unlikely so good a match is by chance, in nats. It proves a piece above a
    threshold that unrelated training images hardly reach upon one another.
 
@@ -52,10 +54,15 @@ LOOKS = 6  # training images, each in a view and at a shift, that an image is la
 REACH = 4  # pixels up and down, left and right, that shifts close by differ
 ALIKE = 0.7  # correlation from which a patch is joined to its neighbours
 EXACT = 0.998  # correlation of a copied patch: gray values are rounded
+BENDS = 2  # times that a training image is bent as the patches that agree are moved, and looked at again
+SMOOTH = 1.5  # standard deviation, in steps of the grid, of the mean of their shifts,
+FAR = 10.0  # and how many of these it reaches beyond them
+NEAR = 2  # pixels that shifts close by differ where a training image is bent
+SHARE = 0.25  # of the patches over a pixel that are of a piece if it is: at a straight edge a row of them overhangs
 PRICE = 4.5  # nats that a joined patch costs: it was laid at the best of (2 REACH + 1)² = 81 places, log 81 = 4.4
 LEAST = 10.0  # nats from which joined patches may be a piece
 UNRELATED = 48  # training images from which the threshold of proof is found: the lower quartile of what these reach,
-MARGIN = 27.0  # and so many nats; the others may have copies that the groups do not name
+MARGIN = 32.0  # and so many nats; the others may have copies that the groups do not name
 BLOCK = 1024  # patches at a time
 
 
@@ -238,32 +245,59 @@ class Search:
         if not looks:
             return []
         moments = [self._on_grid(of, 1) for of in _moments(image)]
-        correlation = np.stack([self._correlated(image, moments, look) for look in looks])
-        place = correlation.argmax(axis=1)
-        correlation = np.take_along_axis(correlation, place[:, None], axis=1)[:, 0]
+        matches = [self._matched(image, moments, independent, look) for look in looks]
+        correlation, down, right = (np.stack(parts) for parts in zip(*matches, strict=True))
         gain = evidence(correlation, independent) - PRICE
-        member = _components((correlation >= ALIKE) & (gain > 0), *np.divmod(place, 2 * REACH + 1))
+        member = _components((correlation >= ALIKE) & (gain > 0), down, right)
         told = np.bincount(member[member >= 0], gain[member >= 0])
+        possible = self.rows.sum(axis=0)[:, None] * self.cols.sum(axis=0)
         pieces = []
         for piece in np.flatnonzero(told >= LEAST):
             look = int(np.argmax((member == piece).any(axis=(1, 2))))
             inside = (member[look] == piece).astype(np.float32)
             cover = self.rows.T @ inside @ self.cols
             density = (self.rows.T @ (inside * gain[look]) @ self.cols) / np.maximum(cover, 1) / PATCH**2
-            pieces.append((float(density.sum()), cover > 0))
+            pieces.append((float(density.sum()), cover > SHARE * possible))
         return pieces
 
-    def _correlated(self, image: NDArray, moments: list[NDArray], look: Look) -> NDArray[np.float32]:
-        """(shifts, a, b): correlation of the patches of an image (h, w) with a training image, at all shifts down and
-        right to within REACH of a look; -1 where a patch leaves the training image."""
-        scene = symmetry.undo(self.real[look.real], look.view)
-        around, inside = _around(scene, look.down, look.right)
-        shifts = 2 * REACH + 1
+    def _matched(self, image: NDArray[np.float32], moments: list[NDArray], independent: NDArray, look: Look) -> Match:
+        """Where the patches of an image (h, w) lie best on a training image, bent as those that agree are moved."""
+        scene = symmetry.undo(self.real[look.real], look.view).astype(np.float32)
+        still = np.zeros(independent.shape)
+        match = self._laid(image, moments, scene, look, still, still, REACH)
+        for _ in range(BENDS):
+            weight = np.where(match.correlation >= ALIKE, evidence(match.correlation, independent) - PRICE, 0).clip(0)
+            if weight.sum() < LEAST:
+                break
+            bend = _smooth(match.down, weight), _smooth(match.right, weight)
+            bent = self._laid(image, moments, scene, look, *bend, NEAR)
+            better = bent.correlation > match.correlation
+            match = Match(*(np.where(better, new, old) for new, old in zip(bent, match, strict=True)))
+        return match
+
+    def _laid(
+        self,
+        image: NDArray[np.float32],
+        moments: list[NDArray],
+        scene: NDArray[np.float32],
+        look: Look,
+        down: NDArray,
+        right: NDArray,
+        reach: int,
+    ) -> Match:
+        """The best match of the patches of an image (h, w) with a scene (h, w) at a look that is bent by further shifts
+        (a, b): over all shifts to within `reach` of these."""
+        around, inside = _around(scene, look, down, right, reach)
+        shifts = 2 * reach + 1
         moved = np.lib.stride_tricks.sliding_window_view(around, self.shape)
         products = self.rows @ (moved * image) @ self.cols.T
         (sums, spread), (own, mine) = (self._on_grid(of, shifts) for of in _moments(around)), moments
         correlation = (products - sums * own / PATCH**2) / np.sqrt(spread * mine)
-        return np.where(self._on_grid(inside, shifts), correlation, -1).reshape(-1, len(self.rows), len(self.cols))
+        correlation = np.where(self._on_grid(inside, shifts), correlation, -1).reshape(-1, *down.shape)
+        place = correlation.argmax(axis=0)
+        rest = np.divmod(place, shifts)
+        best = np.take_along_axis(correlation, place[None], axis=0)[0]
+        return Match(best, down + rest[0] - reach, right + rest[1] - reach)
 
     def _on_grid(self, of: NDArray, shifts: int) -> NDArray:
         """What patches at all places have -> (shifts, shifts, a, b): those of the grid, moved down and right."""
@@ -290,6 +324,15 @@ class Look(NamedTuple):
     view: int
     down: int
     right: int
+
+
+class Match(NamedTuple):
+    """Of the patches of the grid (a, b): their correlation with a training image, -1 where they leave it, and the
+    shift from the look's, in pixels, at which it is that."""
+
+    correlation: NDArray
+    down: NDArray
+    right: NDArray
 
 
 def _looks(votes: Votes, weight: NDArray) -> list[Look]:
@@ -322,19 +365,30 @@ def _components(member: NDArray[np.bool_], down: NDArray, right: NDArray) -> NDA
     return np.where(member, connected_components(graph, directed=False)[1].reshape(member.shape), -1)
 
 
-def _around(scene: NDArray, down: int, right: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """What lies REACH pixels around an image moved over a scene (h, w), 0 outside the scene; and at which places of it
-    a patch lies inside."""
-    around = np.zeros([side + 2 * REACH for side in scene.shape], np.float32)
-    places, inside = [], []
-    for at, side in zip((down - REACH, right - REACH), scene.shape, strict=True):
-        first, last = max(0, at), min(side, at + side + 2 * REACH)
-        places.append((slice(first - at, max(first, last) - at), slice(first, max(first, last))))
-        corner = at + np.arange(side + 2 * REACH - PATCH + 1)
-        inside.append((corner >= 0) & (corner <= side - PATCH))
-    (to_rows, rows), (to_cols, cols) = places
-    around[to_rows, to_cols] = scene[rows, cols]
-    return around, inside[0][:, None] & inside[1]
+def _smooth(shift: NDArray, weight: NDArray) -> NDArray[np.float64]:
+    """(a, b) shifts of patches, each the mean of those around it, by their weights."""
+    total, weights = (
+        ndimage.gaussian_filter(of, SMOOTH, mode="constant", truncate=FAR) for of in (weight * shift, weight)
+    )
+    return total / np.maximum(weights, np.finfo(float).tiny)
+
+
+def _around(
+    scene: NDArray[np.float32], look: Look, down: NDArray, right: NDArray, reach: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """What lies `reach` pixels around an image moved over a scene (h, w), 0 outside the scene; and at which places a
+    patch lies inside. Moved by the shift of a look and those of the patches of the grid, (a, b), in pixels."""
+    height, width = scene.shape
+    row, col = np.ogrid[-reach : height + reach, -reach : width + reach]
+    patch = np.broadcast_arrays((row - PATCH // 2) / STEP, (col - PATCH // 2) / STEP)
+    row, col = (
+        at + moved + ndimage.map_coordinates(shift, patch, order=1, mode="nearest")
+        for at, moved, shift in ((row, look.down, down), (col, look.right, right))
+    )
+    around = ndimage.map_coordinates(scene, [row, col], order=1, mode="constant")
+    seen = (row >= 0) & (row <= height - 1) & (col >= 0) & (col <= width - 1)
+    windows = np.lib.stride_tricks.sliding_window_view(seen, (PATCH, PATCH))
+    return around, np.asarray(windows.all(axis=(2, 3)))
 
 
 def _moments(image: NDArray[np.float32]) -> tuple[NDArray, NDArray]:

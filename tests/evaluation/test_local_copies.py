@@ -25,11 +25,12 @@ def test_new_images_hold_no_pieces(usual):
     assert usual.mean() <= 0.01
 
 
-@pytest.mark.parametrize("kind", ["bent", "bent and moved", "16", "24", "32"])
+@pytest.mark.parametrize("kind", ["bent", "bent fast", "bent and moved", "16", "24", "32"])
 def test_bent_images_and_quilts_are_above_new_images(search, usual, kind):
     rng = np.random.default_rng(5)
     made = {
         "bent": lambda: any_bent(TRAINING, 4, 8, 0, rng),
+        "bent fast": lambda: any_bent(TRAINING, 4, 5, 0, rng),
         "bent and moved": lambda: any_bent(TRAINING, 4, 8, 16, rng),
     }
     make = made.get(kind) or (lambda: quilt(TRAINING, int(kind), rng))
@@ -42,7 +43,7 @@ def test_the_area_of_a_pasted_piece(search, view):
     """A 28 pixel square of a training image in a new one: about its area is seen, whichever way it lies."""
     image = polycrystals(Voronoi(seed=3), 1)[0]
     image[20:48, 9:37] = symmetry.apply(TRAINING[10], view)[30:58, 17:45]
-    assert search.areas(fine(image[None]))[0] == pytest.approx(28**2 / 62**2, rel=0.35)
+    assert search.areas(fine(image[None]))[0] == pytest.approx(28**2 / 62**2, rel=0.2)
 
 
 def test_a_piece_in_another_brightness_and_contrast_is_seen(search):
