@@ -61,7 +61,9 @@ def steel(shared_data, tmp_path_factory, pieces_searched_once):
     )
     prepare(settings, folder / "whole")
     whole = ImageSet.open(folder / "whole")
-    return halved(Steel(folder, np.array(whole.images), whole.metadata))
+    # every other scene, for a third of the time; half of it goes into the search for copied pieces
+    rows = np.flatnonzero(whole.metadata["group"].isin(whole.metadata["group"].unique()[::2]))
+    return halved(Steel(folder, np.array(whole.images[rows]), whole.metadata.iloc[rows].reset_index(drop=True)))
 
 
 def halved(steel):
