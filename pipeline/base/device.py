@@ -174,6 +174,12 @@ def upload(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was given."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
+
+
 @contextmanager
 def reproducible() -> Iterator[None]:
     """The same convolution algorithm in every training, and one that adds up in a fixed order."""

@@ -7,7 +7,6 @@ a model's `texture` asks for it.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import os
 import shutil
 import time
@@ -17,6 +16,7 @@ from typing import NamedTuple
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from pipeline.base.files import sha256
 from pipeline.base.job import progress, say
 from pipeline.settings import UserError
 
@@ -102,7 +102,7 @@ def verified(name: str, cache: str | os.PathLike) -> Path:
     path, weights = place(name, cache), WEIGHTS[name]
     if not path.is_file():
         raise UserError(f"{weights.setting}: {path} is missing; put {weights.url} there, or {weights.otherwise}")
-    digest = _sha256(path)
+    digest = sha256(path)
     if digest != weights.sha256:
         raise UserError(
             f"{weights.setting}: {path} is altered or damaged, its SHA-256 is {digest}, not {weights.sha256}; "
@@ -157,7 +157,7 @@ def _download(weights: Weights, path: Path) -> None:
                         f"run again to go on, or put the file into {path.parent} by hand"
                     ) from error
                 time.sleep(PAUSE)
-    digest = _sha256(part)
+    digest = sha256(part)
     if digest != weights.sha256:
         part.unlink()
         raise UserError(
@@ -184,8 +184,3 @@ def _receive(weights: Weights, part: Path, bar) -> None:
                     raise OSError(f"sent more than the {weights.size} bytes expected")
     if part.stat().st_size < weights.size:
         raise OSError(f"the connection broke off after {part.stat().st_size} of {weights.size} bytes")
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

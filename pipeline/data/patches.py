@@ -16,7 +16,7 @@ import pandas as pd
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.data.preparing import preview, scaling, summary
-from pipeline.data.preparing.rejections import Rejections, surviving
+from pipeline.data.preparing.issues import Rejections, surviving
 from pipeline.data.window import Window, cut
 from pipeline.settings import Dataset, UserError
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
 
 from pipeline.downstream.baseline import select_baseline
-from pipeline.downstream.records import ArmResult, ClassEstimate, Estimate, RecipeGain, Verdict
+from pipeline.downstream.records import ArmResult, ClassEstimate, Estimate, RecipeGain, TrainedOn, Verdict
 from pipeline.settings import UserError
 
 if TYPE_CHECKING:
@@ -100,19 +100,6 @@ class Interval(NamedTuple):
     group of images."""
 
 
-class Judged(Protocol):
-    """An arm, in its own file or in that of the comparison."""
-
-    @property
-    def generative(self) -> bool: ...
-
-    @property
-    def real(self) -> bool: ...
-
-    @property
-    def control(self) -> bool: ...
-
-
 class Comparand(NamedTuple):
     """What the comparison says of an arm."""
 
@@ -171,7 +158,7 @@ def compare(task: Task, results: Sequence[ArmResult], level: float = LEVEL) -> l
     ]
 
 
-def family_size(results: Sequence[Judged]) -> int:
+def family_size(results: Sequence[TrainedOn]) -> int:
     """How many verdicts hold at once: of arms that add a generator's images to real ones; at least 1."""
     return max(sum(of.generative and of.real and not of.control for of in results), 1)
 

@@ -158,8 +158,23 @@ class LabelEfficiency:
         return self.low is None and self.high is None
 
 
+class TrainedOn:
+    """An arm, in its own file and in that of the comparison."""
+
+    real: bool
+    synthetic: list[SyntheticSet]
+
+    @property
+    def generative(self) -> bool:
+        return bool(self.synthetic)
+
+    @property
+    def control(self) -> bool:
+        return is_control(self.synthetic)
+
+
 @dataclass(frozen=True)
-class Arm(Estimate):
+class Arm(TrainedOn, Estimate):
     """What the detectors of an arm learnt from, what they score, and what that says of the synthetic images."""
 
     task: str
@@ -192,14 +207,6 @@ class Arm(Estimate):
     """In a family of few-shot data sets, of arms with generators."""
     new_shots: NewShots | None = None
     """Of arms with added images, where the data set is the first of enough draws."""
-
-    @property
-    def generative(self) -> bool:
-        return bool(self.synthetic)
-
-    @property
-    def control(self) -> bool:
-        return is_control(self.synthetic)
 
     @property
     def detects(self) -> float | None:
@@ -241,7 +248,7 @@ class Repetition:
 
 
 @dataclass(frozen=True)
-class ArmResult:
+class ArmResult(TrainedOn):
     """The file of an arm. Each task adds what its scores follow from, so that intervals need no new training."""
 
     version: int
@@ -272,14 +279,6 @@ class ArmResult:
     """Its standard deviation over the repetitions."""
     repetitions: list[Any]
     """A Repetition each; one where no two can differ."""
-
-    @property
-    def generative(self) -> bool:
-        return bool(self.synthetic)
-
-    @property
-    def control(self) -> bool:
-        return is_control(self.synthetic)
 
     @property
     def recipe(self) -> Recipe:

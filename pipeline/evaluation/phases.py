@@ -14,6 +14,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.catalog import METRICS
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, kept, without_grams
 from pipeline.metrics import microstructure
+from pipeline.metrics.distances import curve_distance
 
 Array = NDArray[np.float64]
 # Columns of the statistics of an image: `crossings` a pixel of test line, curves over 0..R pixels, numbers of chords
@@ -161,8 +162,8 @@ def measures(binarisation: Binarisation) -> list[Measure]:
     """Those that make sense for the images of a data set."""
     found = [
         Measure("phase_fraction", _fraction, microstructure.values_distance, _one),
-        Measure("two_point", lambda f, _: part(f, "two_point"), microstructure.curve_distance, _variance),
-        Measure("lineal_path", lambda f, _: part(f, "lineal_path"), microstructure.curve_distance, _first),
+        Measure("two_point", lambda f, _: part(f, "two_point"), curve_distance, _variance),
+        Measure("lineal_path", lambda f, _: part(f, "lineal_path"), curve_distance, _first),
         Measure("chords_bright", _counted("chords_bright"), microstructure.counts_distance, mean_length),
         Measure("chords_dark", _counted("chords_dark"), microstructure.counts_distance, mean_length),
         Measure("mean_intercept", _logarithms, microstructure.values_distance, _one),

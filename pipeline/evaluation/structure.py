@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from pipeline.evaluation import catalog, phases
 from pipeline.evaluation.context import ALL, WHOLES, Context, needed, row, too_few
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics.distances import gram_distance
-from pipeline.metrics.image_similarity import psd_distance
+from pipeline.metrics.distances import curve_distance, gram_distance
 from pipeline.metrics.intervals import Draws, draw, estimate, positive, symmetric
 
 
@@ -30,7 +29,7 @@ def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Itera
         found = found._replace(error=np.nan)
     yield row("random", "gram", ALL, positive(found), n)
     spectra = candidate.vectors("psd"), context.reference.vectors("psd")
-    yield row("pixels", "psd", ALL, positive(estimate(psd_distance, *spectra, draws)), n)
+    yield row("pixels", "psd", ALL, positive(estimate(curve_distance, *spectra, draws)), n)
 
 
 def microstructure(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:

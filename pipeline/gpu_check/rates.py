@@ -11,17 +11,13 @@ from typing import Any
 
 import torch
 
+from pipeline.base.device import synchronise
 from pipeline.gpu_check.rows import Finding
 from pipeline.gpu_check.subjects import built, noise
 from pipeline.models.batch import Batch
 from pipeline.settings import Training
 
 WARM = 2  # updates that choose algorithms, or compile
-
-
-def synchronise(device: torch.device) -> None:
-    if device.type != "cpu":
-        torch.accelerator.synchronize()
 
 
 def seconds(work: Callable[[], object], times: int, device: torch.device) -> float:

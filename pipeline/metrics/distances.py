@@ -236,3 +236,14 @@ def gram_distance(x: ArrayLike, y: ArrayLike, blocks: tuple[int, ...]) -> float:
     edges = np.cumsum(blocks)[:-1]
     layers = zip(np.split(mean_x - mean_y, edges), np.split(mean_y, edges), strict=True)
     return float(np.mean([np.linalg.norm(difference) / np.linalg.norm(reference) for difference, reference in layers]))
+
+
+def curve_distance(x: ArrayLike, y: ArrayLike) -> float:
+    """Root mean square of the difference of two sets' mean curves.
+
+    Args:
+        x: (n, k) a curve an image, such as a spectrum in decibel.
+        y: (m, k).
+    """
+    difference = np.asarray(x, np.float64).mean(axis=0) - np.asarray(y, np.float64).mean(axis=0)
+    return float(np.sqrt(np.square(difference).mean()))

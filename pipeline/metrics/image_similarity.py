@@ -126,14 +126,3 @@ def decibel(power: ArrayLike, quantum: float = 0.0) -> Array:
     """10 log10 of a density (value² · pixel²) on top of the noise of a quantisation in steps of `quantum`, which is
     quantum² / 12 at every frequency: an image stored in such steps shows nothing below it."""
     return 10 * np.log10(np.asarray(power, np.float64) + quantum**2 / 12)
-
-
-def psd_distance(x: ArrayLike, y: ArrayLike) -> float:
-    """Root mean square over frequency of the difference of two sets' mean spectra, in decibel.
-
-    Args:
-        x: (n, b) spectra in decibel.
-        y: (m, b).
-    """
-    difference = np.asarray(x, np.float64).mean(axis=0) - np.asarray(y, np.float64).mean(axis=0)
-    return float(np.sqrt(np.square(difference).mean()))

@@ -169,17 +169,6 @@ def _diameter(area: ArrayLike) -> Array:
 # ---------------------------------------------------------------- distances
 
 
-def curve_distance(x: ArrayLike, y: ArrayLike) -> float:
-    """Root mean square over r of the difference of two sets' mean curves.
-
-    Args:
-        x: (n, k) a curve an image.
-        y: (m, k).
-    """
-    difference = np.asarray(x, np.float64).mean(axis=0) - np.asarray(y, np.float64).mean(axis=0)
-    return float(np.sqrt(np.square(difference).mean()))
-
-
 def counts_distance(x: ArrayLike, y: ArrayLike) -> float:
     """1-Wasserstein distance of two sets' pooled distributions of a length: the area between their cumulative curves.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from markupsafe import Markup
 
@@ -20,37 +21,88 @@ def generators(arms: Sequence[Arm]) -> list[Arm]:
     return [arm for arm in arms if arm.generative and not arm.control]
 
 
-def helped(arms: Sequence[Arm], score: str, of_class: str = "F1") -> list[Markup]:
-    """Whether synthetic images help the detector: one sentence on the best of them, what the controls say, the other
-    arms, and why nobody can say how many real images they are worth, where nobody can.
+class Exchange(NamedTuple):
+    """Real images a class that a generator's images are worth, or cost where they hurt."""
+
+    about: float | None
+    """None: beyond all that was tried."""
+    low: float
+    high: float | None
+    """None: beyond all that was tried."""
+    most: float
+    """The most that was tried beyond those of the arm."""
+
+
+class Answer(NamedTuple):
+    """What there is to say of the detectors of one task."""
+
+    baseline: Arm
+    best: Arm
+    """As `best_of` has it."""
+    kind: Literal["helps", "hurts", "cannot tell", "little"]
+    """*little*: nobody can tell, and a change of SMALL is excluded."""
+    others: dict[bool, dict[str, list[Arm]]]
+    """By whether they saw real images, and by their verdict, the best news first."""
+    control: Literal["helps", "gains little", "cannot tell", "absent"]
+    """Of the positive control: whether this comparison could have said *helps*."""
+    exchange: Exchange | None
+    unknown: Literal["one number", "verdict", "level", "end"] | None
+    """Why there is no exchange: one number of real images was tried; nobody knows whether they help; more real images
+    do not surely score better; it is beyond the arm's own number, and no others were tried there."""
+
+
+def answer(arms: Sequence[Arm]) -> Answer | None:
+    """Whether synthetic images help the detector. None without arms with generators.
 
     Args:
         arms: of one task, the baseline first (`records.Comparison.of`).
+    """
+    best = best_of(arms)
+    if best is None:
+        return None
+    rest = [arm for arm in generators(arms) if arm is not best]
+    others = {
+        real: {kind: of for kind in ORDER if (of := [arm for arm in rest if (arm.real, arm.verdict) == (real, kind)])}
+        for real in (True, False)
+    }
+    _, low, high = gain_of(best)
+    little = best.verdict == "cannot tell" and -SMALL < low < 0 < high < SMALL
+    kind = "little" if little else best.verdict
+    assert kind in ("helps", "hurts", "cannot tell", "little")
+    unknown = _unexchangeable(best)
+    exchange = None if unknown else _exchange(best)
+    return Answer(arms[0], best, kind, others, _of_control(_control(arms, MORE_REAL)), exchange, unknown)
+
+
+def helped(arms: Sequence[Arm], score: str, of_class: str = "F1") -> list[Markup]:
+    """`answer` in words: one sentence on the best arm, what the positive control says, the other arms, and why nobody
+    can say how many real images they are worth, where nobody can.
+
+    Args:
+        arms: of one task, the baseline first.
         score: name of the score.
         of_class: name of the score of one class; empty where classes have none.
 
     Returns:
         Empty without arms with generators.
     """
-    best = best_of(arms)
-    if best is None:
+    of = answer(arms)
+    if of is None:
         return []
-    others = [arm for arm in generators(arms) if arm is not best]
-    rest = [_by_verdict([arm for arm in others if arm.real == real]) for real in (True, False)]
-    starts = (Markup("Others, added to the real ones – "), Markup("Synthetic images alone, without real ones – "))
-    why_not = _no_exchange(best)
+    starts = {True: "Others, added to the real ones – ", False: "Synthetic images alone, without real ones – "}
+    worth = Markup(" ") + _worth(of.best.verdict, of.exchange) if of.exchange else ""
     return [
-        _sentence(best, arms[0], score, of_class) + ("" if why_not else Markup(" ") + _exchange(best)),
-        _could_help(arms, score),
-        *(start + text for start, text in zip(starts, rest, strict=True) if text),
-        *([Markup(why_not)] if why_not else []),
+        _sentence(of, score, of_class) + worth,
+        _could_help(of.control, _control(arms, MORE_REAL), score),
+        *(Markup(starts[real]) + _by_verdict(found) for real, found in of.others.items() if found),
+        *([Markup(_why_not(of))] if of.unknown else []),
     ]
 
 
 def alarms(arms: Sequence[Arm], score: str) -> list[Markup]:
     """What makes every verdict of a comparison worthless: a detector that guesses, a negative control that helps.
 
-    Args as `helped`.
+    Args as `answer`; `score`, its name.
     """
     found = []
     if arms and (guess := guessing(arms[0])) is not None and arms[0].score_low <= guess:
@@ -130,9 +182,8 @@ def surely_changed(by_class: Sequence[ClassEstimate]) -> dict[str, ClassEstimate
 SMALL = 0.03  # of a score: a change that leaves no room for more is said to be little
 
 
-def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
-    change, low, high = gain_of(best)
-    little = best.verdict == "cannot tell" and -SMALL < low < 0 < high < SMALL
+def _sentence(of: Answer, score: str, of_class: str) -> Markup:
+    best, (change, low, high) = of.best, gain_of(of.best)
     words = {
         "helps": "Yes: images of {} {} lift the {} from {:.1f} to {:.1f} %, by {} points (95 % interval {} to {}){}",
         "hurts": "No: they make it worse; even those of {} {} lower the {} from {:.1f} to {:.1f} %, by {} points (95 %"
@@ -141,10 +192,10 @@ def _sentence(best: Arm, base: Arm, score: str, of_class: str) -> Markup:
         " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
         "little": "Little either way: with images of {} {}, the best of them, the {} goes from {:.1f} to {:.1f} %, by"
         " {} points; a loss above {} or a gain above {} points is excluded (95 % interval){}",
-    }["little" if little else best.verdict]
+    }[of.kind]
     added = "added to the real ones" if best.real else "in place of the real ones"
-    ends = (f"{-100 * low:.1f}", f"{100 * high:.1f}") if little else (points(low), points(high))
-    numbers = (100 * base.score, 100 * best.score, points(change), *ends)
+    ends = (f"{-100 * low:.1f}", f"{100 * high:.1f}") if of.kind == "little" else (points(low), points(high))
+    numbers = (100 * of.baseline.score, 100 * best.score, points(change), *ends)
     text = Markup(words).format(made_of(best), added, score, *numbers, _classes(best.by_class, of_class))
     more = (divided(best), _narrower(best), _other_shots(best))
     return Markup("{} {}{}{}{}.").format(badge(best.verdict), text, *map(_and, more))
@@ -182,11 +233,9 @@ def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
     )
 
 
-def _by_verdict(arms: Sequence[Arm]) -> Markup:
-    """Generators of one verdict together: what is sure comes first."""
-    found = {text: [_named(arm) for arm in arms if arm.verdict == text] for text in ORDER}
-    parts = [Markup("{} {}").format(badge(text), joined(names)) for text, names in found.items() if names]
-    return Markup("; ").join(parts) + Markup("." if parts else "")
+def _by_verdict(found: dict[str, list[Arm]]) -> Markup:
+    parts = [Markup("{} {}").format(badge(kind), joined([_named(arm) for arm in arms])) for kind, arms in found.items()]
+    return Markup("; ").join(parts) + Markup(".")
 
 
 def _named(arm: Arm) -> Markup:
@@ -211,67 +260,81 @@ def _control(arms: Sequence[Arm], one: SyntheticSet) -> Arm | None:
     return next((arm for arm in arms if arm.synthetic == [one]), None)
 
 
-def _could_help(arms: Sequence[Arm], score: str) -> Markup:
+def _of_control(more: Arm | None) -> Literal["helps", "gains little", "cannot tell", "absent"]:
+    if more is None:
+        return "absent"
+    if more.verdict == "helps":
+        return "helps"
+    return "gains little" if gain_of(more)[2] < LITTLE else "cannot tell"
+
+
+def _could_help(control: str, more: Arm | None, score: str) -> Markup:
     """Whether this comparison could have said *helps*, by the positive control."""
-    more = _control(arms, MORE_REAL)
     if more is None:
         return Markup(
             "There was no positive control, for no real images are held back here (those that <code>shots</code> leaves"
             " over would be): nobody knows whether this comparison would have said <i>helps</i> even of perfect images."
         )
-    change = f"{points(gain_of(more)[0])} points of {score} ({interval(more)})"
-    if more.verdict == "helps":
-        text = Markup("This comparison can say <i>helps</i>: {} more real images gain {}.")
-        return text.format(more.n_synthetic, change)
-    if gain_of(more)[2] < LITTLE:
-        text = Markup(
-            "Nothing could help here: more real images gain less than {:.0f} points. {} of them change it by {}."
-        )
-        return text.format(100 * LITTLE, more.n_synthetic, change)
     least = f"a gain below {_detects(more)} points" if _detects(more) else "any gain"
-    text = Markup(
-        "This comparison could not have seen {}, not even of real images: {} more of them change it by {}. More {}"
+    words = {
+        "helps": "This comparison can say <i>helps</i>: {n} more real images gain {change}.",
+        "gains little": "Nothing could help here: more real images gain less than {little:.0f} points. {n} of them"
+        " change it by {change}.",
+        "cannot tell": "This comparison could not have seen {least}, not even of real images: {n} more of them change"
+        " it by {change}. More {scarcer} would sharpen it most.",
+    }[control]
+    change = f"{points(gain_of(more)[0])} points of {score} ({interval(more)})"
+    return Markup(words).format(
+        n=more.n_synthetic, change=change, little=100 * LITTLE, least=least, scarcer=more.scarcer
     )
-    return text.format(least, more.n_synthetic, change, more.scarcer) + Markup(" would sharpen it most.")
 
 
 # ---------------------------------------------------------------- what they are worth in real images
 
 
-def _no_exchange(best: Arm) -> str:
-    """Why it is not said how many real images the images of an arm are worth; empty where it is."""
-    why_not = _unexchangeable(best)
-    return f"How many real images they are worth, nobody can say: {why_not}" if why_not else ""
-
-
-def _unexchangeable(best: Arm) -> str:
+def _unexchangeable(best: Arm) -> Literal["one number", "verdict", "level", "end"] | None:
     of = best.label_efficiency
     if of is None:
-        return "one number of real images was tried. A list, as <code>shots: [5, 10, 20]</code>, tries several."
+        return "one number"
     if best.verdict == "cannot tell":
-        return "it is not known whether they help."
+        return "verdict"
     against = {"helps": "fewer", "hurts": "more"}[best.verdict]
     if of.unknown or of.beyond == against or (of.beyond is None and (of.worth is None or _away(best, of.worth) <= 0)):
-        return "without a generator, more real images do not surely score better here."
-    if of.beyond is not None and of.images == _last(best):
-        own = number_of_images(of.images)
-        return f"it is {of.beyond} than the {own} a class they were added to, and no {of.beyond} were tried."
-    return ""
+        return "level"
+    return "end" if of.beyond is not None and of.images == _last(best) else None
 
 
-def _exchange(best: Arm) -> Markup:
-    """`They are worth about 7 further real images a class (3 to 15).`; of an arm that surely helps or hurts."""
+def _exchange(best: Arm) -> Exchange:
+    """Of an arm that surely helps or hurts."""
     of = best.label_efficiency
-    assert of is not None  # `_no_exchange` has looked
+    assert of is not None  # `_unexchangeable` has looked
     nearer, farther = (of.low, of.high) if best.verdict == "helps" else (of.high, of.low)
-    low = "0" if nearer is None else number_of_images(max(0.0, _away(best, nearer)))
-    beyond = f"more than {number_of_images(_away(best, _last(best)))}"
-    high = beyond if farther is None else number_of_images(_away(best, farther))
-    helps = best.verdict == "helps"
-    words = "They are worth {} further real images a class" if helps else "They cost {} real images a class"
-    if of.worth is None:
+    about, high = (None if images is None else _away(best, images) for images in (of.worth, farther))
+    return Exchange(about, 0.0 if nearer is None else max(0.0, _away(best, nearer)), high, _away(best, _last(best)))
+
+
+def _why_not(of: Answer) -> str:
+    own = number_of_images(of.best.label_efficiency.images) if of.best.label_efficiency else ""
+    beyond = of.best.label_efficiency.beyond if of.best.label_efficiency else ""
+    why = {
+        "one number": "one number of real images was tried. A list, as <code>shots: [5, 10, 20]</code>, tries several.",
+        "verdict": "it is not known whether they help.",
+        "level": "without a generator, more real images do not surely score better here.",
+        "end": f"it is {beyond} than the {own} a class they were added to, and no {beyond} were tried.",
+    }[of.unknown or ""]
+    return f"How many real images they are worth, nobody can say: {why}"
+
+
+def _worth(verdict: str, of: Exchange) -> Markup:
+    """`They are worth about 7 further real images a class (3 to 15).`"""
+    words = (
+        "They are worth {} further real images a class" if verdict == "helps" else "They cost {} real images a class"
+    )
+    low, beyond = number_of_images(of.low), f"more than {number_of_images(of.most)}"
+    if of.about is None:
         return Markup(words + " (at least {}).").format(beyond, low)
-    return Markup(words + " ({} to {}).").format(f"about {number_of_images(_away(best, of.worth))}", low, high)
+    high = beyond if of.high is None else number_of_images(of.high)
+    return Markup(words + " ({} to {}).").format(f"about {number_of_images(of.about)}", low, high)
 
 
 def _away(best: Arm, images: float) -> float:

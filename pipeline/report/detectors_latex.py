@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from pipeline.downstream.records import Arm, Comparison
 from pipeline.report.detector_findings import verdict
 from pipeline.report.few_shot_latex import gain
 from pipeline.report.labels import DETECTORS, often
-from pipeline.report.latex import escaped
+from pipeline.report.latex import escaped, floating, row
 
 CAPTION = (
     "{dataset}: {score} of {task} in \\%, mean of up to {repeats} repetitions on the same {n_test} real test images"
@@ -28,26 +26,13 @@ def _table(dataset: str, arms: list[Arm]) -> str:
     first = arms[0]
     facts = {"score": DETECTORS[first.task].score, "task": first.task, "repeats": often(arms)}
     facts |= {"n_test": first.n_test, "n_groups": first.n_groups, "baseline": escaped(first.arm)}
-    label = re.sub("[^A-Za-z0-9]+", "-", f"{dataset}-{first.task}")
-    lines = [
-        "\\begin{table}",
-        "\\centering\\small",
-        f"\\caption{{{CAPTION.format(dataset=escaped(dataset), **facts)}}}",
-        f"\\label{{tab:detectors-{label}}}",
-        "\\begin{tabular}{lrrrrrl}",
-        "\\toprule",
-        "trained on & real & added & score & gain & sees & verdict \\\\",
-        "\\midrule",
-        *(_row(arm) for arm in arms),
-        "\\bottomrule",
-        "\\end{tabular}",
-        "\\end{table}",
-        "",
-    ]
-    return "\n".join(lines)
+    head = row(["trained on", "real", "added", "score", "gain", "sees", "verdict"])
+    lines = [head, "\\midrule", *map(_row, arms)]
+    caption = CAPTION.format(dataset=escaped(dataset), **facts)
+    return floating(caption, f"detectors-{dataset}-{first.task}", "lrrrrrl", lines, "table")
 
 
 def _row(arm: Arm) -> str:
     cells = [escaped(arm.arm), str(arm.n_real), str(arm.n_synthetic), f"{100 * arm.score:.1f}", gain(arm)]
     cells.append("" if arm.detects is None or not arm.generative else f"{100 * arm.detects:.1f}")
-    return " & ".join([*cells, verdict(arm)]) + " \\\\"
+    return row([*cells, verdict(arm)])

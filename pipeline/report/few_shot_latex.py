@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from pipeline.downstream.records import Arm
 from pipeline.report.few_shot_curves import WITHOUT, Curves
 from pipeline.report.few_shot_section import like
 from pipeline.report.labels import gain_of, number_of_images, often
-from pipeline.report.latex import escaped
+from pipeline.report.latex import escaped, floating, row
 
 CAPTION = (
     "{family}: {score} of {task} in \\% over the real training images a class, mean of up to {repeats} repetitions on"
@@ -24,30 +23,23 @@ def table(curves: Curves) -> str:
     first = curves.points[0]
     facts = {"repeats": often(list(first.arms.values())), "n_test": first.first.n_test, "task": curves.task}
     caption = CAPTION.format(family=escaped(curves.family), score=curves.score, **facts)
-    name = re.sub("[^A-Za-z0-9_]+", "-", f"{curves.family}-{curves.task}")
     strongest = [f"{100 * point.first.score:.1f} ({escaped(point.first.arm)})" for point in curves.points]
     lines = [
-        "\\begin{table*}",
-        "\\centering\\small",
-        f"\\caption{{{caption}}}",
-        f"\\label{{tab:shots-{name}}}",
-        f"\\begin{{tabular}}{{l{'r' * len(curves.points)}}}",
-        "\\toprule",
-        _row(["", *map(number_of_images, curves.images)]),
+        row(["", *map(number_of_images, curves.images)]),
         "\\midrule",
-        _row([f"strongest {WITHOUT}", *strongest]),
+        row([f"strongest {WITHOUT}", *strongest]),
         "\\midrule",
     ]
     for name in curves.generators:
         lines += _arm(name, [point.arms.get(name) for point in curves.points])
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table*}", ""])
+    return floating(caption, f"shots-{curves.family}-{curves.task}", "l" + "r" * len(curves.points), lines)
 
 
 def _arm(name: str, arms: Sequence[Arm | None]) -> list[str]:
     scores = ["--" if arm is None else f"{100 * arm.score:.1f}" for arm in arms]
     gains = ["" if arm is None else gain(arm) for arm in arms]
     worths = [like(arm.label_efficiency) if arm and arm.label_efficiency else "" for arm in arms]
-    return [_row([escaped(name), *scores]), _row(["", *gains]), _row(["", *worths])]
+    return [row([escaped(name), *scores]), row(["", *gains]), row(["", *worths])]
 
 
 def gain(arm: Arm) -> str:
@@ -56,7 +48,3 @@ def gain(arm: Arm) -> str:
         return ""
     gain, low, high = (f"{100 * share:+.1f}" for share in gain_of(arm))
     return f"${gain}_{{\\,{low}}}^{{\\,{high}}}$"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return " & ".join(cells) + " \\\\"

@@ -11,7 +11,7 @@ from pipeline.downstream.records import Arm, LabelEfficiency
 from pipeline.report import few_shot_figure, images
 from pipeline.report.detector_findings import badge
 from pipeline.report.few_shot_curves import WITHOUT, Curves, drawn
-from pipeline.report.labels import gain_of, interval, often, points
+from pipeline.report.labels import gain_of, interval, joined, often, points
 from pipeline.report.labels import number_of_images as number
 from pipeline.report.style import STYLES
 
@@ -73,12 +73,8 @@ def sentence(name: str, images: Sequence[float], worths: Sequence[LabelEfficienc
         n, number_of = told[0]
         parts.insert(0, f"at {n} real images a class scores like {number_of} {WITHOUT}")
     if untold:
-        parts.append(f"at {listed(untold)}{'' if told else ' real images a class'} the intervals cannot tell")
+        parts.append(f"at {joined(untold)}{'' if told else ' real images a class'} the intervals cannot tell")
     return Markup("<b>{}</b> {}.").format(name, "; ".join(parts))
-
-
-def listed(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def like(of: LabelEfficiency) -> str:

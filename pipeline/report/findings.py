@@ -11,7 +11,7 @@ from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import FEATURES, METRICS
 from pipeline.report.labels import joined, number, often
 from pipeline.report.tables import FLOOR, Judged, Score
-from pipeline.report.verdict import Scores, Verdict, apart, listed, ratio
+from pipeline.report.verdict import Scores, Verdict, apart, ratio
 
 FID_IMAGES = METRICS["fid"].unbiased_from
 FEW_REPEATS = 5
@@ -175,8 +175,7 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
     if not against:
         return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(judged))]
     opinions = (
-        Markup("<b>{}</b> ({})").format(name, listed(list(dict.fromkeys(names)), len(names)))
-        for name, names in against.items()
+        Markup("<b>{}</b> ({})").format(name, joined(list(dict.fromkeys(names)))) for name, names in against.items()
     )
     return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
 
@@ -216,7 +215,7 @@ def _flattered(rankings: Sequence[Ranking], learned_in: Mapping[str, str]) -> li
         names = [m for m in models if learned_in[m] == extractor]
         features = FEATURES.get(extractor, extractor)
         found.append(
-            f"{listed(names, len(names))} learned from the {features} themselves: what is measured in these flatters"
+            f"{joined(names)} learned from the {features} themselves: what is measured in these flatters"
             " such a generator; go by the other measures."
         )
     return found

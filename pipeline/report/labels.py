@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from markupsafe import Markup
 
 from pipeline.downstream.arms import MORE_REAL, SAME_REAL
 from pipeline.downstream.records import Arm, ClassEstimate, Estimate, RecipeGain
+
+Text = TypeVar("Text", str, Markup)
 
 
 def number(value: float | None) -> str:
@@ -95,10 +97,11 @@ def guessing(arm: Arm) -> float | None:
     return 1 / len(arm.by_class) if arm.task == "classification" else 0.0
 
 
-def joined(names: Sequence[Markup]) -> Markup:
+def joined(names: Sequence[Text]) -> Text:
     """`a, b and c`."""
     *first, last = names
-    return Markup(", ").join(first) + Markup(" and ") + last if first else last
+    text = type(last)
+    return text(", ").join(first) + text(" and ") + last if first else last
 
 
 class DetectorWords(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -58,26 +58,37 @@ def table(scores: Scores, models: Sequence[str], dataset: str) -> str:
     names = [name for name in (FLOOR, *models, *noise) if name in there]
     if not names:
         return f"% {dataset}: nothing was measured\n"
-    columns = len(names) + 2
-    head = ["", "$n$", *map(_head, names)]
-    lines = [
-        "% needs \\usepackage{booktabs}",
-        "\\begin{table*}",
-        "\\centering\\small",
-        f"\\caption{{{CAPTION.format(dataset=escaped(dataset))}}}",
-        f"\\label{{tab:{re.sub('[^A-Za-z0-9_]+', '-', dataset)}}}",
-        f"\\begin{{tabular}}{{l{'r' * (columns - 1)}}}",
-        "\\toprule",
-        _row(head),
-    ]
+    columns = "l" + "r" * (len(names) + 1)
+    lines = [row(["", "$n$", *map(_head, names)])]
     measures = dict.fromkeys((extractor, metric) for _, extractor, metric, label in scores if label is None)
     best = closest_alone(scores, models)
     for group, title in GROUPS.items():
         mine = [measure for measure in measures if METRICS[measure[1]].group == group]
         if mine:
-            lines += ["\\midrule", f"\\multicolumn{{{columns}}}{{l}}{{\\emph{{{escaped(title)}}}}} \\\\"]
+            lines += ["\\midrule", f"\\multicolumn{{{len(columns)}}}{{l}}{{\\emph{{{escaped(title)}}}}} \\\\"]
             lines += [_measure(scores, *measure, names, best.get(measure)) for measure in mine]
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", "\\end{table*}", ""])
+    return "% needs \\usepackage{booktabs}\n" + floating(
+        CAPTION.format(dataset=escaped(dataset)), dataset, columns, lines
+    )
+
+
+def floating(caption: str, label: str, columns: str, lines: Iterable[str], kind: str = "table*") -> str:
+    """A table of these lines, with booktabs' rules; `table*` is as wide as the page."""
+    return "\n".join(
+        [
+            f"\\begin{{{kind}}}",
+            "\\centering\\small",
+            f"\\caption{{{caption}}}",
+            f"\\label{{tab:{re.sub('[^A-Za-z0-9_]+', '-', label)}}}",
+            f"\\begin{{tabular}}{{{columns}}}",
+            "\\toprule",
+            *lines,
+            "\\bottomrule",
+            "\\end{tabular}",
+            f"\\end{{{kind}}}",
+            "",
+        ]
+    )
 
 
 def escaped(text: str) -> str:
@@ -95,7 +106,7 @@ def _measure(scores: Scores, extractor: str, metric: str, names: Sequence[Judged
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]}--{counts[-1]}"
     cells = [_cell(score, name == best) if score else "--" for name, score in found.items()]
     title = f"{escaped(METRICS[metric].title_of(extractor))} {ARROWS[METRICS[metric].better]}"
-    return _row([title, n, *cells])
+    return row([title, n, *cells])
 
 
 def _cell(score: Score, bold: bool) -> str:
@@ -111,5 +122,6 @@ def _number(value: float) -> str:
     return re.sub(r" · 10\^(-?\d+)", r" \\cdot 10^{\1}", text)
 
 
-def _row(cells: Sequence[str]) -> str:
+def row(cells: Iterable[str]) -> str:
+    """A line of a table."""
     return " & ".join(cells) + " \\\\"

@@ -14,7 +14,7 @@ from markupsafe import Markup
 from scipy.stats import norm
 
 from pipeline.evaluation.catalog import FEATURES, METRICS, Better, Role
-from pipeline.report.labels import number
+from pipeline.report.labels import joined, number
 from pipeline.report.tables import FLOOR, Judged, Score
 
 ALARM = 0.05  # chance that perfect images are called off by any measure
@@ -242,4 +242,4 @@ def _rounded(value: float) -> str:
 def listed(names: Sequence[str], most: int) -> str:
     """`a, b and c`; `a, b and 4 more`."""
     shown = list(names) if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
-    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
+    return joined(shown) if shown else ""

@@ -66,7 +66,7 @@ def forecast(
 
         def update() -> None:
             model.update(Batch(images, labels, model.updates, settings.batch_per_device))
-            _finish(device)
+            devices.synchronise(device)
 
         for _ in range(WARM):
             update()
@@ -80,7 +80,7 @@ def forecast(
         model.sample(labels.cpu()[: len(few)], few)  # measures what batch normalisation needs
         began = clock()
         model.sample(labels.cpu()[: len(few)], few)
-        _finish(device)
+        devices.synchronise(device)
         image = (clock() - began) / len(few)
     drawn = min(held_out, MOST) if held_out >= LEAST else 0
     looks = settings.snapshots * (drawn + COLUMNS * len(spec.classes)) * image
@@ -93,8 +93,3 @@ def _period(settings: Training) -> int:
     """Updates after which the lazy penalties come round."""
     every = [getattr(settings, name, 1) for name in ("r1_every", "path_length_every")]
     return math.lcm(*every)
-
-
-def _finish(device: torch.device) -> None:
-    if device.type != "cpu":
-        torch.accelerator.synchronize()

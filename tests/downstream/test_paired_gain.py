@@ -7,7 +7,7 @@ from scipy.stats import norm, ttest_rel
 from pipeline.downstream import paired_gain
 from pipeline.downstream.arms import MORE_REAL, Arm, SyntheticSet
 from pipeline.downstream.classifier.scores import SCORES, auroc, confusion, f1
-from pipeline.downstream.paired_gain import JackknifeScores, effective, interval, pooled
+from pipeline.downstream.paired_gain import Interval, JackknifeScores, effective, interval, pooled, told
 from pipeline.downstream.records import result_of
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import UserError
@@ -213,6 +213,20 @@ def test_to_help_an_arm_must_beat_the_strongest_plain_arm_and_its_own_recipe_wit
     better = [result("real", truth, real, validation=0.5), result("augmented", truth, augmented, validation=0.8)]
     (row,) = compare([*better, result("real+x", truth, real, like=PLAIN["real"])])[2:]
     assert (row.high < 0, row.row.recipe.gain, row.verdict) == (True, 0, "cannot tell")
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ([(0.01, 0.05), (0.02, 0.03)], "helps"),
+        ([(0.01, 0.05), (0.0, 0.03)], "cannot tell"),  # a gain of nothing is none
+        ([(-0.05, -0.01), (-0.03, -0.02)], "hurts"),
+        ([(-0.05, -0.01), (-0.03, 0.0)], "cannot tell"),
+        ([(0.01, 0.05), (-0.05, -0.01)], "cannot tell"),
+    ],
+)
+def test_a_verdict_needs_both_gains_beyond_zero(gains, verdict):
+    assert told([Interval((low + high) / 2, low, high, 0.0, 0.0, 0.0, 0.0) for low, high in gains]) == verdict
 
 
 def test_controls_and_arms_of_synthetic_images_alone_are_judged_alike_and_not_counted():

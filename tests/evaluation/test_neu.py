@@ -60,7 +60,7 @@ def steel(shared_data, tmp_path_factory, pieces_searched_once):
         split={"group_column": "group", "near_duplicates": "off", "test": 0.3, "val": 0.4},
     )
     prepare(settings, folder / "whole")
-    whole = ImageSet.open(folder / "whole")
+    whole = ImageSet.open(folder / "whole")  # all of it: of every other scene the panel tells three of these facts not
     return halved(Steel(folder, np.array(whole.images), whole.metadata))
 
 

@@ -258,3 +258,8 @@ def test_gram_distance_by_hand():
     x, y = np.array([[0.0, 0, 5], [2, 0, 7]]), np.array([[4.0, 4, 2]])
     assert distances.gram_distance(x, y, (2, 1)) == pytest.approx((5 / np.sqrt(32) + 2) / 2)
     assert distances.gram_distance(y, x, (2, 1)) == pytest.approx((5 + 4 / 6) / 2)
+
+
+def test_curve_distance_by_hand():
+    # mean curves (2, 4) and (1, 1): root of (1 + 9) / 2
+    assert distances.curve_distance([[1, 3], [3, 5]], [[1, 1]]) == pytest.approx(np.sqrt(5))

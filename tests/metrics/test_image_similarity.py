@@ -11,6 +11,7 @@ from torchmetrics.functional.image import (
 )
 
 from pipeline.metrics import image_similarity
+from pipeline.metrics.distances import curve_distance
 
 
 @pytest.mark.parametrize("shape", [(40, 31), (32, 48, 3)])
@@ -111,10 +112,10 @@ def test_psd_ignores_brightness():
     assert image_similarity.radial_psd(image + 5)[1] == pytest.approx(image_similarity.radial_psd(image)[1], rel=1e-9)
 
 
-def test_psd_distance_of_doubled_contrast_is_six_decibel():
+def test_the_distance_of_spectra_of_doubled_contrast_is_six_decibel():
     image = np.random.default_rng(0).random((5, 32, 32))
     spectra = [image_similarity.decibel(image_similarity.radial_psd(a * image)[1]) for a in (1, 2)]
-    assert image_similarity.psd_distance(*spectra) == pytest.approx(20 * np.log10(2), rel=1e-9)
+    assert curve_distance(*spectra) == pytest.approx(20 * np.log10(2), rel=1e-9)
 
 
 def test_a_constant_image_has_the_power_of_its_quantisation():

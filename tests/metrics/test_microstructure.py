@@ -238,11 +238,6 @@ def test_grains_touch_at_their_sides_and_small_or_cut_ones_do_not_count():
 # ---------------------------------------------------------------- distances
 
 
-def test_curve_distance_by_hand():
-    # mean curves (2, 4) and (1, 1): root of (1 + 9) / 2
-    assert microstructure.curve_distance([[1, 3], [3, 5]], [[1, 1]]) == pytest.approx(np.sqrt(5))
-
-
 def test_counts_distance_is_that_of_scipy_on_the_lengths():
     rng = np.random.default_rng(6)
     x, y = rng.integers(0, 9, (5, 30)), rng.integers(0, 9, (7, 30)) * np.arange(30)

@@ -102,38 +102,29 @@ def test_yolo_by_our_reader_of_it(sets, tmp_path):
     assert len(list((tmp_path / "out" / "labels").rglob("*.txt"))) == len(table)
 
 
-@pytest.mark.filterwarnings("default")
-def test_yolo_by_ultralytics(sets, tmp_path, monkeypatch):
-    """Its own loader, where it is installed: its licence (AGPL) and its size keep it out of the environment."""
-    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
-    pytest.importorskip("ultralytics", reason="ultralytics is not installed")
-    from ultralytics.data.dataset import YOLODataset
-    from ultralytics.data.utils import check_det_dataset
+@pytest.mark.filterwarnings("ignore:OpenCV:UserWarning")  # it does without
+def test_yolo_by_supervision(sets, tmp_path):
+    """Its readers are written apart from ours and from Ultralytics', whose licence (AGPL) and size keep it out."""
+    from supervision import DetectionDataset
 
-    table = write_dataset(sets, tmp_path / "out", "yolo").set_index("file", drop=False)
-    data = check_det_dataset(str(tmp_path / "out" / "data.yaml"))
-    seen = 0
+    table = write_dataset(sets, tmp_path / "out", "yolo")
     for split in SPLITS:
-        read = YOLODataset(img_path=data[split], data=data, imgsz=16, augment=False)
-        assert len(read) == (table["split"] == split).sum()
-        for i, label in enumerate(read.labels):
-            file = str(Path(label["im_file"]).relative_to(tmp_path / "out"))
-            array, boxes = stored(sets, table, file)
-            assert np.array_equal(read.load_image(i)[0][..., 0], array)
-            ends = boxes[["x0", "y0", "x1", "y1"]].to_numpy().reshape(-1, 2, 2)
-            expected = np.concatenate([ends.mean(1), ends[:, 1] - ends[:, 0]], 1) / 16
-            order = np.lexsort(label["bboxes"].T), np.lexsort(expected.astype(np.float32).T)
-            np.testing.assert_allclose(label["bboxes"][order[0]], expected[order[1]], atol=1e-5)
-            names = [data["names"][int(k)] for k in label["cls"][order[0], 0]]
-            assert names == boxes["label"].iloc[order[1]].tolist()
-            seen += len(expected)
-    assert seen > 20
+        folder, labels = tmp_path / "out" / "images" / split, tmp_path / "out" / "labels" / split
+        read = DetectionDataset.from_yolo(str(folder), str(labels), str(tmp_path / "out" / "data.yaml"))
+        assert read.classes == plates.KINDS
+        assert len(read) == (table["split"] == split).sum() > 0
+        for path, image, found in read:
+            array, boxes = stored(sets, table, str(Path(path).relative_to(tmp_path / "out")))
+            assert np.array_equal(image[..., 0], array)
+            np.testing.assert_allclose(found.xyxy, boxes[["x0", "y0", "x1", "y1"]], atol=1e-3)
+            assert [plates.KINDS[k] for k in found.class_id] == boxes["label"].tolist()
 
 
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
 def test_image_folders_by_hugging_faces_datasets(sets, tmp_path):
-    """By `load_dataset`, where it is installed; and the table with the boxes beside the images."""
-    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    """By `load_dataset`; and the table with the boxes beside the images."""
+    import datasets
+
     table = write_dataset(sets, tmp_path / "out", "huggingface")
     read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):

@@ -5,7 +5,6 @@ Dry runs tell what would run again; only the first run and the killed training d
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -18,8 +17,9 @@ import pytest
 from pipeline.downstream.arms import SyntheticSet
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import STRIPS, STYLED
+from tests.workflow import planning
+from tests.workflow.planning import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 # One core: other tests run on the others, and threads that wait for each other took eight times the processor's time.
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", "--configfile"]
 TINY = [str(ROOT / "config" / f"{name}.yaml") for name in ("config", "all-families", "quick")]
@@ -45,17 +45,7 @@ def run(results, *words, settings="", check=True):
 
 def planned(results, settings="", *words):
     """Jobs by rule that a dry run would do, without `all`."""
-    plan = subprocess.run(
-        [*command(results, settings=settings)[:-1], "--dry-run", "--", *words],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
-    table = re.search(r"Job stats:\n.*?\n-+ +-+\n(.*?)\ntotal", plan, re.DOTALL)
-    jobs = dict(line.split() for line in table[1].splitlines()) if table else {}
-    return {rule: int(count) for rule, count in jobs.items() if rule != "all"}
+    return planning.planned(command(results, *words, settings=settings)[1:], results.parent)
 
 
 MODELS = ["cgan", "stylegan2_ada"]  # one that can draw least, one that can draw most; the others are trained elsewhere

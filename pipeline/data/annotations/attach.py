@@ -25,8 +25,7 @@ from pipeline.data.annotations.records import Fault, Reading, Record, Region
 from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import list_images, preview
-from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Remarks
-from pipeline.data.preparing.rejections import Rejections, surviving
+from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rejections, Remarks, surviving
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.mask_names import one_of_several, partners

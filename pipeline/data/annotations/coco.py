@@ -10,13 +10,12 @@ import re
 from collections import Counter
 from typing import Any
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, Size, name_of, number, size_of
 from pipeline.data.annotations.shapes import Shape, ends, listed, packed_counts, runs
 from pipeline.data.annotations.text_files import json_content
 from pipeline.data.reading.frame import Rejected
 
 LONGEST = 80  # characters of an id in a message
-Size = tuple[float, float] | None  # (H, W) as recorded
 
 
 def read(path: str, name: str) -> Reading:
@@ -31,7 +30,7 @@ def read(path: str, name: str) -> Reading:
     regions: dict[Any, list[Region]] = {i: [] for i in known}
     faults: dict[Any, list[Fault]] = {i: [] for i in known}
     shapes: dict[Any, list[Shape]] = {i: [] for i in known}
-    sizes = {_id(image): _size(image) for image in images}
+    sizes = {_id(image): size_of(image.get("height"), image.get("width")) for image in images}
     dangling = []
     for mark in marks:
         own, which = _id(mark, "image_id"), f"annotation {_id(mark)[:LONGEST]}"
@@ -55,9 +54,8 @@ def read(path: str, name: str) -> Reading:
             lost = f"has no box, but {len(dangling)} annotation(s) of its file belong to no image"
         where = f"{name}, image {own[:LONGEST]}"
         told = shapes[own] if len(shapes[own]) == len(regions[own]) else None
-        records.append(
-            Record(_file(image), False, where, _size(image), regions[own], faults[own], unreadable=lost, shapes=told)
-        )
+        size, own_regions, own_faults = sizes[own], regions[own], faults[own]
+        records.append(Record(_file(image), False, where, size, own_regions, own_faults, unreadable=lost, shapes=told))
     return Reading(records, dangling)
 
 
@@ -118,11 +116,3 @@ def _shape(label: str, outline: Any, size: Size) -> Shape | None:
     except Rejected:
         pass
     return None
-
-
-def _size(image: dict) -> Size:
-    try:
-        height, width = (number(image.get(key), key) for key in ("height", "width"))
-    except Rejected:
-        return None
-    return (height, width) if height and width else None

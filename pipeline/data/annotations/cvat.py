@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number, size_of
 from pipeline.data.annotations.shapes import Runs, Shape, around, ellipse, ends, polygon, rectangle, runs, turned
 from pipeline.data.annotations.text_files import xml_root
 from pipeline.data.reading.frame import Rejected
@@ -36,7 +36,8 @@ def _record(image: Element, name: str) -> Record:
         shapes += [shape] if outlined else []
     called = image.get("name", "")
     known = shapes if len(shapes) == len(regions) else None
-    return Record(called, False, f"{name}, image {called[:80]}", _size(image), regions, faults, shapes=known)
+    size = size_of(image.get("height"), image.get("width"))
+    return Record(called, False, f"{name}, image {called[:80]}", size, regions, faults, shapes=known)
 
 
 def _shape(mark: Element) -> tuple[Shape, bool]:
@@ -69,11 +70,3 @@ def _mask(mark: Element) -> Runs:
     if min(left, top) < 0:
         raise Rejected("has a mask that begins outside its image")
     return runs(counts, height, width, row=top, col=left, by_column=False)
-
-
-def _size(image: Element) -> tuple[float, float] | None:
-    try:
-        height, width = (number(image.get(key), key) for key in ("height", "width"))
-    except Rejected:
-        return None
-    return (height, width) if height and width else None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from typing import Any
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, size_of
 from pipeline.data.annotations.shapes import Shape, around, ellipse, ends, polygon
 from pipeline.data.annotations.text_files import json_content
 from pipeline.data.reading.frame import Rejected
@@ -30,8 +29,8 @@ def read(path: str, name: str) -> Reading:
         regions.append(Region(shape.label, *ends(shape)))
         shapes += [shape] if outlined else []
     known = shapes if len(shapes) == len(regions) else None
-    image = os.path.splitext(name)[0]
-    return Reading([Record(image, True, name, _size(content), regions, faults, shapes=known)], [])
+    image, size = os.path.splitext(name)[0], size_of(content.get("imageHeight"), content.get("imageWidth"))
+    return Reading([Record(image, True, name, size, regions, faults, shapes=known)], [])
 
 
 def _shape(mark: dict) -> tuple[Shape, bool]:
@@ -46,11 +45,3 @@ def _shape(mark: dict) -> tuple[Shape, bool]:
     (x, y), (u, v), *_ = polygon([*points, *points] if isinstance(points, list) else points)
     radius = math.hypot(u - x, v - y)
     return Shape(label, [ellipse(x, y, radius, radius)]), True
-
-
-def _size(content: dict[str, Any]) -> tuple[float, float] | None:
-    try:
-        height, width = (number(content.get(key), key) for key in ("imageHeight", "imageWidth"))
-    except Rejected:
-        return None
-    return (height, width) if height and width else None

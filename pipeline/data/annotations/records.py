@@ -10,6 +10,7 @@ from pipeline.data.reading.frame import Rejected
 if TYPE_CHECKING:
     from pipeline.data.annotations.shapes import Shape
 
+Size = tuple[float, float] | None  # (H, W) of an image in pixels
 LONGEST_NAME = 200  # characters of a class, which stands in every row of its boxes
 
 
@@ -57,7 +58,7 @@ class Record(NamedTuple):
     stem: bool
     where: str
     """The file, for messages."""
-    size: tuple[float, float] | None
+    size: Size
     """(H, W) of the image as recorded; None where the format or the file records none."""
     regions: list[Region]
     faults: list[Fault]
@@ -102,6 +103,15 @@ def number(value: Any, what: str) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise Rejected(f"its {what} is no number") from None
+
+
+def size_of(height: Any, width: Any) -> Size:
+    """As recorded; None where they are no numbers, or 0, which some tools write for what they do not know."""
+    try:
+        found = number(height, "height"), number(width, "width")
+    except Rejected:
+        return None
+    return found if all(found) else None
 
 
 def name_of(value: Any) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from xml.etree.ElementTree import Element
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number, size_of
 from pipeline.data.annotations.text_files import xml_root
 from pipeline.data.reading.frame import Rejected
 
@@ -29,7 +29,8 @@ def read(path: str, name: str) -> Reading:
             regions.append(_region(marked))
         except Rejected as reason:
             faults.append(Fault(f"object {i}", str(reason)))
-    return Reading([Record(os.path.splitext(name)[0], True, name, _size(root), regions, faults)], [])
+    size = size_of(root.findtext("size/height"), root.findtext("size/width"))
+    return Reading([Record(os.path.splitext(name)[0], True, name, size, regions, faults)], [])
 
 
 def _region(marked: Element) -> Region:
@@ -39,12 +40,3 @@ def _region(marked: Element) -> Region:
         raise Rejected(f"has {len(boxes)} <bndbox>")
     first_x, first_y, last_x, last_y = (number(boxes[0].findtext(k), k) for k in ("xmin", "ymin", "xmax", "ymax"))
     return Region(label, first_x - 1, first_y - 1, last_x, last_y)
-
-
-def _size(root: Element) -> tuple[float, float] | None:
-    """As recorded; some tools write 0 for what they do not know."""
-    try:
-        height, width = (number(root.findtext(f"size/{k}"), k) for k in ("height", "width"))
-    except Rejected:
-        return None
-    return (height, width) if height and width else None

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pipeline.base.job import say
 from pipeline.data.annotations import mask_files
-from pipeline.data.preparing.rejections import Rejections
+from pipeline.data.preparing.issues import Rejections
 from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.mask_names import names_masks, partners
 from pipeline.data.reading.sandbox import SandboxPool

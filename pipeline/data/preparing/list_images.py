@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from pipeline.base.job import progress, say
 from pipeline.data.preparing import labels, split_folders
+from pipeline.data.preparing.issues import Rejections
 from pipeline.data.preparing.labels import Row, Table
-from pipeline.data.preparing.rejections import Rejections
 from pipeline.data.preparing.scan import ListTask, list_file
 from pipeline.data.preparing.split_folders import Depth, Place
 from pipeline.data.reading.frame import Header, Rejected

@@ -39,8 +39,8 @@ from pipeline.data.preparing import (
     tiling,
 )
 from pipeline.data.preparing.framing import Framed
+from pipeline.data.preparing.issues import Rejections, surviving
 from pipeline.data.preparing.list_images import Candidate
-from pipeline.data.preparing.rejections import Rejections, surviving
 from pipeline.data.preparing.scan import CropTask, Facts, FailedCrops, ImageCrops, Plan, ScanTask, crop, scan
 from pipeline.data.preparing.squares import Picture, Square, squares
 from pipeline.data.reading import voronoi

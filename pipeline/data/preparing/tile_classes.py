@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.base.job import say
 from pipeline.data.annotations import attach
 from pipeline.data.annotations.showing import Showing
-from pipeline.data.preparing.rejections import Rejections
+from pipeline.data.preparing.issues import Rejections
 from pipeline.data.preparing.squares import Picture
 from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.settings import Dataset

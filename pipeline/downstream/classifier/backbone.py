@@ -16,7 +16,7 @@ from pipeline.downstream.task import Dataset
 from pipeline.settings import Detect, ImageSpec
 
 
-class Pool(Dataset, Protocol):
+class LabelledDataset(Dataset, Protocol):
     """Labelled images as a backbone holds them."""
 
     @property
@@ -42,7 +42,7 @@ class Backbone(ABC):
     """As `detect.backbone` has it."""
 
     @abstractmethod
-    def training(self, real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device) -> Pool:
+    def training(self, real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device) -> LabelledDataset:
         """The training rows of the real set, then those of every synthetic set.
 
         Raises:
@@ -50,7 +50,7 @@ class Backbone(ABC):
         """
 
     @abstractmethod
-    def of_split(self, real: ImageSet, split: str, device: torch.device) -> Pool | None:
+    def of_split(self, real: ImageSet, split: str, device: torch.device) -> LabelledDataset | None:
         """The real images of `val` or `test`; None where there are none."""
 
     @abstractmethod

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from pipeline.downstream.classifier.backbone import Classifier, Pool
+from pipeline.downstream.classifier.backbone import Classifier, LabelledDataset
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.task import Part
 from pipeline.settings import Detect
@@ -17,14 +17,14 @@ NEIGHBOUR = 5  # of the panel's balls too. A copy is its original's neighbour, a
 PIECE = 1024  # images whose distances to a class are held at once
 
 
-def confidence(judge: Classifier, pool: Pool) -> np.ndarray:
+def confidence(judge: Classifier, pool: LabelledDataset) -> np.ndarray:
     """(m,) log probability that the detector gives each synthetic image of the pool for the class asked for."""
     synthetic = np.arange(pool.n_real, len(pool))
     said = judge.log_probabilities(pool, synthetic)
     return said[np.arange(len(synthetic)), pool.labels.cpu().numpy()[synthetic]]
 
 
-def nearest(judge: Classifier, pool: Pool) -> np.ndarray:
+def nearest(judge: Classifier, pool: LabelledDataset) -> np.ndarray:
     """(m,) minus the distance of each synthetic image of the pool to its 5th nearest training image (`remoteness`), in
     what the detector sees before it names a class."""
     seen, labels = judge.features(pool), pool.labels.cpu().numpy()
@@ -43,7 +43,7 @@ def parts(settings: Detect) -> list[Part]:
 
 
 def kept(
-    settings: Detect, data: Pool, judge: Callable[[], Classifier], cache: StepCache, notes: list[str]
+    settings: Detect, data: LabelledDataset, judge: Callable[[], Classifier], cache: StepCache, notes: list[str]
 ) -> dict[Part, np.ndarray]:
     """Rows of the dataset for each of `parts`; what would leave a class empty is left out, with a note.
 
@@ -76,7 +76,7 @@ def _possible(settings: Detect, labels: np.ndarray, notes: list[str]) -> list[fl
     return fractions
 
 
-def _quality(settings: Detect, data: Pool, judge: Classifier) -> dict[str, list[float]]:
+def _quality(settings: Detect, data: LabelledDataset, judge: Classifier) -> dict[str, list[float]]:
     """Of each filter, the quality of each synthetic image."""
     return {name: FILTERS[name](judge, data).tolist() for name in settings.filters}
 

@@ -6,19 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.downstream.classifier.backbone import Classifier, Pool
+from pipeline.downstream.classifier.backbone import Classifier, LabelledDataset
 from pipeline.downstream.classifier.scores import accuracy, auroc, confusion, f1, macro_f1, youden
 from pipeline.settings import ImageSpec
 
 
-def validation_scores(classifier: Classifier, pool: Pool) -> dict[str, float]:
+def validation_scores(classifier: Classifier, pool: LabelledDataset) -> dict[str, float]:
     """`macro_f1` and `loss` (mean negative log probability of the true class), which tells equal F1 apart."""
     said, truth = classifier.log_probabilities(pool), pool.labels.cpu().numpy()
     matrix = confusion(truth, said.argmax(1), said.shape[1])
     return {"macro_f1": float(macro_f1(matrix)), "loss": float(-said[np.arange(len(truth)), truth].mean())}
 
 
-def test_record(classifier: Classifier, test: Pool, validation: Pool | None) -> dict[str, Any]:
+def test_record(classifier: Classifier, test: LabelledDataset, validation: LabelledDataset | None) -> dict[str, Any]:
     """The scores of one repetition, as `records.ClassifierRepetition` describes them, without `seed` and `seconds`."""
     said, truth = classifier.log_probabilities(test), test.labels.cpu().numpy()
     scores = _scores(said.argmax(1), truth, said.shape[1])
@@ -42,7 +42,9 @@ def _scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str,
     }
 
 
-def _of_two(classifier: Classifier, said: np.ndarray, truth: np.ndarray, validation: Pool | None) -> dict[str, Any]:
+def _of_two(
+    classifier: Classifier, said: np.ndarray, truth: np.ndarray, validation: LabelledDataset | None
+) -> dict[str, Any]:
     """AUROC, and the scores at the threshold that the validation images choose."""
     odds = _log_odds(said)
     threshold = np.nan

@@ -11,7 +11,7 @@ import torch
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import Arm
 from pipeline.downstream.classifier import device_dataset, filters, scoring
-from pipeline.downstream.classifier.backbone import Backbone, Classifier, Pool
+from pipeline.downstream.classifier.backbone import Backbone, Classifier, LabelledDataset
 from pipeline.downstream.classifier.frozen import Frozen
 from pipeline.downstream.classifier.jackknife import jackknife
 from pipeline.downstream.classifier.records import ClassifierResult
@@ -42,13 +42,13 @@ class Classification(Task):
 
     def training_set(
         self, settings: Detect, real: ImageSet, synthetic: Sequence[ImageSet], dataset: str, device: torch.device
-    ) -> Pool:
+    ) -> LabelledDataset:
         return BACKBONES[settings.backbone].training(real, synthetic, device)
 
-    def validation_set(self, settings: Detect, real: ImageSet, device: torch.device) -> Pool | None:
+    def validation_set(self, settings: Detect, real: ImageSet, device: torch.device) -> LabelledDataset | None:
         return BACKBONES[settings.backbone].of_split(real, "val", device)
 
-    def test_set(self, settings: Detect, real: ImageSet, dataset: str, device: torch.device) -> Pool:
+    def test_set(self, settings: Detect, real: ImageSet, dataset: str, device: torch.device) -> LabelledDataset:
         test = BACKBONES[settings.backbone].of_split(real, "test", device)
         assert test is not None  # `check` has looked
         return test
@@ -56,7 +56,7 @@ class Classification(Task):
     def steps(self, settings: Detect) -> int:
         return BACKBONES[settings.backbone].steps(settings)
 
-    def varies(self, settings: Detect, data: Pool, mix: TrainingMix) -> bool:
+    def varies(self, settings: Detect, data: LabelledDataset, mix: TrainingMix) -> bool:
         return BACKBONES[settings.backbone].varies(data, mix)
 
     def precision(self, settings: Detect, device: torch.device) -> torch.dtype | None:
@@ -66,7 +66,7 @@ class Classification(Task):
         self,
         settings: Detect,
         real: ImageSet,
-        data: Pool,
+        data: LabelledDataset,
         mix: TrainingMix,
         seed: int,
         tick: Callable[[int], object],
@@ -74,7 +74,7 @@ class Classification(Task):
         return BACKBONES[settings.backbone].train(settings, real.spec, data, mix, seed, tick)
 
     def validation_scores(
-        self, settings: Detect, real: ImageSet, detector: Classifier, validation: Pool
+        self, settings: Detect, real: ImageSet, detector: Classifier, validation: LabelledDataset
     ) -> dict[str, float]:
         return scoring.validation_scores(detector, validation)
 
@@ -83,19 +83,21 @@ class Classification(Task):
         settings: Detect,
         real: ImageSet,
         detector: Classifier,
-        test: Pool,
-        validation: Pool | None,
+        test: LabelledDataset,
+        validation: LabelledDataset | None,
     ) -> dict[str, Any]:
         return scoring.test_record(detector, test, validation)
 
-    def ground_truth(self, real: ImageSet, test: Pool) -> dict[str, Any]:
+    def ground_truth(self, real: ImageSet, test: LabelledDataset) -> dict[str, Any]:
         groups = real.metadata["group"].iloc[real.rows("test")].tolist()
         return {"classes": list(real.spec.classes), "groups": groups, "truth": test.labels.tolist()}
 
     def jackknife(self, result: ClassifierResult, against: bool = False) -> JackknifeTable:
         return jackknife(result, against)
 
-    def notes(self, arm: Arm, real: ImageSet, synthetic: Sequence[ImageSet], data: Pool, mix: TrainingMix) -> list[str]:
+    def notes(
+        self, arm: Arm, real: ImageSet, synthetic: Sequence[ImageSet], data: LabelledDataset, mix: TrainingMix
+    ) -> list[str]:
         """Classes that cannot be judged, or that these detectors have never seen."""
         unjudged, unseen = (
             ", ".join(name for index, name in enumerate(real.spec.classes) if index not in found)
@@ -110,7 +112,7 @@ class Classification(Task):
     def kept(
         self,
         settings: Detect,
-        data: Pool,
+        data: LabelledDataset,
         judge: Callable[[], Classifier],
         cache: StepCache,
         notes: list[str],

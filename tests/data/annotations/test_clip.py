@@ -36,7 +36,9 @@ def test_boxes_of_nothing_are_refused(box, reason):
     [
         ((4, 2, 10, 17), (4, 2, 10, 17), False),
         ((-3, 2, 10, 17), (0, 2, 10, 17), True),
-        ((30, -1, 44, 21), (30, 0, 40, 20), True),
+        ((4, -3, 10, 17), (4, 0, 10, 17), True),
+        ((30, 2, 44, 17), (30, 2, 40, 17), True),
+        ((4, 2, 10, 23), (4, 2, 10, 20), True),
         ((-0.4, 0, 40.4, 20.5), (0, 0, 40, 20), False),  # a fraction of four digits is not more exact than that
     ],
 )

@@ -53,6 +53,23 @@ def test_given_test_images_stay_and_val_is_drawn_from_train_by_group():
     assert all(sides[i] == sides[i + 1] for i in range(0, 60, 2))
 
 
+def test_of_a_group_that_a_given_split_divides_nothing_is_held_out_to_choose_by():
+    groups = [str(i // 2) for i in range(40)]
+    given = ["test" if i % 2 and i < 20 else "train" for i in range(40)]  # half of each of the first ten groups
+    sides = splits.assign(["a"] * 40, groups, given, Split(val=0.3))
+    assert {groups[i] for i, side in enumerate(sides) if side == "val"} <= {str(k) for k in range(10, 20)}
+    assert sides.count("val") == 8  # of 30 that train, whole groups
+
+
+def test_of_a_group_that_a_given_split_divides_nothing_is_held_back_for_the_control():
+    groups = [str(i // 2) for i in range(40)]
+    sides = ["test" if i % 2 and i < 20 else "train" for i in range(40)]
+    found = splits.few_shot(["a"] * 40, groups, sides, FewShots(4, 4, 10), seed=0)
+    control = [i for i, side in found.items() if side == "control"]
+    assert len(control) == 8  # half of the 16 of whole groups that no set needs, as those of whole groups allow
+    assert min(control) >= 20
+
+
 def test_a_class_that_cannot_be_judged_stops():
     with pytest.raises(UserError, match=r"class `b`: 1 image\(s\) of 1 group\(s\)"):
         splits.assign(["a", "a", "a", "b"], list("1234"), [None] * 4, Split())
