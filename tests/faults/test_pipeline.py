@@ -6,10 +6,11 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -74,6 +75,33 @@ def test_the_second_of_two_runs_says_who_is_at_work(tmp_path):
         rf"ERROR: results: another run is at work on `{results}` \(process {os.getpid()} on \S+, since ", line
     )
     run(results, "prepare_all", settings=CGAN)
+
+
+def test_a_job_that_the_kernel_kills_is_named_and_the_same_command_goes_on(tmp_path):
+    """As it does where memory runs out."""
+    results = tmp_path / "results"
+    words = command(results, "prepare_all", settings=CGAN)
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as head:
+        deadline = time.monotonic() + 170
+        while not (jobs := scripts(head.pid, "prepare")) and time.monotonic() < deadline:
+            assert head.poll() is None
+            time.sleep(0.05)
+        jobs[-1].kill()
+        said = head.communicate(timeout=170)[0]
+    assert head.returncode == 1, said
+    (line,) = errors(said)
+    assert line.startswith("ERROR: prepare: was killed by SIGKILL")
+    run(results, "prepare_all", settings=CGAN)
+
+
+def scripts(head: int, rule: str) -> list[psutil.Process]:
+    """The processes that compute a job of a rule, below a run of Snakemake."""
+    found = []
+    for process in psutil.Process(head).children(recursive=True):
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            found += [process] if words and "python" in words[0] and words[-1].endswith(f".{rule}.py") else []
+    return found
 
 
 def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(tmp_path):
