@@ -1,10 +1,12 @@
 """The real Snakefile on a machine that fails: one clear line, and the same command goes on."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -92,6 +94,26 @@ def test_a_job_that_the_kernel_kills_is_named_and_the_same_command_goes_on(tmp_p
     (line,) = errors(said)
     assert line.startswith("ERROR: prepare: was killed by SIGKILL")
     run(results, "prepare_all", settings=CGAN)
+
+
+def test_what_a_later_snakemake_noted_or_a_crash_damaged_redoes_nothing(tmp_path):
+    (tmp_path / "Snakefile").write_text("rule made:\n    output: 'made'\n    shell: 'touch {output}'\n")
+    words = [Path(sys.executable).with_name("snakemake"), "--cores", "1"]
+
+    def snakemake(*more):
+        done = subprocess.run([*words, *more], cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    snakemake()
+    (record,) = (tmp_path / ".snakemake" / "metadata").iterdir()
+    known = json.loads(record.read_text())
+    record.write_text(json.dumps(known | {"record_format_version": 99, "of_next_year": {"a": 1}}))
+    assert "Nothing to be done" in snakemake("--dry-run")
+    record.write_text('{"rule": "made", ')
+    said = snakemake("--dry-run")
+    assert "Nothing to be done" in said
+    assert "Ignore corrupted" in said
 
 
 def scripts(head: int, rule: str) -> list[psutil.Process]:
