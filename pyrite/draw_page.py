@@ -23,6 +23,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import jinja2
 
 import pyrite
+from pipeline.base.files import AGAIN
+from pipeline.settings import UserError
 from pipeline.settings.places import RECIPE, RUN
 from pipeline.training import grids
 
@@ -102,7 +104,10 @@ class Studio:
     def directions(self, name: str) -> list[str]:
         """As its gallery has named them; finding them anew would keep people waiting."""
         path = self.folders[name] / "gallery" / "directions.json"
-        return [found["name"] for found in json.loads(path.read_bytes())] if path.is_file() else []
+        try:
+            return [found["name"] for found in json.loads(path.read_bytes())] if path.is_file() else []
+        except (ValueError, TypeError, KeyError):
+            raise UserError(f"{path}: damaged; {AGAIN}") from None
 
     def picture(self, asked: Asked) -> bytes:
         """A PNG of the images, side by side."""

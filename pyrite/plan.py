@@ -11,11 +11,11 @@ from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 import psutil
 import torch
 import yaml
 
+from pipeline.base import csvfile
 from pipeline.base import device as devices
 from pipeline.base.files import write_json
 from pipeline.base.needs import Images
@@ -190,7 +190,7 @@ def _version(name: str) -> str:
 
 def _taken(folder: Path, model: str, seeds: list[int]) -> float | None:
     files = [folder / f"{model}-s{seed}" / "train.tsv" for seed in seeds]
-    times = [float(pd.read_csv(file, sep="\t")["s"].iloc[-1]) for file in files if file.is_file()]
+    times = [float(csvfile.read(file, "s", sep="\t")["s"].iloc[-1]) for file in files if file.is_file()]
     return sum(times) / len(times) if times else None
 
 

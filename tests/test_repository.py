@@ -38,6 +38,10 @@ def test_every_environment_takes_its_versions_from_pyproject():
     assert PROJECT["requires-python"] == ">=3.11"
     unpinned = [name for name in PROJECT["dependencies"] if not re.search(r"==|<", name)]
     assert unpinned == []
+    page = (ROOT / "docs" / "containers.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"/opt/pyrite/([\w./-]+)", page))
+    assert "workflow/Snakefile" in named
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 def test_the_page_of_configurations_names_each():

@@ -1,4 +1,4 @@
-"""What the logs of failed jobs say last."""
+"""What is to be said of failed jobs at the end of a run: which were killed, and what their logs say last."""
 
 from __future__ import annotations
 
@@ -7,7 +7,22 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LAST = 10  # lines
+# The script is called as its rule; the second end is what a shell says of a job that it waited for.
+_KILLED = re.compile(r"\.(\w+)\.py' (?:died with <Signals\.SIGKILL: 9>|returned non-zero exit status 137)")
 _LOGS = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
+
+
+def killed(run: str) -> Iterator[str]:
+    """A line for each stage of which a job was killed: such a job can say nothing itself.
+
+    Args:
+        run: the log of Snakemake.
+    """
+    for stage in dict.fromkeys(_KILLED.findall(run)):
+        yield (
+            f"ERROR: {stage}: was killed by SIGKILL, which the kernel sends where memory runs out; the same command "
+            "goes on, with fewer jobs at once (`--cores 1`) where memory is short"
+        )
 
 
 def last_lines(run: str) -> Iterator[str]:

@@ -260,11 +260,7 @@ def _meta(path: Path) -> dict[str, Any]:
 
 def _table(path: Path, classes: list[str]) -> pd.DataFrame:
     types = {"id": str, "label": str, "source": str, "row": int, "col": int, "group": str, "split": str}
-    try:
-        table = pd.read_csv(path, dtype=types, keep_default_na=False)
-        table[COLUMNS]
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path}: damaged ({' '.join(str(error).split())[:200]}); {AGAIN}") from None
+    table = csvfile.read(path, *COLUMNS, dtype=types, keep_default_na=False)
     for column, known in (("label", classes), ("split", SPLITS)):
         if not (good := table[column].isin(known)).all():
             line = int(np.argmin(good))

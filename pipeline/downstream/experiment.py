@@ -26,6 +26,8 @@ from pipeline.downstream.schedule import TrainingMix
 from pipeline.downstream.selection import Choice, Selector, selection_runs
 from pipeline.downstream.task import Dataset, DetectorSettings, Task
 from pipeline.settings import METHOD
+from pipeline.tracking.journal import null_journal
+from pipeline.tracking.system import watched
 
 CONTROLS = {MORE_REAL: "control", SAME_REAL: "train"}
 """The split whose images stand in for synthetic ones."""
@@ -107,20 +109,21 @@ def run_arms(
     opened |= {one: images.presenting(split) for one, split in CONTROLS.items()}
     device = best_device()
     say_device(f"{dataset}: {task.detector}", device, task.precision(settings, device))
-    caches, results = [], []
-    for arm in arms:
-        run = Experiment(task, settings, arm, images, [opened[one] for one in arm.synthetic], dataset)
-        caches.append(StepCache(state / f"{arm.name}.json", run.recipe()))
-        results.append(_run_arm(run, caches[-1], device))
-    write_results(results, out)
-    for arm, result in zip(arms, results, strict=True):
-        pictures = task.pictures(images, result, out)
-        if journal is not None:
-            with journal(arm) as run:
-                run.dataset(dataset, images.meta["data_hash"], real, images.split_sizes())
-                run.final({f"{TASKS[task.name].stage}/{score}": value for score, value in result.mean.items()})
-                for file in (out, *pictures):
-                    run.artifact(file, "detection")
+    caches, results, runs = [], [], []
+    with ExitStack() as journals:
+        for arm in arms:
+            experiment = Experiment(task, settings, arm, images, [opened[one] for one in arm.synthetic], dataset)
+            caches.append(StepCache(state / f"{arm.name}.json", experiment.recipe()))
+            runs.append(journals.enter_context(journal(arm) if journal else null_journal()))
+            with watched(runs[-1]):
+                results.append(_run_arm(experiment, caches[-1], device))
+        write_results(results, out)
+        for result, run in zip(results, runs, strict=True):
+            pictures = task.pictures(images, result, out)
+            run.dataset(dataset, images.meta["data_hash"], real, images.split_sizes())
+            run.final({f"{TASKS[task.name].stage}/{score}": value for score, value in result.mean.items()})
+            for file in (out, *pictures):
+                run.artifact(file, "detection")
     for cache in caches:
         cache.close()  # last of all: the output of a job that fails is thrown away
 

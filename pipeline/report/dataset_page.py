@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
+from pipeline.base import csvfile
 from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.anomalies.records import AnomalyResult
@@ -162,7 +163,7 @@ def _training(inputs: DatasetInputs) -> list[dict[str, str]]:
     found: dict[str, dict[int, pd.DataFrame]] = {}
     for run in inputs.runs:
         if (run.folder / "training.csv").is_file():
-            found.setdefault(run.model, {})[run.seed] = pd.read_csv(run.folder / "training.csv")
+            found.setdefault(run.model, {})[run.seed] = csvfile.read(run.folder / "training.csv", "images")
     return [{"model": model, "uri": images.svg(figures.training(model, of))} for model, of in found.items()]
 
 

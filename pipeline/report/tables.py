@@ -81,7 +81,7 @@ def read(summary_csv: Path) -> pd.DataFrame:
     """
     missing = {name: [""] for name in ("seed", "n", *NUMBERS)}
     types = dict.fromkeys(TEXTS, str) | {"seed": "Int64", "n": "Int64"}
-    table = pd.read_csv(summary_csv, dtype=types, keep_default_na=False, na_values=missing)
+    table = csvfile.read(summary_csv, *TEXTS, *missing, dtype=types, keep_default_na=False, na_values=missing)
     measured = table[table["kind"] != "detector"]
     _check_metrics(summary_csv, zip(measured["extractor"], measured["metric"], strict=True))
     return table
@@ -152,7 +152,7 @@ def timings(benchmarks: Mapping[str, Path]) -> list[dict[str, Any]]:
     rows = []
     for stage, path in benchmarks.items():
         if path.is_file():
-            table = pd.read_csv(path, sep="\t", na_values=["-", "NA"])
+            table = csvfile.read(path, "s", "max_rss", sep="\t", na_values=["-", "NA"])
             means = {name: pd.to_numeric(table[name], errors="coerce").mean() for name in ("s", "max_rss")}
             seconds, memory = (None if np.isnan(means[name]) else float(means[name]) for name in ("s", "max_rss"))
             rows.append({"stage": stage, "seconds": seconds, "megabytes": memory})

@@ -44,7 +44,10 @@ class Missed:
         Raises:
             UserError: a column is missing, an image or a class of boxes is unknown, or a share is none.
         """
-        table = pd.read_csv(path, keep_default_na=False, dtype={"id": str, "label": str})
+        try:
+            table = pd.read_csv(path, keep_default_na=False, dtype={"id": str, "label": str})
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: cannot be read as a CSV file ({error})") from None
         if lacking := [name for name in ("id", "label", "missed") if name not in table]:
             raise UserError(f"{path}: the column `{lacking[0]}` is missing")
         boxed = set(ENDS) <= set(table.columns)

@@ -123,8 +123,12 @@ class Journal:
             self._write("final", d={k: float(v) for k, v in values.items()})
 
     def system(self, values: Mapping[str, float]) -> None:
-        """What the job takes of its machine now; says nothing of which attempt this is."""
-        self._write("system", d={f"system/{k}": float(v) for k, v in values.items()})
+        """What the job takes of its machine now; says nothing of which attempt this is.
+
+        Nothing of a job that adds to another's run, which shows what its own job took.
+        """
+        if not self._head["attach"]:
+            self._write("system", d={f"system/{k}": float(v) for k, v in values.items()})
 
     def image(self, key: str, path: str | os.PathLike, images: int) -> None:
         """A PNG file as one step of the image slider `key`; copied, so the file may go."""

@@ -9,6 +9,7 @@ import pytest
 from pipeline.base import csvfile
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import preview
+from pipeline.settings import UserError
 from tests.boxed import write
 
 HOSTILE = ["a\rb.png", "\r", "a\nb", "a\r\nb", 'a"b', "a,b", "", "NA", "plain"]
@@ -25,6 +26,25 @@ def test_pandas_and_the_standard_library_read_the_same_rows(tmp_path):
 def test_a_table_of_plain_names_has_no_quotes(tmp_path):
     csvfile.write(pd.DataFrame({"file": ["a.png"], "x": [1.5]}), tmp_path / "t.csv")
     assert (tmp_path / "t.csv").read_text() == "file,x\na.png,1.5\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "damaged (No columns to parse from file)"),
+        (b"s,n\n1", "damaged, the column `max_rss` is missing"),
+        (b"s,max_rss\n1,2\n1,2,3,4", "damaged (Error tokenizing data."),
+        (b"s,max_rss\n\xff,1\n", "damaged ('utf-8' codec"),
+        (None, "cannot be read (No such file or directory)"),
+    ],
+)
+def test_a_damaged_table_is_named(tmp_path, content, said):
+    path = tmp_path / "t.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UserError) as error:
+        csvfile.read(path, "s", "max_rss")
+    assert str(error.value).startswith(f"{path}: {said}")
 
 
 @pytest.mark.parametrize("name", ["a\\rb", "a\\nb", "$\\\\frac{a$", "NA"])

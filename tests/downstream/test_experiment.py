@@ -123,7 +123,10 @@ def test_other_data_or_settings_are_another_job(case):
 
 class Journal:
     def __init__(self):
-        self.files = []
+        self.files, self.looks = [], 0
+
+    def system(self, values):
+        self.looks += 1
 
     def dataset(self, name, digest, path, splits):
         self.seen = {name: splits}
@@ -142,6 +145,7 @@ def test_the_journal_gets_the_means_and_the_files(case):
     assert journal.values == {f"{stage}/{score}": value for score, value in result.mean.items()}
     assert journal.seen == {"plates": ImageSet.open(case.sets()[0]).split_sizes()}
     assert journal.files == ["real.json", *(["real.png"] if case.task.name == "boxes" else [])]
+    assert journal.looks > 0  # at what the training took of the machine
 
 
 def test_what_is_done_outlives_a_job_that_fails_after_its_last_training(case, monkeypatch):

@@ -1,15 +1,18 @@
 """The real Snakefile on a machine that fails: one clear line, and the same command goes on."""
 
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -74,6 +77,53 @@ def test_the_second_of_two_runs_says_who_is_at_work(tmp_path):
         rf"ERROR: results: another run is at work on `{results}` \(process {os.getpid()} on \S+, since ", line
     )
     run(results, "prepare_all", settings=CGAN)
+
+
+def test_a_job_that_the_kernel_kills_is_named_and_the_same_command_goes_on(tmp_path):
+    """As it does where memory runs out."""
+    results = tmp_path / "results"
+    words = command(results, "prepare_all", settings=CGAN)
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as head:
+        deadline = time.monotonic() + 170
+        while not (jobs := scripts(head.pid, "prepare")) and time.monotonic() < deadline:
+            assert head.poll() is None
+            time.sleep(0.05)
+        jobs[-1].kill()
+        said = head.communicate(timeout=170)[0]
+    assert head.returncode == 1, said
+    (line,) = errors(said)
+    assert line.startswith("ERROR: prepare: was killed by SIGKILL")
+    run(results, "prepare_all", settings=CGAN)
+
+
+def test_what_a_later_snakemake_noted_or_a_crash_damaged_redoes_nothing(tmp_path):
+    (tmp_path / "Snakefile").write_text("rule made:\n    output: 'made'\n    shell: 'touch {output}'\n")
+    words = [Path(sys.executable).with_name("snakemake"), "--cores", "1"]
+
+    def snakemake(*more):
+        done = subprocess.run([*words, *more], cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    snakemake()
+    (record,) = (tmp_path / ".snakemake" / "metadata").iterdir()
+    known = json.loads(record.read_text())
+    record.write_text(json.dumps(known | {"record_format_version": 99, "of_next_year": {"a": 1}}))
+    assert "Nothing to be done" in snakemake("--dry-run")
+    record.write_text('{"rule": "made", ')
+    said = snakemake("--dry-run")
+    assert "Nothing to be done" in said
+    assert "Ignore corrupted" in said
+
+
+def scripts(head: int, rule: str) -> list[psutil.Process]:
+    """The processes that compute a job of a rule, below a run of Snakemake."""
+    found = []
+    for process in psutil.Process(head).children(recursive=True):
+        with suppress(psutil.Error):
+            words = process.cmdline()
+            found += [process] if words and "python" in words[0] and words[-1].endswith(f".{rule}.py") else []
+    return found
 
 
 def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(tmp_path):

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.base import cards, needs, results
-from pipeline.base.failed_logs import last_lines
+from pipeline.base.failed_logs import killed, last_lines
 from pipeline.data.annotations import files as annotation_files
 from pipeline.data.reading.inputs import fingerprint
 from pipeline.data.reading.source import check_source, files
@@ -491,7 +491,8 @@ def finish_run():
 
 
 def show_failed(logs):
-    """What failed jobs said last, at the end of all that a run has printed."""
+    """Which jobs were killed, and what failed ones said last, at the end of all that a run has printed."""
     for log in logs:
-        for line in last_lines(Path(log).read_text(encoding="utf-8", errors="replace")):
+        text = Path(log).read_text(encoding="utf-8", errors="replace")
+        for line in (*last_lines(text), *killed(text)):
             print(line, file=sys.stderr)

@@ -3,7 +3,7 @@ from pathlib import Path
 from pipeline.base.job import job
 from pipeline.data.image_set import ImageSet
 from pipeline.settings import model_settings
-from pipeline.tracking.stages import training
+from pipeline.tracking.stages import watched_training
 
 with job(snakemake.log[0]):
     from pipeline.training.collect import collect  # after the log is open: torch takes seconds
@@ -11,8 +11,8 @@ with job(snakemake.log[0]):
     w, p = snakemake.wildcards, snakemake.params
     data = Path(snakemake.input.real[0]).parent
     real = ImageSet.open(data)
-    with training(p.journal, w.dataset, w.model, int(w.seed), p.settings, real.meta["data_hash"]) as journal:
-        journal.dataset(w.dataset, real.meta["data_hash"], data, real.split_sizes())
+    run = w.dataset, w.model, int(w.seed), p.settings, real.meta["data_hash"]
+    with watched_training(p.journal, *run, data, real.split_sizes()) as journal:
         collect(
             model_settings(p.settings),
             data=data,

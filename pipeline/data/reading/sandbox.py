@@ -16,6 +16,7 @@ from pipeline.data.reading.sandbox_worker import END, ERROR, PART, RESULT
 ROOT = Path(__file__).resolve().parents[2]  # where `pipeline` is found, installed or not
 
 
+KILLED = "was killed while it was read, as the kernel does where memory runs out"
 TOO_LARGE = "needs more memory than its job may use (`mem_mb` of the rule)"
 LEAST = 768 * 2**20  # bytes of address space of a process: a third is gone before it reads anything
 ENOUGH = 3  # parts of a task that failed: those behind them are not tried
@@ -155,6 +156,8 @@ class _Worker:
             self.stop()
             if status == -signal.SIGPROF:
                 return RESULT, Failed(f"took more than {self.seconds:g} s of processor time to decode")
+            if status == -signal.SIGKILL:
+                return RESULT, Failed(KILLED, again=True)
             return RESULT, Failed(f"crashed its decoder (exit status {status})", again=True)
         if isinstance(result, MemoryError):
             return RESULT, Failed(TOO_LARGE, again=True)

@@ -3,11 +3,12 @@
 import ctypes
 import math
 import os
+import signal
 import time
 
 import pytest
 
-from pipeline.data.reading.sandbox import TOO_LARGE, Failed, SandboxPool
+from pipeline.data.reading.sandbox import KILLED, TOO_LARGE, Failed, SandboxPool
 
 
 def test_results_come_with_their_tasks():
@@ -21,6 +22,16 @@ def test_a_crash_costs_its_task_only():
         (_, failed), (_, fine) = [next(pool.map(ctypes.string_at, [0])), next(pool.map(abs, [-1]))]
         assert "exit status -11" in failed.reason
         assert fine == 1
+
+
+def out_of_memory(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_the_kernel_kills_says_what_that_means():
+    with SandboxPool(1, seconds=60, memory=2**32) as pool:
+        ((_, failed),) = pool.map(out_of_memory, [1])
+    assert failed == Failed(KILLED, again=True)
 
 
 def exit_at(numbers):
