@@ -18,7 +18,7 @@ METHOD = {
     "generate": 2,
     "blend": 1,
     "gallery": 3,
-    "evaluate": 7,
+    "evaluate": 8,
     "detect": 6,
     "pseudo_label": 3,
     "find_missed": 1,
