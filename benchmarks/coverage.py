@@ -28,7 +28,7 @@ from scipy import fft
 from pipeline.base.device import use_threads
 from pipeline.base.job import progress
 from pipeline.evaluation import distances, phases, structure
-from pipeline.evaluation.context import WHOLES, Context
+from pipeline.evaluation.context import Context
 from pipeline.evaluation.copies import copies, nearest_training
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.features import Extractor
@@ -37,7 +37,6 @@ from pipeline.evaluation.sample import Sample
 from pipeline.evaluation.spectra import spectra
 from pipeline.metrics import microstructure
 from pipeline.metrics.distances import block_scale
-from pipeline.metrics.intervals import draw
 from pipeline.settings import Evaluate
 
 PIXELS = 32
@@ -140,7 +139,7 @@ def _compared(candidate: Sample, context: Context) -> Iterator[dict[str, Any]]:
     """All of the panel but copies, as `panel.measure` has it."""
     n = context.equal_n(candidate)
     labels, groups = (candidate.labels, context.reference.labels), (candidate.groups, context.reference.groups)
-    draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
+    draws = context.draws(labels, n, groups)
     for part in (
         distances.overall(candidate, context, "random", n, draws),
         structure.textures(candidate, context, n, draws),

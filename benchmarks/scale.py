@@ -1,9 +1,10 @@
-"""What preparing costs as data sets grow: memory and processor time.
+"""What preparing and evaluating cost as data sets grow: memory and processor time.
 
     python -m benchmarks.scale large --side 16000 --tile 128    # one TIFF cut into tiles, split by region
     python -m benchmarks.scale flat --side 8000 --tile 32       # the same, three quarters of it without any detail
     python -m benchmarks.scale files --count 60000              # what planning asks of so many files
     python -m benchmarks.scale images --count 5000              # PNG of 128 pixels to 64, without near-duplicates
+    python -m benchmarks.scale evaluate --count 20000 --made 20000    # synthetic images of 64 pixels against real ones
 
 Everything is drawn into a temporary folder.
 """
@@ -20,16 +21,22 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 import tifffile
 from PIL import Image
+from scipy import ndimage
 
+from pipeline.data.image_set import ImageSetWriter
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.inputs import fingerprint, remember
 from pipeline.data.reading.source import files
-from pipeline.settings import Dataset
+from pipeline.evaluation import panel
+from pipeline.settings import Dataset, Evaluate
+from pipeline.tracking.journal import Journal
 
 Result = TypeVar("Result")
 BAND = 500  # rows that are drawn at a time
+WIDTHS = (0.8, 1.2, 1.8, 2.7)  # of the blobs of each class, pixels
 
 
 def micrograph(path: Path, side: int, detail: float) -> None:
@@ -83,6 +90,47 @@ def planning(root: Path, count: int) -> None:
     measured("the one after", lambda: fingerprint(paths, noted))
 
 
+def textures(folder: Path, count: int, seed: int) -> None:
+    """An image set of filtered noise of 64 pixels in four classes, a fifth of it held out and a fifth of that chosen
+    by."""
+    labels = np.arange(count) % len(WIDTHS)
+    splits = np.random.default_rng(seed).choice(["test", "val", "train"], count, p=[0.2, 0.08, 0.72])
+    names = np.arange(count).astype(str)
+    columns = {"id": names, "label": labels.astype(str), "source": names, "row": 0, "col": 0, "group": names}
+    meta = {"classes": ["0", "1", "2", "3"], "symmetry": "none", "dtype": "uint8", "unit": "px", "pixel_size": None}
+    meta |= {"scaling": {"rule": "dtype", "low": 0, "high": 255}}
+    with ImageSetWriter(folder, count, 64, 64, 1, "uint8") as writer:
+        for i, label in enumerate(labels):
+            noise = np.random.default_rng([seed, i]).standard_normal((64, 64))
+            field = ndimage.gaussian_filter(noise, WIDTHS[label], mode="wrap")
+            writer[i] = np.clip(128 + 35 * field / field.std(), 0, 255).astype(np.uint8)[..., None]
+        writer.finish(pd.DataFrame(columns | {"split": splits}), meta)
+
+
+def evaluating(root: Path, count: int, made: int) -> None:
+    """Measure so many synthetic images against so many real ones, and before them the noise floor of these."""
+    settings, real, synthetic = Evaluate(inception="off", lpips="off"), root / "real", root / "synthetic"
+    apart("drawing", lambda: (textures(real, count, 1), textures(synthetic, made, 2)))
+    apart("the floor", lambda: panel.evaluate_real(settings, real, real / "evaluation.json", "drawn"))
+    out, journal = synthetic / "evaluation.json", Journal(None, key="", stage="evaluate", name="", experiment="")
+    apart("a generator", lambda: panel.evaluate(settings, real, synthetic, out, "drawn", "copy", 0, journal))
+
+
+def apart(what: str, work: Callable[[], object]) -> None:
+    """Do it in a process of its own, and say what that cost."""
+    start = time.perf_counter()
+    if not (child := os.fork()):
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status, usage = os.wait4(child, 0)
+    assert status == 0, f"{what} failed"
+    spent, wall = usage.ru_utime + usage.ru_stime, time.perf_counter() - start
+    print(f"{what}: {spent:.0f} s of the processor, {wall:.0f} s; {usage.ru_maxrss / 1e6:.2f} GB", flush=True)
+
+
 def measured(what: str, work: Callable[[], Result]) -> Result:
     """Do it, and say what it cost: processor time and largest memory, of this process and of its children."""
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -98,10 +146,11 @@ def measured(what: str, work: Callable[[], Result]) -> Result:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["large", "flat", "files", "images"])
+    parser.add_argument("what", choices=["large", "flat", "files", "images", "evaluate"])
     parser.add_argument("--side", type=int, default=8000)
     parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--count", type=int, default=5000)
+    parser.add_argument("--made", type=int, default=5000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -109,6 +158,8 @@ def main() -> None:
             planning(root, given.count)
         elif given.what == "images":
             measured("prepare", many_images(root, given.count))
+        elif given.what == "evaluate":
+            evaluating(root, given.count, given.made)
         else:
             detail = 1.0 if given.what == "large" else 0.25
             measured("prepare", one_picture(root, given.side, given.tile, detail))

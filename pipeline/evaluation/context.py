@@ -13,11 +13,15 @@ from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.lpips import Lpips
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics import distances
-from pipeline.metrics.intervals import Estimate
+from pipeline.metrics.intervals import Draws, Estimate, draw
 from pipeline.settings import Evaluate, UserError
 
 ALL = None  # the class of a number over all classes: no class has this name, whatever the classes are called
-WHOLES = 10  # random subsets that a value at equal n is averaged over, where a set is larger than n
+WHOLES = 10  # random subsets, at most, that a value at equal n is averaged over where a set is larger than n,
+DRAWN = 20_000  # and as few, but two at least, as hold so many images together: what is drawn of many varies little
+
+
+Names = tuple[NDArray, NDArray]  # classes or groups of the rows of the judged set, and of the reference
 
 
 class Context(NamedTuple):
@@ -33,6 +37,11 @@ class Context(NamedTuple):
     """Where its weights are."""
     leaked: NDArray[np.bool_] | None = None
     """(n,) of the held-out images those with a partner in training, where a given split has any."""
+
+    def draws(self, labels: Names, n: int, groups: Names) -> Draws:
+        """Comparisons of n of the judged with n of the training images; each pair is of the judged and these."""
+        wholes = min(WHOLES, max(2, DRAWN // n))
+        return draw(*labels, n, wholes, self.settings.subsets, self.settings.seed, groups)
 
     def equal_n(self, candidate: Sample) -> int:
         """Images of each set in a comparison, the same for all candidates: a bias that depends on it cancels."""

@@ -20,6 +20,8 @@ from pipeline.metrics.intervals import mean, median, ratio, share
 from pipeline.metrics.neighbours import Neighbours, neighbours
 
 SSIM_PAIRS = 200
+LOOKED = 5000  # images of a sample, at most, whose nearest training images are looked for,
+PIECED = 500  # and of these such as are looked at piece by piece, which takes fifty times as long
 CLEAR = 100  # training images of which it is tried how clearly a copy of them shows
 CLOSEST = 10  # pairs that are shown
 EACH = 3  # images of a class that are shown with their nearest training image,
@@ -27,28 +29,36 @@ TOGETHER = 8  # and more where that would be fewer of all classes
 
 
 class NearestTraining(NamedTuple):
-    """Training images nearest to each image of a sample."""
+    """Training images nearest to images of a sample."""
 
+    looked: NDArray[np.int64]
+    """(k,) positions of these in the sample, ascending: all, or LOOKED at random."""
     features: Neighbours
     """In `random` features."""
     pixels: Matches
     """In pixels, at any shift and in any view."""
     proof_threshold: float | None
     """Height of a match that proves a copy; None where none can be proven."""
+    pieced: NDArray[np.int64]
+    """(l,) positions among `looked` of those that were looked at for pieces: all, or PIECED at random."""
     area: NDArray[np.float64] | None
-    """Share of each image that is pieces of training images, alike or identical, whichever is more; None where none
-    can be proven."""
+    """(l,) share of each of them that is pieces of training images, alike or identical, whichever is more; None where
+    none can be proven."""
     smallest: int | None
     """Side in pixels of the smallest piece that is seen if its gray values have changed; None where none is."""
 
     def where(self, mask: NDArray[np.bool_]) -> NearestTraining:
-        """Of some of the images."""
-        area = None if self.area is None else self.area[mask]
-        return self._replace(features=self.features.where(mask), pixels=self.pixels.where(mask), area=area)
+        """Of the sample's images under a mask."""
+        kept = mask[self.looked]
+        looked, pieced = (np.cumsum(mask) - 1)[self.looked[kept]], (np.cumsum(kept) - 1)[self.pieced[kept[self.pieced]]]
+        area = None if self.area is None else self.area[kept[self.pieced]]
+        return self._replace(
+            looked=looked, features=self.features.where(kept), pixels=self.pixels.where(kept), pieced=pieced, area=area
+        )
 
 
 def nearest_training(samples: Sequence[Sample], context: Context) -> list[NearestTraining]:
-    """For each sample the training images nearest to each of its images."""
+    """For each sample the training images nearest to its images, of a large one to some of them."""
     reference = context.reference
     scale = correlate.factor(reference.images.shape[1:3], copy_search.SIDE)
     real = copy_search.details(reference.images, reference.rows)
@@ -58,14 +68,22 @@ def nearest_training(samples: Sequence[Sample], context: Context) -> list[Neares
     smallest = None if search is None else scale * search.smallest
     found = []
     for sample in samples:
-        near = neighbours(*scaled(sample, reference, "random"))
-        like = copy_search.find(copy_search.details(sample.images, sample.rows), real, scale)
-        area = None
+        looked = _some(len(sample), LOOKED, context.rng(14))
+        vectors, known = scaled(sample, reference, "random")
+        near = neighbours(vectors[looked], known)
+        like = copy_search.find(copy_search.details(sample.images, sample.rows[looked]), real, scale)
+        pieced, area = _some(len(looked), PIECED, context.rng(15)), None
         if search is not None and same is not None:
-            alike = search.areas(local_copies.details(sample.images, sample.rows))
-            area = np.maximum(alike, same.areas(sample.images, sample.rows))
-        found.append(NearestTraining(near, like, proof, area, smallest))
+            rows = sample.rows[looked[pieced]]
+            alike = search.areas(local_copies.details(sample.images, rows))
+            area = np.maximum(alike, same.areas(sample.images, rows))
+        found.append(NearestTraining(looked, near, like, proof, pieced, area, smallest))
     return found
+
+
+def _some(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """At most so many of n positions, ascending."""
+    return np.sort(rng.permutation(n)[:most])
 
 
 def _piecewise(reference: Sample, rng: np.random.Generator) -> local_copies.Search | None:
@@ -93,32 +111,42 @@ def copies(
     if n < needed(*metrics):
         yield too_few(metrics, n)
         return
-    groups = candidate.groups
+    groups, looked = candidate.groups[found.looked], len(found.looked)
     if heldout and context.leaked is not None:
         heldout = heldout.where(~context.leaked)
     near, near_pixels = (heldout.features.first, heldout.pixels.distance) if heldout else (None, None)
-    yield from _ratio("random", "nn_distance_ratio", found.features.first, near, groups, context)
-    yield from _ratio("pixels", "nn_distance_ratio_pixels", found.pixels.distance, near_pixels, groups, context)
-    yield row("random", "nn_distance_ratio_1_2", ALL, median(found.features.ratio, groups), len(candidate))
-    yield row("random", "authenticity", ALL, share(found.features.authentic, groups), len(candidate))
+    new = _groups_of_new(context, heldout)
+    yield from _ratio("random", "nn_distance_ratio", found.features.first, near, groups, new)
+    yield from _ratio("pixels", "nn_distance_ratio_pixels", found.pixels.distance, near_pixels, groups, new)
+    yield row("random", "nn_distance_ratio_1_2", ALL, median(found.features.ratio, groups), looked)
+    yield row("random", "authenticity", ALL, share(found.features.authentic, groups), looked)
     if found.proof_threshold is not None:
         copied = found.pixels.height >= found.proof_threshold
-        yield row("pixels", "copy_rate", ALL, share(copied, groups), len(candidate))
+        yield row("pixels", "copy_rate", ALL, share(copied, groups), looked)
     else:
         yield catalog.METRICS["copy_rate"].left_out("these have too few details")
     if found.area is not None:
-        yield row("pixels", "copied_area", ALL, share(found.area, groups), len(candidate))
+        yield row("pixels", "copied_area", ALL, share(found.area, groups[found.pieced]), len(found.pieced))
     else:
         yield catalog.METRICS["copied_area"].left_out("these are too small, or too much alike")
-    chosen = np.sort(context.rng(2).permutation(len(candidate))[:SSIM_PAIRS])
-    values = image_similarity.ssim(candidate.pixels(chosen), context.reference.pixels(found.features.position[chosen]))
+    chosen = _some(looked, SSIM_PAIRS, context.rng(2))
+    shown, nearest = candidate.pixels(found.looked[chosen]), context.reference.pixels(found.features.position[chosen])
+    values = image_similarity.ssim(shown, nearest)
     yield row("pixels", "nn_ssim", ALL, mean(values, groups[chosen]), len(chosen))
 
 
+def _groups_of_new(context: Context, heldout: NearestTraining | None) -> NDArray[np.str_]:
+    """Of the held-out images without a partner in training whose nearest training images are known."""
+    if context.heldout is None or heldout is None:
+        return np.array([], str)
+    new = context.heldout if context.leaked is None else context.heldout.where(~context.leaked)
+    return new.groups[heldout.looked]
+
+
 def _ratio(
-    extractor: str, metric: str, distance: NDArray, heldout: NDArray | None, groups: NDArray, context: Context
+    extractor: str, metric: str, distance: NDArray, heldout: NDArray | None, groups: NDArray, new: NDArray
 ) -> Iterator[dict | str]:
-    """Median distance over that of held-out images."""
+    """Median distance over that of held-out images, whose groups are `new`."""
     if heldout is None:
         yield catalog.METRICS[metric].left_out("there are none")
     elif len(heldout) < needed(metric):
@@ -126,8 +154,6 @@ def _ratio(
     elif np.median(heldout) <= 0:
         yield catalog.METRICS[metric].left_out("half of these are copies of training images")
     else:
-        assert context.heldout is not None  # whose distances these are
-        new = context.heldout.groups if context.leaked is None else context.heldout.groups[~context.leaked]
         found = ratio(median(distance, groups), median(heldout, new))
         yield row(extractor, metric, ALL, found, len(distance))
 
@@ -140,7 +166,7 @@ def closest(candidate: Sample, context: Context, found: NearestTraining) -> list
     like, names = found.pixels, list(symmetry.VIEWS)
     return [
         {
-            "made": int(candidate.rows[i]),
+            "made": int(candidate.rows[found.looked[i]]),
             "real": int(context.reference.rows[like.real[i]]),
             "distance": round(float(like.distance[i]), 4),
             "shift": [int(like.down[i]), int(like.right[i])],
@@ -152,9 +178,11 @@ def closest(candidate: Sample, context: Context, found: NearestTraining) -> list
 
 def nearest_of_some(candidate: Sample, context: Context, found: NearestTraining) -> list[dict[str, int]]:
     """A few images of each class, at random, each with its nearest training image in features; rows of the sets."""
-    labels = np.unique(candidate.labels)
+    called = candidate.labels[found.looked]
+    labels = np.unique(called)
     each = max(EACH, -(-TOGETHER // len(labels)))
-    order = context.rng(10).permutation(len(candidate))
-    chosen = np.concatenate([order[candidate.labels[order] == label][:each] for label in labels])
+    order = context.rng(10).permutation(len(called))
+    chosen = np.concatenate([order[called[order] == label][:each] for label in labels])
     real = context.reference.rows[found.features.position[chosen]]
-    return [{"made": int(i), "real": int(j)} for i, j in zip(candidate.rows[chosen], real, strict=True)]
+    made = candidate.rows[found.looked[chosen]]
+    return [{"made": int(i), "real": int(j)} for i, j in zip(made, real, strict=True)]

@@ -112,11 +112,11 @@ class _Search:
     """Compares images with the training images, `real` (m, h, w) of details."""
 
     def __init__(self, real: NDArray[np.int8]):
-        self.fingerprints = fingerprints.vectors(fingerprints.of(real)).T
+        chunks = (real[start : start + CHUNK] for start in range(0, len(real), CHUNK))
+        self.fingerprints = np.concatenate([fingerprints.vectors(fingerprints.of(chunk)) for chunk in chunks]).T
         self.real = real[:, END, END]
         shape = self.real.shape[1:]
         self.views, self.correlator = symmetry.possible(*shape), Correlator(shape, 1)
-        self.spectra = self.correlator.spectra(self.real)
 
     def __call__(self, made: NDArray[np.int8]) -> Matches:
         """Of images (n, h, w), few enough for a processor's cache."""
@@ -124,7 +124,9 @@ class _Search:
         turned = np.stack([symmetry.undo(made[:, END, END], v) for v in self.views])
         flat = (view * len(made) + np.arange(len(made))[:, None]).ravel()
         images = turned.reshape(-1, *turned.shape[2:])
-        one, several = self.correlator.spectra(images).rows(flat), self.spectra.rows(real.ravel())
+        likely, place = np.unique(real.ravel(), return_inverse=True)  # spectra of all would take 60 kB an image
+        one = self.correlator.spectra(images).rows(flat)
+        several = self.correlator.spectra(self.real[likely]).rows(place)
         _, down, right = self.correlator.tops(one, several)
         chance = self.correlator.chance(one, several)
         pairs = zip(images[flat].astype(float), self.real[real.ravel()].astype(float), down, right, chance, strict=True)

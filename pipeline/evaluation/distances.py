@@ -8,14 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation import catalog
-from pipeline.evaluation.context import ALL, WHOLES, Context, needed, row, scaled, too_few
+from pipeline.evaluation.context import ALL, Context, Names, needed, row, scaled, too_few
 from pipeline.evaluation.inception import inception_output
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics.distances import frechet, inception_score, kid_of_groups, prdc
+from pipeline.metrics.distances import Parts, frechet, inception_score, kid_of_parts, prdc_of_parts
 from pipeline.metrics.extrapolation import frechet_infinite
-from pipeline.metrics.intervals import Draws, Estimate, Rows, Spread, draw, estimate, fraction, positive
-
-Names = tuple[NDArray, NDArray]  # classes or groups of the rows of the judged set, and of the reference
+from pipeline.metrics.intervals import (
+    Draws,
+    Estimate,
+    Rows,
+    Spread,
+    estimate,
+    estimate_together,
+    fraction,
+    positive,
+)
 
 
 def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: Draws) -> Iterator[dict | str]:
@@ -62,7 +69,7 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
         ours, theirs = x[sets[0]], y[sets[1]]
         labels = np.full(len(ours), label), np.full(len(theirs), label)
         groups = candidate.groups[sets[0]], context.reference.groups[sets[1]]
-        draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
+        draws = context.draws(labels, n, groups)
         yield from _kid(ours, theirs, labels, groups, draws, extractor, label, n)
         yield from _neighbourhoods(ours, theirs, draws, extractor, label, n)
 
@@ -88,7 +95,7 @@ def _inception_score(candidate: Sample, context: Context, draws: Draws) -> Estim
 
 def _neighbourhoods(x: NDArray, y: NDArray, draws: Draws, extractor: str, label: str | None, n: int) -> Iterator[dict]:
     """Precision, recall, density and coverage."""
-    found = estimate(lambda a, b: np.array(list(prdc(a, b).values())), x, y, draws)
+    found = estimate_together(prdc_of_parts, x, y, draws)
     for position, name in enumerate(("precision", "recall", "density", "coverage")):
         part = found.part(position)
         if n < catalog.METRICS[name].interval_images:
@@ -103,11 +110,11 @@ def _kid(
 ) -> Iterator[dict | str]:
     """The interval is one of the biased distance, which is never negative, moved to the unbiased one."""
 
-    def both(i: Rows, j: Rows) -> NDArray:
+    def both(i: Rows, j: Rows, parts: Parts) -> NDArray:
         rows = (labels[0][i], labels[1][j]), (groups[0][i], groups[1][j])
-        return np.array(kid_of_groups(x[i], y[j], *rows))
+        return kid_of_parts(x[i], y[j], *rows, parts)
 
-    found = estimate(both, np.arange(len(x)), np.arange(len(y)), draws)
+    found = estimate_together(both, np.arange(len(x)), np.arange(len(y)), draws)
     unbiased, biased = found.part(0), found.part(1)
     if np.isfinite(unbiased.value):
         yield row(extractor, "kid", label, positive(unbiased, above=float(biased.value)), n)

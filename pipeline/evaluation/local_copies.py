@@ -45,6 +45,8 @@ EVERY = 2  # pixels from patch to patch of a training image
 EVEN = 0.005  # of the mean variance, added to that of a patch: an even part is like nothing
 SAMPLE = 20_000  # patches that components and cells are found from
 COMPONENTS = 32
+KNOWN = 1_000_000  # patches of training images that are kept, at random where there are more
+TOLD = 6  # kept patches in the smallest piece whose place they surely tell
 CELLS = 1024
 ROUNDS = 4  # of k-means
 CROWD = 64  # patches of a cell, or there are fewer cells
@@ -145,7 +147,8 @@ class Search:
 
     def areas(self, made: NDArray[np.int8]) -> NDArray[np.float64]:
         """(n,) share in [0, 1] of the area of each of (n, h, w) details that is pieces of training images."""
-        return np.array([self._area(pieces) for pieces in self._pieces(made)])
+        chunks = (made[start : start + CHUNK] for start in range(0, len(made), CHUNK))
+        return np.array([self._area(pieces) for chunk in chunks for pieces in self._pieces(chunk)])
 
     def _area(self, pieces: list[tuple[float, NDArray]]) -> float:
         proven = [mask for found, mask in pieces if found >= self.proof_threshold]
@@ -153,10 +156,14 @@ class Search:
 
     def _smallest(self, real: NDArray[np.int8]) -> int:
         """Side in pixels of the smallest square whose copy mostly shows: what the details' filter and the grid leave of
-        it holds a patch, and reaches the threshold of proof."""
+        it holds a patch, and reaches the threshold of proof; and TOLD patches, where not all are kept."""
         told = evidence(np.array(EXACT), freedom(_centred(_patches(real, STEP)))) - PRICE
         density = float(np.median(np.maximum(told, 0))) / PATCH**2
-        return math.ceil(max(PATCH, math.sqrt(self.proof_threshold / max(density, 1e-9))) + STEP - 1 + 2 * BROAD)
+        kept = len(self.known) / (len(self.real) * math.prod(self.places))
+        side = max(PATCH, math.sqrt(self.proof_threshold / max(density, 1e-9)))
+        if kept < 1:
+            side = max(side, PATCH + STEP * (math.sqrt(TOLD / kept) - 1))
+        return math.ceil(side + STEP - 1 + 2 * BROAD)
 
     # ------------------------------------------------------------ the training patches
 
@@ -164,17 +171,22 @@ class Search:
         patches = _patches(self.real, EVERY)
         self.places = patches.shape[1:3]
         each = math.prod(self.places)
-        image, place = np.divmod(np.sort(rng.integers(0, len(self.real) * each, SAMPLE)), each)
-        some = _centred(patches[image, place // self.places[1], place % self.places[1]])
+        total = len(self.real) * each
+        some = self._at(patches, np.sort(rng.integers(0, total, SAMPLE)))
         vectors = np.linalg.eigh(some.T @ some)[1][:, ::-1]
         self.components = np.ascontiguousarray(vectors[:, :COMPONENTS]).astype(np.float32)
-        self.cells = _centres(_unit(some @ self.components), max(1, min(CELLS, len(self.real) * each // CROWD)), rng)
-        chunks = (patches[start : start + CHUNK] for start in range(0, len(patches), CHUNK))
-        known = np.concatenate([_unit(_centred(chunk) @ self.components) for chunk in chunks])
+        self.cells = _centres(_unit(some @ self.components), max(1, min(CELLS, total // CROWD)), rng)
+        numbers = np.arange(total) if total <= KNOWN else np.sort(rng.choice(total, KNOWN, replace=False))
+        known = np.concatenate([_unit(self._at(patches, part) @ self.components) for part in _blocks(numbers)])
         cell = np.concatenate([(part @ self.cells.T).argmax(axis=1) for part in _blocks(known)])
-        self.order = np.argsort(cell, kind="stable")
-        self.starts = np.searchsorted(cell[self.order], np.arange(len(self.cells) + 1))
-        self.known = known[self.order]
+        order = np.argsort(cell, kind="stable")
+        self.starts = np.searchsorted(cell[order], np.arange(len(self.cells) + 1))
+        self.order, self.known = numbers[order], known[order]
+
+    def _at(self, patches: NDArray, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(m, PATCH²) some of the patches of all training images, `_centred`."""
+        image, place = np.divmod(numbers, math.prod(self.places))
+        return _centred(patches[image, *np.divmod(place, self.places[1])])
 
     def _nearest(self, wanted: NDArray[np.float32], own: NDArray | None) -> tuple[NDArray, NDArray]:
         """(m, k) likeness and number of the most alike training patch of each of the nearest cells.

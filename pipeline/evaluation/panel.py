@@ -13,13 +13,12 @@ from pipeline.base.job import say
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import catalog, class_features, distances, lpips, noise_baselines, phases, structure
 from pipeline.evaluation.class_agreement import class_agreement
-from pipeline.evaluation.context import ALL, WHOLES, Context
+from pipeline.evaluation.context import ALL, Context
 from pipeline.evaluation.copies import NearestTraining, closest, copies, nearest_of_some, nearest_training
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.extractors import extractors
 from pipeline.evaluation.figures import plot_closest, plot_psd, plot_samples
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics.intervals import draw
 from pipeline.settings import METHOD, Evaluate, UserError
 
 HELDOUT = "real held-out images"  # as the figures call them
@@ -154,7 +153,7 @@ def measure(
     n = context.equal_n(candidate)
     spaces = [name for name in catalog.FEATURES if name in context.extractors]
     labels, groups = (candidate.labels, context.reference.labels), (candidate.groups, context.reference.groups)
-    draws = draw(*labels, n, WHOLES, context.settings.subsets, context.settings.seed, groups)
+    draws = context.draws(labels, n, groups)
     parts = [
         *(distances.overall(candidate, context, extractor, n, draws) for extractor in spaces),
         structure.textures(candidate, context, n, draws),

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.evaluation import catalog, phases
-from pipeline.evaluation.context import ALL, WHOLES, Context, needed, row, too_few
+from pipeline.evaluation.context import ALL, Context, needed, row, too_few
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics.distances import curve_distance, gram_distance
-from pipeline.metrics.intervals import Draws, draw, estimate, positive, symmetric
+from pipeline.metrics.intervals import Draws, estimate, positive, symmetric
 
 
 def textures(candidate: Sample, context: Context, n: int, draws: Draws) -> Iterator[dict | str]:
@@ -61,7 +61,7 @@ def _phase_measure(
         labels, groups = zip(
             *((s.labels[m], s.groups[m]) for s, m in zip(sets[:2], some[:2], strict=True)), strict=True
         )
-        draws = draw(labels[0], labels[1], n, WHOLES, context.settings.subsets, context.settings.seed, groups)
+        draws = context.draws(labels, n, groups)
     x, y = (r[mask] for r, mask in zip(rows[:2], some[:2], strict=True))
     scale = measure.scale(y)
     if scale <= 0:

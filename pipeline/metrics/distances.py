@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_softmax, logsumexp
 
 Array = NDArray[np.float64]
+Parts = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+BLOCK = 256  # rows that are compared with all others at a time
+NEAREST = 48  # neighbours of a row that are sorted: six of them are in nearly every half of the rows
 
 
 def block_scale(reference: ArrayLike, blocks: tuple[int, ...]) -> tuple[Array, Array]:
@@ -141,28 +146,89 @@ def kid_of_groups(
         group (the square of the distance between the mean embeddings: the biased estimate of Gretton et al. 2012,
         eq. 5).
     """
+    everything = [(np.arange(len(labels[0])), np.arange(len(labels[1])))]
+    unbiased, biased = kid_of_parts(x, y, labels, groups, everything)[0]
+    return float(unbiased), float(biased)
+
+
+def kid_of_parts(
+    x: ArrayLike, y: ArrayLike, labels: tuple[NDArray, NDArray], groups: tuple[NDArray, NDArray], parts: Parts
+) -> Array:
+    """`kid_of_groups` of some rows of x and of y, for several choices of them at the cost of one: (p, 2).
+
+    Args:
+        parts: p pairs of positions among the rows of x, and of y.
+    """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     classes = np.unique(np.concatenate(labels))
-    ours, theirs = (np.equal.outer(names, classes).astype(np.float64) for names in labels)
-    different = [np.not_equal.outer(names, names).astype(np.float64) for names in groups]
-    sums, counts, plain = [], [], []
-    for a, b, one, other, kept in (
-        (x, x, ours, ours, different[0]),
-        (y, y, theirs, theirs, different[1]),
-        (x, y, ours, theirs, None),
-    ):
-        kernel = _cubic(a, b)
-        plain.append(kernel.mean())
-        sums.append(one.T @ (kernel if kept is None else kernel * kept) @ other)
-        pairs = np.outer(one.sum(axis=0), other.sum(axis=0))
-        counts.append(pairs if kept is None else one.T @ kept @ other)
-    shares = ours.mean(axis=0), theirs.mean(axis=0)
-    alone = np.eye(len(classes), dtype=bool) & ~((counts[0] > 0) & (counts[1] > 0))
-    within_x, within_y, between = (
-        _weighted(total / np.maximum(count, 1), np.where(alone | (count == 0), 0, np.outer(shares[p], shares[q])))
-        for total, count, (p, q) in zip(sums, counts, ((0, 0), (1, 1), (0, 1)), strict=True)
+    ours, theirs = (
+        np.stack([_among(rows[side], names)[:, None] * np.equal.outer(names, classes) for rows in parts], axis=1)
+        for side, names in enumerate(labels)
     )
-    return float(within_x + within_y - 2 * between), float(plain[0] + plain[1] - 2 * plain[2])
+    sums = [
+        _kernel_sums(x, x, ours, ours, groups[0]),
+        _kernel_sums(y, y, theirs, theirs, groups[1]),
+        _kernel_sums(x, y, ours, theirs),
+    ]
+    return np.array([_kid_of_sums(ours[:, p], theirs[:, p], [part.of(p) for part in sums]) for p in range(len(parts))])
+
+
+class _Sums(NamedTuple):
+    """Of the kernel over pairs of rows, of p parts and of c classes of the one and of the other row."""
+
+    by_class: Array
+    """(p, c, c) without pairs of rows of one group."""
+    pairs: Array
+    """(p, c, c) number of these."""
+    plain: Array
+    """(p,) mean over all pairs."""
+
+    def of(self, part: int) -> _Sums:
+        return _Sums(*(values[part] for values in self))
+
+
+def _kernel_sums(a: Array, b: Array, one: Array, other: Array, groups: NDArray | None = None) -> _Sums:
+    """Args: a (n, d), b (m, d); one (n, p, c), other (m, p, c), 1 where a row is in a part and of a class;
+    groups: (n,) of the rows where a is b, whose pairs within a group are left out."""
+    flat, sizes = other.reshape(len(b), -1), [rows.sum(axis=2) for rows in (one, other)]
+    by_class, plain = np.zeros((*one.shape[1:], one.shape[2])), np.zeros(one.shape[1])
+    pairs = one.sum(axis=0)[:, :, None] * other.sum(axis=0)[:, None, :]
+    member = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    if member is not None:
+        of_group = np.zeros((member.max() + 1, *one.shape[1:]))
+        np.add.at(of_group, member, one)
+        pairs = pairs - of_group.transpose(1, 2, 0) @ of_group.transpose(1, 0, 2)
+    for start in range(0, len(a), BLOCK):
+        here = slice(start, start + BLOCK)
+        kernel = _cubic(a[here], b)
+        plain += (sizes[0][here] * (kernel @ sizes[1])).sum(axis=0)
+        if member is not None:
+            kernel[member[here, None] == member] = 0
+        right = (kernel @ flat).reshape(-1, *other.shape[1:])
+        by_class += one[here].transpose(1, 2, 0) @ right.transpose(1, 0, 2)
+    return _Sums(by_class, pairs, plain / np.prod([rows.sum(axis=0) for rows in sizes], axis=0))
+
+
+def _kid_of_sums(ours: Array, theirs: Array, sums: list[_Sums]) -> tuple[float, float]:
+    """`kid_of_groups`, from the sums within x, within y and between; ours (n, c) and theirs (m, c) as `one` there."""
+    shares = [rows.sum(axis=0) / rows.sum() for rows in (ours, theirs)]
+    within = [part.pairs > 0 for part in sums[:2]]
+    alone = np.eye(ours.shape[1], dtype=bool) & ~(within[0] & within[1])
+    within_x, within_y, between = (
+        _weighted(
+            part.by_class / np.maximum(part.pairs, 1),
+            np.where(alone | (part.pairs == 0), 0, np.outer(shares[p], shares[q])),
+        )
+        for part, (p, q) in zip(sums, ((0, 0), (1, 1), (0, 1)), strict=True)
+    )
+    return within_x + within_y - 2 * between, float(sums[0].plain + sums[1].plain - 2 * sums[2].plain)
+
+
+def _among(rows: NDArray[np.int64], values: NDArray) -> Array:
+    """(n,) 1 at some rows of n values."""
+    found = np.zeros(len(values))
+    found[rows] = 1
+    return found
 
 
 def _weighted(values: Array, weights: Array) -> float:
@@ -192,27 +258,63 @@ def prdc(x: ArrayLike, y: ArrayLike, k: int = 5) -> dict[str, float]:
         balls of y around an x, over k (1 is expected for one distribution); `coverage`: fraction of y's balls that
         hold an x.
     """
+    x, y = np.asarray(x), np.asarray(y)
+    values = prdc_of_parts(x, y, [(np.arange(len(x)), np.arange(len(y)))], k)[0]
+    return dict(zip(("precision", "recall", "density", "coverage"), values.tolist(), strict=True))
+
+
+def prdc_of_parts(x: ArrayLike, y: ArrayLike, parts: Parts, k: int = 5) -> Array:
+    """`prdc` of some rows of x and of y, for several choices of them at about the cost of one: (p, 4), in its order.
+
+    Args:
+        parts: p pairs of positions among the rows of x, and of y; more than k of each.
+    """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    between = euclidean(x, y)
-    inside_y = between < _radii(y, k)[None, :]
-    inside_x = between < _radii(x, k)[:, None]
-    return {
-        "precision": float(inside_y.any(axis=1).mean()),
-        "recall": float(inside_x.any(axis=0).mean()),
-        "density": float(inside_y.sum(axis=1).mean() / k),
-        "coverage": float(inside_y.any(axis=0).mean()),
-    }
+    ours, theirs = (np.stack([_among(rows[side], values) > 0 for rows in parts]) for side, values in enumerate((x, y)))
+    radius_x, radius_y = _radii(x, ours, k), _radii(y, theirs, k)
+    precise, dense = np.zeros(len(parts)), np.zeros(len(parts))
+    recalled, covered = np.zeros(theirs.shape, bool), np.zeros(theirs.shape, bool)
+    for start in range(0, len(x), BLOCK):
+        between = _squared(x[start : start + BLOCK], y)
+        for p, members in enumerate(ours[:, start : start + BLOCK]):
+            rows = between if members.all() else between[members]
+            inside = rows < radius_y[p]
+            covered[p] |= inside.any(axis=0)
+            precise[p] += inside.any(axis=1).sum()
+            dense[p] += inside.sum()
+            recalled[p] |= (rows < radius_x[p, start : start + BLOCK][members, None]).any(axis=0)
+    n, m = ours.sum(axis=1), theirs.sum(axis=1)
+    hit = (recalled & theirs).sum(axis=1)
+    return np.stack([precise / n, hit / m, dense / n / k, covered.sum(axis=1) / m], axis=1)
 
 
-def _radii(x: Array, k: int) -> Array:
-    """(n,) distance of each row to its k-th neighbour; position 0 of the sorted row is the row itself."""
-    return np.partition(euclidean(x, x), k, axis=1)[:, k]
+def _radii(x: Array, parts: NDArray[np.bool_], k: int) -> Array:
+    """(p, n) squared distance of each row to its k-th neighbour among the members of each of p parts; -1 of others."""
+    found = np.full(parts.shape, -1.0)
+    listed = min(len(x), NEAREST + k)
+    for start in range(0, len(x), BLOCK):
+        distance = _squared(x[start : start + BLOCK], x)
+        some = np.argpartition(distance, listed - 1, axis=1)[:, :listed]
+        order = np.argsort(np.take_along_axis(distance, some, axis=1), axis=1)
+        near = np.take_along_axis(some, order, axis=1)
+        values = np.take_along_axis(distance, near, axis=1)
+        for p, part in enumerate(parts):
+            rows = np.flatnonzero(part[start : start + BLOCK])
+            before = part[near[rows]].cumsum(axis=1)  # the first is the row itself
+            found[p, start + rows] = values[rows, (before > k).argmax(axis=1)]
+            for row in rows[before[:, -1] <= k]:  # its nearest are nearly all of other parts
+                found[p, start + row] = np.partition(distance[row, part], k)[k]
+    return found
 
 
 def euclidean(x: Array, y: Array) -> Array:
     """(n, m) Euclidean distances of rows; rounding leaves about 1e-8 of the rows' norm between equal rows."""
+    return np.sqrt(_squared(x, y))
+
+
+def _squared(x: Array, y: Array) -> Array:
     squared = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)[None, :] - 2 * (x @ y.T)
-    return np.sqrt(np.maximum(squared, 0))  # a negative square is rounding
+    return np.maximum(squared, 0)  # a negative square is rounding
 
 
 def nearest(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.int64], Array]:

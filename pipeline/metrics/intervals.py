@@ -162,13 +162,34 @@ def estimate(metric: Callable[[NDArray, NDArray], Values], x: NDArray, y: NDArra
     delete-d jackknife, Shao and Wu 1989, with d half of the groups), and a bias that depends on the number of images
     drops out, where a bootstrap's repeated images would add to it.
     """
-    value = np.mean(np.array([metric(x[i], y[j]) for i, j in draws.whole]), axis=0)
-    if draws.freedom < FREEDOM:
+
+    def of_parts(a: NDArray, b: NDArray, parts: list[tuple[Rows, Rows]]) -> NDArray:
+        return np.array([metric(a[i], b[j]) for i, j in parts])
+
+    return estimate_together(of_parts, x, y, draws)
+
+
+def estimate_together(
+    metric: Callable[[NDArray, NDArray, list[tuple[Rows, Rows]]], NDArray], x: NDArray, y: NDArray, draws: Draws
+) -> Spread:
+    """`estimate` by a metric of several parts of two sets at once: (a, b, p pairs of positions in them) to p values, or
+    (p, q), which may take little longer than one part."""
+    sure = draws.freedom >= FREEDOM
+    first, *others = draws.whole
+    found = metric(x[first[0]], y[first[1]], [_places(first, first), *(_places(first, h) for h in draws.half if sure)])
+    rest = [metric(x[i], y[j], [_places((i, j), (i, j))])[0] for i, j in others]
+    value = np.mean(np.array([found[0], *rest]), axis=0)
+    if not sure:
         return Spread(value, np.full_like(value, np.nan), draws.freedom, draws.independent)
-    halves = np.array([metric(x[i], y[j]) for i, j in draws.half])
-    error = draws.scale * np.nanstd(halves, axis=0, ddof=1)  # a half of one large group has no kernel distance
-    freedom = 1 / (1 / draws.freedom + 1 / (len(halves) - 1))  # the half-samples are few as well
+    error = draws.scale * np.nanstd(found[1:], axis=0, ddof=1)  # a half of one large group has no kernel distance
+    freedom = 1 / (1 / draws.freedom + 1 / (len(draws.half) - 1))  # the half-samples are few as well
     return Spread(value, error, freedom, draws.independent)
+
+
+def _places(all_rows: tuple[Rows, Rows], some: tuple[Rows, Rows]) -> tuple[Rows, Rows]:
+    """Positions of some rows among all of them, both ascending."""
+    first, second = (np.searchsorted(a, b) for a, b in zip(all_rows, some, strict=True))
+    return first, second
 
 
 def mean(values: NDArray, groups: NDArray) -> Estimate:

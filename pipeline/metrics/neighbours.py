@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.metrics.distances import euclidean
-
 Array = NDArray[np.float64]
 ROUNDING = 1e-5  # of the spread of the reference: rows that are nearer are equal
 CHUNK = 512  # rows at a time
+SPARE = 8  # rows beyond the nearest ones that are looked at in double precision
 
 
 class Neighbours(NamedTuple):
@@ -46,24 +45,32 @@ def neighbours(x: ArrayLike, y: ArrayLike) -> Neighbours:
     """The two nearest rows of the reference y (m, d), m >= 2, to each row of x (n, d). Distances are Euclidean."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     equal = ROUNDING * np.sqrt(np.square(y - y.mean(axis=0)).sum(axis=1).mean())
-    position, distance = _two(x, y, equal, own=False)
-    _, among = _two(y, y, equal, own=True)
-    return Neighbours(position, distance[:, 0], distance[:, 1], among[position, 0])
+    position, distance = _nearest(x, y, equal, 2)
+    hit, place = np.unique(position, return_inverse=True)
+    among = _nearest(y[hit], y, equal, 1, hit)[1][:, 0]
+    return Neighbours(position, distance[:, 0], distance[:, 1], among[place])
 
 
-def _two(x: Array, y: Array, equal: float, own: bool) -> tuple[NDArray[np.int64], Array]:
-    """(n,) position of the nearest and (n, 2) exact distances of the two nearest; `own`: x is y, and of each row the
-    position and (n, 1) distance of the nearest other."""
+def _nearest(
+    x: Array, y: Array, equal: float, wanted: int, own: NDArray[np.int64] | None = None
+) -> tuple[NDArray[np.int64], Array]:
+    """(n,) position of the nearest and (n, wanted) exact distances of the nearest rows of y; `own`: (n,) position of
+    each row in y itself, which does not count.
+
+    A few more are found in single precision, and their order in double.
+    """
+    middle = y.mean(axis=0)
+    short = (y - middle).astype(np.float32)
+    norms, few = np.square(short).sum(axis=1), min(len(y) - (own is not None), wanted + SPARE)
     positions, found = [], []
     for start in range(0, len(x), CHUNK):
         rows = x[start : start + CHUNK]
-        rough = euclidean(rows, y)
-        if own:
-            rough[np.arange(len(rows)), start + np.arange(len(rows))] = np.inf
-        wanted = 1 if own else 2
-        near = np.argpartition(rough, wanted - 1, axis=1)[:, :wanted]
+        rough = norms - 2 * ((rows - middle).astype(np.float32) @ short.T)
+        if own is not None:
+            rough[np.arange(len(rows)), own[start : start + CHUNK]] = np.inf
+        near = np.sort(np.argpartition(rough, few - 1, axis=1)[:, :few], axis=1)
         exact = np.linalg.norm(rows[:, None] - y[near], axis=2)
-        order = np.argsort(exact, axis=1, kind="stable")
+        order = np.argsort(exact, axis=1, kind="stable")[:, :wanted]
         positions.append(np.take_along_axis(near, order, axis=1)[:, 0])
         found.append(np.take_along_axis(exact, order, axis=1))
     distance = np.concatenate(found)

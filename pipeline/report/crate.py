@@ -18,7 +18,7 @@ import yaml
 from pipeline.base.files import read_json, whole
 from pipeline.data.image_set import ImageSet
 from pipeline.report.inputs import DatasetInputs
-from pipeline.settings import Card
+from pipeline.settings import Card, places
 
 Entity = dict[str, Any]
 
@@ -38,6 +38,7 @@ KINDS = {
     ".tex": "application/x-tex",
     ".json": "application/json",
     ".md": "text/markdown",
+    ".png": "image/png",
     ".yaml": "application/yaml",
 }
 OF_DATASET = {
@@ -110,6 +111,8 @@ def _made(root: Path, datasets: Mapping[str, DatasetInputs]) -> Iterator[tuple[s
     yield "summary.csv", "every number"
     for dataset, inputs in datasets.items():
         yield from ((f"{dataset}/{name}", text.format(dataset)) for name, text in OF_DATASET.items())
+        strip = sorted((root / places.STRIP.format(dataset=dataset)).glob("*.png"))
+        yield from ((path.relative_to(root).as_posix(), f"picture of {dataset} in the report") for path in strip)
         for run in inputs.runs:
             folder, who = run.folder.relative_to(root).as_posix(), f"{run.model}, seed {run.seed}, on {dataset}"
             yield from ((f"{folder}/{name}", text.format(who)) for name, text in OF_RUN.items())

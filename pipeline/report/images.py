@@ -1,15 +1,17 @@
-"""Pictures embedded in the page, as data URIs."""
+"""Pictures of a page: embedded as data URIs, or files beside it."""
 
 from __future__ import annotations
 
 import base64
 import io
+import os
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from PIL.GifImagePlugin import GifImageFile
 
+from pipeline.base.files import write_whole
 from pipeline.data.image_set import ImageSet
 
 LARGEST = 192  # pixels of an embedded sample's side: more only makes the page heavy
@@ -62,9 +64,20 @@ def sheet(pictures: list[Image.Image], columns: int) -> Image.Image:
 
 
 def png(picture: Image.Image) -> str:
+    return _uri(_png(picture), "image/png")
+
+
+def beside(picture: Image.Image, path: Path, page: Path) -> str:
+    """The link from a page to the picture, which is written as a PNG of its own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, _png(picture))
+    return Path(os.path.relpath(path, page.parent)).as_posix()
+
+
+def _png(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", optimize=True)
-    return _uri(buffer.getvalue(), "image/png")
+    return buffer.getvalue()
 
 
 def file(path: Path) -> str:

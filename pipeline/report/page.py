@@ -24,9 +24,11 @@ from pipeline.report import (
     few_shot_section,
     latex,
     next_steps,
+    sample_grid,
     tables,
 )
 from pipeline.report.inputs import DatasetInputs
+from pipeline.settings import places
 
 
 def write(
@@ -42,7 +44,9 @@ def write(
 
     Args:
         out_html: the first page. Each data set has its own at `page_of`. Pages are self-contained (images embedded,
-            nothing loaded from elsewhere); their links to one another and to the tables are relative.
+            nothing loaded from elsewhere) but for the pictures of a first page of more data sets than
+            `places.EMBEDDED`, which lie in the folder of each; links to these, to one another and to the tables are
+            relative.
         summary_csv: one row a number (`tables.COLUMNS`).
         datasets: by the name in the config, in the order of the page. Pieces that are None or absent are left out.
         settings: `Settings.model_dump(mode="json")`.
@@ -59,7 +63,8 @@ def write(
     numbers = tables.write_summary(evaluations, summary_csv, compared.values())
     latex.write(numbers, list(datasets), summary_csv.parent, _papers(compared, curves))
     few = [few_shot_section.context(of) for of in curves]
-    shared = {
+    shared: dict[str, Any] = {
+        "embedded": True,
         "facts": _facts(datasets, commit, date or datetime.now(UTC)),
         "version": version("pyrite"),
         "quick": quick,
@@ -73,12 +78,14 @@ def write(
         files |= {"rejected": inputs.real / "rejected.csv"}
         mine = {"title": name, "d": found[name], "files": _links(pages[name], files), "few": _of(name, few)}
         _render("dataset.html", pages[name], shared | mine)
+        beside = None if len(datasets) <= places.EMBEDDED else out_html.parent / places.STRIP.format(dataset=name)
+        found[name]["strip"] = sample_grid.shown(found[name]["strip"], out_html, beside)
     mine = {"title": "Pyrite report", "datasets": list(found.values()), "few": few}
     mine |= {"seeds": next_steps.seeds(settings) if any(inputs.runs for inputs in datasets.values()) else []}
     mine |= {"pages": _links(out_html, pages), "papers": _links(out_html, papers)}
     mine |= {"files": _links(out_html, {"summary": summary_csv})}
     mine |= {"settings": yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)}
-    _render("front.html", out_html, shared | mine)
+    _render("front.html", out_html, shared | {"embedded": len(datasets) <= places.EMBEDDED} | mine)
 
 
 def _of(name: str, few: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

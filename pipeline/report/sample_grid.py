@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
+
+from PIL.Image import Image
 
 from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
@@ -29,8 +33,8 @@ def strip(real: ImageSet, inputs: DatasetInputs) -> dict[str, Any]:
     """A line for the real training images and one for each generator, the same classes below one another.
 
     Returns:
-        `classes` (those shown), `left_out` (how many are not), `lines` of `name`, `note` and `cells`: a picture a
-        class, or None.
+        `classes` (those shown), `left_out` (how many are not), `lines` of `name`, `note` and `cells`: a picture (not
+        yet in any page) a class, or None.
     """
     classes = real.meta["classes"]
     shape = real.meta["width"] / real.meta["height"]
@@ -47,10 +51,32 @@ def strip(real: ImageSet, inputs: DatasetInputs) -> dict[str, Any]:
     return {"classes": classes[:CLASSES_SHOWN], "left_out": max(0, len(classes) - CLASSES_SHOWN), "lines": lines}
 
 
-def _line(source: Source, label: str, each: int) -> str | None:
+def _line(source: Source, label: str, each: int) -> Image | None:
     rows = images.drawn(source.images, label, source.split)[:each]
     pictures = [images.picture(source.images.images[row], STRIP_SIDE) for row in rows]
-    return images.png(images.sheet(pictures, each)) if pictures else None
+    return images.sheet(pictures, each) if pictures else None
+
+
+def shown(strip: dict[str, Any], page: Path, folder: Path | None) -> dict[str, Any]:
+    """A strip as a page shows it, each cell of `uri`, `width` and `height` (pixels), or None.
+
+    Args:
+        folder: where its pictures are written, for the page to load; None embeds them.
+    """
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def cell(picture: Image | None, line: int, column: int) -> dict[str, Any] | None:
+        if picture is None:
+            return None
+        uri = images.png(picture) if folder is None else images.beside(picture, folder / f"{line}-{column}.png", page)
+        return {"uri": uri, "width": picture.width, "height": picture.height}
+
+    lines = [
+        line | {"cells": [cell(picture, i, j) for j, picture in enumerate(line["cells"])]}
+        for i, line in enumerate(strip["lines"])
+    ]
+    return strip | {"lines": lines}
 
 
 def table(real: ImageSet, inputs: DatasetInputs) -> dict[str, Any]:

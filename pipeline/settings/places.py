@@ -7,4 +7,7 @@ REAL = "{dataset}/real"
 RUN = "{dataset}/{model}/seed-{seed}"
 DETECTION = "{dataset}/detection"
 EVALUATION, COMPARISON = "evaluation.json", "comparison.json"
+STRIP = "{dataset}/strip"
+EMBEDDED = 4
+"""Data sets up to which the report's first page holds its pictures; those of more lie in STRIP, loaded when seen."""
 WEIGHTS, RECIPE = "model.safetensors", "model.json"

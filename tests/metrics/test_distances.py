@@ -263,3 +263,20 @@ def test_gram_distance_by_hand():
 def test_curve_distance_by_hand():
     # mean curves (2, 4) and (1, 1): root of (1 + 9) / 2
     assert distances.curve_distance([[1, 3], [3, 5]], [[1, 1]]) == pytest.approx(np.sqrt(5))
+
+
+def test_parts_have_the_numbers_of_sets_of_their_own():
+    """Some halves, one of two classes alone, and one whose rows have nearly all their neighbours in other parts."""
+    rng = np.random.default_rng(4)
+    n = distances.BLOCK + 60
+    x, y = (rng.standard_normal((n, 3)) + np.repeat([0, 40], n // 2)[:, None] for _ in range(2))
+    labels, groups = np.repeat(["a", "b"], n // 2), rng.integers(0, 90, n).astype(str)
+    parts = [(np.sort(rng.permutation(n)[:half]), np.sort(rng.permutation(n)[: half + 9])) for half in (n // 2, 40)]
+    parts += [(np.arange(n // 2), np.arange(n // 2)), (np.r_[:3, n - 9 : n], np.r_[:9, n - 3 : n])]
+    names = labels, labels
+    found = distances.prdc_of_parts(x, y, parts)
+    kernel = distances.kid_of_parts(x, y, names, (groups, groups), parts)
+    for (i, j), around, kid in zip(parts, found, kernel, strict=True):
+        assert around.tolist() == pytest.approx(list(distances.prdc(x[i], y[j]).values()))
+        alone = distances.kid_of_groups(x[i], y[j], (labels[i], labels[j]), (groups[i], groups[j]))
+        assert kid.tolist() == pytest.approx(alone, rel=1e-9)

@@ -21,6 +21,8 @@ def packed(run):
     for one in run.inputs.runs:
         (one.folder / "model.json").write_text(json.dumps({"sha256": ("0" if one.seed else "a") * 64}))
     (run.root / "report.html").write_text("<p>yes</p>")
+    (run.root / "steel/strip").mkdir(parents=True, exist_ok=True)
+    (run.root / "steel/strip/0-0.png").write_bytes(b"a picture")
     path = run.root / "run.crate.zip"
     crate.write(path, WORKFLOW, {"steel": run.inputs}, {"seeds": [0]}, CARD, commit="abc", end=WHEN)
     return path
@@ -54,6 +56,7 @@ def test_every_reference_leads_to_an_entity_and_every_file_is_packed(packed):
     files = {name for name, entity in found.items() if "File" in entity["@type"] and not name.startswith("urn:")}
     assert files <= names
     assert {name for name in names - files if not name.startswith("workflow/")} == {"ro-crate-metadata.json"}
+    assert found["steel/strip/0-0.png"]["encodingFormat"] == "image/png"
     assert {
         "workflow/rules/train.smk",
         "workflow/scripts/train.py",

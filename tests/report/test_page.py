@@ -1,10 +1,12 @@
 """The pages as a whole, from a made-up run."""
 
 import dataclasses
+import functools
 import json
 import re
 import shutil
 from datetime import UTC, datetime
+from functools import partial
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from pipeline.data.image_set import ImageSet
-from pipeline.report import figures, images, tables
+from pipeline.report import dataset_page, figures, images, tables
 from pipeline.report import page as rendering
 from pipeline.report.detector_findings import badge
 from pipeline.report.inputs import DatasetInputs, RunInputs
@@ -83,6 +85,41 @@ def test_the_first_page_answers(pages):
         assert missing(front, *(cell[key] for cell in cells for key in ("text", "interval"))) == []
     assert "glance" not in front.all("section", "id")  # there is one data set
     assert len(front.pictures("(Real|cgan|sg2), .*")) == 9  # a line a source, a column a class
+
+
+def test_the_first_page_of_fifty_data_sets_stays_small(run, tmp_path_factory, monkeypatch):
+    """Its pictures lie beside it, and are there when all is copied; those of few data sets are in it."""
+    one = dataset_page.context
+
+    @functools.cache
+    def known():
+        numbers = tables.read(summary)
+        found = one("steel", run.inputs, run.inputs.compared(), numbers[numbers["kind"] != "detector"], run.settings)
+        for line in found["strip"]["lines"]:
+            line["cells"] = [picture.reduce(8) for picture in line["cells"]]  # to write them takes less
+        return found
+
+    monkeypatch.setattr(dataset_page, "context", lambda name, *_: known() | {"name": name})
+    monkeypatch.setattr(rendering, "_render", partial(_only_first, rendering._render))
+    out, summary = run.root / "report.html", run.root / "summary.csv"
+    names = [f"steel-{i}" for i in range(50)]
+    write(out, summary, dict.fromkeys(names, run.inputs), run.settings)
+    assert out.stat().st_size < 2_000_000
+    moved = tmp_path_factory.mktemp("moved") / "results"
+    shutil.copytree(run.root, moved)
+    shutil.rmtree(run.root)
+    found = [attributes for tag, attributes in read(moved / "report.html").elements if tag == "img"]
+    strips = [image for image in found if image["src"].startswith("steel-")]
+    assert len(strips) == 50 * 9  # a line a source, a column a class
+    assert {image["loading"] for image in strips} == {"lazy"}
+    for image in strips:
+        with Image.open(moved / image["src"]) as picture:
+            assert (str(picture.width), str(picture.height)) == (image["width"], image["height"])
+
+
+def _only_first(render, template, out, context):
+    if template == "front.html":
+        render(template, out, context)
 
 
 def test_every_page_of_a_quick_run_says_so(pages, run):

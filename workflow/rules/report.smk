@@ -22,6 +22,11 @@ rule write_report:
             caption="../report/dataset.rst",
             category="data sets",
         ),
+        strips=[
+            directory(f"<results>/{places.STRIP}".format(dataset=name))
+            for name in DATASETS
+            if len(DATASETS) > places.EMBEDDED
+        ],
         summary=report(
             "<results>/summary.csv",
             caption="../report/summary.rst",
