@@ -46,7 +46,7 @@ def depth(entries: list[Entry]) -> Depth | None:
     paths = [_folders(entry) for entry in entries]
     common = sum(1 for _ in itertools.takewhile(lambda folders: len(set(folders)) == 1, zip(*paths, strict=False)))
     for side, label in ((common, common + 1), (common + 1, common)):
-        sides = {_side(path[side]) if len(path) > side else None for path in paths}
+        sides = {side_of(path[side]) if len(path) > side else None for path in paths}
         if {"train"} < sides and None not in sides:
             return Depth(side, label)
     return None
@@ -58,10 +58,11 @@ def place(entry: Entry, depth: Depth | None) -> Place:
         return Place(entry.folder, None)
     path = _folders(entry)
     above = path[depth.side - 1] if depth.side else ""
-    return Place(path[depth.label] if len(path) > depth.label else above, _side(path[depth.side]))
+    return Place(path[depth.label] if len(path) > depth.label else above, side_of(path[depth.side]))
 
 
-def _side(folder: str) -> str | None:
+def side_of(folder: str) -> str | None:
+    """`train`, `val` or `test`, where a word means one of them."""
     return SIDES.get((MORE.sub("", folder) or folder).lower())
 
 
