@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 from pipeline.base.files import whole
+from pipeline.data.preparing.rejections import kind_of
 
 LEFT_OUT = "left out"  # this box, or a file that belongs to no image
 CLIPPED = "clipped"  # this box, at the edge of its image
@@ -33,11 +34,15 @@ class Remarks:
 
     def counted(self, most: int = 10) -> list[str]:
         """How often each thing was done for each reason, the most frequent first."""
-        files: dict[tuple[str, str, bool], list[str]] = {}
+        kinds: dict[tuple[str, str, bool], list[tuple[str, str]]] = {}
         for file, box, done, reason in self.rows:
-            files.setdefault((done, reason, bool(box)), []).append(file)
-        ranked = sorted(files.items(), key=lambda item: -len(item[1]))
-        lines = [f"{_things(done, box, own)} {done}: {reason}" for (done, reason, box), own in ranked[:most]]
+            kinds.setdefault((done, kind_of(reason), bool(box)), []).append((file, reason))
+        ranked = sorted(kinds.items(), key=lambda item: -len(item[1]))
+        lines = []
+        for (done, _, of_box), rows in ranked[:most]:
+            others = len({reason for _, reason in rows}) > 1
+            things = _things(done, of_box, [file for file, _ in rows])
+            lines.append(f"{things} {done}: {rows[0][1]}{' (the first of them)' if others else ''}")
         if len(ranked) > most:
             lines.append(f"... and for {len(ranked) - most} more reasons (boxes_remarks.csv)")
         return lines

@@ -64,8 +64,8 @@ class Rejections:
     def counted(self, most: int = 8) -> list[str]:
         """How many there are for each reason, the most frequent first, with the names of three."""
         kinds: dict[str, list[tuple[str, str]]] = {}
-        for file, reason in sorted(self.rows):  # reasons that differ in a name or a number are one
-            kinds.setdefault(re.sub(r"`[^`]*`|\d+", "", reason), []).append((file, reason))
+        for file, reason in sorted(self.rows):
+            kinds.setdefault(kind_of(reason), []).append((file, reason))
         ranked = sorted(kinds.values(), key=lambda rows: -len(rows))
         lines = []
         for rows in ranked[:most]:
@@ -78,3 +78,8 @@ class Rejections:
         lines = [f"{file}: {reason}" for file, reason in sorted(self.rows)[:most]]
         more = len(self.rows) - len(lines)
         return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its names and numbers: those that differ in these alone are one."""
+    return re.sub(r"`[^`]*`|\"[^\"]*\"|\d+", "", reason)

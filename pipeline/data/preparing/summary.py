@@ -108,6 +108,7 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
         _dim(settings, facts, plan),
         _enlarged(settings, facts),
         _unread_pages(settings, facts),
+        _channels(facts),
         _bar(settings, facts),
     ]
     return [line for line in lines if line]
@@ -169,6 +170,17 @@ def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:
     high, wide = settings.shape
     small = sum(box.height < high or box.width < wide for f in facts for box in f.boxes[:1])
     return f"{small} image(s) are smaller than size ({settings.size}) and were enlarged" if small else None
+
+
+def _channels(facts: list[Facts]) -> str | None:
+    several = {f.header.path: f.header for f in facts if f.header.scene > 1}
+    if not several:
+        return None
+    first = next(iter(several.values()))
+    return (
+        f"WARNING: the pages of {len(several)} file(s) are {first.scene} channels of one scene (the first is "
+        f"{first.source}), and each that is read is an image of its own: `pages` chooses one of them"
+    )
 
 
 def _unread_pages(settings: Dataset, facts: list[Facts]) -> str | None:

@@ -217,6 +217,15 @@ def test_a_class_of_one_image_stops(tmp_path, inline, folder, dataset, picture):
         prepare(dataset(root, labels={"rule": "filename"}), tmp_path / "out")
 
 
+def test_folders_that_leave_a_class_nothing_to_train_are_said_so(tmp_path, inline, folder, dataset, picture):
+    kinds = {"train/good": 4, "test/good": 2, "test/crack": 3}
+    content = {f"{kind}/{i}.png": picture(len(kind) + i, (16, 16)) for kind, n in kinds.items() for i in range(n)}
+    with pytest.raises(UserError, match=r"class `crack`: .* folders or a CSV give the split.* set `good` to the class"):
+        prepare(dataset(folder(content), labels={"rule": "folder"}), tmp_path / "a")
+    prepare(dataset(folder(content), labels={"rule": "folder"}, good="good"), tmp_path / "b")
+    assert ImageSet.open(tmp_path / "b").metadata["split"].value_counts()["test"] == 5
+
+
 def test_copies_stay_on_one_side(tmp_path, inline, folder, dataset, picture):
     content = {f"{i}.png": picture(i // 2) for i in range(20)}  # each twice
     prepare(dataset(folder(content)), tmp_path / "out")
