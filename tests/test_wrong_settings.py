@@ -103,6 +103,18 @@ def test_nothing_ends_in_a_traceback(value):
             "it is True, which YAML makes of yes, no, on and off; write the word in quotes",
         ),
         (
+            {"datasets": {"d": {"source": "x", "labels": {"csv": ["t.csv"]}}}},
+            "datasets.d: labels.csv: is not read under `labels.rule: none`; set `labels.rule: csv`",
+        ),
+        (
+            {"datasets": {"d": {"source": "x", "labels": {"rule": "folder", "pattern": "(.)"}}}},
+            "labels.pattern: is not used under `labels.rule: folder`; set `labels.rule: filename`",
+        ),
+        (
+            {"datasets": {"d": {"source": "x", "labels": {"classes": ["a", "b"]}}}},
+            "labels.classes: nothing tells an image's class; set `labels.rule`",
+        ),
+        (
             {"datasets": {"d": {"source": "x", "labels": {"classes": ["a", "a"]}}}},
             "datasets.d.labels.classes: ['a', 'a'] names a",
         ),

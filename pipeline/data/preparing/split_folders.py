@@ -14,9 +14,11 @@ SIDES = {
     "val": "val",
     "valid": "val",
     "validation": "val",
+    "dev": "val",
     "test": "test",
     "testing": "test",
 }
+AFTER = re.compile(rf"(?:^|.*[ _-])({'|'.join(SIDES)})", re.IGNORECASE)  # `steel_train`
 MORE = re.compile(r"[ _-]*(?:set|data|images?|imgs?|split)$", re.IGNORECASE)  # `training_set`, `test_images`
 
 
@@ -70,3 +72,8 @@ def _folders(entry: Entry) -> list[str]:
     """The folders of a file below the source, the one that a list of sources named among them."""
     path = entry.name.split("/")[:-1]
     return path if path[:1] == [entry.folder] else [entry.folder, *path]
+
+
+def ends_as_a_side(folder: str) -> bool:
+    """Whether a folder may well hold one side of a split: `train`, `steel_test`, `val_images`."""
+    return AFTER.fullmatch(MORE.sub("", folder) or folder) is not None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing import scaling, splits, tiling
+from pipeline.data.preparing import scaling, split_folders, splits, tiling
 from pipeline.data.preparing.scan import Facts, Plan
 from pipeline.settings import Dataset
 
@@ -47,16 +48,25 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
 
 
 def classes(settings: Dataset, images: ImageSet) -> list[str]:
-    """Warnings of names that differ in case alone, and of one class where folders should tell several apart."""
+    """Warnings of names that differ in case or accents alone, of those that sides of a split have, and of one class
+    where folders should tell several apart."""
     counts = Counter(images.metadata["label"])
     alike: dict[str, list[str]] = {}
     for label in counts:
-        alike.setdefault(label.casefold(), []).append(f"`{label}` ({counts[label]})")
+        alike.setdefault(unicodedata.normalize("NFC", label).casefold(), []).append(f"`{label}` ({counts[label]})")
     lines = [
-        f"WARNING: the classes {' and '.join(names)} differ in case alone; if they are one, give them one name"
+        f"WARNING: the classes {' and '.join(names)} differ in case or accents alone; if they are one, give them one "
+        "name"
         for names in alike.values()
         if len(names) > 1
     ]
+    sides = [f"`{label}`" for label in counts if split_folders.ends_as_a_side(label)]
+    if settings.labels.rule == "folder" and sides and not settings.split.column:
+        lines.append(
+            f"WARNING: the classes {', '.join(sides)} are called as sides of a split, and are none to this run: other "
+            "folders lie beside them, or no `train` does. Point `source` to a folder that holds `train`, `val` and "
+            "`test` alone"
+        )
     if settings.labels.rule == "folder" and len(counts) == 1:
         lines.append(
             f"WARNING: `labels.rule: folder` finds one class, `{next(iter(counts))}`: nothing can be told apart. Point "
