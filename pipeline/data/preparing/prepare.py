@@ -288,6 +288,7 @@ def _decide(
     sources = _sources(pictures, cut)
     classes = labels.classes(settings, {s.label for s in cut})
     meta = _meta(settings, plan, cut, classes) | {"near_duplicates": report.summary(sources, found)}
+    meta |= {"noticed": summary.noticed(settings, _facts(cut), plan)}
     return Choices(cut, sum(len(p.labels) for p in pictures), plan, found, sources, meta)
 
 

@@ -124,6 +124,11 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
     return [line for line in lines if line]
 
 
+def noticed(settings: Dataset, facts: list[Facts], plan: Plan) -> list[str]:
+    """What of it the report repeats: what a person would set otherwise."""
+    return [line for line in (_dim(settings, facts, plan), _channels(facts), _bar(settings, facts)) if line]
+
+
 def _mixed(what: str, counts: Counter, rule: str) -> str:
     listed = ", ".join(f"{value} ({n})" for value, n in counts.most_common(4)) + (", ..." if len(counts) > 4 else "")
     return f"sources of {what[:-1]} {next(iter(counts))}" if len(counts) == 1 else f"mixed {what}: {listed}: {rule}"

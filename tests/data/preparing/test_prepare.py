@@ -485,7 +485,9 @@ def test_every_odd_tiff_in_one_folder(tmp_path, shared_data, dataset):
 def test_a_bar_is_reported_with_the_crop_that_removes_it(tmp_path, inline, shared_data, dataset, capsys):
     source = [str(p) for p in (shared_data("sem_infobar_tiff") / "images").glob("[UW]*.tif")]
     prepare(dataset(source), tmp_path / "out")
-    assert "3 of 3 seem to have an information bar at the bottom: set `crop_bottom: 91`" in capsys.readouterr().err
+    said = "3 of 3 seem to have an information bar at the bottom: set `crop_bottom: 91`"
+    assert said in capsys.readouterr().err
+    assert said in ImageSet.open(tmp_path / "out").meta["noticed"]
     prepare(dataset(source, crop_bottom=91), tmp_path / "cropped")
     assert "information bar" not in capsys.readouterr().err
 
