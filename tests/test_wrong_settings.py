@@ -84,6 +84,7 @@ def test_nothing_ends_in_a_traceback(value):
         ({"results": " "}, "results: must name a folder, it is empty"),
         ({"results": "~nobody_at_all/x"}, "results: `~nobody_at_all/x` is in a home that is not there"),
         ({"evaluate": {"weights": ""}}, "evaluate.weights: must name a folder"),
+        ({"evaluate": {"subset_size": 10}}, "evaluate.subset_size: is no setting any more, for KID is taken of all"),
         ({"datasets": {"logs": {"source": "x", "size": 64}}}, "datasets.logs: `logs` is the name of a folder"),
         ({"datasets": {"d" * 81: {"source": "x"}}}, "a name is 1 to 80 letters, digits and _"),
         (
@@ -101,6 +102,18 @@ def test_nothing_ends_in_a_traceback(value):
         (
             {"datasets": {"d": {"source": "x", "labels": {"classes": [True]}}}},
             "it is True, which YAML makes of yes, no, on and off; write the word in quotes",
+        ),
+        (
+            {"datasets": {"d": {"source": "x", "labels": {"csv": ["t.csv"]}}}},
+            "datasets.d: labels.csv: is not read under `labels.rule: none`; set `labels.rule: csv`",
+        ),
+        (
+            {"datasets": {"d": {"source": "x", "labels": {"rule": "folder", "pattern": "(.)"}}}},
+            "labels.pattern: is not used under `labels.rule: folder`; set `labels.rule: filename`",
+        ),
+        (
+            {"datasets": {"d": {"source": "x", "labels": {"classes": ["a", "b"]}}}},
+            "labels.classes: nothing tells an image's class; set `labels.rule`",
         ),
         (
             {"datasets": {"d": {"source": "x", "labels": {"classes": ["a", "a"]}}}},

@@ -63,6 +63,19 @@ def main(results: Path) -> None:
         print(f"All of {dataset}: {(results / dataset / 'report.html').absolute()}")
 
 
+def ending(results: Path) -> None:
+    """The last lines of a run: the verdict on each kind of detectors, and where the report is."""
+    for dataset in tables.read(results / "summary.csv")["dataset"].unique():
+        path = results / places.DETECTION.format(dataset=dataset) / places.COMPARISON
+        comparison = records.read(path) if path.is_file() else None
+        for task, (kind, score, of_class) in labels.DETECTORS.items():
+            if comparison is not None and (arms := comparison.of(task)):
+                alarms = [f"WARNING: {alarm}" for alarm in detector_findings.alarms(arms, score)]
+                said = [*alarms, *detector_findings.helped(arms, score, of_class)]
+                print(f"{dataset}, {kind}: {Markup(said[0]).striptags() if said else 'no verdict'}")
+    print(f"The report: {(results / 'report.html').absolute()}")
+
+
 def _say_detectors(dataset: str, comparison: records.Comparison) -> None:
     for task, (kind, score, of_class) in labels.DETECTORS.items():
         if arms := comparison.of(task):
@@ -75,4 +88,5 @@ def _say_detectors(dataset: str, comparison: records.Comparison) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    *ends, folder = sys.argv[1:]
+    (ending if ends == ["--ending"] else main)(Path(folder))

@@ -58,7 +58,7 @@ def _facts(real: ImageSet) -> list[str]:
     scaling = meta.get("scaling") or {}
     if scaling.get("rule") in SCALINGS:
         facts.append(f"black and white are set by {SCALINGS[scaling['rule']]}")
-    facts += meta.get("framing", [])
+    facts += meta.get("framing", []) + meta.get("noticed", [])
     if shots := meta.get("settings", {}).get("shots"):
         facts.append(f"few shots: at most {shots} source images a class to train, and as many to choose by")
     if meta.get("symmetry", "none") != "none":

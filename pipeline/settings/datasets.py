@@ -75,11 +75,11 @@ class HDF5(Strict):
     """Path of the data set (or of the group that holds one data set an image) inside the file."""
     labels: str | None = None
     """Path of a data set with one label an image: text, numbers, or zeros and a one in the column of the class."""
-    layout: Literal["auto", "hw", "nhw", "hwn", "nhwc", "nchw", "flat"] = "auto"
+    layout: Literal["auto", "hw", "nhw", "hwn", "nhwc", "nchw", "hwcn", "flat"] = "auto"
     """Order of the axes: number, height, width, channels; `hw` is one image a data set, `flat` one row an image, which
     needs `shape`."""
     shape: Annotated[list[Count], Field(min_length=2, max_length=3)] | None = None
-    """Shape of one image, (H, W) or (H, W, C), for flat rows."""
+    """Shape of one image, (H, W), (H, W, C) or (C, H, W), for flat rows."""
 
 
 class Labels(Strict):
@@ -345,6 +345,19 @@ class Dataset(Strict):
     def only_a_cut_can_be_placed(self):
         if self.boxes is not None and self.boxes.place_cut and self.fit != "resize":
             raise ValueError(f"boxes.place_cut: places the square of `fit: resize`, but fit is `{self.fit}`")
+        return self
+
+    @model_validator(mode="after")
+    def what_tells_classes_is_used(self):
+        labels, rule = self.labels, self.labels.rule
+        if labels.csv and rule != "csv" and self.split.column is None and self.split.group_column is None:
+            raise ValueError(f"labels.csv: is not read under `labels.rule: {rule}`; set `labels.rule: csv`")
+        if labels.pattern != Labels().pattern and rule != "filename":
+            raise ValueError(f"labels.pattern: is not used under `labels.rule: {rule}`; set `labels.rule: filename`")
+        if labels.classes is not None and rule == "none":
+            raise ValueError("labels.classes: nothing tells an image's class; set `labels.rule`")
+        if self.hdf5.labels is not None and rule != "hdf5":
+            raise ValueError(f"hdf5.labels: is not read under `labels.rule: {rule}`; set `labels.rule: hdf5`")
         return self
 
     @model_validator(mode="after")

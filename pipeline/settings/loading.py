@@ -18,7 +18,7 @@ from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
 from pipeline.settings.patches import OWN, check_sources, patch_sets
 from pipeline.settings.places import RUN
-from pipeline.settings.renamed import new_name
+from pipeline.settings.renamed import new_name, why_gone
 from pipeline.settings.shots import LIST, FewShots, draws_of, expanded, families
 from pipeline.settings.stages import Blend, Card, Detection, Evaluate, Gallery, Generate, Tracking
 
@@ -332,6 +332,8 @@ def _way_out(error: ErrorDetails) -> str:
 
 def _unknown(section: str, name: str, known: Iterable[str]) -> str:
     new = new_name(section, name)
+    if why := why_gone(section, name):
+        return f"is no setting any more, for {why}; leave it out"
     return f"is called `{new}` now" if new else f"unknown setting{_nearest(name, known)}"
 
 

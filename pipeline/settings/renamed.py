@@ -17,7 +17,15 @@ RENAMED = {
 }
 """New names by section and old name."""
 
+GONE = {"evaluate": {"subset_size": "KID is taken of all images of a draw"}}
+"""Settings that are none any more, by section, and why."""
+
 
 def new_name(section: str, old: str) -> str | None:
     """What a setting of a section of the configuration (`models`, `all_models`, ...) is called now."""
     return RENAMED.get(section.removeprefix("all_"), {}).get(old)
+
+
+def why_gone(section: str, old: str) -> str | None:
+    """Why a setting of a section is none any more."""
+    return GONE.get(section, {}).get(old)

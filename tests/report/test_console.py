@@ -34,3 +34,9 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
     ]
     assert str(tmp_path / "report.html") in printed
     assert f"All of steel: {tmp_path / 'steel' / 'report.html'}" in printed
+
+    console.ending(tmp_path)
+    verdict, last = capsys.readouterr().out.splitlines()
+    assert verdict.startswith("steel, ")
+    assert "helps Yes: images of cgan" in verdict
+    assert last == f"The report: {tmp_path / 'report.html'}"

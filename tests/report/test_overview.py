@@ -27,7 +27,8 @@ def test_what_framing_cuts_off_is_among_the_facts():
     table = pd.DataFrame({"label": "a", "split": ["train"], "group": ["g"]})
     meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
     said = "`fit: resize` cuts off 35% of a picture"
-    assert said in overview.dataset(ImageSet(Path("nowhere"), meta | {"framing": [said]}, table), {})["facts"]
+    for key in ("framing", "noticed"):
+        assert said in overview.dataset(ImageSet(Path("nowhere"), meta | {key: [said]}, table), {})["facts"]
 
 
 @pytest.mark.parametrize(("shots", "said"), [(None, False), (5, True)])

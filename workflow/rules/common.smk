@@ -2,6 +2,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -46,6 +47,7 @@ except UserError as error:
 
 # Of each job that computes on a graphics card: where the settings or the user want processors, it asks for none.
 CARD = int(cards.wanted_device() != "cpu")
+STARTED = time.time()
 INPUTS = Path(SETTINGS.results) / "state" / "inputs"  # what was read, noted by the jobs
 DATASETS = list(SETTINGS.datasets)
 LABELLED = [
@@ -488,6 +490,14 @@ def finish_run():
             "tracking: no answer in 120 s; nothing is lost, `make ui` or the next run catches up",
             file=sys.stderr,
         )
+
+
+def say_result():
+    """What a run that made the report found, and where it is."""
+    page = Path(SETTINGS.results) / "report.html"
+    if page.is_file() and page.stat().st_mtime >= STARTED:
+        console = [sys.executable, "-m", "pipeline.report.console", "--ending"]
+        subprocess.run([*console, SETTINGS.results], check=False)
 
 
 def show_failed(logs):

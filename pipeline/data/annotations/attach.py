@@ -75,7 +75,8 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         readings = _read(pool, settings, boxes)
     headers = {header.source: header for _, some in listed for header in some}
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
-        known, told = _known(boxes, images.metadata["source"], headers, readings, remarks)
+        sound = set(images.metadata["source"][images.metadata["label"] == settings.good])
+        known, told = _known(boxes, images.metadata["source"], headers, readings, remarks, sound)
         squares = _squares(images)
         outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
         with SandboxPool(workers, SECONDS, READERS * memory) as pool:
@@ -157,9 +158,15 @@ def shown_by(
 
 
 def _known(
-    boxes: Boxes, sources: Iterable[str], headers: dict[str, Header], readings: dict[str, Reading], remarks: Remarks
+    boxes: Boxes,
+    sources: Iterable[str],
+    headers: dict[str, Header],
+    readings: dict[str, Reading],
+    remarks: Remarks,
+    sound: Set[str] = frozenset(),
 ) -> tuple[Known, dict[str, Record]]:
-    """The usable boxes of every one of some images that has an annotation, with this, or needs none."""
+    """The usable boxes of every one of some images that has an annotation, with this, or needs none; `sound` are those
+    of the class without defects."""
     records, possible = _by_image(headers, readings, remarks)
     background = boxes.missing == "background" or (boxes.missing == "auto" and boxes.format == "yolo")
     # The images of a lost file are not named: one that lacks an annotation may be one of them.
@@ -174,6 +181,8 @@ def _known(
                 record = _agreed(records[source], remarks)
                 known[source] = _usable(record, headers[source], boxes, remarks)
                 told[source] = record
+            elif source in sound:
+                known[source] = []
             elif source in possible:  # also where none means background: the file may mark a defect in it
                 raise Rejected(f"has no annotation of its own, but {possible[source]} may mean it")
             elif background:

@@ -25,6 +25,7 @@ def read(path: str, name: str) -> Reading:
         Rejected: it is no such file.
     """
     images, marks, categories = _sections(path)
+    images = list({json.dumps(image, sort_keys=True): image for image in images}.values())  # some list them twice
     names = {_id(c): c.get("name") for c in categories}
     known = Counter(_id(image) for image in images)
     regions: dict[Any, list[Region]] = {i: [] for i in known}
@@ -50,6 +51,8 @@ def read(path: str, name: str) -> Reading:
         lost = None
         if known[own] > 1:
             lost = f"its id {own[:LONGEST]} stands for {known[own]} images"
+        elif not _file(image):
+            lost = "its entry names no image (file_name)"
         elif dangling and not regions[own] and not faults[own]:
             lost = f"has no box, but {len(dangling)} annotation(s) of its file belong to no image"
         where = f"{name}, image {own[:LONGEST]}"
@@ -71,12 +74,12 @@ def _sections(path: str) -> list[list[dict]]:
 
 
 def _id(entry: dict, key: str = "id") -> str:
-    """As text, a list being no key; `"7"`, `7.0` and `7` are one id, for some tools write text and some numbers."""
+    """As text, a list being no key; `"7"`, `"007"`, `7.0` and `7` are one id: some tools write text, some numbers."""
     value = entry.get(key)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, str) and re.fullmatch("0|[1-9][0-9]{0,18}", value):
-        return value
+    if isinstance(value, str) and re.fullmatch("[0-9]{1,19}", value):
+        return str(int(value))
     return json.dumps(value)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pipeline.data.reading.mask_names import partners
+from pipeline.data.reading.mask_names import in_folders_of_masks, partners
 from pipeline.data.reading.source import files as files_of_images
 from pipeline.data.reading.source import is_image, named_items, natural, printable, walk
 from pipeline.settings import Boxes, Dataset, UserError
@@ -113,7 +113,7 @@ def _masks(boxes: Boxes, where: str) -> dict[str, str]:
         if not some:
             raise UserError(f"{where}.path: `{item}` holds no pictures, as `format: mask` has them")
         names = {path: printable(os.path.relpath(path, root)) for path, root in some.items()}
-        masks = partners(names.values())
+        masks = partners(names.values()).keys() | in_folders_of_masks(names.values())
         found = {path: root for path, root in some.items() if not masks or names[path] in masks} | found
     return found
 

@@ -59,7 +59,9 @@ def polygon(points: Any) -> Ring:
 
 
 def listed(numbers: Any) -> Ring:
-    """As `polygon`, of x, y, x, y, ..."""
+    """As `polygon`, of x, y, x, y, ...; some programs write [x, y], [x, y], ..."""
+    if isinstance(numbers, list) and numbers and isinstance(numbers[0], list):
+        return polygon(numbers)
     if not isinstance(numbers, list) or len(numbers) % 2:
         raise Rejected("has a polygon that is no list of corners x, y, x, y, ...")
     return polygon(list(zip(numbers[::2], numbers[1::2], strict=True)))

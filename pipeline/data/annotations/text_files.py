@@ -14,6 +14,7 @@ from pipeline.data.reading.frame import Rejected
 
 DECLARED = re.compile(rb"""^\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._:-]+)["'][^>]*\?>""")
 OF_EXPAT = {"utf-8", "utf-16", "utf-16-le", "utf-16-be", "ascii", "iso8859-1"}  # what the parser decodes by itself
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 WIDER = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "iso8859-1": "cp1252"}  # what programs mean by it
 
 
@@ -27,11 +28,13 @@ def xml_root(path: str) -> Element:
         text = _in_utf8(file.read())
     try:
         return ElementTree.fromstring(text)
-    except DefusedXmlException:
-        raise Rejected("declares XML entities (a bomb, or a way to other files), which no annotation needs") from None
     except ElementTree.ParseError as error:
+        if not text.startswith(UTF_16) and not _in_declared_utf_8(text):
+            raise Rejected("is no text in UTF-8, and declares no other encoding") from None
         line, column = error.position
         raise Rejected(f"is no XML: line {line}, column {column}") from None
+    except DefusedXmlException:
+        raise Rejected("declares XML entities (a bomb, or a way to other files), which no annotation needs") from None
 
 
 def _in_utf8(content: bytes) -> bytes:
@@ -42,6 +45,8 @@ def _in_utf8(content: bytes) -> bytes:
     name = found[1].decode()
     try:
         codec = codecs.lookup(name)
+        if _told_wrongly(content[found.end() :], codec.name):
+            return content[found.end() :]
         if codec.name in OF_EXPAT:
             return content
         text = content[found.end() :].decode(WIDER.get(codec.name, codec.name))
@@ -50,6 +55,26 @@ def _in_utf8(content: bytes) -> bytes:
     except UnicodeError:
         raise Rejected(f"is not in the encoding `{name[:40]}` that it declares") from None
     return text.encode("utf-8", "surrogatepass")
+
+
+def _in_declared_utf_8(text: bytes) -> bool:
+    try:
+        return DECLARED.match(text) is not None or text.decode("utf-8") is not None
+    except UnicodeDecodeError:
+        return False
+
+
+def _told_wrongly(content: bytes, declared: str) -> bool:
+    """Whether a text is in UTF-8 whatever it declares, as after a conversion that left the first line as it was.
+
+    Texts of one byte a letter never look so; those of two bytes do where they are a few letters, but for the signs that
+    take three in UTF-8.
+    """
+    try:
+        others = [letter for letter in content.decode("utf-8") if letter > "\x7f"]
+    except UnicodeDecodeError:
+        return False
+    return bool(others) and (max(others) >= "\u0800" or declared.startswith(("cp125", "iso8859", "koi8")))
 
 
 def json_content(path: str) -> Any:

@@ -9,7 +9,7 @@ from pipeline.base.job import say
 from pipeline.data.annotations import mask_files
 from pipeline.data.preparing.issues import Rejections
 from pipeline.data.reading.frame import Rejected
-from pipeline.data.reading.mask_names import names_masks, partners
+from pipeline.data.reading.mask_names import in_folders_of_masks, names_masks, partners
 from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.data.reading.source import Entry, is_image, printable, walk
 from pipeline.settings import Dataset
@@ -23,15 +23,18 @@ class MaskTask(NamedTuple):
 def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejected: Rejections) -> list[Entry]:
     """The files without those that are masks of others by name and by content; these are offered as annotations."""
     image = partners(entry.name for entry in entries)
-    named = (MaskTask(entry, settings) for entry in entries if entry.name in image)
+    others = in_folders_of_masks(entry.name for entry in entries)
+    named = (MaskTask(entry, settings) for entry in entries if entry.name in image or entry.name in others)
     masks = {task.entry.name: task.entry.path for task, found in pool.map(shows_mask, named) if found is True}
     for name in masks:
-        rejected.add(name, f"is a mask of {image[name]}, not an image")
+        of = f"a mask of {image[name]}" if name in image else "a mask by its folder and content"
+        rejected.add(name, f"is {of}, not an image")
     if masks:
         first = min(masks)
+        example = f"{first} of {image[first]}" if first in image else first
         folder = printable(os.path.commonpath([os.path.dirname(path) for path in masks.values()]))
         say(
-            f"{len(masks)} file(s) are masks by name and content (first: {first} of {image[first]}) and train nothing; "
+            f"{len(masks)} file(s) are masks by name and content (first: {example}) and train nothing; "
             f"to have them as annotations: `boxes: {{format: mask, path: {folder}}}`"
         )
     return [entry for entry in entries if entry.name not in masks]

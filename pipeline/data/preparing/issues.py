@@ -70,8 +70,8 @@ class Rejections(Issues):
     def counted(self, most: int = 8) -> list[str]:
         """How many there are for each reason, the most frequent first, with the names of three."""
         kinds: dict[str, list[tuple[str, str]]] = {}
-        for file, reason in sorted(self.rows):  # reasons that differ in a name or a number are one
-            kinds.setdefault(re.sub(r"`[^`]*`|\d+", "", reason), []).append((file, reason))
+        for file, reason in sorted(self.rows):
+            kinds.setdefault(kind_of(reason), []).append((file, reason))
         ranked = sorted(kinds.values(), key=lambda rows: -len(rows))
         lines = []
         for rows in ranked[:most]:
@@ -97,11 +97,15 @@ class Remarks(Issues):
 
     def counted(self, most: int = 10) -> list[str]:
         """How often each thing was done for each reason, the most frequent first."""
-        files: dict[tuple[str, str, bool], list[str]] = {}
+        kinds: dict[tuple[str, str, bool], list[tuple[str, str]]] = {}
         for file, box, done, reason in self.rows:
-            files.setdefault((done, reason, bool(box)), []).append(file)
-        ranked = sorted(files.items(), key=lambda item: -len(item[1]))
-        lines = [f"{_things(done, box, own)} {done}: {reason}" for (done, reason, box), own in ranked[:most]]
+            kinds.setdefault((done, kind_of(reason), bool(box)), []).append((file, reason))
+        ranked = sorted(kinds.items(), key=lambda item: -len(item[1]))
+        lines = []
+        for (done, _, of_box), rows in ranked[:most]:
+            others = len({reason for _, reason in rows}) > 1
+            things = _things(done, of_box, [file for file, _ in rows])
+            lines.append(f"{things} {done}: {rows[0][1]}{' (the first of them)' if others else ''}")
         if len(ranked) > most:
             lines.append(f"... and for {len(ranked) - most} more reasons (boxes_remarks.csv)")
         return lines
@@ -111,3 +115,8 @@ def _things(done: str, box: bool, files: list[str]) -> str:
     if box:
         return f"{len(files)} box(es) of {len(set(files))} file(s)"
     return f"boxes of {len(files)} image(s)" if done == UNKNOWN else f"{len(files)} annotation(s)"
+
+
+def kind_of(reason: str) -> str:
+    """A reason without its names and numbers: those that differ in these alone are one."""
+    return re.sub(r"`[^`]*`|\"[^\"]*\"|\d+", "", reason)

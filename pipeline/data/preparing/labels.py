@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from pipeline.data.preparing import user_table
+from pipeline.data.preparing import split_folders, user_table
 from pipeline.data.preparing.user_table import Line
 from pipeline.data.reading.frame import Rejected
-from pipeline.settings import Dataset, UserError
+from pipeline.settings import Dataset, Split, UserError
 
 ALL = "all"  # the class of sets without labels
 
@@ -29,39 +30,80 @@ class Row(NamedTuple):
 
 
 class Table:
-    """The rows of the labels' CSV files, found by an image's name or, where that is unique, by its last part."""
+    """The rows of the labels' CSV files, found by the names of images.
+
+    A row may give more of an image's path than the source has (`/home/me/steel/a.png`, `C:\\steel\\a.png`) or less
+    (`a.png`, `a`). Names that differ in case, in how accents are written or in the suffix are taken where none is
+    written exactly so.
+    """
 
     def __init__(self, rows: list[Row]):
         self.rows = rows
-        self._by_name: dict[str, list[Row]] = {}
-        self._loosely: dict[str, list[Row]] = {}
-        for row in rows:
-            self._by_name.setdefault(_clean(row.file), []).append(row)
-            self._loosely.setdefault(_loose(_clean(row.file)), []).append(row)
+        self._levels = [_Rows(rows, form) for form in (str, _loose, _bare)]
         self._used: set[str] = set()
 
-    def find(self, source: str, ambiguous: set[str]) -> Row | None:
+    def find(self, source: str, ambiguous: set[str], folder: str = "") -> Row | None:
         """The row of an image called `source`; None where there is none.
 
         Args:
             ambiguous: names that several images share (`shared_names`).
+            folder: where `source` begins.
 
         Raises:
             Rejected: rows that contradict one another.
         """
-        names = [source, *(name for name in short_names(source) if name not in ambiguous)]
-        for written, wanted in ((self._by_name, names), (self._loosely, [_loose(name) for name in names])):
-            for name in wanted:
-                if rows := written.get(name):
-                    self._used |= {_clean(row.file) for row in rows}
-                    if len({(r.label, r.group, r.split) for r in rows}) > 1:
-                        raise Rejected(f"{rows[0].where} has {len(rows)} rows for it that differ")
-                    return rows[0]
+        longer = [f"{end}/{source}" for end in ends(folder)]
+        for level in self._levels:
+            short = [name for name in short_names(source) if level.form(name) not in ambiguous]
+            if rows := level.called([*longer, source, *short]) or level.ending(source, folder):
+                self._used |= {_clean(row.file) for row in rows}
+                if len({(r.label, r.group, r.split) for r in rows}) > 1:
+                    raise Rejected(f"{rows[0].where} has {len(rows)} rows for it that differ")
+                return rows[0]
         return None
 
     def unused(self) -> list[Row]:
         """One row for each name that no image had."""
-        return [rows[0] for name, rows in self._by_name.items() if name not in self._used]
+        first = {_clean(row.file): row for row in reversed(self.rows)}
+        return [row for name, row in reversed(first.items()) if name not in self._used]
+
+
+class _Rows:
+    """Rows by their names and by the ends of these, in one form of writing."""
+
+    def __init__(self, rows: list[Row], form: Callable[[str], str]):
+        self.form = form
+        self._whole: dict[str, list[Row]] = {}
+        self._ends: dict[str, list[Row]] = {}
+        for row in rows:
+            name = form(_clean(row.file))
+            self._whole.setdefault(name, []).append(row)
+            for end in ends(name)[1:]:
+                self._ends.setdefault(end, []).append(row)
+
+    def called(self, names: list[str]) -> list[Row]:
+        """Those that have the first of some names that any has."""
+        return next((rows for name in names if (rows := self._whole.get(self.form(name)))), [])
+
+    def ending(self, source: str, folder: str) -> list[Row]:
+        """Those whose path ends with all of an image's; of several the ones that share most with its folder."""
+        names = dict.fromkeys(map(self.form, (source, os.path.splitext(source)[0])))
+        rows = [row for name in names for row in self._ends.get(name, [])]
+        own = [self.form(part) for part in reversed(folder.split("/"))]
+        depth = source.count("/") + 1
+
+        def shared(row: Row) -> int:
+            above = [self.form(part) for part in reversed(_clean(row.file).split("/")[:-depth])]
+            return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], zip(own, above, strict=False)))
+
+        most = max(map(shared, rows), default=0)
+        return [row for row in rows if shared(row) == most]
+
+
+def ends(name: str) -> list[str]:
+    """`a/b/c`, `b/c`, `c`."""
+    parts = [part for part in name.split("/") if part]
+    return ["/".join(parts[i:]) for i in range(len(parts))]
 
 
 def short_names(source: str) -> list[str]:
@@ -71,8 +113,9 @@ def short_names(source: str) -> list[str]:
 
 
 def shared_names(sources: Iterable[str]) -> set[str]:
-    """Short names that several images have."""
-    counts = Counter(name for source in sources for name in short_names(source))
+    """Short names that several images have, in every form of writing."""
+    written = ({form(name) for name in short_names(source) for form in (str, _loose, _bare)} for source in sources)
+    counts = Counter(itertools.chain.from_iterable(written))
     return {name for name, count in counts.items() if count > 1}
 
 
@@ -104,12 +147,19 @@ def _row(line: Line, path: str, settings: Dataset, columns: dict[str, str]) -> R
         return line.cells[columns[setting]] if setting in columns else None
 
     word = value("split.column")
-    if word is not None and word not in settings.split.names:
+    split = None if word is None else _side(word, settings.split)
+    if word is not None and split is None:
         known = ", ".join(settings.split.names)
         raise UserError(f"split.names: {path}, line {line.number} has the split `{word}`, which is not one of {known}")
-    split = settings.split.names[word] if word is not None else None
     file = value("labels.file_column") or ""
     return Row(file, value("labels.class_column"), value("split.group_column") or None, split, os.path.basename(path))
+
+
+def _side(word: str, split: Split) -> str | None:
+    """The side that a word of the split's column means; None where it means none."""
+    if split.names == Split().names:
+        return split_folders.side_of(word)
+    return split.names.get(word)
 
 
 def label_of(settings: Dataset, source: str, folder: str, from_file: str | None, row: Row | None) -> str:
@@ -180,6 +230,11 @@ def classes(settings: Dataset, occurring: set[str]) -> list[str]:
 def _loose(name: str) -> str:
     """In one form of those that file systems make of a name."""
     return unicodedata.normalize("NFC", name).casefold()
+
+
+def _bare(name: str) -> str:
+    """As `_loose`, without the suffix."""
+    return os.path.splitext(_loose(name))[0]
 
 
 def _clean(file: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from pipeline.base.job import progress, say
@@ -12,7 +13,7 @@ from pipeline.data.preparing.scan import ListTask, list_file
 from pipeline.data.preparing.split_folders import Depth, Place
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.sandbox import Failed, SandboxPool
-from pipeline.data.reading.source import Entry
+from pipeline.data.reading.source import Entry, printable
 from pipeline.settings import Dataset
 
 
@@ -88,9 +89,10 @@ def _candidate(
 
 
 def _row(entry: Entry, header: Header, table: Table, shared: set[str]) -> Row:
-    row = table.find(header.source, shared)
+    folder = printable(os.path.abspath(entry.path)).removesuffix(entry.name).strip("/")
+    row = table.find(header.source, shared, folder)
     if row is None and header.source != entry.name:  # a row may stand for a whole file of many images
-        row = table.find(entry.name, shared)
+        row = table.find(entry.name, shared, folder)
     if row is None:
         raise Rejected("has no row in labels.csv")
     return row

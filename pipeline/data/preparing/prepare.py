@@ -46,7 +46,7 @@ from pipeline.data.preparing.squares import Picture, Square, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, SandboxPool
-from pipeline.data.reading.source import VORONOI, by_suffix, check_patterns, listing, unread
+from pipeline.data.reading.source import HOW_TO_READ, VORONOI, by_suffix, check_patterns, listing, unread
 from pipeline.settings import Dataset, FewShots, UserError
 
 SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
@@ -120,9 +120,10 @@ def _name_unread(place: str | list[str], rejected: Rejections) -> None:
     """Count the files that look like images and are of kinds that nothing here reads."""
     others = unread(place)
     for name in others:
-        rejected.add(name, "is of a kind that is not read; export it as TIFF")
+        rejected.add(name, f"is of a kind that is not read; {HOW_TO_READ}")
     if others:
-        say(f"{len(others)} file(s) look like images and are of kinds that are not read: {by_suffix(others)}")
+        kinds = by_suffix(others)
+        say(f"{len(others)} file(s) look like images and are of kinds that are not read: {kinds}; {HOW_TO_READ}")
 
 
 def _check_usable(pictures: list[Picture], files: int, rejected: Rejections) -> None:
@@ -287,6 +288,7 @@ def _decide(
     sources = _sources(pictures, cut)
     classes = labels.classes(settings, {s.label for s in cut})
     meta = _meta(settings, plan, cut, classes) | {"near_duplicates": report.summary(sources, found)}
+    meta |= {"noticed": summary.noticed(settings, _facts(cut), plan)}
     return Choices(cut, sum(len(p.labels) for p in pictures), plan, found, sources, meta)
 
 

@@ -14,9 +14,11 @@ SIDES = {
     "val": "val",
     "valid": "val",
     "validation": "val",
+    "dev": "val",
     "test": "test",
     "testing": "test",
 }
+AFTER = re.compile(rf"(?:^|.*[ _-])({'|'.join(SIDES)})", re.IGNORECASE)  # `steel_train`
 MORE = re.compile(r"[ _-]*(?:set|data|images?|imgs?|split)$", re.IGNORECASE)  # `training_set`, `test_images`
 
 
@@ -46,7 +48,7 @@ def depth(entries: list[Entry]) -> Depth | None:
     paths = [_folders(entry) for entry in entries]
     common = sum(1 for _ in itertools.takewhile(lambda folders: len(set(folders)) == 1, zip(*paths, strict=False)))
     for side, label in ((common, common + 1), (common + 1, common)):
-        sides = {_side(path[side]) if len(path) > side else None for path in paths}
+        sides = {side_of(path[side]) if len(path) > side else None for path in paths}
         if {"train"} < sides and None not in sides:
             return Depth(side, label)
     return None
@@ -58,10 +60,11 @@ def place(entry: Entry, depth: Depth | None) -> Place:
         return Place(entry.folder, None)
     path = _folders(entry)
     above = path[depth.side - 1] if depth.side else ""
-    return Place(path[depth.label] if len(path) > depth.label else above, _side(path[depth.side]))
+    return Place(path[depth.label] if len(path) > depth.label else above, side_of(path[depth.side]))
 
 
-def _side(folder: str) -> str | None:
+def side_of(folder: str) -> str | None:
+    """`train`, `val` or `test`, where a word means one of them."""
     return SIDES.get((MORE.sub("", folder) or folder).lower())
 
 
@@ -69,3 +72,8 @@ def _folders(entry: Entry) -> list[str]:
     """The folders of a file below the source, the one that a list of sources named among them."""
     path = entry.name.split("/")[:-1]
     return path if path[:1] == [entry.folder] else [entry.folder, *path]
+
+
+def ends_as_a_side(folder: str) -> bool:
+    """Whether a folder may well hold one side of a split: `train`, `steel_test`, `val_images`."""
+    return AFTER.fullmatch(MORE.sub("", folder) or folder) is not None

@@ -76,6 +76,11 @@ def _cut(pictures: list[Picture]) -> Iterator[tuple[int, Crop, str]]:
 
 def _advice(settings: Dataset, pictures: list[Picture], own: list[str], found: Overlaps) -> str:
     """What helps where a class has too few groups."""
+    if any(p.candidate.split for p in pictures):
+        return (
+            ": folders or a CSV give the split, and put all of them elsewhere; of good images and a few bad ones to "
+            "judge by, set `good` to the class without defects; else leave the class out with labels.classes"
+        )
     before = len({p.candidate.group for p in pictures})
     stack = len(pictures) > 1 and len({(p.candidate.header.path, p.candidate.header.key) for p in pictures}) == 1
     slices = "; `split.by: slices` divides a stack by ranges of its slices"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing import scaling, splits, tiling
+from pipeline.data.preparing import scaling, split_folders, splits, tiling
 from pipeline.data.preparing.scan import Facts, Plan
 from pipeline.settings import Dataset
 
@@ -47,16 +48,25 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
 
 
 def classes(settings: Dataset, images: ImageSet) -> list[str]:
-    """Warnings of names that differ in case alone, and of one class where folders should tell several apart."""
+    """Warnings of names that differ in case or accents alone, of those that sides of a split have, and of one class
+    where folders should tell several apart."""
     counts = Counter(images.metadata["label"])
     alike: dict[str, list[str]] = {}
     for label in counts:
-        alike.setdefault(label.casefold(), []).append(f"`{label}` ({counts[label]})")
+        alike.setdefault(unicodedata.normalize("NFC", label).casefold(), []).append(f"`{label}` ({counts[label]})")
     lines = [
-        f"WARNING: the classes {' and '.join(names)} differ in case alone; if they are one, give them one name"
+        f"WARNING: the classes {' and '.join(names)} differ in case or accents alone; if they are one, give them one "
+        "name"
         for names in alike.values()
         if len(names) > 1
     ]
+    sides = [f"`{label}`" for label in counts if split_folders.ends_as_a_side(label)]
+    if settings.labels.rule == "folder" and sides and not settings.split.column:
+        lines.append(
+            f"WARNING: the classes {', '.join(sides)} are called as sides of a split, and are none to this run: other "
+            "folders lie beside them, or no `train` does. Point `source` to a folder that holds `train`, `val` and "
+            "`test` alone"
+        )
     if settings.labels.rule == "folder" and len(counts) == 1:
         lines.append(
             f"WARNING: `labels.rule: folder` finds one class, `{next(iter(counts))}`: nothing can be told apart. Point "
@@ -108,9 +118,15 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
         _dim(settings, facts, plan),
         _enlarged(settings, facts),
         _unread_pages(settings, facts),
+        _channels(facts),
         _bar(settings, facts),
     ]
     return [line for line in lines if line]
+
+
+def noticed(settings: Dataset, facts: list[Facts], plan: Plan) -> list[str]:
+    """What of it the report repeats: what a person would set otherwise."""
+    return [line for line in (_dim(settings, facts, plan), _channels(facts), _bar(settings, facts)) if line]
 
 
 def _mixed(what: str, counts: Counter, rule: str) -> str:
@@ -169,6 +185,17 @@ def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:
     high, wide = settings.shape
     small = sum(box.height < high or box.width < wide for f in facts for box in f.boxes[:1])
     return f"{small} image(s) are smaller than size ({settings.size}) and were enlarged" if small else None
+
+
+def _channels(facts: list[Facts]) -> str | None:
+    several = {f.header.path: f.header for f in facts if f.header.scene > 1}
+    if not several:
+        return None
+    first = next(iter(several.values()))
+    return (
+        f"WARNING: the pages of {len(several)} file(s) are {first.scene} channels of one scene (the first is "
+        f"{first.source}), and each that is read is an image of its own: `pages` chooses one of them"
+    )
 
 
 def _unread_pages(settings: Dataset, facts: list[Facts]) -> str | None:

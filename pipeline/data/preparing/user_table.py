@@ -10,13 +10,16 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.base.job import say
+from pipeline.data.reading.source import SUFFIXES
 from pipeline.settings import UserError
 
 DELIMITERS = ",;\t|"
 SAVE_AS = "save it as `CSV UTF-8`"
-# Letters and signs of western Europe in Windows-1252, of which no two follow one another in its words; in other
-# encodings they mean letters that stand in rows, or halves of signs.
-WESTERN = re.compile(rb"[\x00-\x7f]*(?:[\xc0-\xd6\xd8-\xf6\xf8-\xff\xb0-\xb3\xb5](?![\x80-\xff])[\x00-\x7f]*)*")
+# Letters and signs of western Europe in Windows-1252, of which few follow one another in its words (größer, süß, créée,
+# ações); in other encodings they mean letters that stand in rows, or halves of signs.
+LETTER = rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff\xb0-\xb3\xb5]"
+PAIR = rb"[\xc4\xd6\xdc\xe4\xf6\xfc]\xdf|\xe9\xe9|\xe7[\xe3\xf5]"
+WESTERN = re.compile(rb"[\x00-\x7f]*(?:(?:%b|%b)(?![\x80-\xff])[\x00-\x7f]*)*" % (PAIR, LETTER))
 
 
 class Line(NamedTuple):
@@ -51,7 +54,11 @@ def read(path: str, columns: dict[str, str]) -> list[Line]:
     for setting, column in columns.items():
         if _place(header, column) is None:
             there = ", ".join(filter(None, map(str.strip, header))) or "nothing"
-            raise UserError(f"{setting}: {path} has no column `{column}`; it has {there}")
+            hint = ": a first line with the names of the columns is missing" if _names_images(header) else ""
+            raise UserError(
+                f"{setting}: {path} has no column `{column}`; it has {there}{hint} (columns are separated by commas, "
+                "semicolons, tabs or bars)"
+            )
     places = {column: _place(header, column) for column in columns.values()}
     return [
         Line(number, {column: _cell(row, place) for column, place in places.items()})
@@ -62,6 +69,10 @@ def read(path: str, columns: dict[str, str]) -> list[Line]:
 
 def _table(text: str, mark: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+
+
+def _names_images(header: list[str]) -> bool:
+    return any(os.path.splitext(cell.strip())[1].lower() in SUFFIXES for cell in header)
 
 
 def _has(header: list[str], columns: dict[str, str]) -> int:
@@ -92,6 +103,9 @@ def _text(path: str) -> str:
     try:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
             return content.decode("utf-16")
+        for order, zeros in (("utf-16-le", content[1:200:2]), ("utf-16-be", content[:200:2])):
+            if zeros.count(0) > len(zeros) / 2:  # without a mark, as some programs write it
+                return content.decode(order)
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         pass

@@ -32,6 +32,8 @@ class Header(NamedTuple):
     """Class, where the file itself says it."""
     pages: int = 1
     """Pages of its file, of which it is one."""
+    scene: int = 1
+    """How many of these show one scene, as channels do."""
     block: int | None = None
     """Number of the chunks that it shares with its neighbours in its data set: to decode one is to decode all."""
     micrometres: float | None = None

@@ -25,7 +25,11 @@ TOGETHER = 256 * 2**20  # bytes of images that share chunks, decoded at once
 SMALLEST_SIDE = 8  # pixels; narrower arrays are tables
 LONG = 2  # times as wide as high, or the other way round, from which a table of pixels may be rows of images
 COLOURS = (1, 3, 4)
-READ = "read are (N, H, W), and (N, H, W, C) or (N, C, H, W) of 1, 3 or 4 channels"
+READ = (
+    "read are (N, H, W), and (N, H, W, C) or (N, C, H, W) of 1, 3 or 4 channels; with `hdf5.layout: hwn` or `hwcn` "
+    "also (H, W, N) and (H, W, C, N)"
+)
+MATLAB = b"MATLAB 7.3"  # begins its files, in which axes stand the other way round
 MOST_CLASSES = 1000  # columns of a table of zeros and ones
 LINKS = 16  # soft links followed in one path, as many as HDF5 itself does
 UNREAD = "and only this file is read"
@@ -38,13 +42,15 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
         options = _of_program(file, settings.hdf5)
         settings = settings.model_copy(update={"hdf5": options})
         sets = _chosen(file, options)
+        turned = _of_matlab(path)
         _check_rows(sets, options)
         labels = _labels(file, sets, options, settings)
         if len(sets) == 1 and _stacked(sets[0], options):
-            return _stack(path, name, sets[0], labels, settings)
+            return _stack(path, name, sets[0], labels, settings, turned)
         found = []
         for position, data in enumerate(sets):
             shape, _ = _layout(data.shape, options, stacked=False)
+            shape = _upright(shape, turned)
             _check(data, shape, 1, path, settings)
             label = labels[position] if labels else _attribute(data)
             source = name + data.name if len(sets) > 1 else name
@@ -55,11 +61,12 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
 def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:
     """Decode images of one file, one at a time."""
     with h5py.File(wanted[0].path, "r", rdcc_nbytes=CACHE, rdcc_nslots=10007) as file:
-        options = _of_program(file, options)
+        options, turned = _of_program(file, options), _of_matlab(wanted[0].path)
         for key, headers in itertools.groupby(wanted, key=lambda header: header.key):
             data, run = _inside(_node(file, key)), list(headers)
             for header, pixels in zip(run, _pixels(data, run, options), strict=True):
                 pixels = _arranged(pixels, header, data.shape, options)
+                pixels = pixels.swapaxes(0, 1) if turned else pixels
                 bits = {"f": None, "b": 1}.get(pixels.dtype.kind, 8 * pixels.dtype.itemsize)
                 yield Frame(header.source, header.index, pixels, bits, header.label)
 
@@ -67,8 +74,14 @@ def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:
 def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np.ndarray]:
     """The images of a data set as they are stored; those that share chunks are decoded together, if they are few."""
     rows = [header.index for header in run if header.index is not None]
-    if options.layout == "hwn":
+    if not rows:
+        yield from (data[()] for _ in run)
+        return
+    if options.layout in ("hwn", "hwcn"):
         yield from _columns(data, rows)
+        return
+    if _led(data.shape, options):
+        yield from (data[0, row] for row in rows)
         return
     share = len(rows) > 1 and data.chunks is not None and data.chunks[0] > 1
     size = len(rows) * int(np.prod(data.shape[1:])) * data.dtype.itemsize
@@ -80,13 +93,14 @@ def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np
         else:
             yield from together
             return
-    for header in run:
-        yield data[()] if header.index is None else data[header.index]
+    for row in rows:
+        yield data[row]
 
 
 def _columns(data: h5py.Dataset, rows: list[int]) -> Iterator[np.ndarray]:
-    """Images (H, W) of a stack (H, W, N), as many at once as TOGETHER holds: each alone would read the whole file."""
-    together = max(1, TOGETHER // (data.shape[0] * data.shape[1] * data.dtype.itemsize))
+    """Images of a stack (H, W, N) or (H, W, C, N), as many at once as TOGETHER holds: each alone would read the whole
+    file."""
+    together = max(1, TOGETHER // (int(np.prod(data.shape[:-1])) * data.dtype.itemsize))
     for _, block in itertools.groupby(rows, key=lambda row: row // together):
         wanted = list(block)
         first = min(wanted)
@@ -112,6 +126,17 @@ def _of_velox(file: h5py.File) -> list[h5py.Dataset]:
     """The images of a file of Velox, of which the numbers beside them are none; nothing of other files."""
     sets = [d for d in _datasets(file) if re.fullmatch("/Data/Image/[^/]+/Data", d.name) and d.ndim == 3]
     return sets if "Version" in file else []
+
+
+def _of_matlab(path: str) -> bool:
+    """Whether MATLAB wrote the file: what is (H, W, N) to it is stored as (N, W, H)."""
+    with open(path, "rb") as file:
+        return file.read(len(MATLAB)) == MATLAB
+
+
+def _upright(shape: tuple[int, int, int], turned: bool) -> tuple[int, int, int]:
+    height, width, channels = shape
+    return (width, height, channels) if turned else shape
 
 
 def _plotted(file: h5py.File) -> str | None:
@@ -171,7 +196,8 @@ def _looked_for(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
         raise Rejected(
             f"holds nothing that looks like images{_elsewhere(file)}{there}; name the data set with hdf5.images"
         )
-    raise Rejected(f"several data sets look like images ({', '.join(names[:8])}); name one with hdf5.images")
+    which = "name one with hdf5.images" if stacks else "name one with hdf5.images, or `/` for all"
+    raise Rejected(f"several data sets look like images ({', '.join(names[:8])}); {which}")
 
 
 # ---------------------------------------------------------------- nothing outside the file is ever opened
@@ -240,18 +266,24 @@ def _stacked(data: h5py.Dataset, options: HDF5) -> bool:
     """Whether a data set is (N, ...) images rather than one image."""
     shape = data.shape
     if options.layout != "auto":
-        return len(shape) == {"hw": None, "nhw": 3, "hwn": 3, "nhwc": 4, "nchw": 4, "flat": 2}[options.layout]
+        return len(shape) == (2 if options.layout == "flat" else len(options.layout)) and options.layout != "hw"
     if len(shape) == 2:
         return options.shape is not None and shape[1] == np.prod(options.shape)
     if len(shape) == 3:
         return min(shape[1:]) >= SMALLEST_SIDE
-    return len(shape) == 4 and _places(shape) is not None
+    return len(shape) == 4 and (_places(shape) is not None or _led(shape, options))
+
+
+def _led(shape: tuple[int, ...], options: HDF5) -> bool:
+    """Whether an axis of length 1 stands before those of a stack (N, H, W)."""
+    one = options.layout == "auto" and len(shape) == 4 and shape[0] == 1
+    return one and _places(shape) is None and min(shape[2:]) >= SMALLEST_SIDE
 
 
 def _single(data: h5py.Dataset) -> bool:
-    """Whether a data set can be one image, (H, W) or (H, W, C)."""
+    """Whether a data set can be one image, (H, W), (H, W, C) or (C, H, W)."""
     shape = data.shape
-    return len(shape) in (2, 3) and min(shape[:2]) >= SMALLEST_SIDE and (len(shape) == 2 or shape[2] in COLOURS)
+    return min(shape) >= SMALLEST_SIDE if len(shape) == 2 else len(shape) == 3 and _places((1, *shape)) is not None
 
 
 def _places(shape: tuple[int, ...]) -> str | None:
@@ -264,12 +296,14 @@ def _places(shape: tuple[int, ...]) -> str | None:
 
 def _layout(shape: tuple[int, ...], options: HDF5, stacked: bool) -> tuple[tuple[int, int, int], str]:
     """Shape (H, W, C) of one image as stored, and the order of its axes: `hw`, `hwc`, `chw` or `flat`."""
-    one = shape if not stacked else shape[:-1] if options.layout == "hwn" else shape[1:]
+    one = shape if not stacked else shape[:-1] if options.layout in ("hwn", "hwcn") else shape[1:]
+    if stacked and _led(shape, options):
+        one = shape[2:]
     if len(one) == 1:
         return _flat(one[0], options), "flat"
     if len(one) == 2:
         return (*one, 1), "hw"
-    order = options.layout if options.layout in ("nhwc", "nchw") else _places((1, *one))
+    order = {"hwcn": "nhwc", "nhwc": "nhwc", "nchw": "nchw"}.get(options.layout) or _places((1, *one))
     if order is None or len(one) != 3:
         raise Rejected(f"a data set of shape {shape} is no stack of gray or RGB images; see hdf5.layout")
     height, width, channels = one if order == "nhwc" else (one[1], one[2], one[0])
@@ -286,21 +320,36 @@ def _flat(length: int, options: HDF5) -> tuple[int, int, int]:
     if len(options.shape) not in (2, 3) or np.prod(options.shape) != length:
         raise Rejected(f"rows of {length} values do not make images of hdf5.shape {options.shape}")
     height, width, channels = (*options.shape, 1)[:3]
+    if _planes(options.shape):
+        channels, height, width = options.shape
     if channels not in COLOURS:
         raise Rejected(f"hdf5.shape {options.shape} has {channels} channels; 1, 3 or 4 (with alpha) are read")
     return height, width, channels
 
 
+def _planes(shape: list[int]) -> bool:
+    """Whether the shape of a flat row is (C, H, W)."""
+    return len(shape) == 3 and shape[0] in COLOURS and shape[2] not in COLOURS
+
+
 def _count(data: h5py.Dataset, options: HDF5) -> int:
     """Images of a stack."""
-    return data.shape[-1 if options.layout == "hwn" else 0]
+    if options.layout in ("hwn", "hwcn"):
+        return data.shape[-1]
+    return data.shape[1 if _led(data.shape, options) else 0]
 
 
 def _check_axes(data: h5py.Dataset, options: HDF5) -> None:
-    """Raises Rejected where the images may lie along the last axis: either reading makes a picture of any stack."""
+    """Raises Rejected where the images may lie along the last axis, or may be the colours of one: either reading makes
+    a picture of any stack."""
     if options.layout != "auto" or data.ndim != 3:
         return
     a, b, c = data.shape
+    if a in COLOURS[1:]:
+        raise Rejected(
+            f"`{data.name}` of shape {data.shape} can be {a} images of {b} x {c} pixels (then set hdf5.layout: nhw) or "
+            f"one of {a} channels (hdf5.layout: hw)"
+        )
     if min(a, b) >= SMALLEST_SIDE and _elongation(a, b) <= _elongation(b, c):
         raise Rejected(
             f"`{data.name}` of shape {data.shape} can be {a} images of {b} x {c} pixels (then set hdf5.layout: nhw) or "
@@ -313,12 +362,22 @@ def _check_rows(sets: list[h5py.Dataset], options: HDF5) -> None:
     if len(sets) != 1 or sets[0].ndim != 2 or options.layout != "auto" or options.shape is not None:
         return
     count, length = sets[0].shape
-    side = math.isqrt(length)
-    if side * side == length and side >= SMALLEST_SIDE and _elongation(count, length) >= LONG:
+    side, coloured = math.isqrt(length), math.isqrt(length // 3)
+    shapes = [f"[{side}, {side}]"] if side * side == length else []
+    if 3 * coloured * coloured == length:
+        shapes.append(f"[{coloured}, {coloured}, 3], or [3, {coloured}, {coloured}] where planes follow one another")
+        side = coloured
+    if shapes and side >= SMALLEST_SIDE and _elongation(count, length) >= LONG:
         raise Rejected(
             f"`{sets[0].name}` of shape {sets[0].shape} can be {count} images of {side} x {side} pixels, a row each "
-            f"(then set hdf5.layout: flat and hdf5.shape: [{side}, {side}]) or one image of {count} x {length} "
+            f"(then set hdf5.layout: flat and hdf5.shape: {shapes[0]}) or one image of {count} x {length} "
             "(hdf5.layout: hw)"
+        )
+    side = math.isqrt(count)
+    if side * side == count and side >= SMALLEST_SIDE and count >= LONG * length:
+        raise Rejected(
+            f"`{sets[0].name}` of shape {sets[0].shape} can be {length} images of {side} x {side} pixels, a column "
+            f"each (then store it turned, as ({length}, {count})) or one image of {count} x {length} (hdf5.layout: hw)"
         )
 
 
@@ -327,12 +386,15 @@ def _elongation(height: int, width: int) -> float:
     return max(height, width) / max(1, min(height, width))
 
 
-def _stack(path: str, name: str, data: h5py.Dataset, labels: list[str] | None, settings: Dataset) -> list[Header]:
+def _stack(
+    path: str, name: str, data: h5py.Dataset, labels: list[str | None] | None, settings: Dataset, turned: bool
+) -> list[Header]:
     _check_axes(data, settings.hdf5)
     count = _count(data, settings.hdf5)
     shape, _ = _layout(data.shape, settings.hdf5, stacked=True)
+    shape = _upright(shape, turned)
     _check(data, shape, count, path, settings)
-    axis = -1 if settings.hdf5.layout == "hwn" else 0
+    axis = -1 if settings.hdf5.layout in ("hwn", "hwcn") else 1 if _led(data.shape, settings.hdf5) else 0
     chunk = data.chunks[axis] if data.chunks else 1
     return [
         Header(
@@ -374,15 +436,16 @@ def _arranged(pixels: np.ndarray, header: Header, shape: tuple[int, ...], option
     _, order = _layout(shape, options, stacked=header.index is not None)
     if order == "flat":
         pixels = pixels.reshape(options.shape)
-        order = "hw" if pixels.ndim == 2 else "hwc"
+        order = "hw" if pixels.ndim == 2 else "chw" if _planes(options.shape or []) else "hwc"
     if order == "hw":
         return pixels
     pixels = np.moveaxis(pixels, 0, -1) if order == "chw" else pixels
     return pixels[..., 0] if header.shape[2] == 1 else pixels[..., :3]
 
 
-def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> list[str] | None:
-    """One label an image, where `labels.rule` is `hdf5`; None where each data set carries its own."""
+def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> list[str | None] | None:
+    """One label an image, None where it has none, if `labels.rule` is `hdf5`; None where each data set carries its
+    own."""
     if settings.labels.rule != "hdf5":
         return None
     stacked = len(sets) == 1 and _stacked(sets[0], options)
@@ -390,7 +453,9 @@ def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> li
     data = _label_set(file, sets[0].parent, options, count)
     if data is None:
         if stacked or any(_attribute(d) is None for d in sets):
-            raise Rejected("holds no data set of labels; name it with hdf5.labels")
+            others = [f"`{d.name}` has shape {d.shape}" for d in _named_labels(sets[0].parent)]
+            there = f" (for {count} images {', '.join(others)})" if others else ""
+            raise Rejected(f"holds no data set of labels{there}; name it with hdf5.labels")
         return None
     if not _one_an_image(data, count):
         raise Rejected(f"`{data.name}` (hdf5.labels) has shape {data.shape} for {count} images")
@@ -398,20 +463,25 @@ def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> li
 
 
 def _one_an_image(data: h5py.Dataset, count: int) -> bool:
-    """Whether a data set may hold one label an image: (N,), (N, 1), or (N, K) of zeros and ones."""
+    """Whether a data set may hold one label an image: (N,), (N, 1), (1, N), or (N, K) of zeros and ones."""
+    if data.shape == (1, count):
+        return True
     return data.ndim in (1, 2) and data.shape[0] == count and (data.ndim == 1 or data.shape[1] <= MOST_CLASSES)
 
 
-def _label_texts(data: h5py.Dataset) -> list[str]:
+def _label_texts(data: h5py.Dataset) -> list[str | None]:
     values = data[()]
+    if values.shape[0] == 1:
+        values = values.reshape(-1)
     if values.ndim == 2 and values.shape[1] > 1:  # one-hot: the place of the one is the class
         ones = values == 1
         if values.dtype.kind not in "buif" or not (ones.sum(axis=1) == 1).all() or (values[~ones] != 0).any():
             raise Rejected(f"`{data.name}` (hdf5.labels) of shape {data.shape} has rows that are not one 1 among zeros")
         return [str(place) for place in ones.argmax(axis=1)]
     values = values.reshape(-1)
-    if values.dtype.kind == "f" and (values == np.rint(values)).all():  # as MATLAB writes numbers of classes
-        values = values.astype(np.int64)
+    if values.dtype.kind == "f":
+        whole = bool((values == np.rint(values))[np.isfinite(values)].all())  # as MATLAB writes numbers of classes
+        return [None if math.isnan(v) else str(int(v)) if whole else str(v) for v in values.tolist()]
     words = {number: word for word, number in (h5py.check_enum_dtype(data.dtype) or {}).items()}
     return [words.get(value, _text(value)) for value in values.tolist()]
 
@@ -422,9 +492,14 @@ def _label_set(file: h5py.File, group: h5py.Group, options: HDF5, count: int) ->
         if not isinstance(node, h5py.Dataset):
             raise Rejected(f"holds no data set `{options.labels}` (hdf5.labels)")
         return _inside(node)
-    named = [_node(group, name) for name in group if LABELS.match(name)]
-    found = [node for node in named if isinstance(node, h5py.Dataset) and _one_an_image(node, count)]
+    found = [data for data in _named_labels(group) if _one_an_image(data, count)]
     return _inside(found[0]) if len(found) == 1 else None
+
+
+def _named_labels(group: h5py.Group) -> list[h5py.Dataset]:
+    """The data sets of a group that are called as labels are."""
+    named = [_node(group, name) for name in group if LABELS.match(name)]
+    return [node for node in named if isinstance(node, h5py.Dataset)]
 
 
 def _attribute(data: h5py.Dataset) -> str | None:
@@ -433,4 +508,10 @@ def _attribute(data: h5py.Dataset) -> str | None:
 
 
 def _text(value) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    """A text without the blanks that fill it up; bytes of no UTF-8 are read as Latin-1, which has a letter for each."""
+    if not isinstance(value, bytes):
+        return str(value).strip()
+    try:
+        return value.decode("utf-8").strip()
+    except UnicodeDecodeError:
+        return value.decode("latin-1").strip()

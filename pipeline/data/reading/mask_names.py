@@ -6,13 +6,15 @@ import os
 import re
 from collections.abc import Iterable
 
-WORD = r"(?:ground[ _-]?truth|masks?|labels?|lbl|gt|seg(?:ment(?:ation)?s?)?|annot(?:ation)?s?)"
+SEGMENTS = r"seg(?:ment(?:ation)?s?|mentation(?:class|object))?"
+WORD = rf"(?:ground[ _-]?truth|masks?|labels?|lbl|gt|{SEGMENTS}|annot(?:ation)?s?)"
 END = re.compile(rf"^(.+?)[ ._-]+{WORD}(?:[ ._-]?\d+)?$", re.IGNORECASE)  # `a_mask`, `a-GT`, `a_mask_0`
 BEGINNING = re.compile(rf"^{WORD}[ ._-]+(.+)$", re.IGNORECASE)  # `mask_a`
 FOLDER = re.compile(rf"(?:.*[ ._-])?{WORD}(?:[ ._-].*)?", re.IGNORECASE)  # `masks`, `ground_truth`, `train_masks`
 IN_FOLDER = re.compile(rf"(?:[ ._-]|^){WORD}(?=[ ._-]|$)", re.IGNORECASE)
 OF_IMAGES = re.compile(r"[ ._-]+(?:image|img|orig(?:inal)?|raw|rgb|photo)$|^(?:image|img)[ ._-]+", re.IGNORECASE)
 NUMBERED = re.compile(r"^(.*[^/ ._-])[ ._-]+\d{1,3}$")
+TWICE = re.compile(r"^(.+)\.(?:jpe?g|png|bmp|tiff?|gif|webp)$", re.IGNORECASE)  # `a.jpg`, of `a.jpg.png`
 DRAWN = {".png": 2, ".bmp": 2, ".gif": 2, ".tif": 1, ".tiff": 1}  # the higher, the likelier a drawing of its namesake
 
 
@@ -34,6 +36,13 @@ def partners(names: Iterable[str]) -> dict[str, str]:
             for key in {stem, OF_IMAGES.sub("", stem)}:
                 images.setdefault(key, []).append(name)
     return {name: found for name in names if (found := _image(name, images)) is not None}
+
+
+def in_folders_of_masks(names: Iterable[str]) -> set[str]:
+    """Those below a folder that is called as one of masks; none where all are."""
+    names = list(names)
+    found = {name for name in names if _of_masks(name.rpartition("/")[0])}
+    return found if len(found) < len(set(names)) else set()
 
 
 def one_of_several(name: str) -> str | None:
@@ -70,8 +79,8 @@ def _place(name: str) -> tuple[str, str]:
 
 
 def _unmarked(stem: str) -> str | None:
-    """A stem without the word that makes it a mask; None where it has none."""
-    found = END.match(stem) or BEGINNING.match(stem)
+    """A stem without the word, or the suffix of its image, that makes it a mask; None where it has neither."""
+    found = END.match(stem) or BEGINNING.match(stem) or TWICE.match(stem)
     return found[1] if found else None
 
 

@@ -28,6 +28,10 @@ UNREAD = {
 }  # fmt: skip
 
 
+ARCHIVES = {".zip", ".rar", ".7z", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
+HOW_TO_READ = "export it as TIFF (Fiji with Bio-Formats opens most)"
+
+
 class Entry(NamedTuple):
     """One file of a source."""
 
@@ -114,13 +118,19 @@ def by_suffix(paths: Iterable[str]) -> str:
 def _none(item: str, where: str) -> str:
     """That an item holds no images, and what it holds in their place."""
     others = [path for path, _ in walk(item, where, _is_unread)]
-    hint = f"; it holds {by_suffix(others)}, which are not read: export these as TIFF" if others else ""
+    packed = [path for path, _ in walk(item, where, _is_archive)]
+    hint = f"; it holds {by_suffix(others)}, which are not read: {HOW_TO_READ}" if others else ""
+    hint += f"; it holds {by_suffix(packed)}: unpack these" if packed else ""
     return f"`{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5){hint}"
 
 
 def _is_unread(path: str) -> bool:
     name = os.path.basename(path)
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in UNREAD and not is_image(path)
+
+
+def _is_archive(path: str) -> bool:
+    return os.path.splitext(path)[1].lower() in ARCHIVES
 
 
 def natural(text: str) -> list:

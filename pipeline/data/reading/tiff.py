@@ -37,11 +37,14 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
             chosen = chosen_pages(settings, hidden.images)
             size = micrometres(tiff, first)
             return [_header(path, name, index, first, hidden.images, settings, size) for index in chosen]
-        chosen = _pages(tiff, settings)
-        pages = len(tiff.pages)
-        found = [(index, tiff.pages[index].aspage()) for index in chosen]
+        there = _pages(tiff)
+        found = [there[place] for place in chosen_pages(settings, len(there))]
         size = micrometres(tiff, found[0][1])
-        return [_header(path, name, index, page, pages, settings, size) for index, page in found]
+        channels = _channels(tiff, len(there))
+        return [
+            _header(path, name, index, page, len(there), settings, size)._replace(scene=channels)
+            for index, page in found
+        ]
 
 
 def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
@@ -50,9 +53,10 @@ def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
         hidden = _hidden(tiff)
         for header in wanted:
             try:
-                page = tiff.pages[0 if hidden else header.index or 0].aspage()
+                number = 0 if hidden else _pages(tiff)[0][0] if header.index is None else header.index
+                page = tiff.pages[number].aspage()
                 stored = _stored(tiff, hidden, header.index or 0) if hidden else None
-                yield Frame(header.source, header.index, _decode(page, header, stored), _bits(page))
+                yield Frame(header.source, header.index, _decode(page, header, number, stored), _bits(page))
             except Rejected as reason:
                 yield reason
 
@@ -89,15 +93,20 @@ def _stored(tiff: TiffFile, hidden: Hidden, index: int) -> np.ndarray:
     return tiff.filehandle.read_array(page.dtype.newbyteorder(tiff.byteorder), size, offset).reshape(page.shape)
 
 
-def _pages(tiff: TiffFile, settings: Dataset) -> list[int]:
-    count = len(tiff.pages)
-    if count == 0:
+def _pages(tiff: TiffFile) -> list[tuple[int, TiffPage]]:
+    """The pages of a file with their numbers, without the thumbnails and overviews that some instruments add."""
+    if len(tiff.pages) == 0:
         raise Rejected("holds no image: its first directory is missing")
-    chosen = chosen_pages(settings, count)
-    if len(chosen) == 1:
-        return chosen
-    # without the thumbnails and overviews that some instruments add
-    return [i for i in chosen if i == 0 or not tiff.pages[i].aspage().is_reduced]
+    pages = [(index, tiff.pages[index].aspage()) for index in range(len(tiff.pages))]
+    return [(index, page) for index, page in pages if not page.is_reduced] or pages[:1]
+
+
+def _channels(tiff: TiffFile, pages: int) -> int:
+    """How many pages show one scene: the channels of a file of OME or ImageJ, else 1."""
+    if pages == 1 or not (tiff.is_ome or tiff.is_imagej) or not tiff.series:
+        return 1
+    series = tiff.series[0]
+    return dict(zip(series.axes, series.shape, strict=False)).get("C", 1)
 
 
 def _header(
@@ -124,13 +133,16 @@ def _check_model(page: TiffPage, settings: Dataset) -> int:
     if page.dtype is None or page.dtype.kind not in "buif":
         raise Rejected(f"samples of {page.bitspersample} bits are no number type")
     if page.imagedepth > 1:
-        raise Rejected(f"is a volume of {page.imagedepth} slices in one page, not an image")
+        raise Rejected(f"is a volume of {page.imagedepth} slices in one page; save it as a stack, a page each")
     colours = COLOURS.get(page.photometric)
     if colours is None:
         model = getattr(page.photometric, "name", page.photometric)
         raise Rejected(f"colour model {model} is not read; convert it to gray or RGB")
     if samples - colours not in (0, 1) or (colours == 1 and samples == 2 and not extra):
-        raise Rejected(f"has {samples} channels where its colour model has {colours}; one more may be alpha")
+        raise Rejected(
+            f"has {samples} channels where its colour model has {colours} (one more may be alpha): save each as an "
+            "image"
+        )
     if settings.channels == "auto" and EXTRASAMPLE.UNSPECIFIED in page.extrasamples:
         raise Rejected(one_more(samples, "the last is not said to be alpha"))
     if page.photometric == PHOTOMETRIC.PALETTE and (page.colormap is None or page.dtype.kind != "u"):
@@ -148,11 +160,11 @@ def _check_whole(page: TiffPage, size: int) -> None:
         raise Rejected("lacks parts of its pixel data")
 
 
-def _decode(page: TiffPage, header: Header, stored: np.ndarray | None = None) -> np.ndarray:
-    """The pixels of a page, or of samples `stored` as those of the page are."""
+def _decode(page: TiffPage, header: Header, number: int, stored: np.ndarray | None = None) -> np.ndarray:
+    """The pixels of the page of this `number`, or of samples `stored` as those of the page are."""
     unconverted = page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG
     if unconverted or page.compression == COMPRESSION.OJPEG:
-        pixels = _by_pillow(header)  # libtiff knows old-style JPEG and the conversion of subsampled YCbCr
+        pixels = _by_pillow(header.path, number)  # libtiff knows old-style JPEG and the conversion of subsampled YCbCr
     else:
         samples = page.asarray(maxworkers=1) if stored is None else stored
         pixels = upright(_model(page, _planes_last(page, samples)), _orientation(page))
@@ -206,9 +218,9 @@ def _coloured(pixels: np.ndarray, page: TiffPage) -> np.ndarray:
     return np.moveaxis(levels.astype(np.uint8)[:, pixels], 0, -1)
 
 
-def _by_pillow(header: Header) -> np.ndarray:
-    with Image.open(header.path, formats=["TIFF"]) as image:
-        image.seek(header.index or 0)
+def _by_pillow(path: str, number: int) -> np.ndarray:
+    with Image.open(path, formats=["TIFF"]) as image:
+        image.seek(number)
         return np.asarray(image.convert("RGB"))  # Pillow turns TIFFs upright by itself
 
 

@@ -243,7 +243,7 @@ def test_everything_that_is_wrong_is_named_and_the_rest_goes_on(tmp_path, inline
     assert "4 image(s) without a box: background" in said
     assert "7 image(s) whose boxes are not known" in said
     assert "1 box(es) of 1 file(s) left out: has no class" in said
-    assert "... and for 7 more reasons (boxes_remarks.csv)" in said
+    assert "... and for 6 more reasons (boxes_remarks.csv)" in said
     with Image.open(tmp_path / "out" / "boxes.png") as sheet:
         colours = {tuple(pixel) for pixel in np.asarray(sheet).reshape(-1, 3).tolist()}
     assert {(0xE6, 0x9F, 0x00), (0x56, 0xB4, 0xE9)} <= colours

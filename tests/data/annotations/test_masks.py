@@ -302,6 +302,24 @@ def test_masks_among_the_images_are_never_trained_on(inline, prepared, folder, d
     assert found.metadata["source"].tolist() == [f"x/{i}.{kind}" for i in range(3)]
 
 
+def test_masks_of_no_image_in_a_folder_of_masks_train_nothing(inline, dataset, folder, tmp_path, capsys):
+    content = {f"{i}/images/{i}.png": dark(i, *SHAPE) for i in range(3)}
+    root = folder(content | {f"{i}/masks/nucleus.png": MASK for i in range(3)})
+    prepare(dataset(root, split={"near_duplicates": "off"}), tmp_path / "out")
+    assert len(ImageSet.open(tmp_path / "out")) == 3
+    assert (tmp_path / "out" / "rejected.csv").read_text().count("is a mask by its folder and content") == 3
+    assert "3 file(s) are masks by name and content (first: 0/masks/nucleus.png)" in capsys.readouterr().err
+
+
+def test_good_images_need_no_mask(inline, prepared):
+    content = {f"images/bad/{i}.png": dark(i, *SHAPE, CRACK) for i in range(4)}
+    content |= {f"images/good/{i}.png": dark(10 + i, *SHAPE) for i in range(4)}
+    content |= {f"masks/bad/{i}_mask.png": MASK for i in range(3)}
+    found = prepared(content, labels={"rule": "folder"}, good="good")
+    assert found.metadata["label"][~found.annotated].tolist() == ["bad"]  # its fourth image may have a defect anywhere
+    assert found.masked.sum() == 7
+
+
 def test_photographs_with_the_names_of_masks_are_images(inline, dataset, folder, tmp_path):
     root = folder({f"{name}.png": dark(i, *SHAPE) for i, name in enumerate(["a", "a_label", "b", "b_label"])})
     prepare(dataset(root, split={"near_duplicates": "off"}), tmp_path / "out")

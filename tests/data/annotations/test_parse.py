@@ -261,7 +261,7 @@ def test_boxes_that_cannot_be_read_are_named_and_the_others_kept(record):
     ]
 
 
-@pytest.mark.parametrize("own", ["70", 70.0, 70])
+@pytest.mark.parametrize("own", ["70", 70.0, 70, "00070"])
 def test_an_id_is_one_as_text_and_as_number(reading, own):
     content = json.loads(coco([("x.png", 20, 40), ("y.png", 20, 40)], [(0, "a", 4, 2, 6, 15)]))
     content["annotations"][0]["image_id"] = own
@@ -519,3 +519,27 @@ def test_damaged_files_make_no_error(reading, kind):
         found = reading(kind, bytes(damaged))
         reasons = [found.unreadable or "", *(record.unreadable or "" for record in found.records)]
         assert all(len(reason) < 300 for reason in reasons)
+
+
+def test_coco_that_lists_an_image_twice_writes_pairs_or_names_none(reading):
+    content = json.loads(coco([("x.png", 20, 40), ("y.png", 20, 40)], [(0, "a", 4, 2, 6, 15)]))
+    content["images"].append(dict(content["images"][0]))
+    content["images"][1]["file_name"] = None
+    mark = content["annotations"][0]
+    mark["segmentation"] = [[[4, 2], [10, 2], [10, 17], [4, 17]]]
+    del mark["bbox"]
+    first, second = reading("coco", json.dumps(content)).records
+    assert (first.regions, first.unreadable) == ([HERE], None)
+    assert second.unreadable == "its entry names no image (file_name)"
+
+
+@pytest.mark.parametrize("declared", ["gb2312", "gbk", "windows-1251", "iso-8859-1"])
+def test_utf_8_that_another_encoding_is_declared_for(record, declared):
+    text = voc(("裂纹" if declared.startswith("gb") else "größe", 5, 3, 10, 17))
+    found = record("voc", f'<?xml version="1.0" encoding="{declared}"?>{text}')
+    assert found.regions[0].label in ("裂纹", "größe")
+
+
+def test_letters_of_no_declared_encoding(record):
+    found = record("voc", voc(("größe", 5, 3, 10, 17)).encode("latin-1"))
+    assert found.unreadable == "is no text in UTF-8, and declares no other encoding"

@@ -38,7 +38,8 @@ def test_a_table_finds_full_names_and_unique_last_parts(dataset, table):
     assert rows.find("good/1.png", set()).label == "a"
     assert rows.find("bad/2.png", set()).label == "b"
     assert rows.find("good/3.png", set()).label == "c"
-    assert rows.find("bad/2.png", {"2.png"}) is None  # two images have this name: which one is meant?
+    shared = labels.shared_names(["bad/2.png", "good/2.png"])
+    assert rows.find("bad/2.png", shared) is None  # two images have this name: which one is meant?
     assert [row.file for row in rows.unused()] == ["9.png"]
 
 
@@ -97,3 +98,24 @@ def test_a_class_that_differs_in_case_alone_is_said_so(dataset):
     rule = {"rule": "folder", "classes": ["bad"]}
     with pytest.raises(Rejected, match=r"has the class `Bad`, .* it names `bad`, which differs in case"):
         labels.label_of(dataset(labels=rule), "x.png", "Bad", None, None)
+
+
+def test_rows_with_more_of_the_path_than_the_source_has(dataset, table):
+    rows = [r"C:\steel\photos\a.png,windows", "/home/me/steel/photos/b.png,unix", "photos/c.tif,suffix"]
+    rows += ["/set/train/d.png,train", "/set/test/d.png,test", "other/e.png,other"]
+    found = labels.read_table(dataset(labels={"rule": "csv", "csv": [table("file,class\n" + "\n".join(rows))]}))
+
+    def label(source, folder):
+        row = found.find(source, set(), folder)
+        return row and row.label
+
+    assert [label(f"{name}.png", "data/photos") for name in "abc"] == ["windows", "unix", "suffix"]
+    assert (label("d.png", "data/test"), label("d.png", "data/train")) == ("test", "train")
+    assert label("good/e.png", "data") is None  # another folder than the row's
+    with pytest.raises(Rejected, match="2 rows for it that differ"):
+        label("d.png", "data")
+
+
+def test_words_of_a_split_are_understood_in_any_case(dataset, table):
+    settings = dataset(labels={"csv": [table("file,part\na,Train\nb,TEST\nc,Validation\n")]}, split={"column": "part"})
+    assert [row.split for row in labels.read_table(settings).rows] == ["train", "test", "val"]

@@ -6,7 +6,7 @@ from pipeline.data.preparing import user_table
 from pipeline.settings import UserError
 
 COLUMNS = {"labels.file_column": "file", "labels.class_column": "class"}
-ROWS = [("a.png", "gut"), ("b c.png", "Riß")]
+ROWS = [("größe.png", "gut"), ("b c.png", "Riß")]
 
 
 def cells(path):
@@ -15,7 +15,9 @@ def cells(path):
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
 @pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"], ids=["utf-8", "mark", "latin", "unicode text"]
+    "encoding",
+    ["utf-8", "utf-8-sig", "cp1252", "utf-16", "utf-16-le"],
+    ids=["utf-8", "mark", "latin", "unicode text", "without a mark"],
 )
 @pytest.mark.parametrize("ends", ["\n", "\r\n"])
 def test_what_spreadsheets_of_any_country_write(tmp_path, mark, encoding, ends):
@@ -49,6 +51,7 @@ def test_two_columns_that_differ_in_case_are_kept_apart(tmp_path):
         (b"PK\x03\x04\x14\0\6\0", "is a workbook, not a table; save it as `CSV UTF-8`"),
         (b"", "no column `file`; it has nothing"),
         (b"name;kind\n1;2\n", "no column `file`; it has name, kind"),
+        (b"a.png,x\nb.png,y\n", "it has a.png, x: a first line with the names of the columns is missing"),
     ],
 )
 def test_what_cannot_be_read_says_what_to_save_it_as(tmp_path, content, why):

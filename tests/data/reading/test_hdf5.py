@@ -71,6 +71,37 @@ def test_a_stack_of_one_reading_is_none(tmp_path, shape):
     assert len(read(write(tmp_path / "a", x=np.zeros(shape, np.uint8)))[1]) == shape[0]
 
 
+def test_axes_that_other_programs_write(tmp_path, picture):
+    stack = picture(3, (7, 9, 20, 3), "uint16")
+    svhn = write(tmp_path / "a", X=np.moveaxis(stack, 0, -1))
+    np.testing.assert_array_equal(read(svhn, images="X", layout="hwcn")[1], stack)
+    with pytest.raises(Rejected, match=r"`/X` \(9, 20, 3, 7\): .*`hwcn`"):
+        read(svhn)
+    led = write(tmp_path / "b", data=stack[None, ..., 0])  # (1, N, H, W)
+    np.testing.assert_array_equal(read(led)[1], stack[..., 0])
+    planes = write(tmp_path / "c", data=np.moveaxis(stack, -1, 1).reshape(7, -1))
+    np.testing.assert_array_equal(read(planes, images="data", layout="flat", shape=[3, 9, 20])[1], stack)
+
+
+def test_matlab_stores_axes_the_other_way_round(tmp_path, picture):
+    stack = picture(4, (7, 9, 20), "uint16")
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        file["IMG"] = stack.swapaxes(1, 2)
+        file["labels"] = np.arange(7.0)[None]
+    with open(tmp_path / "a.mat", "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
+    _, pixels, labels = read(tmp_path / "a.mat", rule="hdf5")
+    np.testing.assert_array_equal(pixels, stack)
+    assert labels == list("0123456")
+
+
+def test_colours_of_one_image_or_images_are_a_question(tmp_path, picture):
+    path = write(tmp_path / "a", x=picture(5, (3, 12, 20)))
+    with pytest.raises(Rejected, match=r"3 images of 12 x 20 .*nhw\) or one of 3 channels \(hdf5.layout: hw\)"):
+        read(path)
+    assert (len(read(path, layout="nhw")[1]), read(path, layout="hw")[1][0].shape) == (3, (12, 20, 3))
+
+
 def test_what_is_there_is_said_where_nothing_looks_like_images(tmp_path):
     path = write(tmp_path / "a", x=np.zeros((20, 32, 32, 2), np.uint8), y=np.zeros((4, 5, 32, 32, 3)), z=np.arange(3))
     said = r"it holds `/y` \(4, 5, 32, 32, 3\), `/x` \(20, 32, 32, 2\): read are \(N, H, W\), and .* 1, 3 or 4 channels"
@@ -134,7 +165,7 @@ def test_claims_are_judged_before_reading(tmp_path):
     with pytest.raises(Rejected, match="which cannot be"):
         read(tmp_path / "huge")
     with h5py.File(tmp_path / "empty", "w") as file:
-        file.create_dataset("images", (3, 64, 64), "u1", chunks=(1, 64, 64))
+        file.create_dataset("images", (5, 64, 64), "u1", chunks=(1, 64, 64))
     with pytest.raises(Rejected, match="never filled"):
         read(tmp_path / "empty")
 
@@ -267,11 +298,13 @@ def test_real_files(shared_data):
     ("labels", "expected"),
     [
         (np.array([b"good", b"bad", b"good", b"bad", b"good"]), ["good", "bad", "good", "bad", "good"]),  # fixed length
-        (np.array([b"good", b"bad"] * 2 + [b"\xfc"]).reshape(5, 1), ["good", "bad", "good", "bad", "\ufffd"]),
+        (np.array([b"good", b"bad"] * 2 + [b"\xfc"]).reshape(5, 1), ["good", "bad", "good", "bad", "ü"]),
         (np.array([[3], [1], [2], [2], [1]]), ["3", "1", "2", "2", "1"]),
         (np.array([1.0, 2.0, 1.0, 2.0, 3.0]), ["1", "2", "1", "2", "3"]),
         (np.eye(5, 3, dtype="u1")[[0, 2, 1, 1, 0]], ["0", "2", "1", "1", "0"]),
         (np.eye(2)[[0, 1, 1, 1, 0]], ["0", "1", "1", "1", "0"]),
+        (np.array([b"good ", b"good", b"bad  ", b"bad", b" "]), ["good", "good", "bad", "bad", ""]),  # filled up
+        (np.array([[1.0, 2.0, np.nan, 2.0, 1.0]]), ["1", "2", None, "2", "1"]),  # (1, N)
         (np.array([True, False, False, True, True]), ["True", "False", "False", "True", "True"]),
     ],
 )
@@ -300,6 +333,10 @@ def test_rows_of_square_images_are_a_question(tmp_path, picture):
     with pytest.raises(Rejected, match=r"rows of 256 pixels need hdf5\.shape.*: \[16, 16\] would be square"):
         read(path, layout="flat")
     assert len(read(write(tmp_path / "b", data=picture(5, (200, 256))))[1]) == 1  # a picture as pictures are
+    with pytest.raises(Rejected, match=r"40 images of 16 x 16 pixels, a column each .*\(40, 256\)"):
+        read(write(tmp_path / "c", data=rows.T))
+    with pytest.raises(Rejected, match=r"shape: \[32, 32, 3\], or \[3, 32, 32\] where planes"):
+        read(write(tmp_path / "d", data=picture(6, (24, 3072))))
 
 
 def test_velox_keeps_frames_along_the_last_axis(tmp_path, picture):

@@ -73,9 +73,9 @@ def test_a_missing_csv_and_a_broken_pattern_are_named(folder, dataset):
     check_source(dataset(str(folder)), "steel")
     check_source(dataset("voronoi"), "grains")
     with pytest.raises(UserError, match=r"datasets\.steel\.labels\.csv: `no\.csv` does not exist"):
-        check_source(dataset(str(folder), labels={"csv": ["no.csv"]}), "steel")
+        check_source(dataset(str(folder), labels={"rule": "csv", "csv": ["no.csv"]}), "steel")
     with pytest.raises(UserError, match=r"datasets\.steel\.labels\.pattern: `\(` is no regular expression"):
-        check_source(dataset(str(folder), labels={"pattern": "("}), "steel")
+        check_source(dataset(str(folder), labels={"rule": "filename", "pattern": "("}), "steel")
     with pytest.raises(UserError, match=r"split\.group_pattern: `x` has no group"):
         check_source(dataset(str(folder), split={"group_pattern": "x"}), "steel")
 
@@ -113,7 +113,15 @@ def test_images_of_kinds_that_are_not_read_are_counted(folder, dataset, monkeypa
     monkeypatch.chdir(folder)
     (folder / "only").mkdir()
     (folder / "good" / "x.dm3").rename(folder / "only" / "x.dm3")
-    with pytest.raises(UserError, match=r"holds no images .*; it holds 1 \*\.dm3, which are not read: export these"):
+    with pytest.raises(UserError, match=r"holds no images .*; it holds 1 \*\.dm3, which are not read: export it"):
         listing("only")
     with pytest.raises(UserError, match=r"it holds 1 \*\.dm3"):
         check_source(dataset("only"), "steel")
+
+
+def test_a_folder_of_archives_is_told_to_be_unpacked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "steel.ZIP").touch()
+    with pytest.raises(UserError, match=r"`packed` holds no images .*; it holds 1 \*\.zip: unpack these"):
+        listing("packed")

@@ -79,6 +79,28 @@ def test_pages_one_by_number_or_all(tmp_path, dataset, picture):
     assert "no page 3" in reason(tmp_path / "a.tif", dataset(pages=3))
 
 
+def test_a_thumbnail_is_no_page(tmp_path, dataset, picture):
+    pixels = picture(7, (40, 60))
+    for first in (False, True):
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+            for small in (first, not first):
+                tiff.write(pixels[::4, ::4] if small else pixels, subfiletype=int(small))
+        for pages in (0, "all"):
+            found = read(tmp_path / "a.tif", dataset(pages=pages))
+            np.testing.assert_array_equal([frame.pixels for frame in found], [pixels])
+    assert readers.headers(str(tmp_path / "a.tif"), "a.tif", dataset())[0].pages == 1
+
+
+@pytest.mark.parametrize("program", ["ome", "imagej"])
+def test_pages_that_are_channels_are_told(tmp_path, dataset, picture, program):
+    def scene(axes, shape):
+        tifffile.imwrite(tmp_path / "a.tif", picture(8, (*shape, 20, 30)), **{program: True}, metadata={"axes": axes})
+        return readers.headers(str(tmp_path / "a.tif"), "a.tif", dataset())[0].scene
+
+    assert scene("ZCYX", (3, 2)) == 2
+    assert scene("ZYX", (6,)) == 1
+
+
 def test_alpha_is_dropped_and_white_is_zero_inverted(tmp_path, dataset, picture):
     pixels = picture(3, (20, 20, 4))
     tifffile.imwrite(tmp_path / "alpha.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
