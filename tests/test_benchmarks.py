@@ -14,6 +14,7 @@ from benchmarks import (
     coverage,
     joint_coverage,
     keep_rule,
+    nvidia_snapshot,
     panel,
     peers,
     power,
@@ -22,10 +23,12 @@ from benchmarks import (
     time_to_quality,
 )
 from benchmarks.judge import Judge
-from pipeline.models import ema
+from pipeline.models import build, ema
 from pipeline.settings import FAMILY_SETTINGS
+from pipeline.training.transfer import snapshot_model
 from tests.evaluation.conftest import blobs, label_list, write_set
-from tests.models.tiny import tiny_settings
+from tests.models import nvidia
+from tests.models.tiny import batch, spec, tiny_settings
 
 
 @pytest.mark.parametrize("target", [1.0, 17.0, 4096.0])
@@ -74,6 +77,24 @@ def test_batches_are_fresh_tensors_in_range():
     assert first.untyped_storage().data_ptr() != second.untyped_storage().data_ptr()
     assert 0 <= first.min() < 0.1
     assert 0.9 < first.max() <= 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("classes", "changes"), [(1, {"noise_resolution": 8}), (3, {"discriminator_residual": False})])
+def test_a_model_in_the_layout_of_nvidias_files_draws_and_judges_as_before(tmp_path, classes, changes):
+    torch.manual_seed(4)
+    model = build(tiny_settings("stylegan2_ada", noise_strength=0.3, **changes), spec(16, classes=classes))
+    model.ema.mapping.w_average.copy_(torch.randn(1, 8).expand(classes, 8))  # files have one mean of all classes
+    read = snapshot_model(nvidia.write(tmp_path / "s.pkl", nvidia_snapshot.snapshot(model)))
+    images, labels = batch(spec(16, classes=classes))
+    z, noise = torch.randn(4, 8), torch.randn(4, model.ema.synthesis.noise_length)
+    theirs = torch.cat([noise, torch.randn(4, read.ema.synthesis.noise_length - noise.shape[1])], 1)
+    for psi in (1.0, 0.5):
+        torch.testing.assert_close(
+            read.ema(z, labels, theirs, psi), model.ema(z, labels, noise, psi), rtol=0, atol=1e-5
+        )
+    found, expected = read.discriminator(images[:1], labels[:1]), model.discriminator(images[:1], labels[:1])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
 
 
 # ---------------------------------------------------------------- the panel

@@ -233,6 +233,9 @@ class StyleGAN2ADASettings(Training):
     """The same for the discriminator; null is channel_max."""
     discriminator_mapping_layers: Annotated[Annotated[int, Field(ge=1, le=8)] | None, Field(exclude_if=_none)] = None
     """Layers of the network that maps classes for the discriminator; null is mapping_layers."""
+    # Said only where it is false, so that models from before it was a setting stay what they are.
+    discriminator_residual: Annotated[bool, Field(exclude_if=bool)] = True
+    """Residual blocks in the discriminator; false is plain ones, which NVIDIA's weights of CIFAR-10 have."""
     modulation: Literal["weights", "adain"] = "weights"
     """`weights`: weight demodulation (StyleGAN2); `adain`: adaptive instance normalisation (StyleGAN), an ablation."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.0
