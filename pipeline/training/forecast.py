@@ -13,6 +13,7 @@ import pipeline.models
 from pipeline.base import device as devices
 from pipeline.models.batch import Batch
 from pipeline.settings import ImageSpec, Training
+from pipeline.training.held_out import look
 from pipeline.training.snapshots import COLUMNS
 from pipeline.training.validator import LEAST, MOST
 
@@ -82,8 +83,14 @@ def forecast(
         model.sample(labels.cpu()[: len(few)], few)
         _finish(device)
         image = (clock() - began) / len(few)
+        seen = 0.0
+        if settings.held_out:  # the look of random networks costs next to nothing
+            network = look(settings.held_out, spec, device)
+            began = clock()
+            network.vectors(images[: len(few)])
+            seen = (clock() - began) / len(few)
     drawn = min(held_out, MOST) if held_out >= LEAST else 0
-    looks = settings.snapshots * (drawn + COLUMNS * len(spec.classes)) * image
+    looks = settings.snapshots * ((drawn + COLUMNS * len(spec.classes)) * image + drawn * seen)
     steps = math.ceil(settings.total_images / settings.batch)
     checkpoint = sum(tensor.numel() * tensor.element_size() for tensor in model.state().values())
     return Forecast(mean, image, START + steps * mean + looks, memory, checkpoint)
