@@ -2,10 +2,11 @@
 
     python -m benchmarks.missed --draws 6
 
-The generator is a perfect one: its images are drawn as the real ones are (`benchmarks.controls`). Six classes, 10
-images of each to train, 20 to choose by, 60 to judge, and 60 drawn images: 10 of each class, or as `detect.missed`
-shares them out. `uneven`: defects of two classes are faint, the others plain to see, so that nearly all that is missed
-are the two and what they are taken for. `even`: all are as faint, and there is nothing to share out.
+The generator is a perfect one: its images are drawn as the real ones are (`benchmarks.controls`). Six classes, 20
+images of each to choose by, 60 to judge, and 60 drawn images: 10 of each class, or as `detect.missed` shares them out.
+`uneven`: defects of two classes are faint and there are 2 real images of each to train, those of the others are plain
+to see, in 10, so that nearly all that is missed are the two. `even`: 10 of each, all as faint, and there is nothing to
+share out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,13 +28,22 @@ from pipeline.downstream.registry import TASKS
 from pipeline.sampling.missed import Missed
 from pipeline.settings import Detect
 
-REAL = {"train": 10, "val": 20, "test": 60}  # images of each class
+OTHERS = {"val": 20, "test": 60}  # real images of each class that nothing trains on
 DRAWN = 10  # of each class, on average
 PLAIN = 5.0  # contrast of what is plain to see
 FAINT = ("line", "ring")
+
+
+class Kind(NamedTuple):
+    """Of the images of a class."""
+
+    contrast: float
+    train: int
+
+
 SETS = {
-    "uneven": {label: CONTRAST if label in FAINT else PLAIN for label in CLASSES},
-    "even": dict.fromkeys(CLASSES, CONTRAST),
+    "uneven": {label: Kind(CONTRAST, 2) if label in FAINT else Kind(PLAIN, 10) for label in CLASSES},
+    "even": dict.fromkeys(CLASSES, Kind(CONTRAST, 10)),
 }
 SETTINGS = Detect(repetitions=4, ratios=[1.0], keep_fractions=[1.0])
 ARMS = [SyntheticSet("perfect", "synthetic"), SyntheticSet("perfect", "missed")]
@@ -42,36 +53,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--draws", type=int, default=10)
     draws = parser.parse_args().draws
-    for name, contrasts in SETS.items():
+    for name, kinds in SETS.items():
         found = []
         for draw in range(draws):
-            plain, missed, counts = trial(contrasts, draw)
+            plain, missed, counts = trial(kinds, draw)
             found.append(missed - plain)
             print(f"| {name} | {draw} | {100 * plain:.1f} | {100 * missed:.1f} | {counts} |", flush=True)
         error = np.std(found, ddof=1) / np.sqrt(draws)
         print(f"{name}: {100 * np.mean(found):+.1f} points, standard error {100 * error:.1f}", flush=True)
 
 
-def trial(contrasts: dict[str, float], draw: int, real: dict[str, int] = REAL) -> tuple[float, float, dict[str, int]]:
+def trial(kinds: dict[str, Kind], draw: int) -> tuple[float, float, dict[str, int]]:
     """Macro F1 with images of everything and with those of what is missed, and how many of each class these are."""
     rng = np.random.default_rng([1, draw])
     task = TASKS["classification"].load()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store(
-            folder / "real",
-            [
-                (drawn(label, rng, contrasts[label]), label, split)
-                for split, n in real.items()
-                for label in CLASSES
-                for _ in range(n)
-            ],
-        )
+        rows = [
+            (drawn(label, rng, kind.contrast), label, split)
+            for label, kind in kinds.items()
+            for split, n in (OTHERS | {"train": kind.train}).items()
+            for _ in range(n)
+        ]
+        store(folder / "real", rows)
         write_missed(task, SETTINGS, folder / "real", folder / "missed.csv", f"draw {draw}")
         plain = dict.fromkeys(CLASSES, DRAWN)
         counts = Missed.read(folder / "missed.csv", ImageSet.open(folder / "real")).counts(plain)
         images = {
-            label: [drawn(label, rng, contrasts[label]) for _ in range(max(DRAWN, counts[label]))] for label in CLASSES
+            label: [drawn(label, rng, kinds[label].contrast) for _ in range(max(DRAWN, counts[label]))]
+            for label in CLASSES
         }
         sets = {}
         for made, numbers in zip(ARMS, (plain, counts), strict=True):

@@ -14,6 +14,7 @@ from benchmarks import (
     coverage,
     joint_coverage,
     keep_rule,
+    missed,
     nvidia_snapshot,
     panel,
     peers,
@@ -95,6 +96,20 @@ def test_a_model_in_the_layout_of_nvidias_files_draws_and_judges_as_before(tmp_p
         )
     found, expected = read.discriminator(images[:1], labels[:1]), model.discriminator(images[:1], labels[:1])
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_what_is_missed_is_drawn_more_often_where_two_classes_are_faint(monkeypatch):
+    """The smallest trial: its scores tell nothing, the numbers of images do."""
+    monkeypatch.setattr(missed, "DRAWN", 3)
+    monkeypatch.setattr(missed, "SETTINGS", missed.SETTINGS.model_copy(update={"repetitions": 2}))
+    monkeypatch.setattr(missed, "OTHERS", {"val": 8, "test": 4})
+    *scores, counts = missed.trial(missed.SETS["uneven"], 0)
+    assert all(0 < score <= 1 for score in scores)
+    assert sum(counts.values()) == 18
+    faint = [counts[label] for label in missed.FAINT]
+    plain = [counts[label] for label in ("spot", "band", "dots")]
+    assert np.mean(faint) > np.mean(plain)
 
 
 # ---------------------------------------------------------------- the panel
