@@ -84,26 +84,32 @@ def _row(shots: str, draw: str, real: Path) -> str:
 def write(path: Path, shots: int, rng: np.random.Generator) -> None:
     """An image set of drawn textures, each a group of its own."""
     counts = {"train": shots, "val": shots} | COUNTS
-    rows = [(label, split) for split, n in counts.items() for label in CLASSES for _ in range(n)]
+    store(
+        path, [(drawn(label, rng), label, split) for split, n in counts.items() for label in CLASSES for _ in range(n)]
+    )
+
+
+def store(path: Path, rows: list[tuple[NDArray[np.uint8], str, str]]) -> None:
+    """An image set of images, their classes and splits."""
     with ImageSetWriter(path, len(rows), SIZE, SIZE, 1, "uint8") as writer:
-        for i, (label, _) in enumerate(rows):
-            writer[i] = drawn(label, rng)[..., None]
+        for i, (image, *_) in enumerate(rows):
+            writer[i] = image[..., None]
         names = [f"i{i:06d}" for i in range(len(rows))]
         table = pd.DataFrame(
-            [(name, label, name, 0, 0, name, split) for name, (label, split) in zip(names, rows, strict=True)],
+            [(name, label, name, 0, 0, name, split) for name, (_, label, split) in zip(names, rows, strict=True)],
             columns=COLUMNS,
         )
         meta = {"classes": list(CLASSES), "symmetry": "both", "dtype": "uint8", "pixel_size": None, "unit": "µm"}
         writer.finish(table, meta | {"scaling": {"rule": "type", "low": 0, "high": 255}})
 
 
-def drawn(label: str, rng: np.random.Generator) -> NDArray[np.uint8]:
+def drawn(label: str, rng: np.random.Generator, contrast: float = CONTRAST) -> NDArray[np.uint8]:
     """(64, 64) gray texture of grain and direction of its own, with a faint defect somewhere."""
     grain, stretch = rng.uniform(0.8, 1.6), rng.uniform(1.0, 2.5)
     texture = gaussian_filter(rng.normal(size=(SIZE, SIZE)), (grain, grain * stretch))
     texture /= texture.std()
     sign = rng.choice([-1, 1])
-    faint = texture + sign * CONTRAST * rng.uniform(0.8, 1.6) * gaussian_filter(_defect(label, rng), 0.7)
+    faint = texture + sign * contrast * rng.uniform(0.8, 1.6) * gaussian_filter(_defect(label, rng), 0.7)
     return np.clip(128 + 32 * faint, 0, 255).astype(np.uint8)
 
 

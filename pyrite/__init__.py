@@ -15,6 +15,7 @@ What is wrong with a path, a name or a number is said by a `pyrite.UserError`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.data.image_set import ImageSet
     from pipeline.models.base import Sampler
     from pipeline.sampling.directions import Direction
+    from pipeline.sampling.layouts import Box
     from pipeline.sampling.provenance import Provenance
 
 __all__ = ["Model", "UserError", "export", "load", "measure", "open_images"]
@@ -65,6 +67,7 @@ class Model:
     Attributes:
         family: its kind, such as `cgan`.
         classes: names of the classes that it draws.
+        boxes: names of the classes of boxes that it can be asked for (`layout`); empty for most.
         shape: height, width and channels of its images.
         real_pixels: what of the training images is in its images, in words; empty where that is only what it has
             learnt.
@@ -74,6 +77,7 @@ class Model:
         self._sampler, self._data, self._provenance, self._real = sampler, data, provenance, real
         self.family: str = sampler.settings.family
         self.classes: tuple[str, ...] = sampler.spec.classes
+        self.boxes: tuple[str, ...] = sampler.spec.boxes
         self.shape: tuple[int, int, int] = sampler.spec[:3]
         self.real_pixels: str = sampler.settings.real_pixels
 
@@ -85,6 +89,7 @@ class Model:
         label: str | None = None,
         truncation: float = 1.0,
         move: dict[str, float] | None = None,
+        layout: Sequence[Box] | None = None,
         batch: int = 64,
     ) -> NDArray[np.unsignedinteger]:
         """Draw images (n, H, W, C) uint8 or uint16.
@@ -98,17 +103,20 @@ class Model:
             label: of `classes`; None takes all classes in turn.
             truncation: below 1 for images that are more typical and vary less; of families with styles.
             move: names of `directions` and how far to move along them, in standard deviations.
+            layout: boxes that each image gets, of models that are shown where defects are (`boxes`): the class of the
+                box and x0, y0, x1, y1 in pixels; an empty list is background. None takes layouts of training images.
             batch: images that are drawn at once.
 
         Raises:
-            UserError: no such class, number or direction, or a family without styles is to be truncated or moved.
+            UserError: no such class, number, direction or box; a family without styles is to be truncated or moved, one
+                without boxes is given some.
 
         >>> model = load("results/polycrystals/cgan/seed-0")
         >>> few, more = model.sample(2, label="pores"), model.sample(5, label="pores")
         >>> bool((few == more[:2]).all())
         True
         """
-        return self._drawn(n, seed, label, truncation, move, batch)[0]
+        return self._drawn(n, seed, label, truncation, move, layout, batch)[0]
 
     def save(
         self,
@@ -119,6 +127,7 @@ class Model:
         label: str | None = None,
         truncation: float = 1.0,
         move: dict[str, float] | None = None,
+        layout: Sequence[Box] | None = None,
         batch: int = 64,
         kind: str = "tiff",
     ) -> list[Path]:
@@ -152,7 +161,7 @@ class Model:
             raise UserError(f"kind: `{kind}` is not one of {', '.join(HOLDS)}")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder}: there is something in it; name a new or empty folder")
-        images, labels, numbers, seeds = self._drawn(n, seed, label, truncation, move, batch)
+        images, labels, numbers, seeds = self._drawn(n, seed, label, truncation, move, layout, batch)
         names = [self.classes[k] for k in labels]
         table = pd.DataFrame(
             {"id": [f"{name}_{i:06d}" for name, i in zip(names, numbers, strict=True)], "label": names, "seed": seeds}
@@ -171,6 +180,7 @@ class Model:
         label: str | None,
         truncation: float,
         move: dict[str, float] | None,
+        layout: Sequence[Box] | None,
         batch: int,
     ) -> tuple[NDArray[np.unsignedinteger], list[int], list[int], list[int]]:
         """Images, their classes, their numbers in their classes, and the seeds that follow of these."""
@@ -180,6 +190,7 @@ class Model:
         from pipeline.base.seeds import derive
         from pipeline.data.preparing.scaling import stored_dtype
         from pipeline.sampling.draw import quantised
+        from pipeline.sampling.layouts import draw_arranged
         from pipeline.sampling.truncation import draw_truncated
 
         if n < 1 or batch < 1:
@@ -192,7 +203,13 @@ class Model:
         seeds = [derive(seed, *pair) for pair in zip(labels, numbers, strict=True)]
         dtype = np.dtype(stored_dtype(self._data["dtype"]))
         vector = self._move(move) if move else None
-        parts = draw_truncated(self._sampler, torch.tensor(labels), torch.tensor(seeds), truncation, batch, vector)
+        asked = self._sampler, torch.tensor(labels), torch.tensor(seeds)
+        if layout is None:
+            parts = draw_truncated(*asked, truncation, batch, vector)
+        elif truncation == 1 and vector is None:
+            parts = draw_arranged(*asked, layout, batch)
+        else:
+            raise UserError("layout: cannot be asked for together with truncation or move")
         return np.concatenate([quantised(part, dtype) for part in parts]), labels, numbers, seeds
 
     def directions(self) -> dict[str, dict[str, float]]:

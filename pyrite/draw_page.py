@@ -24,6 +24,7 @@ import jinja2
 
 import pyrite
 from pipeline.base.files import AGAIN
+from pipeline.sampling.layouts import Box, layout_of
 from pipeline.settings import UserError
 from pipeline.settings.places import RECIPE, RUN
 from pipeline.training import grids
@@ -33,6 +34,7 @@ KEPT = 4  # models in memory
 MOST = 64  # images at once
 STEEPEST = 5.0  # standard deviations along a direction
 LAST_SEED = 2**32 - 1
+FARTHEST = 1e6  # pixels
 COLUMNS = 8
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; form-action 'self'; "
@@ -54,12 +56,15 @@ class Asked:
     n: int = 16
     truncation: float = 1.0
     move: dict[str, float] = field(default_factory=dict)
+    layout: str = ""
+    """Boxes as they were written: `class x0 y0 x1 y1; …`, `none` for background; empty: those of training images."""
 
     def query(self) -> str:
         """As it stands in an address."""
         moves = {f"move.{name}": f"{size:g}" for name, size in self.move.items()}
         head = {"model": self.model, "seed": self.seed, "n": self.n, "truncation": f"{self.truncation:g}"}
-        return urlencode(head | ({"label": self.label} if self.label is not None else {}) | moves)
+        label = {"label": self.label} if self.label is not None else {}
+        return urlencode(head | label | moves | ({"layout": self.layout} if self.layout else {}))
 
 
 class Studio:
@@ -95,11 +100,25 @@ class Studio:
             int(_number("n", given.get("n", "16"), 1, MOST)),
             _number("truncation", given.get("truncation", "1"), 0, 1),
             {key: size for key, size in sizes.items() if size and key in self.directions(name)},
+            self.layout(name, given.get("layout", "").strip()),
         )
 
     def classes(self, name: str) -> tuple[str, ...]:
         with self.lock:
             return self.load(name).classes
+
+    def layout(self, name: str, text: str) -> str:
+        """The text, where the model takes boxes.
+
+        Raises:
+            UserError: it does, and not these.
+        """
+        with self.lock:
+            model = self.load(name)
+        if not text or not model.boxes:
+            return ""
+        layout_of(_boxes(text), model.boxes, *model.shape[:2])
+        return text
 
     def directions(self, name: str) -> list[str]:
         """As its gallery has named them; finding them anew would keep people waiting."""
@@ -138,6 +157,7 @@ class Studio:
             "asked": asked,
             "models": list(self.folders),
             "classes": classes,
+            "boxes": model.boxes,
             "styled": styled,
             "query": asked.query(),
         }
@@ -149,7 +169,20 @@ class Studio:
 def _options(asked: Asked, styled: bool) -> dict:
     """For families without styles, without what is for styles alone."""
     own = {"truncation": asked.truncation, "move": asked.move} if styled else {}
-    return {"seed": asked.seed, "label": asked.label} | own
+    boxes = {"layout": _boxes(asked.layout)} if asked.layout else {}
+    return {"seed": asked.seed, "label": asked.label} | own | boxes
+
+
+def _boxes(text: str) -> list[Box]:
+    """Raises UserError: not as `Asked.layout` says."""
+    found: list[Box] = []
+    for part in [] if text == "none" else text.strip(" ;").split(";"):
+        words = part.split()
+        if len(words) < 5:
+            raise pyrite.UserError(f"layout: `{part[:80]}` is not `class x0 y0 x1 y1`")
+        x0, y0, x1, y1 = (_number("layout", end, 0, FARTHEST) for end in words[-4:])
+        found.append((" ".join(words[:-4]), x0, y0, x1, y1))
+    return found
 
 
 def _number(name: str, text: str, low: float, high: float) -> float:

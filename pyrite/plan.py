@@ -24,6 +24,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.reading.source import files
 from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, load
 from pipeline.settings.places import REAL
+from pipeline.training.elsewhere import CARD
 from pipeline.training.forecast import forecast
 from pipeline.training.validator import MOST
 
@@ -41,6 +42,8 @@ class Row(NamedTuple):
     seeds: int
     taken: float | None
     """Seconds that such a job took, where one has run here."""
+    elsewhere: float | None
+    """Seconds of its updates on a card that is not here, estimated."""
     disk: int
     """Bytes that a seed leaves: the weights, a checkpoint, the synthetic images as an array and as files."""
 
@@ -87,7 +90,7 @@ def rows(settings: Settings, budget: float) -> Iterator[Row]:
                 found = forecast(chosen, spec_of(settings, name, chosen), budget, held_out)
                 taken = _taken(Path(settings.results) / "benchmarks" / name, model, settings.seeds)
                 disk = 2 * found.checkpoint + 2 * _synthetic(settings, name)
-                yield Row(name, model, found.update, found.training, len(settings.seeds), taken, disk)
+                yield Row(name, model, found.update, found.training, len(settings.seeds), taken, found.elsewhere, disk)
 
 
 def _synthetic(settings: Settings, name: str) -> int:
@@ -157,6 +160,9 @@ def lines(found: list[Row]) -> Iterator[str]:
     ratios = [max(row.training / row.taken, row.taken / row.training) for row in found if row.taken]
     if ratios:
         yield f"of jobs that have run here the forecast is off by a factor of {max(ratios):.2f} at most"
+    away = [row.elsewhere * row.seeds for row in found if row.elsewhere is not None]
+    if away and len(away) == len(found):
+        yield f"their updates on an {CARD}: {_time(sum(away))}, estimated from their arithmetic; no such card is here"
     yield "drawing, measuring and detectors come to it"
     disk = sum(row.disk * row.seeds for row in found)
     free = psutil.disk_usage(".").free

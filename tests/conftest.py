@@ -1,12 +1,16 @@
 """What all tests share."""
 
+import hashlib
 import resource
 import signal
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
+from pipeline.base.weights import WEIGHTS
 from tests.reading import watched
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,3 +51,29 @@ def full_disk():
             signal.signal(signal.SIGXFSZ, ignored)
 
     return limited
+
+
+class Mean(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean(dim=(2, 3)).repeat(1, 683)[:, :2048]
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = Mean()
+        self.output = nn.Linear(2048, 1008)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A cache with a small network in Inception's place: its features are the means of the channels it is given."""
+    path = tmp_path / "inception-2015-12-05.pt"
+    torch.jit.script(Network()).save(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    made = WEIGHTS["inception"]._replace(file=path.name, sha256=digest, size=path.stat().st_size)
+    monkeypatch.setitem(WEIGHTS, "inception", made)
+    return tmp_path

@@ -19,9 +19,10 @@ ELSEWHERE = {
     ),
     "yolo": ("pipeline/sampling/",),  # an export
     "pasted": ("pipeline/settings/stages.py",),  # the meaning of a number
-    "imagenet": (  # those that learn from it
+    "imagenet": (  # those that learn from it, or may be watched by it
         "pipeline/models/",
         "pipeline/training/",
+        "pipeline/settings/families.py",
         "pipeline/downstream/",
         "pipeline/evaluation/class_agreement.py",
         "pipeline/sampling/class_odds.py",

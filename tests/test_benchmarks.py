@@ -14,6 +14,8 @@ from benchmarks import (
     coverage,
     joint_coverage,
     keep_rule,
+    missed,
+    nvidia_snapshot,
     panel,
     peers,
     power,
@@ -22,10 +24,12 @@ from benchmarks import (
     time_to_quality,
 )
 from benchmarks.judge import Judge
-from pipeline.models import ema
+from pipeline.models import build, ema
 from pipeline.settings import FAMILY_SETTINGS
+from pipeline.training.transfer import snapshot_model
 from tests.evaluation.conftest import blobs, label_list, write_set
-from tests.models.tiny import tiny_settings
+from tests.models import nvidia
+from tests.models.tiny import batch, spec, tiny_settings
 
 
 @pytest.mark.parametrize("target", [1.0, 17.0, 4096.0])
@@ -74,6 +78,38 @@ def test_batches_are_fresh_tensors_in_range():
     assert first.untyped_storage().data_ptr() != second.untyped_storage().data_ptr()
     assert 0 <= first.min() < 0.1
     assert 0.9 < first.max() <= 1
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("classes", "changes"), [(1, {"noise_resolution": 8}), (3, {"discriminator_residual": False})])
+def test_a_model_in_the_layout_of_nvidias_files_draws_and_judges_as_before(tmp_path, classes, changes):
+    torch.manual_seed(4)
+    model = build(tiny_settings("stylegan2_ada", noise_strength=0.3, **changes), spec(16, classes=classes))
+    model.ema.mapping.w_average.copy_(torch.randn(1, 8).expand(classes, 8))  # files have one mean of all classes
+    read = snapshot_model(nvidia.write(tmp_path / "s.pkl", nvidia_snapshot.snapshot(model)))
+    images, labels = batch(spec(16, classes=classes))
+    z, noise = torch.randn(4, 8), torch.randn(4, model.ema.synthesis.noise_length)
+    theirs = torch.cat([noise, torch.randn(4, read.ema.synthesis.noise_length - noise.shape[1])], 1)
+    for psi in (1.0, 0.5):
+        torch.testing.assert_close(
+            read.ema(z, labels, theirs, psi), model.ema(z, labels, noise, psi), rtol=0, atol=1e-5
+        )
+    found, expected = read.discriminator(images[:1], labels[:1]), model.discriminator(images[:1], labels[:1])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_what_is_missed_is_drawn_more_often_where_two_classes_are_faint(monkeypatch):
+    """The smallest trial: its scores tell nothing, the numbers of images do."""
+    monkeypatch.setattr(missed, "DRAWN", 3)
+    monkeypatch.setattr(missed, "SETTINGS", missed.SETTINGS.model_copy(update={"repetitions": 2}))
+    monkeypatch.setattr(missed, "OTHERS", {"val": 8, "test": 4})
+    *scores, counts = missed.trial(missed.SETS["uneven"], 0)
+    assert all(0 < score <= 1 for score in scores)
+    assert sum(counts.values()) == 18
+    faint = [counts[label] for label in missed.FAINT]
+    plain = [counts[label] for label in ("spot", "band", "dots")]
+    assert np.mean(faint) > np.mean(plain)
 
 
 # ---------------------------------------------------------------- the panel

@@ -12,10 +12,12 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import pyrite
 from pipeline.models import build
+from pipeline.models.layouts import Layout
 from pipeline.settings import ImageSpec
 from pipeline.training import model_files
 from pipeline.training.grids import GAP
@@ -24,6 +26,8 @@ from tests.models.tiny import tiny_settings
 
 META = {"dtype": "uint8", "scaling": {"rule": "dtype", "low": 0, "high": 255}, "pixel_size": 0.5, "unit": "µm"}
 CLASSES = ("a <b>", "pores")
+BOXES = ("pore", "old crack")
+DDPM = "model=steel/ddpm/seed-0&label=pores&n=2"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,13 @@ def results(tmp_path_factory):
             model.ema.mapping.w_average.normal_()
         folder = root / "steel" / family / "seed-0"
         model_files.save(model, folder, 0, META, 1.0, model_files.averaged_weights(model), None)
+    drawer = build(tiny_settings("ddpm", boxes=True, sampling_steps=2), ImageSpec(32, 32, 1, CLASSES, boxes=BOXES))
+    for parameter in drawer.ema.parameters():
+        if not parameter.any():
+            torch.nn.init.normal_(parameter, std=0.2)
+    drawer.set_layouts([0, 1], [Layout(torch.tensor([0]), torch.tensor([[2.0, 2, 8, 8]]))] * 2)
+    weights = model_files.averaged_weights(drawer)
+    model_files.save(drawer, root / "steel" / "ddpm" / "seed-0", 0, META, 1.0, weights, None)
     return root
 
 
@@ -87,7 +98,7 @@ def test_the_page_offers_models_and_classes_and_shows_images(running):
     page = Page(body)
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert set(HEADERS.items()) <= set(headers.items())
-    assert body.count(b"<option") == 2 + 1 + 2
+    assert body.count(b"<option") == 3 + 1 + 2
     assert b"a &lt;b&gt;" in body
     assert not page.all("script")
     status, image, _ = get(running, page.all("img")[0]["src"])
@@ -97,17 +108,38 @@ def test_the_page_offers_models_and_classes_and_shows_images(running):
     assert names == {"n", "seed"}  # cgan has no styles
     names = {attrs["name"] for attrs in Page(get(running, "/?model=steel/stylegan2_ada/seed-0")[1]).all("input")}
     assert names == {"n", "seed", "truncation"}
+    assert {attrs["name"] for attrs in Page(get(running, f"/?{DDPM}")[1]).all("input")} == {"n", "seed", "layout"}
 
 
 def test_the_images_are_those_of_the_public_api(running, results):
     model = pyrite.load(results / "steel" / "stylegan2_ada" / "seed-0")
     query = "model=steel/stylegan2_ada/seed-0&label=pores&seed=3&n=2&truncation=0.5"
     shown = picture(get(running, f"/images.png?{query}")[1])
-    wanted = model.sample(2, seed=3, label="pores", truncation=0.5)
-    for i, image in enumerate(wanted):
+    check_shown(shown, model.sample(2, seed=3, label="pores", truncation=0.5))
+
+
+def check_shown(shown, images):
+    for i, image in enumerate(images):
         left = i * (64 + GAP)  # enlarged to 64 pixels
         tile = shown[:64:2, left : left + 64 : 2]
         assert np.abs(tile - image[..., 0]).max() <= 1
+
+
+def test_defects_are_drawn_where_they_are_asked_for(running, results):
+    model = pyrite.load(results / "steel" / "ddpm" / "seed-0")
+    boxes = [("old crack", 4, 8, 30, 20), ("pore", 0, 0, 5.5, 9)]
+    query = f"{DDPM}&layout=old%20crack%204%208%2030%2020;%20pore%200%200%205.5%209"
+    wanted, plain, none = (model.sample(2, label="pores", **own) for own in ({"layout": boxes}, {}, {"layout": []}))
+    for address, images in ((query, wanted), (DDPM, plain), (f"{DDPM}&layout=none", none)):
+        page = Page(get(running, f"/?{address}")[1])
+        check_shown(picture(get(running, page.all("img")[0]["src"])[1]), images)
+    assert (wanted != plain).any()
+    assert (wanted != none).any()
+    assert get(running, "/?model=steel/cgan/seed-0&layout=pore%201%201%202%202")[0] == 200  # the form keeps it
+    with pytest.raises(pyrite.UserError, match="this cgan knows no boxes"):
+        pyrite.load(results / "steel" / "cgan" / "seed-0").sample(layout=boxes)
+    with pytest.raises(pyrite.UserError, match="together with truncation"):
+        model.sample(layout=boxes, truncation=0.5)
 
 
 def test_files_to_take_away_say_that_they_are_synthetic(running):
@@ -178,6 +210,12 @@ def test_the_first_image_comes_within_two_seconds(results):
         ("seed=x%3Cscript%3E", "seed: `x<script>` is no number"),
         ("truncation=2", "truncation: 2 is not from 0 to 1"),
         ("move.a=9", "move: 9 is not from -5 to 5"),
+        (f"{DDPM}&layout=pore%201%202%203", "layout: `pore 1 2 3` is not `class x0 y0 x1 y1`"),
+        (f"{DDPM}&layout=hole%201%202%203%204", "layout: `hole` is no class of boxes of the model; it has pore, old"),
+        (f"{DDPM}&layout=pore%201%202%2033%204", "layout: 1 2 33 4 is no box x0 y0 x1 y1 within 32 x 32 pixels"),
+        (f"{DDPM}&layout=pore%205%202%203%204", "layout: 5 2 3 4 is no box"),
+        (f"{DDPM}&layout=pore%20nan%202%203%204", "layout: nan is not from 0"),
+        (f"{DDPM}&layout=" + "pore%201%202%203%204;" * 33, "layout: 33 boxes, at most 32"),
         ("&".join(f"a{i}=1" for i in range(100)), "Max number of fields"),
     ],
 )

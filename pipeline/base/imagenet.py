@@ -166,16 +166,26 @@ def pooled(images: NDArray, description: str) -> NDArray[np.float32]:
     Raises:
         UserError: as `load`.
     """
-    size = [round(side * max(1, SMALLEST / min(images.shape[1:3]))) for side in images.shape[1:3]]
+    height, width = _enlarged(*images.shape[1:3])
     network = EfficientNetLite0(load(), images.shape[3]).to(device())
-    top, rows, found = np.iinfo(images.dtype).max, max(1, PIXELS_A_BATCH // (size[0] * size[1])), []
+    top, rows, found = np.iinfo(images.dtype).max, max(1, PIXELS_A_BATCH // (height * width)), []
     with torch.inference_mode(), progress(description, len(images)) as bar:
         for start in range(0, len(images), rows):
             batch = torch.from_numpy(images[start : start + rows] * np.float32(2 / top) - 1).to(device())
-            maps = network.maps(F.interpolate(batch.permute(0, 3, 1, 2), size, mode="bilinear"))
-            found.append(torch.cat([maps[stride].mean(dim=(2, 3)) for stride in POOLED], dim=1).cpu().numpy())
+            found.append(means(network, batch.permute(0, 3, 1, 2)).cpu().numpy())
             bar.update(len(batch))
     return np.concatenate(found)
+
+
+def means(network: EfficientNetLite0, images: Tensor) -> Tensor:
+    """What `pooled` gives, of images (N, C, H, W) in [-1, 1] that are seen at once."""
+    maps = network.maps(F.interpolate(images, _enlarged(*images.shape[2:]), mode="bilinear"))
+    return torch.cat([maps[stride].mean(dim=(2, 3)) for stride in POOLED], dim=1)
+
+
+def _enlarged(height: int, width: int) -> tuple[int, int]:
+    factor = max(1.0, SMALLEST / min(height, width))
+    return round(height * factor), round(width * factor)
 
 
 def texture(network: EfficientNetLite0, images: Tensor) -> Tensor:

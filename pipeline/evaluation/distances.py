@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.inception import inception_output
 from pipeline.evaluation import catalog
 from pipeline.evaluation.context import ALL, Context, Names, needed, row, scaled, too_few
-from pipeline.evaluation.inception import inception_output
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics.distances import Parts, frechet, inception_score, kid_of_parts, prdc_of_parts
 from pipeline.metrics.extrapolation import frechet_infinite

@@ -369,6 +369,10 @@ class DrawsBoxes(ABC):
     def boxes(self, labels: Tensor, seeds: Tensor) -> list[Layout]:
         """What `sample` asks for with the same arguments: the boxes of its images, in pixels."""
 
+    @abstractmethod
+    def arrange(self, labels: Tensor, latents: Tensor, layout: Layout) -> Tensor:
+        """What `draw` gives, with these boxes asked for in each image."""
+
 
 def rate_factor(settings: Training, seen: int) -> float:
     """Of the learning rates after `seen` images: a linear rise over `lr_warmup_images` images, and a fall to 0 at

@@ -153,8 +153,15 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
     @torch.no_grad()
     def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         """As the contract says; the ancestral sampler and DDIM with noise draw the rest from each latent's bits."""
+        return self._drawn(labels, latents, self._masks(self._asked(labels, latents)) if self.spec.boxes else None)
+
+    @torch.no_grad()
+    def arrange(self, labels: Tensor, latents: Tensor, layout: Layout) -> Tensor:
+        self.settle()
+        return self._drawn(labels.to(self.device), latents.to(self.device), self._masks([layout] * len(labels)))
+
+    def _drawn(self, labels: Tensor, latents: Tensor, masks: Tensor | None) -> Tensor:
         x = latents[:, : self.pixels].unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
-        masks = self._masks(self._asked(labels, latents)) if self.spec.boxes else None
 
         @cache  # asked for by few samplers
         def generators() -> list[torch.Generator]:

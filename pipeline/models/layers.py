@@ -54,13 +54,18 @@ def minibatch_std(x: Tensor, labels: Tensor, group: int = 4) -> Tensor:
     own, _, height, width = x.shape
     every, labels = distributed.gather(x), distributed.gather(labels)
     n = len(labels)
-    group = max(g for g in range(1, group + 1) if n % g == 0)
+    group = divisor(n, group)
     order = labels.argsort(stable=True)
     grouped = every[order].unflatten(0, (n // group, group))
     variance = (grouped - grouped.mean(1, keepdim=True)).square().mean(1)
     deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))  # (N / group,)
     channel = distributed.local_rows(deviation.repeat_interleave(group)[order.argsort()])
     return torch.cat([x, channel[:, None, None, None].expand(own, 1, height, width)], 1)
+
+
+def divisor(n: int, most: int) -> int:
+    """The largest divisor of n up to `most`."""
+    return max(g for g in range(1, min(n, most) + 1) if n % g == 0)
 
 
 def channel_schedule(channels: int, times: int, least: int = 8) -> list[int]:

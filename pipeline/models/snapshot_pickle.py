@@ -21,6 +21,7 @@ from torch import Tensor
 
 from pipeline.settings import UserError
 
+ZIP = b"PK\x03\x04"  # how a file of torch.save begins
 DEEPEST = 16  # modules within one another; the networks have four
 
 
@@ -86,6 +87,8 @@ def read(path: Path) -> Any:
     """
     try:
         with open(path, "rb") as file:
+            if file.peek(4)[:4] == ZIP:
+                raise Refused("it is no snapshot of NVIDIA's (*.pkl) but a file of torch.save, as others give theirs")
             return _Reader(file).load()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None

@@ -1,4 +1,4 @@
-"""The residual discriminator of StyleGAN2-ADA, class-conditional by projection (Karras et al. 2020a "SG2", 2020b)."""
+"""The discriminator of StyleGAN2-ADA, class-conditional by projection (Karras et al. 2020a "SG2", 2020b)."""
 
 from __future__ import annotations
 
@@ -8,31 +8,40 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.base import base_resolution
-from pipeline.models.layers import SQRT2, EqualisedConv, EqualisedLinear, activate, minibatch_std, normalise, precision
+from pipeline.models.layers import (
+    SQRT2,
+    EqualisedConv,
+    EqualisedLinear,
+    activate,
+    divisor,
+    minibatch_std,
+    normalise,
+    precision,
+)
 from pipeline.models.resample import Blur, Downsample
 from pipeline.models.stylegan2_generator import HALF_RESOLUTIONS, perceptron, recomputing, widths
 from pipeline.settings import ImageSpec, StyleGAN2ADASettings
 
 
 class DiscriminatorBlock(nn.Module):
-    """One halving (SG2, figure 7c)."""
+    """One halving, residual (SG2, figure 7c) or plain (figure 7a)."""
 
-    def __init__(self, inputs: int, outputs: int, half: bool):
+    def __init__(self, inputs: int, outputs: int, half: bool, residual: bool):
         super().__init__()
         self.low_precision = half
         self.same = EqualisedConv(inputs, inputs, 3, gain=SQRT2)
         self.blur = Blur(padding=2)
         # The sum of the two branches is divided by √2, which meets the gain √2 of the activation here.
-        self.down = EqualisedConv(inputs, outputs, 3, stride=2)
+        self.down = EqualisedConv(inputs, outputs, 3, stride=2, gain=1.0 if residual else SQRT2)
         self.downsample = Downsample()
-        self.skip = EqualisedConv(inputs, outputs, 1, bias=False, gain=1 / SQRT2)
+        self.skip = EqualisedConv(inputs, outputs, 1, bias=False, gain=1 / SQRT2) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
         with precision(x, self.low_precision):
             # A block in float32 may follow one in half precision.
             x = x if self.low_precision else x.to(self.same.weight.dtype)
-            y = activate(self.same(x))
-            return activate(self.down(self.blur(y))) + self.skip(self.downsample(x))
+            y = activate(self.down(self.blur(activate(self.same(x)))))
+            return y if self.skip is None else y + self.skip(self.downsample(x))
 
 
 class Discriminator(nn.Module):
@@ -47,14 +56,20 @@ class Discriminator(nn.Module):
         last = channels[-1]
         self.image = EqualisedConv(spec.channels, channels[0], 1, gain=SQRT2)
         self.blocks = nn.ModuleList(
-            DiscriminatorBlock(a, b, half=i < HALF_RESOLUTIONS) for i, (a, b) in enumerate(itertools.pairwise(channels))
+            DiscriminatorBlock(a, b, half=i < HALF_RESOLUTIONS, residual=settings.discriminator_residual)
+            for i, (a, b) in enumerate(itertools.pairwise(channels))
         )
+        self.apart: int | None = None
         self.mix = EqualisedConv(last + 1, last, 3, gain=SQRT2)
         self.dense = EqualisedLinear(last * height * width, last, gain=SQRT2)
         self.features = EqualisedLinear(last, last)
         self.embedding = nn.Embedding(len(spec.classes), last)
         depth = settings.discriminator_mapping_layers or settings.mapping_layers
         self.mapping = perceptron(last, last, depth)
+
+    def group_apart(self, most: int) -> None:
+        """Form groups as NVIDIA's snapshots do: of up to `most` images of any class, at equal distances in a set."""
+        self.apart = most
 
     def forward(self, images: Tensor, labels: Tensor, recompute: bool = False, sets: int = 1) -> Tensor:
         """`recompute` keeps no activations for the backward pass, which computes them again. The images are `sets` of
@@ -66,10 +81,16 @@ class Discriminator(nn.Module):
         with precision(x):
             x = x.to(self.dense.weight.dtype)
             pairs = zip(x.chunk(sets), labels.chunk(sets), strict=True)
-            x = activate(self.mix(torch.cat([minibatch_std(*pair) for pair in pairs])))
+            x = activate(self.mix(torch.cat([self._with_deviation(*pair) for pair in pairs])))
             features = self.features(activate(self.dense(x.flatten(1))))
             # Projection (Miyato & Koyama 2018) on a mapped class (ADA, appendix C).
             return (features * self.classes(labels)).sum(1) / features.shape[1] ** 0.5
+
+    def _with_deviation(self, x: Tensor, labels: Tensor) -> Tensor:
+        if self.apart is None:
+            return minibatch_std(x, labels)
+        size = divisor(len(x), self.apart)
+        return minibatch_std(x, torch.arange(len(x), device=x.device) % (len(x) // size), size)
 
     def classes(self, labels: Tensor) -> Tensor:
         """(N, width) of unit scale."""

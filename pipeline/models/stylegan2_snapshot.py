@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ class Snapshot:
     average: dict[str, Tensor]
     discriminator: dict[str, Tensor]  # empty where the file has none, or one that cannot be read
     unread: str = ""  # why it cannot
+    group: int = 4  # images of a group of its minibatch deviation, at most
 
     @property
     def size(self) -> int:
@@ -61,6 +63,14 @@ class Snapshot:
         """0: it knows none."""
         table = self.average.get("mapping.embed.weight")
         return 0 if table is None else table.shape[1]
+
+    @property
+    def residual(self) -> bool:
+        """Whether its discriminator is, where it has one."""
+        return any(name.endswith(".skip.weight") for name in self.discriminator)
+
+    def without_discriminator(self, why: str) -> Snapshot:
+        return replace(self, discriminator={}, unread=why)
 
     def spec(self) -> ImageSpec:
         """Its images; the classes, which have no names there, by their numbers."""
@@ -79,12 +89,16 @@ class Snapshot:
         }
         if self.discriminator:
             wide["discriminator_channel"] = _widths(self.discriminator, "", "conv0", "conv")
+            if not self.residual:
+                found["discriminator_residual"] = False
             if self.classes and _depth(self.discriminator) != depth:
                 found["discriminator_mapping_layers"] = _depth(self.discriminator)
         for name, of in wide.items():
             found |= {f"{name}_base": max(r * count for r, count in of.items()), f"{name}_max": max(of.values())}
         same = [
-            k for k in found if k.startswith("discriminator_") and found[k] == found[k.removeprefix("discriminator_")]
+            k
+            for k in found
+            if k.startswith("discriminator_") and found[k] == found.get(k.removeprefix("discriminator_"))
         ]
         return {name: value for name, value in found.items() if name not in same}
 
@@ -124,7 +138,8 @@ def open_snapshot(path: Path) -> Snapshot:
         if differences.get(name):
             raise UserError(f"{path}: its generator computes otherwise than stylegan2_ada does: {differences[name]}")
     unread = differences.get("D") or _unlike(judge)
-    return Snapshot(path, generator, average, {} if unread else judge, unread)
+    snapshot = Snapshot(path, generator, average, judge, group=_group(networks.get("D")))
+    return snapshot.without_discriminator(unread) if unread else snapshot
 
 
 def _check_generator(path: Path, name: str, network: dict[str, Tensor]) -> None:
@@ -147,8 +162,13 @@ def _unlike(network: dict[str, Tensor]) -> str:
     """What of a discriminator's architecture `stylegan2_ada` has not, in words; empty where there is none."""
     if not network:
         return ""
-    if any(f"b{side}.skip.weight" not in network for side in _resolutions(network, "")[1:]):
-        return "it is not residual, `skip` is missing"
+    sides = _resolutions(network, "")
+    if not sides[1:]:
+        return "it has no blocks"
+    if len({f"b{side}.skip.weight" in network for side in sides[1:]}) > 1:
+        return "some of its blocks are residual and others not"
+    if any(f"b{side}.fromrgb.weight" in network for side in sides[:-1]):
+        return "it looks at the image in several sizes"
     wide, given, out = (network.get(f"b4.{name}.weight") for name in ("fc", "conv", "out"))
     if wide is None or given is None or out is None:
         return "it has no last layers"
@@ -158,6 +178,15 @@ def _unlike(network: dict[str, Tensor]) -> str:
     if classes and not len(out) == len(network["mapping.embed.weight"]) == len(wide):
         return f"its vectors of classes have {len(out)} numbers, here as many as it has channels ({len(wide)})"
     return ""
+
+
+def _group(network: Module | None) -> int:
+    """Images of a group of the minibatch deviation, at most; 4, the papers', where the file does not say."""
+    states = [layer.state for _, layer in network.layers()] if network else []
+    sizes = [state["group_size"] for state in states if "group_size" in state]
+    if sizes == [None]:  # all
+        return sys.maxsize
+    return sizes[0] if sizes and type(sizes[0]) is int and sizes[0] > 0 else 4
 
 
 def _generator(theirs: dict[str, Tensor], classes: int) -> dict[str, Tensor]:

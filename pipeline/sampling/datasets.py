@@ -7,12 +7,15 @@ them, and the image folder of Hugging Face's datasets.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import yaml
+from numpy.typing import NDArray
 
 from pipeline.base import csvfile
 from pipeline.base.files import write_whole
@@ -128,13 +131,36 @@ def _box_classes(sources: list[Source]) -> list[str]:
 
 
 def _boxes(sources: list[Source], table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The boxes of each image that has some, by its file."""
+    """The boxes of each image that has some, by its file, with the column `shape`: what of a box the defect covers, as
+    COCO writes it; None where nobody knows."""
     found: dict[str, pd.DataFrame] = {}
     for number, (images, _) in enumerate(sources):
         if images.boxes is not None:
-            files = table[table["set"] == number].set_index("id")["file"]
-            found |= {files[name]: own for name, own in images.boxes.groupby("id") if name in files.index}
+            rows = table[table["set"] == number].set_index("id")
+            for name, own in images.boxes.groupby("id"):
+                if name in rows.index:
+                    found[rows["file"][name]] = own.assign(shape=_shapes(images, rows["row"][name], own))
     return found
+
+
+def _shapes(images: ImageSet, row: int, boxes: pd.DataFrame) -> list[dict[str, Any] | None]:
+    """Of each box of an image the pixels within it that the mask gives its class, which boxes that overlap share."""
+    if images.masks is None or not images.masked[row]:
+        return [None] * len(boxes)
+    shapes: list[dict[str, Any] | None] = []
+    for box in boxes.itertuples():
+        part = slice(math.floor(box.y0), math.ceil(box.y1)), slice(math.floor(box.x0), math.ceil(box.x1))
+        inside = np.zeros(images.masks.shape[1:], bool)
+        inside[part] = images.masks[row][part] == 1 + images.box_classes.index(box.label)
+        shapes.append({"size": list(inside.shape), "counts": run_lengths(inside)})
+    return shapes
+
+
+def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
+    """COCO's uncompressed code of a mask (H, W): how many pixels outside, inside, outside … follow one another, column
+    by column; the first number is 0 where the first pixel is inside."""
+    flat = mask.ravel(order="F").astype(np.int8)
+    return np.diff(np.flatnonzero(np.diff(flat, prepend=0)), prepend=0, append=len(flat)).tolist()
 
 
 # ---------------------------------------------------------------- the layouts
@@ -162,7 +188,7 @@ def _yolo(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], cla
 
 
 def _coco(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
-    """`annotations/instances_{split}.json`; ids count from 1."""
+    """`annotations/instances_{split}.json`; ids count from 1. Masks, where there are, as run lengths."""
     categories = [{"id": i, "name": name, "supercategory": "defect"} for i, name in enumerate(classes, 1)]
     numbers = {category["name"]: category["id"] for category in categories}
     for split, part in table.groupby("split"):
@@ -174,7 +200,13 @@ def _coco(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], cla
             images[-1]["digital_source_type"] = row.digital_source_type
             for box in boxes[row.file].itertuples() if row.file in boxes else ():
                 width, height = box.x1 - box.x0, box.y1 - box.y0
-                at = {"bbox": [box.x0, box.y0, width, height], "area": width * height, "segmentation": [], "iscrowd": 0}
+                area = sum(box.shape["counts"][1::2]) if box.shape else width * height
+                at = {
+                    "bbox": [box.x0, box.y0, width, height],
+                    "area": area,
+                    "segmentation": box.shape or [],
+                    "iscrowd": 0,
+                }
                 head = {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[box.label]}
                 annotations.append(head | at)
         body = {"info": {"description": "written by Pyrite"}, "licenses": [], "images": images}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
@@ -74,6 +74,24 @@ class WarpSettings(Untrained):
     """Contrast changes by up to this share, brightness by up to half of it."""
 
 
+class HeldOut(Strict):
+    """How held-out images are compared with drawn ones while a generator trains."""
+
+    features: Literal["imagenet", "inception"]
+    """`imagenet`: of a network that knows photographs, which is installed. `inception`: those of FID, which is a curve
+    then, as is the Inception score; slow without a graphics card."""
+    weights: Folder = "~/.cache/pyrite"
+    """Folder of Inception's weights, which are fetched where they are not; can be filled by hand."""
+    patience_by: Literal["kid", "fid", "inception_score"] | None = None
+    """What `patience` watches; null is the held-out loss of a family that has one, else KID."""
+
+    @model_validator(mode="after")
+    def _of_inception(self) -> HeldOut:
+        if self.features != "inception" and self.patience_by in ("fid", "inception_score"):
+            raise ValueError(f"patience_by: {self.patience_by} needs features: inception")
+        return self
+
+
 class Training(GeneratorSettings):
     """What every family has that is trained."""
 
@@ -110,6 +128,8 @@ class Training(GeneratorSettings):
     classes: Classes | None = None
     """Train on these classes only; null is all."""
     # As with `boxes` of ddpm: models that do without stay what they are.
+    held_out: Annotated[HeldOut | None, Field(exclude_if=_none)] = None
+    """How held-out images are compared with drawn ones; null is in the features of random networks."""
     init_from: Annotated[Folder | None, Field(exclude_if=_none)] = None
     """Begin with the weights of another model, as far as they fit: of the same family, by its folder
     `results/{dataset}/{model}/seed-{seed}`; for `stylegan2_ada` also a snapshot of NVIDIA's (`*.pkl`). Null begins
@@ -233,6 +253,9 @@ class StyleGAN2ADASettings(Training):
     """The same for the discriminator; null is channel_max."""
     discriminator_mapping_layers: Annotated[Annotated[int, Field(ge=1, le=8)] | None, Field(exclude_if=_none)] = None
     """Layers of the network that maps classes for the discriminator; null is mapping_layers."""
+    # Said only where it is false, so that models from before it was a setting stay what they are.
+    discriminator_residual: Annotated[bool, Field(exclude_if=bool)] = True
+    """Residual blocks in the discriminator; false is plain ones, which NVIDIA's weights of CIFAR-10 have."""
     modulation: Literal["weights", "adain"] = "weights"
     """`weights`: weight demodulation (StyleGAN2); `adain`: adaptive instance normalisation (StyleGAN), an ablation."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.0

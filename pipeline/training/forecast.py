@@ -13,10 +13,12 @@ import pipeline.models
 from pipeline.base import device as devices
 from pipeline.models.batch import Batch
 from pipeline.settings import ImageSpec, Training
+from pipeline.training.elsewhere import Work
+from pipeline.training.held_out import look
 from pipeline.training.snapshots import COLUMNS
 from pipeline.training.validator import LEAST, MOST
 
-WARM = 2  # updates that choose algorithms
+WARM = 2  # updates that choose algorithms; the first has all lazy penalties, the second none
 START = 6.0  # seconds of a job before its first update: Python, torch, reading the images
 SHORT = 32  # images that drawing is timed with, at most
 
@@ -35,6 +37,9 @@ class Forecast:
     """What the process has taken, of how much, as the training says it."""
     checkpoint: int
     """Bytes of a checkpoint's tensors."""
+    elsewhere: float | None
+    """Of the updates of the whole job on the card of `elsewhere`, estimated; None on a card, and of compiled networks.
+    """
 
 
 def forecast(
@@ -68,8 +73,13 @@ def forecast(
             model.update(Batch(images, labels, model.updates, settings.batch_per_device))
             devices.synchronise(device)
 
+        counts = device.type == "cpu" and settings.compile != "on"
+        work = []
         for _ in range(WARM):
-            update()
+            if counts:
+                work.append(Work.of(update))
+            else:
+                update()
         period, count, began = _period(settings), 0, clock()
         while count % period or clock() - began < budget:
             update()
@@ -82,14 +92,30 @@ def forecast(
         model.sample(labels.cpu()[: len(few)], few)
         devices.synchronise(device)
         image = (clock() - began) / len(few)
+        seen = 0.0
+        if settings.held_out:  # the look of random networks costs next to nothing
+            network = look(settings.held_out, spec, device)
+            began = clock()
+            network.vectors(images[: len(few)])
+            seen = (clock() - began) / len(few)
     drawn = min(held_out, MOST) if held_out >= LEAST else 0
-    looks = settings.snapshots * (drawn + COLUMNS * len(spec.classes)) * image
+    looks = settings.snapshots * ((drawn + COLUMNS * len(spec.classes)) * image + drawn * seen)
     steps = math.ceil(settings.total_images / settings.batch)
     checkpoint = sum(tensor.numel() * tensor.element_size() for tensor in model.state().values())
-    return Forecast(mean, image, START + steps * mean + looks, memory, checkpoint)
+    elsewhere = steps * _mean_seconds(work, settings) if counts else None
+    return Forecast(mean, image, START + steps * mean + looks, memory, checkpoint, elsewhere)
+
+
+def _mean_seconds(work: list[Work], settings: Training) -> float:
+    """On the other card, all penalties as often as the most frequent one."""
+    full, plain = (of.seconds for of in work)
+    return plain + max(0.0, full - plain) / min(_every(settings))
+
+
+def _every(settings: Training) -> list[int]:
+    return [getattr(settings, name, 1) for name in ("r1_every", "path_length_every")]
 
 
 def _period(settings: Training) -> int:
     """Updates after which the lazy penalties come round."""
-    every = [getattr(settings, name, 1) for name in ("r1_every", "path_length_every")]
-    return math.lcm(*every)
+    return math.lcm(*_every(settings))

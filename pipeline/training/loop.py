@@ -128,7 +128,7 @@ class Run:
             raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
         self.log = TrainingLog(out / "training.csv", self.device)
         self.snapshots = Snapshots(state / "samples", out / "samples")
-        self.validator = Validator(data, self.spec, self.device, settings.patience)
+        self.validator = Validator(data, self.spec, self.device, settings)
         self.snapshot_steps = _schedule(self.steps, settings.snapshots)
         self.row_steps = _schedule(self.steps, ROWS) | self.snapshot_steps
         self.step = self.attempt = 0

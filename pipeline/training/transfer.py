@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from pipeline.base.files import sha256
@@ -56,9 +57,14 @@ def snapshot_model(path: Path) -> StyleGAN2ADA:
         UserError: no such file, no snapshot, or one that is refused.
     """
     snapshot = open_snapshot(path)
-    settings = StyleGAN2ADASettings(family="stylegan2_ada", **snapshot.settings())
+    try:
+        settings = StyleGAN2ADASettings(family="stylegan2_ada", **snapshot.settings())
+    except ValidationError as error:
+        wrong = "; ".join(f"{e['loc'][0]}: {e['input']}, {e['msg']}" for e in error.errors())
+        raise UserError(f"{path}: its networks are larger than those of stylegan2_ada may be ({wrong})") from None
     model = StyleGAN2ADA(settings, snapshot.spec())
     adopt(model, _source(snapshot, model))
+    model.discriminator.group_apart(snapshot.group)
     return model.eval().requires_grad_(False)
 
 
@@ -72,6 +78,9 @@ def _of_snapshot(path: Path, model: GenerativeModel) -> Source:
 
 def _source(snapshot: Snapshot, model: StyleGAN2ADA) -> Source:
     """Its classes have no names: they are those of the model, in their order."""
+    if snapshot.discriminator and snapshot.residual != model.settings.discriminator_residual:
+        wanted = str(snapshot.residual).lower()
+        snapshot = snapshot.without_discriminator(f"it is that of `discriminator_residual: {wanted}`")
     spec = snapshot.spec()._replace(classes=model.spec.classes)
     unread = f"its discriminator is left out: {snapshot.unread}" if snapshot.unread else ""
     try:

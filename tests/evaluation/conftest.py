@@ -1,16 +1,12 @@
 """Image sets to judge, made here: blobs of three sizes are three classes."""
 
-import hashlib
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy import ndimage
-from torch import nn
 
-from pipeline.base.weights import WEIGHTS
 from pipeline.data.image_set import ImageSet, ImageSetWriter
 from pipeline.evaluation import copies, local_copies, panel
 
@@ -109,29 +105,3 @@ def no_large_figures(monkeypatch):
     """The panel without its figures of images, a third of what is left of its time without the search for pieces."""
     for name in ("plot_closest", "plot_samples"):
         monkeypatch.setattr(panel, name, lambda *_: None)
-
-
-class Mean(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.mean(dim=(2, 3)).repeat(1, 683)[:, :2048]
-
-
-class Network(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = Mean()
-        self.output = nn.Linear(2048, 1008)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.layers(x)
-
-
-@pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    """A cache with a small network in Inception's place: its features are the means of the channels it is given."""
-    path = tmp_path / "inception-2015-12-05.pt"
-    torch.jit.script(Network()).save(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    made = WEIGHTS["inception"]._replace(file=path.name, sha256=digest, size=path.stat().st_size)
-    monkeypatch.setitem(WEIGHTS, "inception", made)
-    return tmp_path

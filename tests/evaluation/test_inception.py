@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.base import weights
+from pipeline.base.inception import eight_bits
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import inception, panel
-from pipeline.evaluation.inception import eight_bits
 from pipeline.settings import Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import signal
 
-from pipeline.evaluation.inception import eight_bits
+from pipeline.base.inception import eight_bits
 from pipeline.evaluation.random_features import random_features
 from pipeline.metrics.random_networks import RandomNetworks
 from tests.evaluation.conftest import blobs, label_list

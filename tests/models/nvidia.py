@@ -139,15 +139,16 @@ class SynthesisNetwork(Persistent):
         for before, side in zip([0, *self.sides], self.sides, strict=False):
             setattr(self, f"b{side}", SynthesisBlock(widths.get(before, 0), widths[side], w_dim, side, channels))
 
-    def forward(self, w, noise):
+    def forward(self, ws, noise):
+        """ws: a list of (N, w), one a convolution and one for the last image; others take the next convolution's."""
         noise = iter(noise)
         block = self.b4
-        x = block.conv1(block.const.double().expand(len(w), -1, -1, -1), w, next(noise))
-        image = block.torgb(x, w)
-        for side in self.sides[1:]:
+        x = block.conv1(block.const.double().expand(len(ws[0]), -1, -1, -1), ws[0], next(noise))
+        image = block.torgb(x, ws[1])
+        for side, i in zip(self.sides[1:], range(1, len(ws) - 1, 2), strict=True):
             block = getattr(self, f"b{side}")
-            x = block.conv1(block.conv0(x, w, next(noise)), w, next(noise))
-            image = enlarged(image) + block.torgb(x, w)
+            x = block.conv1(block.conv0(x, ws[i], next(noise)), ws[i + 1], next(noise))
+            image = enlarged(image) + block.torgb(x, ws[i + 2])
         return image
 
 
@@ -156,9 +157,11 @@ class Generator(Persistent):
         self.mapping = MappingNetwork(z_dim, c_dim, w_dim, layers)
         self.synthesis = SynthesisNetwork(w_dim, img_resolution, img_channels, widths(img_resolution, base, most))
 
-    def forward(self, z, c, noise, psi=1.0):
-        """noise: a list of (N, 1, side, side), one a convolution."""
-        return self.synthesis(self.mapping(z.double(), c, psi), [n.double() for n in noise])
+    def forward(self, z, c, noise, psi=1.0, cutoff=None):
+        """noise: a list of (N, 1, side, side), one a convolution; cutoff: layers that are truncated, None: all."""
+        layers = 2 * len(self.synthesis.sides)
+        ws = [self.mapping(z.double(), c, psi if cutoff is None or i < cutoff else 1.0) for i in range(layers)]
+        return self.synthesis(ws, [n.double() for n in noise])
 
 
 class Conv2dLayer(Persistent):
@@ -178,39 +181,54 @@ class Conv2dLayer(Persistent):
 
 
 class DiscriminatorBlock(Persistent):
-    def build(self, channels, inputs, outputs):
+    def build(self, channels, inputs, outputs, residual):
         if channels:
             self.fromrgb = Conv2dLayer(channels, inputs, 1)
         self.conv0 = Conv2dLayer(inputs, inputs, 3)
         self.conv1 = Conv2dLayer(inputs, outputs, 3, down=True)
-        self.skip = Conv2dLayer(inputs, outputs, 1, bias=False, down=True)
+        if residual:
+            self.skip = Conv2dLayer(inputs, outputs, 1, bias=False, down=True)
 
     def forward(self, x):
         x = self.fromrgb(x) if hasattr(self, "fromrgb") else x
-        return (self.conv1(self.conv0(x)) + self.skip(x)) * math.sqrt(0.5)
+        y = self.conv1(self.conv0(x))
+        return (y + self.skip(x)) * math.sqrt(0.5) if hasattr(self, "skip") else y
+
+
+class MinibatchStdLayer(Persistent):
+    def build(self, group_size):
+        self.group_size, self.num_channels = group_size, 1
+
+    def forward(self, x):
+        """Of n groups the image i belongs to the one of number i modulo n."""
+        n = len(x) // min(len(x), self.group_size or len(x))
+        y = x.new_empty(len(x), 1, 4, 4)
+        for k in range(n):
+            group = x[k::n]
+            y[k::n] = (group.var(0, correction=0) + 1e-8).sqrt().mean()
+        return torch.cat([x, y], 1)
 
 
 class DiscriminatorEpilogue(Persistent):
-    def build(self, inputs, outputs):
+    def build(self, inputs, outputs, group):
+        self.mbstd = MinibatchStdLayer(group)
         self.conv = Conv2dLayer(inputs + 1, inputs, 3)
         self.fc = FullyConnectedLayer(inputs * 16, inputs)
         self.out = FullyConnectedLayer(inputs, outputs)
 
     def forward(self, x):
-        """The deviation is over all images: there are no more than a group's."""
-        deviation = ((x - x.mean(0)).square().mean(0) + 1e-8).sqrt().mean()
-        x = self.conv(torch.cat([x, deviation.expand(len(x), 1, 4, 4)], 1))
+        x = self.conv(self.mbstd(x))
         return self.out(self.fc(x.flatten(1), active=True))
 
 
 class Discriminator(Persistent):
-    def build(self, c_dim, img_resolution, img_channels, layers=8, base=128, most=16):
+    def build(self, c_dim, img_resolution, img_channels, layers=8, base=128, most=16, residual=True, group=4):
         wide = widths(img_resolution, base, most)
         self.sides = sorted(wide, reverse=True)[:-1]
         for side in self.sides:
             channels = img_channels if side == img_resolution else 0
-            setattr(self, f"b{side}", DiscriminatorBlock(channels, wide[side], wide[side // 2]))
-        self.b4 = DiscriminatorEpilogue(wide[4], wide[4] if c_dim else 1)
+            setattr(self, f"b{side}", DiscriminatorBlock(channels, wide[side], wide[side // 2], residual))
+        self.b4 = DiscriminatorEpilogue(wide[4], wide[4] if c_dim else 1, group)
         self.width = wide[4]
         if c_dim:
             self.mapping = MappingNetwork(0, c_dim, wide[4], layers, tracked=False)
@@ -265,13 +283,13 @@ def doubled(x, kernel):
     return filtered(F.conv2d(y, kernel.flip(2, 3)), 1, gain=4.0)
 
 
-def networks(classes, channels, size, layers=2, seed=0):
-    """G, D and G_ema with random weights, small: z of 8 and w of 8."""
+def networks(classes, channels, size, layers=2, seed=0, **judge):
+    """G, D and G_ema with random weights, small: z of 8 and w of 8; `judge`: of D."""
     torch.manual_seed(seed)
     make = {"img_resolution": size, "img_channels": channels}
     return {
         "G": Generator(8, classes, 8, layers=layers, **make),
-        "D": Discriminator(classes, **make),
+        "D": Discriminator(classes, **make, **judge),
         "G_ema": Generator(8, classes, 8, layers=layers, **make),
     }
 

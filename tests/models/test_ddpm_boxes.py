@@ -53,6 +53,20 @@ def test_boxes_are_what_the_network_was_shown():
     assert not torch.equal(asked[1].boxes, asked[3].boxes)
 
 
+def test_boxes_that_somebody_asks_for_are_shown_in_every_image():
+    model, labels = boxed(), torch.tensor([0, 1, 2])
+    z = latents(torch.tensor([3, 4, 5]), model.latent_length)
+    plain, wanted = model.draw(labels, z), layout((1, 3, 2, 9, 7.5))
+    seen = spied(model, "ema")
+    drawn = model.arrange(labels, z, wanted)
+    assert all(torch.equal(images[:, 1:], masks_of([wanted] * 3)) for images, _ in seen)
+    assert (drawn - plain).abs().max() > 0.01
+    own = model.boxes(labels, torch.tensor([3, 4, 5]))[1]
+    torch.testing.assert_close(model.arrange(labels[1:2], z[1:2], own), plain[1:2], rtol=0, atol=1e-4)
+    model.arrange(labels, z, EMPTY)
+    assert seen[-1][0][:, 1:].max() == 0
+
+
 def test_image_and_boxes_depend_on_their_own_seed_and_label_alone():
     model, labels, seeds = boxed(), torch.tensor([1, 0, 2, 1]), torch.tensor([9, 7, 7, 1])
     together, boxes = model.sample(labels, seeds), model.boxes(labels, seeds)

@@ -60,6 +60,32 @@ def test_images_truncated_images_and_logits_are_those_of_the_paper(tmp_path, cla
     assert (nets["G"](*theirs) - nets["G_ema"](*theirs)).abs().max() > 0.1
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("classes", "residual", "group", "n"), [(3, True, 4, 8), (0, False, 32, 6), (3, False, None, 5)]
+)
+def test_logits_of_more_images_than_a_group_and_of_plain_blocks(tmp_path, classes, residual, group, n):
+    """Plain blocks and groups of 32 are those of NVIDIA's weights of CIFAR-10."""
+    nets, path = written(tmp_path, classes, 3, 32, residual=residual, group=group)
+    model = snapshot_model(path)
+    labels = torch.arange(n) % max(1, classes)
+    images = torch.rand(n, 3, 32, 32, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    close(model.discriminator(images, labels), nets["D"](images, F.one_hot(labels).double()))
+    assert model.settings.discriminator_residual == residual
+
+
+@torch.no_grad()
+def test_styles_that_are_truncated_in_the_coarse_layers_alone(tmp_path):
+    """NVIDIA's `truncation_cutoff`: our styles have the same layers in the same order."""
+    nets, path = written(tmp_path, 3, 1, 16)
+    model = snapshot_model(path)
+    (z, labels, flat), theirs = inputs(model, 3)
+    whole, truncated = (model.styles(labels, z, psi) for psi in (1.0, 0.5))
+    assert whole.shape[1] == 2 * 3  # `num_ws` of 16 pixels: one a convolution, and one for the last image
+    styles = torch.cat([truncated[:, :2], whole[:, 2:]], 1)
+    close(model.ema.synthesis(styles, model.ema.synthesis.split_noise(flat)), nets["G_ema"](*theirs, 0.5, cutoff=2))
+
+
 def test_the_settings_that_take_all_of_a_file(tmp_path):
     _, path = written(tmp_path, 3, 1, 32)
     settings = open_snapshot(path).settings()
@@ -208,8 +234,16 @@ def test_a_generator_of_other_formulas_is_refused_by_the_layer_that_has_them(tmp
         open_snapshot(nvidia.write(tmp_path / "s.pkl", nets))
 
 
-def without_skip(nets):
+def half_residual(nets):
     del nets["D"].b8.skip
+
+
+def looking_everywhere(nets):
+    nets["D"].b8.fromrgb = nvidia.Conv2dLayer(1, 16, 1)
+
+
+def without_blocks(nets):
+    del nets["D"].b8, nets["D"].b16
 
 
 def without_deviation(nets):
@@ -227,7 +261,9 @@ def of_two_deviations(nets):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (without_skip, "it is not residual, `skip` is missing"),
+        (half_residual, "some of its blocks are residual and others not"),
+        (looking_everywhere, "it looks at the image in several sizes"),
+        (without_blocks, "it has no blocks"),
         (without_deviation, "its last block has 0 channels of the minibatch's deviation, here 1"),
         (of_short_vectors, "its vectors of classes have 4 numbers, here as many as it has channels (16)"),
         (of_two_deviations, "`num_channels` of `b4` is 2, here 1"),
@@ -235,7 +271,6 @@ def of_two_deviations(nets):
 )
 @torch.no_grad()
 def test_of_a_file_with_another_discriminator_the_generator_is_taken(tmp_path, change, said):
-    """As of NVIDIA's own weights of CIFAR-10, whose discriminator has no residues."""
     nets = nvidia.networks(3, 1, 16)
     change(nets)
     path = nvidia.write(tmp_path / "s.pkl", nets)
@@ -244,3 +279,17 @@ def test_of_a_file_with_another_discriminator_the_generator_is_taken(tmp_path, c
     outcome = adopted(path, model_for(spec(16, classes=3)))
     assert outcome.anew == ("discriminator",)
     assert f"its discriminator is left out: {said}" in outcome.lines()
+
+
+def test_plain_blocks_are_taken_where_the_settings_ask_for_them(tmp_path):
+    _, path = written(tmp_path, 3, 1, 16, residual=False)
+    outcome = adopted(path, model_for(spec(16, classes=3)))
+    assert outcome.anew == ("discriminator",)
+    assert "its discriminator is left out: it is that of `discriminator_residual: false`" in outcome.lines()
+    assert adopted(path, model_for(spec(16, classes=3), discriminator_residual=False)).anew == ()
+
+
+def test_networks_larger_than_ours_may_be_are_said(tmp_path):
+    _, path = written(tmp_path, 0, 1, 16, layers=12)
+    with pytest.raises(UserError, match=r"larger than those of stylegan2_ada may be \(mapping_layers: 12, "):
+        snapshot_model(path)

@@ -10,9 +10,10 @@ import yaml
 from PIL import Image
 from pycocotools.coco import COCO
 
+from pipeline.data import box_store
 from pipeline.data.annotations import yolo
 from pipeline.data.image_set import ImageSet
-from pipeline.sampling.datasets import write_dataset
+from pipeline.sampling.datasets import run_lengths, write_dataset
 from pipeline.sampling.draw import generate
 from pipeline.settings import Generate, UserError
 from pipeline.training.loop import train
@@ -79,6 +80,51 @@ def test_coco_by_pycocotools(sets, tmp_path, capsys):
             seen += len(found)
     assert seen > 20
     capsys.readouterr()
+
+
+@pytest.mark.filterwarnings("ignore:__array__")  # of pycocotools and numpy 2
+def test_masks_are_in_coco_as_pycocotools_reads_them(tmp_path, capsys):
+    """Of each defect the upper left triangle of its box; in one image nobody knows the shapes."""
+    real = plates.image_set(tmp_path / "real", 12, unknown=0, split=("train",))
+    images = ImageSet.open(real)
+    masks = np.zeros(images.images.shape[:3], np.uint8)
+    places = {name: i for i, name in enumerate(images.metadata["id"])}
+    triangles = []
+    for box in images.boxes.itertuples():
+        y, x = np.mgrid[: masks.shape[1], : masks.shape[2]]
+        inside = (
+            (y >= box.y0) & (x >= box.x0) & ((y - box.y0) / (box.y1 - box.y0) + (x - box.x0) / (box.x1 - box.x0) < 1)
+        )
+        masks[places[box.id]][inside] = 1 + images.box_classes.index(box.label)
+        triangles.append((box.id, box.label, inside))
+    unmasked = triangles[0][0]
+    np.save(real / box_store.MASKS, masks)
+    box_store.write(real, images.meta["data_hash"], images.boxes, images.box_classes, [], unmasked=[unmasked])
+    write_dataset([real], tmp_path / "out", "coco")
+    read = COCO(str(tmp_path / "out" / "annotations" / "instances_train.json"))
+    found = {}
+    for a in read.loadAnns(read.getAnnIds()):
+        name = images.metadata["id"][int(read.loadImgs(a["image_id"])[0]["file_name"].rsplit("_", 1)[1].split(".")[0])]
+        found.setdefault(name, []).append(a)
+    for name, label, inside in triangles:
+        a = found[name].pop(0)
+        if name == unmasked:
+            assert a["segmentation"] == []
+            continue
+        assert read.loadCats(a["category_id"])[0]["name"] == label
+        shown = masks[places[name]] == 1 + images.box_classes.index(label)
+        assert np.array_equal(read.annToMask(a).astype(bool) & inside, inside)
+        assert (read.annToMask(a) <= shown).all()
+        assert a["area"] == read.annToMask(a).sum() > 3
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("mask", "runs"),
+    [([[0, 1], [0, 1], [1, 0]], [2, 3, 1]), ([[1, 1], [0, 0]], [0, 1, 1, 1, 1]), ([[0, 0]], [2]), ([[1, 1]], [0, 2])],
+)
+def test_run_lengths_go_column_by_column(mask, runs):
+    assert run_lengths(np.array(mask, bool)) == runs
 
 
 def test_yolo_by_our_reader_of_it(sets, tmp_path):

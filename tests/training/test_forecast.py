@@ -5,13 +5,15 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from pipeline.data.image_set import ImageSet
 from pipeline.models import FAMILIES
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import UserError
-from pipeline.training.forecast import START, forecast
+from pipeline.training.elsewhere import Work
+from pipeline.training.forecast import START, _mean_seconds, forecast
 from pipeline.training.launch import NullJournal
 from pipeline.training.loop import train
 from pyrite import plan
@@ -72,6 +74,21 @@ def test_a_training_leaves_as_many_bytes_as_foretold(tmp_path):
     assert left / 2 < 2 * forecast(settings, ImageSet.open(data).spec, budget=0.01).checkpoint < 2 * left
 
 
+def test_arithmetic_and_calls_are_counted_and_the_slower_of_both_counts():
+    """A product of 2 x 3 and 3 x 4: 24 multiplications and as many additions; its gradient one product more, of a
+    transposed matrix, which is no call; summing and spreading are calls without such arithmetic."""
+    a, b = torch.ones(2, 3), torch.ones(3, 4, requires_grad=True)
+    assert Work.of(lambda: a @ b) == Work(48, 1)
+    assert Work.of(lambda: torch.autograd.grad((a @ b).sum(), b)).flop == 96
+    assert Work(4 * 10**14, 5).seconds == pytest.approx(2)
+    assert Work(0, 10**6).seconds == pytest.approx(7)
+
+
+def test_on_another_card_the_most_frequent_penalty_says_how_often_all_come():
+    settings = tiny_settings("stylegan2_ada", r1_every=16, path_length_every=4)
+    assert _mean_seconds([Work(9 * 10**14, 0), Work(10**14, 0)], settings) == pytest.approx(0.5 + 4.0 / 4)
+
+
 def configuration(tmp_path, **models):
     body = {
         "results": str(tmp_path / "results"),
@@ -106,6 +123,7 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
     assert "small" in row
     assert "pieces" not in printed  # nothing is trained
     assert "off by" not in printed
+    assert re.search(r"their updates on an H100: \d+ s, estimated from their arithmetic; no such card is here", printed)
     assert re.search(r"disk for them all: \d+\.\d GB, \d+\.\d GB are free here", printed)
     kept = json.loads((tmp_path / "results" / "plan.json").read_text())["trainings"]
     assert kept["steel"]["small"] > START

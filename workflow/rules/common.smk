@@ -423,6 +423,13 @@ def vgg19(model):
     return [place("vgg19", texture["weights"])] if texture else []
 
 
+def held_out(model):
+    """Inception's weights, only where the model is watched by them."""
+    chosen = SETTINGS.models[model].held_out
+    wanted = chosen is not None and chosen.features == "inception"
+    return [place("inception", chosen.weights)] if wanted else []
+
+
 def start_of(model):
     """What a model begins with: a snapshot, or the files of another model, made first where it is of this run."""
     path = os.path.expanduser(SETTINGS.models[model].init_from or "")

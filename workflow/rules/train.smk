@@ -4,7 +4,7 @@ rule train:
         boxes=lambda w: (
             expand(BOXES, dataset=w.dataset) if w.model in DRAW_BOXES else []
         ),
-        weights=lambda w: vgg19(w.model),
+        weights=lambda w: vgg19(w.model) + held_out(w.model),
         start=lambda w: start_of(w.model),
     output:
         weights=f"{RUN}/{places.WEIGHTS}",
