@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +84,19 @@ class Trials:
 
 
 def enough(lengths: Sequence[int], recipes: Sequence[Recipe], score: Callable[[Recipe, int], float]) -> int:
-    """The first of some rising lengths from which on to the next no recipe's score rises by RISE; else the last."""
-    for shorter, longer in pairwise(lengths):
-        if not any(score(recipe, longer) >= score(recipe, shorter) + RISE for recipe in recipes):
-            return shorter
-    return lengths[-1]
+    """The first of some rising lengths that is enough for every recipe: at none of the longer ones does it score higher
+    by RISE. To look at the next one alone would stop before detectors have begun to learn."""
+
+    def gains(length: int) -> bool:
+        longer = [other for other in lengths if other > length]
+        return any(score(recipe, other) >= score(recipe, length) + RISE for recipe in recipes for other in longer)
+
+    return next(length for length in lengths if not gains(length))
 
 
 def choose_length(task: Task, settings: Any, real: Path, out: Path, state: Path, dataset: str) -> None:
-    """Train detectors of each recipe on the real training images, twice as long and again, until the validation images
-    say that it is enough, and write the length as a `TrainingLength`.
+    """Train detectors of each recipe on the real training images, for several lengths, and write the one that is enough
+    by the validation images as a `TrainingLength`.
 
     Args:
         task: of the detectors.

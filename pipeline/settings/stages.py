@@ -155,9 +155,9 @@ class Detect(Strict):
     """Paired repetitions, each with chance of its own: which synthetic images and which augmented views are seen; where
     detectors learn step by step the order, and from scratch the initial weights."""
     steps: Count = 2400
-    """Fine-tuned and from scratch: the most optimiser steps of a detector. It takes an eighth, a quarter or half as
-    many, the same in every arm, where with twice as many no arm of real images scores a point more on the validation
-    images."""
+    """Fine-tuned and from scratch: the most optimiser steps of a detector. An eighth, a quarter or half as many are
+    taken, the same in every arm, where no arm of real images scores a point more on the validation images with more of
+    them."""
     batch: Several = 64
     """Images at a time; fine-tuned and from scratch, in a step."""
     learning_rate: Positive = 1e-3
