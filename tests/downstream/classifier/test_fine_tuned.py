@@ -36,7 +36,9 @@ def test_it_begins_with_the_head_of_the_frozen_backbone():
         seen = imagenet.texture(network, new.images(torch.arange(6))).numpy()
     logits = (seen - head.middle) / head.scale @ head.weights + head.bias
     before = torch.random.get_rng_state()
-    said = trained(known, 1, rate=1e-9).log_probabilities(new)
+    detector = trained(known, 1, rate=1e-9)
+    said = detector.log_probabilities(new)
+    assert detector.features(new).shape == (6, 992)
     assert torch.equal(torch.random.get_rng_state(), before)
     expected = torch.from_numpy(logits).log_softmax(1).numpy()
     np.testing.assert_allclose(said, expected, atol=2e-2)  # of the last layer in half precision, where there is one
