@@ -149,7 +149,7 @@ class Evaluate(Strict):
 class Detect(Strict):
     backbone: Literal["frozen", "fine_tuned", "scratch"] = "frozen"
     """What the detectors of all arms see images with: `frozen`, EfficientNet-Lite0 with the weights of ImageNet, which
-    stay as they are, and a logistic head (seconds, and the best on few images); `fine_tuned`, the same network and
+    stay as they are, and a logistic head (seconds); `fine_tuned`, the same network and
     head, all of which learns on (minutes of a CPU, for a GPU); `scratch`, a ResNet-18 that learns all it knows."""
     repetitions: Annotated[int, Field(ge=2, le=1000)] = 10
     """Paired repetitions, each with chance of its own: which synthetic images and which augmented views are seen; where
