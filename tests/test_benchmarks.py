@@ -11,6 +11,7 @@ from torch import nn
 
 from benchmarks import (
     batch_statistics,
+    controls,
     coverage,
     joint_coverage,
     keep_rule,
@@ -24,8 +25,10 @@ from benchmarks import (
     time_to_quality,
 )
 from benchmarks.judge import Judge
+from pipeline.data.image_set import ImageSet
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.models import build, ema
-from pipeline.settings import FAMILY_SETTINGS
+from pipeline.settings import FAMILY_SETTINGS, FewShots
 from pipeline.training.transfer import snapshot_model
 from tests.evaluation.conftest import blobs, label_list, write_set
 from tests.models import nvidia
@@ -318,3 +321,33 @@ def test_the_intervals_of_all_arms_hold_together():
     held, width = joint_coverage.coverage(np.random.default_rng(2), 40, alone)
     assert held >= 0.95 - 2 * (0.95 * 0.05 / 40) ** 0.5
     assert 0.05 < width < 0.5
+
+
+def test_what_was_looked_at_is_not_looked_at_again_but_augmented_views_are():
+    looked = []
+
+    def look(network, of, orientations, *augment):
+        looked.append(len(of))
+        return of.stored.float().mean((1, 2, 3)).numpy()[:, None] + 1000 * orientations[:, None]
+
+    stored = torch.arange(4, dtype=torch.uint8)[:, None, None, None].expand(4, 2, 2, 1).contiguous()
+    first, second = (DeviceDataset(stored[rows], torch.zeros(len(rows)), 0) for rows in ([0, 1], [3, 1, 2]))
+    remembered = controls.remembering(look)
+    for of, turn in ((first, 0), (second, 0), (second, 1)):
+        turns = np.full(len(of), turn)
+        assert np.array_equal(remembered(None, of, turns), look(None, of, turns))
+    remembered(None, second, np.zeros(3), lambda images: images)
+    assert looked[::2] == [2, 2, 3, 3]
+
+
+def test_few_shots_of_a_pool_are_those_that_are_drawn(tmp_path):
+    """Two of forty images a class train, two choose, and others judge."""
+    images = np.arange(80, dtype=np.uint8)[:, None, None, None] * np.ones((1, 4, 4, 1), np.uint8)
+    pool = write_set(tmp_path / "pool", images, ["a"] * 40 + ["b"] * 40)
+    controls.write_shots(tmp_path / "few", pool, FewShots(2, 2, 0), 1)
+    few = ImageSet.open(tmp_path / "few")
+    assert [len(few.rows(split)) for split in ("train", "val", "control")] == [4, 4, 0]
+    assert len(few.rows("test")) >= 4
+    source = pool.metadata.set_index("id").index.get_indexer(few.metadata["id"])
+    assert np.array_equal(few.images, pool.images[source])
+    assert few.metadata["label"].tolist() == pool.metadata["label"].iloc[source].tolist()

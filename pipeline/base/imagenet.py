@@ -56,6 +56,7 @@ TEXTURE = (4, *POOLED)  # of those that `texture` does
 BLOCKS = tuple(CHANNELS[stride] for stride in POOLED)  # numbers of an image from each of them, 472 together
 VERSION = 1  # raised when `pooled` would give other numbers
 SMALLEST = 64  # pixels of the shorter side that `pooled` enlarges to
+TINY = 1e-12  # least variance that `texture` tells from none
 ENLARGED = 96  # that `texture` enlarges to
 PIXELS_A_BATCH = 1 << 18
 
@@ -146,6 +147,18 @@ class EfficientNetLite0(nn.Module):
         return F.linear(self(images), self.classifier, self.classifier_bias)
 
 
+def learning(network: EfficientNetLite0) -> EfficientNetLite0:
+    """The network itself, whose maps learn from now on: their convolutions are parameters, with the batch norms that
+    are folded into them."""
+    for module in (*network.stem.modules(), *network.stages.modules()):
+        if isinstance(module, Convolution):
+            for name in ("weight", "bias"):
+                value = getattr(module, name)
+                delattr(module, name)
+                module.register_parameter(name, nn.Parameter(value))
+    return network
+
+
 def _as_learned(images: Tensor) -> Tensor:
     """[-1, 1] to (p − 127) / 128 of a pixel p of 8 bits, as TensorFlow's training gave them."""
     return (images * 127.5 + 0.5) / 128
@@ -198,7 +211,12 @@ def texture(network: EfficientNetLite0, images: Tensor) -> Tensor:
     (docs/results/frozen-features.md).
     """
     maps = network.maps(F.interpolate(images, seen_at(images.shape[2], images.shape[3]), mode="bilinear"))
-    return torch.cat([of(maps[s], (2, 3)) for of in (torch.mean, torch.std) for s in TEXTURE], dim=1)
+    return torch.cat([of(maps[s], (2, 3)) for of in (torch.mean, _deviation) for s in TEXTURE], dim=1)
+
+
+def _deviation(x: Tensor, dims: tuple[int, int]) -> Tensor:
+    """As `torch.std`, whose gradient does not exist where nothing deviates."""
+    return torch.var(x, dims).clamp(min=TINY).sqrt()
 
 
 def seen_at(height: int, width: int) -> tuple[int, int]:

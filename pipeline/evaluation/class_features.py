@@ -18,7 +18,7 @@ from pipeline.base.device import device, reproducible
 from pipeline.base.files import sha256, write_whole
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.classifier import scratch
+from pipeline.downstream.classifier import learned, scratch
 from pipeline.downstream.classifier.device_dataset import DeviceDataset, normalised, stored
 from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.downstream.schedule import TrainingMix
@@ -121,7 +121,7 @@ def _learned(settings: Evaluate, real: ImageSet) -> dict[str, Tensor]:
     _settle(network, pool)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     if len(held):
-        said = scratch.TrainedNetwork(network, RECIPE["batch"]).log_probabilities(_pool(real, held))
+        said = learned.TrainedNetwork(network, RECIPE["batch"]).log_probabilities(_pool(real, held))
         right = said.argmax(1) == real.labels[held]
         say(f"{name}: names the class of {right.mean():.0%} of {len(held)} held-out images")
     return {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}

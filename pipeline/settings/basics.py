@@ -19,6 +19,7 @@ METHOD = {
     "blend": 1,
     "gallery": 3,
     "evaluate": 8,
+    "choose_steps": 1,
     "detect": 6,
     "pseudo_label": 3,
     "find_missed": 1,

@@ -54,6 +54,12 @@ def test_a_thousand_jobs_are_planned_in_five_seconds(tmp_path):
     assert after.ru_utime - before.ru_utime < 5  # of a processor: others may be at work here
 
 
+@pytest.mark.parametrize(("backbone", "chosen"), [("scratch", True), ("frozen", False)])
+def test_the_length_of_training_is_chosen_where_detectors_learn(capfd, backbone, chosen):
+    assert plan.main(["--directory", str(ROOT), "--config", f"set=detect.backbone={backbone}"]) == 0
+    assert ("choose_steps" in capfd.readouterr().out) == chosen
+
+
 def test_without_detectors_the_rest_is_planned(capfd):
     assert plan.main(["--directory", str(ROOT), "--config", "set=detect=off"]) == 0
     said = capfd.readouterr().out

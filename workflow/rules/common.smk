@@ -117,6 +117,8 @@ def holds_back(dataset):
     return few is not None and few.control > 0
 
 
+LEARNS = SETTINGS.detect.backbone != "frozen"  # whether classifiers learn step by step
+LENGTH = f"<results>/{places.DETECTION}/steps.json"  # how many steps they take
 DETECTED = DATASETS if SETTINGS.detect.enabled else []  # where detectors are wanted
 # By task and data set, its arms by their names.
 ARMS = {
@@ -169,7 +171,7 @@ def jobs(task, dataset):
     """The arms of each job that trains detectors, by the name of its file. On a frozen backbone one job has them all:
     an arm takes a second there, and a job several to start."""
     arms = ARMS[task].get(dataset, {})
-    frozen = {"classification": SETTINGS.detect.backbone == "frozen", "anomalies": True}
+    frozen = {"classification": not LEARNS, "anomalies": True}
     if frozen.get(task):
         return {"arms": list(arms.values())} if arms else {}
     return {name: [arm] for name, arm in arms.items()}

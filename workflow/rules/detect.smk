@@ -1,9 +1,37 @@
+rule choose_steps:
+    input:
+        real=REAL,
+    output:
+        LENGTH,
+    log:
+        "<results>/logs/{dataset}/detection/steps.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/steps.tsv"
+    conda:
+        ENVIRONMENT
+    threads: threads(of_one_detector)
+    resources:
+        gpu=CARD,
+        mem_mb=memory(of_one_detector),
+        runtime=minutes(of_one_detector),
+    params:
+        task="classification",
+        method=METHOD["choose_steps"],
+        settings=SETTINGS.detect.model_dump(
+            exclude={"boxes", "anomalies", "enabled", "missed"}
+        ),
+        state=f"{SETTINGS.results}/state/{{dataset}}/detection/steps.json",
+    script:
+        "../scripts/choose_steps.py"
+
+
 rule detect:
     input:
         real=REAL,
         synthetic=lambda w: synthetic_sets(
             "classification", w.dataset, w.detectors, IMAGE_SET
         ),
+        steps=[LENGTH] if LEARNS else [],
     output:
         numbers=f"<results>/{places.DETECTION}/{{detectors}}.json",
     log:

@@ -1,6 +1,7 @@
 rule find_missed:
     input:
         real=REAL,
+        steps=[LENGTH] if LEARNS else [],
     output:
         "<results>/{dataset}/detection/missed-classification.csv",
     log:

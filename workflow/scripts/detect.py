@@ -8,6 +8,7 @@ from pipeline.tracking.stages import detector
 
 with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
     from pipeline.downstream.experiment import run_arms
+    from pipeline.downstream.training_length import of_length
 
     w, p = snakemake.wildcards, snakemake.params
     task, out, real = TASKS[p.task], Path(snakemake.output.numbers), Path(snakemake.input.real[0]).parent
@@ -19,7 +20,7 @@ with job(snakemake.log[0]), claimed(snakemake.resources.gpu):
     implementation = task.load()
     run_arms(
         implementation,
-        implementation.settings(**p.settings),
+        of_length(implementation.settings(**p.settings), map(Path, snakemake.input.get("steps", []))),
         real=real,
         synthetic={SyntheticSet(**one): real.parents[1] / folder for one, folder in p.trained["synthetic"]},
         arms=[Arm.of(arm) for arm in p.trained["arms"]],

@@ -138,16 +138,7 @@ class Frozen(Backbone):
         """
         views, added = (np.random.default_rng([seed, stream]) for stream in range(2))
         labels = pool.labels.numpy()
-        real = np.arange(0 if np.isinf(mix.ratio) else pool.n_real)
-        extra = _half(added, mix.extra, labels[mix.extra])
-        share = len(extra) and (1.0 if np.isinf(mix.ratio) else mix.ratio / (1 + mix.ratio))
-        weights = np.concatenate(
-            [
-                _weights(labels[rows], part * pool.n_real, mix.balanced)
-                for rows, part in ((real, 1 - share), (extra, share))
-            ]
-        )
-        rows = np.concatenate([real, extra])
+        rows, weights = _weighted(labels, pool.n_real, mix, _half(added, mix.extra, labels[mix.extra]))
         seen = pool.views.turned[rows]
         if mix.augmented:
             kept = pool.views.augmented.shape[1]
@@ -166,6 +157,25 @@ class Frozen(Backbone):
             of = load()
             self._known[key] = FeatureSet(_views(of, spec, trains), of.labels.cpu(), of.n_real)
         return self._known[key]
+
+
+def plain_head(spec: ImageSpec, pool: DeviceDataset, mix: TrainingMix) -> Head:
+    """The head that has seen all images of a mix as they are, turned: nothing in it is chance."""
+    rows, weights = _weighted(pool.labels.cpu().numpy(), pool.n_real, mix, mix.extra)
+    seen = DeviceDataset(pool.stored[rows], pool.labels[rows], len(rows))
+    features = _turned(_network(spec, seen), seen, _turns(spec))
+    return _fit(features, seen.labels.cpu().numpy(), weights, len(spec.classes))
+
+
+def _weighted(
+    labels: np.ndarray, n_real: int, mix: TrainingMix, extra: np.ndarray
+) -> tuple[np.ndarray, NDArray[np.float64]]:
+    """Rows of the real images, where the mix has them, and the added ones, and their weights: together `n_real`."""
+    real = np.arange(0 if np.isinf(mix.ratio) else n_real)
+    share = len(extra) and (1.0 if np.isinf(mix.ratio) else mix.ratio / (1 + mix.ratio))
+    parts = ((real, 1 - share), (extra, share))
+    weights = [_weights(labels[rows], part * n_real, mix.balanced) for rows, part in parts]
+    return np.concatenate([real, extra]), np.concatenate(weights)
 
 
 def _weights(labels: np.ndarray, total: float, balanced: bool) -> np.ndarray:
@@ -204,17 +214,28 @@ def _fit(seen: NDArray, labels: np.ndarray, weights: np.ndarray, classes: int) -
 
 
 def _views(of: DeviceDataset, spec: ImageSpec, trains: bool) -> Views:
-    network = imagenet.EfficientNetLite0(imagenet.load(), spec.channels).to(of.device)
-    turns = np.unique(np.arange(8, dtype=np.uint8) & SYMMETRIES[spec.symmetry])
+    network, turns = _network(spec, of), _turns(spec)
     affordable = LOOKS // max(len(of), 1)
-    kept = turns[: max(1, affordable)] if trains else turns
-    turned = [_look(network, of, np.full(len(of), turn)) for turn in kept]
+    turned = _turned(network, of, turns[: max(1, affordable)] if trains else turns)
     augmented = []
     for view in range(min(AUGMENTED, max(LEAST_AUGMENTED, affordable)) if trains else 0):
         orientations = np.random.default_rng([VIEWS, view]).choice(turns, len(of))
         augmented.append(_look(network, of, orientations, Augmentation(VIEWS + view, of.device)))
-    empty = np.empty((len(of), 0, turned[0].shape[1]), np.float32)
-    return Views(np.stack(turned, axis=1), np.stack(augmented, axis=1) if augmented else empty)
+    return Views(turned, np.stack(augmented, axis=1) if augmented else turned[:, :0])
+
+
+def _network(spec: ImageSpec, of: DeviceDataset) -> imagenet.EfficientNetLite0:
+    return imagenet.EfficientNetLite0(imagenet.load(), spec.channels).to(of.device)
+
+
+def _turns(spec: ImageSpec) -> NDArray[np.uint8]:
+    """Orientations that the symmetry allows."""
+    return np.unique(np.arange(8, dtype=np.uint8) & SYMMETRIES[spec.symmetry])
+
+
+def _turned(network: imagenet.EfficientNetLite0, of: DeviceDataset, turns: np.ndarray) -> NDArray[np.float32]:
+    """(n, turns, d)."""
+    return np.stack([_look(network, of, np.full(len(of), turn)) for turn in turns], axis=1)
 
 
 @torch.inference_mode()

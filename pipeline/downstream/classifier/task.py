@@ -12,6 +12,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import Arm
 from pipeline.downstream.classifier import device_dataset, filters, scoring
 from pipeline.downstream.classifier.backbone import Backbone, Classifier, LabelledDataset
+from pipeline.downstream.classifier.fine_tuned import FineTuned
 from pipeline.downstream.classifier.frozen import Frozen
 from pipeline.downstream.classifier.jackknife import jackknife
 from pipeline.downstream.classifier.records import ClassifierResult
@@ -22,7 +23,7 @@ from pipeline.downstream.schedule import TrainingMix
 from pipeline.downstream.task import Part, Task
 from pipeline.settings import Detect
 
-BACKBONES: dict[str, Backbone] = {backbone.name: backbone for backbone in (Frozen(), Scratch())}
+BACKBONES: dict[str, Backbone] = {backbone.name: backbone for backbone in (Frozen(), FineTuned(), Scratch())}
 
 
 class Classification(Task):

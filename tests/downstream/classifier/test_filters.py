@@ -9,7 +9,8 @@ from torch import nn
 from pipeline.downstream.classifier import filters
 from pipeline.downstream.classifier.device_dataset import DeviceDataset, stored
 from pipeline.downstream.classifier.filters import FILTERS, best, confidence, nearest, parts, remoteness
-from pipeline.downstream.classifier.scratch import TrainedNetwork, train
+from pipeline.downstream.classifier.learned import TrainedNetwork
+from pipeline.downstream.classifier.scratch import train
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect, ImageSpec

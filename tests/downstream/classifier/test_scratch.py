@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.downstream.classifier import scratch
+from pipeline.downstream.classifier import learned, scratch
 from pipeline.downstream.classifier.augment import Augmentation
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.fit import CHECK
@@ -20,8 +20,8 @@ STEPS = 5
 def test_a_step_uploads_what_it_shows_and_waits_for_nothing(monkeypatch, augmented, uploads):
     """Rows and views together, the numbers of an augmentation beside them; the loss is not looked at yet."""
     batch = np.arange(8), np.arange(8, dtype=np.uint8)
-    monkeypatch.setattr(scratch, "_autocast", lambda device: nullcontext())
-    monkeypatch.setattr(scratch, "Augmentation", lambda seed, device: Augmentation(seed, torch.device("cpu")))
+    monkeypatch.setattr(learned, "_autocast", lambda device: nullcontext())
+    monkeypatch.setattr(learned, "Augmentation", lambda seed, device: Augmentation(seed, torch.device("cpu")))
     monkeypatch.setattr(torch.optim, "AdamW", lambda *args, fused, **rest: torch.optim.SGD(args[0], lr=0.1))
     pool = DeviceDataset(
         torch.zeros(8, 16, 16, 1, dtype=torch.uint8, device=META), torch.zeros(8, dtype=torch.int64, device=META), 8
@@ -29,7 +29,7 @@ def test_a_step_uploads_what_it_shows_and_waits_for_nothing(monkeypatch, augment
     mix = scratch.TrainingMix(np.arange(0), 0.0, augmented)
     counts = []
     for steps in (0, STEPS):
-        monkeypatch.setattr(scratch, "presented", lambda *_, steps=steps: (batch for _ in range(steps)))
+        monkeypatch.setattr(learned, "presented", lambda *_, steps=steps: (batch for _ in range(steps)))
         with Uploads() as seen:
             scratch.train(Detect(steps=CHECK, batch=8, width=4), ImageSpec(16, 16, 1, ("a", "b")), pool, mix, 0)
         counts.append(seen.count)
