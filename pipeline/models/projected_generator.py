@@ -4,7 +4,7 @@ Liu et al. 2021 (FastGAN: layout of the network, gated linear units, skip-layer 
 normalisation of its own for each class (de Vries et al. 2017). It begins with noise and a coarse picture, by
 convolutions: a dense beginning put one detail at one place of every image of a class. Each resolution has a second,
 residual block, and sees the coarse picture anew: with single blocks that saw it up to 8 pixels alone, flat grains had
-no closed boundaries (`docs/families/projected_gan.md`).
+no closed boundaries.
 """
 
 from __future__ import annotations
