@@ -17,12 +17,13 @@ from unittest import mock
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchmarks.judge import Judge, built, drawn, trained
 from pipeline.base import imagenet
 from pipeline.base.device import use_threads
 from pipeline.data.image_set import ImageSet
-from pipeline.models import changes, projected_discriminator
+from pipeline.models import changes, coarse, projected_discriminator
 from pipeline.models.projected_gan import ProjectedGAN
 from pipeline.settings import ProjectedGANSettings
 
@@ -61,8 +62,14 @@ def with_single_blocks(model: ProjectedGAN) -> None:
     model.optimizers["G"] = torch.optim.Adam(model.generator.parameters(), rate, betas, fused=True)
 
 
+def grey_values(images: Tensor, height: int, width: int) -> Tensor:
+    """In the place of coarse pictures: the same contrast everywhere."""
+    means = functional.adaptive_avg_pool2d(images, (height, width))
+    return torch.cat([means, torch.zeros_like(means).repeat(1, coarse.PARTS - 1, 1, 1)], 1)
+
+
 def without_layout(model: ProjectedGAN) -> None:
-    """All coarse pictures are mid-gray."""
+    """All coarse pictures are mid-gray, of one contrast."""
     for network in (model.generator, model.ema):
         network.book.set_extra_state(torch.zeros(0, network.book.table.shape[1]))
 
@@ -74,7 +81,8 @@ def nothing(model: ProjectedGAN) -> None:
 Change = tuple[dict, list, Callable[[ProjectedGAN], None]]  # settings, patches, what is done to the new model
 PARTS: dict[str, Change] = {
     "as it is": ({}, [], nothing),
-    "no layout": ({"layout_weight": 0}, [], without_layout),
+    "coarse pictures of grey values alone": ({}, [mock.patch.object(coarse, "coarse", grey_values)], nothing),
+    "no layout": ({"layout_weight": 0, "contrast_weight": 0}, [], without_layout),
     "random weights in the frozen network": (
         {},
         [mock.patch.object(projected_discriminator, "load", random_weights)],

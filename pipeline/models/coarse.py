@@ -1,10 +1,14 @@
-"""Coarse pictures: grey values of training images on a few pixels, which tell a network what is where.
+"""Coarse pictures: grey values and contrasts of training images on a few places, which tell a network what is where.
 
 A network that draws texture around one has the variety of the training images at that size from the start, and only
-what is finer is left to learn.
+what is finer is left to learn. A line thinner than a place is in its contrasts alone: that there is one, and whether it
+lies or stands, but neither where in the place nor whether it is dark or bright.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
@@ -13,10 +17,28 @@ from torch import Tensor, nn
 from pipeline.models.ada import blit
 from pipeline.models.flips import MOST_FLIPS, flipped
 
+PARTS = 4  # what a coarse picture says of each place, of each channel of an image
 NUMBERS = 3 + MOST_FLIPS  # standard normal numbers that a coarse picture is chosen and moved by
 WAVES = 4  # pixels of the smooth noise that is added, on the shorter side
 SHIFT = 1 / 8  # of a side: the farthest that a picture is moved along either axis, by whole places
 NOISE = 0.05  # its deviation, where black to white is 2
+LEAST = 0.01  # deviation of grey values within a place that is taken for none
+
+
+def coarse(images: Tensor, height: int, width: int) -> Tensor:
+    """What images (N, C, H, W) in [-1, 1] are like in each of h x w places, (N, PARTS * C, h, w): the means, then how
+    much pixels differ there, rows (a line that lies), and columns (a line that stands).
+
+    The latter three are 1 + log10 of the deviation of the pixels, of the means of rows, and of those of columns, so
+    that -1 is 0.01 or less, 0 is 0.1, and 1 is the most there can be.
+
+    Args:
+        height, width: h and w, which divide H and W.
+    """
+    places = images.unflatten(3, (width, -1)).unflatten(2, (height, -1))  # (N, C, h, rows, w, columns)
+    rows, columns = places.mean(5), places.mean(3)
+    variances = [places.var((3, 5), correction=0), rows.var(3, correction=0), columns.var(4, correction=0)]
+    return torch.cat([rows.mean(3), *(1 + (v + LEAST**2).log10() / 2 for v in variances)], 1)
 
 
 class CoarseBook(nn.Module):
@@ -26,23 +48,27 @@ class CoarseBook(nn.Module):
     A book without pictures gives mid-gray ones.
     """
 
-    pictures: Tensor  # (n + 1, C, h, w) class by class, then a mid-gray one; buffers that the state does not hold
+    pictures: Tensor  # (n + 1, PARTS * C, h, w) class by class, then a mid-gray one; buffers not in the state
     first: Tensor  # (classes,) positions of the first picture of each class among them, and how many it has
     count: Tensor
 
     def __init__(self, channels: int, height: int, width: int, symmetry: str, classes: int):
         super().__init__()
-        self.shape, self.symmetry, self.classes = (channels, height, width), symmetry, classes
+        self.shape, self.symmetry, self.classes = (PARTS * channels, height, width), symmetry, classes
         short = min(height, width)
-        self.waves = (channels, WAVES * height // short, WAVES * width // short)
+        self.waves = (self.shape[0], WAVES * height // short, WAVES * width // short)
         for name in ("pictures", "first", "count"):
             self.register_buffer(name, torch.zeros(0), persistent=False)
-        self.set_extra_state(torch.zeros(0, 1 + channels * height * width))
+        self.set_extra_state(torch.zeros(0, 1 + math.prod(self.shape)))
 
-    def write(self, images: Tensor, labels: Tensor) -> None:
-        """Fill the book with the means of images (n, C, H, W) on its pixels, and their labels (n,) int64."""
-        coarse = F.adaptive_avg_pool2d(images, self.shape[1:])
-        self.set_extra_state(torch.cat([labels[:, None].to(coarse), coarse.flatten(1)], 1))
+    def write(self, images: Iterable[Tensor], labels: Tensor) -> None:
+        """Fill the book with what images are like in its places, (n, C, H, W) in parts, and their labels (N,) int64."""
+        pictures = torch.cat([self.seen(part) for part in images])
+        self.set_extra_state(torch.cat([labels[:, None].to(pictures), pictures.flatten(1)], 1))
+
+    def seen(self, images: Tensor) -> Tensor:
+        """Coarse pictures (N, PARTS * C, h, w) of images (N, C, H, W)."""
+        return coarse(images, *self.shape[1:])
 
     def get_extra_state(self) -> Tensor:
         return self.table
@@ -61,9 +87,9 @@ class CoarseBook(nn.Module):
         return NUMBERS + self.waves[0] * self.waves[1] * self.waves[2]
 
     def ask(self, labels: Tensor, numbers: Tensor) -> Tensor:
-        """Coarse pictures (N, C, h, w) in [-1, 1]: those of training images of the classes, under an element of the
-        symmetry's group, shifted by up to SHIFT of a side either way, with a little smooth noise. Shifts are of whole
-        places: between them a picture would be blurred, which no image's is.
+        """Coarse pictures (N, PARTS * C, h, w) in [-1, 1]: those of training images of the classes, under an element of
+        the symmetry's group, shifted by up to SHIFT of a side either way, with a little smooth noise. Shifts are of
+        whole places: between them a picture would be blurred, which no image's is.
 
         Args:
             labels: (N,) int64.
@@ -72,19 +98,27 @@ class CoarseBook(nn.Module):
         chances = torch.special.ndtr(numbers[:, :NUMBERS].float())
         places = torch.minimum((chances[:, 0] * self.count[labels]).long(), (self.count[labels] - 1).clamp(min=0))
         flips = chances[:, 1 : 1 + MOST_FLIPS, None, None, None].unbind(1)
-        pictures = flipped(self.pictures[self.first[labels] + places], self.symmetry, flips).to(numbers)
+        pictures = self._turned(self.pictures[self.first[labels] + places], flips).to(numbers)
         most = numbers.new_tensor([round(SHIFT * side) for side in self.shape[:0:-1]])
         shifts = ((2 * most + 1) * chances[:, -2:]).floor().minimum(2 * most) - most
         still = torch.zeros_like(labels)
         return self._varied(blit(pictures, still, still, shifts.long()), numbers)
 
     def of(self, images: Tensor, numbers: Tensor) -> Tensor:
-        """Coarse pictures (N, C, h, w) in [-1, 1] of these images (N, C, H, W), with a little smooth noise.
+        """Coarse pictures (N, PARTS * C, h, w) in [-1, 1] of these images (N, C, H, W), with a little smooth noise.
 
         Args:
             numbers: (N, self.numbers) standard normal.
         """
-        return self._varied(F.adaptive_avg_pool2d(images, self.shape[1:]), numbers)
+        return self._varied(self.seen(images), numbers)
+
+    def _turned(self, pictures: Tensor, chances: tuple[Tensor, ...]) -> Tensor:
+        """As `flipped`; where an image is transposed, what was its rows' is its columns'."""
+        pictures = flipped(pictures, self.symmetry, chances)
+        if self.symmetry != "dihedral":
+            return pictures
+        *others, rows, columns = pictures.chunk(PARTS, 1)
+        return torch.where(chances[-1] < 0.5, torch.cat([*others, columns, rows], 1), pictures)
 
     def _varied(self, pictures: Tensor, numbers: Tensor) -> Tensor:
         waves = numbers[:, NUMBERS:].unflatten(1, self.waves)

@@ -2,8 +2,9 @@
 
 Sauer et al. 2021 (projected discriminators), Liu et al. 2021 (generator), Zhao et al. 2020 (differentiable
 augmentation), Miyato & Koyama 2018 (projection of the class), Lim & Ye 2017 (hinge). The generator draws around a
-coarse picture, 8 x 8 grey values of a training image of the class, moved a little: without, every class of a small set
-collapsed to one image. So a model holds the coarse pictures of its training images, and `model.json` says so.
+coarse picture, grey values and contrasts of a training image of the class on 8 x 8 places, moved a little: without,
+every class of a small set collapsed to one image. So a model holds the coarse pictures of its training images, and
+`model.json` says so.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from pipeline.models import ema, losses
 from pipeline.models.base import GenerativeModel, slerp
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change, moved, shifts
+from pipeline.models.coarse import PARTS
 from pipeline.models.projected_discriminator import SCALES, STATISTICS, Discriminator, Projector
 from pipeline.models.projected_generator import Generator
 from pipeline.settings import ImageSpec, ProjectedGANSettings
@@ -62,9 +63,8 @@ class ProjectedGAN(GenerativeModel):
         }
 
     def keep_images(self, images: Iterator[Tensor], labels: Tensor) -> None:
-        parts = [F.adaptive_avg_pool2d(part, self.generator.book.shape[1:]) for part in self._centring(images)]
-        for network in (self.generator, self.ema):
-            network.book.write(torch.cat(parts).cpu(), labels.cpu())
+        self.generator.book.write(self._centring(images), labels)
+        self.ema.book.set_extra_state(self.generator.book.table)
 
     def _centring(self, images: Iterator[Tensor]) -> Iterator[Tensor]:
         """All parts, after the features have been centred on the first of them."""
@@ -96,9 +96,11 @@ class ProjectedGAN(GenerativeModel):
             adversarial = torch.stack([-logits.mean() for logits in self.discriminator(features, part.labels)]).mean()
             with torch.no_grad():
                 seen.append(Pair(self.projector(change(real)), [x.detach() for x in features]))
-        height, width = pictures.shape[2:]
-        apart = (F.adaptive_avg_pool2d(fake, (height, width)) - pictures).square().mean()
-        return adversarial + self.settings.layout_weight * apart, {"loss/G": adversarial, "loss/layout": apart}
+        apart = (self.generator.book.seen(fake.float()) - pictures).square()
+        means, *contrasts = apart.chunk(PARTS, 1)
+        layout, contrast = means.mean(), torch.cat(contrasts, 1).mean()
+        asked = self.settings.layout_weight * layout + self.settings.contrast_weight * contrast
+        return adversarial + asked, {"loss/G": adversarial, "loss/layout": layout, "loss/contrast": contrast}
 
     def _discriminator_loss(self, seen: deque[Pair], part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():

@@ -4,7 +4,7 @@ Liu et al. 2021 (FastGAN: layout of the network, gated linear units, skip-layer 
 normalisation of its own for each class (de Vries et al. 2017). It begins with noise and a coarse picture, by
 convolutions: a dense beginning put one detail at one place of every image of a class. Each resolution has a second,
 residual block, and sees the coarse picture anew: with single blocks that saw it up to 8 pixels alone, flat grains had
-no closed boundaries (`docs/families/projected_gan.md`).
+no closed boundaries.
 """
 
 from __future__ import annotations
@@ -39,13 +39,15 @@ class Generator(nn.Module):
         sizes = [(height << i, width << i) for i in range(doublings + 1)]
         widths = [min(settings.generator_channels << i, settings.most_channels) for i in range(doublings + 1)][::-1]
         classes = len(spec.classes)
-        self.book = CoarseBook(spec.channels, 2 * height, 2 * width, spec.symmetry, classes)
+        finer = 2 if doublings > 3 else 1
+        self.book = CoarseBook(spec.channels, finer * height, finer * width, spec.symmetry, classes)
         self.noises = [(settings.z_dim, *sizes[0]), *((1, *size) for size in sizes[1:])]
-        self.start = Block(settings.z_dim + spec.channels, widths[0], classes)
+        seen = self.book.shape[0]
+        self.start = Block(settings.z_dim + seen, widths[0], classes)
         self.ups = nn.ModuleList(Block(a, b, classes) for a, b in itertools.pairwise(widths))
-        self.sides = nn.ModuleList(Side(spec.channels, 2 * b, settings.noise_strength) for b in widths[1:])
+        self.sides = nn.ModuleList(Side(seen, 2 * b, settings.noise_strength) for b in widths[1:])
         self.seconds = nn.ModuleList(Block(b, b, classes) for b in widths[1:])
-        self.coarse = nn.Conv2d(spec.channels, widths[1], 1, bias=False)
+        self.coarse = nn.Conv2d(seen, widths[1], 1, bias=False)
         self.excite = nn.ModuleList(Excitation(a, b) for a, b in zip(widths, widths[EXCITED:], strict=False))
         self.image = nn.Conv2d(widths[-1], spec.channels, 3, padding=1)
         self.length = sum(map(math.prod, self.noises)) + self.book.numbers
@@ -55,24 +57,26 @@ class Generator(nn.Module):
         return self.render(labels, noise, self.book.ask(labels, numbers))
 
     def render(self, labels: Tensor, noise: Tensor, pictures: Tensor) -> Tensor:
-        """The images of coarse pictures (N, C, h, w)."""
+        """The images of coarse pictures, those of the book."""
         first, *noises = (
             part.unflatten(1, shape)
             for part, shape in zip(noise.split([*map(math.prod, self.noises)], 1), self.noises, strict=True)
         )
-        x = self.start(torch.cat([first, F.avg_pool2d(pictures, 2)], 1), labels)
+        x = self.start(torch.cat([first, F.adaptive_avg_pool2d(pictures, first.shape[2:])], 1), labels)
         found = [x]
         for i, (up, side, second, noise) in enumerate(zip(self.ups, self.sides, self.seconds, noises, strict=True)):
-            beside = side(noise, F.interpolate(pictures, noise.shape[2:], mode="bilinear", align_corners=False))
+            enlarged = F.interpolate(pictures, noise.shape[2:], mode="bilinear", align_corners=False)
+            beside = side(noise, enlarged)
             x = up(F.interpolate(x, scale_factor=2.0, mode="nearest"), labels, beside)
             if i == 0:
-                x = x + self.coarse(pictures)
+                x = x + self.coarse(enlarged)
             x = (x + second(x, labels)) * HALVED
             if i + 1 >= EXCITED:
                 x = x * self.excite[i + 1 - EXCITED](found[i + 1 - EXCITED])
             found.append(x)
         with precision(x):
-            large = F.interpolate(INSIDE * pictures, x.shape[2:], mode="bilinear", align_corners=False)
+            means = pictures[:, : self.image.out_channels]
+            large = F.interpolate(INSIDE * means, x.shape[2:], mode="bilinear", align_corners=False)
             return torch.tanh(self.image(x.to(self.image.weight.dtype)) + large.atanh())
 
 

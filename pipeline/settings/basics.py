@@ -14,7 +14,7 @@ METHOD = {
     "annotate": 6,
     "cut_patches": 2,
     "collect": 1,
-    "train": 4,
+    "train": 5,
     "generate": 2,
     "blend": 1,
     "gallery": 3,

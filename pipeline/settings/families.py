@@ -290,7 +290,7 @@ class ProjectedGANSettings(Training):
     """Projected GAN (Sauer et al. 2021): it judges images by what a network trained on photographs sees in them, and
     draws around coarse pictures of the training images."""
 
-    real_pixels = "its images follow 8 x 8 grey values of a training image each, which the model keeps"
+    real_pixels = "its images follow 8 x 8 grey values and contrasts of a training image each, which the model keeps"
 
     family: Literal["projected_gan"]
     batch: Several = 16
@@ -320,6 +320,8 @@ class ProjectedGANSettings(Training):
     """First Adam moment; the second is 0.99."""
     layout_weight: Annotated[float, Field(ge=0)] = 5.0
     """Weight of the squared difference between an image's coarse grey values and those it was asked for."""
+    contrast_weight: Annotated[float, Field(ge=0)] = 0.5
+    """The same for how much its pixels, rows and columns differ within each of those places, in powers of ten."""
 
 
 class DDPMSettings(Training):

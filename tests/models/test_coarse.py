@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from pipeline.models.coarse import NOISE, NUMBERS, SHIFT, CoarseBook
-from pipeline.models.flips import MOST_FLIPS
+from pipeline.models.coarse import NOISE, NUMBERS, PARTS, SHIFT, CoarseBook, coarse
+from pipeline.models.flips import MOST_FLIPS, flipped
 
 
 def book(symmetry="none", height=8, width=8, channels=1):
     """Class 0 has two dark images, class 1 one bright one."""
     found = CoarseBook(channels, height, width, symmetry, 2)
     images = torch.tensor([-0.8, -0.4, 0.6])[:, None, None, None].expand(3, channels, 4 * height, 4 * width)
-    found.write(images, torch.tensor([0, 0, 1]))
+    found.write([images], torch.tensor([0, 0, 1]))
     return found
 
 
@@ -28,14 +28,14 @@ def test_a_picture_is_of_an_image_of_its_class():
     numbers = still(of, 3)
     numbers[:, 0] = torch.tensor([-3.0, 0.0, 3.0])
     pictures = of.ask(labels, numbers)
-    assert pictures.shape == (3, 1, 8, 8)
-    torch.testing.assert_close(pictures.mean((1, 2, 3)), torch.tensor([-0.8, 0.6, -0.4]))
+    assert pictures.shape == (3, PARTS, 8, 8)
+    torch.testing.assert_close(pictures[:, 0].mean((1, 2)), torch.tensor([-0.8, 0.6, -0.4]))
 
 
 @pytest.mark.parametrize(("symmetry", "views"), [("none", 1), ("horizontal", 2), ("both", 4), ("dihedral", 8)])
 def test_pictures_are_turned_as_the_symmetry_allows(symmetry, views):
     of = CoarseBook(1, 8, 8, symmetry, 1)
-    of.write(torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1, torch.tensor([0]))
+    of.write([torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1], torch.tensor([0]))
     numbers = still(of, 8)
     for k in range(8):
         numbers[k, 1 : 1 + MOST_FLIPS] = torch.tensor([5.0 if k >> i & 1 else -5.0 for i in range(MOST_FLIPS)])
@@ -46,7 +46,7 @@ def test_pictures_are_turned_as_the_symmetry_allows(symmetry, views):
 def test_a_picture_moves_by_as_much_as_it_says():
     of = CoarseBook(1, 8, 16, "none", 1)
     ramp = torch.linspace(-0.8, 0.8, 16)[None, None, None].expand(1, 1, 8, 16)
-    of.write(ramp, torch.tensor([0]))
+    of.write([ramp], torch.tensor([0]))
     numbers = still(of, 3)
     numbers[:, NUMBERS - 2] = torch.tensor([-9.0, 0.0, 9.0])  # along x: all the way, not at all, all the way back
     pictures = of.ask(torch.zeros(3, dtype=torch.int64), numbers)
@@ -57,12 +57,62 @@ def test_a_picture_moves_by_as_much_as_it_says():
 def test_no_move_blurs_a_picture():
     of = CoarseBook(1, 8, 8, "none", 1)
     board = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * 2.0 - 1
-    of.write(0.5 * board[None, None], torch.tensor([0]))
+    of.write([0.5 * board[None, None]], torch.tensor([0]))
     numbers = torch.randn(100, of.numbers, generator=torch.Generator().manual_seed(0))
     numbers[:, NUMBERS:] = 0
     pictures = of.ask(torch.zeros(100, dtype=torch.int64), numbers)
-    torch.testing.assert_close(pictures.abs(), torch.full_like(pictures, 0.5))
+    torch.testing.assert_close(pictures[:, :1].abs(), torch.full((100, 1, 8, 8), 0.5))
     assert len({picture.numpy().tobytes() for picture in pictures}) == 2
+
+
+def line(channels=1):
+    """(1, C, 16, 16) dark, with one bright line that lies in the upper right place of four; of the last of several
+    channels one that stands there."""
+    image = torch.full((1, channels, 16, 16), -0.5)
+    image[:, 0, 2, 8:] = 0.5
+    if channels > 1:
+        image[:, -1] = image[:, 0].mT.roll((-8, 8), (-2, -1))
+    return image
+
+
+def test_a_thin_line_is_seen_with_its_direction():
+    """One bright row of eight: its share is 1/8, so the variance of values 1 apart is 7/64."""
+    found = coarse(line(), 2, 2)
+    deviation = 1 + torch.tensor(7 / 64 + 1e-4).log10() / 2
+    mean, pixels, rows, columns = found[0, :, 0, 1]
+    torch.testing.assert_close(mean, torch.tensor(-0.5 + 1 / 8))
+    torch.testing.assert_close(torch.stack([pixels, rows]), deviation.expand(2))
+    torch.testing.assert_close(columns, torch.tensor(-1.0))
+    torch.testing.assert_close(found[0, :, 1, 0], torch.tensor([-0.5, -1, -1, -1]))
+
+
+def test_each_channel_has_its_own_contrast_and_colours_keep_apart():
+    found = coarse(line(3), 2, 2).unflatten(1, (PARTS, 3))[0]
+    one = coarse(line(), 2, 2)[0]
+    torch.testing.assert_close(found[:, 0], one)
+    assert found[2:, :, 0, 1].argmax(0).tolist() == [0, 0, 1]  # rows differ, rows, columns
+
+
+@pytest.mark.parametrize("symmetry", ["none", "horizontal", "both", "dihedral"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_picture_of_a_turned_image_is_the_turned_picture(symmetry, channels):
+    """Under every element of the group: a transposition makes lines that lie lines that stand."""
+    image = line(channels) + 0.1 * torch.randn(1, channels, 16, 16, generator=torch.Generator().manual_seed(0))
+    of = CoarseBook(channels, 8, 8, symmetry, 1)
+    of.write([image], torch.tensor([0]))
+    numbers = still(of, 8)
+    for k in range(8):
+        numbers[k, 1 : 1 + MOST_FLIPS] = torch.tensor([5.0 if k >> i & 1 else -5.0 for i in range(MOST_FLIPS)])
+    chances = (numbers[:, 1 : 1 + MOST_FLIPS, None, None, None] > 0).float().unbind(1)
+    turned = flipped(image.expand(8, -1, -1, -1), symmetry, chances)
+    pictures = of.ask(torch.zeros(8, dtype=torch.int64), numbers)
+    torch.testing.assert_close(pictures, coarse(turned, 8, 8).clamp(-1, 1))
+
+
+def test_flat_images_have_finite_gradients():
+    images = torch.zeros(1, 1, 16, 16, requires_grad=True)
+    (coarse(images, 2, 2) - 1).square().sum().backward()
+    assert images.grad.isfinite().all()
 
 
 def test_a_picture_of_an_image_is_its_means():
@@ -71,14 +121,14 @@ def test_a_picture_of_an_image_is_its_means():
     pictures = of.of(images, torch.zeros(2, of.numbers))
     torch.testing.assert_close(pictures[1, 0, 3, 5], images[1, 0, 12:16, 20:24].mean())
     noisy = of.of(images, torch.ones(2, of.numbers))
-    torch.testing.assert_close(noisy, pictures + NOISE)
+    torch.testing.assert_close(noisy, (pictures + NOISE).clamp(-1, 1))
 
 
 def test_noise_is_smooth_and_small():
     of = CoarseBook(3, 8, 16, "none", 1)
     numbers = torch.randn(200, of.numbers, generator=torch.Generator().manual_seed(0))
     pictures = of.ask(torch.zeros(200, dtype=torch.int64), numbers)  # an empty book: mid-gray
-    assert pictures.shape == (200, 3, 8, 16)
+    assert pictures.shape == (200, 3 * PARTS, 8, 16)
     assert 0.02 < pictures.std() < 0.05
     assert pictures.diff(dim=3).std() < 0.7 * pictures.std()
 

@@ -5,6 +5,7 @@ import torch
 
 from pipeline import models
 from pipeline.models.batch import Batch
+from pipeline.models.coarse import PARTS
 from pipeline.models.projected_discriminator import SCALES, WIDTHS, Discriminator, Projector, class_deviation
 from pipeline.settings import ImageSpec
 from tests.models.tiny import batch, spec, tiny_settings
@@ -94,7 +95,7 @@ def test_an_update_draws_around_the_coarse_pictures_of_its_own_images(monkeypatc
     levels = torch.tensor([-0.6, -0.2, 0.2, 0.6])
     images = levels[:, None, None, None].expand(4, 1, 32, 32)
     model.update(Batch(images, torch.arange(4) % 3, 0))
-    assert [round(float(picture.mean()), 1) for picture in seen[0]] == pytest.approx(levels.tolist(), abs=0.11)
+    assert [round(float(picture[0].mean()), 1) for picture in seen[0]] == pytest.approx(levels.tolist(), abs=0.11)
 
 
 def test_generator_and_discriminators_have_rates_of_their_own():
@@ -132,3 +133,22 @@ def test_a_way_between_two_images_begins_and_ends_at_them():
     start, end = torch.randn(2, model.latent_length), torch.randn(2, model.latent_length)
     torch.testing.assert_close(model.interpolate_latents(start, end, 0.0), start)
     torch.testing.assert_close(model.interpolate_latents(start, end, 1.0), end)
+
+
+@pytest.mark.parametrize(("size", "places"), [(32, 4), (64, 8), (128, 8)])
+def test_a_place_of_a_coarse_picture_has_eight_pixels_a_side_at_least(size, places):
+    """Of places of 4 pixels each, images were copies of training images."""
+    assert make(spec(size)).generator.book.shape == (PARTS, places, places)
+
+
+def test_contrasts_are_told_to_the_generator_and_asked_of_it():
+    model, other = make(), make(contrast_weight=0)
+    labels, noise = torch.zeros(2, dtype=torch.int64), torch.zeros(2, model.generator.length)
+    pictures = torch.zeros(2, *model.generator.book.shape)
+    pictures[1, 2] = 1  # rows differ
+    images = model.generator.eval().render(labels, noise[:, : -model.generator.book.numbers], pictures)
+    assert not torch.allclose(images[0], images[1])
+    images, labels = batch(model.spec)
+    for one in (model, other):
+        one.update(Batch(images, labels, 0))
+    assert not torch.equal(model.generator.image.weight, other.generator.image.weight)
