@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -32,31 +34,50 @@ def widths(base: int, halvings: int) -> list[int]:
 
 
 class Generator(nn.Module):
-    """z (N, z_dim) and labels (N,) to images (N, C, H, W) in [-1, 1]."""
+    """Latents (N, length) and labels (N,) to images (N, C, H, W) in [-1, 1].
+
+    A latent is z and, where there is noise, that of every resolution from the second on, the coarsest first.
+    """
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec):
         super().__init__()
         height, width, doublings = base_resolution(spec, settings.family)
         channels = widths(settings.generator_channels, doublings)[::-1]
         self.start = (channels[0], height, width)
+        sizes = [(height << i, width << i) for i in range(1, doublings + 1)] if settings.noise_strength else []
+        self.lengths = [settings.z_dim, *itertools.starmap(operator.mul, sizes)]
+        self.sizes = sizes
         self.dense = nn.Linear(settings.z_dim, math.prod(self.start), bias=False)
         self.norms = nn.ModuleList(ConditionalBatchNorm(c, len(spec.classes)) for c in channels)
         self.ups = nn.ModuleList(
             nn.ConvTranspose2d(a, b, 4, stride=2, padding=1, bias=False) for a, b in itertools.pairwise(channels)
         )
         self.image = nn.Conv2d(channels[-1], spec.channels, 3, padding=1)
+        self.strengths = nn.ParameterList(
+            nn.Parameter(torch.full((c, 1, 1), settings.noise_strength)) for c in channels[1 : len(sizes) + 1]
+        )
         for layer in (self.dense, *self.ups, self.image):
             nn.init.orthogonal_(layer.weight)
 
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+        z, *noises = latents.split(self.lengths, 1)
         x = self.dense(z).unflatten(1, self.start)
-        for norm, up in zip(self.norms, self.ups, strict=False):
+        for i, (norm, up) in enumerate(zip(self.norms, self.ups, strict=False)):
             x = up(F.relu(norm(x, labels)))
-        return torch.tanh(self.image(F.relu(self.norms[-1](x, labels))).to(z.dtype))
+            if noises:
+                x = x + self.strengths[i].to(x.dtype) * noises[i].to(x.dtype).unflatten(1, (1, *self.sizes[i]))
+        return torch.tanh(self.image(F.relu(self.norms[-1](x, labels))).to(latents.dtype))
+
+
+class Judged(NamedTuple):
+    """What the discriminator makes of images."""
+
+    logits: Tensor  # (N,) the higher, the more real as images of their classes
+    features: Tensor  # (N, D) what they are judged by
 
 
 class Discriminator(nn.Module):
-    """Images (N, C, H, W) and labels (N,) to logits (N,)."""
+    """Images (N, C, H, W) and labels (N,) to what is said of them."""
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec):
         super().__init__()
@@ -73,7 +94,7 @@ class Discriminator(nn.Module):
         self.linear = wrap(nn.Linear(channels[-1] + 1, 1))
         self.embedding = wrap(nn.Embedding(len(spec.classes), channels[-1] + 1))
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, images: Tensor, labels: Tensor) -> Judged:
         x = images
         for down, same in zip(self.downs, self.sames, strict=False):
             x = F.leaky_relu(same(F.leaky_relu(down(x), 0.2)), 0.2)
@@ -81,7 +102,13 @@ class Discriminator(nn.Module):
         with precision(x):
             features = minibatch_std(x.to(self.linear.bias.dtype), labels).sum((2, 3))
             # Miyato & Koyama 2018, eq. 4: y' V φ(x) + ψ(φ(x))
-            return self.linear(features).squeeze(1) + (self.embedding(labels) * features).sum(1)
+            logits = self.linear(features).squeeze(1) + (self.embedding(labels) * features).sum(1)
+            return Judged(logits, features)
+
+    def class_loss(self, features: Tensor, labels: Tensor) -> Tensor:
+        """() Cross-entropy of the classes (N,) by V φ(x), the class terms of all logits that an image could have."""
+        with precision(features):
+            return F.cross_entropy(F.linear(features, self.embedding.weight), labels)
 
 
 class CGAN(LatentVectorGAN):
@@ -94,7 +121,7 @@ class CGAN(LatentVectorGAN):
         self.generator = Generator(settings, spec)
         self.discriminator = Discriminator(settings, spec)
         self.ema = ema.averaged_copy(self.generator)
-        self.latent_length = settings.z_dim
+        self.latent_length = sum(self.generator.lengths)
         betas = (settings.beta1, 0.99)
         self.optimizers = {
             "G": torch.optim.Adam(self.generator.parameters(), settings.generator_lr, betas, fused=True),
@@ -110,6 +137,13 @@ class CGAN(LatentVectorGAN):
     def _change(self, part: MicroBatch) -> Callable[[Tensor], Tensor]:
         return Change(part) if self.settings.augment else nn.Identity()
 
+    def _with_class(self, loss: Tensor, judged: Judged, labels: Tensor, name: str) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss, and what is to be logged as `name`, with that of the class where it is wanted."""
+        if not self.settings.class_weight:
+            return loss, {name: loss}
+        of_class = self.discriminator.class_loss(judged.features, labels)
+        return loss + self.settings.class_weight * of_class, {name: loss, f"{name}/class": of_class}
+
     def _discriminator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         # Not compiled: its power iteration changes buffers between the two calls, before either's gradient is taken.
         discriminator = self.discriminator
@@ -117,20 +151,19 @@ class CGAN(LatentVectorGAN):
             with torch.no_grad():
                 fake = self._fake(part)
             change = self._change(part)
-            real_logits, fake_logits = (discriminator(change(x), part.labels) for x in (part.images, fake))
-        loss = losses.hinge_discriminator(real_logits, fake_logits)
-        return loss, {
-            "loss/D": loss,
-            "logit/real": real_logits.mean(),
-            "logit/fake": fake_logits.mean(),
-            "saturation": losses.saturation(real_logits, fake_logits, 1.0),
+            real, drawn = (discriminator(change(x), part.labels) for x in (part.images, fake))
+        hinge = losses.hinge_discriminator(real.logits, drawn.logits)
+        loss, scalars = self._with_class(hinge, real, part.labels, "loss/D")
+        return loss, scalars | {
+            "logit/real": real.logits.mean(),
+            "logit/fake": drawn.logits.mean(),
+            "saturation": losses.saturation(real.logits, drawn.logits, 1.0),
         }
 
     def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
-            fake = self._fake(part)
-            loss = losses.hinge_generator(self.discriminator(self._change(part)(fake), part.labels))
-        return loss, {"loss/G": loss}
+            drawn = self.discriminator(self._change(part)(self._fake(part)), part.labels)
+        return self._with_class(losses.hinge_generator(drawn.logits), drawn, part.labels, "loss/G")
 
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
-        return {"logit/held_out": self.discriminator(part.images, part.labels).mean()}
+        return {"logit/held_out": self.discriminator(part.images, part.labels).logits.mean()}

@@ -189,6 +189,12 @@ class CGANSettings(Training):
     augment: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Show the discriminator all images moved by up to an eighth of a side and a little brighter or darker (Zhao et
     al. 2020); for less than some hundred images."""
+    noise_strength: Annotated[float, Field(ge=0, exclude_if=operator.not_)] = 0.0
+    """Weight of noise at each resolution of the generator before training; 0 leaves it out. For textures whose details
+    lie anywhere, and images with noise of their own."""
+    class_weight: Annotated[float, Field(ge=0, exclude_if=operator.not_)] = 0.0
+    """Weight of a class loss (Odena et al. 2017): the discriminator also learns to name the class of real images, and
+    the generator to draw what it names; 0 leaves it out."""
 
 
 class WGANGPSettings(Training):

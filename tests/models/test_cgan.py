@@ -29,7 +29,7 @@ def test_class_term_of_the_projection():
     features = []
     net.linear.register_forward_hook(lambda _layer, inputs, _out: features.append(inputs[0]))
     image = torch.randn(1, 1, 16, 16)
-    logits = [net(image, torch.tensor([k])) for k in range(3)]
+    logits = [net(image, torch.tensor([k])).logits for k in range(3)]
     phi = features[0]
     assert all(torch.equal(f, phi) for f in features)
     expected = phi @ net.linear.weight[0] + net.linear.bias + phi @ net.embedding.weight.T
@@ -64,7 +64,7 @@ def test_hinge_losses_and_saturation_of_an_update():
     model.lr_scale = 0.0
     images, labels = batch(spec())
     judged = []
-    model.discriminator.register_forward_hook(lambda _net, _inputs, out: judged.append(out.detach()))
+    model.discriminator.register_forward_hook(lambda _net, _inputs, out: judged.append(out.logits.detach()))
     with torch.no_grad():
         model.discriminator.linear.weight.mul_(3)
     log = model.update(Batch(images, labels, 0))
@@ -87,7 +87,7 @@ def test_spectral_norm_bounds_the_slope():
                     p.mul_(10.0)
         x = torch.randn(4, 1, 16, 16)
         y = torch.zeros(4, dtype=torch.int64)
-        logits[normed] = (net(x, y) - net(-x, y)).abs().mean().item()
+        logits[normed] = (net(x, y).logits - net(-x, y).logits).abs().mean().item()
     assert logits[False] > 100 * logits[True]
 
 
@@ -110,3 +110,50 @@ def test_gradients_reach_the_generator_through_the_augmentation():
     before = [p.detach().clone() for p in model.generator.parameters()]
     model.update(Batch(*batch(model.spec), 0))
     assert not any(torch.equal(a, b) for a, b in zip(before, model.generator.parameters(), strict=True))
+
+
+def test_the_class_loss_is_that_of_the_class_terms_and_counts_real_images_for_one_and_fakes_for_the_other():
+    torch.manual_seed(0)
+    plain = {"spectral_norm": False, "class_weight": 0.5}
+    model = build(tiny_settings("cgan", **plain), spec())
+    model.lr_scale = 0.0
+    images, labels = batch(spec())
+    judged = []
+    model.discriminator.register_forward_hook(lambda _net, _inputs, out: judged.append(out.features.detach()))
+    log = model.update(Batch(images, labels, 0))
+    terms = model.discriminator.embedding.weight.detach()
+    for name, features in (("loss/D/class", judged[0]), ("loss/G/class", judged[2])):
+        chances = (features @ terms.T).softmax(1)
+        expected = -chances[torch.arange(len(labels)), labels].log().mean()
+        assert log[name].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_class_loss_alone_teaches_the_discriminator_the_classes():
+    """Of images that are dark, gray or bright by their class: without the loss the class terms say nothing of it."""
+    right = {}
+    labels = torch.arange(24) % 3
+    images = (labels - 1.0)[:, None, None, None].expand(-1, 1, 16, 16).contiguous() * 0.8
+    for weight in (0.0, 1.0):
+        torch.manual_seed(0)
+        model = build(tiny_settings("cgan", class_weight=weight, discriminator_lr=1e-3), spec())
+        for _ in range(20):
+            model.optimizer_step("D", model._discriminator_loss, Batch(images, labels, 0))
+        judged = model.discriminator.eval()(images, labels)
+        terms = judged.features @ model.discriminator.embedding.weight.T
+        right[weight] = (terms.argmax(1) == labels).float().mean().item()
+    assert right[1.0] == 1
+    assert right[0.0] < 1
+
+
+def test_noise_enters_at_every_resolution_and_is_part_of_the_latent():
+    torch.manual_seed(0)
+    net = Generator(tiny_settings("cgan", noise_strength=0.5), spec()).eval()
+    z_dim = net.lengths[0]
+    assert net.lengths[1:] == [8 * 8, 16 * 16]
+    latents, label = torch.randn(1, sum(net.lengths)), torch.tensor([0])
+    drawn = net(latents, label)
+    for first, length in ((z_dim, 64), (z_dim + 64, 256)):
+        other = latents.clone()
+        other[:, first : first + length] = torch.randn(1, length)
+        assert (net(other, label) - drawn).abs().max() > 1e-3
+    assert Generator(tiny_settings("cgan"), spec()).lengths == [z_dim]
