@@ -3,6 +3,7 @@
     python -m benchmarks.leaks                 # the table of sets
     python -m benchmarks.leaks --limits        # how far copies may be zoomed, turned, moved
     python -m benchmarks.leaks --times 1000 2000 4000
+    python -m benchmarks.leaks --windows FILE.h5    # windows of one picture, `images` and their corners `source_yx`
 
 A pair is found where both images are joined into one group, over others too.
 """
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -228,12 +230,33 @@ def times(counts: list[int]) -> None:
         print(f"{len(found.pairs)} pairs of {n // 4}, {found.looked_at} looked at, {peak:.1f} GB", flush=True)
 
 
+def windows(path: str) -> None:
+    """Pairs of windows that are found, by the share of their area that they have in common."""
+    with h5py.File(path) as file:
+        images, corners = file["images"][:], file["source_yx"][:].astype(int)
+    side = np.array(images.shape[1:])
+    found = search.find([search.traits(image, 1) for image in images]).pairs
+    links = {(pair.first, pair.second) for pair in found}
+    one, other = np.triu_indices(len(images), 1)
+    shared = np.prod(np.maximum(side - np.abs(corners[one] - corners[other]), 0) / side, axis=1)
+    hit = np.array([pair in links for pair in zip(one.tolist(), other.tolist(), strict=True)])
+    for low, high in ((0.5, 1.01), (0.3, 0.5), (0.15, 0.3), (0, 0.15), (-1, 0)):
+        some = (shared > low) & (shared <= high)
+        print(f"sharing {max(low, 0):.0%} to {max(high, 0):.0%}: {some.sum()} pairs, {(hit & some).sum()} found")
+    own = np.unique(groups.joined([str(i) for i in range(len(images))], links), return_inverse=True)[1]
+    joined = (own[one] == own[other])[shared > correlate.OVERLAP]
+    print(f"of {joined.size} pairs that share more than {correlate.OVERLAP:.0%}, {joined.sum()} in one group")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--limits", action="store_true")
     parser.add_argument("--times", type=int, nargs="+")
+    parser.add_argument("--windows")
     given = parser.parse_args()
-    if given.times:
+    if given.windows:
+        windows(given.windows)
+    elif given.times:
         times(given.times)
     elif given.limits:
         limits()

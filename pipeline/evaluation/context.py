@@ -62,7 +62,10 @@ def scaled(candidate: Sample, reference: Sample, extractor: str) -> tuple[NDArra
         centre, scale = distances.block_scale(y, reference.features[extractor].vector_blocks)
     except ValueError as error:
         raise UserError(f"the real image set's training images are constant, or all alike: {error}") from error
-    return (x - centre) / scale, (y - centre) / scale
+    for vectors in (x, y):  # in place: of many images each copy counts
+        vectors -= centre
+        vectors /= scale
+    return x, y
 
 
 def row(extractor: str, metric: str, label: str | None, found: Estimate, n: int) -> dict[str, Any]:

@@ -177,11 +177,15 @@ class Search:
         self.components = np.ascontiguousarray(vectors[:, :COMPONENTS]).astype(np.float32)
         self.cells = _centres(_unit(some @ self.components), max(1, min(CELLS, total // CROWD)), rng)
         numbers = np.arange(total) if total <= KNOWN else np.sort(rng.choice(total, KNOWN, replace=False))
-        known = np.concatenate([_unit(self._at(patches, part) @ self.components) for part in _blocks(numbers)])
+        known = np.empty((len(numbers), self.components.shape[1]), np.float32)  # in place: it is the largest by far
+        for part, into in zip(_blocks(numbers), _blocks(known), strict=True):
+            into[:] = _unit(self._at(patches, part) @ self.components)
         cell = np.concatenate([(part @ self.cells.T).argmax(axis=1) for part in _blocks(known)])
         order = np.argsort(cell, kind="stable")
         self.starts = np.searchsorted(cell[order], np.arange(len(self.cells) + 1))
-        self.order, self.known = numbers[order], known[order]
+        for component in known.T:  # a column at a time, so that they are not there twice
+            component[:] = component[order]
+        self.order, self.known = numbers[order], known
 
     def _at(self, patches: NDArray, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
         """(m, PATCH²) some of the patches of all training images, `_centred`."""

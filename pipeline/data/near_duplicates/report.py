@@ -24,8 +24,8 @@ COLUMNS = (
     "file", "other", "rows", "cols", "turn", "zoom", "mirrored", "windows", "agreeing", "height", "split", "other_split"
 )  # fmt: skip
 NOT_FOUND = (
-    "copies zoomed by more than 2, crops that share less than about 15 %, images below 64 pixels or almost "
-    "without details, one part in another pose or lit from another side"
+    "copies zoomed by more than 2, crops that share less than about 15 % (of images of 64 pixels less than about "
+    "60 %), smaller images or ones almost without details, one part in another pose or lit from another side"
 )
 
 
@@ -118,7 +118,7 @@ def notes(sources: Sources, found: Overlaps) -> list[str]:
         lines += ["no two images were found to overlap", counts["compared"]]
     else:
         kept = "" if across else "; they stay on one side of the split"
-        found_ones = f"{counts['images']} of {counts['of']} images overlap another ({counts['pairs']} pairs"
+        found_ones = f"{counts['images']} of {counts['of']} images overlap another ({_pairs(counts['pairs'])}"
         lines += [f"{found_ones}, in near_duplicates.csv){kept}{_leak(counts)}", counts["compared"]]
     if across:
         names = "; ".join(f"{sources.names[i]} and {sources.names[j]}" for i, j in across[:3])
@@ -138,6 +138,10 @@ def compared(images: int, found: Found) -> str:
         f"compared: all {pairs} pairs of images by spots in common{shifts}, {found.looked_at} in detail; "
         f"not to be found are {NOT_FOUND}"
     )
+
+
+def _pairs(count: int) -> str:
+    return "1 pair" if count == 1 else f"{count} pairs"
 
 
 def _leak(counts: dict[str, Any]) -> str:

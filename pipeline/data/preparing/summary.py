@@ -21,6 +21,7 @@ SHOWN = {
     "stretch": "each brought to the shape of `size` by distortion",
 }
 DIM = 0.25  # share of the range below which the use of it is reported
+BLACK = 0.02  # and below which a person sees nothing of them
 
 
 def headline(images: ImageSet) -> str:
@@ -178,7 +179,8 @@ def _dim(settings: Dataset, facts: list[Facts], plan: Plan) -> str | None:
     used = (min(high, plan.high) - max(low, plan.low)) / (plan.high - plan.low)
     if used >= DIM:
         return None
-    return f"the images use {used:.1%} of this range ({low:g} to {high:g}): `percentile` or `fixed` keeps more contrast"
+    text = f"the images use {used:.1%} of this range ({low:g} to {high:g}): `percentile` or `fixed` keeps more contrast"
+    return text if used >= BLACK else f"WARNING: {text}; as they are they look all of one gray"
 
 
 def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:
