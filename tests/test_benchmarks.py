@@ -20,6 +20,7 @@ from benchmarks import (
     scale,
     stylegan_speed,
     time_to_quality,
+    tracking,
 )
 from benchmarks.judge import Judge
 from pipeline.models import ema
@@ -282,3 +283,17 @@ def test_the_intervals_of_all_arms_hold_together():
     held, width = joint_coverage.coverage(np.random.default_rng(2), 40, alone)
     assert held >= 0.95 - 2 * (0.95 * 0.05 / 40) ** 0.5
     assert 0.05 < width < 0.5
+
+
+# ---------------------------------------------------------------- tracking
+
+
+def test_a_server_s_cost_is_the_median_of_its_ratios_to_the_training_of_the_same_round():
+    seconds = [(10, 10, 10), (20, 22, 30), (10, 12, 10)]
+    rounds = [
+        {server: tracking.Took(of, 2 * of, 1) for server, of in zip(tracking.SERVERS, taken, strict=True)}
+        for taken in seconds
+    ]
+    *_, down, never = tracking.table(rounds)
+    assert down == "| down | 12.0 | 1.100 (1.000 to 1.200) | 24.0 | 1.100 (1.000 to 1.200) | 1.0 |"
+    assert never.startswith("| never answers | 10.0 | 1.000 (1.000 to 1.500) |")
