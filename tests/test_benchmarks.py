@@ -23,6 +23,7 @@ from benchmarks import (
     scale,
     stylegan_speed,
     time_to_quality,
+    tracking,
 )
 from benchmarks.judge import Judge
 from pipeline.data.image_set import ImageSet
@@ -351,3 +352,17 @@ def test_few_shots_of_a_pool_are_those_that_are_drawn(tmp_path):
     source = pool.metadata.set_index("id").index.get_indexer(few.metadata["id"])
     assert np.array_equal(few.images, pool.images[source])
     assert few.metadata["label"].tolist() == pool.metadata["label"].iloc[source].tolist()
+
+
+# ---------------------------------------------------------------- tracking
+
+
+def test_a_server_s_cost_is_the_median_of_its_ratios_to_the_training_of_the_same_round():
+    seconds = [(10, 10, 10), (20, 22, 30), (10, 12, 10)]
+    rounds = [
+        {server: tracking.Took(of, 2 * of, 1) for server, of in zip(tracking.SERVERS, taken, strict=True)}
+        for taken in seconds
+    ]
+    *_, down, never = tracking.table(rounds)
+    assert down == "| down | 12.0 | 1.100 (1.000 to 1.200) | 24.0 | 1.100 (1.000 to 1.200) | 1.0 |"
+    assert never.startswith("| never answers | 10.0 | 1.000 (1.000 to 1.500) |")

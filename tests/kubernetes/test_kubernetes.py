@@ -17,7 +17,6 @@ ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("snakemake_executor_plugin_kubernetes", "snakemake_storage_plugin_s3", "moto", "boto3")
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
 KEYS |= {f"SNAKEMAKE_STORAGE_S3_{name}": "testing" for name in ("ACCESS_KEY", "SECRET_KEY")}
-MODEL = "results/polycrystals/cgan/seed-0/model.safetensors"
 KUBECONFIG = """
 apiVersion: v1
 kind: Config
@@ -71,7 +70,7 @@ def bucket(address):
     return found
 
 
-def test_pods_that_share_no_file_train_a_generator(cluster, tmp_path):
+def test_pods_that_share_no_file_make_all_of_a_run(cluster, tmp_path):
     environment, address, pods = cluster
     store = bucket(address)
     for folder in (
@@ -81,16 +80,20 @@ def test_pods_that_share_no_file_train_a_generator(cluster, tmp_path):
         "workflow",
     ):  # what travels to the pods must lie below the working folder
         shutil.copytree(ROOT / folder, tmp_path / folder)
-    command = [sys.executable, "-m", "snakemake", "train_all", "--workflow-profile", "profiles/kubernetes"]
+    command = [sys.executable, "-m", "snakemake", "all", "--workflow-profile", "profiles/kubernetes"]
     command += ["--seconds-between-status-checks", "1"]
     command += ["--storage-s3-endpoint-url", address, "--configfile", "config/config.yaml", "config/quick.yaml"]
-    command += ["--config", "set=results=results datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan]"]
+    few = "datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan] detect=off"
+    command += ["--config", f"set=results=results {few}"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     kept = {entry.key for entry in store.objects.all()}
-    assert {f"run/{MODEL}", "run/results/polycrystals/real/images.npy"} <= kept
-    assert not (tmp_path / MODEL).exists()
+    model = "run/results/polycrystals/cgan/seed-0"
+    assert {f"{model}/model.safetensors", "run/results/polycrystals/real/images.npy", "run/results/report.html"} <= kept
+    for folder in (f"{model}/synthetic/export/", f"{model}/gallery/"):
+        assert any(name.startswith(folder) for name in kept), folder
+    assert not (tmp_path / "results/polycrystals").exists()
     asked = [json.loads(path.read_text())["spec"]["template"]["spec"]["containers"][0] for path in pods.glob("*.json")]
     cards = sorted(container["resources"]["limits"].get("nvidia.com/gpu", "0") for container in asked)
-    assert cards == ["0", "1"]
+    assert cards == ["0", "0", "1", "1", "1", "1"]  # preparing and reporting need none
     assert {container["image"] for container in asked} == {"pyrite:0.1.0"}
