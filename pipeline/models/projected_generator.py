@@ -39,8 +39,7 @@ class Generator(nn.Module):
         sizes = [(height << i, width << i) for i in range(doublings + 1)]
         widths = [min(settings.generator_channels << i, settings.most_channels) for i in range(doublings + 1)][::-1]
         classes = len(spec.classes)
-        finer = 2 if doublings > 3 else 1
-        self.book = CoarseBook(spec.channels, finer * height, finer * width, spec.symmetry, classes)
+        self.book = CoarseBook(spec.channels, 2 * height, 2 * width, spec.symmetry, classes)
         self.noises = [(settings.z_dim, *sizes[0]), *((1, *size) for size in sizes[1:])]
         seen = self.book.shape[0]
         self.start = Block(settings.z_dim + seen, widths[0], classes)
@@ -62,14 +61,13 @@ class Generator(nn.Module):
             part.unflatten(1, shape)
             for part, shape in zip(noise.split([*map(math.prod, self.noises)], 1), self.noises, strict=True)
         )
-        x = self.start(torch.cat([first, F.adaptive_avg_pool2d(pictures, first.shape[2:])], 1), labels)
+        x = self.start(torch.cat([first, F.avg_pool2d(pictures, 2)], 1), labels)
         found = [x]
         for i, (up, side, second, noise) in enumerate(zip(self.ups, self.sides, self.seconds, noises, strict=True)):
-            enlarged = F.interpolate(pictures, noise.shape[2:], mode="bilinear", align_corners=False)
-            beside = side(noise, enlarged)
+            beside = side(noise, F.interpolate(pictures, noise.shape[2:], mode="bilinear", align_corners=False))
             x = up(F.interpolate(x, scale_factor=2.0, mode="nearest"), labels, beside)
             if i == 0:
-                x = x + self.coarse(enlarged)
+                x = x + self.coarse(pictures)
             x = (x + second(x, labels)) * HALVED
             if i + 1 >= EXCITED:
                 x = x * self.excite[i + 1 - EXCITED](found[i + 1 - EXCITED])

@@ -5,7 +5,6 @@ import torch
 
 from pipeline import models
 from pipeline.models.batch import Batch
-from pipeline.models.coarse import PARTS
 from pipeline.models.projected_discriminator import SCALES, WIDTHS, Discriminator, Projector, class_deviation
 from pipeline.settings import ImageSpec
 from tests.models.tiny import batch, spec, tiny_settings
@@ -133,12 +132,6 @@ def test_a_way_between_two_images_begins_and_ends_at_them():
     start, end = torch.randn(2, model.latent_length), torch.randn(2, model.latent_length)
     torch.testing.assert_close(model.interpolate_latents(start, end, 0.0), start)
     torch.testing.assert_close(model.interpolate_latents(start, end, 1.0), end)
-
-
-@pytest.mark.parametrize(("size", "places"), [(32, 4), (64, 8), (128, 8)])
-def test_a_place_of_a_coarse_picture_has_eight_pixels_a_side_at_least(size, places):
-    """Of places of 4 pixels each, images were copies of training images."""
-    assert make(spec(size)).generator.book.shape == (PARTS, places, places)
 
 
 def test_contrasts_are_told_to_the_generator_and_asked_of_it():
