@@ -356,8 +356,6 @@ class Dataset(Strict):
             raise ValueError(f"labels.pattern: is not used under `labels.rule: {rule}`; set `labels.rule: filename`")
         if labels.classes is not None and rule == "none":
             raise ValueError("labels.classes: nothing tells an image's class; set `labels.rule`")
-        if self.hdf5.labels is not None and rule != "hdf5":
-            raise ValueError(f"hdf5.labels: is not read under `labels.rule: {rule}`; set `labels.rule: hdf5`")
         return self
 
     @model_validator(mode="after")

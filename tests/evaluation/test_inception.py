@@ -47,8 +47,8 @@ def test_without_weights_it_is_left_out_and_with_them_only_if_wanted(stand_in, t
 def test_weights_are_verified_once_a_job(stand_in, tmp_path, monkeypatch):
     for name, seed in (("real", 1), ("synthetic", 2)):
         write_set(tmp_path / name, blobs(label_list(60), seed), label_list(60), ["train"] * 30 + ["test"] * 30)
-    read, digest = [], weights._sha256
-    monkeypatch.setattr(weights, "_sha256", lambda path: read.append(path.name) or digest(path))
+    read, digest = [], weights.sha256
+    monkeypatch.setattr(weights, "sha256", lambda path: read.append(path.name) or digest(path))
     settings = Evaluate(weights=str(stand_in), class_feature_steps=0, imagenet=False, subsets=2)
     panel.evaluate_real(settings, tmp_path / "real", tmp_path / "real.json", "blobs")
     assert read == ["inception-2015-12-05.pt"]

@@ -12,6 +12,7 @@ from pipeline.evaluation.phases import Binarisation
 from pipeline.settings import Evaluate, UserError
 from pipeline.training.validator import Validator
 from tests.evaluation.conftest import blobs, label_list, write_set
+from tests.models.tiny import tiny_settings
 
 WHOLE = (False, False, False, "ieee", "ieee")
 
@@ -80,7 +81,7 @@ def test_so_do_lpips_and_what_chooses_a_snapshot(tmp_path, fast):
         lpips.distances(network, *np.zeros((2, 2, 40, 40, 1)))
     assert set(recorder.seen) == {WHOLE}
     held_out = write_set(tmp_path / "real", blobs(label_list(30), 0, size=32), label_list(30), "val")
-    validator = Validator(held_out, held_out.spec, torch.device("cpu"), None)
+    validator = Validator(held_out, held_out.spec, torch.device("cpu"), tiny_settings("dcgan"))
     with Recorder() as recorder:
         validator._vectors(torch.zeros(2, 1, 32, 32))
     assert set(recorder.seen) == {WHOLE}

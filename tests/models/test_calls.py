@@ -37,7 +37,7 @@ CEILINGS = {
     ("cgan", PLAIN): (848, 940),
     ("wgan_gp", PLAIN): (459, 555),
     ("ddpm", PLAIN): (348, 485),
-    ("projected_gan", PLAIN): (2699, 2900),
+    ("projected_gan", PLAIN): (2770, 2980),
     ("stylegan2_ada", PLAIN): (2074, 2298),
     ("stylegan2_ada", PATH): (3292, 3641),
     ("stylegan2_ada", BOTH): (3947, 4296),

@@ -5,7 +5,7 @@ import pandas as pd
 from pipeline.downstream import records
 from pipeline.downstream.records import Comparison
 from pipeline.report import console, tables
-from pipeline.report.tables import MEASURED
+from pipeline.report.tables import COLUMNS, MEASURED
 from tests.report.arms import arm, plain, same_real
 
 
@@ -17,7 +17,7 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
         ["steel", "generator", "noise", 0, "random", "kid", "class", "all", 77.0, 1.5, 2.5, 40],
         ["steel", "floor", "real", None, "random", "kid", "set", "", 0.1, 0.0, 0.2, 40],
     ]
-    pd.DataFrame(rows, columns=MEASURED).to_csv(tmp_path / "summary.csv", index=False)
+    pd.DataFrame(rows, columns=MEASURED).reindex(columns=COLUMNS).to_csv(tmp_path / "summary.csv", index=False)
     arms = [plain("balanced"), arm("real+cgan", "helps", 0.05, 0.01, 0.09), same_real()]
     (tmp_path / "steel/detection").mkdir(parents=True)
     (tmp_path / "steel/detection/comparison.json").write_text(records.text(Comparison("steel", arms)))

@@ -44,6 +44,9 @@ class Painter(Plain, DrawsBoxes):
     def set_layouts(self, labels, layouts):
         raise NotImplementedError
 
+    def arrange(self, labels, latents, layout):
+        raise NotImplementedError
+
     def boxes(self, labels, seeds):
         return [self.layout(int(seed)) for seed in seeds]
 
