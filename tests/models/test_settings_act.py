@@ -22,7 +22,7 @@ OTHER = {
     "attention": [16], "multipliers": [1, 4], "discriminator_channels": 24, "clip": 1e-3, "input_noise": 0.1,
     "discriminator_channel_base": 64, "discriminator_channel_max": 8, "discriminator_mapping_layers": 1,
     "noise_strength": 0.1, "noise_resolution": 8, "r1_gamma": 0.5, "ada_images": 4, "label_dropout": 0.9,
-    "augment": True, "eta": 0.5, "beta1": 0.25, "guidance": 2.0,
+    "augment": True, "eta": 0.5, "beta1": 0.25, "guidance": 2.0, "class_weight": 1.0,
 }  # fmt: skip
 BESIDE = {"eta": {"sampler": "ddim"}, "noise_resolution": {"noise_strength": 0.1}, "ada_target": {"ada_images": 4}}
 
