@@ -304,6 +304,13 @@ def test_one_file_is_told_what_divides_it(tmp_path, inline, folder, dataset, pic
         prepare(dataset(str(path), pages="all"), tmp_path / "out")
 
 
+def test_the_picture_that_is_too_short_for_regions_is_named(tmp_path, inline, folder, dataset, picture):
+    root = folder({"long.png": picture(0, (40, 160)), "short.png": picture(1, (40, 41)), "z.png": picture(2, (40, 44))})
+    settings = dataset(root, fit="tile", tile_overlap=0, split={"by": "region"})
+    with pytest.raises(UserError, match=r"^short.png \(2 of 3 cannot be divided\): split.by: a picture of 41 pixels"):
+        prepare(settings, tmp_path / "out")
+
+
 def test_pictures_of_one_scene_have_no_regions(tmp_path, inline, crops, dataset):
     settings = dataset(crops(), fit="tile", size=16, split={"by": "region"})
     with pytest.raises(UserError, match="cannot keep 48 pair"):
