@@ -304,6 +304,21 @@ def test_one_file_is_told_what_divides_it(tmp_path, inline, folder, dataset, pic
         prepare(dataset(str(path), pages="all"), tmp_path / "out")
 
 
+def test_stacks_of_one_hdf5_file_are_classes(tmp_path, inline, dataset, picture):
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for seed, (name, count) in enumerate({"good": 5, "bad": 4}.items()):
+            file[name] = picture(seed, (count, 24, 32))
+    path = str(tmp_path / "all.h5")
+    with pytest.raises(UserError, match=r"`/bad`, `/good`.*`hdf5.images: /`, where `labels.rule: folder`"):
+        prepare(dataset(path, labels={"rule": "folder"}), tmp_path / "out")
+    with pytest.raises(UserError, match=r"`/bad` .* can be 4 images of 24 x 32 .*hdf5.layout: nhw"):
+        prepare(dataset(path, labels={"rule": "folder"}, hdf5={"images": "/"}), tmp_path / "out")
+    prepare(dataset(path, labels={"rule": "folder"}, hdf5={"images": "/", "layout": "nhw"}), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["label"].value_counts().to_dict() == {"good": 5, "bad": 4}
+    assert images.metadata["source"][0] == "all.h5/bad[0]"
+
+
 def test_the_picture_that_is_too_short_for_regions_is_named(tmp_path, inline, folder, dataset, picture):
     root = folder({"long.png": picture(0, (40, 160)), "short.png": picture(1, (40, 41)), "z.png": picture(2, (40, 44))})
     settings = dataset(root, fit="tile", tile_overlap=0, split={"by": "region"})
