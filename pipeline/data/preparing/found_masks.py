@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import NamedTuple
 
 from pipeline.base.job import say
@@ -28,8 +29,8 @@ def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejecte
     named, drawn = found(pool, entries, settings)
     for name, image in named.items():
         rejected.add(name, f"is {f'a mask of {image}' if image else 'a mask by its folder and content'}, not an image")
-    for name, image in drawn.items():
-        rejected.add(name, f"is a mask of {image} by its content and its namesake, not an image")
+    for name, images in drawn.items():
+        rejected.add(name, f"is a mask of {' or '.join(images)} by its content and its namesake, not an image")
     paths = {entry.name: entry.path for entry in entries}
     if named:
         first = min(named)
@@ -45,17 +46,21 @@ def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejecte
         place = folders[0] if len(folders) == 1 else f"[{', '.join(folders)}]"
         by_folder = settings.labels.rule == "folder"
         way = "; where their folder is a class, name all classes in `labels.classes`" if by_folder else ""
+        use = f"to have them as annotations: `boxes: {{format: mask, path: {place}}}`"
+        if len(drawn[first]) > 1:
+            use += ", once their names tell which image each is of (folders as those of the images do)"
         say(
             f"WARNING: {len(drawn)} file(s) are called as images in other folders and hold few values (first: {first} "
-            f"of {drawn[first]}): they are taken for masks and train nothing; to have them as annotations: `boxes: "
-            f"{{format: mask, path: {place}}}`{way}"
+            f"of {' or '.join(drawn[first])}): they are taken for masks and train nothing; {use}{way}"
         )
     return [entry for entry in entries if entry.name not in named and entry.name not in drawn]
 
 
-def found(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> tuple[dict[str, str | None], dict[str, str]]:
+def found(
+    pool: SandboxPool, entries: list[Entry], settings: Dataset
+) -> tuple[dict[str, str | None], dict[str, list[str]]]:
     """The masks among some files, with the image of each: those by name and content (the image is None where only the
-    folder names them), and those of folders in which content alone tells them."""
+    folder names them), and those of folders in which content alone tells them, with the images that may be meant."""
     image = partners(entry.name for entry in entries)
     others = in_folders_of_masks(entry.name for entry in entries)
     look = [entry for entry in entries if entry.name in image or entry.name in others]
@@ -63,9 +68,10 @@ def found(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> tuple[d
     return named, _drawn(pool, [entry for entry in entries if entry.name not in named], settings)
 
 
-def _drawn(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[str, str]:
-    """The image of each file of those folders most of whose files have the names of images in other folders, and as far
-    as some tell show masks where these show none. Of numbered images of several classes few are opened."""
+def _drawn(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[str, list[str]]:
+    """The images that may be meant by each file of some folders: of those most of whose files have the names of images
+    in other folders, and as far as some tell show masks where these show none. Of numbered images of several classes
+    few are opened."""
     asked = settings.labels.classes or [] if settings.labels.rule == "folder" else []
     folders: dict[str, list[Entry]] = {}
     namesakes: dict[str, list[Entry]] = {}
@@ -77,7 +83,7 @@ def _drawn(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[s
 
     def others(entry: Entry) -> list[Entry]:
         folder, key = _place(entry)
-        return [other for other in namesakes[key] if _place(other)[0] != folder][:LOOKED_AT]
+        return list(islice((other for other in namesakes[key] if _place(other)[0] != folder), LOOKED_AT))
 
     called = {folder: [entry for entry in own if others(entry)] for folder, own in folders.items()}
     called = {folder: own for folder, own in called.items() if len(own) > MOST * len(folders[folder])}
@@ -91,7 +97,11 @@ def _drawn(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[s
 
     left = [entry for folder, own in some.items() if all(map(photographs, own)) for entry in called[folder]]
     masks = _shows(pool, left, settings)
-    return {entry.name: others(entry)[0].name for entry in left if masks[entry.name]}
+    return {
+        entry.name: [other.name for other in others(entry) if other.name not in masks] or [others(entry)[0].name]
+        for entry in left
+        if masks[entry.name]
+    }
 
 
 def _place(entry: Entry) -> tuple[str, str]:

@@ -320,7 +320,9 @@ def test_a_folder_of_masks_of_any_name_is_told_by_content(inline, dataset, folde
     assert not any(name.startswith("Schäden/") and "legend" not in name for name in _sources(tmp_path / "out"))
     assert len(_sources(tmp_path / "out")) == 7  # a picture that shows no mask stays
     said = capsys.readouterr().err
-    assert "2 file(s) are called as images in other folders and hold few values (first: Schäden/0.png of " in said
+    assert "2 file(s) are called as images in other folders and hold few values" in said
+    assert "(first: Schäden/0.png of bad/0.png or good/0.png)" in said
+    assert "once their names tell which image each is of" in said
     assert f"`boxes: {{format: mask, path: {root}/Schäden}}`" in said
     assert ("name all classes in `labels.classes`" in said) == (labels["rule"] == "folder")
     named = dataset(root, **plain, boxes={"format": "voc", "path": str(tmp_path / "voc")})
