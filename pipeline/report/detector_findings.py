@@ -100,23 +100,34 @@ def helped(arms: Sequence[Arm], score: str, of_class: str = "F1") -> list[Markup
 
 
 def alarms(arms: Sequence[Arm], score: str) -> list[Markup]:
-    """What makes every verdict of a comparison worthless: a detector that guesses, a negative control that helps.
+    """What makes every verdict of a comparison worthless: a detector that guesses, a single group of test images, a
+    negative control that helps.
 
     Args as `answer`; `score`, its name.
     """
     found = []
-    if arms and (guess := guessing(arms[0])) is not None and arms[0].score_low <= guess:
+    if may_guess(arms):
+        guess = guessing(arms[0])
+        assert guess is not None  # or nobody could say so
         text = (
             "Even the strongest detector without a generator may be guessing: its {} is {:.1f} %, and guessing reaches"
         )
         text += " {:.1f} %. No verdict on images means anything before it learns."
         found.append(Markup(text).format(score, 100 * arms[0].score, 100 * guess))
+    if arms and arms[0].n_groups == 1:
+        text = "All {} test images are of one group, one source or scene: no interval holds what another would change."
+        found.append(Markup(text).format(arms[0].n_test))
     same = _control(arms, SAME_REAL)
     if same is not None and same.verdict == "helps":
         text = "Do not trust this comparison. The training images once more, in the place of a generator's, are said to"
         text += " help by {} points ({}), though they hold nothing new: so may be any other gain."
         found.append(Markup(text).format(points(gain_of(same)[0]), interval(same)))
     return found
+
+
+def may_guess(arms: Sequence[Arm]) -> bool:
+    """Whether the baseline, the first, is not surely better than a detector that looks at no image."""
+    return bool(arms) and (guess := guessing(arms[0])) is not None and arms[0].score_low <= guess
 
 
 def best_of(arms: Sequence[Arm]) -> Arm | None:

@@ -11,7 +11,7 @@ from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import FEATURES, METRICS
 from pipeline.report.labels import joined, number, often
 from pipeline.report.tables import FLOOR, Judged, Score
-from pipeline.report.verdict import Scores, Verdict, apart, ratio
+from pipeline.report.verdict import Scores, Verdict, apart, ratio, short, with_features
 
 FID_IMAGES = METRICS["fid"].unbiased_from
 FEW_REPEATS = 5
@@ -171,12 +171,11 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
     for r in judged:
         name, score = r.models[0]
         if name != best and apart(score, dict(r.models)[best]):
-            against.setdefault(name, []).append(METRICS[r.metric].short_of(r.extractor))
+            against.setdefault(name, []).append(short((r.extractor, r.metric)))
     if not against:
         return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(judged))]
-    opinions = (
-        Markup("<b>{}</b> ({})").format(name, joined(list(dict.fromkeys(names)))) for name, names in against.items()
-    )
+    told = with_features({name: joined(list(dict.fromkeys(names))) for name, names in against.items()})
+    opinions = (Markup("<b>{}</b> ({})").format(name, names) for name, names in told.items())
     return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
 
 

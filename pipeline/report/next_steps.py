@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipeline.downstream.records import Arm
-from pipeline.report.detector_findings import best_of
+from pipeline.report.detector_findings import best_of, may_guess
 from pipeline.report.labels import DETECTORS, joined
 
 MORE = 4  # times as much of what is scarce
@@ -27,6 +27,8 @@ def of_dataset(
         generators: rows of `overview.generators`.
     """
     best = best_of(arms)
+    if may_guess(arms):  # more of what such a detector is judged by would show no more
+        return [_learning(arms[0]), *_longer(generators)]
     found = [] if best is None else [*_sharper(best), *_other_shots(best, settings)]
     return [*found, *_longer(generators)]
 
@@ -40,6 +42,19 @@ def seeds(settings: Mapping[str, Any]) -> list[Markup]:
         " luck of one training. No interval here holds it."
     )
     return [Markup(text)]
+
+
+def _learning(baseline: Arm) -> Markup:
+    """What may make a detector learn that guesses."""
+    more = {
+        "classification": "<code>detect.backbone: frozen</code>, or more <code>detect.steps</code> for one that learns",
+        "boxes": "More <code>detect.boxes.steps</code>",
+        "anomalies": "More good images to train on, or a larger <code>size</code> at which the defects can be seen",
+    }
+    text = (
+        ": the detector may be guessing, and nothing can be compared before it learns. Then more real images a class."
+    )
+    return Markup(more[baseline.task] + text)
 
 
 def _sharper(best: Arm) -> list[Markup]:

@@ -12,7 +12,7 @@ import pandas as pd
 from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import splits
-from pipeline.report.labels import number
+from pipeline.report.labels import joined, number
 from pipeline.settings import FAMILY_SETTINGS
 
 SPLITS = {"train": "training", "val": "validation", "test": "held out"}
@@ -70,8 +70,12 @@ def _groups(table: pd.DataFrame) -> str:
     """A sentence on what the split keeps together."""
     text = f"{table['group'].nunique()} independent sources or groups; "
     if divided := splits.divided(table["group"].tolist(), table["split"].tolist()):
-        return f"{text}the split that was given divides {len(divided)} of them: its sides are not independent."
-    return f"{text}all images of one stay on one side of the split."
+        text += f"the split that was given divides {len(divided)} of them: its sides are not independent."
+    else:
+        text += "all images of one stay on one side of the split."
+    if alone := splits.judged_by_one(*(table[column].tolist() for column in ("label", "group", "split"))):
+        text += f" The held-out images of {joined(alone)} are of one group: numbers on them say nothing about others."
+    return text
 
 
 def _overlaps(found: Mapping[str, Any] | None) -> str:

@@ -124,7 +124,15 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
         "class": "; ".join(filter(None, (_missing_classes(scores, classes), _worst_class(classes)))),
         "copies": _copies(pairs, wrong),
     }
-    return Verdict(model, {question: text for question, text in clauses.items() if text})
+    return Verdict(model, {question: text for question, text in with_features(clauses).items() if text})
+
+
+def with_features(clauses: Mapping[str, str]) -> dict[str, str]:
+    """Clauses that name the random features only beside others: alone they need no word."""
+    others = [name for key, name in FEATURES.items() if key != "random"]
+    if any(name in text for text in clauses.values() for name in others):
+        return dict(clauses)
+    return {question: text.replace(f" in {FEATURES['random']}", "") for question, text in clauses.items()}
 
 
 def _within(pairs: Pairs, wrong: Pairs) -> str:
@@ -218,19 +226,19 @@ def _beside(measure: tuple[str, str], pair: tuple[Score, Score]) -> str:
     times = ratio(*pair, measure[1])
     if times is None:
         return _against(measure, pair)
-    return f"{_short(measure)} {times:.1f} × the floor" if times < 10 else f"{_short(measure)} {times:.0f} × the floor"
+    return f"{short(measure)} {times:.1f} × the floor" if times < 10 else f"{short(measure)} {times:.0f} × the floor"
 
 
 def _against(measure: tuple[str, str], pair: tuple[Score, Score]) -> str:
-    return f"{_short(measure)} {_rounded(pair[0].value)} against {_rounded(pair[1].value)}"
+    return f"{short(measure)} {_rounded(pair[0].value)} against {_rounded(pair[1].value)}"
 
 
-def _short(measure: tuple[str, str]) -> str:
-    """Name of a measure, with its features where these are not the random ones."""
+def short(measure: tuple[str, str]) -> str:
+    """Name of a measure, with its features where others could have been asked."""
     extractor, metric = measure
     row = METRICS[metric]
     name = row.short_of(extractor)
-    named = extractor != "random" and extractor in FEATURES and len(row.extractors) > 1 and name == row.short
+    named = extractor in FEATURES and len(row.extractors) > 1 and name == row.short
     return f"{name} in {FEATURES[extractor]}" if named else name
 
 

@@ -72,7 +72,7 @@ class HDF5(Strict):
     """How to read an HDF5 source; everything left out is found by looking."""
 
     images: str | None = None
-    """Path of the data set (or of the group that holds one data set an image) inside the file."""
+    """Path inside the file of the data set, or of the group that holds one data set an image, or several stacks."""
     labels: str | None = None
     """Path of a data set with one label an image: text, numbers, or zeros and a one in the column of the class."""
     layout: Literal["auto", "hw", "nhw", "hwn", "nhwc", "nchw", "hwcn", "flat"] = "auto"

@@ -1,5 +1,7 @@
 """What the page says of detectors is what the comparison says, and no more; every number of it stands in a sentence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -200,6 +202,11 @@ def test_a_detector_that_may_be_guessing_is_a_warning(low, warned):
     said = alarms(plain(score=0.4, score_low=low, by_class=[change(name) for name in "abc"]))
     assert len(said) == warned
     assert all("40.0 %" in one and "33.3 %" in one for one in said)
+
+
+def test_a_single_group_of_test_images_is_a_warning():
+    (said,) = alarms(replace(BASE, n_groups=1))
+    assert "All 120 test images are of one group" in said
 
 
 def test_boxes_that_nobody_finds_are_a_warning():

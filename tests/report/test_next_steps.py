@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline.downstream.records import NewShots
 from pipeline.report import detector_findings, next_steps
-from tests.report.arms import arm, plain
+from tests.report.arms import arm, change, plain
 
 BASE = plain()
 FEW = {"shots": 5, "draw": 1}
@@ -38,6 +38,16 @@ def test_nothing_sharpens_an_answer_that_is_there_or_sharp_enough():
     assert said(arm("real+x", detectable=0.015, error_repetitions=0.01, error_images=0.01)) == []
     assert said(arm("real+x", error_repetitions=0.01, error_images=None)) == [], "one group of test images"
     assert words(next_steps.of_dataset([], {}, [])) == []
+
+
+def test_a_detector_that_guesses_needs_to_learn_not_more_to_be_judged_by():
+    guessing = replace(BASE, score=0.5, score_low=0.45, by_class=[change(name) for name in "ab"])
+    best = arm("real+x", error_repetitions=0.01, error_images=0.03, share_repetitions=0.2)
+    (sentence,) = words(next_steps.of_dataset([guessing, best], {}, []))
+    assert "detect.backbone: frozen, or more detect.steps" in sentence
+    assert "test images" not in sentence
+    sure = replace(guessing, score_low=0.55)
+    assert "test images" in words(next_steps.of_dataset([sure, best], {}, []))[0]
 
 
 def test_a_single_draw_of_few_shots_does_not_speak_for_others():

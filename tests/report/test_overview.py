@@ -23,6 +23,14 @@ def test_the_page_says_whether_groups_are_whole(sides, said):
     assert page["groups"] == f"3 independent sources or groups; {said}."
 
 
+def test_a_single_held_out_group_is_said():
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a", "b"]}
+    for groups, said in ((["g0", "g1", "g1", "g2", "g3"], True), (["g0", "g1", "g2", "g3", "g4"], False)):
+        table = pd.DataFrame({"label": list("aaabb"), "split": ["train", *["test"] * 3, "train"], "group": groups})
+        page = overview.dataset(ImageSet(Path("nowhere"), meta, table), {})
+        assert ("The held-out images of a are of one group" in page["groups"]) == said
+
+
 def test_what_framing_cuts_off_is_among_the_facts():
     table = pd.DataFrame({"label": "a", "split": ["train"], "group": ["g"]})
     meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}

@@ -51,6 +51,22 @@ def test_images_as_good_as_real_ones():
     )
 
 
+def test_features_of_two_kinds_in_one_sentence_are_named():
+    of = {"imagenet": ("imagenet", "frechet", None), "random": ("random", "recall", None)}
+    for kinds, said in (
+        (["random"], "too little variety (recall 0.41 against 0.90)"),
+        (["imagenet", "random"], "too little variety (recall in random features 0.41 against 0.90)"),
+    ):
+        scores = {(name, *of[kind]): score(0.9) for kind in kinds for name in (FLOOR, "a")}
+        scores |= {("a", *of["random"]): score(0.41)}
+        scores |= {("a", *of[kind]): score(3.0) for kind in kinds if kind == "imagenet"}
+        found = verdict(scores, "a", {}).clauses
+        assert found["variety"] == said
+        assert found.get("distance", "none") == (
+            "Fréchet distance in ImageNet features 3.3 × the floor" if len(kinds) == 2 else "none"
+        )
+
+
 def test_images_that_are_less_like_the_training_images_than_real_ones_are_no_copies():
     off = [
         verdicts.off({("pixels", "nn_ssim"): (score(likeness, 0.02), score(0.5, 0.02))}, 1) for likeness in (0.8, 0.2)

@@ -17,18 +17,18 @@ from pipeline.base.job import progress, say
 from pipeline.data import box_store
 from pipeline.data.annotations import painting, yolo
 from pipeline.data.annotations.clip import judged
-from pipeline.data.annotations.files import all_annotations, masks_of, names_file, with_masks
+from pipeline.data.annotations.files import all_annotations, masks_of, names_files, with_masks
 from pipeline.data.annotations.match_names import Ambiguous, Names
 from pipeline.data.annotations.painting import Outlined, Square
 from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
 from pipeline.data.annotations.records import Fault, Reading, Record, Region
 from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing import list_images, preview
+from pipeline.data.preparing import found_masks, list_images, preview
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rejections, Remarks, surviving
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
-from pipeline.data.reading.mask_names import one_of_several, partners
+from pipeline.data.reading.mask_names import one_of_several
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
@@ -71,7 +71,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
     boxes, remarks = settings.boxes, Remarks()
     assert boxes is not None  # of a data set that is annotated
     with SandboxPool(workers, SECONDS, READERS * memory) as pool:
-        listed = list_images.listed(pool, _entries(settings, images), settings, Rejections())
+        listed = list_images.listed(pool, _entries(pool, settings), settings, Rejections())
         readings = _read(pool, settings, boxes)
     headers = {header.source: header for _, some in listed for header in some}
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
@@ -114,18 +114,17 @@ def _ids(images: ImageSet, known: Set[str]) -> list[str]:
     return images.metadata["id"][~images.metadata["source"].isin(list(known))].tolist()
 
 
-def _entries(settings: Dataset, images: ImageSet) -> list[Entry]:
+def _entries(pool: SandboxPool, settings: Dataset) -> list[Entry]:
     """The files of the source that may be images."""
     assert settings.source is not None  # of a data set that is annotated
     entries = listing(settings.source, masks_of(settings))
-    others = partners(entry.name for entry in entries).keys() - set(images.metadata["source"])
-    return [entry for entry in entries if entry.name not in others]
+    named, drawn = found_masks.found(pool, entries, settings)
+    return [entry for entry in entries if entry.name not in named and entry.name not in drawn]
 
 
 def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes) -> dict[str, Reading]:
     """What each annotation file holds, by its name."""
-    file = names_file(boxes)
-    names = yolo.read_names(file) if file else boxes.names if isinstance(boxes.names, list) else []
+    names = boxes.names if isinstance(boxes.names, list) else yolo.agreed_names(names_files(boxes))
     tasks = [ReadTask(annotation, settings, names) for annotation in all_annotations(boxes)]
     readings = {}
     with progress("reading boxes", len(tasks), "file") as bar:

@@ -35,23 +35,23 @@ def all_annotations(boxes: Boxes, where: str = "boxes") -> list[Annotation]:
     return sorted(some, key=lambda annotation: natural(annotation.name))
 
 
-def names_file(boxes: Boxes, where: str = "boxes") -> str | None:
-    """The file that names the classes of YOLO; None where the settings or the annotations themselves do.
+def names_files(boxes: Boxes, where: str = "boxes") -> list[str]:
+    """The files that name the classes of YOLO, the nearest first; none where the settings or the annotations do.
 
     Raises:
         UserError: it is missing, or none is found.
     """
     if boxes.format != "yolo" or isinstance(boxes.names, list):
-        return None
+        return []
     if isinstance(boxes.names, str):
         if not os.path.isfile(path := os.path.expanduser(boxes.names)):
             raise UserError(f"{where}.names: `{boxes.names}` does not exist")
-        return path
+        return [path]
     top = _top(_found(boxes, where))
-    for folder in (top, os.path.dirname(top), os.path.dirname(os.path.dirname(top))):
-        for name in NAMES:
-            if os.path.isfile(path := os.path.join(folder, name)):
-                return path
+    folders = (top, os.path.dirname(top), os.path.dirname(os.path.dirname(top)))
+    paths = dict.fromkeys(os.path.join(folder, name) for folder in folders for name in NAMES)
+    if found := [path for path in paths if os.path.isfile(path)]:
+        return found
     raise UserError(
         f"{where}.names: YOLO files number their classes, and no {', '.join(NAMES)} is in {top} or the two folders "
         "above it; list the names here, in the order of the numbers"
@@ -59,9 +59,8 @@ def names_file(boxes: Boxes, where: str = "boxes") -> str | None:
 
 
 def files(boxes: Boxes, where: str = "boxes") -> list[str]:
-    """Everything that is read: the annotations and the file of names. Raises UserError as both do."""
-    names = names_file(boxes, where)
-    return [annotation.path for annotation in all_annotations(boxes, where)] + ([names] if names else [])
+    """Everything that is read: the annotations and the files of names. Raises UserError as both do."""
+    return [annotation.path for annotation in all_annotations(boxes, where)] + names_files(boxes, where)
 
 
 def with_masks(boxes: Boxes) -> bool:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 import os
+from typing import Any
+
+import numpy as np
+from PIL import Image
 
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, size_of
-from pipeline.data.annotations.shapes import Shape, around, ellipse, ends, polygon
+from pipeline.data.annotations.shapes import Runs, Shape, around, drawn, ellipse, ends, polygon
 from pipeline.data.annotations.text_files import json_content
 from pipeline.data.reading.frame import Rejected
 
-BOUNDED = ("rectangle", "linestrip", "line", "mask")  # only their extent is read
+BOUNDED = ("rectangle", "rotation", "oriented_rectangle", "linestrip", "line")  # only their extent is read
 
 
 def read(path: str, name: str) -> Reading:
@@ -38,6 +44,8 @@ def _shape(mark: dict) -> tuple[Shape, bool]:
     label, kind, points = name_of(mark.get("label")), mark.get("shape_type", "polygon"), mark.get("points")
     if kind == "polygon":
         return Shape(label, [polygon(points)]), True
+    if kind == "mask":
+        return Shape(label, [], _mask(mark.get("mask"), points)), True
     if kind not in ("circle", *BOUNDED):
         raise Rejected(f"is a {str(kind)[:20]}, which has no extent")
     if kind != "circle":
@@ -45,3 +53,14 @@ def _shape(mark: dict) -> tuple[Shape, bool]:
     (x, y), (u, v), *_ = polygon([*points, *points] if isinstance(points, list) else points)
     radius = math.hypot(u - x, v - y)
     return Shape(label, [ellipse(x, y, radius, radius)]), True
+
+
+def _mask(picture: Any, points: Any) -> Runs:
+    """A picture in base64 whose upper left pixel is that of the first point."""
+    (x, y), *_ = polygon([*points, *points] if isinstance(points, list) else points)
+    try:
+        with Image.open(io.BytesIO(base64.b64decode(picture, validate=True))) as opened:
+            inside = np.asarray(opened.convert("L")) > 0
+    except (TypeError, ValueError, OSError, Image.DecompressionBombError):
+        raise Rejected("has a mask that is no picture in base64") from None
+    return drawn(inside, max(0, round(y)), max(0, round(x)))

@@ -102,6 +102,14 @@ def runs(counts: Any, height: Any, width: Any, **window: Any) -> Runs:
     return Runs(counts, height, width, **window)
 
 
+def drawn(inside: NDArray[np.bool_], row: int = 0, col: int = 0) -> Runs:
+    """Of a window (H, W) whose upper left pixel is at (row, col) of the image."""
+    flat = inside.ravel()
+    ends = np.flatnonzero(np.diff(flat, prepend=False))
+    counts = np.diff(ends, prepend=0, append=len(flat)).tolist()
+    return runs(counts, *inside.shape, row=row, col=col, by_column=False)
+
+
 def packed_counts(text: str) -> list[int]:
     """The lengths in COCO's packed text: 5 bits a letter from `0` on, the lowest first, the 6th for one more letter.
 

@@ -57,6 +57,29 @@ def _marked(words: list[str], names: list[str]) -> tuple[Region, Shape | None]:
     return Region(label, x - width / 2, y - height / 2, x + width / 2, y + height / 2), None
 
 
+def agreed_names(paths: list[str]) -> list[str]:
+    """The classes that the first of some files names, the nearest; none without files.
+
+    Raises:
+        UserError: it names none, or another gives one of its numbers another name.
+    """
+    if not paths:
+        return []
+    names = read_names(paths[0])
+    for path in paths[1:]:
+        try:
+            others = read_names(path)
+        except UserError:  # a file of that name may be of something else
+            continue
+        for place, (name, other) in enumerate(zip(names, others, strict=False)):
+            if name != other:
+                raise UserError(
+                    f"boxes.names: class {place} is `{name}` in {paths[0]} and `{other}` in {path}; say which is "
+                    f"right: `boxes.names: {paths[0]}` or `boxes.names: {path}`"
+                )
+    return names
+
+
 def read_names(path: str) -> list[str]:
     """The classes in the order of their numbers: `names` of a data.yaml (a list, or numbers with names), or lines.
 

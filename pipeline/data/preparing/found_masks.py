@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import islice
 from typing import NamedTuple
 
 from pipeline.base.job import say
@@ -14,6 +15,9 @@ from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.data.reading.source import Entry, is_image, printable, walk
 from pipeline.settings import Dataset
 
+MOST = 0.5  # share of a folder's files that have namesakes, above which it may be one of masks
+LOOKED_AT = 8  # files of a folder, and namesakes of each, that tell whether it is one of masks
+
 
 class MaskTask(NamedTuple):
     entry: Entry
@@ -21,23 +25,95 @@ class MaskTask(NamedTuple):
 
 
 def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejected: Rejections) -> list[Entry]:
-    """The files without those that are masks of others by name and by content; these are offered as annotations."""
-    image = partners(entry.name for entry in entries)
-    others = in_folders_of_masks(entry.name for entry in entries)
-    named = (MaskTask(entry, settings) for entry in entries if entry.name in image or entry.name in others)
-    masks = {task.entry.name: task.entry.path for task, found in pool.map(shows_mask, named) if found is True}
-    for name in masks:
-        of = f"a mask of {image[name]}" if name in image else "a mask by its folder and content"
-        rejected.add(name, f"is {of}, not an image")
-    if masks:
-        first = min(masks)
-        example = f"{first} of {image[first]}" if first in image else first
-        folder = printable(os.path.commonpath([os.path.dirname(path) for path in masks.values()]))
+    """The files without those that are masks of others; these are offered as annotations."""
+    named, drawn = found(pool, entries, settings)
+    for name, image in named.items():
+        rejected.add(name, f"is {f'a mask of {image}' if image else 'a mask by its folder and content'}, not an image")
+    for name, images in drawn.items():
+        rejected.add(name, f"is a mask of {' or '.join(images)} by its content and its namesake, not an image")
+    paths = {entry.name: entry.path for entry in entries}
+    if named:
+        first = min(named)
+        example = f"{first} of {named[first]}" if named[first] else first
+        folder = printable(os.path.commonpath([os.path.dirname(paths[name]) for name in named]))
         say(
-            f"{len(masks)} file(s) are masks by name and content (first: {example}) and train nothing; "
+            f"{len(named)} file(s) are masks by name and content (first: {example}) and train nothing; "
             f"to have them as annotations: `boxes: {{format: mask, path: {folder}}}`"
         )
-    return [entry for entry in entries if entry.name not in masks]
+    if drawn:
+        first = min(drawn)
+        folders = sorted({printable(os.path.dirname(paths[name])) for name in drawn})
+        place = folders[0] if len(folders) == 1 else f"[{', '.join(folders)}]"
+        by_folder = settings.labels.rule == "folder"
+        way = "; where their folder is a class, name all classes in `labels.classes`" if by_folder else ""
+        use = f"to have them as annotations: `boxes: {{format: mask, path: {place}}}`"
+        if len(drawn[first]) > 1:
+            use += ", once their names tell which image each is of (folders as those of the images do)"
+        say(
+            f"WARNING: {len(drawn)} file(s) are called as images in other folders and hold few values (first: {first} "
+            f"of {' or '.join(drawn[first])}): they are taken for masks and train nothing; {use}{way}"
+        )
+    return [entry for entry in entries if entry.name not in named and entry.name not in drawn]
+
+
+def found(
+    pool: SandboxPool, entries: list[Entry], settings: Dataset
+) -> tuple[dict[str, str | None], dict[str, list[str]]]:
+    """The masks among some files, with the image of each: those by name and content (the image is None where only the
+    folder names them), and those of folders in which content alone tells them, with the images that may be meant."""
+    image = partners(entry.name for entry in entries)
+    others = in_folders_of_masks(entry.name for entry in entries)
+    look = [entry for entry in entries if entry.name in image or entry.name in others]
+    named = {name: image.get(name) for name, shows in _shows(pool, look, settings).items() if shows}
+    return named, _drawn(pool, [entry for entry in entries if entry.name not in named], settings)
+
+
+def _drawn(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[str, list[str]]:
+    """The images that may be meant by each file of some folders: of those most of whose files have the names of images
+    in other folders, and as far as some tell show masks where these show none. Of numbered images of several classes
+    few are opened."""
+    asked = settings.labels.classes or [] if settings.labels.rule == "folder" else []
+    folders: dict[str, list[Entry]] = {}
+    namesakes: dict[str, list[Entry]] = {}
+    for entry in entries:
+        folder, key = _place(entry)
+        namesakes.setdefault(key, []).append(entry)
+        if entry.folder not in asked:
+            folders.setdefault(folder, []).append(entry)
+
+    def others(entry: Entry) -> list[Entry]:
+        folder, key = _place(entry)
+        return list(islice((other for other in namesakes[key] if _place(other)[0] != folder), LOOKED_AT))
+
+    called = {folder: [entry for entry in own if others(entry)] for folder, own in folders.items()}
+    called = {folder: own for folder, own in called.items() if len(own) > MOST * len(folders[folder])}
+    some = {folder: own[:: -(-len(own) // LOOKED_AT)] for folder, own in called.items()}
+    shows = _shows(pool, [entry for own in some.values() for entry in own], settings)
+    some = {folder: own for folder, own in some.items() if all(shows[entry.name] for entry in own)}
+    shows |= _shows(pool, [other for own in some.values() for entry in own for other in others(entry)], settings)
+
+    def photographs(entry: Entry) -> list[str]:
+        return [other.name for other in others(entry) if not shows[other.name]]
+
+    left = [entry for folder, own in some.items() if all(map(photographs, own)) for entry in called[folder]]
+    masks = _shows(pool, left, settings)
+    return {
+        entry.name: [other.name for other in others(entry) if other.name not in masks] or [others(entry)[0].name]
+        for entry in left
+        if masks[entry.name]
+    }
+
+
+def _place(entry: Entry) -> tuple[str, str]:
+    """Folder, and name without suffix in lower case."""
+    folder, _, last = entry.name.rpartition("/")
+    return folder, os.path.splitext(last)[0].lower()
+
+
+def _shows(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[str, bool]:
+    """Whether each file shows a mask, by its name."""
+    tasks = (MaskTask(entry, settings) for entry in dict.fromkeys(entries))
+    return {task.entry.name: shows is True for task, shows in pool.map(shows_mask, tasks)}
 
 
 def offered(place: str | list[str], entries: list[Entry], settings: Dataset) -> None:

@@ -80,8 +80,12 @@ def _candidate(
     settings: Dataset, entry: Entry, place: Place, header: Header, table: Table | None, shared: set[str]
 ) -> Candidate:
     row = _row(entry, header, table, shared) if table else None
-    # A group inside an HDF5 file is a folder.
-    nested = header.key.rsplit("/", 2)[-2] if header.key and header.index is None else ""
+    # A group inside an HDF5 file is a folder, and so is a stack that is one of several.
+    nested = ""
+    if header.key and header.index is None:
+        nested = header.key.rsplit("/", 2)[-2]
+    elif header.key and header.source.startswith(f"{entry.name}{header.key}["):
+        nested = header.key.rsplit("/", 1)[-1]
     label = labels.label_of(settings, header.source, nested or place.folder, header.label, row)
     # Pages of a TIFF are slices of one thing; the images of an HDF5 file are taken as independent.
     group = labels.group_of(settings, header.source, header.source if header.key else entry.name, row)

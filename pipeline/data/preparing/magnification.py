@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,9 @@ from pipeline.settings import Dataset, UserError
 ALIKE = 1.01  # ratio of lengths below which they are one: boxes are cut at whole pixels, and files round
 SHOWN = 4  # lengths of a warning
 FEWEST = 0.5  # share of the pixels of an image that it has in its picture, of each side
+
+# `a_500x.png` and `x500/a.png`; not `64x64`, nor the place `x012_y034` of a tile.
+MAGNIFICATION = re.compile(r"(?:^|/)[xX×](\d{2,6})(?=/)|(?<![a-zA-Z0-9.])(\d{2,6})[xX×](?![a-zA-Z0-9])")
 
 
 def length(settings: Dataset, header: Header) -> float | None:
@@ -80,8 +84,10 @@ def notes(settings: Dataset, boxes: Sequence[tuple[Header, Crop]]) -> list[str]:
     """
     pictures = list(dict(boxes).items())
     told = [header for header, _ in pictures if header.micrometres is not None]
-    if settings.pixel_size is not None or not told:
-        return []
+    if settings.pixel_size is not None:
+        return _contradicted(settings, settings.pixel_size, told)
+    if not told:
+        return _by_name([header.source for header, _ in pictures])
     by_length: dict[str, list[str]] = {}
     for header, lengths in zip([h for h, _ in pictures], stored(settings, pictures), strict=True):
         by_length.setdefault("not told" if lengths is None else f"{lengths:.3g} {settings.unit}", []).append(
@@ -105,6 +111,38 @@ def notes(settings: Dataset, boxes: Sequence[tuple[Header, Crop]]) -> list[str]:
     return [
         *lines,
         f"WARNING: mixed magnification: a pixel of the images is {'; '.join(parts[:SHOWN])}{more}: {way}",
+    ]
+
+
+def _contradicted(settings: Dataset, asked: float, told: list[Header]) -> list[str]:
+    """A warning of files that tell another length than `pixel_size` says."""
+    of_files = settings.model_copy(update={"pixel_size": None})
+    lengths = {header.source: own for header in told if (own := length(of_files, header)) is not None}
+    others = {name: own for name, own in lengths.items() if max(own, asked) >= ALIKE * min(own, asked)}
+    if not others:
+        return []
+    first = next(iter(others))
+    return [
+        f"WARNING: pixel_size: {asked:g} {settings.unit} holds for all, but {len(others)} of {len(lengths)} files that "
+        f"tell how long a pixel is say otherwise (first: {first}, {others[first]:.4g} {settings.unit}); null takes "
+        "what each file says"
+    ]
+
+
+def _by_name(names: list[str]) -> list[str]:
+    """A warning where the names of files and folders tell several magnifications, and no file a length."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        for folder, last in MAGNIFICATION.findall(name):
+            found.setdefault(f"{int(folder or last)}x", []).append(name)
+    if len(found) < 2:
+        return []
+    ranked = sorted(found.items(), key=lambda item: -len(item[1]))
+    parts = [f"{power} in {len(some)} ({some[0]})" for power, some in ranked]
+    more = f"; and {len(parts) - SHOWN} more" if len(parts) > SHOWN else ""
+    return [
+        f"WARNING: by their names the pictures are of mixed magnification, {'; '.join(parts[:SHOWN])}{more}, and none "
+        "tells how long a pixel is: take those of one, each in a data set of its own with its `pixel_size`"
     ]
 
 

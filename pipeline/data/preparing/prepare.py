@@ -141,6 +141,7 @@ def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) 
     lines += summary.regions(settings, images.metadata, choices.parts)
     if settings.split.by == "source":
         lines += summary.divided_groups([s.picture.candidate.group for s in squares], [s.split for s in squares])
+        lines += summary.judged_by_one(images.metadata)
     lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
     lines += images.meta["framing"]
     lines += magnification.notes(settings, [(s.picture.candidate.header, s.box) for s in squares])

@@ -89,6 +89,15 @@ def divided(groups: list[str], sides: list[str]) -> dict[str, set[str]]:
     return {group: several for group, several in found.items() if len(several) > 1}
 
 
+def judged_by_one(labels: list[str], groups: list[str], sides: list[str]) -> list[str]:
+    """The classes of which several images judge, and all of one group."""
+    found: dict[str, list[str]] = {}
+    for label, group, side in zip(labels, groups, sides, strict=True):
+        if side == "test":
+            found.setdefault(label, []).append(group)
+    return sorted(label for label, own in found.items() if len(own) > 1 and len(set(own)) == 1)
+
+
 def _drawn(
     labels: list[str], groups: list[str], sides: list[str], share: float, seed: int, at_least_one: bool
 ) -> list[int]:

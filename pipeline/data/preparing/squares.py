@@ -117,8 +117,16 @@ def _divided(settings: Dataset, pictures: list[Picture], found: Overlaps) -> lis
     flipped = np.random.default_rng([settings.split.seed, len(things)]).integers(0, 2, len(things)) == 1
     pieces: dict[tuple[int, Crop], str | None] = {}
     divide = _by_slices if settings.split.by == "slices" else _by_regions
+    short: list[tuple[str, UserError]] = []
     for rows, flip in zip(things.values(), flipped, strict=True):
-        pieces |= divide(settings, pictures, rows, bool(flip))
+        try:
+            pieces |= divide(settings, pictures, rows, bool(flip))
+        except UserError as error:
+            short.append((pictures[rows[0]].candidate.header.source, error))
+    if short:
+        first, why = short[0]
+        others = f" ({len(short)} of {len(things)} cannot be divided)" if len(things) > 1 else ""
+        raise UserError(f"{first}{others}: {why}")
     made = [
         Square(place, pictures[i], box, label, f"{pictures[i].candidate.group}, {side}", side)
         for place, (i, box, label) in enumerate(_cut(pictures))

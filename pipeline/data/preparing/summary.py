@@ -108,6 +108,18 @@ def divided_groups(groups: list[str], sides: list[str]) -> list[str]:
     ]
 
 
+def judged_by_one(table: pd.DataFrame) -> list[str]:
+    """A warning where one group alone judges a class; `table` as of an image set."""
+    found = splits.judged_by_one(*(table[column].tolist() for column in ("label", "group", "split")))
+    if not found:
+        return []
+    which = ", ".join(f"`{label}`" for label in found[:4]) + (", ..." if len(found) > 4 else "")
+    return [
+        f"WARNING: the test images of {len(found)} class(es) are of one group each ({which}), one source or scene: "
+        "numbers on them say nothing about others; more sources, or a larger `split.test`, hold out several"
+    ]
+
+
 def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -> list[str]:
     """One line a fact; only what is so of this set."""
     lines = [

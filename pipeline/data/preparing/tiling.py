@@ -59,7 +59,11 @@ def boxes(
     if settings.fit != "tile":
         return [Crop((height - high) // 2, (width - wide) // 2, high, wide)]
     if height < high or width < wide:
-        raise Rejected(f"{height} x {width} pixels are smaller than a tile of {high} x {wide}")
+        fits = int(min(settings.shape) * min(height / settings.shape[0], width / settings.shape[1]))
+        way = f"`tile_source: {fits}` would fit, or `fit: pad`"
+        if reach:
+            way = "as long as one of the coarsest picture, by `same_scale`; a smaller `tile_source` would fit"
+        raise Rejected(f"{height} x {width} pixels are smaller than a tile of {high} x {wide} ({way})")
     rows, cols = positions(height, high, settings.tile_overlap), positions(width, wide, settings.tile_overlap)
     return [Crop(row, col, high, wide) for row in rows for col in cols]
 

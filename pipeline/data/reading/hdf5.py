@@ -47,13 +47,18 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
         labels = _labels(file, sets, options, settings)
         if len(sets) == 1 and _stacked(sets[0], options):
             return _stack(path, name, sets[0], labels, settings, turned)
-        found = []
+        found: list[Header] = []
+        of_stacks = _of_stacks(sets, options)
         for position, data in enumerate(sets):
+            label = labels[position] if labels else _attribute(data)
+            source = name + data.name if len(sets) > 1 else name
+            if of_stacks:
+                some = _stack(path, source, data, None, settings, turned)
+                found += [header._replace(label=label) for header in some]
+                continue
             shape, _ = _layout(data.shape, options, stacked=False)
             shape = _upright(shape, turned)
             _check(data, shape, 1, path, settings)
-            label = labels[position] if labels else _attribute(data)
-            source = name + data.name if len(sets) > 1 else name
             found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label))
         return found
 
@@ -169,10 +174,23 @@ def _chosen(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
         if node.dtype.kind not in "buif":
             raise Rejected(f"`{options.images}` (hdf5.images) holds {node.dtype}, not numbers")
         return [_inside(node)]
-    sets = [_inside(d) for d in _datasets(node) if _single(d)]
-    if not sets:
+    sets = _datasets(node)
+    stacks = [d for d in sets if _stacked(d, options)] if _of_stacks(sets, options) else []
+    single = [d for d in sets if _single(d) and d not in stacks]
+    if single and stacks:
+        raise Rejected(
+            f"the group `{options.images}` (hdf5.images) holds {len(stacks)} stack(s), as `{stacks[0].name}`, and "
+            f"{len(single)} single image(s), as `{single[0].name}`; name one of them, or a group of one kind"
+        )
+    if not single and not stacks:
         raise Rejected(f"the group `{options.images}` (hdf5.images) holds no images{_elsewhere(node)}")
-    return sorted(sets, key=lambda d: natural(d.name))
+    return sorted(map(_inside, single or stacks), key=lambda d: natural(d.name))
+
+
+def _of_stacks(sets: list[h5py.Dataset], options: HDF5) -> bool:
+    """Whether those of some data sets that may be stacks are: (3, H, W) may be one image in colour, too."""
+    stacks = [d for d in sets if _stacked(d, options)]
+    return any(options.layout != "auto" or not _single(d) for d in stacks)
 
 
 def _looked_for(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
@@ -196,7 +214,14 @@ def _looked_for(file: h5py.File, options: HDF5) -> list[h5py.Dataset]:
         raise Rejected(
             f"holds nothing that looks like images{_elsewhere(file)}{there}; name the data set with hdf5.images"
         )
-    which = "name one with hdf5.images" if stacks else "name one with hdf5.images, or `/` for all"
+    which = "name one with hdf5.images, or `/` for all"
+    if stacks:
+        parents = {d.name.rsplit("/", 1)[0] for d in stacks}
+        group = (parents.pop() if len(parents) == 1 else "") or "/"
+        which = (
+            f"name one with hdf5.images, or the group for all of them, `hdf5.images: {group}`, where `labels.rule: "
+            "folder` makes a class of each"
+        )
     raise Rejected(f"several data sets look like images ({', '.join(names[:8])}); {which}")
 
 

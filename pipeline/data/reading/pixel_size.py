@@ -10,12 +10,13 @@ from typing import Any
 from tifffile import RESUNIT, TiffFile, TiffPage
 
 MICROMETRES = {
-    "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4, "nm": 1e-3, "nanometer": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0,
-    "micron": 1.0, "microns": 1.0, "micrometer": 1.0, "\\u00b5m": 1.0, "mm": 1e3, "millimeter": 1e3, "cm": 1e4,
-    "inch": 25400.0, "in": 25400.0, "m": 1e6, "meter": 1e6,
+    "pm": 1e-6, "å": 1e-4, "angstrom": 1e-4, "nm": 1e-3, "nanometer": 1e-3, "µm": 1.0, "um": 1.0, "micron": 1.0,
+    "micrometer": 1.0, "mm": 1e3, "millimeter": 1e3, "cm": 1e4, "centimeter": 1e4, "in": 25400.0, "inch": 25400.0,
+    "m": 1e6, "meter": 1e6,
 }  # fmt: skip
+OF_PRINTERS = ("in", "inch", "cm", "centimeter")  # units that ImageJ takes from TIFF's own resolution
 RESOLUTION = {RESUNIT.INCH: 25400.0, RESUNIT.CENTIMETER: 1e4}
-COARSEST_RESOLUTION = 10.0  # µm: what is coarser by TIFF's own tags is the resolution of a printer or of a screen
+COARSEST_RESOLUTION = 10.0  # µm: what is coarser by these is the resolution of a printer or of a screen
 SQUARE = 0.01  # relative difference of width and height
 TESCAN = 50431  # the tag that holds the text of its program
 ZEISS = ("ap_image_pixel_size", "ap_pixel_size")
@@ -67,9 +68,9 @@ def _attribute(text: str, axis: str) -> float:
 
 def _imagej(file: TiffFile, page: TiffPage) -> tuple[float, float]:
     facts: dict[str, Any] = file.imagej_metadata or {}
-    unit = MICROMETRES[str(facts["unit"]).strip().lower()]
-    width, height = (unit / pixels for pixels in _pixels_a_unit(page))
-    return width, height
+    units = [_unit(facts["unit"]), _unit(facts.get("yunit", facts["unit"]))]
+    width, height = (MICROMETRES[unit] / pixels for unit, pixels in zip(units, _pixels_a_unit(page), strict=True))
+    return (0, 0) if units[0] in OF_PRINTERS and width > COARSEST_RESOLUTION else (width, height)
 
 
 def _resolution(file: TiffFile, page: TiffPage) -> tuple[float, float]:
@@ -85,4 +86,11 @@ def _pixels_a_unit(page: TiffPage) -> Iterator[float]:
 
 
 def _length(value: Any, unit: str) -> float:
-    return float(value) * MICROMETRES[str(unit).strip().lower()]
+    return float(value) * MICROMETRES[_unit(unit)]
+
+
+def _unit(text: Any) -> str:
+    """As MICROMETRES writes a unit: `Micrometres`, `\\u00B5m`, `inches`."""
+    plain = re.sub(r"\\u([0-9a-fA-F]{4})", lambda found: chr(int(found[1], 16)), str(text)).strip().lower()
+    plain = plain.replace("μ", "µ").replace("metre", "meter").replace("inches", "inch")  # of two letters mu one
+    return plain.removesuffix("s")

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from pipeline.data.annotations.files import all_annotations, files, names_file
-from pipeline.data.annotations.yolo import read_names
+from pipeline.data.annotations.files import all_annotations, files, names_files
+from pipeline.data.annotations.yolo import agreed_names, read_names
 from pipeline.settings import Boxes, Dataset, UserError
 
 
@@ -41,18 +41,31 @@ def test_folders_globs_and_lists_each_file_once(tree):
 
 def test_the_names_of_yolo_classes_are_looked_for_upwards(tree):
     nearest = f"{tree}/labels/classes.txt"
-    assert names_file(boxes(f"{tree}/labels")) == nearest
-    assert nearest in files(boxes(f"{tree}/labels"))  # so that a change of it is seen
-    assert names_file(boxes(f"{tree}/labels/val")) == nearest
+    both = [nearest, f"{tree}/data.yaml"]
+    assert names_files(boxes(f"{tree}/labels")) == names_files(boxes(f"{tree}/labels/val")) == both
+    assert files(boxes(f"{tree}/labels"))[-2:] == both  # so that a change of them is seen
     (tree / "labels" / "classes.txt").unlink()
-    assert names_file(boxes(f"{tree}/labels/val/a.txt")) == f"{tree}/data.yaml"
-    assert names_file(boxes(f"{tree}/labels", names=["a"])) is None
-    assert names_file(boxes(f"{tree}/other", "voc")) is None
+    assert names_files(boxes(f"{tree}/labels/val/a.txt")) == [f"{tree}/data.yaml"]
+    assert names_files(boxes(f"{tree}/labels", names=["a"])) == names_files(boxes(f"{tree}/other", "voc")) == []
     (tree / "data.yaml").unlink()
     with pytest.raises(UserError, match="list the names here"):
-        names_file(boxes(f"{tree}/labels"))
+        names_files(boxes(f"{tree}/labels"))
     with pytest.raises(UserError, match=r"boxes\.names: `/no/such` does not exist"):
-        names_file(boxes(f"{tree}/labels", names="/no/such"))
+        names_files(boxes(f"{tree}/labels", names="/no/such"))
+
+
+def test_two_files_that_name_a_class_differently_are_a_question(tmp_path):
+    near, far, other = (str(tmp_path / name) for name in ("classes.txt", "data.yaml", "dataset.yaml"))
+    (tmp_path / "classes.txt").write_text("pore\ncrack\n")
+    (tmp_path / "dataset.yaml").write_text("stages: {}")
+    for text in ("names: [pore, crack]", "names: [pore, crack, scratch]", "names: [pore]"):
+        (tmp_path / "data.yaml").write_text(text)
+        assert agreed_names([near, other, far]) == ["pore", "crack"]
+    (tmp_path / "data.yaml").write_text("names: [crack, pore]")
+    with pytest.raises(UserError, match=r"class 0 is `pore` in .*classes.txt and `crack` in .*data.yaml; say which"):
+        agreed_names([near, other, far])
+    assert agreed_names([far]) == ["crack", "pore"]
+    assert agreed_names([]) == []
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset, UserError
-from tests.data.annotated import coco
+from tests.data.annotated import coco, voc
 from tests.data.annotations.test_attach import dark, remarks
 
 SHAPE = (20, 30)
@@ -309,6 +309,47 @@ def test_masks_of_no_image_in_a_folder_of_masks_train_nothing(inline, dataset, f
     assert len(ImageSet.open(tmp_path / "out")) == 3
     assert (tmp_path / "out" / "rejected.csv").read_text().count("is a mask by its folder and content") == 3
     assert "3 file(s) are masks by name and content (first: 0/masks/nucleus.png)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("labels", [{"rule": "none"}, {"rule": "folder"}])
+def test_a_folder_of_masks_of_any_name_is_told_by_content(inline, dataset, folder, tmp_path, capsys, labels):
+    content = {f"{kind}/{i}.png": dark(10 * j + i, *SHAPE) for j, kind in enumerate(("good", "bad")) for i in range(3)}
+    root = folder(content | {f"Schäden/{i}.png": MASK for i in range(2)} | {"Schäden/legend.png": dark(99, *SHAPE)})
+    plain = {"split": {"near_duplicates": "off", "test": 0.0, "val": 0.0}, "labels": labels}
+    prepare(dataset(root, **plain), tmp_path / "out")
+    assert not any(name.startswith("Schäden/") and "legend" not in name for name in _sources(tmp_path / "out"))
+    assert len(_sources(tmp_path / "out")) == 7  # a picture that shows no mask stays
+    said = capsys.readouterr().err
+    assert "2 file(s) are called as images in other folders and hold few values" in said
+    assert "(first: Schäden/0.png of bad/0.png or good/0.png)" in said
+    assert "once their names tell which image each is of" in said
+    assert f"`boxes: {{format: mask, path: {root}/Schäden}}`" in said
+    assert ("name all classes in `labels.classes`" in said) == (labels["rule"] == "folder")
+    named = dataset(root, **plain, boxes={"format": "voc", "path": str(tmp_path / "voc")})
+    (tmp_path / "voc" / "bad").mkdir(parents=True)
+    (tmp_path / "voc" / "bad" / "0.xml").write_text(voc(("a", 3, 3, 10, 10)))
+    annotate(named, tmp_path / "out")  # a mask is no image that a box could be of
+    assert ImageSet.open(tmp_path / "out").annotated.sum() == 1
+
+
+def _sources(folder):
+    return ImageSet.open(folder).metadata["source"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ((dark(1, *SHAPE), dark(2, *SHAPE)), {}),  # numbered photographs of two classes
+        ((MASK, TWO), {}),  # phases in black and white
+        ((dark(1, *SHAPE), MASK), {"classes": ["a", "b"]}),  # a class of drawings, which the user names
+    ],
+)
+def test_numbered_images_of_classes_are_no_masks(inline, dataset, folder, tmp_path, content, words):
+    root = folder({f"{kind}/{i}.png": np.roll(pixels, i, 0) for kind, pixels in zip("ab", content, strict=True)
+                   for i in range(3)})  # fmt: skip
+    given = dataset(root, labels={"rule": "folder", **words}, split={"near_duplicates": "off"})
+    prepare(given, tmp_path / "out")
+    assert len(_sources(tmp_path / "out")) == 6
 
 
 def test_good_images_need_no_mask(inline, prepared):

@@ -1,15 +1,19 @@
 """Three formats, one meaning; and files that are none, or mean harm."""
 
+import base64
+import io
 import json
 import os
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pipeline.data.annotations import parse
 from pipeline.data.annotations.files import Annotation
 from pipeline.data.annotations.parse import ReadTask, read_file
 from pipeline.data.annotations.records import Region
+from pipeline.data.annotations.shapes import paint
 from pipeline.settings import Dataset
 from tests.data.annotated import coco, voc, yolo
 
@@ -235,10 +239,63 @@ def test_label_studio(reading):
     assert (first.size, first.regions, len(first.shapes)) == ((20, 40), [HERE], 1)
     assert second.regions[0] == HERE
     np.testing.assert_allclose(second.regions[1][1:], HERE[1:], atol=1e-9)
-    assert "is a brush stroke; export these as PNG" in third.faults[0].reason
+    assert third.faults[0].reason == "is a brush stroke whose packed pixels are damaged"
     mini = [{"id": 1, "image": "x.png", "label": [box | size], "annotator": 1}]
     assert reading("labelstudio", json.dumps(mini)).records[0].regions == [HERE]
     assert "no export of Label Studio" in reading("labelstudio", "[{}]").unreadable
+
+
+def test_what_a_brush_painted_in_label_studio(reading):
+    # four pixels, of which the third is painted: 16 values of 8 bits; lengths of 1, 2, 3 and 4 bits
+    head = f"{16:032b}" + f"{7:05b}" + f"{0:04b}{1:04b}{2:04b}{3:04b}"
+    codes = "1" + "11" + f"{7:04b}" + f"{0:08b}"  # 8 values, all 0
+    codes += "0" + "01" + f"{3:02b}" + "".join(f"{value:08b}" for value in (9, 9, 9, 255))  # 4, one by one
+    codes += "1" + "10" + f"{3:03b}" + f"{0:08b}"  # 4, all 0
+    text = head + codes
+    packed = [int(text[i : i + 8].ljust(8, "0"), 2) for i in range(0, len(text), 8)]
+    size = {"original_width": 2, "original_height": 2}
+    mark = {"format": "rle", "rle": packed, "brushlabels": ["a"]} | size
+    (found,) = reading("labelstudio", json.dumps([{"id": 1, "image": "x.png", "tag": [mark]}])).records
+    assert found.regions == [("a", 0, 1, 1, 2)]
+    assert found.shapes[0].runs.pixels().tolist() == [[False, False], [True, False]]
+    for wrong in ({"original_width": 3}, {"rle": packed[:-2]}, {"rle": "x"}, {"rle": [300]}, {"original_width": 1e9}):
+        (found,) = reading("labelstudio", json.dumps([{"image": "x.png", "tag": [mark | wrong]}])).records
+        assert (len(found.faults), found.regions) == (1, [])
+
+
+def test_label_studio_with_classes_apart_from_tools(reading):
+    """A defect that is not understood must not leave its image background."""
+    size = {"original_width": 40, "original_height": 20, "id": "q"}
+    place = {"x": 10, "y": 10, "width": 15, "height": 75, "rotation": 0}
+    kinds = ({}, {"labels": ["a"]}, {"choices": ["deep"]})  # of one region: its place, its class, a remark on it
+    result = [{"value": place | words} | size for words in kinds]
+    task = {"data": {"image": "x.png"}, "annotations": [{"result": result}]}
+    (found,) = reading("labelstudio", json.dumps([task])).records
+    assert (found.regions, found.faults) == ([HERE], [])
+    task["annotations"] = [{"result": result[:1]}]
+    (found,) = reading("labelstudio", json.dumps([task])).records
+    assert [fault.reason for fault in found.faults] == ["has no class"]
+    point = {"x": 10, "y": 10, "width": 0.3, "keypointlabels": ["a"]}
+    mini = {"image": "x.png", "box": [place | size | {"rectanglelabels": ["a"]}], "point": [point | size]}
+    (found,) = reading("labelstudio", json.dumps([mini])).records  # two tools, one person
+    assert found.regions == [HERE]
+    assert [fault.reason for fault in found.faults] == ["is a point, which has no extent"]
+
+
+def test_masks_and_turned_boxes_of_labelme(record):
+    picture = io.BytesIO()
+    Image.fromarray(np.array([[0, 255, 0], [0, 0, 255]], np.uint8)).save(picture, "png")
+    mask = {"label": "a", "shape_type": "mask", "points": [[4, 2], [6, 3]]}
+    mask["mask"] = base64.b64encode(picture.getvalue()).decode()
+    content = {"shapes": [mask], "imageHeight": 20, "imageWidth": 40}
+    found = record("labelme", json.dumps(content))
+    assert found.regions == [("a", 5, 2, 7, 4)]
+    canvas = np.zeros((5, 8), np.uint8)
+    paint(canvas, 1, found.shapes[0], False)
+    assert np.argwhere(canvas).tolist() == [[2, 5], [3, 6]]
+    content["shapes"] = [{"label": "a", "shape_type": "rotation", "points": L}, mask | {"mask": "?"}]
+    found = record("labelme", json.dumps(content))
+    assert (found.regions, found.faults[0].reason) == ([HERE], "has a mask that is no picture in base64")
 
 
 def test_boxes_that_cannot_be_read_are_named_and_the_others_kept(record):

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.data.annotations.attach import annotate
 from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import magnification
 from pipeline.data.preparing.prepare import prepare
 from pipeline.settings import UserError
 
@@ -94,6 +95,28 @@ def test_a_picture_too_coarse_for_what_all_show_is_named(tmp_path, inline, micro
     said = capsys.readouterr().err
     assert "4 picture(s) have less than 50% of the pixels of an image along a side and are a blur (0.tif, 1.tif" in said
     assert "same_scale: true" not in said
+
+
+def test_names_tell_magnifications_where_files_tell_nothing(tmp_path, inline, micrographs, dataset, capsys):
+    kinds = ["a_500x.tif", "b_500x.tif", "c_2000X.tif"]
+    prepare(dataset(micrographs(dict.fromkeys(kinds, (64, None))), split=PLAIN), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "by their names the pictures are of mixed magnification, 500x in 2 (a_500x.tif); 2000x in 1 (c_2000X" in said
+    for names in (
+        ["a_500x.tif", "b_500x.tif"], ["64x64.tif", "a_32x32.tif"], ["x12_y40.tif", "x24_y40.tif"], ["s1x/x2.tif"],
+    ):  # fmt: skip
+        assert magnification._by_name(names) == []
+    assert "500x in 1 (x500/a.tif)" in magnification._by_name(["x500/a.tif", "X100/a.tif"])[0]
+
+
+def test_files_that_contradict_the_settings_are_named(tmp_path, inline, micrographs, dataset, capsys):
+    root = micrographs(MIXED)
+    prepare(dataset(root, split=PLAIN, pixel_size=500.0, unit="nm"), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert (
+        "500 nm holds for all, but 3 of 6 files that tell how long a pixel is say otherwise (first: 0.tif, 1000 nm"
+        in said
+    )
 
 
 def test_boxes_are_cut_at_the_scale_of_their_picture(tmp_path, inline, micrographs, dataset):

@@ -304,6 +304,28 @@ def test_one_file_is_told_what_divides_it(tmp_path, inline, folder, dataset, pic
         prepare(dataset(str(path), pages="all"), tmp_path / "out")
 
 
+def test_stacks_of_one_hdf5_file_are_classes(tmp_path, inline, dataset, picture):
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for seed, (name, count) in enumerate({"good": 5, "bad": 4}.items()):
+            file[name] = picture(seed, (count, 24, 32))
+    path = str(tmp_path / "all.h5")
+    with pytest.raises(UserError, match=r"`/bad`, `/good`.*`hdf5.images: /`, where `labels.rule: folder`"):
+        prepare(dataset(path, labels={"rule": "folder"}), tmp_path / "out")
+    with pytest.raises(UserError, match=r"`/bad` .* can be 4 images of 24 x 32 .*hdf5.layout: nhw"):
+        prepare(dataset(path, labels={"rule": "folder"}, hdf5={"images": "/"}), tmp_path / "out")
+    prepare(dataset(path, labels={"rule": "folder"}, hdf5={"images": "/", "layout": "nhw"}), tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["label"].value_counts().to_dict() == {"good": 5, "bad": 4}
+    assert images.metadata["source"][0] == "all.h5/bad[0]"
+
+
+def test_the_picture_that_is_too_short_for_regions_is_named(tmp_path, inline, folder, dataset, picture):
+    root = folder({"long.png": picture(0, (40, 160)), "short.png": picture(1, (40, 41)), "z.png": picture(2, (40, 44))})
+    settings = dataset(root, fit="tile", tile_overlap=0, split={"by": "region"})
+    with pytest.raises(UserError, match=r"^short.png \(2 of 3 cannot be divided\): split.by: a picture of 41 pixels"):
+        prepare(settings, tmp_path / "out")
+
+
 def test_pictures_of_one_scene_have_no_regions(tmp_path, inline, crops, dataset):
     settings = dataset(crops(), fit="tile", size=16, split={"by": "region"})
     with pytest.raises(UserError, match="cannot keep 48 pair"):
@@ -342,7 +364,7 @@ def test_a_given_split_that_divides_groups_is_left_and_said(tmp_path, inline, fo
     assert "WARNING: the given split divides 2 group(s)" in (said := capsys.readouterr().err)
     assert "images of `g0` are on test and train" in said
     prepare(dataset(root, labels=labels, split=split), tmp_path / "drawn")
-    assert "WARNING" not in capsys.readouterr().err
+    assert "the given split divides" not in capsys.readouterr().err
 
 
 def test_near_duplicates_are_not_looked_for_where_it_is_off_or_would_take_long(

@@ -257,3 +257,10 @@ def test_a_picture_too_short_for_regions_says_what_it_needs():
         splits.by_region(tiles, 500, 64, Split(), flipped=False)
     tiles = [(start, start + 64) for start in tiling.positions(512, 64, 0)]  # three times two tiles, and two gaps
     assert set(splits.by_region(tiles, 512, 64, Split(), flipped=False)) >= {"train", "val", "test"}
+
+
+def test_classes_that_one_group_judges():
+    sides = ["test"] * 6 + ["train"] * 2
+    assert splits.judged_by_one(list("aabbcabc"), list("gghijxyz"), sides) == []
+    assert splits.judged_by_one(list("aabbccbc"), list("gghijjyz"), sides) == ["a", "c"]
+    assert splits.judged_by_one(["a", "b", "a"], ["g", "h", "i"], ["test", "test", "train"]) == []  # one image each

@@ -151,11 +151,26 @@ def test_labels_of_a_stack(tmp_path, stack):
 
 def test_ambiguity_is_not_guessed_at(tmp_path, stack):
     path = write(tmp_path / "a", one=stack, two=stack)
-    with pytest.raises(Rejected, match=r"`/one`, `/two`.*hdf5\.images"):
+    with pytest.raises(Rejected, match=r"`/one`, `/two`.*all of them, `hdf5\.images: /`, where `labels\.rule: folder`"):
         read(path)
     with pytest.raises(Rejected, match="holds no `three`"):
         read(path, images="three")
     assert len(read(path, images="two")[1]) == 5
+
+
+def test_all_stacks_of_a_group_where_it_is_named(tmp_path, stack):
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["s/good"], file["s/bad"], file["s/table"] = stack, stack[:2, ::-1], np.arange(5)
+        file["s/bad"].attrs["class"] = "pore"
+    sources, pixels, labels = read(path, images="/s")
+    assert sources[:3] == ["f.h5/s/bad[0]", "f.h5/s/bad[1]", "f.h5/s/good[0]"]
+    assert labels == ["pore"] * 2 + [None] * len(stack)
+    np.testing.assert_array_equal(pixels, [*stack[:2, ::-1], *stack])
+    with h5py.File(path, "a") as file:
+        file["s/one"] = stack[0]
+    with pytest.raises(Rejected, match=r"holds 2 stack\(s\), as `/s/bad`, and 1 single image\(s\), as `/s/one`"):
+        read(path, images="/s")
 
 
 def test_claims_are_judged_before_reading(tmp_path):

@@ -43,10 +43,21 @@ def test_tescan(told):
     assert told(extratags=[(50431, 7, len(text), text, True)]) == pytest.approx(0.045)
 
 
-@pytest.mark.parametrize(("unit", "length"), [("micron", 0.5), ("nm", 5e-4), ("\\u00B5m", 0.5), ("pixel", None)])
+@pytest.mark.parametrize(("unit", "length"), [
+    ("micron", 0.5), ("nm", 5e-4), ("\\u00B5m", 0.5), ("\\u03BCm", 0.5), ("Micrometres", 0.5), ("mm", 500.0),
+    ("pixel", None), ("inches", None), ("cm", None),
+])  # fmt: skip
 def test_imagej(told, unit, length):
     found = told(imagej=True, resolution=(2, 2), metadata={"unit": unit})
     assert found == (length and pytest.approx(length))
+
+
+def test_imagej_in_inches_and_with_a_unit_of_its_own_for_y(told):
+    assert told(imagej=True, resolution=(5080, 5080), metadata={"unit": "inch"}) == pytest.approx(5.0)
+    assert told(imagej=True, resolution=(300, 300), metadata={"unit": "inch"}) is None  # of a printer
+    for pixels, length in ((2, None), (0.002, 0.5)):
+        found = told(imagej=True, resolution=(2, pixels), metadata={"unit": "um", "yunit": "nm"})
+        assert found == (length and pytest.approx(length))
 
 
 @pytest.mark.parametrize(("words", "length"), [
