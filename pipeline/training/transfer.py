@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Start:
 
 def snapshot_model(path: Path) -> StyleGAN2ADA:
     """The model that a snapshot of NVIDIA's is, on the CPU, ready to draw. It judges as the file's discriminator does,
-    where the file has one of this architecture.
+    where the file has one of this architecture; a warning says where it has another.
 
     Raises:
         UserError: no such file, no snapshot, or one that is refused.
@@ -63,7 +64,10 @@ def snapshot_model(path: Path) -> StyleGAN2ADA:
         wrong = "; ".join(f"{e['loc'][0]}: {e['input']}, {e['msg']}" for e in error.errors())
         raise UserError(f"{path}: its networks are larger than those of stylegan2_ada may be ({wrong})") from None
     model = StyleGAN2ADA(settings, snapshot.spec())
-    adopt(model, _source(snapshot, model))
+    unread = adopt(model, _source(snapshot, model)).unread
+    if unread:
+        kept = "images are as the file's own networks draw them, logits mean nothing"
+        warnings.warn(f"{path}: {unread}; {kept}, and `init_from` would start it anew", stacklevel=3)
     model.discriminator.group_apart(snapshot.group)
     return model.eval().requires_grad_(False)
 

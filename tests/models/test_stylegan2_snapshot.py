@@ -1,5 +1,7 @@
 """NVIDIA's snapshots in our networks: the images, truncated images and logits of a second implementation."""
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,7 @@ from tests.models import nvidia
 from tests.models.tiny import spec, tiny_settings
 
 N = 3
+LOST = "most of the advantage is lost until it has learnt"
 
 
 def written(tmp_path, *args, **options):
@@ -102,6 +105,10 @@ def test_the_settings_that_take_all_of_a_file(tmp_path):
 
 def adopted(path, model):
     return Start.of(path).give(model)
+
+
+def warnings_of(outcome):
+    return [line for line in outcome.lines() if "WARNING" in line]
 
 
 @torch.no_grad()
@@ -258,6 +265,10 @@ def of_two_deviations(nets):
     nets["D"].b4.num_channels = 2
 
 
+def of_another_filter(nets):
+    nets["D"].b8.conv1.resample_filter = torch.ones(3, 3) / 9
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -267,6 +278,7 @@ def of_two_deviations(nets):
         (without_deviation, "its last block has 0 channels of the minibatch's deviation, here 1"),
         (of_short_vectors, "its vectors of classes have 4 numbers, here as many as it has channels (16)"),
         (of_two_deviations, "`num_channels` of `b4` is 2, here 1"),
+        (of_another_filter, f"`resample_filter` of `b8.conv1` is {[0.1111] * 4}, here that of [1, 3, 3, 1]"),
     ],
 )
 @torch.no_grad()
@@ -274,19 +286,25 @@ def test_of_a_file_with_another_discriminator_the_generator_is_taken(tmp_path, c
     nets = nvidia.networks(3, 1, 16)
     change(nets)
     path = nvidia.write(tmp_path / "s.pkl", nets)
-    ours, theirs = inputs(snapshot_model(path), 3)
-    close(snapshot_model(path).ema(*ours, 0.5), nets["G_ema"](*theirs, 0.5))
+    left_out = f"its discriminator is left out: {said}"
+    with pytest.warns(UserWarning, match=re.escape(f"{path}: {left_out}; images are as")) as caught:
+        model = snapshot_model(path)
+    assert len(caught) == 1
+    ours, theirs = inputs(model, 3)
+    close(model.ema(*ours, 0.5), nets["G_ema"](*theirs, 0.5))
     outcome = adopted(path, model_for(spec(16, classes=3)))
     assert outcome.anew == ("discriminator",)
-    assert f"its discriminator is left out: {said}" in outcome.lines()
+    assert warnings_of(outcome) == [f"WARNING: {left_out}; it starts anew, and {LOST}"]
 
 
 def test_plain_blocks_are_taken_where_the_settings_ask_for_them(tmp_path):
     _, path = written(tmp_path, 3, 1, 16, residual=False)
     outcome = adopted(path, model_for(spec(16, classes=3)))
     assert outcome.anew == ("discriminator",)
-    assert "its discriminator is left out: it is that of `discriminator_residual: false`" in outcome.lines()
-    assert adopted(path, model_for(spec(16, classes=3), discriminator_residual=False)).anew == ()
+    (said,) = warnings_of(outcome)
+    assert "its discriminator is left out: it is that of `discriminator_residual: false`; it starts anew" in said
+    outcome = adopted(path, model_for(spec(16, classes=3), discriminator_residual=False))
+    assert (outcome.anew, warnings_of(outcome)) == ((), [])
 
 
 def test_networks_larger_than_ours_may_be_are_said(tmp_path):
