@@ -82,9 +82,12 @@ def _of_snapshot(path: Path, model: GenerativeModel) -> Source:
 
 def _source(snapshot: Snapshot, model: StyleGAN2ADA) -> Source:
     """Its classes have no names: they are those of the model, in their order."""
-    if snapshot.discriminator and snapshot.residual != model.settings.discriminator_residual:
-        wanted = str(snapshot.residual).lower()
-        snapshot = snapshot.without_discriminator(f"it is that of `discriminator_residual: {wanted}`")
+    architecture = snapshot.architecture().items()
+    wanted = [
+        f"`{name}: {str(value).lower()}`" for name, value in architecture if value != getattr(model.settings, name)
+    ]
+    if wanted:
+        snapshot = snapshot.without_discriminator(f"it is that of {', '.join(wanted)}")
     spec = snapshot.spec()._replace(classes=model.spec.classes)
     unread = f"its discriminator is left out: {snapshot.unread}" if snapshot.unread else ""
     try:
