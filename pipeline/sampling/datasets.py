@@ -256,16 +256,17 @@ def _imagefolder(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFram
 
 def _huggingface(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
     """`metadata.csv` in each split's folder; boxes, where there are, as JSON in a column of their own: x, y, width and
-    height in pixels, and the class. Masks, where there are, as PNG files of gray values, named in a column: 0, or 1 +
-    the place of the class in `classes.csv`."""
-    if table["masked"].any():
+    height in pixels, and the class. Masks, where each split has some, as PNG files of gray values, named in a column:
+    0, or 1 + the place of the class in `classes.csv`."""
+    masks = table.groupby("split")["masked"].any().all()  # `load_dataset` refuses a column that is empty in one split
+    if masks:
         csvfile.write(pd.DataFrame({"value": range(1, 1 + len(classes)), "class": classes}), folder / "classes.csv")
     for split, part in table.groupby("split"):
         columns = part[["label", "source", "seed", "digital_source_type"]].copy()
         columns.insert(0, "file_name", [Path(file).name for file in part["file"]])
         if classes:
             columns["objects"] = [_objects(boxes.get(file)) for file in part["file"]]
-        if table["masked"].any():
+        if masks:
             columns["mask_file_name"] = [_mask(folder, row, boxes.get(row.file), classes) for row in part.itertuples()]
         csvfile.write(columns, folder / str(split) / TABLE)
 

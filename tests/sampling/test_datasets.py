@@ -258,6 +258,22 @@ def test_masks_by_hugging_faces_datasets(tmp_path):
             assert np.array_equal(np.asarray(row["mask"]), masks[place])
 
 
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_where_a_split_has_no_mask_hugging_face_gets_none(tmp_path):
+    import datasets
+
+    real = plates.image_set(tmp_path / "real", 6, unknown=0, split=("train", "test"))
+    images = ImageSet.open(real)
+    np.save(real / box_store.MASKS, np.zeros(images.images.shape[:3], np.uint8))
+    unmasked = images.metadata["id"][images.rows("test")].tolist()
+    box_store.write(real, images.meta["data_hash"], images.boxes, images.box_classes, [], unmasked=unmasked)
+    write_dataset([real], tmp_path / "out", "huggingface")
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    gc.collect()
+    assert sum(map(len, read.values())) == len(images)
+    assert all("mask" not in part.features and "objects" in part.features for part in read.values())
+
+
 def test_without_images_to_choose_by_yolo_gets_those_of_the_training(sets, tmp_path):
     write_dataset(sets[1:], tmp_path / "out", "yolo")
     body = yaml.safe_load((tmp_path / "out" / "data.yaml").read_text())
