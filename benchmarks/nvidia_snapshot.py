@@ -42,6 +42,9 @@ def snapshot(model: StyleGAN2ADA) -> dict[str, nvidia.Persistent]:
         base=chosen.discriminator_channel_base or chosen.channel_base,
         most=chosen.discriminator_channel_max or chosen.channel_max,
         residual=chosen.discriminator_residual,
+        skips=chosen.discriminator_skips,
+        deviation=int(chosen.discriminator_deviation),
+        vector=chosen.discriminator_class_width,
     )
     _fill(judge, _discriminator(model.discriminator, classes))
     networks = {"D": judge}
@@ -96,6 +99,7 @@ def _mapping(ours, classes: int) -> dict[str, Tensor]:
 def _discriminator(ours: Discriminator, classes: int) -> dict[str, Tensor]:
     finest = 4 << len(ours.blocks)
     layers = {f"b{finest}.fromrgb": ours.image, "b4.conv": ours.mix, "b4.fc": ours.dense, "b4.out": ours.features}
+    layers |= {f"b{finest >> i}.fromrgb": layer for i, layer in enumerate(ours.images, 1)}
     for i, block in enumerate(ours.blocks):
         layers |= {
             f"b{finest >> i}.{name}": layer

@@ -295,16 +295,17 @@ def export(sets: list[str | Path], folder: str | Path, kind: str, *, files: str 
         sets: folders of image sets: `results/{dataset}/real`, and of models `synthetic`, `missed`, `blended` or
             `pseudo`.
         folder: a new or empty one.
-        kind: `yolo` (folders and data.yaml of Ultralytics), `coco` (object detection), `imagefolder` (a folder a split
-            and class, as ImageNet's) or `huggingface` (an image folder with metadata.csv). The first two are of sets
-            with boxes, and leave images out whose boxes are not known.
+        kind: `yolo` (folders and data.yaml of Ultralytics), `yolo-seg` (the same, of polygons), `coco` (object
+            detection), `imagefolder` (a folder a split and class, as ImageNet's) or `huggingface` (an image folder with
+            metadata.csv). `yolo` and `coco` are of sets with boxes, and leave images out whose boxes are not known;
+            `yolo-seg` is of sets with masks.
         files: `png`, `tiff` or `jpeg`; what PNG and JPEG cannot hold becomes TIFF.
 
     Returns:
         A table with one row an image: `file`, `split`, `label`, `source`, `seed` and `digital_source_type`.
 
     Raises:
-        UserError: no image set, one without boxes where they are wanted, or a folder that holds something.
+        UserError: no image set, one without boxes or masks where they are wanted, or a folder that holds something.
 
     >>> import tempfile
     >>> table = export(["results/polycrystals/real"], tempfile.mkdtemp(), "imagefolder")

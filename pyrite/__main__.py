@@ -15,7 +15,7 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m pyrite", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     export = commands.add_parser("export", help="image sets as one data set in the layout of another tool")
-    export.add_argument("kind", help="yolo, coco, imagefolder or huggingface")
+    export.add_argument("kind", help="yolo, yolo-seg, coco, imagefolder or huggingface")
     export.add_argument("folder", type=Path, help="a new or empty folder")
     export.add_argument("sets", type=Path, nargs="+", help="results/{dataset}/real, {model}/seed-{seed}/synthetic, …")
     export.add_argument("--files", default="png", help="png (default), tiff or jpeg")

@@ -84,8 +84,11 @@ def test_batches_are_fresh_tensors_in_range():
     assert 0.9 < first.max() <= 1
 
 
+ODD = {"discriminator_residual": False, "discriminator_skips": True, "discriminator_class_width": 5}
+
+
 @torch.no_grad()
-@pytest.mark.parametrize(("classes", "changes"), [(1, {"noise_resolution": 8}), (3, {"discriminator_residual": False})])
+@pytest.mark.parametrize(("classes", "changes"), [(1, {"noise_resolution": 8}), (3, ODD)])
 def test_a_model_in_the_layout_of_nvidias_files_draws_and_judges_as_before(tmp_path, classes, changes):
     torch.manual_seed(4)
     model = build(tiny_settings("stylegan2_ada", noise_strength=0.3, **changes), spec(16, classes=classes))

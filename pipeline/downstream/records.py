@@ -210,9 +210,11 @@ class Arm(TrainedOn, Estimate):
 
     @property
     def detects(self) -> float | None:
-        """The smallest gain that would be called *helps* in four of five repeats."""
+        """The smallest gain that would be called *helps* in four of five repeats; None where that is more than all that
+        can be gained, 1."""
         both = [one.detectable for one in (self, self.recipe) if one is not None and one.detectable is not None]
-        return max(both, default=None)
+        least = max(both, default=1.0)
+        return least if least < 1 else None
 
     def other(self, metric: str) -> Estimate:
         """One of `secondary`. Raises StopIteration where it was not measured."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.downstream.arms import Defects
@@ -20,6 +21,11 @@ SYMMETRIES = {
     "both": HORIZONTAL | VERTICAL,
     "dihedral": HORIZONTAL | VERTICAL | TRANSPOSE,
 }
+
+
+def orientations(symmetry: str) -> NDArray[np.uint8]:
+    """All that a symmetry allows, as their bits; 0, the image as it is, comes first."""
+    return np.unique(np.arange(8, dtype=np.uint8) & SYMMETRIES[symmetry])
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _learned(settings: Evaluate, real: ImageSet) -> dict[str, Tensor]:
     _settle(network, pool)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     if len(held):
-        said = learned.TrainedNetwork(network, RECIPE["batch"]).log_probabilities(_pool(real, held))
+        said = learned.TrainedNetwork(network, RECIPE["batch"], real.spec.symmetry).log_probabilities(_pool(real, held))
         right = said.argmax(1) == real.labels[held]
         say(f"{name}: names the class of {right.mean():.0%} of {len(held)} held-out images")
     return {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}

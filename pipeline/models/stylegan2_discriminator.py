@@ -60,12 +60,18 @@ class Discriminator(nn.Module):
             for i, (a, b) in enumerate(itertools.pairwise(channels))
         )
         self.apart: int | None = None
-        self.mix = EqualisedConv(last + 1, last, 3, gain=SQRT2)
+        self.deviation = settings.discriminator_deviation
+        self.mix = EqualisedConv(last + self.deviation, last, 3, gain=SQRT2)
         self.dense = EqualisedLinear(last * height * width, last, gain=SQRT2)
-        self.features = EqualisedLinear(last, last)
-        self.embedding = nn.Embedding(len(spec.classes), last)
+        vector = settings.discriminator_class_width or last
+        self.features = EqualisedLinear(last, vector)
+        self.embedding = nn.Embedding(len(spec.classes), vector)
         depth = settings.discriminator_mapping_layers or settings.mapping_layers
-        self.mapping = perceptron(last, last, depth)
+        self.mapping = perceptron(vector, vector, depth)
+        # What sees the image halved, where it is shown at every size (SG2, figure 7b).
+        smaller = channels[1:] if settings.discriminator_skips else []
+        self.images = nn.ModuleList(EqualisedConv(spec.channels, c, 1, gain=SQRT2) for c in smaller)
+        self.halve = Downsample()
 
     def group_apart(self, most: int) -> None:
         """Form groups as NVIDIA's snapshots do: of up to `most` images of any class, at equal distances in a set."""
@@ -76,8 +82,12 @@ class Discriminator(nn.Module):
         equal size, one after another, that do not see one another."""
         with precision(images, half=True):
             x = activate(self.image(images))
-        for block in self.blocks:
+        for i, block in enumerate(self.blocks):
             x = recomputing(block)(x) if recompute else block(x)
+            if self.images:
+                images = self.halve(images)
+                with precision(images, half=i + 1 < HALF_RESOLUTIONS):
+                    x = x + activate(self.images[i](images))
         with precision(x):
             x = x.to(self.dense.weight.dtype)
             pairs = zip(x.chunk(sets), labels.chunk(sets), strict=True)
@@ -87,6 +97,8 @@ class Discriminator(nn.Module):
             return (features * self.classes(labels)).sum(1) / features.shape[1] ** 0.5
 
     def _with_deviation(self, x: Tensor, labels: Tensor) -> Tensor:
+        if not self.deviation:
+            return x
         if self.apart is None:
             return minibatch_std(x, labels)
         size = divisor(len(x), self.apart)

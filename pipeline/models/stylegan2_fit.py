@@ -10,22 +10,26 @@ from torch import Tensor
 from pipeline.base.colour import LUMA
 
 SHOWN = re.compile(r"(?:generator|ema)\.synthesis\.(?:blocks\.\d+\.)?image\.(?:conv\.conv\.weight|bias)")
-SEEN = "discriminator.image.weight"
+SEEN = re.compile(r"discriminator\.(?:image|images\.\d+)\.weight")
 MAPPINGS = ("generator.mapping.layers.", "ema.mapping.layers.", "discriminator.mapping.")
 
 
 def resized(weights: dict[str, Tensor], more: int) -> dict[str, Tensor]:
     """For images of 2^more times the side. The blocks of the generator are counted from the coarsest, where they stay;
-    those of the discriminator from the finest. Its first layer knows the finest features alone."""
-    found = {}
-    for name, value in weights.items():
-        if more and name.startswith("discriminator.image."):
-            continue
-        block = re.fullmatch(r"discriminator\.blocks\.(\d+)\.(.+)", name)
-        place = int(block[1]) + more if block else 0
-        if place >= 0:
-            found[f"discriminator.blocks.{place}.{block[2]}" if block else name] = value
-    return found
+    those of the discriminator from the finest, and what sees the image, of one size or several, likewise."""
+    places = {name: _resized(name, more) for name in weights}
+    return {place: weights[name] for name, place in places.items() if place}
+
+
+def _resized(name: str, more: int) -> str:
+    """Where a tensor belongs; empty: nowhere."""
+    if block := re.fullmatch(r"discriminator\.blocks\.(\d+)\.(.+)", name):
+        place = int(block[1]) + more
+        return f"discriminator.blocks.{place}.{block[2]}" if place >= 0 else ""
+    if image := re.fullmatch(r"discriminator\.image(?:s\.(\d+))?\.(.+)", name):  # the finest, then the others from 0 on
+        place = int(image[1] or -1) + more
+        return f"discriminator.{'image' if place == -1 else f'images.{place}'}.{image[2]}" if place >= -1 else ""
+    return name
 
 
 def recoloured(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
@@ -37,7 +41,9 @@ def recoloured(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
         if SHOWN.fullmatch(name) and len(value) != channels:  # (channels, ...)
             gray = torch.tensordot(luma, value, 1)[None] if len(value) == 3 else value
             found[name] = gray.expand(channels, *value.shape[1:])
-        elif name == SEEN and value.shape[1] != channels:  # (C, channels, 1, 1), divided by the root of the channels
+        elif (
+            SEEN.fullmatch(name) and value.shape[1] != channels
+        ):  # (C, channels, 1, 1), divided by the root of the channels
             scale = (channels / value.shape[1]) ** 0.5
             if channels == 1:
                 found[name] = value.sum(1, keepdim=True) * scale

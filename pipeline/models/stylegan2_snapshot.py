@@ -20,7 +20,7 @@ from torch import Tensor
 from pipeline.models.snapshot_formulas import foreign
 from pipeline.models.snapshot_pickle import Module, read
 from pipeline.models.stylegan2_discriminator import Discriminator
-from pipeline.settings import ImageSpec, UserError
+from pipeline.settings import ImageSpec, StyleGAN2ADASettings, UserError
 
 LICENCE = (
     "NVIDIA Source Code License (non-commercial: for research or evaluation only), unless its maker says otherwise"
@@ -64,10 +64,15 @@ class Snapshot:
         table = self.average.get("mapping.embed.weight")
         return 0 if table is None else table.shape[1]
 
-    @property
-    def residual(self) -> bool:
-        """Whether its discriminator is, where it has one."""
-        return any(name.endswith(".skip.weight") for name in self.discriminator)
+    def architecture(self) -> dict[str, bool]:
+        """Of its discriminator, by the settings of `stylegan2_ada`; empty where it has none."""
+        if not self.discriminator:
+            return {}
+        return {
+            "discriminator_residual": any(name.endswith(".skip.weight") for name in self.discriminator),
+            "discriminator_skips": "b4.fromrgb.weight" in self.discriminator,
+            "discriminator_deviation": _deviations(self.discriminator) > 0,
+        }
 
     def without_discriminator(self, why: str) -> Snapshot:
         return replace(self, discriminator={}, unread=why)
@@ -89,8 +94,11 @@ class Snapshot:
         }
         if self.discriminator:
             wide["discriminator_channel"] = _widths(self.discriminator, "", "conv0", "conv")
-            if not self.residual:
-                found["discriminator_residual"] = False
+            fields = StyleGAN2ADASettings.model_fields
+            found |= {name: value for name, value in self.architecture().items() if value != fields[name].default}
+            vector, last = (len(self.discriminator[f"b4.{name}.weight"]) for name in ("out", "fc"))
+            if self.classes and vector != last:
+                found["discriminator_class_width"] = vector
             if self.classes and _depth(self.discriminator) != depth:
                 found["discriminator_mapping_layers"] = _depth(self.discriminator)
         for name, of in wide.items():
@@ -167,17 +175,24 @@ def _unlike(network: dict[str, Tensor]) -> str:
         return "it has no blocks"
     if len({f"b{side}.skip.weight" in network for side in sides[1:]}) > 1:
         return "some of its blocks are residual and others not"
-    if any(f"b{side}.fromrgb.weight" in network for side in sides[:-1]):
-        return "it looks at the image in several sizes"
+    if len({f"b{side}.fromrgb.weight" in network for side in sides[:-1]}) > 1:
+        return "it looks at the image in some of its sizes and not in others"
     wide, given, out = (network.get(f"b4.{name}.weight") for name in ("fc", "conv", "out"))
     if wide is None or given is None or out is None:
         return "it has no last layers"
-    if given.shape[1] != len(wide) + 1:
-        return f"its last block has {given.shape[1] - len(wide)} channels of the minibatch's deviation, here 1"
-    classes = "mapping.embed.weight" in network
-    if classes and not len(out) == len(network["mapping.embed.weight"]) == len(wide):
-        return f"its vectors of classes have {len(out)} numbers, here as many as it has channels ({len(wide)})"
+    if _deviations(network) not in (0, 1):
+        return f"its last block has {_deviations(network)} channels of the minibatch's deviation, here 0 or 1"
+    places = ["embed", *(f"fc{i}" for i in range(_depth(network)))] if "mapping.embed.weight" in network else []
+    shapes = {place: network[f"mapping.{place}.weight"].shape for place in places}
+    for place, shape in shapes.items():
+        if shape[0] != len(out) or (place != "embed" and shape[1] != len(out)):
+            return f"its network of the classes is not {len(out)} wide throughout, see its `{place}`"
     return ""
+
+
+def _deviations(discriminator: dict[str, Tensor]) -> int:
+    """Channels of the minibatch's deviation."""
+    return discriminator["b4.conv.weight"].shape[1] - len(discriminator["b4.fc.weight"])
 
 
 def _group(network: Module | None) -> int:
@@ -230,8 +245,9 @@ def _discriminator(theirs: dict[str, Tensor], classes: int, ours: Discriminator)
         if not parts:
             continue
         side, layer, part = int(parts[1]), parts[2], parts[3]
-        if layer == "fromrgb" and side == sides[-1]:
-            found[f"image.{part}"] = value
+        if layer == "fromrgb":
+            halved = _doublings(sides[-1]) - _doublings(side)
+            found[f"images.{halved - 1}.{part}" if halved else f"image.{part}"] = value
         elif side == 4 and layer in LAST:
             found[f"{LAST[layer]}.{part}"] = value
         elif side > 4 and layer in DISCRIMINATION:

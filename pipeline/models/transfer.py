@@ -38,7 +38,9 @@ class Outcome:
         """To be said."""
         found = [f"{self.taken} of {self.count} tensors of the networks are taken over"]
         if self.unread:
-            found.append(self.unread)
+            found.append(
+                f"WARNING: {self.unread}; it starts anew, and most of the advantage is lost until it has learnt"
+            )
         if self.anew:
             found.append(f"what is not there or does not fit starts anew: {', '.join(self.anew)}")
         if self.classes:

@@ -261,7 +261,7 @@ def _side(of: Estimate | RecipeGain) -> str:
 
 def _detects(arm: Arm) -> str:
     """In points; empty where there is no gain that would be seen."""
-    return "" if arm.detects is None or arm.detects >= 1 else f"{100 * arm.detects:.1f}"
+    return "" if arm.detects is None else f"{100 * arm.detects:.1f}"
 
 
 # ---------------------------------------------------------------- controls

@@ -59,16 +59,20 @@ def _learning(baseline: Arm) -> Markup:
 
 def _sharper(best: Arm) -> list[Markup]:
     """More of what makes the interval of the best arm wide, and what that would let it see."""
-    if best.verdict != "cannot tell" or best.detects is None or best.detects <= ENOUGH or best.error_images is None:
+    if best.verdict != "cannot tell" or best.error_images is None:
+        return []
+    if best.detects is not None and best.detects <= ENOUGH:
         return []
     assert best.error_repetitions is not None
     chance = {"repetitions": best.error_repetitions**2, "test images": best.error_images**2}
-    left = sum(variance / (MORE if of == best.scarcer else 1) for of, variance in chance.items())
-    sees = best.detects * (left / sum(chance.values())) ** 0.5
     if best.scarcer == "repetitions":
         what = Markup("<code>{}.repetitions: {}</code>").format(SETTING[best.task], MORE * len(best.repetitions))
     else:
         what = Markup("Four times the test images (there are {} of {} groups)").format(best.n_test, best.n_groups)
+    if best.detects is None:
+        return [Markup("{}, to begin with: as it is, the comparison sees no gain.").format(what)]
+    left = sum(variance / (MORE if of == best.scarcer else 1) for of, variance in chance.items())
+    sees = best.detects * (left / sum(chance.values())) ** 0.5
     text = Markup("{}: the comparison would see gains in {} from about {:.1f} points, in place of {:.1f}.")
     return [text.format(what, DETECTORS[best.task].score, 100 * sees, 100 * best.detects)]
 

@@ -1,28 +1,30 @@
 """Image sets, real and synthetic, as one data set in the layout of the tools that users go on with.
 
-YOLO (Ultralytics' folders and data.yaml), COCO (Lin et al. 2014, object detection), one folder a class as ImageNet has
-them, and the image folder of Hugging Face's datasets.
+YOLO (Ultralytics' folders and data.yaml, of boxes or of polygons), COCO (Lin et al. 2014, object detection), one folder
+a class as ImageNet has them, and the image folder of Hugging Face's datasets.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import yaml
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.base import csvfile
-from pipeline.base.files import write_whole
+from pipeline.base.files import whole, write_whole
 from pipeline.base.job import progress
 from pipeline.data.image_set import ImageSet
 from pipeline.sampling.export import TABLE, safe_names
 from pipeline.sampling.files import suffix, write_file
+from pipeline.sampling.outlines import outline
 from pipeline.sampling.provenance import Provenance
 from pipeline.settings import UserError
 from pipeline.training import model_files
@@ -45,8 +47,8 @@ class Layout(NamedTuple):
     """From an image to the folder of its file."""
     describe: Callable[[Path, pd.DataFrame, dict[str, pd.DataFrame], list[str]], None]
     """Write all that is no image: into a folder, of a table of images, their boxes by `file`, and classes of boxes."""
-    boxes: bool
-    """Whether images whose boxes are not known are left out, and sets without boxes refused."""
+    needs: Literal["", "boxes", "masks"]
+    """Images of which these are not known are left out, and sets without any refused."""
 
 
 def write_dataset(sets: list[Path], folder: Path, kind: str, files: str = "png") -> pd.DataFrame:
@@ -55,7 +57,7 @@ def write_dataset(sets: list[Path], folder: Path, kind: str, files: str = "png")
     Args:
         sets: `results/{dataset}/real`, and the folders `synthetic`, `missed`, `blended` or `pseudo` of models.
         folder: a new or empty one.
-        kind: `yolo`, `coco`, `imagefolder` or `huggingface`.
+        kind: `yolo`, `yolo-seg`, `coco`, `imagefolder` or `huggingface`.
         files: `png`, `tiff` or `jpeg`; what PNG and JPEG cannot hold becomes TIFF.
 
     Returns:
@@ -63,8 +65,8 @@ def write_dataset(sets: list[Path], folder: Path, kind: str, files: str = "png")
         synthetic ones), `digital_source_type`.
 
     Raises:
-        UserError: no image set, one without boxes where they are wanted, a folder that holds something or cannot be
-            written.
+        UserError: no image set, one without boxes or masks where they are wanted, a folder that holds something or
+            cannot be written.
     """
     if kind not in LAYOUTS:
         raise UserError(f"kind: `{kind}` is not one of {', '.join(LAYOUTS)}")
@@ -73,9 +75,10 @@ def write_dataset(sets: list[Path], folder: Path, kind: str, files: str = "png")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder}: there is something in it; name a new or empty folder")
     layout, sources = LAYOUTS[kind], [_opened(path) for path in sets]
-    without = [str(s.images.path) for s in sources if s.images.boxes is None]
-    if layout.boxes and without:
-        raise UserError(f"{', '.join(without)}: without boxes, which `{kind}` is made of")
+    known = {"boxes": lambda images: images.boxes, "masks": lambda images: images.masks}
+    without = [str(s.images.path) for s in sources if layout.needs and known[layout.needs](s.images) is None]
+    if without:
+        raise UserError(f"{', '.join(without)}: without {layout.needs}, which `{kind}` is made of")
     table = _table(sources, layout, files)
     try:
         with progress(kind, len(table)) as bar:
@@ -115,7 +118,8 @@ def _table(sources: list[Source], layout: Layout, files: str) -> pd.DataFrame:
         head = heads[number] if heads.count(heads[number]) == 1 else f"{heads[number]}_{number + 1}"
         ending = suffix(files, images.meta["dtype"])
         part["name"] = [f"{head}_{row:06d}{ending}" for row in range(len(part))]
-        parts.append(part[images.annotated] if layout.boxes else part)
+        part["masked"] = images.masked
+        parts.append(part[{"": slice(None), "boxes": images.annotated, "masks": images.masked}[layout.needs]])
     table = pd.concat(parts, ignore_index=True)
     table["class"] = table["label"].map(safe_names(list(dict.fromkeys(table["label"]))))
     places = [layout.place(row) for _, row in table.iterrows()]
@@ -163,18 +167,48 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     return np.diff(np.flatnonzero(np.diff(flat, prepend=0)), prepend=0, append=len(flat)).tolist()
 
 
+def filled(shape: dict[str, Any]) -> NDArray[np.bool_]:
+    """The mask (H, W) of run lengths."""
+    inside = np.arange(len(shape["counts"])) % 2 == 1
+    return np.repeat(inside, shape["counts"]).reshape(shape["size"], order="F")
+
+
 # ---------------------------------------------------------------- the layouts
 
 
 def _yolo(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
     """A text file an image, one line a box: class, centre and size in shares of the image; none for background."""
+    _labelled(folder, table, boxes, classes, _centre_and_size)
+
+
+def _yolo_polygons(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
+    """The same with a polygon in place of a box: x and y of its corners in shares of the image. Boxes of which the mask
+    shows nothing are left out."""
+    _labelled(folder, table, boxes, classes, _polygon)
+
+
+def _centre_and_size(box: Any) -> list[tuple[float, float]]:
+    return [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2), (box.x1 - box.x0, box.y1 - box.y0)]
+
+
+def _polygon(box: Any) -> list[tuple[int, int]]:
+    return outline(filled(box.shape))
+
+
+def _labelled(
+    folder: Path,
+    table: pd.DataFrame,
+    boxes: dict[str, pd.DataFrame],
+    classes: list[str],
+    described: Callable[[Any], Sequence[tuple[float, float]]],
+) -> None:
+    """`described`: a box in pairs along x and y, in pixels; a box without any is left out."""
     numbers = {name: i for i, name in enumerate(classes)}
     for row in table.itertuples():
         lines = []
         for box in boxes[row.file].itertuples() if row.file in boxes else ():
-            centre = (box.x0 + box.x1) / 2 / row.width, (box.y0 + box.y1) / 2 / row.height
-            size = (box.x1 - box.x0) / row.width, (box.y1 - box.y0) / row.height
-            lines.append(" ".join([str(numbers[box.label]), *(f"{v:.8f}" for v in (*centre, *size))]) + "\n")
+            shares = [f"{x / row.width:.8f} {y / row.height:.8f}" for x, y in described(box)]
+            lines += [" ".join([str(numbers[box.label]), *shares]) + "\n"] if shares else []
         place = (folder / "labels" / Path(row.file).relative_to("images")).with_suffix(".txt")
         write_whole(place, "".join(lines).encode())
     there = [split for split in SPLITS if split in set(table["split"])]
@@ -222,13 +256,32 @@ def _imagefolder(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFram
 
 def _huggingface(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
     """`metadata.csv` in each split's folder; boxes, where there are, as JSON in a column of their own: x, y, width and
-    height in pixels, and the class."""
+    height in pixels, and the class. Masks, where each split has some, as PNG files of gray values, named in a column:
+    0, or 1 + the place of the class in `classes.csv`."""
+    masks = table.groupby("split")["masked"].any().all()  # `load_dataset` refuses a column that is empty in one split
+    if masks:
+        csvfile.write(pd.DataFrame({"value": range(1, 1 + len(classes)), "class": classes}), folder / "classes.csv")
     for split, part in table.groupby("split"):
         columns = part[["label", "source", "seed", "digital_source_type"]].copy()
         columns.insert(0, "file_name", [Path(file).name for file in part["file"]])
         if classes:
             columns["objects"] = [_objects(boxes.get(file)) for file in part["file"]]
+        if masks:
+            columns["mask_file_name"] = [_mask(folder, row, boxes.get(row.file), classes) for row in part.itertuples()]
         csvfile.write(columns, folder / str(split) / TABLE)
+
+
+def _mask(folder: Path, row: Any, boxes: pd.DataFrame | None, classes: list[str]) -> str:
+    """Write the mask of an image, all its boxes together; its path from the folder of the split, "" of none."""
+    if not row.masked:
+        return ""
+    mask = np.zeros((row.height, row.width), np.uint8)
+    for box in () if boxes is None else boxes.itertuples():
+        mask[filled(box.shape)] = 1 + classes.index(box.label)
+    place = (folder / row.split / "masks" / row.name).with_suffix(".png")
+    with whole(place) as part:
+        Image.fromarray(mask).save(part, "PNG")
+    return f"masks/{place.name}"
 
 
 def _objects(boxes: pd.DataFrame | None) -> str:
@@ -245,8 +298,9 @@ def _sources(folder: Path, table: pd.DataFrame) -> None:
 
 
 LAYOUTS = {
-    "yolo": Layout(lambda row: f"images/{row['split']}", _yolo, boxes=True),
-    "coco": Layout(lambda row: row["split"], _coco, boxes=True),
-    "imagefolder": Layout(lambda row: f"{row['split']}/{row['class']}", _imagefolder, boxes=False),
-    "huggingface": Layout(lambda row: row["split"], _huggingface, boxes=False),
+    "yolo": Layout(lambda row: f"images/{row['split']}", _yolo, needs="boxes"),
+    "yolo-seg": Layout(lambda row: f"images/{row['split']}", _yolo_polygons, needs="masks"),
+    "coco": Layout(lambda row: row["split"], _coco, needs="boxes"),
+    "imagefolder": Layout(lambda row: f"{row['split']}/{row['class']}", _imagefolder, needs=""),
+    "huggingface": Layout(lambda row: row["split"], _huggingface, needs=""),
 }

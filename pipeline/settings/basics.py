@@ -19,14 +19,14 @@ METHOD = {
     "blend": 1,
     "gallery": 3,
     "evaluate": 8,
-    "choose_steps": 1,
-    "detect": 6,
+    "choose_steps": 2,
+    "detect": 7,
     "pseudo_label": 3,
-    "find_missed": 1,
+    "find_missed": 2,
     "detect_boxes": 6,
     "detect_anomalies": 2,
     "compare": 2,
-    "report": 9,
+    "report": 10,
 }
 
 

@@ -262,6 +262,12 @@ class StyleGAN2ADASettings(Training):
     # Said only where it is false, so that models from before it was a setting stay what they are.
     discriminator_residual: Annotated[bool, Field(exclude_if=bool)] = True
     """Residual blocks in the discriminator; false is plain ones, which NVIDIA's weights of CIFAR-10 have."""
+    discriminator_skips: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Show the discriminator the image at every size, not at the largest alone (Karras et al. 2020a, figure 7b)."""
+    discriminator_deviation: Annotated[bool, Field(exclude_if=bool)] = True
+    """Tell the discriminator how much the images of a batch differ."""
+    discriminator_class_width: Annotated[Count | None, Field(exclude_if=_none)] = None
+    """Length of the vector of a class in the discriminator; null is its channels at the coarsest resolution."""
     modulation: Literal["weights", "adain"] = "weights"
     """`weights`: weight demodulation (StyleGAN2); `adain`: adaptive instance normalisation (StyleGAN), an ablation."""
     noise_strength: Annotated[float, Field(ge=0)] = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ class Start:
 
 def snapshot_model(path: Path) -> StyleGAN2ADA:
     """The model that a snapshot of NVIDIA's is, on the CPU, ready to draw. It judges as the file's discriminator does,
-    where the file has one of this architecture.
+    where the file has one of this architecture; a warning says where it has another.
 
     Raises:
         UserError: no such file, no snapshot, or one that is refused.
@@ -63,7 +64,10 @@ def snapshot_model(path: Path) -> StyleGAN2ADA:
         wrong = "; ".join(f"{e['loc'][0]}: {e['input']}, {e['msg']}" for e in error.errors())
         raise UserError(f"{path}: its networks are larger than those of stylegan2_ada may be ({wrong})") from None
     model = StyleGAN2ADA(settings, snapshot.spec())
-    adopt(model, _source(snapshot, model))
+    unread = adopt(model, _source(snapshot, model)).unread
+    if unread:
+        kept = "images are as the file's own networks draw them, logits mean nothing"
+        warnings.warn(f"{path}: {unread}; {kept}, and `init_from` would start it anew", stacklevel=3)
     model.discriminator.group_apart(snapshot.group)
     return model.eval().requires_grad_(False)
 
@@ -78,9 +82,12 @@ def _of_snapshot(path: Path, model: GenerativeModel) -> Source:
 
 def _source(snapshot: Snapshot, model: StyleGAN2ADA) -> Source:
     """Its classes have no names: they are those of the model, in their order."""
-    if snapshot.discriminator and snapshot.residual != model.settings.discriminator_residual:
-        wanted = str(snapshot.residual).lower()
-        snapshot = snapshot.without_discriminator(f"it is that of `discriminator_residual: {wanted}`")
+    architecture = snapshot.architecture().items()
+    wanted = [
+        f"`{name}: {str(value).lower()}`" for name, value in architecture if value != getattr(model.settings, name)
+    ]
+    if wanted:
+        snapshot = snapshot.without_discriminator(f"it is that of {', '.join(wanted)}")
     spec = snapshot.spec()._replace(classes=model.spec.classes)
     unread = f"its discriminator is left out: {snapshot.unread}" if snapshot.unread else ""
     try:

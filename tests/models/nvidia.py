@@ -190,7 +190,6 @@ class DiscriminatorBlock(Persistent):
             self.skip = Conv2dLayer(inputs, outputs, 1, bias=False, down=True)
 
     def forward(self, x):
-        x = self.fromrgb(x) if hasattr(self, "fromrgb") else x
         y = self.conv1(self.conv0(x))
         return (y + self.skip(x)) * math.sqrt(0.5) if hasattr(self, "skip") else y
 
@@ -210,37 +209,62 @@ class MinibatchStdLayer(Persistent):
 
 
 class DiscriminatorEpilogue(Persistent):
-    def build(self, inputs, outputs, group):
-        self.mbstd = MinibatchStdLayer(group)
-        self.conv = Conv2dLayer(inputs + 1, inputs, 3)
+    def build(self, inputs, outputs, group, channels, deviation):
+        if channels:
+            self.fromrgb = Conv2dLayer(channels, inputs, 1)
+        self.mbstd = MinibatchStdLayer(group) if deviation else None
+        self.conv = Conv2dLayer(inputs + deviation, inputs, 3)
         self.fc = FullyConnectedLayer(inputs * 16, inputs)
         self.out = FullyConnectedLayer(inputs, outputs)
 
     def forward(self, x):
-        x = self.conv(self.mbstd(x))
+        x = self.conv(self.mbstd(x) if self.mbstd else x)
         return self.out(self.fc(x.flatten(1), active=True))
 
 
 class Discriminator(Persistent):
-    def build(self, c_dim, img_resolution, img_channels, layers=8, base=128, most=16, residual=True, group=4):
+    """`residual` and `skips`: figures 7c and 7b of Karras et al. 2020a; `vector`: numbers of that of a class."""
+
+    def build(
+        self,
+        c_dim,
+        img_resolution,
+        img_channels,
+        layers=8,
+        base=128,
+        most=16,
+        residual=True,
+        group=4,
+        skips=False,
+        deviation=1,
+        vector=None,
+    ):
         wide = widths(img_resolution, base, most)
         self.sides = sorted(wide, reverse=True)[:-1]
         for side in self.sides:
-            channels = img_channels if side == img_resolution else 0
+            channels = img_channels if skips or side == img_resolution else 0
             setattr(self, f"b{side}", DiscriminatorBlock(channels, wide[side], wide[side // 2], residual))
-        self.b4 = DiscriminatorEpilogue(wide[4], wide[4] if c_dim else 1, group)
-        self.width = wide[4]
+        self.skips, self.vector = skips, vector or wide[4]
+        shown = img_channels if skips else 0
+        self.b4 = DiscriminatorEpilogue(wide[4], self.vector if c_dim else 1, group, shown, deviation)
         if c_dim:
-            self.mapping = MappingNetwork(0, c_dim, wide[4], layers, tracked=False)
+            self.mapping = MappingNetwork(0, c_dim, self.vector, layers, tracked=False)
 
     def forward(self, x, c):
-        x = x.double()
+        image = x.double()
+        x = self.shown(image, self.sides[0])
         for side in self.sides:
             x = getattr(self, f"b{side}")(x)
+            if self.skips:  # half the size by the filter
+                image = filtered(image, 1)[:, :, ::2, ::2]
+                x = x + self.shown(image, side // 2)
         x = self.b4(x)
         if hasattr(self, "mapping"):
-            return (x * self.mapping(None, c)).sum(1) / math.sqrt(self.width)
+            return (x * self.mapping(None, c)).sum(1) / math.sqrt(self.vector)
         return x[:, 0]
+
+    def shown(self, image, side):
+        return getattr(self, f"b{side}").fromrgb(image)
 
 
 def widths(size, base, most):

@@ -1,5 +1,7 @@
 """NVIDIA's snapshots in our networks: the images, truncated images and logits of a second implementation."""
 
+import re
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,7 @@ from tests.models import nvidia
 from tests.models.tiny import spec, tiny_settings
 
 N = 3
+LOST = "most of the advantage is lost until it has learnt"
 
 
 def written(tmp_path, *args, **options):
@@ -102,6 +105,10 @@ def test_the_settings_that_take_all_of_a_file(tmp_path):
 
 def adopted(path, model):
     return Start.of(path).give(model)
+
+
+def warnings_of(outcome):
+    return [line for line in outcome.lines() if "WARNING" in line]
 
 
 @torch.no_grad()
@@ -246,8 +253,8 @@ def without_blocks(nets):
     del nets["D"].b8, nets["D"].b16
 
 
-def without_deviation(nets):
-    nets["D"].b4.conv = nvidia.Conv2dLayer(16, 16, 3)
+def of_wide_deviations(nets):
+    nets["D"].b4.conv = nvidia.Conv2dLayer(18, 16, 3)
 
 
 def of_short_vectors(nets):
@@ -258,15 +265,20 @@ def of_two_deviations(nets):
     nets["D"].b4.num_channels = 2
 
 
+def of_another_filter(nets):
+    nets["D"].b8.conv1.resample_filter = torch.ones(3, 3) / 9
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
         (half_residual, "some of its blocks are residual and others not"),
-        (looking_everywhere, "it looks at the image in several sizes"),
+        (looking_everywhere, "it looks at the image in some of its sizes and not in others"),
         (without_blocks, "it has no blocks"),
-        (without_deviation, "its last block has 0 channels of the minibatch's deviation, here 1"),
-        (of_short_vectors, "its vectors of classes have 4 numbers, here as many as it has channels (16)"),
+        (of_wide_deviations, "its last block has 2 channels of the minibatch's deviation, here 0 or 1"),
+        (of_short_vectors, "its network of the classes is not 4 wide throughout, see its `embed`"),
         (of_two_deviations, "`num_channels` of `b4` is 2, here 1"),
+        (of_another_filter, f"`resample_filter` of `b8.conv1` is {[0.1111] * 4}, here that of [1, 3, 3, 1]"),
     ],
 )
 @torch.no_grad()
@@ -274,19 +286,104 @@ def test_of_a_file_with_another_discriminator_the_generator_is_taken(tmp_path, c
     nets = nvidia.networks(3, 1, 16)
     change(nets)
     path = nvidia.write(tmp_path / "s.pkl", nets)
-    ours, theirs = inputs(snapshot_model(path), 3)
-    close(snapshot_model(path).ema(*ours, 0.5), nets["G_ema"](*theirs, 0.5))
+    left_out = f"its discriminator is left out: {said}"
+    with pytest.warns(UserWarning, match=re.escape(f"{path}: {left_out}; images are as")) as caught:
+        model = snapshot_model(path)
+    assert len(caught) == 1
+    ours, theirs = inputs(model, 3)
+    close(model.ema(*ours, 0.5), nets["G_ema"](*theirs, 0.5))
     outcome = adopted(path, model_for(spec(16, classes=3)))
     assert outcome.anew == ("discriminator",)
-    assert f"its discriminator is left out: {said}" in outcome.lines()
+    assert warnings_of(outcome) == [f"WARNING: {left_out}; it starts anew, and {LOST}"]
 
 
 def test_plain_blocks_are_taken_where_the_settings_ask_for_them(tmp_path):
     _, path = written(tmp_path, 3, 1, 16, residual=False)
     outcome = adopted(path, model_for(spec(16, classes=3)))
     assert outcome.anew == ("discriminator",)
-    assert "its discriminator is left out: it is that of `discriminator_residual: false`" in outcome.lines()
-    assert adopted(path, model_for(spec(16, classes=3), discriminator_residual=False)).anew == ()
+    (said,) = warnings_of(outcome)
+    assert "its discriminator is left out: it is that of `discriminator_residual: false`; it starts anew" in said
+    outcome = adopted(path, model_for(spec(16, classes=3), discriminator_residual=False))
+    assert (outcome.anew, warnings_of(outcome)) == ((), [])
+
+
+ODD = {"skips": True, "residual": False, "deviation": 0, "vector": 5}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("classes", [0, 3])
+@pytest.mark.parametrize(
+    ("judge", "settings"),
+    [
+        ({"skips": True, "residual": False}, {"discriminator_skips": True, "discriminator_residual": False}),
+        ({"deviation": 0}, {"discriminator_deviation": False}),
+        ({"vector": 5}, {"discriminator_class_width": 5}),
+        ({"vector": 24}, {"discriminator_class_width": 24}),
+        (ODD, None),
+    ],
+)
+def test_logits_of_other_discriminators(tmp_path, judge, settings, classes):
+    """Shown the image at every size, without the deviation of a minibatch, with other vectors of the classes."""
+    nets, path = written(tmp_path, classes, 3, 16, **judge)
+    model = snapshot_model(path)
+    labels = torch.arange(8) % max(1, classes)
+    images = torch.rand(8, 3, 16, 16, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    theirs = nets["D"](images, F.one_hot(labels).double())
+    assert theirs.std() > 1e-4
+    close(model.discriminator(images, labels), theirs)
+    found = {name: value for name, value in open_snapshot(path).settings().items() if name in (settings or {})}
+    expected = dict(settings or {})
+    if not classes:
+        expected.pop("discriminator_class_width", None)
+    assert found == expected
+
+
+def test_a_discriminator_that_sees_the_image_at_every_size_learns_all_its_layers():
+    """Of an image twice as wide as high, second derivatives (R1) too."""
+    of = spec(16, channels=3)._replace(width=32)
+    judge = model_for(of, discriminator_skips=True, discriminator_deviation=False, discriminator_class_width=5)
+    judge = judge.discriminator
+    images = torch.randn(N, 3, 16, 32, requires_grad=True)
+    logits = judge(images, torch.arange(N), recompute=True)
+    (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
+    (logits.sum() + gradient.square().sum()).backward()
+    assert all(weight.grad.abs().max() > 0 for weight in judge.parameters())
+
+
+def test_a_training_names_the_settings_that_take_an_odd_discriminator(tmp_path):
+    nets, path = written(tmp_path, 3, 1, 16, **ODD)
+    (said,) = warnings_of(adopted(path, model_for(spec(16, classes=3))))
+    switches = "`discriminator_residual: false`, `discriminator_skips: true`, `discriminator_deviation: false`"
+    assert f"its discriminator is left out: it is that of {switches}; it starts anew" in said
+    chosen = {"discriminator_residual": False, "discriminator_skips": True, "discriminator_deviation": False}
+    outcome = adopted(path, model_for(spec(16, classes=3), **chosen))
+    assert outcome.anew == ("discriminator.embedding", "discriminator.features", "discriminator.mapping")
+    assert any("discriminator_class_width: 5, here null" in line for line in outcome.lines())
+    model = model_for(spec(16, classes=3), **chosen, discriminator_class_width=5)
+    outcome = adopted(path, model)
+    assert (outcome.anew, warnings_of(outcome)) == ((), [])
+    assert torch.equal(model.discriminator.images[0].weight, nets["D"].b8.fromrgb.weight)
+
+
+@torch.no_grad()
+def test_what_sees_the_image_stays_with_its_size_where_it_is_shown_at_every_one(tmp_path):
+    nets, path = written(tmp_path, 2, 3, 32, skips=True, residual=False)
+    shown = {"discriminator_skips": True, "discriminator_residual": False}
+    larger = model_for(spec(64, classes=2, channels=3), **shown)
+    anew = ("discriminator.blocks.0", "discriminator.image", "generator.synthesis.blocks.3")
+    assert adopted(path, larger).anew == anew
+    assert torch.equal(larger.discriminator.images[0].weight, nets["D"].b32.fromrgb.weight)
+    assert torch.equal(larger.discriminator.images[3].bias, nets["D"].b4.fromrgb.bias)
+    smaller = model_for(spec(16, classes=2, channels=3), **shown)
+    assert adopted(path, smaller).anew == ()
+    labels, images = torch.arange(N) % 2, photographs(3, 16)
+    judge = nets["D"]
+    judge.sides.remove(32)
+    close(smaller.discriminator(images, labels), judge(images, F.one_hot(labels).double()))
+    gray = model_for(spec(16, classes=2), **shown)
+    adopted(path, gray)
+    one = photographs(1, 16)
+    close(gray.discriminator(one, labels), judge(one.expand(-1, 3, -1, -1), F.one_hot(labels).double()))
 
 
 def test_networks_larger_than_ours_may_be_are_said(tmp_path):

@@ -31,6 +31,9 @@ def test_more_of_what_is_scarce_sharpens_an_answer_that_nobody_can_give():
     assert said(arm("real+x", **chance)) == [
         "detect.repetitions: 20: the comparison would see gains in macro F1 from about 4.8 points, in place of 8.4."
     ]
+    assert said(arm("real+x", detectable=1.93, **chance)) == [
+        "detect.repetitions: 20, to begin with: as it is, the comparison sees no gain."
+    ], "nobody can gain 193 points, nor 97"
 
 
 def test_nothing_sharpens_an_answer_that_is_there_or_sharp_enough():

@@ -1,5 +1,6 @@
 """Image sets in the layouts of other tools, read back by those that are here."""
 
+import gc
 import json
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pycocotools.coco import COCO
 
 from pipeline.data import box_store
 from pipeline.data.annotations import yolo
+from pipeline.data.annotations.shapes import paint
 from pipeline.data.image_set import ImageSet
 from pipeline.sampling.datasets import run_lengths, write_dataset
 from pipeline.sampling.draw import generate
@@ -82,9 +84,12 @@ def test_coco_by_pycocotools(sets, tmp_path, capsys):
     capsys.readouterr()
 
 
-@pytest.mark.filterwarnings("ignore:__array__")  # of pycocotools and numpy 2
-def test_masks_are_in_coco_as_pycocotools_reads_them(tmp_path, capsys):
-    """Of each defect the upper left triangle of its box; in one image nobody knows the shapes."""
+def triangular(tmp_path):
+    """A set with masks, of each defect the upper left triangle of its box; in one image nobody knows the shapes.
+
+    Returns:
+        The set opened, the masks, the triangles (image, class, pixels), and the image without a mask.
+    """
     real = plates.image_set(tmp_path / "real", 12, unknown=0, split=("train",))
     images = ImageSet.open(real)
     masks = np.zeros(images.images.shape[:3], np.uint8)
@@ -100,7 +105,14 @@ def test_masks_are_in_coco_as_pycocotools_reads_them(tmp_path, capsys):
     unmasked = triangles[0][0]
     np.save(real / box_store.MASKS, masks)
     box_store.write(real, images.meta["data_hash"], images.boxes, images.box_classes, [], unmasked=[unmasked])
-    write_dataset([real], tmp_path / "out", "coco")
+    return ImageSet.open(real), masks, triangles, unmasked
+
+
+@pytest.mark.filterwarnings("ignore:__array__")  # of pycocotools and numpy 2
+def test_masks_are_in_coco_as_pycocotools_reads_them(tmp_path, capsys):
+    images, masks, triangles, unmasked = triangular(tmp_path)
+    places = {name: i for i, name in enumerate(images.metadata["id"])}
+    write_dataset([images.path], tmp_path / "out", "coco")
     read = COCO(str(tmp_path / "out" / "annotations" / "instances_train.json"))
     found = {}
     for a in read.loadAnns(read.getAnnIds()):
@@ -173,6 +185,7 @@ def test_image_folders_by_hugging_faces_datasets(sets, tmp_path):
 
     table = write_dataset(sets, tmp_path / "out", "huggingface")
     read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    gc.collect()  # files that it leaves open, while this test may still overlook it
     for split, name in (("train", "train"), ("val", "validation"), ("test", "test")):
         rows = table[table["split"] == split]
         assert len(read[name]) == len(rows)
@@ -182,6 +195,83 @@ def test_image_folders_by_hugging_faces_datasets(sets, tmp_path):
             assert np.array_equal(np.asarray(row["image"]), array)
             assert json.loads(row["objects"])["category"] == boxes["label"].tolist()
             assert row["label"] == rows.set_index("file")["label"][file]
+
+
+def test_polygons_by_our_reader_of_them(tmp_path):
+    """Exactly the pixels of the masks, defect by defect; the image without a mask is left out."""
+    images, masks, triangles, unmasked = triangular(tmp_path)
+    table = write_dataset([images.path], tmp_path / "out", "yolo-seg")
+    assert len(table) == len(images) - 1
+    known = dict(zip(table["file"], images.metadata["id"][images.masked], strict=True))
+    for file, name in known.items():
+        label = (tmp_path / "out" / file.replace("images/", "labels/", 1)).with_suffix(".txt")
+        (record,) = yolo.read(str(label), label.name, images.box_classes).records
+        mask = masks[images.metadata["id"].tolist().index(name)]
+        own = [(kind, inside) for of, kind, inside in triangles if of == name]
+        assert name != unmasked
+        assert [shape.label for shape in record.shapes] == [kind for kind, _ in own]
+        for shape, (kind, inside) in zip(record.shapes, own, strict=True):
+            paint(canvas := np.zeros(mask.shape, np.uint8), 1, shape, record.fractions)
+            assert inside.any()
+            assert (canvas.astype(bool) & inside == inside).all()
+            assert (mask[canvas == 1] == 1 + images.box_classes.index(kind)).all()
+
+
+@pytest.mark.filterwarnings("ignore:OpenCV:UserWarning")
+def test_polygons_by_supervision(tmp_path):
+    """It takes the corners for pixels, and so a row and a column more."""
+    from supervision import DetectionDataset
+
+    images, masks, _, _ = triangular(tmp_path)
+    table = write_dataset([images.path], tmp_path / "out", "yolo-seg")
+    places = [tmp_path / "out" / part for part in ("images/train", "labels/train", "data.yaml")]
+    read = DetectionDataset.from_yolo(*map(str, places))
+    known = dict(zip(table["file"], np.flatnonzero(images.masked), strict=True))
+    seen = 0
+    for path, _, found in read:
+        mask = masks[known[str(Path(path).relative_to(tmp_path / "out"))]]
+        for kind in set(found.class_id):
+            shown, true = found.mask[found.class_id == kind].any(0), np.pad(mask == 1 + kind, ((1, 0), (1, 0)))
+            assert (shown >= true[1:, 1:]).all()
+            assert (shown <= (true[1:, 1:] | true[:-1, 1:] | true[1:, :-1] | true[:-1, :-1])).all()
+            seen += 1
+    assert seen > 8
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_masks_by_hugging_faces_datasets(tmp_path):
+    import datasets
+
+    images, masks, _, unmasked = triangular(tmp_path)
+    write_dataset([images.path], tmp_path / "out", "huggingface")
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    gc.collect()  # files that it leaves open, while this test may still overlook it
+    assert {split: len(part) for split, part in read.items()} == {"train": len(images)}
+    names = pd.read_csv(tmp_path / "out" / "classes.csv")
+    assert names.to_numpy().tolist() == [[1, "solid"], [2, "striped"]]
+    for row in read["train"]:
+        place = int(Path(row["image"].filename).stem.rsplit("_", 1)[1])
+        assert np.array_equal(np.asarray(row["image"]), images.images[place][..., 0])
+        if images.metadata["id"][place] == unmasked:
+            assert row["mask"] is None
+        else:
+            assert np.array_equal(np.asarray(row["mask"]), masks[place])
+
+
+@pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
+def test_where_a_split_has_no_mask_hugging_face_gets_none(tmp_path):
+    import datasets
+
+    real = plates.image_set(tmp_path / "real", 6, unknown=0, split=("train", "test"))
+    images = ImageSet.open(real)
+    np.save(real / box_store.MASKS, np.zeros(images.images.shape[:3], np.uint8))
+    unmasked = images.metadata["id"][images.rows("test")].tolist()
+    box_store.write(real, images.meta["data_hash"], images.boxes, images.box_classes, [], unmasked=unmasked)
+    write_dataset([real], tmp_path / "out", "huggingface")
+    read = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
+    gc.collect()
+    assert sum(map(len, read.values())) == len(images)
+    assert all("mask" not in part.features and "objects" in part.features for part in read.values())
 
 
 def test_without_images_to_choose_by_yolo_gets_those_of_the_training(sets, tmp_path):
@@ -247,7 +337,9 @@ def test_what_cannot_be_written_is_named(sets, tmp_path):
     plain = two_classes(tmp_path / "plain")
     with pytest.raises(UserError, match="plain: without boxes, which `yolo` is made of"):
         write_dataset([sets[0], plain], tmp_path / "out", "yolo")
-    with pytest.raises(UserError, match="`voc` is not one of yolo, coco, imagefolder, huggingface"):
+    with pytest.raises(UserError, match="real: without masks, which `yolo-seg` is made of"):
+        write_dataset(sets[:1], tmp_path / "out", "yolo-seg")
+    with pytest.raises(UserError, match="`voc` is not one of yolo, yolo-seg, coco, imagefolder, huggingface"):
         write_dataset(sets, tmp_path / "out", "voc")
     with pytest.raises(UserError, match="there is something in it"):
         write_dataset(sets, plain, "coco")

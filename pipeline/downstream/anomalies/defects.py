@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.downstream.anomalies.patches import turned, views
+from pipeline.downstream.anomalies.patches import turned
 from pipeline.downstream.boxes.poisson import blended
+from pipeline.downstream.schedule import orientations
 
 AREA, ASPECT = (0.005, 0.1), (0.3, 3.3)  # of a pasted piece: share of the image, width over height (as CutPaste)
 LENGTH, THICKNESS = (10 / 256, 25 / 256), (2 / 256, 16 / 256)  # of a scar, over the shorter side (as CutPaste)
@@ -78,7 +79,7 @@ def moved(
     rng, top = np.random.default_rng([seed, 1]), np.iinfo(good.dtype).max
     height, width = good.shape[1:3]
     cut = [piece for image, mask in zip(bad, masks, strict=True) for piece in _pieces(image, mask)]
-    ways = views(symmetry)
+    ways = orientations(symmetry).tolist()
     fit = [(a, b) for a, b in cut if max(b.shape) < min(height, width) or (ways[-1] < 4 and b.shape < (height, width))]
     count = count if fit else 0
     made, found = np.empty((count, *good.shape[1:]), good.dtype), np.zeros((count, height, width), bool)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.base import imagenet
 from pipeline.downstream.classifier.device_dataset import normalised, stored
-from pipeline.downstream.schedule import HORIZONTAL, SYMMETRIES, TRANSPOSE, VERTICAL
+from pipeline.downstream.schedule import HORIZONTAL, TRANSPOSE, VERTICAL, orientations
 
 FINE, COARSE = 8, 16  # strides of the maps; a cell of the grid is one of the finer
 SIZE = imagenet.CHANNELS[FINE] + imagenet.CHANNELS[COARSE]  # numbers of a patch
@@ -67,11 +67,6 @@ def covered(masks: NDArray[np.bool_], cells: tuple[int, int]) -> NDArray[np.floa
     return F.adaptive_avg_pool2d(torch.from_numpy(masks.astype(np.float32))[:, None], cells)[:, 0].numpy()
 
 
-def views(symmetry: str) -> list[int]:
-    """The bits of `schedule` of all orientations that a symmetry allows."""
-    return np.unique(np.arange(8) & SYMMETRIES[symmetry]).tolist()
-
-
 def turned(images: NDArray, view: int) -> NDArray:
     """Images (n, H, W, ...) mirrored left-right, then top-bottom, then rows and columns swapped."""
     if view & HORIZONTAL:
@@ -97,7 +92,7 @@ def looked(
         known: (n,) whether a mask is known.
     """
     parts, covers = [], []
-    for view in views(symmetry):
+    for view in orientations(symmetry):
         parts.append(grid(network, turned(images, view), batch, device))
         cover = covered(np.ascontiguousarray(turned(masks, view)), parts[-1].shape[1:3])
         covers.append(np.where(known[:, None, None], cover, np.float32(np.nan)))

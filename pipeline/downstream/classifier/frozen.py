@@ -21,7 +21,7 @@ from pipeline.downstream.classifier import device_dataset
 from pipeline.downstream.classifier.augment import Augmentation
 from pipeline.downstream.classifier.backbone import Backbone
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
-from pipeline.downstream.schedule import SYMMETRIES, TrainingMix
+from pipeline.downstream.schedule import TrainingMix, orientations
 from pipeline.settings import Detect, ImageSpec
 
 PENALTY = 0.3  # scikit-learn's C for features of unit variance, the weights of all images adding up to the real ones
@@ -163,7 +163,7 @@ def plain_head(spec: ImageSpec, pool: DeviceDataset, mix: TrainingMix) -> Head:
     """The head that has seen all images of a mix as they are, turned: nothing in it is chance."""
     rows, weights = _weighted(pool.labels.cpu().numpy(), pool.n_real, mix, mix.extra)
     seen = DeviceDataset(pool.stored[rows], pool.labels[rows], len(rows))
-    features = _turned(_network(spec, seen), seen, _turns(spec))
+    features = _turned(_network(spec, seen), seen, orientations(spec.symmetry))
     return _fit(features, seen.labels.cpu().numpy(), weights, len(spec.classes))
 
 
@@ -214,23 +214,18 @@ def _fit(seen: NDArray, labels: np.ndarray, weights: np.ndarray, classes: int) -
 
 
 def _views(of: DeviceDataset, spec: ImageSpec, trains: bool) -> Views:
-    network, turns = _network(spec, of), _turns(spec)
+    network, turns = _network(spec, of), orientations(spec.symmetry)
     affordable = LOOKS // max(len(of), 1)
     turned = _turned(network, of, turns[: max(1, affordable)] if trains else turns)
     augmented = []
     for view in range(min(AUGMENTED, max(LEAST_AUGMENTED, affordable)) if trains else 0):
-        orientations = np.random.default_rng([VIEWS, view]).choice(turns, len(of))
-        augmented.append(_look(network, of, orientations, Augmentation(VIEWS + view, of.device)))
+        drawn = np.random.default_rng([VIEWS, view]).choice(turns, len(of))
+        augmented.append(_look(network, of, drawn, Augmentation(VIEWS + view, of.device)))
     return Views(turned, np.stack(augmented, axis=1) if augmented else turned[:, :0])
 
 
 def _network(spec: ImageSpec, of: DeviceDataset) -> imagenet.EfficientNetLite0:
     return imagenet.EfficientNetLite0(imagenet.load(), spec.channels).to(of.device)
-
-
-def _turns(spec: ImageSpec) -> NDArray[np.uint8]:
-    """Orientations that the symmetry allows."""
-    return np.unique(np.arange(8, dtype=np.uint8) & SYMMETRIES[spec.symmetry])
 
 
 def _turned(network: imagenet.EfficientNetLite0, of: DeviceDataset, turns: np.ndarray) -> NDArray[np.float32]:
@@ -242,12 +237,12 @@ def _turned(network: imagenet.EfficientNetLite0, of: DeviceDataset, turns: np.nd
 def _look(
     network: imagenet.EfficientNetLite0,
     of: DeviceDataset,
-    orientations: np.ndarray,
+    turns: np.ndarray,
     augment: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> NDArray[np.float32]:
     """(n, d) of every image in its orientation."""
     height, width = imagenet.seen_at(*of.stored.shape[1:3])
     size = max(1, imagenet.PIXELS_A_BATCH // (height * width))
     parts = [np.arange(start, min(start + size, len(of))) for start in range(0, len(of), size)]
-    looked = [imagenet.texture(network, augment(of.turned(of.at(part, orientations[part])))) for part in parts]
+    looked = [imagenet.texture(network, augment(of.turned(of.at(part, turns[part])))) for part in parts]
     return torch.cat(looked).float().cpu().numpy()

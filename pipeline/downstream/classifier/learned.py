@@ -19,7 +19,7 @@ from pipeline.downstream.classifier.backbone import Backbone
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body
 from pipeline.downstream.fit import fit
-from pipeline.downstream.schedule import TrainingMix, presented
+from pipeline.downstream.schedule import TrainingMix, orientations, presented
 from pipeline.settings import Detect, ImageSpec
 
 
@@ -29,20 +29,28 @@ class TrainedNetwork:
     """Its last layer names the classes."""
     batch: int
     """Images at a time."""
+    symmetry: str
+    """Each image is looked at in every way that this allows it to be turned."""
 
     def log_probabilities(self, pool: DeviceDataset, rows: np.ndarray | None = None) -> np.ndarray:
-        return self._logits(self.network, pool, rows).log_softmax(1).cpu().double().numpy()
+        """The mean over all the ways an image may be turned, renormalised."""
+        mean = torch.stack([said.log_softmax(1) for said in self._looked(self.network, pool, rows)]).mean(0)
+        return mean.log_softmax(1).cpu().double().numpy()
 
     def features(self, pool: DeviceDataset, rows: np.ndarray | None = None) -> np.ndarray:
-        """(n, d), of a ResNet-18 8 × width."""
-        return self._logits(body(self.network), pool, rows).cpu().double().numpy()
+        """(n, d), of a ResNet-18 8 × width; the mean over all the ways an image may be turned."""
+        return torch.stack(self._looked(body(self.network), pool, rows)).mean(0).cpu().double().numpy()
 
     @torch.inference_mode()
-    def _logits(self, network: nn.Module, pool: DeviceDataset, rows: np.ndarray | None) -> Tensor:
+    def _looked(self, network: nn.Module, pool: DeviceDataset, rows: np.ndarray | None) -> list[Tensor]:
+        """Of each way to turn the images what the network says of them."""
         rows = np.arange(len(pool)) if rows is None else rows
-        asked = torch.from_numpy(rows).to(pool.labels.device)
-        with _autocast(asked.device):
-            return torch.cat([network(pool.images(part)) for part in asked.split(self.batch)]).float()
+        parts = [rows[start : start + self.batch] for start in range(0, len(rows), self.batch)]
+        with _autocast(pool.device):
+            return [
+                torch.cat([network(pool.turned(pool.at(part, np.full(len(part), turn)))) for part in parts]).float()
+                for turn in orientations(self.symmetry)
+            ]
 
 
 class Learned(Backbone):
@@ -77,7 +85,7 @@ class Learned(Backbone):
         tick: Callable[[int], object],
     ) -> TrainedNetwork:
         network = self.initial(settings, spec, pool, mix, seed)
-        return TrainedNetwork(learn(network, settings, spec, pool, mix, seed, tick), settings.batch)
+        return TrainedNetwork(learn(network, settings, spec, pool, mix, seed, tick), settings.batch, spec.symmetry)
 
 
 def learn(

@@ -78,7 +78,7 @@ def real():
 def judge(real):
     """A detector of bars and discs that has never seen anything else."""
     settings = Detect(steps=60, width=4, batch=16, learning_rate=5e-3)
-    return TrainedNetwork(train(settings, SPEC, real, TrainingMix(np.arange(0), 0.0), 2000), 16)
+    return TrainedNetwork(train(settings, SPEC, real, TrainingMix(np.arange(0), 0.0), 2000), 16, SPEC.symmetry)
 
 
 def kept(name, judge, real, images, asked):
@@ -127,7 +127,7 @@ def test_nearness_is_fooled_by_a_class_beside_a_wide_one_and_confidence_is_not()
     pool = DeviceDataset(stored(images), torch.tensor([0] * 9 + [1] + [0, 0]), 10)
     judge = nn.Sequential(nn.Flatten(), nn.Linear(2, 2, bias=False))
     judge[1].weight.data = torch.tensor([[-20.0, 0.0], [20.0, 0.0]])
-    seen = TrainedNetwork(judge, 4)
+    seen = TrainedNetwork(judge, 4, "none")
     sure, near = confidence(seen, pool), nearest(seen, pool)
     # Log odds 8 and -6. The 5th nearest of class 0: (-0.1, 0), after those at 0.9, 0.5, 0.1 and 0.05; and (-0.1, ±0.1).
     np.testing.assert_allclose(sure, [-np.log1p(np.exp(-8)), -np.log1p(np.exp(6))], rtol=0.06)
