@@ -11,6 +11,7 @@ from pipeline.downstream.arms import Arm
 from pipeline.downstream.boxes import box_dataset
 from pipeline.downstream.classifier.device_dataset import At, DeviceDataset
 from pipeline.downstream.registry import TASKS
+from pipeline.downstream.schedule import orientations
 from tests.downstream.cases import ALL, MADE, REAL, TEST, TRAIN, VAL, WITH, X
 
 AUGMENTED, ONLY = Arm(augmented=True), Arm((X,), real=False)
@@ -73,6 +74,11 @@ def events(monkeypatch, case):
     return noted
 
 
+def views(case, real):
+    """Ways in which a detector looks at an image."""
+    return len(orientations(ImageSet.open(real).spec.symmetry)) if case.task.name == "classification" else 1
+
+
 def test_no_training_reads_val_or_test_rows_and_test_rows_are_read_after_every_choice(case, events):
     real, made = case.sets()
     for arm in arms_of(case):
@@ -95,13 +101,13 @@ def test_no_training_reads_val_or_test_rows_and_test_rows_are_read_after_every_c
         chosen, judged = order[: order.index("test")], order[order.index("test") + 1 :]
         assert min(chosen) >= 1000
         assert judged == [0, 1]
-        # Of the rest, each test image is looked at once a repetition: there is nothing to choose by.
+        # Of the rest, each test image is looked at once a repetition, in every view: there is nothing to choose by.
         looks = [e for e in events if e[0] == "shown" and not e[3] and e[1] != taught]
         by_set = {of: np.bincount(np.concatenate([e[2] for e in looks if e[1] == of])) for of in {e[1] for e in looks}}
         (val,), (test,) = ([n for n in by_set.values() if len(n) == len(rows)] for rows in (VAL, TEST))
-        assert set(test) == {2}
-        runs = len(chosen) - (2000 in chosen)
-        assert set(val) == {runs + 2 * (case.task.name == "classification")}  # and the threshold of each repetition
+        assert set(test) == {2 * views(case, real)}
+        runs = len(chosen) - (2000 in chosen) + 2 * (case.task.name == "classification")  # threshold of each repetition
+        assert set(val) == {runs * views(case, real)}
 
 
 def test_the_filters_look_at_training_rows_and_synthetic_images_once_and_at_nothing_else(case, events):
@@ -120,7 +126,8 @@ def test_the_filters_look_at_training_rows_and_synthetic_images_once_and_at_noth
         looks = [event for event in judged if event[0] == "shown" and not event[3]]
         assert {event[1] for event in looks} == {taught}
         n = len(TRAIN)
-        assert [row for event in looks for row in event[2]] == [*range(n, n + len(MADE)), *range(n + len(MADE))]
+        once = views(case, real) * [*range(n, n + len(MADE))], views(case, real) * [*range(n + len(MADE))]
+        assert [row for event in looks for row in event[2]] == [*once[0], *once[1]]
 
 
 @pytest.fixture
