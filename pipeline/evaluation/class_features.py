@@ -18,9 +18,9 @@ from pipeline.base.device import device, reproducible
 from pipeline.base.files import sha256, write_whole
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.classifier import learned, scratch
 from pipeline.downstream.classifier.device_dataset import DeviceDataset, normalised, stored
 from pipeline.downstream.classifier.resnet import body, resnet18
+from pipeline.downstream.classifier.scratch import Scratch
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, without_grams
 from pipeline.settings import Detect, Evaluate, ImageSpec, UserError
@@ -114,17 +114,17 @@ def _learned(settings: Evaluate, real: ImageSet) -> dict[str, Tensor]:
     recipe = Detect(steps=_steps(settings, real), **RECIPE)
     with reproducible(), progress(name, recipe.steps, "step") as bar:
         try:
-            network = scratch.train(recipe, _shrunk_spec(real.spec), pool, PLAIN, settings.seed, bar.update)
+            trained = Scratch().train(recipe, _shrunk_spec(real.spec), pool, PLAIN, settings.seed, bar.update)
         except FloatingPointError as error:
             steps = settings.class_feature_steps
             raise UserError(f"evaluate.class_feature_steps: {steps}, {error}; 0 leaves the classifier out") from error
-    _settle(network, pool)
+    _settle(trained.network, pool)
     held = real.rows("test") if len(real.rows("test")) else real.rows("val")
     if len(held):
-        said = learned.TrainedNetwork(network, RECIPE["batch"], real.spec.symmetry).log_probabilities(_pool(real, held))
+        said = trained.log_probabilities(_pool(real, held))
         right = said.argmax(1) == real.labels[held]
         say(f"{name}: names the class of {right.mean():.0%} of {len(held)} held-out images")
-    return {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
+    return {name: tensor.cpu().contiguous() for name, tensor in trained.network.state_dict().items()}
 
 
 @torch.no_grad()

@@ -13,9 +13,9 @@ from pipeline.base import imagenet
 from pipeline.base.device import full_precision, reproducible
 from pipeline.downstream.boxes import fit as boxes
 from pipeline.downstream.boxes.box_dataset import BoxDataset
-from pipeline.downstream.classifier import scratch
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body, resnet18
+from pipeline.downstream.classifier.scratch import Scratch
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.gpu_check.rows import Finding
 from pipeline.gpu_check.subjects import CLASSES, built, noise
@@ -98,7 +98,8 @@ def _classifier(size: int, device: torch.device, steps: int, width: int) -> Trai
     def train() -> nn.Module:
         with reproducible():
             mix = TrainingMix(np.arange(0), 0.0, augmented=True)
-            return scratch.train(settings, ImageSpec(size, size, 1, CLASSES, "both"), pool, mix, 0)
+            spec = ImageSpec(size, size, 1, CLASSES, "both")
+            return Scratch().train(settings, spec, pool, mix, 0, lambda steps: None).network
 
     return train
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 
-from pipeline.downstream.classifier import scratch
+from pipeline.downstream.classifier.scratch import Scratch
 from pipeline.evaluation import class_features, features, panel
 from pipeline.evaluation.context import scaled
 from pipeline.evaluation.sample import Sample
@@ -41,7 +41,7 @@ def vectors(images, seen):
 
 
 def never(monkeypatch):
-    monkeypatch.setattr(scratch, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(Scratch, "train", lambda *_: pytest.fail("trained again"))
 
 
 # ---------------------------------------------------------------- what it learns
@@ -169,7 +169,7 @@ def test_a_training_that_diverges_names_the_setting(tmp_path, monkeypatch):
     def diverge(*_):
         raise FloatingPointError("the loss was not finite at step 20")
 
-    monkeypatch.setattr(scratch, "train", diverge)
+    monkeypatch.setattr(Scratch, "train", diverge)
     with pytest.raises(UserError, match=r"evaluate\.class_feature_steps: 20, the loss was not finite at step 20; 0 "):
         class_features.extractor(SETTINGS, blob_set(tmp_path / "real"))
 
@@ -203,11 +203,11 @@ def test_few_images_are_not_shown_until_they_are_known_by_heart(tmp_path, monkey
     """152 images, 16 a step: 28 steps show each 3 times at most."""
     steps = []
 
-    def train(settings, *_):
+    def train(self, settings, *_):
         steps.append((settings.steps, settings.batch))
         raise FloatingPointError
 
-    monkeypatch.setattr(scratch, "train", train)
+    monkeypatch.setattr(Scratch, "train", train)
     made = blob_set(tmp_path / "real", label_list(152))
     for wanted in (1000, 20):
         with pytest.raises(UserError):

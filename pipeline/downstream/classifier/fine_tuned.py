@@ -6,8 +6,6 @@ network knows (Kumar et al. 2022, Fine-tuning can distort pretrained features an
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -15,15 +13,14 @@ from torch import Tensor, nn
 from pipeline.base import imagenet
 from pipeline.downstream.classifier import frozen
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
-from pipeline.downstream.classifier.learned import Learned, TrainedNetwork
+from pipeline.downstream.classifier.learned import Learned
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect, ImageSpec
-
-SLOWER = 0.1  # of the learning rate of a network that begins with random weights
 
 
 class FineTuned(Learned):
     name = "fine_tuned"
+    rate = 0.1  # a network that begins with random weights has farther to go
 
     def initial(
         self, settings: Detect, spec: ImageSpec, pool: DeviceDataset, mix: TrainingMix, seed: int
@@ -34,18 +31,6 @@ class FineTuned(Learned):
 
     def precision(self, device: torch.device) -> torch.dtype | None:
         return None
-
-    def train(
-        self,
-        settings: Detect,
-        spec: ImageSpec,
-        pool: DeviceDataset,
-        mix: TrainingMix,
-        seed: int,
-        tick: Callable[[int], object],
-    ) -> TrainedNetwork:
-        slower = settings.model_copy(update={"learning_rate": SLOWER * settings.learning_rate})
-        return super().train(slower, spec, pool, mix, seed, tick)
 
 
 class Texture(nn.Module):

@@ -38,7 +38,7 @@ class TrainedNetwork:
         return mean.log_softmax(1).cpu().double().numpy()
 
     def features(self, pool: DeviceDataset, rows: np.ndarray | None = None) -> np.ndarray:
-        """(n, d), of a ResNet-18 8 × width; the mean over all the ways an image may be turned."""
+        """(n, d) before the last layer, of a ResNet-18 8 × width; the mean over all the ways an image may be turned."""
         return torch.stack(self._looked(body(self.network), pool, rows)).mean(0).cpu().double().numpy()
 
     @torch.inference_mode()
@@ -54,6 +54,9 @@ class TrainedNetwork:
 
 
 class Learned(Backbone):
+    rate = 1.0
+    """Times the learning rate of the settings."""
+
     def training(self, real: ImageSet, synthetic: Sequence[ImageSet], device: torch.device) -> DeviceDataset:
         return device_dataset.training(real, synthetic, device)
 
@@ -84,47 +87,31 @@ class Learned(Backbone):
         seed: int,
         tick: Callable[[int], object],
     ) -> TrainedNetwork:
-        network = self.initial(settings, spec, pool, mix, seed)
-        return TrainedNetwork(learn(network, settings, spec, pool, mix, seed, tick), settings.batch, spec.symmetry)
+        """The network after `settings.steps` AdamW steps, cosine decay to zero.
 
+        Args:
+            settings: `steps`, `batch`, `learning_rate` and `weight_decay`; of a ResNet, `width`.
+            spec: of the images.
+            pool: the training images; their device is where training happens.
+            mix: what of the pool is seen.
+            seed: of the repetition.
+            tick: called with a number of steps whenever that many more are done.
+        """
+        device = pool.labels.device
+        network = self.initial(settings, spec, pool, mix, seed).to(device).to(memory_format=torch.channels_last)
+        augment = Augmentation(seed, device) if mix.augmented else None
 
-def learn(
-    network: nn.Sequential,
-    settings: Detect,
-    spec: ImageSpec,
-    pool: DeviceDataset,
-    mix: TrainingMix,
-    seed: int,
-    tick: Callable[[int], object],
-) -> nn.Sequential:
-    """The network after `settings.steps` AdamW steps, cosine decay to zero; all randomness comes from `seed`.
+        def loss(rows: np.ndarray, orientations: np.ndarray) -> Tensor:
+            at = pool.at(rows, orientations)
+            images = pool.turned(at)
+            images = augment(images) if augment else images
+            with _autocast(device):
+                return functional.cross_entropy(network(images), pool.labels[at.rows])
 
-    Args:
-        network: (N, C, H, W) -> (N, classes) logits.
-        settings: `steps`, `batch`, `learning_rate` and `weight_decay`.
-        spec: of the images.
-        pool: the training images; their device is where training happens.
-        mix: what of the pool is seen.
-        seed: of the repetition.
-        tick: called with a number of steps whenever that many more are done.
-
-    Raises:
-        FloatingPointError: the training diverged.
-    """
-    device = pool.labels.device
-    network = network.to(device).to(memory_format=torch.channels_last)
-    augment = Augmentation(seed, device) if mix.augmented else None
-
-    def loss(rows: np.ndarray, orientations: np.ndarray) -> Tensor:
-        at = pool.at(rows, orientations)
-        images = pool.turned(at)
-        images = augment(images) if augment else images
-        with _autocast(device):
-            return functional.cross_entropy(network(images), pool.labels[at.rows])
-
-    batches = presented(settings.steps, settings.batch, spec.symmetry, pool, mix, seed)
-    fit(network, settings, batches, loss, tick)
-    return network
+        batches = presented(settings.steps, settings.batch, spec.symmetry, pool, mix, seed)
+        slower = settings.model_copy(update={"learning_rate": self.rate * settings.learning_rate})
+        fit(network, slower, batches, loss, tick)
+        return TrainedNetwork(network, settings.batch, spec.symmetry)
 
 
 def _autocast(device: torch.device) -> torch.autocast:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import nn
 
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
-from pipeline.downstream.classifier.learned import Learned, learn
+from pipeline.downstream.classifier.learned import Learned
 from pipeline.downstream.classifier.resnet import resnet18
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect, ImageSpec
@@ -20,23 +18,6 @@ class Scratch(Learned):
     def initial(
         self, settings: Detect, spec: ImageSpec, pool: DeviceDataset, mix: TrainingMix, seed: int
     ) -> nn.Sequential:
-        return _initial(spec, settings.width, seed)
-
-
-def train(
-    settings: Detect,
-    spec: ImageSpec,
-    pool: DeviceDataset,
-    mix: TrainingMix,
-    seed: int,
-    tick: Callable[[int], object] = lambda steps: None,
-) -> nn.Sequential:
-    """A ResNet-18 of `settings.width`, after it learnt; arguments and errors are those of `learned.learn`."""
-    return learn(_initial(spec, settings.width, seed), settings, spec, pool, mix, seed, tick)
-
-
-def _initial(spec: ImageSpec, width: int, seed: int) -> nn.Sequential:
-    """Drawn on the CPU, so that they are the same whatever trains them."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return resnet18(spec, width)
+        with torch.random.fork_rng(devices=[]):  # on the CPU, so that they are the same whatever trains them
+            torch.manual_seed(seed)
+            return resnet18(spec, settings.width)

@@ -10,7 +10,7 @@ from pipeline.downstream.classifier import filters
 from pipeline.downstream.classifier.device_dataset import DeviceDataset, stored
 from pipeline.downstream.classifier.filters import FILTERS, best, confidence, nearest, parts, remoteness
 from pipeline.downstream.classifier.learned import TrainedNetwork
-from pipeline.downstream.classifier.scratch import train
+from pipeline.downstream.classifier.scratch import Scratch
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.schedule import TrainingMix
 from pipeline.settings import Detect, ImageSpec
@@ -78,7 +78,7 @@ def real():
 def judge(real):
     """A detector of bars and discs that has never seen anything else."""
     settings = Detect(steps=60, width=4, batch=16, learning_rate=5e-3)
-    return TrainedNetwork(train(settings, SPEC, real, TrainingMix(np.arange(0), 0.0), 2000), 16, SPEC.symmetry)
+    return Scratch().train(settings, SPEC, real, TrainingMix(np.arange(0), 0.0), 2000, lambda steps: None)
 
 
 def kept(name, judge, real, images, asked):

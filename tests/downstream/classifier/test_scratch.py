@@ -32,7 +32,8 @@ def test_a_step_uploads_what_it_shows_and_waits_for_nothing(monkeypatch, augment
     for steps in (0, STEPS):
         monkeypatch.setattr(learned, "presented", lambda *_, steps=steps: (batch for _ in range(steps)))
         with Uploads() as seen:
-            scratch.train(Detect(steps=CHECK, batch=8, width=4), ImageSpec(16, 16, 1, ("a", "b")), pool, mix, 0)
+            settings, spec = Detect(steps=CHECK, batch=8, width=4), ImageSpec(16, 16, 1, ("a", "b"))
+            scratch.Scratch().train(settings, spec, pool, mix, 0, lambda steps: None)
         counts.append(seen.count)
     assert counts[1] - counts[0] == uploads * STEPS
 

@@ -78,14 +78,14 @@ def test_detectors_of_synthetic_images_only_never_see_a_real_one(tmp_path, real,
 
 def test_initial_weights_are_those_of_the_seed_in_every_arm(tmp_path, real, fakes, monkeypatch):
     drawn = {}
-    original = scratch._initial
+    original = scratch.Scratch.initial
 
-    def spy(spec, width, seed):
-        network = original(spec, width, seed)
+    def spy(self, *of):
+        network, seed = original(self, *of), of[-1]
         drawn.setdefault(seed, []).append([p.detach().clone() for p in network.parameters()])
         return network
 
-    monkeypatch.setattr(scratch, "_initial", spy)
+    monkeypatch.setattr(scratch.Scratch, "initial", spy)
     before = torch.random.get_rng_state()
     arm(tmp_path, real)
     arm(tmp_path, real, [fakes])
