@@ -131,7 +131,7 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
         _dim(settings, facts, plan),
         _enlarged(settings, facts),
         _unread_pages(settings, facts),
-        _channels(facts),
+        _channels(settings, facts),
         _bar(settings, facts),
     ]
     return [line for line in lines if line]
@@ -139,7 +139,7 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
 
 def noticed(settings: Dataset, facts: list[Facts], plan: Plan) -> list[str]:
     """What of it the report repeats: what a person would set otherwise."""
-    return [line for line in (_dim(settings, facts, plan), _channels(facts), _bar(settings, facts)) if line]
+    return [line for line in (_dim(settings, facts, plan), _channels(settings, facts), _bar(settings, facts)) if line]
 
 
 def _mixed(what: str, counts: Counter, rule: str) -> str:
@@ -201,7 +201,9 @@ def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:
     return f"{small} image(s) are smaller than size ({settings.size}) and were enlarged" if small else None
 
 
-def _channels(facts: list[Facts]) -> str | None:
+def _channels(settings: Dataset, facts: list[Facts]) -> str | None:
+    if settings.pages != "all":
+        return None
     several = {f.header.path: f.header for f in facts if f.header.scene > 1}
     if not several:
         return None

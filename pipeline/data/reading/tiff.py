@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -28,10 +28,12 @@ COLOURS: dict[int, int] = {
     PHOTOMETRIC.SEPARATED: 4,
 }
 
+ALONE: Any = {"_multifile": False}  # an OME file may name others, anywhere, to be opened with it
+
 
 def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     """The chosen pages of a file, undecoded. Raises Rejected."""
-    with TiffFile(path) as tiff:
+    with TiffFile(path, **ALONE) as tiff:
         if hidden := _hidden(tiff):
             first = tiff.pages[0].aspage()
             chosen = chosen_pages(settings, hidden.images)
@@ -49,7 +51,7 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
 
 def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
     """Decode pages of one file, one at a time."""
-    with TiffFile(wanted[0].path) as tiff:
+    with TiffFile(wanted[0].path, **ALONE) as tiff:
         hidden = _hidden(tiff)
         for header in wanted:
             try:

@@ -101,6 +101,26 @@ def test_pages_that_are_channels_are_told(tmp_path, dataset, picture, program):
     assert scene("ZYX", (6,)) == 1
 
 
+def test_files_that_an_ome_file_names_are_not_opened(tmp_path, dataset, picture):
+    """Two of four channels are here, the others in a file outside the source."""
+    blocks = "".join(
+        f'<TiffData FirstC="{c}" IFD="{c % 2}" PlaneCount="1"><UUID FileName="{name}">urn:uuid:{name}</UUID></TiffData>'
+        for c, name in enumerate(["a.tif", "a.tif", "../secret.tif", "../secret.tif"])
+    )
+    said = (
+        '<OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06" UUID="urn:uuid:{}"><Image ID="Image:0">'
+        '<Pixels ID="Pixels:0" DimensionOrder="XYCZT" Type="uint8" SizeX="30" SizeY="20" SizeC="4" SizeZ="1" '
+        'SizeT="1">{}</Pixels></Image></OME>'
+    )
+    (tmp_path / "in").mkdir()
+    for path, key in ((tmp_path / "in" / "a.tif", "a.tif"), (tmp_path / "secret.tif", "../secret.tif")):
+        tifffile.imwrite(path, picture(8, (2, 20, 30)), description=said.format(key, blocks), metadata=None)
+    path = str(tmp_path / "in" / "a.tif")
+    with tifffile.TiffFile(path) as tiff:
+        assert tiff.series[0].shape == (4, 20, 30)  # so it names them
+    assert readers.headers(path, "a.tif", dataset())[0].scene == 1
+
+
 def test_alpha_is_dropped_and_white_is_zero_inverted(tmp_path, dataset, picture):
     pixels = picture(3, (20, 20, 4))
     tifffile.imwrite(tmp_path / "alpha.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
