@@ -56,8 +56,8 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
                 some = _stack(path, source, data, None, settings, turned)
                 found += [header._replace(label=label) for header in some]
                 continue
-            shape, _ = _layout(data.shape, options, stacked=False)
-            shape = _upright(shape, turned)
+            shape, order = _layout(data.shape, options, stacked=False)
+            shape = _upright(shape, turned and order != "flat")
             _check(data, shape, 1, path, settings)
             found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label))
         return found
@@ -70,8 +70,7 @@ def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:
         for key, headers in itertools.groupby(wanted, key=lambda header: header.key):
             data, run = _inside(_node(file, key)), list(headers)
             for header, pixels in zip(run, _pixels(data, run, options), strict=True):
-                pixels = _arranged(pixels, header, data.shape, options)
-                pixels = pixels.swapaxes(0, 1) if turned else pixels
+                pixels = _arranged(pixels, header, data.shape, options, turned)
                 bits = {"f": None, "b": 1}.get(pixels.dtype.kind, 8 * pixels.dtype.itemsize)
                 yield Frame(header.source, header.index, pixels, bits, header.label)
 
@@ -416,8 +415,8 @@ def _stack(
 ) -> list[Header]:
     _check_axes(data, settings.hdf5)
     count = _count(data, settings.hdf5)
-    shape, _ = _layout(data.shape, settings.hdf5, stacked=True)
-    shape = _upright(shape, turned)
+    shape, order = _layout(data.shape, settings.hdf5, stacked=True)
+    shape = _upright(shape, turned and order != "flat")
     _check(data, shape, count, path, settings)
     axis = -1 if settings.hdf5.layout in ("hwn", "hwcn") else 1 if _led(data.shape, settings.hdf5) else 0
     chunk = data.chunks[axis] if data.chunks else 1
@@ -456,12 +455,15 @@ def _lacking(data: h5py.Dataset) -> str:
     return " and ".join(missing)
 
 
-def _arranged(pixels: np.ndarray, header: Header, shape: tuple[int, ...], options: HDF5) -> np.ndarray:
-    """(H, W) or (H, W, 3)."""
+def _arranged(pixels: np.ndarray, header: Header, shape: tuple[int, ...], options: HDF5, turned: bool) -> np.ndarray:
+    """(H, W) or (H, W, 3); `turned` where a program counts the pixels of a column first, and wrote them so."""
     _, order = _layout(shape, options, stacked=header.index is not None)
     if order == "flat":
-        pixels = pixels.reshape(options.shape)
-        order = "hw" if pixels.ndim == 2 else "chw" if _planes(options.shape or []) else "hwc"
+        assert options.shape is not None  # or its layout is not known
+        pixels = pixels.reshape(options.shape[::-1]).T if turned else pixels.reshape(options.shape)
+        order = "hw" if pixels.ndim == 2 else "chw" if _planes(options.shape) else "hwc"
+    elif turned:
+        pixels = pixels.swapaxes(*((1, 2) if order == "chw" else (0, 1)))
     if order == "hw":
         return pixels
     pixels = np.moveaxis(pixels, 0, -1) if order == "chw" else pixels
@@ -484,7 +486,7 @@ def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> li
         return None
     if not _one_an_image(data, count):
         raise Rejected(f"`{data.name}` (hdf5.labels) has shape {data.shape} for {count} images")
-    return _label_texts(data)
+    return _label_texts(data, count)
 
 
 def _one_an_image(data: h5py.Dataset, count: int) -> bool:
@@ -494,9 +496,9 @@ def _one_an_image(data: h5py.Dataset, count: int) -> bool:
     return data.ndim in (1, 2) and data.shape[0] == count and (data.ndim == 1 or data.shape[1] <= MOST_CLASSES)
 
 
-def _label_texts(data: h5py.Dataset) -> list[str | None]:
+def _label_texts(data: h5py.Dataset, count: int) -> list[str | None]:
     values = data[()]
-    if values.shape[0] == 1:
+    if values.shape == (1, count):
         values = values.reshape(-1)
     if values.ndim == 2 and values.shape[1] > 1:  # one-hot: the place of the one is the class
         ones = values == 1
@@ -505,7 +507,8 @@ def _label_texts(data: h5py.Dataset) -> list[str | None]:
         return [str(place) for place in ones.argmax(axis=1)]
     values = values.reshape(-1)
     if values.dtype.kind == "f":
-        whole = bool((values == np.rint(values))[np.isfinite(values)].all())  # as MATLAB writes numbers of classes
+        whole = bool((values == np.rint(values)).all(where=~np.isnan(values)) and not np.isinf(values).any())
+        # whole numbers of classes, as MATLAB writes them
         return [None if math.isnan(v) else str(int(v)) if whole else str(v) for v in values.tolist()]
     words = {number: word for word, number in (h5py.check_enum_dtype(data.dtype) or {}).items()}
     return [words.get(value, _text(value)) for value in values.tolist()]

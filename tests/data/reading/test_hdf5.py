@@ -95,6 +95,25 @@ def test_matlab_stores_axes_the_other_way_round(tmp_path, picture):
     assert labels == list("0123456")
 
 
+def test_flat_columns_of_matlab_are_columns_of_the_image(tmp_path, picture):
+    stack = picture(4, (7, 9, 20), "uint16")
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        file["IMG"] = stack.swapaxes(1, 2).reshape(7, -1)
+    with open(tmp_path / "a.mat", "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
+    np.testing.assert_array_equal(read(tmp_path / "a.mat", layout="flat", shape=[9, 20])[1], stack)
+
+
+def test_the_one_hot_label_of_one_image_is_one_label(tmp_path, picture):
+    path = write(tmp_path / "a", x=picture(1, (1, 12, 20)), labels=np.array([[0, 0, 1]]))
+    assert read(path, rule="hdf5", layout="nhw")[2] == ["2"]
+
+
+def test_a_label_beyond_all_numbers_is_its_text(tmp_path, picture):
+    path = write(tmp_path / "a", x=picture(1, (2, 12, 20)), labels=np.array([1.0, np.inf]))
+    assert read(path, rule="hdf5", layout="nhw")[2] == ["1.0", "inf"]
+
+
 def test_colours_of_one_image_or_images_are_a_question(tmp_path, picture):
     path = write(tmp_path / "a", x=picture(5, (3, 12, 20)))
     with pytest.raises(Rejected, match=r"3 images of 12 x 20 .*nhw\) or one of 3 channels \(hdf5.layout: hw\)"):
