@@ -42,7 +42,7 @@ class Table:
         self._levels = [_Rows(rows, form) for form in (str, _loose, _bare)]
         self._used: set[str] = set()
 
-    def find(self, source: str, ambiguous: set[str], folder: str = "") -> Row | None:
+    def find(self, source: str, ambiguous: Shared, folder: str = "") -> Row | None:
         """The row of an image called `source`; None where there is none.
 
         Args:
@@ -54,7 +54,7 @@ class Table:
         """
         longer = [f"{end}/{source}" for end in ends(folder)]
         for level in self._levels:
-            short = [name for name in short_names(source) if level.form(name) not in ambiguous]
+            short = [name for name in short_names(source) if (level.form, level.form(name)) not in ambiguous]
             if rows := level.called([*longer, source, *short]) or level.ending(source, folder):
                 self._used |= {_clean(row.file) for row in rows}
                 if len({(r.label, r.group, r.split) for r in rows}) > 1:
@@ -66,6 +66,10 @@ class Table:
         """One row for each name that no image had."""
         first = {_clean(row.file): row for row in reversed(self.rows)}
         return [row for name, row in reversed(first.items()) if name not in self._used]
+
+
+Shared = set[tuple[Callable[[str], str], str]]
+"""Names that several images have, each with the form of writing in which they do."""
 
 
 class _Rows:
@@ -112,9 +116,11 @@ def short_names(source: str) -> list[str]:
     return list(dict.fromkeys([last, os.path.splitext(last)[0]]))
 
 
-def shared_names(sources: Iterable[str]) -> set[str]:
-    """Short names that several images have, in every form of writing."""
-    written = ({form(name) for name in short_names(source) for form in (str, _loose, _bare)} for source in sources)
+def shared_names(sources: Iterable[str]) -> Shared:
+    """Short names that several images have, each with the form of writing in which they do."""
+    written = (
+        {(form, form(name)) for name in short_names(source) for form in (str, _loose, _bare)} for source in sources
+    )
     counts = Counter(itertools.chain.from_iterable(written))
     return {name for name, count in counts.items() if count > 1}
 

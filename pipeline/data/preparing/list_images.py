@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipeline.base.job import progress, say
 from pipeline.data.preparing import labels, split_folders
 from pipeline.data.preparing.issues import Rejections
-from pipeline.data.preparing.labels import Row, Table
+from pipeline.data.preparing.labels import Row, Shared, Table
 from pipeline.data.preparing.scan import ListTask, list_file
 from pipeline.data.preparing.split_folders import Depth, Place
 from pipeline.data.reading.frame import Header, Rejected
@@ -77,7 +77,7 @@ def _depth_of_sides(entries: list[Entry], settings: Dataset) -> Depth | None:
 
 
 def _candidate(
-    settings: Dataset, entry: Entry, place: Place, header: Header, table: Table | None, shared: set[str]
+    settings: Dataset, entry: Entry, place: Place, header: Header, table: Table | None, shared: Shared
 ) -> Candidate:
     row = _row(entry, header, table, shared) if table else None
     # A group inside an HDF5 file is a folder, and so is a stack that is one of several.
@@ -92,7 +92,7 @@ def _candidate(
     return Candidate(header, label, group, (row.split if row else None) or place.side)
 
 
-def _row(entry: Entry, header: Header, table: Table, shared: set[str]) -> Row:
+def _row(entry: Entry, header: Header, table: Table, shared: Shared) -> Row:
     folder = printable(os.path.abspath(entry.path)).removesuffix(entry.name).strip("/")
     row = table.find(header.source, shared, folder)
     if row is None and header.source != entry.name:  # a row may stand for a whole file of many images
