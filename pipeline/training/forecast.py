@@ -11,6 +11,7 @@ import torch
 
 import pipeline.models
 from pipeline.base import device as devices
+from pipeline.base.weights import in_cache
 from pipeline.models.batch import Batch
 from pipeline.settings import ImageSpec, Training
 from pipeline.training.elsewhere import Work
@@ -21,6 +22,7 @@ from pipeline.training.validator import LEAST, MOST
 WARM = 2  # updates that choose algorithms; the first has all lazy penalties, the second none
 START = 6.0  # seconds of a job before its first update: Python, torch, reading the images
 SHORT = 32  # images that drawing is timed with, at most
+PENALTIES = {"r1_every": "r1_gamma", "path_length_every": "path_length_weight"}  # and the setting that is 0 without it
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,14 @@ def forecast(
         spec: the images, without boxes.
         budget: seconds of timed updates; one whole period of the lazy penalties at least.
         held_out: images to choose by (split `val`); so many are drawn at each look, MOST at most and none below LEAST.
+            What Inception takes to see them is left out where its weights are not there: a plan downloads nothing.
         clock: in seconds.
 
     Raises:
         UserError: settings that fit no such images, too little memory.
     """
     device = devices.best_device()
+    drawn = min(held_out, MOST) if held_out >= LEAST else 0
     with devices.memory_limit("batch_per_device", settings.batch_per_device or settings.batch):
         torch.manual_seed(0)
         model = pipeline.models.build(settings, spec, devices.amp_dtype(settings.precision, device))
@@ -93,12 +97,12 @@ def forecast(
         devices.synchronise(device)
         image = (clock() - began) / len(few)
         seen = 0.0
-        if settings.held_out:  # the look of random networks costs next to nothing
-            network = look(settings.held_out, spec, device)
+        chosen = settings.held_out  # without, a look of random networks costs next to nothing
+        if chosen and drawn and (chosen.features == "imagenet" or in_cache("inception", chosen.weights)):
+            network = look(chosen, spec, device)
             began = clock()
             network.vectors(images[: len(few)])
             seen = (clock() - began) / len(few)
-    drawn = min(held_out, MOST) if held_out >= LEAST else 0
     looks = settings.snapshots * ((drawn + COLUMNS * len(spec.classes)) * image + drawn * seen)
     steps = math.ceil(settings.total_images / settings.batch)
     checkpoint = sum(tensor.numel() * tensor.element_size() for tensor in model.state().values())
@@ -107,13 +111,16 @@ def forecast(
 
 
 def _mean_seconds(work: list[Work], settings: Training) -> float:
-    """On the other card, all penalties as often as the most frequent one."""
+    """On the other card, of a first update, with all penalties, and the next, without; all as often as the most
+    frequent one. What a first update takes without penalties is what it takes to begin."""
     full, plain = (of.seconds for of in work)
-    return plain + max(0.0, full - plain) / min(_every(settings))
+    every = _every(settings)
+    return plain + max(0.0, full - plain) / min(every) if every else plain
 
 
 def _every(settings: Training) -> list[int]:
-    return [getattr(settings, name, 1) for name in ("r1_every", "path_length_every")]
+    """After how many updates each lazy penalty comes that is on."""
+    return [getattr(settings, every) for every, weight in PENALTIES.items() if getattr(settings, weight, 0) != 0]
 
 
 def _period(settings: Training) -> int:

@@ -12,6 +12,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.models import FAMILIES
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import UserError
+from pipeline.training import forecast as forecast_module
 from pipeline.training.elsewhere import Work
 from pipeline.training.forecast import START, _mean_seconds, forecast
 from pipeline.training.launch import NullJournal
@@ -87,6 +88,35 @@ def test_arithmetic_and_calls_are_counted_and_the_slower_of_both_counts():
 def test_on_another_card_the_most_frequent_penalty_says_how_often_all_come():
     settings = tiny_settings("stylegan2_ada", r1_every=16, path_length_every=4)
     assert _mean_seconds([Work(9 * 10**14, 0), Work(10**14, 0)], settings) == pytest.approx(0.5 + 4.0 / 4)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "expected"),
+    [
+        ("ddpm", {}, 0.5),  # what the first update takes beyond is its beginning
+        ("stylegan2_ada", {"r1_every": 16, "path_length_every": 4, "path_length_weight": 0}, 0.5 + 4.0 / 16),
+    ],
+)
+def test_penalties_that_are_off_cost_nothing_on_another_card(family, changes, expected):
+    work = [Work(9 * 10**14, 0), Work(10**14, 0)]
+    assert _mean_seconds(work, tiny_settings(family, **changes)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("held_out", [0, 30])
+def test_a_forecast_downloads_no_weights(clock, tmp_path, monkeypatch, held_out):
+    monkeypatch.setattr("pipeline.training.held_out.fetch", lambda *_: pytest.fail("downloaded"))
+    chosen = {"features": "inception", "weights": str(tmp_path)}
+    settings = tiny_settings("cgan", total_images=40, snapshots=2, held_out=chosen)
+    assert forecast(settings, spec(), budget=0.1, held_out=held_out, clock=clock).training > START
+
+
+@pytest.mark.parametrize(("held_out", "looks"), [(0, 0), (30, 1)])
+def test_the_look_is_timed_where_there_is_one(clock, monkeypatch, held_out, looks):
+    made, real = [], forecast_module.look
+    monkeypatch.setattr(forecast_module, "look", lambda *of: made.append(1) or real(*of))
+    settings = tiny_settings("cgan", total_images=40, snapshots=2, held_out={"features": "imagenet"})
+    forecast(settings, spec(32), budget=0.1, held_out=held_out, clock=clock)
+    assert len(made) == looks
 
 
 def configuration(tmp_path, **models):
