@@ -123,12 +123,13 @@ class Journal:
             self._write("final", d={k: float(v) for k, v in values.items()})
 
     def system(self, values: Mapping[str, float]) -> None:
-        """What the job takes of its machine now; says nothing of which attempt this is.
+        """What the job takes of its machine now; says nothing of which attempt this is."""
+        self._write("system", d={f"system/{k}": float(v) for k, v in values.items()})
 
-        Nothing of a job that adds to another's run, which shows what its own job took.
-        """
-        if not self._head["attach"]:
-            self._write("system", d={f"system/{k}": float(v) for k, v in values.items()})
+    @property
+    def watches(self) -> bool:
+        """Whether what the job takes belongs here: not to another's run that it adds to, which shows its own job's."""
+        return self._folder is not None and not self._head["attach"]
 
     def image(self, key: str, path: str | os.PathLike, images: int) -> None:
         """A PNG file as one step of the image slider `key`; copied, so the file may go."""

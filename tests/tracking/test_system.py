@@ -18,13 +18,16 @@ def test_only_the_cards_of_the_job_are_told_of():
     assert len(system.of_cards(SAID, None)) == 6
 
 
-def test_a_job_that_adds_to_a_run_leaves_the_looks_of_its_own_job_alone(tmp_path):
+def test_a_job_that_adds_to_a_run_leaves_the_looks_of_its_own_job_alone(tmp_path, monkeypatch):
+    looks = []
+    monkeypatch.setattr(system, "cards", lambda: looks.append(1) or {})
     for attach in (False, True):
         names = {"key": "a", "stage": "detect", "name": "a", "experiment": "a", "attach": attach}
         with Journal(tmp_path / str(attach), **names) as journal, system.watched(journal, 60):
             pass
     kinds = [[event["t"] for _, event in read_events(tmp_path / name / EVENTS)] for name in ("False", "True")]
     assert kinds == [["start", "system", "end"], ["start", "end"]]
+    assert len(looks) == 1
 
 
 def test_a_card_that_does_not_answer_costs_a_look_and_no_more(tmp_path, monkeypatch):
