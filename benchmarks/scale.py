@@ -16,6 +16,7 @@ import os
 import resource
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -122,9 +123,10 @@ def apart(what: str, work: Callable[[], object]) -> None:
     if not (child := os.fork()):
         try:
             work()
-            os._exit(0)
-        finally:
+        except BaseException:
+            traceback.print_exc()
             os._exit(1)
+        os._exit(0)
     _, status, usage = os.wait4(child, 0)
     assert status == 0, f"{what} failed"
     spent, wall = usage.ru_utime + usage.ru_stime, time.perf_counter() - start
