@@ -23,6 +23,7 @@ OTHER = {
     "discriminator_channel_base": 64, "discriminator_channel_max": 8, "discriminator_mapping_layers": 1,
     "noise_strength": 0.1, "noise_resolution": 8, "r1_gamma": 0.5, "ada_images": 4, "label_dropout": 0.9,
     "augment": True, "eta": 0.5, "beta1": 0.25, "guidance": 2.0, "class_weight": 1.0,
+    "discriminator_class_width": 5,
 }  # fmt: skip
 BESIDE = {"eta": {"sampler": "ddim"}, "noise_resolution": {"noise_strength": 0.1}, "ada_target": {"ada_images": 4}}
 
