@@ -128,11 +128,15 @@ def _painted(packed: Any, size: tuple[float, float]) -> Runs:
     if not 0 < height * width <= MOST_PIXELS:
         raise Rejected(f"is painted on {height} x {width} pixels, which is no size")
     try:
+        if not isinstance(packed, list):
+            raise TypeError
         bits, at = "".join(f"{byte:08b}" for byte in bytes(packed)), 0
 
         def following(count: int) -> int:
             nonlocal at
             at += count
+            if at > len(bits):
+                raise ValueError
             return int(bits[at - count : at], 2)
 
         count, depth = following(32), following(5) + 1

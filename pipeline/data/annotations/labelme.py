@@ -59,8 +59,9 @@ def _mask(picture: Any, points: Any) -> Runs:
     """A picture in base64 whose upper left pixel is that of the first point."""
     (x, y), *_ = polygon([*points, *points] if isinstance(points, list) else points)
     try:
-        with Image.open(io.BytesIO(base64.b64decode(picture, validate=True))) as opened:
+        with Image.open(io.BytesIO(base64.b64decode(picture, validate=True)), formats=["PNG"]) as opened:
             inside = np.asarray(opened.convert("L")) > 0
-    except (TypeError, ValueError, OSError, Image.DecompressionBombError):
+    except (TypeError, ValueError, OSError, SyntaxError, Image.DecompressionBombError):
         raise Rejected("has a mask that is no picture in base64") from None
-    return drawn(inside, max(0, round(y)), max(0, round(x)))
+    row, column = round(y), round(x)
+    return drawn(inside[max(0, -row) :, max(0, -column) :], max(0, row), max(0, column))

@@ -10,7 +10,7 @@ from pipeline.base.job import say
 from pipeline.data.annotations import mask_files
 from pipeline.data.preparing.issues import Rejections
 from pipeline.data.reading.frame import Rejected
-from pipeline.data.reading.mask_names import in_folders_of_masks, names_masks, partners
+from pipeline.data.reading.mask_names import in_folders_of_masks, names_masks, partners, place
 from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.data.reading.source import Entry, is_image, printable, walk
 from pipeline.settings import Dataset
@@ -45,13 +45,13 @@ def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejecte
         folders = sorted({printable(os.path.dirname(paths[name])) for name in drawn})
         place = folders[0] if len(folders) == 1 else f"[{', '.join(folders)}]"
         by_folder = settings.labels.rule == "folder"
-        way = "; where their folder is a class, name all classes in `labels.classes`" if by_folder else ""
+        way = "where they are images, " + ("name all classes in `labels.classes`" if by_folder else "rename them")
         use = f"to have them as annotations: `boxes: {{format: mask, path: {place}}}`"
         if len(drawn[first]) > 1:
             use += ", once their names tell which image each is of (folders as those of the images do)"
         say(
             f"WARNING: {len(drawn)} file(s) are called as images in other folders and hold few values (first: {first} "
-            f"of {' or '.join(drawn[first])}): they are taken for masks and train nothing; {use}{way}"
+            f"of {' or '.join(drawn[first])}): they are taken for masks and train nothing; {use}; {way}"
         )
     return [entry for entry in entries if entry.name not in named and entry.name not in drawn]
 
@@ -71,43 +71,40 @@ def found(
 def _drawn(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[str, list[str]]:
     """The images that may be meant by each file of some folders: of those most of whose files have the names of images
     in other folders, and as far as some tell show masks where these show none. Of numbered images of several classes
-    few are opened."""
+    few are opened. A table of classes tells by itself what an image is."""
+    if settings.labels.rule == "csv":
+        return {}
     asked = settings.labels.classes or [] if settings.labels.rule == "folder" else []
     folders: dict[str, list[Entry]] = {}
     namesakes: dict[str, list[Entry]] = {}
     for entry in entries:
-        folder, key = _place(entry)
+        folder, key = place(entry.name)
         namesakes.setdefault(key, []).append(entry)
         if entry.folder not in asked:
             folders.setdefault(folder, []).append(entry)
 
     def others(entry: Entry) -> list[Entry]:
-        folder, key = _place(entry)
-        return list(islice((other for other in namesakes[key] if _place(other)[0] != folder), LOOKED_AT))
+        folder, key = place(entry.name)
+        return list(islice((other for other in namesakes[key] if place(other.name)[0] != folder), LOOKED_AT))
 
     called = {folder: [entry for entry in own if others(entry)] for folder, own in folders.items()}
     called = {folder: own for folder, own in called.items() if len(own) > MOST * len(folders[folder])}
     some = {folder: own[:: -(-len(own) // LOOKED_AT)] for folder, own in called.items()}
     shows = _shows(pool, [entry for own in some.values() for entry in own], settings)
     some = {folder: own for folder, own in some.items() if all(shows[entry.name] for entry in own)}
-    shows |= _shows(pool, [other for own in some.values() for entry in own for other in others(entry)], settings)
+    rest = {other.name: other for own in some.values() for entry in own for other in others(entry)}
+    shows |= _shows(pool, [entry for name, entry in rest.items() if name not in shows], settings)
 
     def photographs(entry: Entry) -> list[str]:
         return [other.name for other in others(entry) if not shows[other.name]]
 
     left = [entry for folder, own in some.items() if all(map(photographs, own)) for entry in called[folder]]
-    masks = _shows(pool, left, settings)
+    shows |= _shows(pool, [entry for entry in left if entry.name not in shows], settings)
     return {
-        entry.name: [other.name for other in others(entry) if other.name not in masks] or [others(entry)[0].name]
+        entry.name: [other.name for other in others(entry) if not shows.get(other.name)] or [others(entry)[0].name]
         for entry in left
-        if masks[entry.name]
+        if shows[entry.name]
     }
-
-
-def _place(entry: Entry) -> tuple[str, str]:
-    """Folder, and name without suffix in lower case."""
-    folder, _, last = entry.name.rpartition("/")
-    return folder, os.path.splitext(last)[0].lower()
 
 
 def _shows(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[str, bool]:

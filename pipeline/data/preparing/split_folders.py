@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipeline.data.reading.source import Entry
@@ -74,6 +75,9 @@ def _folders(entry: Entry) -> list[str]:
     return path if path[:1] == [entry.folder] else [entry.folder, *path]
 
 
-def ends_as_a_side(folder: str) -> bool:
-    """Whether a folder may well hold one side of a split: `train`, `steel_test`, `val_images`."""
-    return AFTER.fullmatch(MORE.sub("", folder) or folder) is not None
+def may_be_sides(folders: Iterable[str]) -> list[str]:
+    """Those of some folders that may well be sides of one split: of `steel_train` and `steel_test` both; of
+    `fatigue_test` and `tensile_test`, of which none trains, neither."""
+    called = {folder: AFTER.fullmatch(MORE.sub("", folder) or folder) for folder in folders}
+    sides = {folder: SIDES[match[1].lower()] for folder, match in called.items() if match}
+    return list(sides) if "train" in sides.values() else []

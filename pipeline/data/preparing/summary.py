@@ -61,7 +61,7 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
         for names in alike.values()
         if len(names) > 1
     ]
-    sides = [f"`{label}`" for label in counts if split_folders.ends_as_a_side(label)]
+    sides = [f"`{label}`" for label in split_folders.may_be_sides(counts)]
     if settings.labels.rule == "folder" and sides and not settings.split.column:
         lines.append(
             f"WARNING: the classes {', '.join(sides)} are called as sides of a split, and are none to this run: other "

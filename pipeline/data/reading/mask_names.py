@@ -31,7 +31,7 @@ def partners(names: Iterable[str]) -> dict[str, str]:
     names = sorted(names)
     images: dict[str, list[str]] = {}  # by stem, also without the words that make it an image
     for name in names:
-        folder, stem = _place(name)
+        folder, stem = place(name)
         if not _of_masks(folder) and _unmarked(stem) is None:
             for key in {stem, OF_IMAGES.sub("", stem)}:
                 images.setdefault(key, []).append(name)
@@ -59,20 +59,20 @@ def image_name(name: str) -> str:
 
 
 def _image(name: str, images: dict[str, list[str]]) -> str | None:
-    folder, stem = _place(name)
+    folder, stem = place(name)
     unmarked = _unmarked(stem)
     wanted = stem if unmarked is None else OF_IMAGES.sub("", unmarked)
     found = images.get(wanted, [])
     if not found and _of_masks(folder) and (first := one_of_several(wanted)) is not None:
         found = images.get(first, [])
     if not _of_masks(folder):  # then its image lies beside it
-        found = [other for other in found if _place(other)[0] == folder]
+        found = [other for other in found if place(other)[0] == folder]
         if unmarked is None:
-            found = [other for other in found if _place(other)[1] == stem and _drawn(other) < _drawn(name)]
+            found = [other for other in found if place(other)[1] == stem and _drawn(other) < _drawn(name)]
     return max(found, key=lambda other: _shared(name, other)) if found else None
 
 
-def _place(name: str) -> tuple[str, str]:
+def place(name: str) -> tuple[str, str]:
     """Folder, and stem in lower case."""
     folder, _, last = name.rpartition("/")
     return folder, os.path.splitext(last)[0].lower()

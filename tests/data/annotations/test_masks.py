@@ -352,6 +352,18 @@ def test_numbered_images_of_classes_are_no_masks(inline, dataset, folder, tmp_pa
     assert len(_sources(tmp_path / "out")) == 6
 
 
+@pytest.mark.parametrize("rows", [6, 3])
+def test_an_image_of_a_table_is_no_mask(inline, dataset, folder, tmp_path, rows):
+    """Where a table names the images of `b`, they are images, black and white as they may be."""
+    root = folder({f"{kind}/{i}.png": np.roll(pixels, i, 0) for kind, pixels in (("a", dark(1, *SHAPE)), ("b", MASK))
+                   for i in range(3)})  # fmt: skip
+    named = [f"{kind}/{i}.png,{kind}" for kind in "ab" for i in range(3)][:rows]
+    (tmp_path / "table.csv").write_text("\n".join(["file,class", *named]))
+    labels = {"rule": "csv", "csv": [str(tmp_path / "table.csv")]}
+    prepare(dataset(root, labels=labels, split={"near_duplicates": "off"}), tmp_path / "out")
+    assert len(_sources(tmp_path / "out")) == rows
+
+
 def test_good_images_need_no_mask(inline, prepared):
     content = {f"images/bad/{i}.png": dark(i, *SHAPE, CRACK) for i in range(4)}
     content |= {f"images/good/{i}.png": dark(10 + i, *SHAPE) for i in range(4)}

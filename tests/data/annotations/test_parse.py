@@ -258,7 +258,8 @@ def test_what_a_brush_painted_in_label_studio(reading):
     (found,) = reading("labelstudio", json.dumps([{"id": 1, "image": "x.png", "tag": [mark]}])).records
     assert found.regions == [("a", 0, 1, 1, 2)]
     assert found.shapes[0].runs.pixels().tolist() == [[False, False], [True, False]]
-    for wrong in ({"original_width": 3}, {"rle": packed[:-2]}, {"rle": "x"}, {"rle": [300]}, {"original_width": 1e9}):
+    wrongs = [packed[:-2], packed[:-1], "x", [300], 5, 10**30]
+    for wrong in ({"original_width": 3}, {"original_width": 1e9}, *({"rle": rle} for rle in wrongs)):
         (found,) = reading("labelstudio", json.dumps([{"image": "x.png", "tag": [mark | wrong]}])).records
         assert (len(found.faults), found.regions) == (1, [])
 
@@ -293,6 +294,8 @@ def test_masks_and_turned_boxes_of_labelme(record):
     canvas = np.zeros((5, 8), np.uint8)
     paint(canvas, 1, found.shapes[0], False)
     assert np.argwhere(canvas).tolist() == [[2, 5], [3, 6]]
+    content["shapes"] = [mask | {"points": [[-1, 2], [1, 3]]}]  # begins left of the image
+    assert record("labelme", json.dumps(content)).regions == [("a", 0, 2, 2, 4)]
     content["shapes"] = [{"label": "a", "shape_type": "rotation", "points": L}, mask | {"mask": "?"}]
     found = record("labelme", json.dumps(content))
     assert (found.regions, found.faults[0].reason) == ([HERE], "has a mask that is no picture in base64")

@@ -119,6 +119,12 @@ def test_files_that_contradict_the_settings_are_named(tmp_path, inline, microgra
     )
 
 
+def test_files_that_say_what_the_settings_say_are_not(tmp_path, inline, micrographs, dataset, capsys):
+    root = micrographs({name: (side, 0.5) for name, (side, _) in MIXED.items()})
+    prepare(dataset(root, split=PLAIN, pixel_size=500.0, unit="nm"), tmp_path / "out")
+    assert "say otherwise" not in capsys.readouterr().err
+
+
 def test_boxes_are_cut_at_the_scale_of_their_picture(tmp_path, inline, micrographs, dataset):
     root = micrographs(MIXED)
     for name, (side, pixel) in MIXED.items():

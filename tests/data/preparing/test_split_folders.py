@@ -60,3 +60,14 @@ def test_a_published_layout_keeps_its_split(tmp_path, picture, capsys, order):
     assert sorted(set(table["label"])) == ["bad", "good"]
     assert all(row.split in row.source.split("/") and row.label in row.source.split("/") for row in table.itertuples())
     assert "are read as the split" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("classes", "sides"),
+    [
+        (["steel_train", "steel_test"], 2), (["Train", "TEST", "x"], 2), (["train", "unlabeled"], 1),
+        (["fatigue_test", "tensile test"], 0), (["contest", "trainer"], 0),
+    ],
+)  # fmt: skip
+def test_classes_are_called_as_sides_where_one_trains(classes, sides):
+    assert split_folders.may_be_sides(classes) == classes[:sides]
