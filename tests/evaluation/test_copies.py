@@ -64,6 +64,29 @@ def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_s
     assert 0.95 < found["nn_distance_ratio_pixels"]["value"] < 1.05  # a median: a tenth does not move it
 
 
+def test_of_a_large_set_some_are_looked_at_and_named_rightly(real_set, tmp_path, monkeypatch):
+    """Every second of 150 images is a training image: half of those that are looked at are copies, each of its own."""
+    monkeypatch.setattr(copies, "LOOKED", 60)
+    monkeypatch.setattr(copies, "PIECED", 20)
+    images, training = blobs(label_list(150), 9), np.load(real_set() / "images.npy")[:90]
+    images[::2] = training[:75]
+    record, found = judge(real_set(), tmp_path, images, label_list(150))
+    assert [found[metric]["n"] for metric in (*SHARES, "nn_distance_ratio_1_2")] == [60, 60, 20, 60]
+    assert 0.3 < found["copy_rate"]["value"] < 0.7
+    assert 0.15 < found["copied_area"]["value"] < 0.85
+    assert {(pair["made"] % 2, pair["real"] - pair["made"] // 2) for pair in record["closest"]} == {(0, 0)}
+
+
+def test_rows_under_a_mask_are_those_of_the_images_looked_at():
+    """Of ten images six were looked at, of these three for pieces; the mask leaves the images 1, 3, 4, 6 and 9."""
+    looked, pieced = np.array([0, 1, 4, 6, 7, 9]), np.array([0, 3, 5])
+    part = SimpleNamespace(where=lambda kept: looked[kept])
+    near = copies.NearestTraining(looked, part, part, None, pieced, np.array([0.0, 0.6, 0.9]), None)
+    found = near.where(np.isin(np.arange(10), [1, 3, 4, 6, 9]))
+    assert (found.looked.tolist(), found.features.tolist()) == ([0, 2, 3, 4], [1, 4, 6, 9])
+    assert (found.pieced.tolist(), found.area.tolist()) == ([2, 3], [0.6, 0.9])
+
+
 def test_a_set_of_copies_fails_every_number_of_copies(real_set, floor, tmp_path):
     training = np.load(real_set() / "images.npy")[:90, :, ::-1]  # a flip has other features, but is a copy
     usual = floor[1]

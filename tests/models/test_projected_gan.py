@@ -5,6 +5,7 @@ import torch
 
 from pipeline import models
 from pipeline.models.batch import Batch
+from pipeline.models.coarse import PARTS
 from pipeline.models.projected_discriminator import SCALES, WIDTHS, Discriminator, Projector, class_deviation
 from pipeline.settings import ImageSpec
 from tests.models.tiny import batch, spec, tiny_settings
@@ -95,6 +96,15 @@ def test_an_update_draws_around_the_coarse_pictures_of_its_own_images(monkeypatc
     images = levels[:, None, None, None].expand(4, 1, 32, 32)
     model.update(Batch(images, torch.arange(4) % 3, 0))
     assert [round(float(picture[0].mean()), 1) for picture in seen[0]] == pytest.approx(levels.tolist(), abs=0.11)
+
+
+@pytest.mark.parametrize(("height", "width", "places"), [(32, 64, (8, 16)), (64, 64, (8, 8)), (256, 128, (16, 8))])
+def test_the_shorter_side_of_a_coarse_picture_has_eight_places(height, width, places):
+    model = make(ImageSpec(height, width, 1, ("a", "b")))
+    assert model.generator.book.shape == (PARTS, *places)
+    images = torch.rand(2, 1, height, width)
+    model.update(Batch(images, torch.tensor([0, 1]), 0))
+    assert model.sample(torch.tensor([0]), torch.tensor([0])).shape == (1, 1, height, width)
 
 
 def test_generator_and_discriminators_have_rates_of_their_own():
