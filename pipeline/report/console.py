@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -68,23 +69,25 @@ def ending(results: Path) -> None:
     for dataset in tables.read(results / "summary.csv")["dataset"].unique():
         path = results / places.DETECTION.format(dataset=dataset) / places.COMPARISON
         comparison = records.read(path) if path.is_file() else None
-        for task, (kind, score, of_class) in labels.DETECTORS.items():
-            if comparison is not None and (arms := comparison.of(task)):
-                alarms = [f"WARNING: {alarm}" for alarm in detector_findings.alarms(arms, score)]
-                said = [*alarms, *detector_findings.helped(arms, score, of_class)]
-                print(f"{dataset}, {kind}: {Markup(said[0]).striptags() if said else 'no verdict'}")
+        for kind, _, said in _told(comparison) if comparison else ():
+            print(f"{dataset}, {kind}: {said[0] if said else 'no verdict'}")
     print(f"The report: {(results / 'report.html').absolute()}")
 
 
 def _say_detectors(dataset: str, comparison: records.Comparison) -> None:
+    for kind, arms, said in _told(comparison):
+        print(f"\n{dataset}: {kind} trained without synthetic images, with them, and on them only")
+        print(detectors(arms).to_string())
+        print(*said, sep="\n")
+
+
+def _told(comparison: records.Comparison) -> Iterator[tuple[str, list[Arm], list[str]]]:
+    """Each kind of detectors that was compared, their arms, and what is said of them, the gravest first."""
     for task, (kind, score, of_class) in labels.DETECTORS.items():
         if arms := comparison.of(task):
-            print(f"\n{dataset}: {kind} trained without synthetic images, with them, and on them only")
-            print(detectors(arms).to_string())
-            for alarm in detector_findings.alarms(arms, score):
-                print(f"WARNING: {Markup(alarm).striptags()}")
-            for sentence in detector_findings.helped(arms, score, of_class):
-                print(Markup(sentence).striptags())
+            alarms = [f"WARNING: {alarm}" for alarm in detector_findings.alarms(arms, score)]
+            said = [*alarms, *detector_findings.helped(arms, score, of_class)]
+            yield kind, arms, [Markup(sentence).striptags() for sentence in said]
 
 
 if __name__ == "__main__":

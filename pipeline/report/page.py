@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -71,6 +72,7 @@ def write(
     }
     found, pages = {}, {name: page_of(out_html, name) for name in datasets}
     papers = {name: summary_csv.parent / name / "table.tex" for name in datasets}
+    embedded = len(datasets) <= places.EMBEDDED
     for name, inputs in datasets.items():
         found[name] = dataset_page.context(name, inputs, compared[name], numbers[numbers["dataset"] == name], settings)
         pages[name].parent.mkdir(parents=True, exist_ok=True)
@@ -78,14 +80,15 @@ def write(
         files |= {"rejected": inputs.real / "rejected.csv"}
         mine = {"title": name, "d": found[name], "files": _links(pages[name], files), "few": _of(name, few)}
         _render("dataset.html", pages[name], shared | mine)
-        beside = None if len(datasets) <= places.EMBEDDED else out_html.parent / places.STRIP.format(dataset=name)
-        found[name]["strip"] = sample_grid.shown(found[name]["strip"], out_html, beside)
+        beside = out_html.parent / places.STRIP.format(dataset=name)
+        shutil.rmtree(beside, ignore_errors=True)  # what a run of more data sets left
+        found[name]["strip"] = sample_grid.shown(found[name]["strip"], out_html, None if embedded else beside)
     mine = {"title": "Pyrite report", "datasets": list(found.values()), "few": few}
     mine |= {"seeds": next_steps.seeds(settings) if any(inputs.runs for inputs in datasets.values()) else []}
     mine |= {"pages": _links(out_html, pages), "papers": _links(out_html, papers)}
     mine |= {"files": _links(out_html, {"summary": summary_csv})}
     mine |= {"settings": yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)}
-    _render("front.html", out_html, shared | {"embedded": len(datasets) <= places.EMBEDDED} | mine)
+    _render("front.html", out_html, shared | {"embedded": embedded} | mine)
 
 
 def _of(name: str, few: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

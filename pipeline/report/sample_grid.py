@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -63,8 +62,6 @@ def shown(strip: dict[str, Any], page: Path, folder: Path | None) -> dict[str, A
     Args:
         folder: where its pictures are written, for the page to load; None embeds them.
     """
-    if folder is not None:
-        shutil.rmtree(folder, ignore_errors=True)
 
     def cell(picture: Image | None, line: int, column: int) -> dict[str, Any] | None:
         if picture is None:

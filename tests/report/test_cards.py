@@ -100,7 +100,7 @@ def test_croissant_has_what_it_must_and_points_at_files_that_are_there(run, summ
     assert {field["source"]["extract"]["column"] for field in records["field"]} <= columns
 
 
-@pytest.mark.filterwarnings("default")  # what it calls is deprecated in its turn
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what it calls
 @pytest.mark.parametrize("card", [CARD, Card()])
 def test_mlcroissant_finds_no_fault(run, summary, card):
     import mlcroissant

@@ -117,6 +117,14 @@ def test_the_first_page_of_fifty_data_sets_stays_small(run, tmp_path_factory, mo
             assert (str(picture.width), str(picture.height)) == (image["width"], image["height"])
 
 
+def test_pictures_beside_the_page_go_where_few_data_sets_are_left(run):
+    beside = run.root / "steel" / "strip" / "0-0.png"
+    beside.parent.mkdir(exist_ok=True)
+    beside.write_bytes(b"of an earlier run")
+    render(run)
+    assert not beside.exists()
+
+
 def _only_first(render, template, out, context):
     if template == "front.html":
         render(template, out, context)

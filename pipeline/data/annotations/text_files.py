@@ -59,9 +59,10 @@ def _in_utf8(content: bytes) -> bytes:
 
 def _in_declared_utf_8(text: bytes) -> bool:
     try:
-        return DECLARED.match(text) is not None or text.decode("utf-8") is not None
+        text.decode("utf-8")
     except UnicodeDecodeError:
-        return False
+        return DECLARED.match(text) is not None
+    return True
 
 
 def _told_wrongly(content: bytes, declared: str) -> bool:
