@@ -122,6 +122,8 @@ def test_other_data_or_settings_are_another_job(case):
 
 
 class Journal:
+    watches = True
+
     def __init__(self):
         self.files, self.looks = [], 0
 
