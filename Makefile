@@ -14,9 +14,9 @@ demo: .venv/.installed  ## the default experiment: images, generators, detectors
 	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
 	@$(BIN)/python -m pipeline.report.console results
 
-plan: .venv/.installed  ## what a run would do, a line a stage, and how long its trainings will take; CONFIG="mine.yaml …" for your own
+plan: .venv/.installed  ## what a run would do, a line a stage, and how long its generators will take; CONFIG="mine.yaml …" for your own
 	@$(BIN)/python workflow/plan.py --configfile $(CONFIG)
-	@$(BIN)/python -m pyrite plan $(CONFIG) --threads 1
+	@$(BIN)/python -m pyrite plan $(CONFIG)
 
 test: .venv/.installed  ## everything but the slow learning tests
 	$(PYTEST) -m "not slow and not slurm and not kubernetes and not services and not faults"

@@ -22,10 +22,10 @@ def main(words: list[str] | None = None) -> None:
     draw = commands.add_parser("draw", help="a page on this machine to draw from finished models")
     draw.add_argument("results", type=Path, nargs="*", default=[Path("results")], help="folders of results (results)")
     draw.add_argument("--port", type=int, default=8008, help="8008; 0 takes any that is free")
-    plan = commands.add_parser("plan", help="what is here, and how long the trainings of a configuration will take")
+    plan = commands.add_parser("plan", help="what is here, and how long the generators of a configuration will take")
     plan.add_argument("configurations", type=Path, nargs="*", default=[Path("config/config.yaml")])
     plan.add_argument("--set", default="", help="as of `--config set=`")
-    plan.add_argument("--threads", type=int, help="of a training; those of torch without it")
+    plan.add_argument("--threads", type=int, help="of a training; as many as its job will have without it")
     plan.add_argument("--seconds", type=float, default=10, help="of timed updates a generator (10)")
     given = parser.parse_args(words)
     try:
@@ -40,18 +40,22 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _plan(given: argparse.Namespace) -> None:
-    from pipeline.base.device import use_threads
     from pyrite import plan
 
     settings = plan.read(given.configurations, given.set)
-    use_threads(given.threads)
     print("\n".join(plan.facts()), flush=True)
-    found = []
-    for row in plan.rows(settings, given.seconds):
-        print(f"timed {row.model} on {row.dataset}", file=sys.stderr, flush=True)
-        found.append(row)
+    found: list[plan.Row] = []
+    refused: list[str] = []
+    for row in plan.rows(settings, given.seconds, given.threads):
+        if isinstance(row, plan.Refusal):
+            refused.append(f"{row.model} on {row.dataset} cannot be trained here: {row.reason}")
+        else:
+            print(f"timed {row.model} on {row.dataset}, {row.threads} thread(s)", file=sys.stderr, flush=True)
+            found.append(row)
     print("\n".join([*plan.lines(found), *plan.multiplied(settings)]))
     plan.keep(found, settings)
+    if refused:
+        raise pyrite.UserError("\n".join(refused))
 
 
 def _draw(given: argparse.Namespace) -> None:

@@ -14,6 +14,7 @@ import math
 import tempfile
 import threading
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -203,12 +204,15 @@ def _template() -> jinja2.Template:
 
 
 def server(results: list[Path], port: int = PORT) -> ThreadingHTTPServer:
-    """Ready to `serve_forever`; port 0 takes any that is free.
+    """Ready to `serve_forever`, with the first model drawn from once, for what that imports takes seconds; port 0 takes
+    any that is free.
 
     Raises:
         UserError: no model is there, or the port is taken.
     """
     studio = Studio(results)
+    with suppress(pyrite.UserError):  # a damaged one is named when somebody asks for it
+        studio.picture(studio.asked("n=1"))
 
     class Handler(BaseHTTPRequestHandler):
         timeout = 30  # seconds of a client that says nothing

@@ -9,27 +9,36 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import psutil
-import torch
 import yaml
 
-from pipeline.base import csvfile
+from pipeline.base import csvfile, needs
 from pipeline.base import device as devices
 from pipeline.base.files import write_json
 from pipeline.base.needs import Images
-from pipeline.base.results import PLAN
+from pipeline.base.results import PLAN, PLANNED
 from pipeline.data.image_set import ImageSet
 from pipeline.data.reading.source import files
 from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, load
 from pipeline.settings.places import REAL
 from pipeline.training.elsewhere import CARD
-from pipeline.training.forecast import forecast
+from pipeline.training.forecast import START, forecast
 from pipeline.training.validator import MOST
 
 PACKAGES = ("pyrite", "torch", "torchvision", "numpy", "snakemake", "mlflow")
 ASSUMED = 4  # classes of a data set that nobody has looked at yet
+COLUMNS = "{:16} {:20} {:>9} {:>8} {:>7} {:>8} {:>7} {:>6}"
+
+
+class Job(NamedTuple):
+    """Of one seed."""
+
+    seconds: float
+    """The forecast."""
+    taken: float | None
+    """What such jobs took on average, where some have run here."""
 
 
 class Row(NamedTuple):
@@ -37,15 +46,25 @@ class Row(NamedTuple):
 
     dataset: str
     model: str
+    threads: int
     update: float
-    training: float
+    """Seconds."""
+    training: Job
+    drawing: Job
+    """Of the synthetic set."""
     seeds: int
-    taken: float | None
-    """Seconds that such a job took, where one has run here."""
     elsewhere: float | None
     """Seconds of its updates on a card that is not here, estimated."""
     disk: int
     """Bytes that a seed leaves: the weights, a checkpoint, the synthetic images as an array and as files."""
+
+
+class Refusal(NamedTuple):
+    """A generator that cannot be trained here, and why."""
+
+    dataset: str
+    model: str
+    reason: str
 
 
 def read(configurations: list[Path], overrides: str = "") -> Settings:
@@ -68,33 +87,57 @@ def read(configurations: list[Path], overrides: str = "") -> Settings:
 def facts() -> list[str]:
     """What is installed and what there is to compute with, a line each."""
     versions = ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
-    device, threads = devices.best_device(), torch.get_num_threads()
+    device = devices.best_device()
     amp = devices.precision_name(devices.amp_dtype("auto", device))
     memory = psutil.virtual_memory()
     lines = [
         f"Python {platform.python_version()}, {versions}",
-        f"computes on {devices.device_name(device)} in {amp}; {os.cpu_count()} processors, {threads} threads",
+        f"computes on {devices.device_name(device)} in {amp}; {os.cpu_count()} processors",
         f"memory {memory.available / 2**30:.1f} of {memory.total / 2**30:.1f} GiB free",
     ]
     idle = devices.idle_card()
     return [*lines, idle] if idle else lines
 
 
-def rows(settings: Settings, budget: float) -> Iterator[Row]:
-    """Of each data set and each generator that is trained on it."""
+def rows(settings: Settings, budget: float, threads: int | None = None) -> Iterator[Row | Refusal]:
+    """Of each data set and each generator that is trained on it.
+
+    Args:
+        budget: seconds of timed updates, of each.
+        threads: of each; None for as many as a run gives it (`threads_of`).
+    """
     for name in settings.datasets:
         for model in settings.models_of(name):
-            chosen = settings.models[model]
-            if isinstance(chosen, Training):
-                held_out = held_out_of(Path(settings.results) / name / "real")
-                found = forecast(chosen, spec_of(settings, name, chosen), budget, held_out)
-                taken = _taken(Path(settings.results) / "benchmarks" / name, model, settings.seeds)
-                disk = 2 * found.checkpoint + 2 * _synthetic(settings, name)
-                yield Row(name, model, found.update, found.training, len(settings.seeds), taken, found.elsewhere, disk)
+            if isinstance(settings.models[model], Training):
+                try:
+                    yield _row(settings, name, model, budget, threads)
+                except UserError as error:
+                    yield Refusal(name, model, str(error))
 
 
-def _synthetic(settings: Settings, name: str) -> int:
-    """Bytes of a synthetic image set of a data set, with two bytes a value."""
+def _row(settings: Settings, name: str, model: str, budget: float, threads: int | None) -> Row:
+    chosen = cast(Training, settings.models[model])
+    spec = spec_of(settings, name, chosen)
+    threads = threads or threads_of(chosen, spec)
+    devices.use_threads(threads)
+    found = forecast(chosen, spec, budget, held_out_of(Path(settings.results) / name / "real"))
+    drawn = _drawn(settings, name)
+    benchmarks = Path(settings.results) / "benchmarks" / name
+    seconds = (found.training, START + found.image * drawn.number)
+    taken = (_taken(benchmarks, model, settings.seeds, stage) for stage in PLANNED.values())
+    training, drawing = map(Job, seconds, taken)
+    disk = 2 * found.checkpoint + 2 * int(1e6 * drawn.mb)
+    return Row(name, model, threads, found.update, training, drawing, len(settings.seeds), found.elsewhere, disk)
+
+
+def threads_of(model: Training, spec: ImageSpec) -> int:
+    """Those of its job when nobody sets others: as the rule asks for, as far as this machine has them."""
+    asked = needs.training(model, Images(0, spec.height * spec.width, spec.channels), card=False).threads
+    return min(asked, os.cpu_count() or 1)
+
+
+def _drawn(settings: Settings, name: str) -> Images:
+    """The synthetic image set of a data set."""
     dataset = settings.datasets[name]
     source = settings.datasets[dataset.patches_of or name]
     prepared = Path(settings.results) / REAL.format(dataset=name) / "images.npy"
@@ -102,8 +145,7 @@ def _synthetic(settings: Settings, name: str) -> int:
         pixels=prod(dataset.shape)
     )
     each = settings.generate.images_per_class
-    number = each * len(spec_of(settings, name).classes) if each else images.number
-    return int(1e6 * images._replace(number=number).mb)
+    return images._replace(number=each * len(spec_of(settings, name).classes)) if each else images
 
 
 def _files(dataset: Dataset) -> list[Path]:
@@ -134,36 +176,34 @@ def held_out_of(real: Path) -> int:
 
 
 def keep(found: list[Row], settings: Settings) -> None:
-    """Write the forecasts into the folder of results, where the report sets them beside what the trainings took.
+    """Write the forecasts into the folder of results, where the report sets them beside what the jobs took.
 
     Raises:
         UserError: the folder cannot be written.
     """
-    trainings: dict[str, dict[str, float]] = {}
-    for row in found:
-        trainings.setdefault(row.dataset, {})[row.model] = round(row.training, 1)
-    write_json(Path(settings.results) / PLAN, {"trainings": trainings}, indent=2)
+    said: dict[str, dict[str, dict[str, float]]] = {kind: {} for kind in PLANNED}
+    for kind, of in zip(PLANNED, _by_stage(found), strict=True):
+        for row, job in of:
+            said[kind].setdefault(row.dataset, {})[row.model] = round(job.seconds, 1)
+    write_json(Path(settings.results) / PLAN, said, indent=2)
 
 
 def lines(found: list[Row]) -> Iterator[str]:
     """A table for a console, its sum, and how right the forecasts were where jobs have run."""
-    head = f"{'data set':20} {'generator':20} {'an update':>10} {'a training':>11} {'seeds':>6} {'took':>9}"
-    yield head
+    yield COLUMNS.format("data set", "generator", "an update", "training", "took", "drawing", "took", "seeds")
     for row in found:
-        taken = "" if row.taken is None else f"{row.taken:7.0f} s"
-        yield (
-            f"{row.dataset:20.20} {row.model:20.20} {1000 * row.update:7.0f} ms {_time(row.training):>11} "
-            f"{row.seeds:6} {taken:>9}"
-        )
-    total = sum(row.training * row.seeds for row in found)
-    yield f"all trainings one after another: {_time(total)}"
-    ratios = [max(row.training / row.taken, row.taken / row.training) for row in found if row.taken]
+        times = (_time(seconds) for job in (row.training, row.drawing) for seconds in job)
+        yield COLUMNS.format(row.dataset[:16], row.model[:20], f"{1000 * row.update:.0f} ms", *times, row.seeds)
+    training, drawing = (sum(row.seeds * job.seconds for row, job in of) for of in _by_stage(found))
+    yield f"all trainings one after another: {_time(training)}, and to draw their images {_time(drawing)}"
+    ratios = [job.seconds / job.taken for of in _by_stage(found) for _, job in of if job.taken]
     if ratios:
-        yield f"of jobs that have run here the forecast is off by a factor of {max(ratios):.2f} at most"
+        worst = max(max(ratio, 1 / ratio) for ratio in ratios)
+        yield f"of jobs that have run here the forecast is off by a factor of {worst:.2f} at most"
     away = [row.elsewhere * row.seeds for row in found if row.elsewhere is not None]
     if away and len(away) == len(found):
         yield f"their updates on an {CARD}: {_time(sum(away))}, estimated from their arithmetic; no such card is here"
-    yield "drawing, measuring and detectors come to it"
+    yield "galleries, measuring and detectors come to it"
     disk = sum(row.disk * row.seeds for row in found)
     free = psutil.disk_usage(".").free
     yield f"disk for them all: {disk / 1e9:.1f} GB, {free / 1e9:.1f} GB are free here"
@@ -194,13 +234,20 @@ def _version(name: str) -> str:
         return "is missing"
 
 
-def _taken(folder: Path, model: str, seeds: list[int]) -> float | None:
-    files = [folder / f"{model}-s{seed}" / "train.tsv" for seed in seeds]
+def _by_stage(found: list[Row]) -> list[list[tuple[Row, Job]]]:
+    """All trainings, and all that draw."""
+    return [[(row, row.training) for row in found], [(row, row.drawing) for row in found]]
+
+
+def _taken(folder: Path, model: str, seeds: list[int], stage: str) -> float | None:
+    files = [folder / f"{model}-s{seed}" / f"{stage}.tsv" for seed in seeds]
     times = [float(csvfile.read(file, "s", sep="\t")["s"].iloc[-1]) for file in files if file.is_file()]
     return sum(times) / len(times) if times else None
 
 
-def _time(seconds: float) -> str:
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

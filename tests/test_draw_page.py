@@ -4,13 +4,15 @@ import http.client
 import io
 import shutil
 import subprocess
+import sys
 import threading
-import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -21,7 +23,7 @@ from pipeline.models.layouts import Layout
 from pipeline.settings import ImageSpec
 from pipeline.training import model_files
 from pipeline.training.grids import GAP
-from pyrite.draw_page import HEADERS, MOST, Studio, server
+from pyrite.draw_page import HEADERS, MOST, server
 from tests.models.tiny import tiny_settings
 
 META = {"dtype": "uint8", "scaling": {"rule": "dtype", "low": 0, "high": 255}, "pixel_size": 0.5, "unit": "µm"}
@@ -60,8 +62,11 @@ def running(results):
 
 
 def get(running, path, method="GET", **headers):
-    port = running.server_address[1]
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    return ask(running.server_address[1], path, method, **headers)
+
+
+def ask(port, path, method="GET", **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request(method, path, headers={"Host": f"127.0.0.1:{port}"} | headers)
     answer = connection.getresponse()
     body = answer.read()
@@ -191,10 +196,18 @@ def test_a_browser_shows_the_images_and_several_people_see_their_own(running, tm
 
 
 def test_the_first_image_comes_within_two_seconds(results):
-    studio = Studio([results])
-    began = time.monotonic()
-    studio.picture(studio.asked("n=16"))
-    assert time.monotonic() - began < 2
+    """Of a server that has just begun: the page and its image, in seconds of a processor, for others may be at work."""
+    command = [sys.executable, "-m", "pyrite", "draw", str(results), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as begun:
+        try:
+            address = urlsplit(begun.stdout.readline().split()[0])
+            before = psutil.Process(begun.pid).cpu_times()
+            for path in ("/", "/images.png?n=16"):
+                assert ask(address.port, path)[0] == 200
+            after = psutil.Process(begun.pid).cpu_times()
+        finally:
+            begun.terminate()
+    assert after.user + after.system - before.user - before.system < 2
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
+import jupytext.cli
+import nbformat
 import numpy as np
 import pytest
 
@@ -76,14 +79,17 @@ def test_notebooks_run_from_top_to_bottom(there, notebook, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_are_cells(notebook):
-    """In the percent format: the first line begins one, and what is text is a comment."""
-    lines = notebook.read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "# %% [markdown]"
-    assert all(line in ("# %%", "# %% [markdown]") for line in lines if line.startswith("# %"))
-    for cell in re.split(r"^# %%", "\n".join(lines), flags=re.M)[1:]:
-        head, *body = cell.splitlines()
-        assert head != " [markdown]" or all(line.startswith("#") for line in body if line)
+def test_jupytext_makes_jupyters_files_of_notebooks(notebook, tmp_path):
+    """As its page says; no cell is lost, code stays code, and the way back gives the script."""
+    jupytext.cli.jupytext(["--quiet", "--to", "notebook", "--output", str(tmp_path / "made.ipynb"), str(notebook)])
+    made = nbformat.read(tmp_path / "made.ipynb", as_version=4)
+    nbformat.validate(made)
+    script = notebook.read_text(encoding="utf-8")
+    heads = {"markdown": "# %% [markdown]", "code": "# %%"}
+    assert [heads[cell.cell_type] for cell in made.cells] == re.findall(r"^# %%.*", script, re.M)
+    for cell in made.cells:
+        assert cell.cell_type == "markdown" or compile(cell.source, notebook.name, "exec")
+    assert jupytext.writes(made, "py:percent") == script
 
 
 def test_the_seed_of_a_run_gives_the_images_of_its_set(there, tmp_path):

@@ -17,7 +17,9 @@ NAMES = 3
 """Raised when settings, metrics or files are renamed: a plan would take finished work of the old names for undone."""
 MARK = "names.json"
 PLAN = "plan.json"
-"""How long its trainings should take, where that was asked: `trainings`, seconds by data set and generator."""
+"""How long its jobs should take, where that was asked: under each of `PLANNED` seconds by data set and generator."""
+PLANNED = {"trainings": "train", "drawings": "generate"}
+"""And the stage of each."""
 LOCK = ".lock"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.base.files import read_json
-from pipeline.base.results import PLAN
+from pipeline.base.results import PLAN, PLANNED
 from pipeline.downstream import records
 from pipeline.downstream.records import Comparison
 from pipeline.settings import Settings, places
@@ -117,9 +117,14 @@ def _dataset(results: Path, settings: Settings, dataset: str, arms: Sequence[Pat
 
 
 def _forecasts(plan: Path, settings: Settings, dataset: str) -> dict[str, float]:
-    """Of the trainings, where a plan was made (`pyrite.plan`)."""
-    found = read_json(plan, "trainings")["trainings"].get(dataset, {}) if plan.is_file() else {}
-    return {f"train {model}, seed {seed}": seconds for model, seconds in found.items() for seed in settings.seeds}
+    """Of the jobs that train and draw, where a plan was made (`pyrite.plan`)."""
+    said = read_json(plan) if plan.is_file() else {}
+    return {
+        f"{stage} {model}, seed {seed}": seconds
+        for kind, stage in PLANNED.items()
+        for model, seconds in said.get(kind, {}).get(dataset, {}).items()
+        for seed in settings.seeds
+    }
 
 
 def _within(folder: Path, paths: Iterable[Path]) -> list[Path]:

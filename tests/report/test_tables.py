@@ -128,8 +128,8 @@ def test_only_inception_may_be_called_fid():
         assert "KID" not in METRICS["kid"].title_of(extractor)
 
 
-def test_beside_what_a_training_took_stands_what_was_said_of_it(tmp_path):
-    """180 s taken and 150 said: off by 1.2. Of another training and another stage nothing was said."""
+def test_beside_what_a_job_took_stands_what_was_said_of_it(tmp_path):
+    """180 s taken, 150 and 270 said: off by 1.2 and 1.5. Of another training and another stage nothing was said."""
     settings = load(
         {
             "results": str(tmp_path),
@@ -138,8 +138,9 @@ def test_beside_what_a_training_took_stands_what_was_said_of_it(tmp_path):
             "models": {"cgan": {"family": "cgan"}, "late": {"family": "cgan"}},
         }
     )
-    (tmp_path / "plan.json").write_text('{"trainings": {"steel": {"cgan": 150.0}}}')
-    for place in ("prepare", "cgan-s1/train", "late-s0/train"):
+    said = {"trainings": {"steel": {"cgan": 150.0}}, "drawings": {"steel": {"cgan": 270.0}}}
+    (tmp_path / "plan.json").write_text(json.dumps(said))
+    for place in ("prepare", "cgan-s1/train", "cgan-s1/generate", "late-s0/train"):
         file = tmp_path / "benchmarks" / "steel" / f"{place}.tsv"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("s\tmax_rss\n180.0\t100\n")
@@ -147,6 +148,7 @@ def test_beside_what_a_training_took_stands_what_was_said_of_it(tmp_path):
     assert {row["stage"]: row["forecast"] for row in rows} == {
         "prepare": "",
         "train cgan, seed 1": "2 min 30 s, off by a factor of 1.20",
+        "generate cgan, seed 1": "4 min 30 s, off by a factor of 1.50",
         "train late, seed 0": "",
     }
     (tmp_path / "plan.json").unlink()

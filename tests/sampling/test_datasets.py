@@ -1,7 +1,11 @@
 """Image sets in the layouts of other tools, read back by those that are here."""
 
+import ctypes
 import gc
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +29,7 @@ from tests.models.tiny import tiny_settings
 from tests.tiny_family import Events
 from tests.tiny_family import image_set as two_classes
 
+HERE = Path(__file__).parents[2]
 SPLITS = ("train", "val", "test")
 
 
@@ -160,22 +165,35 @@ def test_yolo_by_our_reader_of_it(sets, tmp_path):
     assert len(list((tmp_path / "out" / "labels").rglob("*.txt"))) == len(table)
 
 
-@pytest.mark.filterwarnings("ignore:OpenCV:UserWarning")  # it does without
-def test_yolo_by_supervision(sets, tmp_path):
-    """Its readers are written apart from ours and from Ultralytics', whose licence (AGPL) and size keep it out."""
-    from supervision import DetectionDataset
+def by_ultralytics(folder, task):
+    """What its loader makes of `data.yaml`, without a network, and with its settings and fonts beside the data."""
+    try:
+        ctypes.CDLL("libGL.so.1")
+    except OSError:
+        pytest.skip("OpenCV, by which Ultralytics reads, needs libGL.so.1 (Debian: libgl1)")
+    font = folder.parent / "config" / "Ultralytics" / "Arial.ttf"
+    font.parent.mkdir(parents=True)
+    font.touch()  # or it would be downloaded
+    surroundings = os.environ | {"YOLO_CONFIG_DIR": str(font.parent.parent), "YOLO_OFFLINE": "true"}
+    command = [sys.executable, "-W", "error", "-m", "tests.sampling.ultralytics_reader", folder / "data.yaml", task]
+    found = folder.parent / "found.json"
+    run = subprocess.run([*command, found], env=surroundings, cwd=HERE, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return json.loads(found.read_text())
 
+
+def test_yolo_by_ultralytics(sets, tmp_path):
     table = write_dataset(sets, tmp_path / "out", "yolo")
+    read = by_ultralytics(tmp_path / "out", "detect")
+    assert read["names"] == plates.KINDS
     for split in SPLITS:
-        folder, labels = tmp_path / "out" / "images" / split, tmp_path / "out" / "labels" / split
-        read = DetectionDataset.from_yolo(str(folder), str(labels), str(tmp_path / "out" / "data.yaml"))
-        assert read.classes == plates.KINDS
-        assert len(read) == (table["split"] == split).sum() > 0
-        for path, image, found in read:
-            array, boxes = stored(sets, table, str(Path(path).relative_to(tmp_path / "out")))
-            assert np.array_equal(image[..., 0], array)
-            np.testing.assert_allclose(found.xyxy, boxes[["x0", "y0", "x1", "y1"]], atol=1e-3)
-            assert [plates.KINDS[k] for k in found.class_id] == boxes["label"].tolist()
+        assert {item["file"] for item in read["images"][split]} == set(table["file"][table["split"] == split])
+        for item in read["images"][split]:
+            array, boxes = stored(sets, table, item["file"])
+            assert np.array_equal(item["levels"], array)
+            found = np.reshape(item["boxes"], (-1, 4))
+            np.testing.assert_allclose(found, boxes[["x0", "y0", "x1", "y1"]], atol=1e-4)
+            assert item["classes"] == boxes["label"].tolist()
 
 
 @pytest.mark.filterwarnings("ignore:unclosed file:ResourceWarning")
@@ -217,21 +235,22 @@ def test_polygons_by_our_reader_of_them(tmp_path):
             assert (mask[canvas == 1] == 1 + images.box_classes.index(kind)).all()
 
 
-@pytest.mark.filterwarnings("ignore:OpenCV:UserWarning")
-def test_polygons_by_supervision(tmp_path):
-    """It takes the corners for pixels, and so a row and a column more."""
-    from supervision import DetectionDataset
-
-    images, masks, _, _ = triangular(tmp_path)
+def test_polygons_by_ultralytics(tmp_path):
+    """Its boxes are those of the masks; it takes the corners for pixels, and so masks have a row and a column more."""
+    images, _, triangles, _ = triangular(tmp_path)
     table = write_dataset([images.path], tmp_path / "out", "yolo-seg")
-    places = [tmp_path / "out" / part for part in ("images/train", "labels/train", "data.yaml")]
-    read = DetectionDataset.from_yolo(*map(str, places))
-    known = dict(zip(table["file"], np.flatnonzero(images.masked), strict=True))
+    known = dict(zip(table["file"], images.metadata["id"][images.masked], strict=True))
+    read = by_ultralytics(tmp_path / "out", "segment")["images"]["train"]
+    assert {item["file"] for item in read} == set(table["file"])
     seen = 0
-    for path, _, found in read:
-        mask = masks[known[str(Path(path).relative_to(tmp_path / "out"))]]
-        for kind in set(found.class_id):
-            shown, true = found.mask[found.class_id == kind].any(0), np.pad(mask == 1 + kind, ((1, 0), (1, 0)))
+    for item in read:
+        own = [(kind, inside) for name, kind, inside in triangles if name == known[item["file"]]]
+        assert item["classes"] == [kind for kind, _ in own]
+        for box, shown, (_, inside) in zip(item["boxes"], np.array(item["masks"]), own, strict=True):
+            rows, columns = np.nonzero(inside)
+            ends = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            np.testing.assert_allclose(box, ends, atol=1e-4)
+            true = np.pad(inside, ((1, 0), (1, 0)))
             assert (shown >= true[1:, 1:]).all()
             assert (shown <= (true[1:, 1:] | true[:-1, 1:] | true[1:, :-1] | true[:-1, :-1])).all()
             seen += 1

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import imagecodecs
 import numpy as np
+import ome_types
 import pandas as pd
 import pytest
 import tifffile
@@ -140,10 +141,11 @@ def test_pixel_size_as_ome_xml(tmp_path, unit, stated, unit_there, dtype, kind, 
         assert file.series[0].kind == "ome"  # the reader understands it
         assert file.series[0].axes == ("YXS" if channels == 3 else "YX")
         assert np.array_equal(file.series[0].asarray(), stored.squeeze().astype(dtype))
-        pixels = ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels").attrib
         packet = file.pages[0].tags[TIFF_TAG].value
-    assert (float(pixels["PhysicalSizeX"]), pixels["PhysicalSizeXUnit"], pixels["Type"]) == (stated, unit_there, kind)
-    assert (pixels["SizeX"], pixels["SizeY"], pixels["SizeC"]) == ("3", "2", str(channels))
+    pixels = ome_types.from_tiff(tmp_path / "a.tif").images[0].pixels  # types of the schema, written apart from ours
+    assert (pixels.physical_size_x, pixels.physical_size_x_unit.value, pixels.type.value) == (stated, unit_there, kind)
+    assert (pixels.physical_size_y, pixels.physical_size_y_unit.value) == (stated, unit_there)
+    assert (pixels.size_x, pixels.size_y, pixels.size_c) == (3, 2, channels)
     assert properties(bytes(packet))["{urn:pyrite:provenance/}Seed"] == "5"
 
 

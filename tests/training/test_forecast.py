@@ -14,7 +14,7 @@ from pipeline.models.base import GenerativeModel
 from pipeline.settings import UserError
 from pipeline.training import forecast as forecast_module
 from pipeline.training.elsewhere import Work
-from pipeline.training.forecast import START, _mean_seconds, forecast
+from pipeline.training.forecast import START, Forecast, _mean_seconds, forecast
 from pipeline.training.launch import NullJournal
 from pipeline.training.loop import train
 from pyrite import plan
@@ -155,15 +155,46 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
     assert "off by" not in printed
     assert re.search(r"their updates on an H100: \d+ s, estimated from their arithmetic; no such card is here", printed)
     assert re.search(r"disk for them all: \d+\.\d GB, \d+\.\d GB are free here", printed)
-    kept = json.loads((tmp_path / "results" / "plan.json").read_text())["trainings"]
-    assert kept["steel"]["small"] > START
+    kept = json.loads((tmp_path / "results" / "plan.json").read_text())
+    assert kept["trainings"]["steel"]["small"] > START
+    assert kept["drawings"] == {"steel": {"small": START}}  # the photographs are not here: none to draw as many of
     took = tmp_path / "results" / "benchmarks" / "steel" / "small-s1"
     took.mkdir(parents=True)
     (took / "train.tsv").write_text("s\tmax_rss\n1000.0\t9\n")
-    rows = list(plan.rows(plan.read([path, over]), 0.05))
-    assert (rows[0].seeds, rows[0].taken) == (2, 1000.0)
-    off = max(rows[0].training / 1000, 1000 / rows[0].training)
-    assert f"off by a factor of {off:.2f} at most" in "\n".join(plan.lines(rows))
+    (took / "generate.tsv").write_text("s\tmax_rss\n50000.0\t9\n")
+    (row,) = plan.rows(plan.read([path, over]), 0.05)
+    assert (row.seeds, row.training.taken, row.drawing.taken) == (2, 1000.0, 50000.0)
+    off = max(1000 / row.training.seconds, 50000 / row.drawing.seconds)
+    assert f"off by a factor of {off:.2f} at most" in "\n".join(plan.lines([row]))
+
+
+@pytest.mark.parametrize(("size", "given", "used"), [(32, None, 1), (64, None, 6), (64, 3, 3)])
+def test_a_generator_is_timed_with_the_threads_of_its_job(tmp_path, monkeypatch, size, given, used):
+    """A rule asks for one below 64 pixels and for eight above, of which this machine has six; and a job draws 100 of
+    each of four classes, at half a second."""
+    asked = []
+    found = Forecast(update=1.0, image=0.5, training=10.0, memory="", checkpoint=0, elsewhere=None)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    monkeypatch.setattr("torch.set_num_threads", asked.append)
+    monkeypatch.setattr(plan, "forecast", lambda *_: found)
+    settings = plan.read([configuration(tmp_path)], f"generate.images_per_class=100 datasets.steel.size={size}")
+    (row,) = plan.rows(settings, 0.1, given)
+    assert (row.threads, asked) == (used, [used])
+    assert (row.training.seconds, row.drawing.seconds) == (10, START + 4 * 100 * 0.5)
+
+
+def test_what_does_not_fit_is_named_and_the_others_are_timed(tmp_path, monkeypatch, capsys):
+    def full(settings, *_):
+        if settings.batch == 64:
+            raise UserError("batch_per_device: 64 images at once do not fit into memory; try 32")
+        return Forecast(update=1.0, image=0.5, training=10.0, memory="", checkpoint=0, elsewhere=None)
+
+    monkeypatch.setattr(plan, "forecast", full)
+    large, small = (tiny_settings("cgan", batch=batch).model_dump() for batch in (64, 8))
+    with pytest.raises(SystemExit, match="ERROR: large on steel cannot be trained here: batch_per_device: 64 images"):
+        main(["plan", str(configuration(tmp_path, large=large, small=small))])
+    assert re.search("^steel +small ", capsys.readouterr().out, re.M)
+    assert json.loads((tmp_path / "results" / "plan.json").read_text())["trainings"] == {"steel": {"small": 10.0}}
 
 
 def test_draws_are_told_by_how_much_they_multiply(tmp_path):
