@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from pipeline.models.ada import blit
 from pipeline.models.flips import MOST_FLIPS, flipped
+from pipeline.settings import ImageSpec, UserError
 
+PLACES = 8  # on an image's shorter side
 PARTS = 4  # what a coarse picture says of each place, of each channel of an image
 NUMBERS = 3 + MOST_FLIPS  # standard normal numbers that a coarse picture is chosen and moved by
 WAVES = 4  # pixels of the smooth noise that is added, on the shorter side
@@ -52,11 +54,18 @@ class CoarseBook(nn.Module):
     first: Tensor  # (classes,) positions of the first picture of each class among them, and how many it has
     count: Tensor
 
-    def __init__(self, channels: int, height: int, width: int, symmetry: str, classes: int):
+    def __init__(self, spec: ImageSpec, family: str):
+        """Raises UserError where the images cannot be divided into square places, PLACES on the shorter side."""
         super().__init__()
-        self.shape, self.symmetry, self.classes = (PARTS * channels, height, width), symmetry, classes
-        short = min(height, width)
-        self.waves = (self.shape[0], WAVES * height // short, WAVES * width // short)
+        side, rest = divmod(min(spec.height, spec.width), PLACES)
+        if rest or max(spec.height, spec.width) % side:
+            raise UserError(
+                f"size: {spec.height} x {spec.width} cannot be made by {family} with coarse pictures; the shorter side "
+                f"must be a multiple of {PLACES}, the longer one of an {PLACES}th of it"
+            )
+        self.symmetry, self.classes = spec.symmetry, len(spec.classes)
+        self.shape = (PARTS * spec.channels, spec.height // side, spec.width // side)
+        self.waves = (self.shape[0], WAVES * self.shape[1] // PLACES, WAVES * self.shape[2] // PLACES)
         for name in ("pictures", "first", "count"):
             self.register_buffer(name, torch.zeros(0), persistent=False)
         self.set_extra_state(torch.zeros(0, 1 + math.prod(self.shape)))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import diffusion, ema
@@ -33,9 +34,10 @@ CLIP = 1.0  # of the gradient's norm
 class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
     """The family `ddpm`.
 
-    A model whose spec has classes of boxes is shown their masks beside the noisy image. What it draws has the layout of
-    a training image of the class, chosen by the last numbers of the latent. Class and boxes are dropped together, so
-    guidance goes from no class and no boxes towards both, and an empty mask with a class is always background.
+    A model whose spec has classes of boxes is shown their masks beside the noisy image, one with `coarse_pictures`
+    those. What it draws has the layout or the coarse picture of a training image of the class, chosen by the last
+    numbers of the latent. It is dropped together with the class, so guidance goes from neither towards both, and an
+    empty mask with a class is always background.
     """
 
     compiling_pays = True
@@ -54,7 +56,8 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         self.network = UNet(settings, spec, Augmentation.LENGTH if self.augmentation else 0)
         self.ema = ema.averaged_copy(self.network)
         self.pixels = spec.channels * spec.height * spec.width
-        self.latent_length = self.pixels + (NUMBERS if spec.boxes else 0)
+        asked = self.ema.coarse.numbers if self.ema.coarse else NUMBERS if spec.boxes else 0
+        self.latent_length = self.pixels + asked
         self.optimizers = {"G": torch.optim.Adam(self.network.parameters(), settings.learning_rate, fused=True)}
         self.abar = diffusion.SCHEDULES[settings.noise_schedule]()  # float64, on the CPU
         self.levels = diffusion.levels(self.abar)
@@ -77,16 +80,18 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         rng = part.rng
         u = (row_numbers(rng) + rng.uniform()) / rng.total  # one time in each stretch: less variance
         t = 1 + (u * diffusion.STEPS).long().clamp(max=diffusion.STEPS - 1)
-        labels, masks = part.labels, part.masks
-        if has_no_class(self.spec):
+        labels, dropped = part.labels, torch.zeros_like(part.labels, dtype=torch.bool)
+        if has_no_class(self.settings, self.spec):
             dropped = rng.uniform() < self.settings.label_dropout
             labels = torch.where(dropped, len(self.spec.classes), labels)
-            masks = masks if masks is None else masks * ~dropped[:, None, None, None]
-        images, conditions = part.images, None
+        images, shown, conditions = part.images, part.masks, None
         if self.augmentation:
-            moved, conditions = self.augmentation(beside(images, masks), rng)
-            images, masks = self._apart(moved)
-        errors = self._errors(self.compiled(self.network), images, t, labels, rng, masks, conditions)
+            moved, conditions = self.augmentation(beside(images, shown), rng)
+            images, shown = self._apart(moved)
+        if self.ema.coarse:
+            shown = self._coarse(images, rng)
+        shown = shown if shown is None else shown * ~dropped[:, None, None, None]
+        errors = self._errors(self.compiled(self.network), images, t, labels, rng, shown, conditions)
         quarter = (t - 1) * 4 // diffusion.STEPS
         scalars = {f"loss/quarter{i + 1}": 4 * (errors * (quarter == i)).mean() for i in range(4)}
         loss = errors.mean()
@@ -99,7 +104,7 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         t: Tensor,
         labels: Tensor,
         rng: BatchRng,
-        masks: Tensor | None,
+        shown: Tensor | None,
         conditions: Tensor | None = None,
     ) -> Tensor:
         """(n,) weighted mean square errors of the network's predictions at times t (n,)."""
@@ -107,7 +112,7 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         signal, spread = (table[t][:, None, None, None] for table in (self.signal, self.spread))
         target = noise if self.settings.prediction == "epsilon" else diffusion.velocity(images, noise, signal, spread)
         with self.autocast():
-            noisy = beside(diffusion.noised(images, noise, signal, spread), masks)
+            noisy = beside(diffusion.noised(images, noise, signal, spread), shown)
             predicted = network(noisy, t, labels, conditions)
         return self.weight[t] * (predicted - target).square().mean((1, 2, 3))
 
@@ -119,12 +124,30 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         """`loss/held_out`: the loss of the averaged weights at times that are the same at every call."""
         first = row_numbers(part.rng) * GOLDEN % 1
+        shown = self._coarse(part.images, part.rng) if self.ema.coarse else part.masks
         losses = []
         for look in range(LOOKS):
             u = (first + look) / LOOKS
             t = 1 + (u * diffusion.STEPS).long()
-            losses.append(self._errors(self.ema, part.images, t, part.labels, part.rng, part.masks).mean())
+            losses.append(self._errors(self.ema, part.images, t, part.labels, part.rng, shown).mean())
         return {"loss/held_out": torch.stack(losses).mean()}
+
+    # ------------------------------------------------------------ coarse pictures
+
+    def keep_images(self, images: Iterator[Tensor], labels: Tensor) -> None:
+        if self.network.coarse and self.ema.coarse:
+            self.network.coarse.write(images, labels)
+            self.ema.coarse.set_extra_state(self.network.coarse.table)
+
+    def _coarse(self, images: Tensor, rng: BatchRng) -> Tensor:
+        """The coarse pictures of these images, each a little different every time, as large as they."""
+        assert self.ema.coarse is not None
+        return self._enlarged(self.ema.coarse.of(images, rng.normal(self.ema.coarse.numbers)))
+
+    def _enlarged(self, pictures: Tensor) -> Tensor:
+        """Coarse pictures of one or several images side by side, a pixel of the images each."""
+        factor = self.spec.height // pictures.shape[2]
+        return F.interpolate(pictures, scale_factor=float(factor), mode="bilinear", align_corners=False)
 
     # ------------------------------------------------------------ boxes
 
@@ -153,14 +176,19 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
     @torch.no_grad()
     def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         """As the contract says; the ancestral sampler and DDIM with noise draw the rest from each latent's bits."""
-        return self._drawn(labels, latents, self._masks(self._asked(labels, latents)) if self.spec.boxes else None)
+        shown = None
+        if self.ema.coarse:
+            shown = self._enlarged(self.ema.coarse.ask(labels, latents[:, self.pixels :]))
+        elif self.spec.boxes:
+            shown = self._masks(self._asked(labels, latents))
+        return self._drawn(labels, latents, shown)
 
     @torch.no_grad()
     def arrange(self, labels: Tensor, latents: Tensor, layout: Layout) -> Tensor:
         self.settle()
         return self._drawn(labels.to(self.device), latents.to(self.device), self._masks([layout] * len(labels)))
 
-    def _drawn(self, labels: Tensor, latents: Tensor, masks: Tensor | None) -> Tensor:
+    def _drawn(self, labels: Tensor, latents: Tensor, shown: Tensor | None) -> Tensor:
         x = latents[:, : self.pixels].unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
 
         @cache  # asked for by few samplers
@@ -170,11 +198,13 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         def normal() -> Tensor:
             return torch.stack([torch.randn(x.shape[1:], generator=g) for g in generators()]).to(x.device)
 
-        return self._draw(lambda x, t: self._clean(x, t, labels, masks), x, normal)
+        return self._draw(lambda x, t: self._clean(x, t, labels, shown), x, normal)
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        """As the contract says; the layout stays that of the start, for boxes have no way from one to another."""
-        return torch.cat([slerp(start[:, : self.pixels], end[:, : self.pixels], t), start[:, self.pixels :]], 1)
+        """As the contract says; the layout stays that of the start, for boxes have no way from one to another. The
+        coarse picture is another training image's from the middle of the way on."""
+        rest = end if self.ema.coarse and t >= 0.5 else start
+        return torch.cat([slerp(start[:, : self.pixels], end[:, : self.pixels], t), rest[:, self.pixels :]], 1)
 
     @property
     def alignment(self) -> int:
@@ -184,24 +214,28 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
     def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:
         """Overlapping denoising (the idea of Bar-Tal et al. 2023): at every step, windows half over one another clean
         the strip, and what they say of a column is averaged, each window counting less towards its edges. The windows
-        move from step to step, so that no column is at an edge twice. The strip is cut from a ring. Boxes that are
-        asked for are those of training images of the class, each with its layout, side by side.
+        move from step to step, so that no column is at an edge twice. The strip is cut from a ring. Boxes or coarse
+        pictures that are asked for are those of training images of the class, side by side.
         """
         self.eval()
         half = self.spec.width // 2
         ring = half * (-(-width // half) + 2)
         rng = torch.Generator().manual_seed(seed)
         shape = (1, self.spec.channels, self.spec.height, ring)
-        masks = None
-        if self.spec.boxes:
-            numbers = torch.randn(-(-ring // self.spec.width), NUMBERS, generator=rng)
-            tiles = self._masks([self._layout(label, row) for row in numbers])
-            masks = torch.cat(list(tiles), 2)[None, :, :, :ring]
+        shown, tiles = None, -(-ring // self.spec.width)
+        if self.ema.coarse:
+            numbers = torch.randn(tiles, self.ema.coarse.numbers, generator=rng).to(self.device)
+            pictures = self.ema.coarse.ask(torch.full((tiles,), label, device=self.device), numbers)
+            shown = self._enlarged(torch.cat(list(pictures), 2)[None])[:, :, :, :ring]
+        elif self.spec.boxes:
+            numbers = torch.randn(tiles, NUMBERS, generator=rng)
+            masks = self._masks([self._layout(label, row) for row in numbers])
+            shown = torch.cat(list(masks), 2)[None, :, :, :ring]
 
         def normal() -> Tensor:
             return torch.randn(shape, generator=rng).to(self.device)
 
-        image = self._draw(lambda x, t: self._clean_ring(x, t, label, masks), normal(), normal)[0, :, :, :width]
+        image = self._draw(lambda x, t: self._clean_ring(x, t, label, shown), normal(), normal)[0, :, :, :width]
         yield from image.cpu().split(self.spec.width, 2)
 
     def _draw(self, clean: diffusion.Denoise, x: Tensor, normal: Callable[[], Tensor]) -> Tensor:
@@ -216,22 +250,22 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
             drawn = diffusion.dpm_solver(clean, x, self.abar, times)
         return drawn.clamp(-1, 1)
 
-    def _clean(self, x: Tensor, t: int, labels: Tensor, masks: Tensor | None = None) -> Tensor:
+    def _clean(self, x: Tensor, t: int, labels: Tensor, shown: Tensor | None = None) -> Tensor:
         """x_0 (N, C, H, W) expected behind x_t, within [-1, 1]."""
         times, scale = torch.full_like(labels, t), self.settings.guidance
         with self.autocast():
-            if scale == 1 or not has_no_class(self.spec):
-                predicted = self.ema(beside(x, masks), times, labels)
+            if scale == 1 or not has_no_class(self.settings, self.spec):
+                predicted = self.ema(beside(x, shown), times, labels)
             else:
                 none = torch.full_like(labels, len(self.spec.classes))
-                empty = masks if masks is None else torch.zeros_like(masks)
-                seen = torch.cat([beside(x, masks), beside(x, empty)])
+                empty = shown if shown is None else torch.zeros_like(shown)
+                seen = torch.cat([beside(x, shown), beside(x, empty)])
                 given, free = self.ema(seen, times.repeat(2), torch.cat([labels, none])).chunk(2)
                 predicted = diffusion.guided(given, free, scale)
         behind = diffusion.PREDICTIONS[self.settings.prediction]
         return behind(x, predicted, self.levels[0][t], self.levels[1][t]).clamp(-1, 1)
 
-    def _clean_ring(self, x: Tensor, t: int, label: int, masks: Tensor | None = None) -> Tensor:
+    def _clean_ring(self, x: Tensor, t: int, label: int, shown: Tensor | None = None) -> Tensor:
         """x_0 of a ring (1, C, H, ring): the mean of what windows say, weighted by a tent over each."""
         ring, half = x.shape[3], self.spec.width // 2
         within = torch.arange(self.spec.width, device=x.device)
@@ -241,7 +275,7 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         for some in starts.split(WINDOWS):
             columns = (some[:, None] + within) % ring  # (windows, W)
             windows = x[0][:, :, columns].permute(2, 0, 1, 3)  # (windows, C, H, W)
-            theirs = masks if masks is None else masks[0][:, :, columns].permute(2, 0, 1, 3)
+            theirs = shown if shown is None else shown[0][:, :, columns].permute(2, 0, 1, 3)
             cleaned = self._clean(windows, t, torch.full_like(some, label), theirs) * tent
             total.index_add_(2, columns.flatten(), cleaned.permute(1, 2, 0, 3).flatten(2))
             weight.index_add_(0, columns.flatten(), tent.repeat(len(some)))
@@ -281,9 +315,9 @@ class Augmentation(nn.Module):
         return images, change.flatten(1)
 
 
-def beside(images: Tensor, masks: Tensor | None) -> Tensor:
-    """(N, C + classes of boxes, H, W): the images, their masks as further channels."""
-    return images if masks is None else torch.cat([images, masks.to(images.dtype)], 1)
+def beside(images: Tensor, shown: Tensor | None) -> Tensor:
+    """(N, C + D, H, W): the images, and what is shown beside them (N, D, H, W) as further channels."""
+    return images if shown is None else torch.cat([images, shown.to(images.dtype)], 1)
 
 
 def row_numbers(rng: BatchRng) -> Tensor:

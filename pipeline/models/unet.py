@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from pipeline.models.coarse import CoarseBook
 from pipeline.models.layouts import Book
 from pipeline.settings import DDPMSettings, ImageSpec, UserError
 
@@ -93,9 +94,9 @@ class UNet(nn.Module):
     """Prediction of ε or v for noisy images.
 
     With more than one class, the class of index len(spec.classes) is none: what is predicted whatever the class. A
-    network that is shown boxes has it with one class too, and sees their masks as further channels of the image; it
-    keeps the training images' layouts in its `book`. With
-    `conditions`, the network is also given that many numbers an image, which are 0 when it draws.
+    network that is shown boxes or coarse pictures has it with one class too, and sees masks or enlarged pictures as
+    further channels of the image; it keeps the training images' layouts in its `book`, their coarse pictures in its
+    `coarse`. With `conditions`, the network is also given that many numbers an image, which are 0 when it draws.
 
     Raises:
         UserError: a size of image that cannot be halved so often, or heads that do not divide the channels.
@@ -108,7 +109,7 @@ class UNet(nn.Module):
         self.channels = settings.channels
         width = 4 * settings.channels
         self.time = nn.Sequential(nn.Linear(self.channels, width), nn.SiLU(), nn.Linear(width, width))
-        self.classes = nn.Embedding(len(spec.classes) + 1, width) if has_no_class(spec) else None
+        self.classes = nn.Embedding(len(spec.classes) + 1, width) if has_no_class(settings, spec) else None
         self.conditions = nn.Linear(conditions, width, bias=False) if conditions else None
 
         sizes = [settings.channels * m for m in settings.multipliers]
@@ -119,7 +120,9 @@ class UNet(nn.Module):
             return Block(inputs, outputs, width, settings.dropout, heads)
 
         self.book = Book() if spec.boxes else None
-        self.image = nn.Conv2d(spec.channels + len(spec.boxes), sizes[0], 3, padding=1)
+        self.coarse = CoarseBook(spec, settings.family) if settings.coarse_pictures else None
+        shown = self.coarse.shape[0] if self.coarse else len(spec.boxes)
+        self.image = nn.Conv2d(spec.channels + shown, sizes[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()  # a list of blocks a level, the finest first
         self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()  # between two levels
         inputs = sizes[0]
@@ -140,7 +143,7 @@ class UNet(nn.Module):
         """Prediction (N, C, H, W), of the weights' dtype (float32).
 
         Args:
-            x: (N, C, H, W), with as many channels more as there are classes of boxes.
+            x: (N, C, H, W), with what is shown beside the images as further channels.
             t: (N,) times in 1..1000.
             labels: (N,) int64.
             conditions: (N, conditions); None is zeros.
@@ -180,9 +183,9 @@ class UNet(nn.Module):
         return block(x, embedding)
 
 
-def has_no_class(spec: ImageSpec) -> bool:
+def has_no_class(settings: DDPMSettings, spec: ImageSpec) -> bool:
     """Whether there is a class that stands for none."""
-    return len(spec.classes) > 1 or bool(spec.boxes)
+    return len(spec.classes) > 1 or bool(spec.boxes) or settings.coarse_pictures
 
 
 def require_halvings(spec: ImageSpec, family: str, halvings: int) -> None:

@@ -13,7 +13,7 @@ from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import splits
 from pipeline.report.labels import joined, number
-from pipeline.settings import FAMILY_SETTINGS
+from pipeline.settings import model_settings
 
 SPLITS = {"train": "training", "val": "validation", "test": "held out"}
 SCALINGS = {
@@ -125,7 +125,7 @@ def generators(
                 "seeds": len(runs),
                 "passes": f"{total / training_images:.0f}" if total and training_images else "–",
                 "batch": model.get("batch", "–"),
-                "real_pixels": getattr(FAMILY_SETTINGS.get(str(model.get("family"))), "real_pixels", ""),
+                "real_pixels": model_settings(dict(model)).real_pixels if model else "",
             }
         )
     return rows

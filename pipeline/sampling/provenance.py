@@ -57,15 +57,15 @@ class Provenance:
             UserError: no model is there.
         """
         recipe = model_files.read_recipe(folder)
-        settings = FAMILY_SETTINGS[recipe["settings"]["family"]]
-        kind = settings.digital_source
+        family = recipe["settings"]["family"]
+        kind = FAMILY_SETTINGS[family].digital_source
         return cls(
             source_type=BLENDED.get(kind, "compositeCapture") if blended else kind,
             model=folder.parent.name,
-            family=recipe["settings"]["family"],
+            family=family,
             weights=recipe["sha256"],
             data=recipe["data"].get("data_hash") or "",
-            real_pixels="real images around synthetic patches" if blended else settings.real_pixels,
+            real_pixels="real images around synthetic patches" if blended else recipe.get("real_pixels", ""),
             licence=recipe.get("started_from", {}).get("licence", ""),
         )
 

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 
 from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
+COARSE_PICTURES = "its images follow 8 x 8 grey values and contrasts of a training image each, which the model keeps"
+
 
 def _none(value: Any) -> bool:
     return value is None
@@ -21,8 +23,6 @@ class GeneratorSettings(Strict):
     """Its models are a StyledModel: truncation, style mixing."""
     draws_strips: ClassVar[bool] = False
     """Its models draw images of any width."""
-    real_pixels: ClassVar[str] = ""
-    """What of the training images is in what it makes; empty where that is only what it has learnt."""
     digital_source: ClassVar[str] = "trainedAlgorithmicMedia"
     """What its images are, a term of IPTC's digital source types."""
 
@@ -30,6 +30,11 @@ class GeneratorSettings(Strict):
     def draws_boxes(self) -> bool:
         """Whether the images of the model come with boxes."""
         return False
+
+    @property
+    def real_pixels(self) -> str:
+        """What of the training images is in what it makes; empty where that is only what it has learnt."""
+        return ""
 
 
 class Untrained(GeneratorSettings):
@@ -44,7 +49,6 @@ class Untrained(GeneratorSettings):
 class QuiltingSettings(Untrained):
     """Image quilting (Efros & Freeman 2001): pieces of training images of a class, joined. Nothing is trained."""
 
-    real_pixels = "its images are pieces of training images, joined"
     digital_source = "compositeCapture"
 
     family: Literal["quilting"]
@@ -57,12 +61,15 @@ class QuiltingSettings(Untrained):
     tolerance: Annotated[float, Field(ge=0)] = 0.1
     """A piece is any whose overlap differs by at most this share more than the best one's; 0.1 in the paper."""
 
+    @property
+    def real_pixels(self) -> str:
+        return "its images are pieces of training images, joined"
+
 
 class WarpSettings(Untrained):
     """Each image is a training image of the class, smoothly bent, shifted and a little brighter or darker. Nothing is
     trained."""
 
-    real_pixels = "its images are training images, bent and shifted"
     digital_source = "algorithmicallyEnhanced"
 
     family: Literal["warp"]
@@ -72,6 +79,10 @@ class WarpSettings(Untrained):
     """The farthest shift along either axis, as a share of the shorter side; what comes in is mirrored."""
     contrast: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Contrast changes by up to this share, brightness by up to half of it."""
+
+    @property
+    def real_pixels(self) -> str:
+        return "its images are training images, bent and shifted"
 
 
 class HeldOut(Strict):
@@ -302,8 +313,6 @@ class ProjectedGANSettings(Training):
     """Projected GAN (Sauer et al. 2021): it judges images by what a network trained on photographs sees in them, and
     draws around coarse pictures of the training images."""
 
-    real_pixels = "its images follow 8 x 8 grey values and contrasts of a training image each, which the model keeps"
-
     family: Literal["projected_gan"]
     batch: Several = 16
     """Images an update, over all devices."""
@@ -334,6 +343,10 @@ class ProjectedGANSettings(Training):
     """Weight of the squared difference between an image's coarse grey values and those it was asked for."""
     contrast_weight: Annotated[float, Field(ge=0)] = 0.5
     """The same for how much its pixels, rows and columns differ within each of those places, in powers of ten."""
+
+    @property
+    def real_pixels(self) -> str:
+        return COARSE_PICTURES
 
 
 class DDPMSettings(Training):
@@ -384,10 +397,23 @@ class DDPMSettings(Training):
     boxes: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Draw images with boxes: the network is shown where the boxes of a training image are, and draws defects where it
     is asked to. For data sets with boxes."""
+    coarse_pictures: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Draw around coarse pictures of the training images, grey values and contrasts in 8 x 8 places, as
+    `projected_gan` does: far closer after minutes of training, but what is where is then a real image's."""
 
     @property
     def draws_boxes(self) -> bool:
         return self.boxes
+
+    @property
+    def real_pixels(self) -> str:
+        return COARSE_PICTURES if self.coarse_pictures else ""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> DDPMSettings:
+        if self.boxes and self.coarse_pictures:
+            raise ValueError("coarse_pictures: cannot be had with boxes, which another image's picture would belie")
+        return self
 
 
 ModelSettings = Annotated[

@@ -46,6 +46,7 @@ HEALTHY = 0.1  # share of the training after which samples must look like someth
 BUDGET = {"total_images", "snapshots", "patience", "keep", "batch_per_device", "compile"}
 RARE = 50  # times as long as a checkpoint takes, nothing between snapshots asks for the next one
 STOP = 2  # what a rank that was told to stop tells the others
+OPEN = 64  # pixels from which coarse pictures, of 8 x 8 places, leave most of an image open
 BEST = "best."  # prefix of the best snapshot's weights in a checkpoint
 
 
@@ -163,6 +164,11 @@ class Run:
         shown, there = len(self.feed.rows), len(split_rows(self.data, self.spec._replace(boxes=()), "train")[0])
         if shown < there:
             self._say(f"boxes: {there - shown} of {there} training images are left out, their boxes are not known")
+        if self.settings.real_pixels and min(self.spec.height, self.spec.width) < OPEN:
+            self._say(
+                f"WARNING: size: coarse pictures of {self.spec.height} x {self.spec.width} pixels leave little of an "
+                f"image open: many may be copies, which the report counts; from {OPEN} pixels on none were found"
+            )
         if self.leader:
             self.checkpoints.say_foreign()
         if self.start:

@@ -3,14 +3,20 @@
 import pytest
 import torch
 
-from pipeline.models.coarse import NOISE, NUMBERS, PARTS, SHIFT, CoarseBook, coarse
+from pipeline.models.coarse import NOISE, NUMBERS, PARTS, PLACES, SHIFT, CoarseBook, coarse
 from pipeline.models.flips import MOST_FLIPS, flipped
+from pipeline.settings import ImageSpec, UserError
 
 
-def book(symmetry="none", height=8, width=8, channels=1):
+def empty(channels=1, width=PLACES, symmetry="none", classes=1):
+    """A book of pictures of PLACES x width places, of 4 pixels each."""
+    return CoarseBook(ImageSpec(4 * PLACES, 4 * width, channels, tuple("ab"[:classes]), symmetry), "ddpm")
+
+
+def book():
     """Class 0 has two dark images, class 1 one bright one."""
-    found = CoarseBook(channels, height, width, symmetry, 2)
-    images = torch.tensor([-0.8, -0.4, 0.6])[:, None, None, None].expand(3, channels, 4 * height, 4 * width)
+    found = empty(classes=2)
+    images = torch.tensor([-0.8, -0.4, 0.6])[:, None, None, None].expand(3, 1, 4 * PLACES, 4 * PLACES)
     found.write([images], torch.tensor([0, 0, 1]))
     return found
 
@@ -34,7 +40,7 @@ def test_a_picture_is_of_an_image_of_its_class():
 
 @pytest.mark.parametrize(("symmetry", "views"), [("none", 1), ("horizontal", 2), ("both", 4), ("dihedral", 8)])
 def test_pictures_are_turned_as_the_symmetry_allows(symmetry, views):
-    of = CoarseBook(1, 8, 8, symmetry, 1)
+    of = empty(symmetry=symmetry)
     of.write([torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1], torch.tensor([0]))
     numbers = still(of, 8)
     for k in range(8):
@@ -44,7 +50,7 @@ def test_pictures_are_turned_as_the_symmetry_allows(symmetry, views):
 
 
 def test_a_picture_moves_by_as_much_as_it_says():
-    of = CoarseBook(1, 8, 16, "none", 1)
+    of = empty(width=16)
     ramp = torch.linspace(-0.8, 0.8, 16)[None, None, None].expand(1, 1, 8, 16)
     of.write([ramp], torch.tensor([0]))
     numbers = still(of, 3)
@@ -55,7 +61,7 @@ def test_a_picture_moves_by_as_much_as_it_says():
 
 
 def test_no_move_blurs_a_picture():
-    of = CoarseBook(1, 8, 8, "none", 1)
+    of = empty()
     board = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * 2.0 - 1
     of.write([0.5 * board[None, None]], torch.tensor([0]))
     numbers = torch.randn(100, of.numbers, generator=torch.Generator().manual_seed(0))
@@ -98,7 +104,7 @@ def test_each_channel_has_its_own_contrast_and_colours_keep_apart():
 def test_the_picture_of_a_turned_image_is_the_turned_picture(symmetry, channels):
     """Under every element of the group: a transposition makes lines that lie lines that stand."""
     image = line(channels) + 0.1 * torch.randn(1, channels, 16, 16, generator=torch.Generator().manual_seed(0))
-    of = CoarseBook(channels, 8, 8, symmetry, 1)
+    of = empty(channels, symmetry=symmetry)
     of.write([image], torch.tensor([0]))
     numbers = still(of, 8)
     for k in range(8):
@@ -116,7 +122,7 @@ def test_flat_images_have_finite_gradients():
 
 
 def test_a_picture_of_an_image_is_its_means():
-    of = CoarseBook(1, 8, 16, "none", 1)
+    of = empty(width=16)
     images = torch.rand(2, 1, 32, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
     pictures = of.of(images, torch.zeros(2, of.numbers))
     torch.testing.assert_close(pictures[1, 0, 3, 5], images[1, 0, 12:16, 20:24].mean())
@@ -125,7 +131,7 @@ def test_a_picture_of_an_image_is_its_means():
 
 
 def test_noise_is_smooth_and_small():
-    of = CoarseBook(3, 8, 16, "none", 1)
+    of = empty(3, 16)
     numbers = torch.randn(200, of.numbers, generator=torch.Generator().manual_seed(0))
     pictures = of.ask(torch.zeros(200, dtype=torch.int64), numbers)  # an empty book: mid-gray
     assert pictures.shape == (200, 3 * PARTS, 8, 16)
@@ -134,8 +140,14 @@ def test_noise_is_smooth_and_small():
 
 
 def test_the_book_is_in_the_state_whatever_its_number_of_images():
-    of, other = book(), CoarseBook(1, 8, 8, "none", 2)
+    of, other = book(), empty(classes=2)
     other.load_state_dict(of.state_dict())
     numbers = torch.randn(4, of.numbers, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([0, 1, 1, 0])
     assert torch.equal(of.ask(labels, numbers), other.ask(labels, numbers))
+
+
+@pytest.mark.parametrize(("height", "width"), [(36, 36), (32, 34), (34, 32)])
+def test_images_that_have_no_square_places_are_refused(height, width):
+    with pytest.raises(UserError, match=f"size: {height} x {width} cannot be made by ddpm with coarse pictures"):
+        CoarseBook(ImageSpec(height, width, 1, ("a",)), "ddpm")

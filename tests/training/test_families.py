@@ -16,20 +16,22 @@ from tests.tiny_family import Events, forked, image_set
 QUICK = Path(__file__).resolve().parents[2] / "config" / "quick.yaml"
 
 
-def small(family, images):
+def small(family, images, **changes):
     """The family's settings under the overlay of tiny budgets."""
-    tiny = {"total_images": images, "batch": 4, "sampling_steps": 2}
+    tiny = {"total_images": images, "batch": 4, "sampling_steps": 2} | changes
     overlay = yaml.safe_load(QUICK.read_text())["all_models"] | tiny
     config = {"datasets": {"d": {"source": "voronoi"}}, "models": {"m": {"family": family}}, "all_models": overlay}
     return load(config).models["m"]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_interrupted_training_ends_in_the_same_bits(family, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("family", "changes"), [*((family, {}) for family in FAMILIES), ("ddpm", {"coarse_pictures": True})]
+)
+def test_interrupted_training_ends_in_the_same_bits(family, changes, tmp_path, monkeypatch, capfd):
     """A break in the middle of the updates between two lazy penalties, and one at a snapshot."""
     data = image_set(tmp_path / "real", n=120, size=32, symmetry="dihedral", val=True)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    settings = small(family, 80)
+    settings = small(family, 80, **changes)
     train(settings, data, whole / "out", whole / "state", 0, Events(), threads=1)
     step = FAMILIES[family].train_step
     for update in (7, 10):
@@ -44,6 +46,8 @@ def test_interrupted_training_ends_in_the_same_bits(family, tmp_path, monkeypatc
         assert not files[0].exists() or files[0].read_bytes() == files[1].read_bytes()
     generate(Generate(images_per_class=2), whole / "out", data, tmp_path / "synthetic", Events(), threads=1)
     assert (tmp_path / "synthetic" / "meta.json").is_file()
+    warned = "WARNING: size: coarse pictures of 32 x 32 pixels" in capfd.readouterr().err
+    assert warned == (family == "projected_gan" or "coarse_pictures" in changes)
 
 
 def stopped(step, update):
