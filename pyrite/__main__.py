@@ -52,7 +52,7 @@ def _plan(given: argparse.Namespace) -> None:
         else:
             print(f"timed {row.model} on {row.dataset}, {row.threads} thread(s)", file=sys.stderr, flush=True)
             found.append(row)
-    print("\n".join([*plan.lines(found), *plan.multiplied(settings)]))
+    print("\n".join([*plan.lines(found, Path(settings.results)), *plan.multiplied(settings)]))
     plan.keep(found, settings)
     if refused:
         raise pyrite.UserError("\n".join(refused))

@@ -188,8 +188,9 @@ def keep(found: list[Row], settings: Settings) -> None:
     write_json(Path(settings.results) / PLAN, said, indent=2)
 
 
-def lines(found: list[Row]) -> Iterator[str]:
-    """A table for a console, its sum, and how right the forecasts were where jobs have run."""
+def lines(found: list[Row], results: Path) -> Iterator[str]:
+    """A table for a console, its sum, and how right the forecasts were where jobs have run; the disk that they need,
+    and what is free on that of the results."""
     yield COLUMNS.format("data set", "generator", "an update", "training", "took", "drawing", "took", "seeds")
     for row in found:
         times = (_time(seconds) for job in (row.training, row.drawing) for seconds in job)
@@ -205,8 +206,9 @@ def lines(found: list[Row]) -> Iterator[str]:
         yield f"their updates on an {CARD}: {_time(sum(away))}, estimated from their arithmetic; no such card is here"
     yield "galleries, measuring and detectors come to it"
     disk = sum(row.disk * row.seeds for row in found)
-    free = psutil.disk_usage(".").free
-    yield f"disk for them all: {disk / 1e9:.1f} GB, {free / 1e9:.1f} GB are free here"
+    there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
+    free = psutil.disk_usage(str(there)).free
+    yield f"disk for them all: {disk / 1e9:.1f} GB, {free / 1e9:.1f} GB are free in {there}"
 
 
 def multiplied(settings: Settings) -> Iterator[str]:

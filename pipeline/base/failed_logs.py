@@ -8,7 +8,12 @@ from pathlib import Path
 
 LAST = 10  # lines
 # The script is called as its rule; the second end is what a shell says of a job that it waited for.
-_KILLED = re.compile(r"\.(\w+)\.py' (?:died with <Signals\.SIGKILL: 9>|returned non-zero exit status 137)")
+_KILLED = re.compile(r"\.(\w+)\.py' (?:died with <Signals\.\w+: |returned non-zero exit status )(9|15|137|143)\b")
+_BY = {
+    9: "was killed by SIGKILL, which the kernel sends where memory runs out; the same command goes on, with fewer jobs "
+    "at once (`--cores 1`) where memory is short",
+    15: "was stopped by SIGTERM, which schedulers and machines that shut down send; the same command goes on",
+}
 _LOGS = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
 
 
@@ -18,11 +23,8 @@ def killed(run: str) -> Iterator[str]:
     Args:
         run: the log of Snakemake.
     """
-    for stage in dict.fromkeys(_KILLED.findall(run)):
-        yield (
-            f"ERROR: {stage}: was killed by SIGKILL, which the kernel sends where memory runs out; the same command "
-            "goes on, with fewer jobs at once (`--cores 1`) where memory is short"
-        )
+    for stage, end in dict.fromkeys(_KILLED.findall(run)):
+        yield f"ERROR: {stage}: {_BY[int(end) % 128]}"
 
 
 def last_lines(run: str) -> Iterator[str]:

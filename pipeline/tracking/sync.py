@@ -22,7 +22,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
 }
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+OF_NO_USE = re.compile("database schema|Can't locate revision|not a database|malformed|already exists")
 PREFIX = "pyrite"
 URI_HELP = "MLflow tracking URI; empty is that of MLFLOW_TRACKING_URI, or SQLite under the results"
 BEST = "best"
@@ -83,10 +84,19 @@ class Store:
         import mlflow
 
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # or a full disk is a traceback, beside our line
         self.entities, self.Error = mlflow.entities, mlflow.exceptions.MlflowException
         mlflow.set_tracking_uri(self.uri)  # proxied artifacts are resolved through the global one
-        with _created_once(self.uri):
-            self.client = mlflow.MlflowClient(self.uri)
+        try:
+            with _created_once(self.uri, mlflow.MlflowClient):
+                self.client = mlflow.MlflowClient(self.uri)
+        except Exception as error:
+            if self.uri.startswith("sqlite:") and OF_NO_USE.search(str(error)):
+                raise Unavailable(
+                    f"it is damaged, or of another MLflow than this ({mlflow.__version__}); go on with that one, or "
+                    f"delete {self.artifacts.parent}, and all is sent again"
+                ) from error
+            raise
 
     def experiment(self, name: str) -> str:
         """The id of an experiment, made if need be."""
@@ -239,20 +249,24 @@ def _sqlite_file(uri: str) -> Path | None:
 
 
 @contextmanager
-def _created_once(uri: str) -> Iterator[None]:
-    """A new SQLite store is made by one process: several at once break it for good."""
+def _created_once(uri: str, client: Callable[[str], Any]) -> Iterator[None]:
+    """A new SQLite store is made by one process: several at once break it for good. And under another name first, for
+    no MLflow completes tables that a full disk or a kill has left half made."""
     file = _sqlite_file(uri)
     if file is None:
         yield
         return
     file.parent.mkdir(parents=True, exist_ok=True)
     with locked(file.with_name(file.name + ".lock"), wait=60):
-        new = not file.exists()
-        yield
-        if new and file.exists():
+        if not file.exists():
+            part = file.with_name(file.name + ".part")
+            part.unlink(missing_ok=True)
+            client(f"sqlite:///{part}")
+            os.replace(part, file)
             # A page of MLflow may read while this writes. Stays set; for local disks only.
             with closing(sqlite3.connect(file)) as connection:
                 connection.execute("pragma journal_mode=wal")
+        yield
 
 
 @contextmanager

@@ -13,7 +13,11 @@ import psutil
 from pipeline.tracking.journal import Journal
 
 PERIOD = 10.0  # seconds between two looks
-QUERY = ["nvidia-smi", "--query-gpu=index,utilization.gpu,memory.used,memory.total", "--format=csv,noheader,nounits"]
+QUERY = [
+    "nvidia-smi",
+    "--query-gpu=index,uuid,utilization.gpu,memory.used,memory.total",
+    "--format=csv,noheader,nounits",
+]
 
 
 @contextmanager
@@ -39,7 +43,7 @@ def _watch(journal: Journal, period: float, done: threading.Event) -> None:
         last = done.wait(period)
         try:
             journal.system(machine() | cards())
-        except (psutil.Error, OSError, ValueError, subprocess.SubprocessError):
+        except (psutil.Error, OSError, ValueError):
             continue
 
 
@@ -56,26 +60,35 @@ def machine() -> dict[str, float]:
 
 
 def cards() -> dict[str, float]:
-    """Of each NVIDIA card that this process may see; nothing without their driver."""
+    """Of each NVIDIA card that this process may see; nothing without their driver, or where it does not answer."""
     try:
         said = subprocess.run(QUERY, capture_output=True, text=True, timeout=5, check=True).stdout
-    except FileNotFoundError:
+    except (OSError, subprocess.SubprocessError):
         return {}
     seen = os.environ.get("CUDA_VISIBLE_DEVICES")
     return of_cards(said, None if seen is None else seen.split(","))
 
 
 def of_cards(said: str, seen: list[str] | None) -> dict[str, float]:
-    """What `nvidia-smi` said of those cards whose index is among the seen ones; None: of all."""
-    found = {}
+    """What `nvidia-smi` said of those cards whose index or UUID is among the seen ones; None: of all. What it does not
+    know of a card (`[N/A]`, of one that is divided) is left out."""
+    found: dict[str, float | None] = {}
     for line in said.splitlines():
-        index, used, taken, total = (word.strip() for word in line.split(","))
-        if seen is None or index in seen:
+        index, uuid, *numbers = (word.strip() for word in line.split(","))
+        if seen is None or index in seen or uuid in seen:
+            used, taken, total = map(_number, numbers)
             name = f"gpu_{index}"
-            found[f"{name}_utilization_percentage"] = float(used)
-            found[f"{name}_memory_usage_megabytes"] = float(taken) * 1.048576  # of MiB
-            found[f"{name}_memory_usage_percentage"] = 100 * float(taken) / float(total)
-    return found
+            found[f"{name}_utilization_percentage"] = used
+            found[f"{name}_memory_usage_megabytes"] = taken and taken * 1.048576  # of MiB
+            found[f"{name}_memory_usage_percentage"] = 100 * taken / total if taken is not None and total else None
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
 
 
 def _resident(process: psutil.Process) -> int:

@@ -18,8 +18,9 @@ def test_the_last_ten_lines_of_each_log_once_and_nothing_of_empty_or_missing_one
 def test_a_stage_whose_job_was_killed_is_named_once_and_no_other():
     words = "Command 'set -euo pipefail;  python3 /w/.snakemake/scripts/tmpabc.{}.py' {}."
     ends = [("train", "died with <Signals.SIGKILL: 9>")] * 2 + [("evaluate", "returned non-zero exit status 1")]
-    ends += [("detect", "returned non-zero exit status 137")]
-    first, second = killed("\n".join(words.format(*end) for end in ends))
+    ends += [("detect", "returned non-zero exit status 137"), ("generate", "died with <Signals.SIGTERM: 15>")]
+    first, second, third = killed("\n".join(words.format(*end) for end in ends))
     assert first.startswith("ERROR: train: was killed by SIGKILL")
     assert second.startswith("ERROR: detect: ")
     assert "the same command goes on" in first
+    assert third.startswith("ERROR: generate: was stopped by SIGTERM")

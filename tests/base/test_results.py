@@ -1,8 +1,11 @@
-"""Results of a version with other names are refused, and not touched."""
+"""Results of a version with other names are refused, and not touched; those of the future are brought to now."""
+
+import os
+import time
 
 import pytest
 
-from pipeline.base.results import MARK, check_names, mark_names
+from pipeline.base.results import MARK, bring_to_present, check_names, mark_names, of_the_future
 from pipeline.settings import UserError
 
 
@@ -38,3 +41,20 @@ def test_a_damaged_mark_is_named(tmp_path):
     (tmp_path / MARK).write_text("{")
     with pytest.raises(UserError, match=MARK):
         check_names(tmp_path)
+
+
+def test_files_of_the_future_get_one_time_and_others_keep_theirs(tmp_path):
+    (tmp_path / "logs" / "steel").mkdir(parents=True)
+    now = time.time()
+    times = {"logs/steel/train.log": 3600, "model.json": 60, ".snakemake_timestamp": 7, "old": -9}
+    times = {name: now + seconds for name, seconds in times.items()}
+    for name, at in times.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (at, at))
+    assert of_the_future(tmp_path)
+    bring_to_present(tmp_path)
+    assert not of_the_future(tmp_path)
+    later = {name: (tmp_path / name).stat().st_mtime for name in times}
+    assert later["old"] == pytest.approx(times["old"])
+    assert len(set(later.values())) == 2
+    assert max(later.values()) == pytest.approx(now, abs=6)

@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
+from importlib.metadata import version
 
 import pytest
 
 from pipeline.tracking import journal as journals
 from pipeline.tracking.journal import EVENTS, Journal, read_events
+from tests.faults.small_disk import disk
 from tests.workflow.test_rerun import ROOT
 
 pytestmark = pytest.mark.faults
@@ -27,7 +30,7 @@ def sync(results, status=0):
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout
+    return done.stdout + done.stderr
 
 
 def values(results):
@@ -90,5 +93,21 @@ def test_a_database_of_a_newer_mlflow_is_left_alone(tmp_path):
     said = sync(tmp_path, status=1)
     assert said.count("\n") == 1
     assert "cannot be used now, nothing is lost" in said
+    assert f"of another MLflow than this ({version('mlflow')})" in said
+    assert f"or delete {tmp_path}/mlflow, and all is sent again" in said
     shutil.rmtree(tmp_path / "mlflow")
     assert values(tmp_path) == {"loss": 1, "kid": 0.5}
+
+
+def test_a_disk_that_fills_up_with_the_database_costs_a_line_until_there_is_room(tmp_path):
+    """As its tables are made, and as it is filled."""
+    place = tmp_path / "disk"
+    with disk(place, 400) as enlarge:
+        with journal(place) as run:
+            for images in range(1000):
+                run.metrics({"loss": images, "kid": 2 * images}, images)
+        for kilobytes in (1300, 100_000):
+            said = sync(place, status=1)
+            assert re.search(r"^tracking: .*nothing is lost.* database or disk is full\n$", said)
+            enlarge(kilobytes)
+        assert values(place) == {"loss": 999, "kid": 1998}

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -17,25 +17,11 @@ import pytest
 from PIL import Image
 
 from pipeline.base import results as folder_of_results
-from tests.workflow.test_rerun import ROOT, command, run
+from tests.faults.small_disk import disk
+from tests.workflow.test_rerun import ROOT, command, planned, run
 
 pytestmark = pytest.mark.faults
 CGAN = "datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan]"
-
-
-@contextmanager
-def disk(folder: Path, kilobytes: int):
-    """A small disk at a folder; yields what makes it larger."""
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", folder], capture_output=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip("only root may mount a small disk, and not in every container")
-    try:
-        yield lambda larger: subprocess.run(["mount", "-o", f"remount,size={larger}k", folder], check=True)
-    finally:
-        subprocess.run(["umount", "-l", folder], check=True)
 
 
 def errors(said: str) -> set[str]:
@@ -70,12 +56,12 @@ def test_a_folder_that_may_only_be_read(tmp_path):
 
 
 def test_the_second_of_two_runs_says_who_is_at_work(tmp_path):
-    results = tmp_path / "results"
+    """By whichever name it calls them."""
+    results, link = tmp_path / "results", tmp_path / "link"
+    link.symlink_to(results)
     with folder_of_results.claim(results):
-        (line,) = errors(run(results, "prepare_all", settings=CGAN, check=False))
-    assert re.match(
-        rf"ERROR: results: another run is at work on `{results}` \(process {os.getpid()} on \S+, since ", line
-    )
+        (line,) = errors(run(link, "prepare_all", settings=CGAN, check=False))
+    assert re.match(rf"ERROR: results: another run is at work on `{link}` \(process {os.getpid()} on \S+, since ", line)
     run(results, "prepare_all", settings=CGAN)
 
 
@@ -94,6 +80,33 @@ def test_a_job_that_the_kernel_kills_is_named_and_the_same_command_goes_on(tmp_p
     (line,) = errors(said)
     assert line.startswith("ERROR: prepare: was killed by SIGKILL")
     run(results, "prepare_all", settings=CGAN)
+
+
+def test_a_clock_that_is_set_back_costs_a_line_and_the_same_command_goes_on(tmp_path):
+    results = tmp_path / "results"
+    words = command(results, "prepare_all", settings=CGAN)
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as head:
+        deadline = time.monotonic() + 170
+        while not (results / "logs/polycrystals/prepare.log").exists() and time.monotonic() < deadline:
+            assert head.poll() is None
+            time.sleep(0.05)
+        to_the_future(results)
+        said = head.communicate(timeout=170)[0]
+    assert head.returncode == 1, said
+    (line,) = errors(said)
+    assert line.startswith("ERROR: the clock of this machine was set back")
+    run(results, "prepare_all", settings=CGAN)
+    assert planned(results, CGAN, "prepare_all") == {}
+    to_the_future(results)
+    assert planned(results, CGAN, "prepare_all") == {}
+
+
+def to_the_future(results: Path) -> None:
+    """What is there was written in an hour, as the clock goes now."""
+    at = time.time() + 3600
+    for path in results.rglob("*"):
+        if path.is_file():
+            os.utime(path, (at, at))
 
 
 def test_what_a_later_snakemake_noted_or_a_crash_damaged_redoes_nothing(tmp_path):
@@ -116,6 +129,49 @@ def test_what_a_later_snakemake_noted_or_a_crash_damaged_redoes_nothing(tmp_path
     assert "Ignore corrupted" in said
 
 
+def started_in(folder, results, status, *options):
+    """What a preparation says that was started in another folder than the clone's."""
+    words = command(results, "prepare_all", settings=CGAN)
+    words[1:1] = ["--snakefile", str(ROOT / "workflow/Snakefile"), *options]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=170, check=False)
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    assert "Traceback" not in said
+    return said
+
+
+def test_where_snakemake_cannot_keep_its_records_is_a_line(tmp_path):
+    place = tmp_path / "disk"
+    with disk(place, 40) as enlarge:
+        (line,) = errors(started_in(place, tmp_path / "results", 1))
+        assert line.startswith(f"ERROR: {place}/.snakemake/room: cannot be written (No space left on device)")
+        enlarge(1000)
+        started_in(place, tmp_path / "results", 0, "--dry-run")
+        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        (line,) = errors(started_in(place, tmp_path / "results", 1))
+        assert line.startswith(f"ERROR: {place}/.snakemake/room: cannot be written (Read-only file system)")
+
+
+def test_records_that_this_snakemake_cannot_read_are_one_line_and_nothing_is_made_anew(tmp_path):
+    def snakemake(status):
+        return started_in(tmp_path, tmp_path / "results", status)
+
+    snakemake(0)
+    folder = tmp_path / ".snakemake/metadata"
+    records = [path for path in folder.rglob("*") if path.is_file()]
+    for path in records[:2]:
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"input": {"of_next_year": 1}}))
+    (line,) = errors(snakemake(1))
+    assert line.startswith(f"ERROR: .snakemake/metadata: 2 of the {len(records)} records of finished jobs are damaged")
+    assert "or delete .snakemake/metadata: finished work stays" in line
+    shutil.rmtree(folder)
+    assert "Nothing to be done" in snakemake(0)
+    folder.mkdir(exist_ok=True)
+    (folder / "b25l").write_bytes(b"\xff\xfe")
+    (line,) = errors(snakemake(1))
+    assert "or delete .snakemake/metadata/b25l: finished" in line
+
+
 def scripts(head: int, rule: str) -> list[psutil.Process]:
     """The processes that compute a job of a rule, below a run of Snakemake."""
     found = []
@@ -126,32 +182,39 @@ def scripts(head: int, rule: str) -> list[psutil.Process]:
     return found
 
 
+STOPS = {
+    "prepare": signal.SIGINT,
+    "train": signal.SIGINT,
+    "generate": signal.SIGTERM,
+    "evaluate": signal.SIGINT,
+    "arms": signal.SIGINT,
+    "write_report": signal.SIGINT,
+}
+
+
 def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(tmp_path):
     """And the results may be moved between: all is done there."""
     results = tmp_path / "results"
-    words = [
-        "env",
-        "--default-signal=INT",
-        *command(results, "evaluate_all", settings=CGAN),
-    ]  # a job of cron ignores it
-    for stage in ("prepare", "train", "generate", "evaluate"):
+    words = ["env", "--default-signal=INT", *command(results, settings=CGAN)]  # a job of cron ignores it
+    for stage, stop in STOPS.items():
         job = subprocess.Popen(
             words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
-        deadline = time.monotonic() + 170
-        while not list((results / "logs").rglob(f"{stage}.log")) and time.monotonic() < deadline:
+        deadline = time.monotonic() + 600
+        while not list((results / "logs").rglob(f"{stage}.log")):
             assert job.poll() is None, job.communicate()[0]
+            assert time.monotonic() < deadline, stage
             time.sleep(0.05)
-        os.killpg(job.pid, signal.SIGINT)  # as Ctrl-C in a terminal
+        os.killpg(job.pid, stop)  # as Ctrl-C in a terminal, or a machine that shuts down
         said = job.communicate(timeout=170)[0]
         assert job.returncode != 0, said
         assert "Traceback" not in said
-        assert "the same command goes on" in said
-    run(results, "evaluate_all", settings=CGAN)
+        assert "the same command goes on" in said, said
+    run(results, settings=CGAN)
     moved = tmp_path / "elsewhere" / "results"
     moved.parent.mkdir()
     shutil.move(results, moved)
-    assert "Nothing to be done" in run(moved, "evaluate_all", settings=CGAN)
+    assert planned(moved, CGAN) == {}
 
 
 HOSTILE = [

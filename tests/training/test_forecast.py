@@ -154,7 +154,7 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
     assert "pieces" not in printed  # nothing is trained
     assert "off by" not in printed
     assert re.search(r"their updates on an H100: \d+ s, estimated from their arithmetic; no such card is here", printed)
-    assert re.search(r"disk for them all: \d+\.\d GB, \d+\.\d GB are free here", printed)
+    assert re.search(rf"disk for them all: \d+\.\d GB, \d+\.\d GB are free in {tmp_path}", printed)
     kept = json.loads((tmp_path / "results" / "plan.json").read_text())
     assert kept["trainings"]["steel"]["small"] > START
     assert kept["drawings"] == {"steel": {"small": START}}  # the photographs are not here: none to draw as many of
@@ -165,7 +165,7 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
     (row,) = plan.rows(plan.read([path, over]), 0.05)
     assert (row.seeds, row.training.taken, row.drawing.taken) == (2, 1000.0, 50000.0)
     off = max(1000 / row.training.seconds, 50000 / row.drawing.seconds)
-    assert f"off by a factor of {off:.2f} at most" in "\n".join(plan.lines([row]))
+    assert f"off by a factor of {off:.2f} at most" in "\n".join(plan.lines([row], tmp_path))
 
 
 @pytest.mark.parametrize(("size", "given", "used"), [(32, None, 1), (64, None, 6), (64, 3, 3)])

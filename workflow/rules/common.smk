@@ -1,3 +1,5 @@
+import json
+import logging
 import os
 import re
 import subprocess
@@ -7,8 +9,12 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
+from snakemake import __version__ as snakemake_version
+from snakemake.persistence import MetadataRecord
+
 from pipeline.base import cards, needs, results
 from pipeline.base.failed_logs import killed, last_lines
+from pipeline.base.files import write_whole
 from pipeline.data.annotations import files as annotation_files
 from pipeline.data.reading.inputs import fingerprint
 from pipeline.data.reading.source import check_source, files
@@ -44,6 +50,49 @@ try:
         check_tensorboard()
 except UserError as error:
     sys.exit(f"ERROR: {error}")
+
+
+def unreadable(record):
+    """Whether what Snakemake noted of a finished job is of a kind that this Snakemake does not read."""
+    try:
+        noted = json.loads(record.read_text(encoding="utf-8"))
+        if noted:
+            MetadataRecord.model_validate(noted)
+    except json.JSONDecodeError:
+        return False  # which it passes over by itself
+    except ValueError:
+        return True
+    return False
+
+
+def check_records(folder):
+    """End where another version of Snakemake, or a crash, left records that would end this one in a traceback."""
+    records = [path for path in folder.rglob("*") if path.is_file()]
+    if found := list(filter(unreadable, records)):
+        delete = found[0] if len(found) == 1 else folder
+        sys.exit(
+            f"ERROR: {folder}: {len(found)} of the {len(records)} records of finished jobs are damaged, or of another "
+            f"Snakemake than this ({snakemake_version}). Go on with that one, or delete {delete}: finished work "
+            "stays, but a setting that was changed since it was made is not seen"
+        )
+
+
+def room_trouble():
+    """A line where Snakemake cannot write what it keeps for itself, which it would say by many; else nothing."""
+    own = Path(".snakemake/room").absolute()
+    try:
+        write_whole(own, bytes(1 << 16))
+        own.unlink(missing_ok=True)
+    except UserError as error:
+        return f"ERROR: {error}; Snakemake keeps its records where a run is started"
+    return ""
+
+
+logging.raiseExceptions = False  # a log that cannot be written costs no traceback
+if workflow.is_main_process:
+    if trouble := room_trouble():
+        sys.exit(trouble)
+    check_records(Path(".snakemake/metadata"))
 
 # Of each job that computes on a graphics card: where the settings or the user want processors, it asks for none.
 CARD = int(cards.wanted_device() != "cpu")
@@ -489,6 +538,8 @@ def start_run():
     try:
         RESULTS_LOCK = results.claim(Path(SETTINGS.results))
         results.mark_names(Path(SETTINGS.results))
+        if results.of_the_future(Path(SETTINGS.results)):
+            results.bring_to_present(Path(SETTINGS.results))
     except UserError as error:
         sys.exit(f"ERROR: {error}")
     say_untruncated()
@@ -526,3 +577,11 @@ def show_failed(logs):
         text = Path(log).read_text(encoding="utf-8", errors="replace")
         for line in (*last_lines(text), *killed(text)):
             print(line, file=sys.stderr)
+    if trouble := room_trouble():
+        print(trouble, file=sys.stderr)
+    if results.of_the_future(Path(SETTINGS.results)):
+        print(
+            "ERROR: the clock of this machine was set back while the run was at work, and what jobs made is older than "
+            "what they made it of; the same command goes on",
+            file=sys.stderr,
+        )
