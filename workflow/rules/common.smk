@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
-from pipeline.base import cards, needs, results
+from pipeline.base import cards, needs, results, user
 from pipeline.base.failed_logs import killed, last_lines
 from pipeline.data.annotations import files as annotation_files
 from pipeline.data.reading.inputs import fingerprint
@@ -35,6 +35,7 @@ try:
     results.check_names(Path(SETTINGS.results))
     # Not through `params`: what a machine has makes nothing anew.
     os.environ.update(cards.environment(SETTINGS.device, SETTINGS.jobs_per_gpu))
+    os.environ.update(user.named())
     for name, dataset in SETTINGS.datasets.items():
         if dataset.patches_of is None:
             check_source(dataset, name)
