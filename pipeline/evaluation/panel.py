@@ -11,7 +11,16 @@ from pipeline.base.device import device, say_device
 from pipeline.base.files import write_json
 from pipeline.base.job import say
 from pipeline.data.image_set import ImageSet
-from pipeline.evaluation import catalog, class_features, distances, lpips, noise_baselines, phases, structure
+from pipeline.evaluation import (
+    catalog,
+    class_features,
+    distances,
+    lpips,
+    nearest_file,
+    noise_baselines,
+    phases,
+    structure,
+)
 from pipeline.evaluation.class_agreement import class_agreement
 from pipeline.evaluation.context import ALL, Context
 from pipeline.evaluation.copies import NearestTraining, closest, copies, nearest_of_some, nearest_training
@@ -59,9 +68,10 @@ def evaluate(
     say_device(f"evaluate {dataset}, {model}", device())
     context = _context(settings, real, made.meta["classes"])
     candidate = Sample.of_set(made, np.arange(len(made)), context.extractors)
-    judged = [candidate] if context.heldout is None else [candidate, context.heldout]
-    found, *heldout = nearest_training(judged, context)
-    numbers, notes = measure(candidate, context, model, found, *heldout)
+    known = nearest_file.read(real, context)
+    judged = [candidate] if known or context.heldout is None else [candidate, context.heldout]
+    found, *others = nearest_training(judged, context)
+    numbers, notes = measure(candidate, context, model, found, known or next(iter(others), None))
     record: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
     record |= {"n_sample": len(candidate), "phases": context.binarisation._asdict(), "metrics": numbers}
     record |= {"curves": _curves(real, context, candidate), "closest": closest(candidate, context, found)}
@@ -80,7 +90,8 @@ def evaluate(
 
 def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figures: Path | None = None) -> None:
     """The same panel for what is known: held-out real images (model `real`, the floor) and `noise` and `blurred noise`
-    (the noise baselines), in one file; each number has its `model`. Features of the real set are kept beside it.
+    (the noise baselines), in one file; each number has its `model`. Features of the real set are kept beside it, and
+    the training images nearest to the held-out ones.
 
     Args and errors as `evaluate`.
     """
@@ -99,6 +110,8 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
     notes += [*_compared(real), *context.binarisation.notes(), *class_features.notes(settings, real)]
     found = dict(zip(candidates, nearest_training(list(candidates.values()), context), strict=True))
+    if heldout is not None:
+        nearest_file.write(real, context, found["real"])
     for name, candidate in candidates.items():
         rows, said = measure(candidate, context, name, found[name], found.get("real"))
         numbers += rows

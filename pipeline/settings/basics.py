@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
-    "prepare": 8,
+    "prepare": 9,
     "annotate": 6,
     "cut_patches": 2,
     "collect": 1,

@@ -12,7 +12,7 @@ from pathlib import Path
 from snakemake import __version__ as snakemake_version
 from snakemake.persistence import MetadataRecord
 
-from pipeline.base import cards, needs, results
+from pipeline.base import cards, needs, results, user
 from pipeline.base.failed_logs import killed, last_lines
 from pipeline.base.files import write_whole
 from pipeline.data.annotations import files as annotation_files
@@ -41,6 +41,7 @@ try:
     results.check_names(Path(SETTINGS.results))
     # Not through `params`: what a machine has makes nothing anew.
     os.environ.update(cards.environment(SETTINGS.device, SETTINGS.jobs_per_gpu))
+    os.environ.update(user.named())
     for name, dataset in SETTINGS.datasets.items():
         if dataset.patches_of is None:
             check_source(dataset, name)

@@ -4,12 +4,13 @@ one part, in images of any size.
 Pairs that may are those with spots in common (`spot_matches`) and, in sets of moderate size, those that correlate at
 some shift (`upright`). They are laid upon one another and compared window by window (`proof`). What images share anyway
 (the shape of a part in its fixture, a scale bar, dust on the lens) is no evidence: each image of a pair is laid upon a
-few others of the set too, and how much its windows agree with these on average is taken off.
+few others of the set too, and how much its windows agree with these on average is taken off. Those with which nearly
+every window agrees come last for that: what many windows of one picture share is no fixture.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from pipeline.data.near_duplicates.spot_matches import Candidate
 CERTAIN = 10.0  # height, in standard deviations of chance, that proves one scene
 LOOKS = 12  # candidates of one image that are looked at, the likeliest first
 OTHERS = 8  # images of the set that an image of a pair is laid upon
+SAME = 3.2  # mean height of windows, of MOST, that two of one picture reach; circuit boards of one layout reach 2.5
 CORRELATED = 3_000_000  # pairs up to which a set is correlated at all shifts, about two minutes on one core
 
 
@@ -94,8 +96,9 @@ def find(images: list[Traits], workers: int = 1, advance: Callable[[int], object
         shifted = [c for todo in _comparisons(images) for c in upright.find(search.details, todo, LOOKS, pool, advance)]
         shifted = _few([c for c in shifted if (c.first, c.second) not in known])
         likely += [view for view in pool.map(search.compared, shifted) if view]
-        proven = search.proven(likely, pool)
-        backs = search.proven(list(pool.map(search.back, (view for view, _ in proven))), pool)
+        partners = _partners(likely)
+        proven = search.proven(likely, partners, pool)
+        backs = search.proven(list(pool.map(search.back, (view for view, _ in proven))), partners, pool)
     heights = {(view.other, view.image, view.windows.placement.mirrored): height for view, height in backs}
     best: dict[tuple[int, int], Pair] = {}
     for view, height in sorted(proven, key=lambda one: one[1]):
@@ -143,10 +146,12 @@ class _Search:
         windows = proof.windows(self.details[view.other], self.details[view.image], placement)
         return _View(view.other, view.image, windows)
 
-    def proven(self, views: list[_View], pool: ThreadPoolExecutor) -> list[tuple[_View, float]]:
+    def proven(
+        self, views: list[_View], partners: dict[int, set[int]], pool: ThreadPoolExecutor
+    ) -> list[tuple[_View, float]]:
         """Those of which enough is left without what is common in the set, and how much."""
         suspects = sorted({view.image for view in views})
-        others = dict(zip(suspects, pool.map(self.others, suspects), strict=True))
+        others = dict(zip(suspects, pool.map(lambda i: self.others(i, partners[i]), suspects), strict=True))
         found = []
         for view in views:
             height = _left(view.windows, [cells for j, cells in others[view.image].items() if j != view.other])
@@ -154,13 +159,14 @@ class _Search:
                 found.append((view, height))
         return found
 
-    def others(self, i: int) -> dict[int, NDArray[np.float64]]:
-        """OTHERS other images, and how high the windows of image i are with each, in cells of CELL pixels."""
+    def others(self, i: int, partners: set[int]) -> dict[int, NDArray[np.float64]]:
+        """OTHERS other images, and how high the windows of image i are with each, in cells of CELL pixels. Its partners
+        only where there are too few beside them."""
         details, spots, _ = self.images[i]
-        rng = np.random.default_rng([i, len(self.images)])
-        others = rng.choice(len(self.images) - 1, min(OTHERS, len(self.images) - 1), replace=False)
+        rest = len(self.images) - 1
+        drawn = np.random.default_rng([i, rest + 1]).choice(rest, min(OTHERS + len(partners), rest), replace=False)
         found = {}
-        for j in (others + (others >= i)).tolist():
+        for j in sorted((drawn + (drawn >= i)).tolist(), key=partners.__contains__)[:OTHERS]:
             placement = spot_matches.placed(spots, self.images[j].spots) or Placement(1, 0)
             found[j] = _in_cells(proof.windows(details, self.details[j], placement), details.shape)
         return found
@@ -169,6 +175,16 @@ class _Search:
         windows = view.windows
         placement = windows.placement.scaled(self.images[view.image].scale, self.images[view.other].scale)
         return Pair(view.image, view.other, placement, len(windows.heights), windows.agreeing(), height)
+
+
+def _partners(views: list[_View]) -> dict[int, set[int]]:
+    """Of each image those with which nearly every window agrees."""
+    found: dict[int, set[int]] = defaultdict(set)
+    for view in views:
+        if view.windows.heights.mean() >= SAME:
+            found[view.image].add(view.other)
+            found[view.other].add(view.image)
+    return found
 
 
 def _in_cells(windows: Windows, shape: tuple[int, ...]) -> NDArray[np.float64]:

@@ -263,6 +263,16 @@ def test_places_of_one_texture_that_are_far_apart_are_not_one_scene():
     assert found(*[crop(big, row * SIDE, col * SIDE) for row in range(8) for col in range(8)]) == []
 
 
+def test_many_windows_of_one_picture_share_no_fixture():
+    """What half of a set overlaps with is no less the same scene for that."""
+    big, corners = scene(9, size=150), [(row, col) for row in range(0, 73, 12) for col in range(0, 73, 12)]
+    pairs = found(*[crop(big, *corner, side=64) for corner in corners])
+    for i, j, *moved in map(shift, pairs):
+        assert np.abs(moved - np.subtract(corners[j], corners[i])).max() <= 1
+    assert joined(len(corners), pairs).all()
+    assert len(pairs) > 150  # 346 share more than half of their area; an image is laid upon its twelve likeliest
+
+
 def test_large_images_are_reduced_and_the_shift_is_right_to_the_factor():
     big = scene(6, size=1100, blur=5)
     assert correlate.factor((600, 600), correlate.DETAIL) == 3
