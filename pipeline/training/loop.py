@@ -167,7 +167,7 @@ class Run:
         if self.settings.real_pixels and min(self.spec.height, self.spec.width) < OPEN:
             self._say(
                 f"WARNING: size: coarse pictures of {self.spec.height} x {self.spec.width} pixels leave little of an "
-                f"image open: many may be copies, which the report counts; from {OPEN} pixels on none were found"
+                f"image open: many may be copies, which the report counts; of steel at {OPEN} pixels none were"
             )
         if self.leader:
             self.checkpoints.say_foreign()
