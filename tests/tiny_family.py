@@ -53,8 +53,10 @@ class Tiny(GenerativeModel):
         self.ema = copy.deepcopy(self.net).requires_grad_(False)
         self.latent_length = self.net.mean[0].numel()
         self.dropout = nn.Dropout(0.2)  # draws from the global generator
-        self.optimizers = {"net": torch.optim.Adam(self.net.parameters(), lr=0.01, betas=(0.0, 0.99))}
         self.poison = settings.sick_from
+
+    def make_optimizers(self):
+        return {"net": torch.optim.Adam(self.net.parameters(), lr=0.01, betas=(0.0, 0.99))}
 
     def train_step(self, batch):
         scalars = self.optimizer_step("net", self._loss, batch)

@@ -7,6 +7,7 @@ import math
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -85,17 +86,16 @@ class Sampler(ABC, nn.Module):
 class GenerativeModel(Sampler):
     """Networks, their averaged copy, their optimisers and one update.
 
-    A family sets in its `__init__`: the networks; `ema`, the module that holds all that `generate` needs; and
-    `optimizers`, a dict of torch optimisers by name. Everything an update changes beside weights (ADA probability,
-    path-length mean) is a registered buffer, so `state` covers it; the count of updates, which decides on the host what
-    an update computes, is in the state too. Batch normalisation is that of `layers`: `settle` measures it.
+    A family sets in its `__init__` the networks and `ema`, the module that holds all that `generate` needs. Everything
+    an update changes beside weights (ADA probability, path-length mean) is a registered buffer, so `state` covers it;
+    the count of updates, which decides on the host what an update computes, is in the state too. Batch normalisation is
+    that of `layers`: `settle` measures it.
 
     `amp` is the dtype of autocast, or None for float32. All randomness of an update comes from the `rng` of its
     micro-batches or, for layers that take none, from the global generator, seeded by the loop before each update.
     """
 
     settings: Training
-    optimizers: dict[str, torch.optim.Optimizer]
     compiling_pays = False  # on a graphics card, in a long training
     features: str | None = None  # the panel's extractor in whose features it is trained: that one will flatter it
     begun_anew: tuple[str, ...] = ()  # beginnings of names in the state that another model's weights leave alone
@@ -115,6 +115,10 @@ class GenerativeModel(Sampler):
     # ------------------------------------------------------------ what a family is
 
     @abstractmethod
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimisers of the networks' parameters, by name."""
+
+    @abstractmethod
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         """One update of every network and of `ema`: an `optimizer_step` for each step of an optimiser, then `average`.
 
@@ -132,6 +136,11 @@ class GenerativeModel(Sampler):
         images shows overfitting. `loss/held_out`, where there is one, is what early stopping goes by."""
 
     # ------------------------------------------------------------ what a family uses
+
+    @cached_property
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Made when first asked for: the first of a process costs two seconds, and drawing needs none."""
+        return self.make_optimizers()
 
     def optimizer_step(
         self, name: str, loss: Loss, batch: Batch, every: int = 1, clip: float | None = None

@@ -122,10 +122,12 @@ class CGAN(LatentVectorGAN):
         self.discriminator = Discriminator(settings, spec)
         self.ema = ema.averaged_copy(self.generator)
         self.latent_length = sum(self.generator.lengths)
-        betas = (settings.beta1, 0.99)
-        self.optimizers = {
-            "G": torch.optim.Adam(self.generator.parameters(), settings.generator_lr, betas, fused=True),
-            "D": torch.optim.Adam(self.discriminator.parameters(), settings.discriminator_lr, betas, fused=True),
+
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        betas = (self.settings.beta1, 0.99)
+        return {
+            "G": torch.optim.Adam(self.generator.parameters(), self.settings.generator_lr, betas, fused=True),
+            "D": torch.optim.Adam(self.discriminator.parameters(), self.settings.discriminator_lr, betas, fused=True),
         }
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:

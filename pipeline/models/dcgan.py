@@ -101,8 +101,10 @@ class DCGAN(LatentVectorGAN):
         self.discriminator = Discriminator(settings, spec)
         self.ema = ema.averaged_copy(self.generator)
         self.latent_length = settings.z_dim
-        rate, betas = settings.learning_rate, (settings.beta1, 0.999)
-        self.optimizers = {
+
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        rate, betas = self.settings.learning_rate, (self.settings.beta1, 0.999)
+        return {
             "G": torch.optim.Adam(self.generator.parameters(), rate, betas, fused=True),
             "D": torch.optim.Adam(self.discriminator.parameters(), rate, betas, fused=True),
         }

@@ -55,9 +55,11 @@ class ProjectedGAN(GenerativeModel):
         self.discriminator = Discriminator(settings.discriminator_channels, len(spec.classes), sides)
         self.ema = ema.averaged_copy(self.generator)
         self.latent_length = self.generator.length
-        rates = settings.learning_rate, settings.discriminator_lr
-        betas = (settings.beta1, 0.99)
-        self.optimizers = {
+
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        rates = self.settings.learning_rate, self.settings.discriminator_lr
+        betas = (self.settings.beta1, 0.99)
+        return {
             name: torch.optim.Adam(network.parameters(), rate, betas, fused=True)
             for name, network, rate in zip("GD", (self.generator, self.discriminator), rates, strict=True)
         }

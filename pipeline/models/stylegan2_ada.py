@@ -61,13 +61,15 @@ class StyleGAN2ADA(StyledModel, DrawsStrips):
         self.register_buffer("path_mean", torch.zeros(()))
         gamma = settings.r1_gamma
         self.r1_gamma = 2e-4 * spec.height * spec.width / settings.batch if gamma is None else gamma
-        path_every = settings.path_length_every if settings.path_length_weight else 0
-        r1_every = settings.r1_every if self.r1_gamma else 0
-        self.optimizers = {
-            "G": lazy_adam(self.generator.parameters(), settings.learning_rate, path_every),
-            "D": lazy_adam(self.discriminator.parameters(), settings.learning_rate, r1_every),
+        self.path_every = settings.path_length_every if settings.path_length_weight else 0
+        self.r1_every = settings.r1_every if self.r1_gamma else 0
+
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        rate = self.settings.learning_rate
+        return {
+            "G": lazy_adam(self.generator.parameters(), rate, self.path_every),
+            "D": lazy_adam(self.discriminator.parameters(), rate, self.r1_every),
         }
-        self.r1_every, self.path_every = r1_every, path_every
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         scalars = self.optimizer_step("D", self._discriminator_loss, batch)

@@ -98,10 +98,12 @@ class WGANGP(LatentVectorGAN):
         self.critic = Critic(settings, spec)
         self.ema = ema.averaged_copy(self.generator)
         self.latent_length = settings.z_dim
-        betas = (settings.beta1, 0.9)
-        self.optimizers = {
-            "G": torch.optim.Adam(self.generator.parameters(), settings.generator_lr, betas, fused=True),
-            "D": torch.optim.Adam(self.critic.parameters(), settings.critic_lr, betas, fused=True),
+
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        betas = (self.settings.beta1, 0.9)
+        return {
+            "G": torch.optim.Adam(self.generator.parameters(), self.settings.generator_lr, betas, fused=True),
+            "D": torch.optim.Adam(self.critic.parameters(), self.settings.critic_lr, betas, fused=True),
         }
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:

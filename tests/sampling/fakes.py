@@ -20,6 +20,9 @@ class Plain(GenerativeModel):
         self.ema = nn.Identity()
         self.latent_length = spec.channels * spec.height * spec.width
 
+    def make_optimizers(self):
+        raise NotImplementedError
+
     def train_step(self, batch):
         raise NotImplementedError
 
