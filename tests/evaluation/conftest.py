@@ -91,6 +91,14 @@ def once(function, key):
 
 
 @pytest.fixture(scope="module")
+def few_pieced():
+    """Of every set a hundred images are looked at piece by piece, where a run looks at five hundred."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copies, "PIECED", 100)
+        yield
+
+
+@pytest.fixture(scope="module")
 def pieces_searched_once():
     """One search for pieces of the same training images, which looks at the same images, held-out ones above all, once:
     what it finds depends on nothing else."""

@@ -50,7 +50,7 @@ class Steel(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def steel(shared_data, tmp_path_factory, pieces_searched_once):
+def steel(shared_data, tmp_path_factory, pieces_searched_once, few_pieced):
     folder, source = tmp_path_factory.mktemp("neu"), shared_data("neu_det")
     settings = Dataset(
         source=str(source / "IMAGES"),

@@ -29,7 +29,7 @@ RECIPES = {
         "ema_half_life_images": 500,
     },
     "stylegan2_ada": {
-        "total_images": 8000,
+        "total_images": 6000,
         "batch": 8,
         "z_dim": 32,
         "w_dim": 32,
@@ -45,7 +45,7 @@ RECIPES = {
         "ada_target": 0,
         "ema_half_life_images": 1000,
     },
-    "projected_gan": {"total_images": 3000},
+    "projected_gan": {"total_images": 1600},
     "ddpm": {
         "total_images": 2000,
         "channels": 16,

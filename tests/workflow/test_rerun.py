@@ -179,11 +179,12 @@ def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_pat
     results = tmp_path / "results"
     target = f"{results}/polycrystals/cgan/seed-0/model.safetensors"
     state = results / "state" / "polycrystals" / "cgan" / "seed-0"
-    endless = command(results, target, settings=f"{STEADY} models.cgan.total_images=100000000")
-    endless[endless.index("--cores") + 1] = "2"
-    endless[1:1] = ["--resources", "gpu=2", "--set-resources", "train:gpu=2"]
+    long = f"{STEADY} models.cgan.total_images=200000 models.cgan.snapshots=400"  # a checkpoint at each snapshot
+    words = command(results, target, settings=long)
+    words[words.index("--cores") + 1] = "2"
+    words[1:1] = ["--resources", "gpu=2", "--set-resources", "train:gpu=2"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(endless, cwd=ROOT, start_new_session=True, **quiet) as first:
+    with subprocess.Popen(words, cwd=ROOT, start_new_session=True, **quiet) as first:
         try:
             deadline = time.monotonic() + 400
             while steps_kept(state) <= 0:
