@@ -182,22 +182,22 @@ def scripts(head: int, rule: str) -> list[psutil.Process]:
     return found
 
 
-STOPS = {
-    "prepare": signal.SIGINT,
-    "train": signal.SIGINT,
-    "generate": signal.SIGTERM,
-    "evaluate": signal.SIGINT,
-    "arms": signal.SIGINT,
-    "write_report": signal.SIGINT,
-}
-BRIEF = f"{CGAN} detect.filters=[] detect.keep_fractions=[1] gallery.interpolation=null gallery.strips=null"
+STOPS = [  # the log of a stage, a target that ends with it, and how it is stopped
+    ("prepare", "prepare_all", signal.SIGINT),
+    ("train", "train_all", signal.SIGINT),
+    ("generate", "generate_all", signal.SIGTERM),
+    ("evaluate", "evaluate_all", signal.SIGINT),
+    ("arms", "detect_all", signal.SIGINT),
+    ("write_report", "all", signal.SIGINT),
+]
+BRIEF = f"{CGAN} detect.filters=[confidence] detect.keep_fractions=[1] gallery.interpolation=null gallery.strips=null"
 
 
 def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(tmp_path):
     """And the results may be moved between: all is done there."""
     results = tmp_path / "results"
-    words = ["env", "--default-signal=INT", *command(results, settings=BRIEF)]  # a job of cron ignores it
-    for stage, stop in STOPS.items():
+    for stage, target, stop in STOPS:
+        words = ["env", "--default-signal=INT", *command(results, target, settings=BRIEF)]  # a job of cron ignores it
         job = subprocess.Popen(
             words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
         )
