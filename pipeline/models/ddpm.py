@@ -21,7 +21,7 @@ from pipeline.models.ada import Chance, blit, random_geometry, rotation, scaling
 from pipeline.models.base import DrawsBoxes, DrawsStrips, GenerativeModel, latents, slerp
 from pipeline.models.batch import Batch, BatchRng, MicroBatch
 from pipeline.models.layouts import NUMBERS, Layout, coverage
-from pipeline.models.unet import UNet, has_no_class
+from pipeline.models.unet import UNet, has_no_class, step
 from pipeline.models.warp import Warp
 from pipeline.settings import DDPMSettings, ImageSpec, UserError
 
@@ -58,7 +58,6 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         self.pixels = spec.channels * spec.height * spec.width
         asked = self.ema.coarse.numbers if self.ema.coarse else NUMBERS if spec.boxes else 0
         self.latent_length = self.pixels + asked
-        self.optimizers = {"G": torch.optim.Adam(self.network.parameters(), settings.learning_rate, fused=True)}
         self.abar = diffusion.SCHEDULES[settings.noise_schedule]()  # float64, on the CPU
         self.levels = diffusion.levels(self.abar)
         weights = diffusion.loss_weights(self.abar[1:], settings.prediction, settings.min_snr)
@@ -70,6 +69,9 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
             self.register_buffer(name, table.float(), persistent=False)
 
     # ------------------------------------------------------------ training
+
+    def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"G": torch.optim.Adam(self.network.parameters(), self.settings.learning_rate, fused=True)}
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         scalars = self.optimizer_step("G", self._loss, batch, clip=CLIP)
@@ -208,7 +210,7 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
 
     @property
     def alignment(self) -> int:
-        return 1 << (len(self.settings.multipliers) - 1)
+        return step(self.settings)
 
     @torch.no_grad()
     def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:

@@ -104,7 +104,8 @@ class UNet(nn.Module):
 
     def __init__(self, settings: DDPMSettings, spec: ImageSpec, conditions: int = 0):
         super().__init__()
-        require_halvings(spec, settings.family, len(settings.multipliers) - 1)
+        require_halvings(spec, settings)
+        self.patch = settings.patch
         self.checkpointing = settings.checkpoint_activations
         self.channels = settings.channels
         width = 4 * settings.channels
@@ -113,7 +114,7 @@ class UNet(nn.Module):
         self.conditions = nn.Linear(conditions, width, bias=False) if conditions else None
 
         sizes = [settings.channels * m for m in settings.multipliers]
-        short = min(spec.height, spec.width)
+        short = min(spec.height, spec.width) // self.patch
         heads = [settings.heads if short >> level in settings.attention else None for level in range(len(sizes))]
 
         def block(inputs: int, outputs: int, heads: int | None) -> Block:
@@ -122,7 +123,8 @@ class UNet(nn.Module):
         self.book = Book() if spec.boxes else None
         self.coarse = CoarseBook(spec, settings.family) if settings.coarse_pictures else None
         shown = self.coarse.shape[0] if self.coarse else len(spec.boxes)
-        self.image = nn.Conv2d(spec.channels + shown, sizes[0], 3, padding=1)
+        pixels = self.patch**2  # of a place
+        self.image = nn.Conv2d(pixels * (spec.channels + shown), sizes[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()  # a list of blocks a level, the finest first
         self.shrink, self.grow = nn.ModuleList(), nn.ModuleList()  # between two levels
         inputs = sizes[0]
@@ -136,7 +138,7 @@ class UNet(nn.Module):
             self.grow.append(nn.Conv2d(coarser, finer, 1))
         self.middle = nn.ModuleList([block(inputs, inputs, settings.heads), block(inputs, inputs, None)])
         self.head = nn.Sequential(
-            normalisation(sizes[0]), nn.SiLU(), zeroed(nn.Conv2d(sizes[0], spec.channels, 3, padding=1))
+            normalisation(sizes[0]), nn.SiLU(), zeroed(nn.Conv2d(sizes[0], pixels * spec.channels, 3, padding=1))
         )
 
     def forward(self, x: Tensor, t: Tensor, labels: Tensor, conditions: Tensor | None = None) -> Tensor:
@@ -149,7 +151,8 @@ class UNet(nn.Module):
             conditions: (N, conditions); None is zeros.
         """
         embedding = self._embedding(t, labels, conditions)
-        x = self.image(x.contiguous(memory_format=torch.channels_last))
+        x = F.pixel_unshuffle(x, self.patch).contiguous(memory_format=torch.channels_last)
+        x = self.image(x)
         skips = []
         for level, blocks in enumerate(self.down):
             if level > 0:
@@ -167,7 +170,7 @@ class UNet(nn.Module):
                 x = self._run(block, torch.cat([x, skips.pop()], 1), embedding)
             if level > 0:
                 x = F.interpolate(self.grow[level - 1](x), scale_factor=2.0, mode="nearest")
-        return self.head(x).to(self.image.weight.dtype)
+        return F.pixel_shuffle(self.head(x), self.patch).to(self.image.weight.dtype)
 
     def _embedding(self, t: Tensor, labels: Tensor, conditions: Tensor | None) -> Tensor:
         embedding = self.time(sinusoids(t, self.channels).to(self.image.weight.dtype))
@@ -188,11 +191,18 @@ def has_no_class(settings: DDPMSettings, spec: ImageSpec) -> bool:
     return len(spec.classes) > 1 or bool(spec.boxes) or settings.coarse_pictures
 
 
-def require_halvings(spec: ImageSpec, family: str, halvings: int) -> None:
-    """Raises UserError unless both sides are within the limits and can be halved so often."""
-    sides, factor = (spec.height, spec.width), 2**halvings
+def require_halvings(spec: ImageSpec, settings: DDPMSettings) -> None:
+    """Raises UserError unless both sides are within the limits and can be parted and halved so often."""
+    sides, factor = (spec.height, spec.width), step(settings)
     if any(side % factor or not LEAST <= side <= MOST for side in sides):
+        parted = f" and a patch of {settings.patch}" if settings.patch > 1 else ""
         raise UserError(
-            f"size: {spec.height} x {spec.width} cannot be made by {family} with {halvings + 1} multipliers; both "
-            f"sides must be multiples of {factor} from {LEAST} to {MOST}"
+            f"size: {spec.height} x {spec.width} cannot be made by {settings.family} with "
+            f"{len(settings.multipliers)} multipliers{parted}; both sides must be multiples of {factor} from {LEAST} "
+            f"to {MOST}"
         )
+
+
+def step(settings: DDPMSettings) -> int:
+    """Pixels of which the sides of an image must be multiples."""
+    return settings.patch << (len(settings.multipliers) - 1)

@@ -359,14 +359,17 @@ class DDPMSettings(Training):
     patience: Count | None = 6
     """Stop after this many snapshots without a better held-out loss or KID; null never. Small sets are copied after
     a time proportional to their number."""
+    patch: Annotated[Literal[1, 2, 4], Field(exclude_if=lambda side: side == 1)] = 1
+    """Side, in pixels, of the squares that the network takes for one place, a channel each pixel (Luhman & Luhman
+    2022): with 2 an image costs a third."""
     channels: Count = 64
-    """Channels at full resolution."""
+    """Channels at full resolution, that of the squares."""
     multipliers: Annotated[list[Count], Field(min_length=1)] = [1, 2, 2, 4]
     """Factors of `channels`, one a resolution, each half the one before."""
     blocks: Count = 2
     """Residual blocks a resolution."""
     attention: list[Count] = [16, 8]
-    """Sides (the shorter, in pixels) of the features with self-attention."""
+    """Sides (the shorter) of the features with self-attention."""
     heads: Count = 4
     """Heads of the attention."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1

@@ -112,7 +112,28 @@ def test_attention_is_where_it_was_asked_for():
     assert places(tiny(ImageSpec(64, 32, 1, ("a",)), attention=[32], blocks=2)) == [[True, True], [False, False]]
 
 
+def test_a_patch_is_one_place_whose_pixels_are_its_channels():
+    network = tiny(ImageSpec(24, 16, 1, ("a",)), patch=2, multipliers=[1, 1])
+    seen = []
+    network.image.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        network.head[2].weight.zero_()
+        network.head[2].bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+        image = torch.randn(1, 1, 24, 16)
+        drawn = network(image, torch.tensor([5]), torch.tensor([0]))
+    assert torch.equal(drawn[0, 0], torch.tensor([[1.0, 2.0], [3.0, 4.0]]).repeat(12, 8))
+    assert seen[0].shape == (1, 4, 12, 8)
+    assert torch.equal(seen[0][0, :, 3, 5], image[0, 0, 6:8, 10:12].flatten())
+
+
+def test_attention_is_by_the_sides_of_places():
+    network = tiny(spec(32), patch=2, attention=[8])
+    assert [isinstance(level[0].attention, Attention) for level in network.down] == [False, True]
+
+
 def test_impossible_networks_are_refused_by_name():
+    with pytest.raises(UserError, match=r"18 x 32 .*ddpm with 2 multipliers and a patch of 2; .*multiples of 4 from"):
+        tiny(ImageSpec(18, 32, 1, ("a",)), patch=2, multipliers=[1, 1])
     with pytest.raises(UserError, match=r"size: 36 x 32 .*ddpm with 4 multipliers.* multiples of 8 from 16 to 1024"):
         tiny(ImageSpec(36, 32, 1, ("a",)), multipliers=[1, 1, 1, 1])
     with pytest.raises(UserError, match="heads: 3 does not divide the 16 channels"):
