@@ -98,8 +98,8 @@ class Block(nn.Module):
         self.residual = depthwise.stride == 1 and inputs == len(project.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x if self.expand is None else F.relu6(self.expand(x))
-        found = self.project(F.relu6(self.depthwise(wide)))
+        wide = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        found = self.project(F.relu6(self.depthwise(wide), inplace=True))
         return x + found if self.residual else found
 
 
@@ -131,7 +131,7 @@ class EfficientNetLite0(nn.Module):
 
     def maps(self, images: Tensor) -> dict[int, Tensor]:
         """Of each stride 2, 4, 8, 16, 32 the responses (N, CHANNELS[stride], ceil(H / stride), ceil(W / stride))."""
-        x = F.relu6(self.stem(_as_learned(images)))
+        x = F.relu6(self.stem(_as_learned(images)), inplace=True)
         found = []
         for stage in self.stages:
             x = stage(x)
