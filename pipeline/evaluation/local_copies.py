@@ -233,12 +233,10 @@ class Search:
         return found
 
     def _votes(self, patches: NDArray[np.float32], own: NDArray | None, each: int) -> Votes:
-        square = patches.reshape(-1, PATCH, PATCH)
-        seen = (symmetry.apply(square, view).reshape(len(square), -1) @ self.components for view in self.views)
-        likeness, number = (
-            np.concatenate(parts, axis=1)
-            for parts in zip(*(self._nearest(_unit(vectors), own) for vectors in seen), strict=True)
-        )
+        square, views = patches.reshape(-1, PATCH, PATCH), len(self.views)
+        seen = [symmetry.apply(square, view).reshape(len(square), -1) @ self.components for view in self.views]
+        found = self._nearest(_unit(np.concatenate(seen)), None if own is None else np.tile(own, views))
+        likeness, number = (np.concatenate(part.reshape(views, len(square), -1), axis=1) for part in found)
         view = np.broadcast_to(np.repeat(self.views, likeness.shape[1] // len(self.views)), likeness.shape)
         best = np.argsort(-likeness, axis=1, kind="stable")[:, :KEPT]
         likeness, number, view = (np.take_along_axis(a, best, axis=1) for a in (likeness, number, view))
