@@ -60,12 +60,12 @@ class NearestTraining(NamedTuple):
 def nearest_training(samples: Sequence[Sample], context: Context) -> list[NearestTraining]:
     """For each sample the training images nearest to its images, of a large one to some of them.
 
-    One search after the other: together they would be the largest part of the memory.
+    One search after the other, the largest first: together they would be a fifth of the memory.
     """
     looked = [_some(len(sample), LOOKED, context.rng(14)) for sample in samples]
     pieced = [_some(len(rows), PIECED, context.rng(15)) for rows in looked]
-    proof, pixels = _whole(samples, looked, context)
     smallest, areas = _pieces(samples, [rows[some] for rows, some in zip(looked, pieced, strict=True)], context)
+    proof, pixels = _whole(samples, looked, context)
     return [
         NearestTraining(rows, _in_features(sample, rows, context), like, proof, some, area, smallest)
         for sample, rows, some, like, area in zip(samples, looked, pieced, pixels, areas, strict=True)
