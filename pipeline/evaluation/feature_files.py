@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -73,7 +73,7 @@ def write(path: Path, key: str, found: Features, rows: NDArray[np.int64] | None 
     """Keep them, if there is room; `rows` as of `Kept`, None for all images."""
     try:
         with whole(path) as part, open(part, "wb") as file:
-            some = {} if rows is None else {"rows": rows}
-            np.savez(file, key=np.array(key), **found._asdict(), **some)
+            arrays: dict[str, Any] = found._asdict() | ({} if rows is None else {"rows": rows})
+            np.savez(file, key=np.array(key), **arrays)
     except OSError as error:
         say(f"{path}: not kept ({error.strerror})")
