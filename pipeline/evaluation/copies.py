@@ -58,27 +58,57 @@ class NearestTraining(NamedTuple):
 
 
 def nearest_training(samples: Sequence[Sample], context: Context) -> list[NearestTraining]:
-    """For each sample the training images nearest to its images, of a large one to some of them."""
+    """For each sample the training images nearest to its images, of a large one to some of them.
+
+    One search after the other, the largest first: together they would be a fifth of the memory.
+    """
+    looked = [_some(len(sample), LOOKED, context.rng(14)) for sample in samples]
+    pieced = [_some(len(rows), PIECED, context.rng(15)) for rows in looked]
+    smallest, areas = _pieces(samples, [rows[some] for rows, some in zip(looked, pieced, strict=True)], context)
+    proof, pixels = _whole(samples, looked, context)
+    return [
+        NearestTraining(rows, _in_features(sample, rows, context), like, proof, some, area, smallest)
+        for sample, rows, some, like, area in zip(samples, looked, pieced, pixels, areas, strict=True)
+    ]
+
+
+def _in_features(sample: Sample, looked: NDArray[np.int64], context: Context) -> Neighbours:
+    vectors, known = scaled(sample, context.reference, "random")
+    return neighbours(vectors[looked], known)
+
+
+def _whole(
+    samples: Sequence[Sample], looked: list[NDArray[np.int64]], context: Context
+) -> tuple[float | None, list[Matches]]:
+    """The height of a match that proves a copy, and the matches of some images of each sample."""
     reference = context.reference
-    scale = correlate.factor(reference.images.shape[1:3], copy_search.SIDE)
     real = copy_search.details(reference.images, reference.rows)
     proof = copy_search.proof_threshold(real[context.rng(11).permutation(len(real))[:CLEAR]])
+    search = copy_search.Search(real, correlate.factor(reference.images.shape[1:3], copy_search.SIDE))
+    found = [
+        search.matches(copy_search.details(sample.images, sample.rows[rows]))
+        for sample, rows in zip(samples, looked, strict=True)
+    ]
+    return proof, found
+
+
+def _pieces(
+    samples: Sequence[Sample], looked: list[NDArray[np.int64]], context: Context
+) -> tuple[int | None, list[NDArray[np.float64] | None]]:
+    """`smallest`, and for each sample `area` of some of its images, as of NearestTraining."""
+    reference = context.reference
     search = _piecewise(reference, context.rng(13))
-    same = None if search is None else IdenticalPieces(reference.images, reference.rows, reference.groups)
-    smallest = None if search is None else scale * search.smallest
-    found = []
-    for sample in samples:
-        looked = _some(len(sample), LOOKED, context.rng(14))
-        vectors, known = scaled(sample, reference, "random")
-        near = neighbours(vectors[looked], known)
-        like = copy_search.find(copy_search.details(sample.images, sample.rows[looked]), real, scale)
-        pieced, area = _some(len(looked), PIECED, context.rng(15)), None
-        if search is not None and same is not None:
-            rows = sample.rows[looked[pieced]]
-            alike = search.areas(local_copies.details(sample.images, rows))
-            area = np.maximum(alike, same.areas(sample.images, rows))
-        found.append(NearestTraining(looked, near, like, proof, pieced, area, smallest))
-    return found
+    if search is None:
+        return None, [None] * len(samples)
+    smallest = correlate.factor(reference.images.shape[1:3], copy_search.SIDE) * search.smallest
+    rows = [sample.rows[some] for sample, some in zip(samples, looked, strict=True)]
+    alike = [
+        search.areas(local_copies.details(sample.images, some)) for sample, some in zip(samples, rows, strict=True)
+    ]
+    del search
+    same = IdenticalPieces(reference.images, reference.rows, reference.groups)
+    identical = [same.areas(sample.images, some) for sample, some in zip(samples, rows, strict=True)]
+    return smallest, list(map(np.maximum, alike, identical))
 
 
 def _some(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:

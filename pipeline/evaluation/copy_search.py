@@ -22,6 +22,7 @@ from scipy import ndimage
 
 from pipeline.base import symmetry
 from pipeline.base.colour import luminance
+from pipeline.base.rows import gathered
 from pipeline.data.near_duplicates import correlate, fingerprints
 from pipeline.data.near_duplicates.correlate import Correlator
 
@@ -69,21 +70,7 @@ def details(images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.int8]:
     """(n, h, w) details of the images at some rows of (N, H, W, C), reduced to at most SIDE pixels."""
     k = correlate.factor(images.shape[1:3], SIDE)
     chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
-    return np.concatenate([correlate.evened(correlate.reduced(luminance(chunk), k)) for chunk in chunks])
-
-
-def find(made: NDArray[np.int8], real: NDArray[np.int8], scale: int) -> Matches:
-    """Nearest of `real` to each of `made`, both (., h, w) as `details` makes them.
-
-    Some 1.5 ms an image for 1 440 training images of 64 × 64 pixels.
-
-    Args:
-        scale: pixels of the images in a pixel of the details, the unit of the shifts.
-    """
-    search = _Search(real)
-    chunks = (made[start : start + CHUNK] for start in range(0, len(made), CHUNK))
-    found = Matches(*(np.concatenate(parts) for parts in zip(*map(search, chunks), strict=True)))
-    return found._replace(down=scale * found.down, right=scale * found.right)
+    return gathered((correlate.evened(correlate.reduced(luminance(chunk), k)) for chunk in chunks), len(rows))
 
 
 def proof_threshold(real: NDArray[np.int8]) -> float | None:
@@ -108,18 +95,32 @@ def _clearest(real: NDArray[np.int8]) -> float:
     return float(np.median(heights))
 
 
-class _Search:
-    """Compares images with the training images, `real` (m, h, w) of details."""
+class Search:
+    """Finds the nearest of the training images.
 
-    def __init__(self, real: NDArray[np.int8]):
+    Some 1.5 ms an image for 1 440 training images of 64 × 64 pixels.
+
+    Args:
+        real: (m, h, w) of `details`.
+        scale: pixels of the images in a pixel of the details, the unit of the shifts.
+    """
+
+    def __init__(self, real: NDArray[np.int8], scale: int):
+        self.scale = scale
         chunks = (real[start : start + CHUNK] for start in range(0, len(real), CHUNK))
-        self.fingerprints = np.concatenate([fingerprints.vectors(fingerprints.of(chunk)) for chunk in chunks]).T
+        self.fingerprints = gathered((fingerprints.vectors(fingerprints.of(chunk)) for chunk in chunks), len(real)).T
         self.real = real[:, END, END]
         shape = self.real.shape[1:]
         self.views, self.correlator = symmetry.possible(*shape), Correlator(shape, 1)
 
-    def __call__(self, made: NDArray[np.int8]) -> Matches:
-        """Of images (n, h, w), few enough for a processor's cache."""
+    def matches(self, made: NDArray[np.int8]) -> Matches:
+        """Of each of (n, h, w) details."""
+        chunks = (made[start : start + CHUNK] for start in range(0, len(made), CHUNK))
+        found = Matches(*(np.concatenate(parts) for parts in zip(*map(self._matches, chunks), strict=True)))
+        return found._replace(down=self.scale * found.down, right=self.scale * found.right)
+
+    def _matches(self, made: NDArray[np.int8]) -> Matches:
+        """Of few enough for a processor's cache; shifts in pixels of the details."""
         view, real = self._likely(made)
         turned = np.stack([symmetry.undo(made[:, END, END], v) for v in self.views])
         flat = (view * len(made) + np.arange(len(made))[:, None]).ravel()

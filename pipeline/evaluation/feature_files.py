@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zipfile import BadZipFile
 
 import numpy as np
@@ -37,33 +37,43 @@ def key_of(images: ImageSet, name: str, version: str) -> str:
     return f"{name} {version} {images.digest}"
 
 
-def of_any_version(images: ImageSet, name: str) -> Features | None:
+class Kept(NamedTuple):
+    features: Features
+    rows: NDArray[np.int64]
+    """Of the set's images those that they are of, ascending."""
+
+
+def of_any_version(images: ImageSet, name: str) -> Kept | None:
     """Those of these images, where they are kept, by whichever version of the extractor."""
     first, last = key_of(images, name, "|").split("|")
     return read(path_of(images, name), lambda key: key.startswith(first) and key.endswith(last), len(images))
 
 
-def read(path: Path, fits: Callable[[str], bool], n: int) -> Features | None:
-    """Those of n images with a key that fits; None where there are none, or none that are whole."""
+def read(path: Path, fits: Callable[[str], bool], n: int) -> Kept | None:
+    """Those of a set of n images, or of some of them, with a key that fits; None where there are none, or none that are
+    whole."""
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             if not fits(str(file["key"])):
                 return None
             blocks = [tuple(int(b) for b in file[name]) for name in ("vector_blocks", "gram_blocks")]
             found = Features(file["vectors"], blocks[0], file["grams"], blocks[1])
+            rows = file["rows"] if "rows" in file else np.arange(n)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         say(f"{path}: damaged ({error}), not used")
         return None
-    complete = found.vectors.shape == (n, sum(found.vector_blocks)) and found.grams.shape == (n, sum(found.gram_blocks))
-    return found if complete else None
+    k = len(rows)
+    complete = found.vectors.shape == (k, sum(found.vector_blocks)) and found.grams.shape == (k, sum(found.gram_blocks))
+    return Kept(found, rows) if complete else None
 
 
-def write(path: Path, key: str, found: Features) -> None:
-    """Keep them, if there is room."""
+def write(path: Path, key: str, found: Features, rows: NDArray[np.int64] | None = None) -> None:
+    """Keep them, if there is room; `rows` as of `Kept`, None for all images."""
     try:
         with whole(path) as part, open(part, "wb") as file:
-            np.savez(file, key=np.array(key), **found._asdict())
+            arrays: dict[str, Any] = found._asdict() | ({} if rows is None else {"rows": rows})
+            np.savez(file, key=np.array(key), **arrays)
     except OSError as error:
         say(f"{path}: not kept ({error.strerror})")

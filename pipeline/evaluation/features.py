@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from pipeline.evaluation import feature_files
 from pipeline.evaluation.feature_files import Features
 from pipeline.settings import UserError
 
-PIXELS_A_BATCH = 1 << 18
+PIXELS_A_BATCH = 1 << 17
 
 
 class Extractor(NamedTuple):
@@ -45,10 +45,27 @@ def computed(images: NDArray, name: str, extractor: Extractor, what: str) -> Fea
     return found
 
 
-def kept(images: ImageSet, name: str, extractor: Extractor) -> Features:
+class _Some:
+    """Some rows of the images of a set, read when they are looked at: all at once may be more than memory holds."""
+
+    def __init__(self, images: NDArray, rows: NDArray[np.int64]):
+        self.images, self.rows = images, rows
+        self.shape, self.dtype = (len(rows), *images.shape[1:]), images.dtype
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, at: int | slice) -> NDArray:
+        return self.images[self.rows[at]]
+
+
+def kept(images: ImageSet, name: str, extractor: Extractor, rows: NDArray[np.int64] | None = None) -> Features:
     """Features of every image of a set, from `features-{name}.npz` in its folder where that fits the images.
 
     A file that is damaged, or belongs to other images or another version of the extractor, is made anew.
+
+    Args:
+        rows: ascending, of the images that are looked at; None is all.
 
     Raises:
         UserError: as `computed`.
@@ -56,10 +73,11 @@ def kept(images: ImageSet, name: str, extractor: Extractor) -> Features:
     path = feature_files.path_of(images, name)
     key = feature_files.key_of(images, name, extractor.version)
     known = feature_files.read(path, lambda written: written == key, len(images))
-    if known is not None:
-        return known
-    found = computed(images.images, name, extractor, str(images.path))
-    feature_files.write(path, key, found)
+    if known is not None and np.array_equal(known.rows, np.arange(len(images)) if rows is None else rows):
+        return known.features
+    looked_at = images.images if rows is None else cast(NDArray, _Some(images.images, rows))
+    found = computed(looked_at, name, extractor, str(images.path))
+    feature_files.write(path, key, found, rows)
     return found
 
 

@@ -43,12 +43,13 @@ class IdenticalPieces:
         self.views = symmetry.possible(*images.shape[1:3])
         names = groups if len(np.unique(groups)) > 1 else np.arange(len(rows))
         number = np.unique(names, return_inverse=True)[1].astype(np.int32)
-        keys, owners = [], []
-        for start, pixels in _chunks(images, rows):
-            here = telling(pixels, self.side)[:, ::step, ::step] >= TELLING
-            keys.append(self._keys(_joined(pixels), step)[here])
-            owners.append(number[start + np.nonzero(here)[0]])
-        self.known = _of_one_group(np.concatenate(keys), np.concatenate(owners))
+
+        def known() -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int32]]]:
+            for start, pixels in _chunks(images, rows):
+                here = telling(pixels, self.side)[:, ::step, ::step] >= TELLING
+                yield self._keys(_joined(pixels), step)[here], number[start + np.nonzero(here)[0]]
+
+        self.known = _of_one_group(*map(np.concatenate, zip(*known(), strict=True)))
 
     def areas(self, images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n,) share in [0, 1] of the area of images at some rows of (N, H, W, C) that is pieces of training images."""

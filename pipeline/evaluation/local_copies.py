@@ -33,6 +33,7 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline.base import symmetry
 from pipeline.base.colour import luminance
+from pipeline.base.rows import gathered
 from pipeline.data.near_duplicates import correlate
 from pipeline.data.near_duplicates.correlate import STEPS
 from pipeline.evaluation.copy_search import CHUNK, SIDE
@@ -75,7 +76,7 @@ def details(images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.int8]:
     """
     k = correlate.factor(images.shape[1:3], SIDE)
     chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
-    return np.concatenate([_fine(correlate.reduced(luminance(chunk), k)) for chunk in chunks])
+    return gathered((_fine(correlate.reduced(luminance(chunk), k)) for chunk in chunks), len(rows))
 
 
 def _fine(gray: NDArray) -> NDArray[np.int8]:
@@ -233,12 +234,11 @@ class Search:
         return found
 
     def _votes(self, patches: NDArray[np.float32], own: NDArray | None, each: int) -> Votes:
-        square = patches.reshape(-1, PATCH, PATCH)
+        square, views = patches.reshape(-1, PATCH, PATCH), len(self.views)
         seen = (symmetry.apply(square, view).reshape(len(square), -1) @ self.components for view in self.views)
-        likeness, number = (
-            np.concatenate(parts, axis=1)
-            for parts in zip(*(self._nearest(_unit(vectors), own) for vectors in seen), strict=True)
-        )
+        wanted = gathered(map(_unit, seen), views * len(square))
+        found = self._nearest(wanted, None if own is None else np.tile(own, views))
+        likeness, number = (np.concatenate(part.reshape(views, len(square), -1), axis=1) for part in found)
         view = np.broadcast_to(np.repeat(self.views, likeness.shape[1] // len(self.views)), likeness.shape)
         best = np.argsort(-likeness, axis=1, kind="stable")[:, :KEPT]
         likeness, number, view = (np.take_along_axis(a, best, axis=1) for a in (likeness, number, view))

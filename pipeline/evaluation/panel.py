@@ -31,6 +31,7 @@ from pipeline.evaluation.sample import Sample
 from pipeline.settings import METHOD, Evaluate, UserError
 
 HELDOUT = "real held-out images"  # as the figures call them
+JUDGED = 10_000  # synthetic images, at most, that are looked at, or as many as are held out
 
 # ---------------------------------------------------------------- what the workflow calls
 
@@ -67,7 +68,8 @@ def evaluate(
     real, made = (images.within(real.filled) for images in (real, made))
     say_device(f"evaluate {dataset}, {model}", device())
     context = _context(settings, real, made.meta["classes"])
-    candidate = Sample.of_set(made, np.arange(len(made)), context.extractors)
+    most = max(JUDGED, len(context.heldout) if context.heldout is not None else 0)
+    candidate = Sample.drawn(made, most, context.rng(16), context.extractors)
     known = nearest_file.read(real, context)
     judged = [candidate] if known or context.heldout is None else [candidate, context.heldout]
     found, *others = nearest_training(judged, context)
@@ -76,7 +78,7 @@ def evaluate(
     record |= {"n_sample": len(candidate), "phases": context.binarisation._asdict(), "metrics": numbers}
     record |= {"curves": _curves(real, context, candidate), "closest": closest(candidate, context, found)}
     record |= {"neighbours": nearest_of_some(candidate, context, found), "smallest_piece": found.smallest}
-    _write(out, record | {"notes": _set_notes(real, made, context) + notes})
+    _write(out, record | {"notes": _set_notes(real, made, candidate, context) + notes})
 
     folder = figures or out.parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -264,8 +266,10 @@ def _check(real: ImageSet, made: ImageSet) -> None:
             )
 
 
-def _set_notes(real: ImageSet, made: ImageSet, context: Context) -> list[str]:
+def _set_notes(real: ImageSet, made: ImageSet, candidate: Sample, context: Context) -> list[str]:
     notes = _compared(real)
+    if len(candidate) < len(made):
+        notes.append(f"{len(candidate)} of {len(made)} synthetic images are judged, drawn in the shares of the classes")
     left = [c for c in real.meta["classes"] if c not in made.meta["classes"]]
     if left:
         notes.append(

@@ -15,11 +15,15 @@ def random_features(images: NDArray, description: str) -> Features:
     """Features of the random ensemble, at the images' own resolution, depth and channels."""
     _, height, width, channels = images.shape
     networks = RandomNetworks(channels, min(height, width), device())
-    vectors, grams = [], []
+    vectors, grams = (
+        np.empty((len(images), sum(blocks)), np.float32) for blocks in (networks.vector_blocks, networks.gram_blocks)
+    )
+    start = 0
     with torch.inference_mode():
         for batch in batches(images, description, max(1, PIXELS_A_BATCH // (height * width))):
             unit = torch.from_numpy(batch.astype(np.float32) / np.iinfo(images.dtype).max)
             v, g = networks(unit.permute(0, 3, 1, 2).contiguous().to(device()))
-            vectors.append(v.cpu().numpy())
-            grams.append(g.cpu().numpy())
-    return Features(np.concatenate(vectors), networks.vector_blocks, np.concatenate(grams), networks.gram_blocks)
+            here = slice(start, start + len(batch))
+            vectors[here], grams[here] = v.cpu().numpy(), g.cpu().numpy()
+            start += len(batch)
+    return Features(vectors, networks.vector_blocks, grams, networks.gram_blocks)

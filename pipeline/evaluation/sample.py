@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.features import Extractor, Features, computed, kept
+from pipeline.metrics.intervals import even_quota, shares_of, stratified
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,19 @@ class Sample:
 
     @classmethod
     def of_set(cls, images: ImageSet, rows: NDArray[np.int64], extractors: dict[str, Extractor]) -> Sample:
-        """Some images of a set; features come from the set's cache."""
+        """Some images of a set; features come from the set's cache, which has those of all of them."""
         found = {name: kept(images, name, extractor).rows(rows) for name, extractor in extractors.items()}
-        labels, groups = (images.metadata[name].to_numpy(dtype=str)[rows] for name in ("label", "group"))
-        return cls(images.images, rows, labels, groups, found)
+        return cls(images.images, rows, *_told(images, rows), found)
+
+    @classmethod
+    def drawn(cls, images: ImageSet, most: int, rng: np.random.Generator, extractors: dict[str, Extractor]) -> Sample:
+        """All images of a set, or `most` of them at random, in the shares of their classes; no other is looked at."""
+        labels = images.metadata["label"].to_numpy(dtype=str)
+        if len(images) <= most:
+            return cls.of_set(images, np.arange(len(images)), extractors)
+        rows = stratified(labels, even_quota(most, shares_of(labels)), rng)
+        found = {name: kept(images, name, extractor, rows) for name, extractor in extractors.items()}
+        return cls(images.images, rows, *_told(images, rows), found)
 
     @classmethod
     def of_array(cls, images: NDArray, labels: NDArray[np.str_], extractors: dict[str, Extractor], what: str) -> Sample:
@@ -51,3 +61,9 @@ class Sample:
     def pixels(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:
         """(k, H, W, C) values in [0, 1] of the images at some positions of 0..n-1, in that order."""
         return self.images[self.rows[positions]] / float(np.iinfo(self.images.dtype).max)
+
+
+def _told(images: ImageSet, rows: NDArray[np.int64]) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """(n,) classes and (n,) groups of some images of a set."""
+    labels, groups = (images.metadata[name].to_numpy(dtype=str)[rows] for name in ("label", "group"))
+    return labels, groups

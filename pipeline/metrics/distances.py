@@ -47,9 +47,9 @@ def block_scale(reference: ArrayLike, blocks: tuple[int, ...]) -> tuple[Array, A
 def frechet(x: ArrayLike, y: ArrayLike) -> float:
     """Fréchet distance of the Gaussians fitted to two sets of features: |m1 - m2|² + Tr(S1 + S2 - 2 (S1 S2)^½).
 
-    Exact for any number of images and never complex: with centred features X, Y and S = XᵀX / (n - 1), the square roots
-    of the eigenvalues of S1 S2 are the singular values of X Yᵀ / sqrt((n - 1)(m - 1)), so the trace of the root is that
-    matrix's nuclear norm. Where n > d, X is replaced by its d×d triangular factor, which has the same XᵀX.
+    For any number of images and never complex: with centred features X, Y and S = XᵀX / (n - 1), the square roots of
+    the eigenvalues of S1 S2 are the singular values of X Yᵀ / sqrt((n - 1)(m - 1)), so the trace of the root is that
+    matrix's nuclear norm. Where n > d, X is replaced by a d×d factor with the same XᵀX.
 
     Args:
         x: (n, d), n >= 2.
@@ -58,7 +58,7 @@ def frechet(x: ArrayLike, y: ArrayLike) -> float:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     factor_x, factor_y = _factor(x - mean_x), _factor(y - mean_y)
-    root = np.linalg.svd(factor_x @ factor_y.T, compute_uv=False).sum()
+    root = _nuclear_norm(factor_x @ factor_y.T)
     spread = np.square(factor_x).sum() + np.square(factor_y).sum() - 2 * root
     return float(np.square(mean_x - mean_y).sum() + spread)
 
@@ -66,8 +66,20 @@ def frechet(x: ArrayLike, y: ArrayLike) -> float:
 def _factor(centred: Array) -> Array:
     """(k, d) F with FᵀF the covariance of the centred rows, k = min(n, d)."""
     n, d = centred.shape
-    triangle = np.linalg.qr(centred, mode="r") if n > d else centred
-    return triangle / np.sqrt(n - 1)
+    if n <= d:
+        return centred / np.sqrt(n - 1)
+    covariance = centred.T @ centred / (n - 1)
+    try:
+        return np.linalg.cholesky(covariance, upper=True)  # a quarter of the time of a QR decomposition of the rows
+    except np.linalg.LinAlgError:  # singular: of constant features, for example
+        values, vectors = np.linalg.eigh(covariance)
+        return np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+
+
+def _nuclear_norm(matrix: Array) -> float:
+    """Sum of the singular values; of each that is 0 at most some 1e-8 of the largest. Half the time of an SVD."""
+    square = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
+    return float(np.sqrt(np.maximum(np.linalg.eigvalsh(square), 0)).sum())
 
 
 def inception_score(logits: ArrayLike) -> float:
@@ -236,8 +248,12 @@ def _weighted(values: Array, weights: Array) -> float:
 
 
 def _cubic(x: Array, y: Array) -> Array:
-    base = x @ y.T / x.shape[1] + 1
-    return base * base * base  # a power of 3 takes fifteen times as long
+    base = x @ y.T
+    base /= x.shape[1]
+    base += 1
+    cubic = base * base  # a power of 3 takes fifteen times as long
+    cubic *= base
+    return cubic
 
 
 def _mean_off_diagonal(square: Array) -> float:
@@ -274,8 +290,9 @@ def prdc_of_parts(x: ArrayLike, y: ArrayLike, parts: Parts, k: int = 5) -> Array
     radius_x, radius_y = _radii(x, ours, k), _radii(y, theirs, k)
     precise, dense = np.zeros(len(parts)), np.zeros(len(parts))
     recalled, covered = np.zeros(theirs.shape, bool), np.zeros(theirs.shape, bool)
+    norms = _squared_norms(y)
     for start in range(0, len(x), BLOCK):
-        between = _squared(x[start : start + BLOCK], y)
+        between = _squared(x[start : start + BLOCK], y, norms)
         for p, members in enumerate(ours[:, start : start + BLOCK]):
             rows = between if members.all() else between[members]
             inside = rows < radius_y[p]
@@ -291,9 +308,9 @@ def prdc_of_parts(x: ArrayLike, y: ArrayLike, parts: Parts, k: int = 5) -> Array
 def _radii(x: Array, parts: NDArray[np.bool_], k: int) -> Array:
     """(p, n) squared distance of each row to its k-th neighbour among the members of each of p parts; -1 of others."""
     found = np.full(parts.shape, -1.0)
-    listed = min(len(x), NEAREST + k)
+    listed, norms = min(len(x), NEAREST + k), _squared_norms(x)
     for start in range(0, len(x), BLOCK):
-        distance = _squared(x[start : start + BLOCK], x)
+        distance = _squared(x[start : start + BLOCK], x, norms)
         some = np.argpartition(distance, listed - 1, axis=1)[:, :listed]
         order = np.argsort(np.take_along_axis(distance, some, axis=1), axis=1)
         near = np.take_along_axis(some, order, axis=1)
@@ -309,12 +326,19 @@ def _radii(x: Array, parts: NDArray[np.bool_], k: int) -> Array:
 
 def euclidean(x: Array, y: Array) -> Array:
     """(n, m) Euclidean distances of rows; rounding leaves about 1e-8 of the rows' norm between equal rows."""
-    return np.sqrt(_squared(x, y))
+    return np.sqrt(_squared(x, y, _squared_norms(y)))
 
 
-def _squared(x: Array, y: Array) -> Array:
-    squared = np.square(x).sum(axis=1)[:, None] + np.square(y).sum(axis=1)[None, :] - 2 * (x @ y.T)
-    return np.maximum(squared, 0)  # a negative square is rounding
+def _squared_norms(x: Array) -> Array:
+    return np.square(x).sum(axis=1)
+
+
+def _squared(x: Array, y: Array, norms: Array) -> Array:
+    """(n, m) squared distances of rows; `norms`: the squared ones of y."""
+    squared = x @ y.T
+    squared *= -2
+    squared += _squared_norms(x)[:, None] + norms
+    return np.maximum(squared, 0, out=squared)  # a negative square is rounding
 
 
 def nearest(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.int64], Array]:

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import feature_files
 from pipeline.evaluation.catalog import FEATURES
+from pipeline.evaluation.feature_files import Kept
 from pipeline.report import feature_map_figure, images
 from pipeline.report.inputs import DatasetInputs, RunInputs
 
@@ -50,33 +51,32 @@ def context(real: ImageSet, inputs: DatasetInputs) -> dict[str, Any] | None:
         of_real = feature_files.of_any_version(real, name)
         drawn = {model: found for model in inputs.models() if (found := _of(inputs.of(model)[0], name))}
         if of_real is not None and drawn and len(real.rows("train")) >= LEAST:
-            svg = feature_map_figure.draw(*_mapped(real, of_real.vectors, drawn), real.meta["classes"])
+            svg = feature_map_figure.draw(*_mapped(real, of_real, drawn), real.meta["classes"])
             return {"uri": images.svg(svg), "features": FEATURES[name]}
     return None
 
 
-def _of(run: RunInputs, name: str) -> tuple[ImageSet, NDArray[np.float32]] | None:
-    """The synthetic images of a run and their features."""
+def _of(run: RunInputs, name: str) -> tuple[ImageSet, Kept] | None:
+    """The synthetic images of a run and the features of those that were judged."""
     if run.synthetic is None or not (run.synthetic / "meta.json").is_file():
         return None
     drawn = ImageSet.open(run.synthetic)
     found = feature_files.of_any_version(drawn, name)
-    return (drawn, found.vectors) if found is not None and len(drawn) >= LEAST else None
+    return (drawn, found) if found is not None and len(drawn) >= LEAST else None
 
 
-def _mapped(
-    real: ImageSet, of_real: NDArray[np.float32], drawn: dict[str, tuple[ImageSet, NDArray[np.float32]]]
-) -> tuple[Map, dict[str, Map]]:
+def _mapped(real: ImageSet, of_real: Kept, drawn: dict[str, tuple[ImageSet, Kept]]) -> tuple[Map, dict[str, Map]]:
     """Of the held-out real images, and of each generator."""
     classes = real.meta["classes"]
-    train, test = (
-        (of_real[some], _numbers(real, classes)[some]) for some in map(_some, map(real.rows, ("train", "test")))
-    )
-    of_models = {}
-    for model, (found, vectors) in drawn.items():
-        some = _some(np.arange(len(found)))
-        of_models[model] = place(train, (vectors[some], _numbers(found, classes)[some]))
+    train, test = (_told(real, of_real, real.rows(side), classes) for side in ("train", "test"))
+    of_models = {name: place(train, _told(of, found, found.rows, classes)) for name, (of, found) in drawn.items()}
     return place(train, test), of_models
+
+
+def _told(of: ImageSet, found: Kept, rows: NDArray[np.int64], classes: list[str]) -> Told:
+    """Of some of these rows."""
+    some = _some(rows)
+    return found.features.vectors[np.searchsorted(found.rows, some)], _numbers(of, classes)[some]
 
 
 Told = tuple[NDArray[np.float32], NDArray[np.int64]]

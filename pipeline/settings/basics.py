@@ -18,7 +18,7 @@ METHOD = {
     "generate": 2,
     "blend": 1,
     "gallery": 3,
-    "evaluate": 8,
+    "evaluate": 9,
     "choose_steps": 2,
     "detect": 7,
     "pseudo_label": 3,

@@ -29,7 +29,7 @@ def found(made, real, scale=1):
     def details(images):
         return copy_search.details(images, np.arange(len(images)))
 
-    return copy_search.find(details(made), details(real), scale)
+    return copy_search.Search(details(real), scale).matches(details(made))
 
 
 @pytest.fixture(scope="module")
@@ -194,8 +194,8 @@ def test_the_bar_of_small_images_is_lower_and_above_chance():
     details = copy_search.details(images, np.arange(400))
     bar = copy_search.proof_threshold(details)
     assert copy_search.LEAST <= bar < CERTAIN
-    assert copy_search.find(details[:200], details[200:], 1).height.max() < bar - 2
-    assert copy_search.find(details[:200, ::-1], details, 1).height.min() > bar
+    assert copy_search.Search(details[200:], 1).matches(details[:200]).height.max() < bar - 2
+    assert copy_search.Search(details, 1).matches(details[:200, ::-1]).height.min() > bar
 
 
 @pytest.mark.slow
@@ -209,8 +209,8 @@ def test_on_steel_copies_are_found_and_images_of_other_classes_are_none(shared_d
     assert bar == CERTAIN
     for label in np.unique(classes):
         mine = classes == label
-        assert copy_search.find(details[mine][::3], details[~mine], 1).height.max() < 0.75 * bar
+        assert copy_search.Search(details[~mine], 1).matches(details[mine][::3]).height.max() < 0.75 * bar
     noise, chosen = np.random.default_rng(0), np.arange(0, len(images), 10)
     made = [np.asarray(images[i], float)[::-1].T + noise.normal(0, 5, (SIDE, SIDE)) for i in chosen]
-    like = copy_search.find(copy_search.details(stored(made), np.arange(len(made))), details, 1)
+    like = copy_search.Search(details, 1).matches(copy_search.details(stored(made), np.arange(len(made))))
     assert np.mean((like.real == chosen) & (like.height >= bar)) > 0.97

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.evaluation import features
+from pipeline.evaluation import feature_files, features
 from pipeline.evaluation.features import Extractor, computed, kept, without_grams
 from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.spectra import spectra
@@ -29,6 +29,16 @@ def test_a_cache_of_other_images_is_not_used(tmp_path):
     before = kept(one, "random", RANDOM).vectors
     two = write_set(tmp_path / "set", blobs(label_list(6), 1), label_list(6))
     assert not np.allclose(kept(two, "random", RANDOM).vectors, before)
+
+
+def test_features_of_some_images_are_those_of_these_in_all(tmp_path):
+    images = write_set(tmp_path / "set", blobs(label_list(6), 0), label_list(6))
+    rows = np.array([1, 2, 5])
+    some = kept(images, "psd", PSD, rows)
+    assert feature_files.of_any_version(images, "psd").rows.tolist() == rows.tolist()
+    assert (kept(images, "psd", PSD, rows).vectors == some.vectors).all()
+    assert (kept(images, "psd", PSD).vectors[rows] == some.vectors).all()
+    assert len(kept(images, "psd", PSD, rows[:2]).vectors) == 2
 
 
 def test_a_cache_of_another_version_is_not_used(tmp_path):

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
-from pipeline.evaluation import catalog, features, panel
+from pipeline.evaluation import catalog, feature_files, features, panel
 from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
@@ -134,6 +134,18 @@ def test_every_number_has_a_row_in_the_catalogue_and_every_row_has_a_number_or_s
     absent = [metric for name, metric in catalog.METRICS.items() if name not in found]
     assert [metric.name for metric in absent if not metric.requires and metric.extractors != ("inception",)] == []
     assert {metric.name for metric in absent if metric.requires} == {"class_agreement", "grain_diameter", "pair_lpips"}
+
+
+def test_of_many_synthetic_images_some_are_judged(real_set, tmp_path, monkeypatch):
+    labels = ["fine"] * 120 + ["coarse"] * 80  # in the order of their classes, as a set is drawn
+    made = write_set(tmp_path / "synthetic", blobs(labels, 9), labels)
+    monkeypatch.setattr(panel, "JUDGED", 100)
+    record = judge(real_set(), tmp_path / "synthetic", tmp_path).record
+    assert record["n_sample"] == 100
+    assert record["notes"][0] == "100 of 200 synthetic images are judged, drawn in the shares of the classes"
+    rows = feature_files.of_any_version(made, "random").rows
+    assert (rows < 120).sum() == 60
+    assert {pair["made"] for pair in record["closest"]} <= set(rows.tolist())
 
 
 def test_curves_are_in_the_users_unit_and_lie_in_the_band(good):

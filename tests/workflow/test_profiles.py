@@ -30,6 +30,11 @@ def test_a_cluster_runs_as_any_machine_does_but_for_where(cluster):
     assert PROFILES[cluster]["default-resources"].keys() >= {"mem_mb", "runtime"}
 
 
+def test_jobs_are_chosen_without_an_integer_program():
+    """Which takes most of Snakemake's time, more for each job that is ready (docs/results/scale.md)."""
+    assert PROFILES["default"]["scheduler"] == "greedy"
+
+
 @pytest.mark.parametrize("cluster", CLUSTERS)
 def test_groups_are_of_rules_that_there_are(cluster):
     grouped = [entry.split("=") for entry in PROFILES[cluster].get("groups", [])]

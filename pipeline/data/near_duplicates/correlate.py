@@ -76,7 +76,7 @@ def smooth(images: NDArray[np.floating], deviation: float) -> NDArray[np.floatin
     return _smoothing(height, deviation) @ images @ _smoothing(width, deviation).T
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)  # of two sides and the ten deviations that an image is looked at with
 def _smoothing(side: int, deviation: float) -> NDArray[np.float32]:
     """(side, side): the matrix whose product with a column of pixels smooths it."""
     return ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0)

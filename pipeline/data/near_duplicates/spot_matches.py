@@ -6,6 +6,7 @@ cells: with as many cells as a cell has members, the work grows as the number of
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -121,7 +122,7 @@ def _placed(ones: NDArray, others: NDArray, flip: bool) -> tuple[float, Placemen
     zoom = ones[:, 2] / others[:, 2]
     turn = ones[:, 3] + others[:, 3] if flip else ones[:, 3] - others[:, 3]
     own = zoom * np.exp(1j * turn)  # what each says alone; two together say it exactly
-    i, j = np.triu_indices(len(ones), 1)
+    i, j = _twos(len(ones))
     wide = np.minimum(np.abs(source[i] - source[j]), np.abs(target[i] - target[j])) > 2 * NEAR
     i, j = i[wide], j[wide]
     a = (target[i] - target[j]) / (source[i] - source[j])
@@ -138,6 +139,12 @@ def _placed(ones: NDArray, others: NDArray, flip: bool) -> tuple[float, Placemen
     spread = x - x.mean()
     fitted = complex(np.vdot(spread, y - y.mean()) / np.vdot(spread, spread))
     return votes, Placement(fitted, complex(y.mean() - fitted * x.mean()), flip)
+
+
+@lru_cache(maxsize=FEW + 1)  # asked for at each pair of images
+def _twos(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Each two of so many."""
+    return np.triu_indices(count, 1)
 
 
 def _alike(one: NDArray, other: NDArray) -> NDArray[np.bool_]:

@@ -17,8 +17,10 @@ ALIKE = 1.01  # ratio of lengths below which they are one: boxes are cut at whol
 SHOWN = 4  # lengths of a warning
 FEWEST = 0.5  # share of the pixels of an image that it has in its picture, of each side
 
-# `a_500x.png` and `x500/a.png`; not `64x64`, nor the place `x012_y034` of a tile.
-MAGNIFICATION = re.compile(r"(?:^|/)[xX×](\d{2,6})(?=/)|(?<![a-zA-Z0-9.])(\d{2,6})[xX×](?![a-zA-Z0-9])")
+# `a_500x.png`, `mag500x.png`, `x500/a.png` and `x500.png`; not `64x64`, nor the place `x012_y034` of a tile.
+MAGNIFICATION = re.compile(
+    r"(?:^|/)[xX×](\d{2,6})(?=/|\.\w+$)|(?:(?<![a-zA-Z0-9.])|(?<=[mM][aA][gG]))(\d{2,6})[xX×](?![a-zA-Z0-9])"
+)
 
 
 def length(settings: Dataset, header: Header) -> float | None:

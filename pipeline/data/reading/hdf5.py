@@ -81,10 +81,11 @@ def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np
     if not rows:
         yield from (data[()] for _ in run)
         return
-    if options.layout in ("hwn", "hwcn"):
+    axis = _number_axis(data.shape, options)
+    if axis == -1:
         yield from _columns(data, rows)
         return
-    if _led(data.shape, options):
+    if axis == 1:
         yield from (data[0, row] for row in rows)
         return
     share = len(rows) > 1 and data.chunks is not None and data.chunks[0] > 1
@@ -320,9 +321,8 @@ def _places(shape: tuple[int, ...]) -> str | None:
 
 def _layout(shape: tuple[int, ...], options: HDF5, stacked: bool) -> tuple[tuple[int, int, int], str]:
     """Shape (H, W, C) of one image as stored, and the order of its axes: `hw`, `hwc`, `chw` or `flat`."""
-    one = shape if not stacked else shape[:-1] if options.layout in ("hwn", "hwcn") else shape[1:]
-    if stacked and _led(shape, options):
-        one = shape[2:]
+    axis = _number_axis(shape, options) if stacked else None
+    one = shape if axis is None else shape[:-1] if axis == -1 else shape[axis + 1 :]
     if len(one) == 1:
         return _flat(one[0], options), "flat"
     if len(one) == 2:
@@ -356,11 +356,9 @@ def _planes(shape: list[int]) -> bool:
     return len(shape) == 3 and shape[0] in COLOURS and shape[2] not in COLOURS
 
 
-def _count(data: h5py.Dataset, options: HDF5) -> int:
-    """Images of a stack."""
-    if options.layout in ("hwn", "hwcn"):
-        return data.shape[-1]
-    return data.shape[1 if _led(data.shape, options) else 0]
+def _number_axis(shape: tuple[int, ...], options: HDF5) -> int:
+    """Along which the images of a stack follow one another: the first, the last, or 1 behind one of length 1."""
+    return -1 if options.layout in ("hwn", "hwcn") else int(_led(shape, options))
 
 
 def _check_axes(data: h5py.Dataset, options: HDF5) -> None:
@@ -414,11 +412,11 @@ def _stack(
     path: str, name: str, data: h5py.Dataset, labels: list[str | None] | None, settings: Dataset, turned: bool
 ) -> list[Header]:
     _check_axes(data, settings.hdf5)
-    count = _count(data, settings.hdf5)
+    axis = _number_axis(data.shape, settings.hdf5)
+    count = data.shape[axis]
     shape, order = _layout(data.shape, settings.hdf5, stacked=True)
     shape = _upright(shape, turned and order != "flat")
     _check(data, shape, count, path, settings)
-    axis = -1 if settings.hdf5.layout in ("hwn", "hwcn") else 1 if _led(data.shape, settings.hdf5) else 0
     chunk = data.chunks[axis] if data.chunks else 1
     return [
         Header(
@@ -476,7 +474,7 @@ def _labels(file: h5py.File, sets: list, options: HDF5, settings: Dataset) -> li
     if settings.labels.rule != "hdf5":
         return None
     stacked = len(sets) == 1 and _stacked(sets[0], options)
-    count = _count(sets[0], options) if stacked else len(sets)
+    count = sets[0].shape[_number_axis(sets[0].shape, options)] if stacked else len(sets)
     data = _label_set(file, sets[0].parent, options, count)
     if data is None:
         if stacked or any(_attribute(d) is None for d in sets):

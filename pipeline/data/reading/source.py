@@ -117,8 +117,9 @@ def by_suffix(paths: Iterable[str]) -> str:
 
 def _none(item: str, where: str) -> str:
     """That an item holds no images, and what it holds in their place."""
-    others = [path for path, _ in walk(item, where, _is_unread)]
-    packed = [path for path, _ in walk(item, where, _is_archive)]
+    there = [path for path, _ in walk(item, where, lambda path: _is_unread(path) or _is_archive(path))]
+    packed = [path for path in there if _is_archive(path)]
+    others = [path for path in there if _is_unread(path)]
     hint = f"; it holds {by_suffix(others)}, which are not read: {HOW_TO_READ}" if others else ""
     hint += f"; it holds {by_suffix(packed)}: unpack these" if packed else ""
     return f"`{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5){hint}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline.data.near_duplicates import keypoints, spot_matches
+from pipeline.data.near_duplicates import correlate, keypoints, search, spot_matches
 from pipeline.data.near_duplicates.keypoints import Spots
 
 
@@ -73,3 +73,16 @@ def test_votes_are_spots_that_agree_not_spots_that_look_alike():
     (found,) = spot_matches.find([Spots(places, around), Spots(moved, around)])
     assert (found.first, found.second, found.votes) == (0, 1, 4)
     assert found.placement.b == pytest.approx(3 + 5j, abs=1e-3)
+
+
+def test_the_greatest_around_a_place_is_that_of_scipy():
+    values = np.random.default_rng(0).normal(size=(3, 5, 4)).astype(np.float32)
+    assert (keypoints._greatest_around(values) == ndimage.maximum_filter(values, 3)).all()
+
+
+def test_an_image_of_a_known_shape_is_smoothed_by_known_matrices():
+    """Of two sides and all deviations at once: to make one takes as long as to use it ten times."""
+    for _ in range(2):
+        before = correlate._smoothing.cache_info().misses
+        search.traits(texture(1, 160)[:150], 1)
+    assert correlate._smoothing.cache_info().misses == before

@@ -104,9 +104,11 @@ def test_names_tell_magnifications_where_files_tell_nothing(tmp_path, inline, mi
     assert "by their names the pictures are of mixed magnification, 500x in 2 (a_500x.tif); 2000x in 1 (c_2000X" in said
     for names in (
         ["a_500x.tif", "b_500x.tif"], ["64x64.tif", "a_32x32.tif"], ["x12_y40.tif", "x24_y40.tif"], ["s1x/x2.tif"],
+        ["y40_x12.tif", "y40_x24.tif"], ["image500x.tif", "image100x.tif"],
     ):  # fmt: skip
         assert magnification._by_name(names) == []
-    assert "500x in 1 (x500/a.tif)" in magnification._by_name(["x500/a.tif", "X100/a.tif"])[0]
+    for names in (["x500/a.tif", "X100/a.tif"], ["x500.tif", "a/X100.tif"], ["mag500x.tif", "b_Mag100x_2.tif"]):
+        assert f"500x in 1 ({names[0]}); 100x in 1 ({names[1]})" in magnification._by_name(names)[0]
 
 
 def test_files_that_contradict_the_settings_are_named(tmp_path, inline, micrographs, dataset, capsys):

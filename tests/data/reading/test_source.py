@@ -125,3 +125,6 @@ def test_a_folder_of_archives_is_told_to_be_unpacked(tmp_path, monkeypatch):
     (tmp_path / "packed" / "steel.ZIP").touch()
     with pytest.raises(UserError, match=r"`packed` holds no images .*; it holds 1 \*\.zip: unpack these"):
         listing("packed")
+    (tmp_path / "packed" / "map.czi").touch()
+    with pytest.raises(UserError, match=r"it holds 1 \*\.czi, which are not read: .*; it holds 1 \*\.zip: unpack"):
+        listing("packed")
