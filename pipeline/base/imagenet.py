@@ -89,6 +89,11 @@ class Convolution(nn.Module):
         return missing // 2, missing - missing // 2
 
 
+def _rectified(x: Tensor) -> Tensor:
+    """In place where no gradient is asked for, which would need the numbers as they were."""
+    return F.relu6(x, inplace=not x.requires_grad)
+
+
 class Block(nn.Module):
     """The inverted residual of MobileNetV2 (Sandler et al. 2018): wider, a kernel a channel, narrow again."""
 
@@ -99,8 +104,8 @@ class Block(nn.Module):
         self.residual = depthwise.stride == 1 and inputs == len(project.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
-        found = self.project(F.relu6(self.depthwise(wide), inplace=True))
+        wide = x if self.expand is None else _rectified(self.expand(x))
+        found = self.project(_rectified(self.depthwise(wide)))
         return x + found if self.residual else found
 
 
@@ -132,7 +137,7 @@ class EfficientNetLite0(nn.Module):
 
     def maps(self, images: Tensor) -> dict[int, Tensor]:
         """Of each stride 2, 4, 8, 16, 32 the responses (N, CHANNELS[stride], ceil(H / stride), ceil(W / stride))."""
-        x = F.relu6(self.stem(_as_learned(images)), inplace=True)
+        x = _rectified(self.stem(_as_learned(images)))
         found = []
         for stage in self.stages:
             x = stage(x)
