@@ -360,4 +360,4 @@ def test_steel(shared_data):
     assert (truth & joined(len(rows), pairs)).sum() > 0.97 * truth.sum()
     assert 250 < len(pairs) < 300  # 276
     classes = [row["class"] for row in rows]
-    assert sum(classes[pair.first] != classes[pair.second] for pair in pairs) <= 5
+    assert sum(classes[pair.first] != classes[pair.second] for pair in pairs) <= 2

@@ -123,7 +123,7 @@ def test_all_intervals_hold_the_true_gains_together_as_often_as_promised(spread)
     rng = np.random.default_rng(5)
     skills = [1.0, 1.0, 1.7, (1.0, 0.0)]
     true = mean_precision(expected(rng, skills, spread))
-    held, trials = [], 60
+    held, trials = [], 120
     for _ in range(trials):
         rows = compare(arms(*draw(rng, skills, luck(rng, 4, 3, spread))))[1:]
         held.append(
