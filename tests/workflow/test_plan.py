@@ -42,16 +42,24 @@ def test_the_plan_of_the_demo(capfd):
     assert "ERROR: datasets: this setting has no default" in capfd.readouterr().out
 
 
-def test_a_thousand_jobs_are_planned_in_five_seconds(tmp_path):
-    seeds = ",".join(map(str, range(55)))
-    words = ["--dry-run", "--quiet", "rules", "--config", f"set=results={tmp_path} seeds=[{seeds}]"]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+def _processor_seconds(*words: str) -> tuple[float, str]:
+    """Seconds of a processor, and what was printed: others may be at work here."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", *words], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert int(re.search(r"^total +(\d+)$", done.stdout, re.M)[1]) > 990
-    assert after.ru_utime - before.ru_utime < 5  # of a processor: others may be at work here
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before, done.stdout
+
+
+def test_a_thousand_jobs_are_planned_in_six_times_what_snakemake_takes_to_start(tmp_path):
+    seeds = ",".join(map(str, range(55)))
+    start = _processor_seconds("--version")[0]
+    planning, said = _processor_seconds(
+        "--dry-run", "--quiet", "rules", "--config", f"set=results={tmp_path} seeds=[{seeds}]"
+    )
+    assert int(re.search(r"^total +(\d+)$", said, re.M)[1]) > 990
+    start = (start + _processor_seconds("--version")[0]) / 2  # before and after: a machine may slow down meanwhile
+    assert planning < 6 * start
 
 
 @pytest.mark.parametrize(("backbone", "chosen"), [("scratch", True), ("frozen", False)])
