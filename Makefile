@@ -3,15 +3,13 @@ BIN := .venv/bin
 RESULTS ?= results
 URI ?=
 CONFIG ?= config/config.yaml
-# Networks this small gain little from a second core, and leave a GPU mostly idle: a core each, as many at once as there are,
-# and of these four on a card that has the memory; the others wait.
-SIDE_BY_SIDE := --resources gpu=99 --config jobs_per_gpu=4 --set-threads train=1 generate=1 gallery=1 evaluate=1 evaluate_real=1 detect=1 detect_boxes=1
 # A test file at a time on every core, a thread each; as fast as the longest file allows.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
 .PHONY: demo plan test test-slow test-slurm test-kubernetes test-services test-faults test-all lint format schema bench gpu-check ui draw
 
+# Networks this small leave a graphics card mostly idle: four at once on one that has the memory, the others wait.
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
-	$(BIN)/snakemake --cores all $(SIDE_BY_SIDE)
+	@$(BIN)/snakemake --cores all --resources gpu=99 --config jobs_per_gpu=4
 	@$(BIN)/python -m pipeline.report.console results
 
 plan: .venv/.installed  ## what a run would do, a line a stage, and how long its generators will take; CONFIG="mine.yaml …" for your own

@@ -7,7 +7,8 @@
 `measure` trains the models of a configuration with their budgets and looks at the averaged weights after an eighth, a
 quarter, a half and all of it: a row each, after that of the test images. Where rates fall over the training, the looks
 before its end are of a training that is not finished. CPU seconds are those of the updates alone, of one thread; of
-a generator without training those of drawing.
+a generator without training those of drawing. With `--per-class 10` the models see so few training images of each
+class, and are judged against all.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,11 +65,23 @@ def looks(settings: Training, data: ImageSet, seed: int) -> Iterator[tuple[Sampl
                 return
 
 
-def measure(name: str, settings: Training | Untrained, data: ImageSet, seed: int) -> Iterator[Look]:
+def few(data: ImageSet, each: int, seed: int) -> ImageSet:
+    """The set with this many training images of each class, drawn by the seed; the others train nothing."""
+    table = data.metadata
+    train = table["split"] == "train"
+    kept = table[train].groupby("label").sample(each, random_state=seed).index
+    return replace(data, metadata=table.assign(split=table["split"].mask(train & ~table.index.isin(kept), "control")))
+
+
+def measure(
+    name: str, settings: Training | Untrained, data: ImageSet, seed: int, per_class: int | None = None
+) -> Iterator[Look]:
+    """The looks at a model, trained on `per_class` images of each class (None is all), judged against all of `data`."""
     classes = settings.classes or data.spec.classes
     each = -(-DRAWN // len(classes))
     judge = Judge(data, each * len(classes), settings.classes)
     floor = judge.floor()["frechet"]
+    shown = data if per_class is None else few(data, per_class, seed)
 
     def look(model: Sampler, seconds: float, images: int) -> Look:
         began = time.process_time()
@@ -78,9 +92,9 @@ def measure(name: str, settings: Training | Untrained, data: ImageSet, seed: int
         return Look(name, seconds, images, found["frechet"], found["frechet"] / floor, *rest)
 
     if isinstance(settings, Untrained):
-        yield look(gathered(settings, data, seed), 0.0, 0)
+        yield look(gathered(settings, shown, seed), 0.0, 0)
     else:
-        yield from (look(*moment) for moment in looks(settings, data, seed))
+        yield from (look(*moment) for moment in looks(settings, shown, seed))
 
 
 def figure(rows: list[Look], path: Path) -> None:
@@ -119,6 +133,7 @@ def main() -> None:
     of.add_argument("--config", type=Path, nargs="+", required=True, help="files whose `models` are measured")
     of.add_argument("--models", nargs="+", required=True)
     of.add_argument("--seed", type=int, default=0)
+    of.add_argument("--per-class", type=int, help="training images of each class; all without it")
     of = commands.add_parser("figure")
     of.add_argument("table", type=Path)
     of.add_argument("picture", type=Path)
@@ -134,7 +149,7 @@ def main() -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(Look._fields)
     for name in given.models:
-        for row in measure(name, model_settings(entries[name]), data, given.seed):
+        for row in measure(name, model_settings(entries[name]), data, given.seed, given.per_class):
             writer.writerow([f"{x:.4g}" if isinstance(x, float) else x for x in row])
             sys.stdout.flush()
 

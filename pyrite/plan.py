@@ -118,7 +118,7 @@ def rows(settings: Settings, budget: float, threads: int | None = None) -> Itera
 def _row(settings: Settings, name: str, model: str, budget: float, threads: int | None) -> Row:
     chosen = cast(Training, settings.models[model])
     spec = spec_of(settings, name, chosen)
-    threads = threads or threads_of(chosen, spec)
+    threads = threads or threads_of(chosen, spec, settings.trainings)
     devices.use_threads(threads)
     found = forecast(chosen, spec, budget, held_out_of(Path(settings.results) / name / "real"))
     drawn = _drawn(settings, name)
@@ -130,10 +130,13 @@ def _row(settings: Settings, name: str, model: str, budget: float, threads: int 
     return Row(name, model, threads, found.update, training, drawing, len(settings.seeds), found.elsewhere, disk)
 
 
-def threads_of(model: Training, spec: ImageSpec) -> int:
-    """Those of its job when nobody sets others: as the rule asks for, as far as this machine has them."""
-    asked = needs.training(model, Images(0, spec.height * spec.width, spec.channels), card=False).threads
-    return min(asked, os.cpu_count() or 1)
+def threads_of(model: Training, spec: ImageSpec, trainings: int) -> int:
+    """Those of its job when nobody sets others, one of so many trainings: as the rule asks for."""
+    asked = needs.training(model, Images(0, spec.height * spec.width, spec.channels), card=False)
+    processors = os.cpu_count() or 1
+    if devices.best_device().type != "cpu":
+        return min(asked.threads, processors)
+    return needs.side_by_side(asked, trainings, processors, psutil.virtual_memory().total / 1e6)
 
 
 def _drawn(settings: Settings, name: str) -> Images:

@@ -281,6 +281,19 @@ def test_a_generator_without_training_is_looked_at_once(tmp_path):
     assert 0 < row.floors < worse.floors
 
 
+def test_of_few_images_a_class_a_model_learns_and_all_judge_it(tmp_path):
+    data = small_set(tmp_path)
+    shown = time_to_quality.few(data, 2, 1)
+    train, others = shown.rows("train"), [shown.rows(split) for split in ("val", "test")]
+    assert np.bincount(shown.labels[train]).tolist() == [2] * len(data.spec.classes)
+    assert set(train) < set(data.rows("train"))
+    assert [rows.tolist() for rows in others] == [data.rows(split).tolist() for split in ("val", "test")]
+    assert set(time_to_quality.few(data, 2, 2).rows("train")) != set(train)
+    warp = FAMILY_SETTINGS["warp"](family="warp")
+    (row,), (fewer,) = (time_to_quality.measure("w", warp, data, 0, per_class) for per_class in (None, 2))
+    assert row.frechet < fewer.frechet
+
+
 def test_a_class_is_judged_by_its_own_images(tmp_path):
     data = small_set(tmp_path)
     name = data.spec.classes[1]

@@ -99,6 +99,19 @@ class Needs(NamedTuple):
     threads: int
 
 
+def side_by_side(job: Needs, jobs: int, processors: int, mb: float) -> int:
+    """Threads of each of several such jobs on one machine: a processor each before any has a second, from which a small
+    network gains little; more where the memory has room for fewer jobs than there are processors.
+
+    Args:
+        job: what one of them asks for.
+        jobs: that could run at once.
+        mb: memory of the machine.
+    """
+    fit = max(1, int(mb // job.mem_mb))
+    return max(1, min(job.threads, processors // jobs), processors // fit)
+
+
 def training(settings: Training, images: Images, card: bool) -> Needs:
     """Of one generator; `card` says whether it trains on a graphics card, else on processors."""
     cost = COSTS.get(settings.family, UNKNOWN)

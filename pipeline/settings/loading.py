@@ -148,6 +148,14 @@ class Settings(Strict):
         able = [name for name, model in self.models.items() if d.boxes or not model.draws_boxes]
         return [name for name in able if d.models is None or name in d.models]
 
+    @property
+    def trainings(self) -> int:
+        """Of a whole run: of each data set, generator and seed."""
+        trained = (
+            isinstance(self.models[name], Training) for dataset in self.datasets for name in self.models_of(dataset)
+        )
+        return len(self.seeds) * sum(trained)
+
     def _boxes_where_they_are_wanted(self) -> None:
         boxed = [name for name, model in self.models.items() if model.draws_boxes]
         if boxed and not any(d.boxes for d in self.datasets.values()):

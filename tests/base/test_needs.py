@@ -44,6 +44,21 @@ def test_no_job_asks_for_more_than_a_day_and_small_images_for_one_processor():
     assert training(images=SMALL._replace(pixels=32**2)).threads == 1
 
 
+@pytest.mark.parametrize(
+    ("jobs", "processors", "mb", "threads"),
+    [
+        (1, 2, 24000, 2),  # alone it has all
+        (5, 2, 24000, 1),  # a processor each before any has a second
+        (3, 16, 64000, 5),
+        (1, 64, 256000, 8),  # and no more than it asks for
+        (9, 16, 12000, 8),  # two fit into the memory: two at once
+        (9, 16, 4000, 16),  # one, and it would not fit by itself
+    ],
+)
+def test_jobs_on_one_machine_share_its_processors_as_its_memory_allows(jobs, processors, mb, threads):
+    assert needs.side_by_side(needs.Needs(5000, 60, 8), jobs, processors, mb) == threads
+
+
 def test_detectors_ask_by_arms_repetitions_and_backbone():
     def minutes(arms=4, **settings):
         return needs.classifying(Detect(**settings), arms, SMALL, card=False).minutes

@@ -169,15 +169,17 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("size", "given", "used"), [(32, None, 1), (64, None, 6), (64, 3, 3)])
-def test_a_generator_is_timed_with_the_threads_of_its_job(tmp_path, monkeypatch, size, given, used):
-    """A rule asks for one below 64 pixels and for eight above, of which this machine has six; and a job draws 100 of
-    each of four classes, at half a second."""
+@pytest.mark.parametrize(("seeds", "trainings"), [("", 1), ("seeds=[0,1]", 2)])
+def test_a_generator_is_timed_with_the_threads_of_its_job(tmp_path, monkeypatch, size, given, used, seeds, trainings):
+    """A rule asks for one below 64 pixels and for eight above, of which this machine has six, for two trainings three
+    each; and a job draws 100 of each of four classes, at half a second."""
     asked = []
     found = Forecast(update=1.0, image=0.5, training=10.0, memory="", checkpoint=0, elsewhere=None)
     monkeypatch.setattr("os.cpu_count", lambda: 6)
     monkeypatch.setattr("torch.set_num_threads", asked.append)
     monkeypatch.setattr(plan, "forecast", lambda *_: found)
-    settings = plan.read([configuration(tmp_path)], f"generate.images_per_class=100 datasets.steel.size={size}")
+    settings = plan.read([configuration(tmp_path)], f"generate.images_per_class=100 datasets.steel.size={size} {seeds}")
+    used = used if given else min(used, 6 // trainings)
     (row,) = plan.rows(settings, 0.1, given)
     assert (row.threads, asked) == (used, [used])
     assert (row.training.seconds, row.drawing.seconds) == (10, START + 4 * 100 * 0.5)

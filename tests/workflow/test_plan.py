@@ -1,5 +1,6 @@
 """What `make plan` prints, and the commands that the pages name."""
 
+import os
 import re
 import resource
 import shlex
@@ -60,6 +61,25 @@ def test_a_thousand_jobs_are_planned_in_six_times_what_snakemake_takes_to_start(
     assert int(re.search(r"^total +(\d+)$", said, re.M)[1]) > 990
     start = (start + _processor_seconds("--version")[0]) / 2  # before and after: a machine may slow down meanwhile
     assert planning < 6 * start
+
+
+@pytest.mark.parametrize(
+    ("device", "cards", "seeds", "threads"),
+    [("auto", 0, "[0]", 2), ("auto", 0, "[0,1,2]", 1), ("cuda", 1, "[0,1,2]", 4)],
+)
+def test_generators_share_the_processors_where_no_card_is(tmp_path, device, cards, seeds, threads):
+    """Two trainings a seed, of 64 pixels, on four processors: where a card is they queue for it, with all of these."""
+    overrides = f"results={tmp_path} seeds={seeds} all_datasets.size=64 all_datasets.models=[cgan,ddpm]"
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "4", "--config", f"set={overrides}"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+        env=os.environ | {"PYRITE_DEVICE": device, "CUDA_VISIBLE_DEVICES": ""},
+    )  # fmt: skip
+    jobs = re.findall(r"^rule train:\n((?: .*\n)+)", done.stdout, re.M)
+    assert len(jobs) == 2 * len(seeds.split(","))
+    for job in jobs:
+        assert int((re.findall(r"threads: (\d+)", job) or [1])[0]) == threads
+        assert int((re.findall(r"\bgpu=(\d+)", job) or [0])[0]) == cards
 
 
 @pytest.mark.parametrize(("backbone", "chosen"), [("scratch", True), ("frozen", False)])

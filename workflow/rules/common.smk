@@ -9,6 +9,7 @@ from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
+import psutil
 from snakemake import __version__ as snakemake_version
 from snakemake.persistence import MetadataRecord
 
@@ -95,8 +96,6 @@ if workflow.is_main_process:
         sys.exit(trouble)
     check_records(Path(".snakemake/metadata"))
 
-# Of each job that computes on a graphics card: where the settings or the user want processors, it asks for none.
-CARD = int(cards.wanted_device() != "cpu")
 STARTED = time.time()
 INPUTS = Path(SETTINGS.results) / "state" / "inputs"  # what was read, noted by the jobs
 DATASETS = list(SETTINGS.datasets)
@@ -227,6 +226,11 @@ def jobs(task, dataset):
     return {name: [arm] for name, arm in arms.items()}
 
 
+def number_of_jobs(task):
+    """That train detectors."""
+    return sum(len(jobs(task, dataset)) for dataset in ARMS[task])
+
+
 def job_names(task):
     """A pattern of the names of all data sets' jobs."""
     return either(
@@ -297,12 +301,33 @@ def drawn(dataset):
     return 10 * (SETTINGS.generate.images_per_class or 0) or images(dataset).number
 
 
+def elsewhere():
+    """Whether jobs run on nodes of a cluster."""
+    return workflow.remote_exec or workflow.non_local_exec
+
+
+@cache
+def on_card():
+    """Whether jobs may compute on a graphics card: not where this machine has none, or the settings or the user want
+    processors. Of the nodes of a cluster only its scheduler knows.
+    """
+    wanted = cards.wanted_device()
+    return wanted != "cpu" and (
+        wanted != "auto" or elsewhere() or bool(cards.visible())
+    )
+
+
+def slot(w):
+    """Of a job that can use a card: resource `gpu`."""
+    return int(on_card())
+
+
 def of_training(w):
-    return needs.training(SETTINGS.models[w.model], images(w.dataset), CARD)
+    return needs.training(SETTINGS.models[w.model], images(w.dataset), on_card())
 
 
 def of_drawing(w):
-    card = CARD and w.model in TRAINED
+    card = on_card() and w.model in TRAINED
     drawn_at_once = SETTINGS.generate.batch
     return needs.drawing(
         FAMILIES[w.model], drawn(w.dataset), drawn_at_once, images(w.dataset), card
@@ -311,16 +336,18 @@ def of_drawing(w):
 
 def of_gallery(w):
     batch = SETTINGS.gallery.batch
-    return needs.drawing(FAMILIES[w.model], 1000, batch, images(w.dataset), CARD)
+    return needs.drawing(FAMILIES[w.model], 1000, batch, images(w.dataset), on_card())
 
 
 def of_measuring_real(w):
-    return needs.evaluating(images(w.dataset), CARD)
+    return needs.evaluating(images(w.dataset), on_card())
 
 
 def of_evaluating(w):
     real = images(w.dataset)
-    return needs.evaluating(real._replace(number=real.number + drawn(w.dataset)), CARD)
+    return needs.evaluating(
+        real._replace(number=real.number + drawn(w.dataset)), on_card()
+    )
 
 
 def of_detectors(task):
@@ -335,16 +362,16 @@ def of_detectors(task):
             detect.anomalies, len(jobs(task, w.dataset)[w.anomaly_job]), *of
         ),
     }
-    return lambda w: asked[task](w, images(w.dataset), CARD)
+    return lambda w: asked[task](w, images(w.dataset), on_card())
 
 
 def of_one_detector(w):
     """Of the classifier of a data set."""
-    return needs.classifying(SETTINGS.detect, 1, images(w.dataset), CARD)
+    return needs.classifying(SETTINGS.detect, 1, images(w.dataset), on_card())
 
 
 def of_one_box_detector(w):
-    return needs.finding(SETTINGS.detect.boxes, images(w.dataset), CARD)
+    return needs.finding(SETTINGS.detect.boxes, images(w.dataset), on_card())
 
 
 def of_preparation(w):
@@ -361,8 +388,17 @@ def minutes(of):
     return lambda w, attempt: min(attempt * of(w).minutes, needs.LONGEST)
 
 
-def threads(of):
-    return lambda w: of(w).threads
+def threads(of, count=1):
+    """Of a job, of which a run has `count`. On this machine's processors they share these and its memory."""
+
+    def shared(w):
+        job = of(w)
+        if on_card() or elsewhere() or not workflow.cores:
+            return job.threads
+        mb = psutil.virtual_memory().total / 1e6
+        return needs.side_by_side(job, max(1, count), workflow.cores, mb)
+
+    return shared
 
 
 pathvars:

@@ -11,7 +11,7 @@ rule choose_steps:
         ENVIRONMENT
     threads: threads(of_one_detector)
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_one_detector),
         runtime=minutes(of_one_detector),
     params:
@@ -40,9 +40,9 @@ rule detect:
         "<results>/benchmarks/{dataset}/detection/{detectors}.tsv"
     conda:
         ENVIRONMENT
-    threads: threads(of_detectors("classification"))
+    threads: threads(of_detectors("classification"), number_of_jobs("classification"))
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_detectors("classification")),
         runtime=minutes(of_detectors("classification")),
     params:
@@ -78,9 +78,9 @@ use rule detect as detect_boxes with:
         "<results>/logs/{dataset}/detection/boxes/{box_arm}.log",
     benchmark:
         "<results>/benchmarks/{dataset}/detection/boxes/{box_arm}.tsv"
-    threads: threads(of_detectors("boxes"))
+    threads: threads(of_detectors("boxes"), number_of_jobs("boxes"))
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_detectors("boxes")),
         runtime=minutes(of_detectors("boxes")),
     params:
@@ -106,9 +106,9 @@ use rule detect as detect_anomalies with:
         "<results>/logs/{dataset}/detection/anomalies/{anomaly_job}.log",
     benchmark:
         "<results>/benchmarks/{dataset}/detection/anomalies/{anomaly_job}.tsv"
-    threads: threads(of_detectors("anomalies"))
+    threads: threads(of_detectors("anomalies"), number_of_jobs("anomalies"))
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_detectors("anomalies")),
         runtime=minutes(of_detectors("anomalies")),
     params:

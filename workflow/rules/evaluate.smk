@@ -16,9 +16,9 @@ rule evaluate_real:
         "<results>/benchmarks/{dataset}/evaluate_real.tsv"
     conda:
         ENVIRONMENT
-    threads: threads(of_measuring_real)
+    threads: threads(of_measuring_real, len(DATASETS))
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_measuring_real),
         runtime=minutes(of_measuring_real),
     params:
@@ -54,9 +54,9 @@ rule evaluate:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/evaluate.tsv"
     conda:
         ENVIRONMENT
-    threads: threads(of_evaluating)
+    threads: threads(of_evaluating, SETTINGS.trainings)
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_evaluating),
         runtime=minutes(of_evaluating),
     params:

@@ -19,9 +19,9 @@ rule generate:
         model=either(DRAW_NONE),
     conda:
         ENVIRONMENT
-    threads: threads(of_drawing)
+    threads: threads(of_drawing, SETTINGS.trainings)
     resources:
-        gpu=lambda w: 0 if w.model in WITHOUT_TRAINING else CARD,
+        gpu=lambda w: 0 if w.model in WITHOUT_TRAINING else slot(w),
         mem_mb=memory(of_drawing),
         runtime=minutes(of_drawing),
     params:
@@ -73,9 +73,9 @@ rule gallery:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/gallery.tsv"
     conda:
         ENVIRONMENT
-    threads: threads(of_gallery)
+    threads: threads(of_gallery, SETTINGS.trainings)
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_gallery),
         runtime=minutes(of_gallery),
     params:

@@ -12,7 +12,7 @@ rule find_missed:
         ENVIRONMENT
     threads: threads(of_one_detector)
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_one_detector),
         runtime=minutes(of_one_detector),
     params:
@@ -37,7 +37,7 @@ use rule find_missed as find_missed_boxes with:
         "<results>/benchmarks/{dataset}/detection/missed-boxes.tsv"
     threads: threads(of_one_box_detector)
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_one_box_detector),
         runtime=minutes(of_one_box_detector),
     params:

@@ -20,7 +20,7 @@ rule pseudo_label:
         ENVIRONMENT
     threads: threads(of_one_box_detector)
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_one_box_detector),
         runtime=minutes(of_one_box_detector),
     params:

@@ -19,9 +19,9 @@ rule train:
         model=either(TRAINED),
     conda:
         ENVIRONMENT
-    threads: threads(of_training)
+    threads: threads(of_training, SETTINGS.trainings)
     resources:
-        gpu=CARD,
+        gpu=slot,
         mem_mb=memory(of_training),
         runtime=minutes(of_training),
     params:
