@@ -83,17 +83,19 @@ def test_pods_that_share_no_file_make_all_of_a_run(cluster, tmp_path):
     command = [sys.executable, "-m", "snakemake", "all", "--workflow-profile", "profiles/kubernetes"]
     command += ["--seconds-between-status-checks", "1"]
     command += ["--storage-s3-endpoint-url", address, "--configfile", "config/config.yaml", "config/quick.yaml"]
-    few = "datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan] detect=off"
+    few = "datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan]"
     command += ["--config", f"set=results=results {few}"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     kept = {entry.key for entry in store.objects.all()}
     model = "run/results/polycrystals/cgan/seed-0"
-    assert {f"{model}/model.safetensors", "run/results/polycrystals/real/images.npy", "run/results/report.html"} <= kept
+    dataset = "run/results/polycrystals"
+    files = (f"{model}/model.safetensors", f"{dataset}/real/images.npy", f"{dataset}/detection/comparison.json")
+    assert {*files, "run/results/report.html"} <= kept
     for folder in (f"{model}/synthetic/export/", f"{model}/gallery/"):
         assert any(name.startswith(folder) for name in kept), folder
     assert not (tmp_path / "results/polycrystals").exists()
     asked = [json.loads(path.read_text())["spec"]["template"]["spec"]["containers"][0] for path in pods.glob("*.json")]
     cards = sorted(container["resources"]["limits"].get("nvidia.com/gpu", "0") for container in asked)
-    assert cards == ["0", "0", "1", "1", "1", "1"]  # preparing and reporting need none
+    assert cards == ["0", "0", "1", "1", "1", "1", "1"]  # preparing and reporting need none
     assert {container["image"] for container in asked} == {"pyrite:0.1.0"}
