@@ -128,7 +128,7 @@ def trials(
         heldout, new = real.sets((cell.n, cell.n), cell.members, rng)
         looking = context._replace(reference=training, heldout=heldout)
         judged = [heldout, new, *model.sets((cell.n,), 1, rng)]
-        found = nearest_training(judged, looking)
+        found, _ = nearest_training(judged, looking)
         for name, candidate, near in zip(("real", "new", "model"), judged, found, strict=True):
             more = [row for row in copies(candidate, looking, near, found[0]) if not isinstance(row, str)]
             rows += [{"set": name, "trial": trial, "training": trial % REFERENCES} | row for row in more]

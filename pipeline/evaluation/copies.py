@@ -57,19 +57,24 @@ class NearestTraining(NamedTuple):
         )
 
 
-def nearest_training(samples: Sequence[Sample], context: Context) -> list[NearestTraining]:
-    """For each sample the training images nearest to its images, of a large one to some of them.
+def nearest_training(
+    samples: Sequence[Sample], context: Context, index: local_copies.Index | None = None
+) -> tuple[list[NearestTraining], local_copies.Index | None]:
+    """For each sample the training images nearest to its images, of a large one to some of them; and the index of the
+    search for pieces, which is the same for all samples of a context.
 
     One search after the other, the largest first: together they would be a fifth of the memory.
     """
     looked = [_some(len(sample), LOOKED, context.rng(14)) for sample in samples]
     pieced = [_some(len(rows), PIECED, context.rng(15)) for rows in looked]
-    smallest, areas = _pieces(samples, [rows[some] for rows, some in zip(looked, pieced, strict=True)], context)
+    of_pieces = [rows[some] for rows, some in zip(looked, pieced, strict=True)]
+    smallest, areas, index = _pieces(samples, of_pieces, context, index)
     proof, pixels = _whole(samples, looked, context)
-    return [
+    found = [
         NearestTraining(rows, _in_features(sample, rows, context), like, proof, some, area, smallest)
         for sample, rows, some, like, area in zip(samples, looked, pieced, pixels, areas, strict=True)
     ]
+    return found, index
 
 
 def _in_features(sample: Sample, looked: NDArray[np.int64], context: Context) -> Neighbours:
@@ -93,14 +98,17 @@ def _whole(
 
 
 def _pieces(
-    samples: Sequence[Sample], looked: list[NDArray[np.int64]], context: Context
-) -> tuple[int | None, list[NDArray[np.float64] | None]]:
-    """`smallest`, and for each sample `area` of some of its images, as of NearestTraining."""
+    samples: Sequence[Sample],
+    looked: list[NDArray[np.int64]],
+    context: Context,
+    index: local_copies.Index | None,
+) -> tuple[int | None, list[NDArray[np.float64] | None], local_copies.Index | None]:
+    """`smallest`, for each sample `area` of some of its images, as of NearestTraining, and the index."""
     reference = context.reference
-    search = _piecewise(reference, context.rng(13))
+    search = _piecewise(reference, context.rng(13), index)
     if search is None:
-        return None, [None] * len(samples)
-    smallest = correlate.factor(reference.images.shape[1:3], copy_search.SIDE) * search.smallest
+        return None, [None] * len(samples), None
+    smallest, index = correlate.factor(reference.images.shape[1:3], copy_search.SIDE) * search.smallest, search.index
     rows = [sample.rows[some] for sample, some in zip(samples, looked, strict=True)]
     alike = [
         search.areas(local_copies.details(sample.images, some)) for sample, some in zip(samples, rows, strict=True)
@@ -108,7 +116,7 @@ def _pieces(
     del search
     same = IdenticalPieces(reference.images, reference.rows, reference.groups)
     identical = [same.areas(sample.images, some) for sample, some in zip(samples, rows, strict=True)]
-    return smallest, list(map(np.maximum, alike, identical))
+    return smallest, list(map(np.maximum, alike, identical)), index
 
 
 def _some(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -116,12 +124,14 @@ def _some(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     return np.sort(rng.permutation(n)[:most])
 
 
-def _piecewise(reference: Sample, rng: np.random.Generator) -> local_copies.Search | None:
+def _piecewise(
+    reference: Sample, rng: np.random.Generator, index: local_copies.Index | None
+) -> local_copies.Search | None:
     """A search for pieces of the training images; None where only a whole image, or none, could be told."""
     fine = local_copies.details(reference.images, reference.rows)
     if min(fine.shape[1:]) < 2 * local_copies.PATCH:
         return None
-    search = local_copies.Search(fine, reference.groups, rng)
+    search = local_copies.Search(fine, reference.groups, rng, index)
     return search if search.smallest < min(fine.shape[1:]) else None
 
 

@@ -126,25 +126,33 @@ def evidence(correlation: NDArray | np.float64, independent: NDArray) -> NDArray
 class Search:
     """Finds pieces of training images.
 
-    Some 50 ms an image and 6 s of one core for 1 300 training images of 64 × 64 pixels.
+    Some 40 ms an image and 6 s of one core for 1 300 training images of 64 × 64 pixels, 2 s with an index.
 
     Args:
         real: (m, h, w) of `details`; PATCH pixels a side at least.
         groups: (m,) images of one group may show one scene, and say nothing about chance.
+        index: of an earlier search with the other arguments.
     """
 
-    def __init__(self, real: NDArray[np.int8], groups: NDArray, rng: np.random.Generator):
+    def __init__(self, real: NDArray[np.int8], groups: NDArray, rng: np.random.Generator, index: Index | None = None):
         self.real, self.shape = real, real.shape[1:]
         self.views = symmetry.possible(*self.shape)
         groups = groups if len(np.unique(groups)) > 1 else np.arange(len(real))
         self.group = np.unique(groups, return_inverse=True)[1]
-        self._build(rng)
+        self._build(rng, index)
         self.rows, self.cols = (_covering(side) for side in self.shape)
-        chosen = rng.permutation(len(real))[:UNRELATED]
-        unrelated = self._pieces(real[chosen], self.group[chosen])
-        reached = [max((found for found, _ in pieces), default=LEAST) for pieces in unrelated]
-        self.proof_threshold = float(np.percentile(reached, 25)) + MARGIN
-        self.smallest = self._smallest(real[chosen])
+        if index:
+            self.proof_threshold, self.smallest = index.proof_threshold, index.smallest
+        else:
+            chosen = rng.permutation(len(real))[:UNRELATED]
+            unrelated = self._pieces(real[chosen], self.group[chosen])
+            reached = [max((found for found, _ in pieces), default=LEAST) for pieces in unrelated]
+            self.proof_threshold = float(np.percentile(reached, 25)) + MARGIN
+            self.smallest = self._smallest(real[chosen])
+
+    @property
+    def index(self) -> Index:
+        return Index(self.components, self.cells, self.order, self.starts, self.proof_threshold, self.smallest)
 
     def areas(self, made: NDArray[np.int8]) -> NDArray[np.float64]:
         """(n,) share in [0, 1] of the area of each of (n, h, w) details that is pieces of training images."""
@@ -168,22 +176,27 @@ class Search:
 
     # ------------------------------------------------------------ the training patches
 
-    def _build(self, rng: np.random.Generator) -> None:
+    def _build(self, rng: np.random.Generator, index: Index | None) -> None:
         patches = _patches(self.real, EVERY)
         self.places = patches.shape[1:3]
-        each = math.prod(self.places)
-        total = len(self.real) * each
-        some = self._at(patches, np.sort(rng.integers(0, total, SAMPLE)))
-        vectors = np.linalg.eigh(some.T @ some)[1][:, ::-1]
-        self.components = np.ascontiguousarray(vectors[:, :COMPONENTS]).astype(np.float32)
-        self.cells = _centres(_unit(some @ self.components), max(1, min(CELLS, total // CROWD)), rng)
-        numbers = np.arange(total) if total <= KNOWN else np.sort(rng.choice(total, KNOWN, replace=False))
+        if index:
+            self.components, self.cells, numbers = index.components, index.cells, np.sort(index.order)
+        else:
+            total = len(self.real) * math.prod(self.places)
+            some = self._at(patches, np.sort(rng.integers(0, total, SAMPLE)))
+            vectors = np.linalg.eigh(some.T @ some)[1][:, ::-1]
+            self.components = np.ascontiguousarray(vectors[:, :COMPONENTS]).astype(np.float32)
+            self.cells = _centres(_unit(some @ self.components), max(1, min(CELLS, total // CROWD)), rng)
+            numbers = np.arange(total) if total <= KNOWN else np.sort(rng.choice(total, KNOWN, replace=False))
         known = np.empty((len(numbers), self.components.shape[1]), np.float32)  # in place: it is the largest by far
         for part, into in zip(_blocks(numbers), _blocks(known), strict=True):
             into[:] = _unit(self._at(patches, part) @ self.components)
-        cell = np.concatenate([(part @ self.cells.T).argmax(axis=1) for part in _blocks(known)])
-        order = np.argsort(cell, kind="stable")
-        self.starts = np.searchsorted(cell[order], np.arange(len(self.cells) + 1))
+        if index:
+            order, self.starts = np.searchsorted(numbers, index.order), index.starts
+        else:
+            cell = np.concatenate([(part @ self.cells.T).argmax(axis=1) for part in _blocks(known)])
+            order = np.argsort(cell, kind="stable")
+            self.starts = np.searchsorted(cell[order], np.arange(len(self.cells) + 1))
         for component in known.T:  # a column at a time, so that they are not there twice
             component[:] = component[order]
         self.order, self.known = numbers[order], known
@@ -285,8 +298,7 @@ class Search:
             weight = np.where(match.correlation >= ALIKE, evidence(match.correlation, independent) - PRICE, 0).clip(0)
             if weight.sum() < LEAST:
                 break
-            bend = _smooth(match.down, weight), _smooth(match.right, weight)
-            bent = self._laid(image, moments, scene, look, *bend, NEAR)
+            bent = self._laid(image, moments, scene, look, *_smooth(match, weight), NEAR)
             better = bent.correlation > match.correlation
             match = Match(*(np.where(better, new, old) for new, old in zip(bent, match, strict=True)))
         return match
@@ -320,6 +332,19 @@ class Search:
         grid = STEP * (len(self.rows) - 1) + 1, STEP * (len(self.cols) - 1) + 1
         windows = np.lib.stride_tricks.sliding_window_view(of, grid)
         return windows[:shifts, :shifts, ::STEP, ::STEP]
+
+
+class Index(NamedTuple):
+    """What takes a `Search` long to find out of its training images."""
+
+    components: NDArray[np.float32]
+    cells: NDArray[np.float32]
+    order: NDArray[np.int64]
+    """Numbers of the patches that are kept, cell by cell."""
+    starts: NDArray[np.int64]
+    """Where the cells begin in it."""
+    proof_threshold: float
+    smallest: int
 
 
 class Votes(NamedTuple):
@@ -381,12 +406,11 @@ def _components(member: NDArray[np.bool_], down: NDArray, right: NDArray) -> NDA
     return np.where(member, connected_components(graph, directed=False)[1].reshape(member.shape), -1)
 
 
-def _smooth(shift: NDArray, weight: NDArray) -> NDArray[np.float64]:
-    """(a, b) shifts of patches, each the mean of those around it, by their weights."""
-    total, weights = (
-        ndimage.gaussian_filter(of, SMOOTH, mode="constant", truncate=FAR) for of in (weight * shift, weight)
-    )
-    return total / np.maximum(weights, np.finfo(float).tiny)
+def _smooth(match: Match, weight: NDArray) -> NDArray[np.float64]:
+    """(2, a, b) shifts of patches down and right, each the mean of those around it, by their weights."""
+    sums = np.stack([weight * match.down, weight * match.right, weight])
+    *total, weights = ndimage.gaussian_filter(sums, SMOOTH, mode="constant", truncate=FAR, axes=(1, 2))
+    return np.stack(total) / np.maximum(weights, np.finfo(float).tiny)
 
 
 def _around(
@@ -395,16 +419,24 @@ def _around(
     """What lies `reach` pixels around an image moved over a scene (h, w), 0 outside the scene; and at which places a
     patch lies inside. Moved by the shift of a look and those of the patches of the grid, (a, b), in pixels."""
     height, width = scene.shape
-    row, col = np.ogrid[-reach : height + reach, -reach : width + reach]
-    patch = np.broadcast_arrays((row - PATCH // 2) / STEP, (col - PATCH // 2) / STEP)
-    row, col = (
-        at + moved + ndimage.map_coordinates(shift, patch, order=1, mode="nearest")
-        for at, moved, shift in ((row, look.down, down), (col, look.right, right))
-    )
-    around = ndimage.map_coordinates(scene, [row, col], order=1, mode="constant")
-    seen = (row >= 0) & (row <= height - 1) & (col >= 0) & (col <= width - 1)
-    windows = np.lib.stride_tricks.sliding_window_view(seen, (PATCH, PATCH))
-    return around, np.asarray(windows.all(axis=(2, 3)))
+    row, col = np.ogrid[look.down - reach : look.down + height + reach, look.right - reach : look.right + width + reach]
+    if down.any() or right.any():
+        patch = np.broadcast_arrays((row - look.down - PATCH // 2) / STEP, (col - look.right - PATCH // 2) / STEP)
+        row, col = (
+            at + ndimage.map_coordinates(shift, patch, order=1, mode="nearest")
+            for at, shift in ((row, down), (col, right))
+        )
+        around = ndimage.map_coordinates(scene, [row, col], order=1, mode="constant")
+        seen = (row >= 0) & (row <= height - 1) & (col >= 0) & (col <= width - 1)
+    else:  # by whole pixels
+        rows, cols = (row >= 0) & (row < height), (col >= 0) & (col < width)
+        seen = rows & cols
+        around = np.zeros(seen.shape, scene.dtype)
+        around[seen] = scene[row[rows][:, None], col[cols]].ravel()
+    whole = seen
+    for axis in (0, 1):
+        whole = np.lib.stride_tricks.sliding_window_view(whole, PATCH, axis=axis).all(axis=-1)
+    return around, whole
 
 
 def _moments(image: NDArray[np.float32]) -> tuple[NDArray, NDArray]:

@@ -1,5 +1,5 @@
-"""The training images nearest to the held-out ones, in a file of the real set: every generator is judged beside them,
-and a third of its evaluation would be to find them again."""
+"""The training images nearest to the held-out ones, and the index of the search for pieces of training images, in a
+file of the real set: every generator is judged beside them, and half of its evaluation would be to find them again."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.context import Context
 from pipeline.evaluation.copies import NearestTraining
 from pipeline.evaluation.copy_search import Matches
+from pipeline.evaluation.local_copies import Index
 from pipeline.metrics.neighbours import Neighbours
 from pipeline.settings import METHOD
 
 NAME = "nearest-training.npz"
 PARTS: dict[str, Any] = {"features": Neighbours, "pixels": Matches}
+INDEX = "index"
 
 
-def write(real: ImageSet, context: Context, found: NearestTraining) -> None:
+def write(real: ImageSet, context: Context, found: NearestTraining, index: Index | None) -> None:
     """Keep them, if there is room."""
     fields = found._asdict()
     parts = [(part, name, values) for part in PARTS for name, values in fields.pop(part)._asdict().items()]
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fields.items() if value is not None}
     arrays |= {f"{part} {name}": values for part, name, values in parts}
+    arrays |= {f"{INDEX} {name}": np.asarray(value) for name, value in (index._asdict() if index else {}).items()}
     path = real.path / NAME
     try:
         with whole(path) as part, open(part, "wb") as file:
@@ -35,23 +38,27 @@ def write(real: ImageSet, context: Context, found: NearestTraining) -> None:
         say(f"{path}: not kept ({error.strerror})")
 
 
-def read(real: ImageSet, context: Context) -> NearestTraining | None:
+def read(real: ImageSet, context: Context) -> tuple[NearestTraining | None, Index | None]:
     """Those of these held-out and training images; None where there are none, or none that are whole."""
     path = real.path / NAME
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             if str(file["key"]) != _key(real, context):
-                return None
+                return None, None
+            index: dict[str, Any] = {
+                name: file[f"{INDEX} {name}"] for name in Index._fields if f"{INDEX} {name}" in file
+            }
             known: dict[str, Any] = {name: file[name] for name in NearestTraining._fields if name in file}
             known |= {part: kind(*(file[f"{part} {name}"] for name in kind._fields)) for part, kind in PARTS.items()}
     except FileNotFoundError:
-        return None
+        return None, None
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         say(f"{path}: damaged ({error}), not used")
-        return None
-    known |= {name: known[name].item() for name in ("proof_threshold", "smallest") if name in known}
+        return None, None
+    for some in (known, index):
+        some |= {name: some[name].item() for name in ("proof_threshold", "smallest") if name in some}
     lacking: dict[str, Any] = dict.fromkeys(NearestTraining._fields)
-    return NearestTraining(**lacking | known)
+    return NearestTraining(**lacking | known), Index(**index) if index else None
 
 
 def _key(real: ImageSet, context: Context) -> str:

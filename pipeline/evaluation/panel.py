@@ -70,9 +70,9 @@ def evaluate(
     context = _context(settings, real, made.meta["classes"])
     most = max(JUDGED, len(context.heldout) if context.heldout is not None else 0)
     candidate = Sample.drawn(made, most, context.rng(16), context.extractors)
-    known = nearest_file.read(real, context)
+    known, index = nearest_file.read(real, context)
     judged = [candidate] if known or context.heldout is None else [candidate, context.heldout]
-    found, *others = nearest_training(judged, context)
+    (found, *others), _ = nearest_training(judged, context, index)
     numbers, notes = measure(candidate, context, model, found, known or next(iter(others), None))
     record: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
     record |= {"n_sample": len(candidate), "phases": context.binarisation._asdict(), "metrics": numbers}
@@ -111,9 +111,10 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
 
     numbers, notes = [], [] if heldout is not None else ["no image is held out: there is no floor"]
     notes += [*_compared(real), *context.binarisation.notes(), *class_features.notes(settings, real)]
-    found = dict(zip(candidates, nearest_training(list(candidates.values()), context), strict=True))
+    nearest, index = nearest_training(list(candidates.values()), context)
+    found = dict(zip(candidates, nearest, strict=True))
     if heldout is not None:
-        nearest_file.write(real, context, found["real"])
+        nearest_file.write(real, context, found["real"], index)
     for name, candidate in candidates.items():
         rows, said = measure(candidate, context, name, found[name], found.get("real"))
         numbers += rows

@@ -103,7 +103,7 @@ def pieces_searched_once():
     """One search for pieces of the same training images, which looks at the same images, held-out ones above all, once:
     what it finds depends on nothing else."""
     search = local_copies.Search
-    same = once(search, lambda real, groups, rng: (real.tobytes(), tuple(groups), str(rng.bit_generator.state)))
+    same = once(search, lambda real, groups, rng, _: (real.tobytes(), tuple(groups), str(rng.bit_generator.state)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(search, "areas", once(search.areas, lambda one, made: (id(one), made.tobytes())))
         patch.setattr(local_copies, "Search", same)

@@ -16,6 +16,13 @@ def search():
     return local_copies.Search(fine(TRAINING), np.arange(len(TRAINING)), np.random.default_rng(0))
 
 
+def test_an_index_takes_the_place_of_what_it_was_found_from(search, monkeypatch):
+    monkeypatch.delattr(local_copies, "_centres")
+    again = local_copies.Search(fine(TRAINING), np.arange(len(TRAINING)), np.random.default_rng(1), search.index)
+    for name in ("known", "order", "starts", "proof_threshold", "smallest"):
+        assert np.array_equal(getattr(again, name), getattr(search, name)), name
+
+
 @pytest.fixture(scope="module")
 def usual(search):
     return search.areas(fine(polycrystals(Voronoi(seed=2), 40)))

@@ -30,7 +30,9 @@ def judged(sets, out):
     """The numbers of the synthetic set, and how many sets were searched for them."""
     searched, search = [], panel.nearest_training
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(panel, "nearest_training", lambda samples, c: searched.append(len(samples)) or search(samples, c))
+        patch.setattr(
+            panel, "nearest_training", lambda samples, *rest: searched.append(len(samples)) or search(samples, *rest)
+        )
         panel.evaluate(SETTINGS, sets[0].path, sets[1].path, out, "blobs", "cgan", 0, Journal())
     return json.loads(out.read_text()), sum(searched)
 
@@ -47,15 +49,16 @@ def test_numbers_beside_kept_neighbours_are_those_beside_new_ones(sets, tmp_path
 def test_what_belongs_to_other_images_or_is_damaged_is_not_used(sets, tmp_path, capsys):
     real = sets[0]
     context = panel._context(SETTINGS, real, real.meta["classes"])
-    assert nearest_file.read(real, context) is not None
-    assert nearest_file.read(real, context._replace(settings=Evaluate(seed=1))) is None
-    assert nearest_file.read(real, context._replace(heldout=None)) is None
+    nothing = (None, None)
+    assert nearest_file.read(real, context) != nothing
+    assert nearest_file.read(real, context._replace(settings=Evaluate(seed=1))) == nothing
+    assert nearest_file.read(real, context._replace(heldout=None)) == nothing
     other = write_set(tmp_path / "other", np.array(real.images), real.metadata["label"].tolist(), "train")
     body = (real.path / nearest_file.NAME).read_bytes()
     (other.path / nearest_file.NAME).write_bytes(body)
-    assert nearest_file.read(other, context) is None  # the same images, other ones held out
+    assert nearest_file.read(other, context) == nothing  # the same images, other ones held out
     same = write_set(tmp_path / "same", np.array(real.images), real.metadata["label"].tolist())
     pd.read_csv(real.path / "metadata.csv", dtype=str).to_csv(same.path / "metadata.csv", index=False)
     (same.path / nearest_file.NAME).write_bytes(body[:-200])
-    assert nearest_file.read(ImageSet.open(same.path), context) is None
+    assert nearest_file.read(ImageSet.open(same.path), context) == nothing
     assert "damaged" in capsys.readouterr().err
