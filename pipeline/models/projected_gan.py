@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, slerp
+from pipeline.models.base import GenerativeModel
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change, moved, shifts
 from pipeline.models.coarse import PARTS
@@ -123,7 +123,4 @@ class ProjectedGAN(GenerativeModel):
         return self.ema(labels, latents)
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        """As the contract says; the coarse picture is another training image's from the middle of the way on."""
-        noise = self.latent_length - self.generator.book.numbers
-        chosen = start if t < 0.5 else end
-        return torch.cat([slerp(start[:, :noise], end[:, :noise], t), chosen[:, noise:]], 1)
+        return self.ema.book.on_the_way(start, end, t)
