@@ -1,11 +1,37 @@
-"""Rows that are computed some at a time."""
+"""Rows that are computed or read some at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Rows(Protocol):
+    """An array, or what reads one's rows as they are looked at: all at once may be more than memory holds."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, at: slice, /) -> NDArray: ...
+
+
+class Some:
+    """Some rows of an array, as `Rows`."""
+
+    def __init__(self, array: NDArray, rows: NDArray[np.int64]):
+        self.array, self.rows = array, rows
+        self.shape, self.dtype = (len(rows), *array.shape[1:]), array.dtype
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, at: slice, /) -> NDArray:
+        return self.array[self.rows[at]]
 
 
 def gathered(parts: Iterable[NDArray], count: int) -> NDArray:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numpy.typing import NDArray
-
 from pipeline.base import imagenet
+from pipeline.base.rows import Rows
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import class_features, inception, phases
 from pipeline.evaluation.features import Extractor, Features, without_grams
@@ -20,7 +19,7 @@ def _photographs() -> Extractor:
     return Extractor(str(imagenet.VERSION), _means_of_maps)
 
 
-def _means_of_maps(images: NDArray, description: str) -> Features:
+def _means_of_maps(images: Rows, description: str) -> Features:
     return without_grams(imagenet.pooled(images, description), imagenet.BLOCKS)
 
 
