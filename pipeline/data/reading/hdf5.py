@@ -54,12 +54,13 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
             source = name + data.name if len(sets) > 1 else name
             if of_stacks:
                 some = _stack(path, source, data, None, settings, turned)
-                found += [header._replace(label=label) for header in some]
+                found += [header._replace(label=label, folder=data.name.rsplit("/", 1)[-1]) for header in some]
                 continue
             shape, order = _layout(data.shape, options, stacked=False)
             shape = _upright(shape, turned and order != "flat")
             _check(data, shape, 1, path, settings)
-            found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label))
+            folder = data.name.rsplit("/", 2)[-2]
+            found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label, folder))
         return found
 
 

@@ -319,6 +319,16 @@ def test_stacks_of_one_hdf5_file_are_classes(tmp_path, inline, dataset, picture)
     assert images.metadata["source"][0] == "all.h5/bad[0]"
 
 
+def test_groups_of_one_hdf5_file_are_classes(tmp_path, inline, dataset, picture):
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for seed, name in enumerate(["all/bad/1", "all/bad/2", "all/bad/3", "all/good/1", "all/good/2", "all/good/3"]):
+            file[name] = picture(seed, (24, 32))
+    settings = dataset(str(tmp_path / "all.h5"), labels={"rule": "folder"}, hdf5={"images": "all"})
+    prepare(settings, tmp_path / "out")
+    images = ImageSet.open(tmp_path / "out")
+    assert images.metadata["label"].value_counts().to_dict() == {"good": 3, "bad": 3}
+
+
 def test_the_picture_that_is_too_short_for_regions_is_named(tmp_path, inline, folder, dataset, picture):
     root = folder({"long.png": picture(0, (40, 160)), "short.png": picture(1, (40, 41)), "z.png": picture(2, (40, 44))})
     settings = dataset(root, fit="tile", tile_overlap=0, split={"by": "region"})
