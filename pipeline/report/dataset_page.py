@@ -116,7 +116,7 @@ def _answers(
     return {
         "closest": [*findings.closest(rankings, verdicts), *findings.beside_untrained(rankings, untrained)],
         "glance": front_rows.line(rankings, first, words.score),
-        "alarms": [alarm for of in by_task if of for alarm in _alarms(of, of[0].task)],
+        "alarms": [a for of in by_task if of for a in detector_findings.alarms(of, labels.DETECTORS[of[0].task].score)],
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
         "helped_anomalies": _helped(anomaly_arms, "anomalies"),
@@ -131,10 +131,6 @@ def _untrained(settings: Mapping[str, Any]) -> set[str]:
 def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:
     words = labels.DETECTORS[task]
     return detector_findings.helped(arms, words.score, words.of_class)
-
-
-def _alarms(arms: Sequence[Arm], task: str) -> list[Markup]:
-    return detector_findings.alarms(arms, labels.DETECTORS[task].score)
 
 
 def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: ImageSet) -> dict[str, Any]:

@@ -237,9 +237,9 @@ def short(measure: tuple[str, str]) -> str:
     """Name of a measure, with its features where others could have been asked."""
     extractor, metric = measure
     row = METRICS[metric]
-    name = row.short_of(extractor)
-    named = extractor in FEATURES and len(row.extractors) > 1 and name == row.short
-    return f"{name} in {FEATURES[extractor]}" if named else name
+    if extractor in row.titles:
+        return row.titles[extractor]
+    return f"{row.short} in {FEATURES[extractor]}" if extractor in FEATURES and len(row.extractors) > 1 else row.short
 
 
 def _rounded(value: float) -> str:

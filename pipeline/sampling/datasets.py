@@ -176,17 +176,6 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
 # ---------------------------------------------------------------- the layouts
 
 
-def _yolo(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
-    """A text file an image, one line a box: class, centre and size in shares of the image; none for background."""
-    _labelled(folder, table, boxes, classes, _centre_and_size)
-
-
-def _yolo_polygons(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
-    """The same with a polygon in place of a box: x and y of its corners in shares of the image. Boxes of which the mask
-    shows nothing are left out."""
-    _labelled(folder, table, boxes, classes, _polygon)
-
-
 def _centre_and_size(box: Any) -> list[tuple[float, float]]:
     return [((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2), (box.x1 - box.x0, box.y1 - box.y0)]
 
@@ -195,14 +184,18 @@ def _polygon(box: Any) -> list[tuple[int, int]]:
     return outline(box.covered())
 
 
-def _labelled(
+def _yolo(
     folder: Path,
     table: pd.DataFrame,
     boxes: dict[str, pd.DataFrame],
     classes: list[str],
     described: Callable[[Any], Sequence[tuple[float, float]]],
 ) -> None:
-    """`described`: a box in pairs along x and y, in pixels; a box without any is left out."""
+    """A text file an image, one line a box, none for background: class, then pairs of shares of the image.
+
+    Args:
+        described: a box in pairs along x and y, in pixels; one without any, as of an empty mask, is left out.
+    """
     numbers = {name: i for i, name in enumerate(classes)}
     for row in table.itertuples():
         lines = []
@@ -245,10 +238,6 @@ def _coco(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], cla
         body |= {"annotations": annotations, "categories": categories}
         text = json.dumps(body, ensure_ascii=False, allow_nan=False)
         write_whole(folder / "annotations" / f"instances_{split}.json", text.encode())
-    _sources(folder, table)
-
-
-def _imagefolder(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
     _sources(folder, table)
 
 
@@ -296,9 +285,11 @@ def _sources(folder: Path, table: pd.DataFrame) -> None:
 
 
 LAYOUTS = {
-    "yolo": Layout(lambda row: f"images/{row['split']}", _yolo, needs="boxes"),
-    "yolo-seg": Layout(lambda row: f"images/{row['split']}", _yolo_polygons, needs="masks"),
+    "yolo": Layout(lambda row: f"images/{row['split']}", partial(_yolo, described=_centre_and_size), needs="boxes"),
+    "yolo-seg": Layout(lambda row: f"images/{row['split']}", partial(_yolo, described=_polygon), needs="masks"),
     "coco": Layout(lambda row: row["split"], _coco, needs="boxes"),
-    "imagefolder": Layout(lambda row: f"{row['split']}/{row['class']}", _imagefolder, needs=""),
+    "imagefolder": Layout(
+        lambda row: f"{row['split']}/{row['class']}", lambda folder, table, *_: _sources(folder, table), needs=""
+    ),
     "huggingface": Layout(lambda row: row["split"], _huggingface, needs=""),
 }
