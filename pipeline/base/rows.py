@@ -1,4 +1,4 @@
-"""Rows that are computed or read some at a time."""
+"""Rows of arrays: computed or read some at a time, the greatest of each."""
 
 from __future__ import annotations
 
@@ -48,3 +48,20 @@ def gathered(parts: Iterable[NDArray], count: int) -> NDArray:
     if start != count:
         raise ValueError(f"{start} rows where there should be {count}")
     return whole
+
+
+def blocks(rows: NDArray, size: int) -> list[NDArray]:
+    """Some rows after the other, `size` at a time."""
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
+
+
+def greatest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """(m, n) -> (m, count) columns of the greatest values of each row, the greatest first; overwrites the values.
+
+    For two of a thousand a quarter of the time of `argpartition`.
+    """
+    found = []
+    for _ in range(count):
+        found.append(values.argmax(axis=1))
+        np.put_along_axis(values, found[-1][:, None], -np.inf, axis=1)
+    return np.stack(found, axis=1)
