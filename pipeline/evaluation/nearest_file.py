@@ -4,16 +4,16 @@ and a third of its evaluation would be to find them again."""
 from __future__ import annotations
 
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
-from pipeline.base.files import sha256, whole
-from pipeline.base.job import say
+from pipeline.base.files import sha256
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.context import Context
 from pipeline.evaluation.copies import NearestTraining
 from pipeline.evaluation.copy_search import Matches
+from pipeline.evaluation.feature_files import read_arrays, write_arrays
 from pipeline.metrics.neighbours import Neighbours
 from pipeline.settings import METHOD
 
@@ -27,27 +27,18 @@ def write(real: ImageSet, context: Context, found: NearestTraining) -> None:
     parts = [(part, name, values) for part in PARTS for name, values in fields.pop(part)._asdict().items()]
     arrays: dict[str, Any] = {name: np.asarray(value) for name, value in fields.items() if value is not None}
     arrays |= {f"{part} {name}": values for part, name, values in parts}
-    path = real.path / NAME
-    try:
-        with whole(path) as part, open(part, "wb") as file:
-            np.savez(file, key=np.array(_key(real, context)), **arrays)
-    except OSError as error:
-        say(f"{path}: not kept ({error.strerror})")
+    write_arrays(real.path / NAME, _key(real, context), arrays)
 
 
 def read(real: ImageSet, context: Context) -> NearestTraining | None:
     """Those of these held-out and training images; None where there are none, or none that are whole."""
-    path = real.path / NAME
-    try:
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if str(file["key"]) != _key(real, context):
-                return None
-            known: dict[str, Any] = {name: file[name] for name in NearestTraining._fields if name in file}
-            known |= {part: kind(*(file[f"{part} {name}"] for name in kind._fields)) for part, kind in PARTS.items()}
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
-        say(f"{path}: damaged ({error}), not used")
+
+    def parse(file: NpzFile) -> dict[str, Any]:
+        parts = {part: kind(*(file[f"{part} {name}"] for name in kind._fields)) for part, kind in PARTS.items()}
+        return parts | {name: file[name] for name in NearestTraining._fields if name in file}
+
+    known = read_arrays(real.path / NAME, lambda key: key == _key(real, context), parse)
+    if known is None:
         return None
     known |= {name: known[name].item() for name in ("proof_threshold", "smallest") if name in known}
     lacking: dict[str, Any] = dict.fromkeys(NearestTraining._fields)
