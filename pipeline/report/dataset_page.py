@@ -68,6 +68,7 @@ def context(
     entry = settings.get("datasets", {}).get(name, {})
     about = overview.dataset(real, entry)
     folders = {model: [run.folder for run in inputs.of(model)] for model in models}
+    untrained = {name for name, model in settings.get("models", {}).items() if model["family"] in UNTRAINED}
     generators = overview.generators(settings.get("models", {}), folders, about["totals"]["train"])
     return (
         {
@@ -87,7 +88,7 @@ def context(
             "anomalies": anomalies_section.context(anomaly_arms, _by_arm(inputs.anomalies, AnomalyResult)),
             "timings": timings(inputs),
         }
-        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], _untrained(settings))
+        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], untrained)
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
@@ -122,10 +123,6 @@ def _answers(
         "helped_anomalies": _helped(anomaly_arms, "anomalies"),
         "cautions": findings.cautions(rankings, [*arms, *box_arms, *anomaly_arms], inputs.learned_in()),
     }
-
-
-def _untrained(settings: Mapping[str, Any]) -> set[str]:
-    return {name for name, model in settings.get("models", {}).items() if model["family"] in UNTRAINED}
 
 
 def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:
