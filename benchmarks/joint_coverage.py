@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from benchmarks import power
+from pipeline.downstream.chance import LEVEL
 from pipeline.downstream.classifier.records import ClassifierResult
-from pipeline.downstream.paired_gain import LEVEL, compare
+from pipeline.downstream.paired_gain import compare
 from pipeline.downstream.registry import TASKS
 
 EACH = 21  # test images a class

@@ -26,9 +26,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from pipeline.downstream.arms import SyntheticSet
+from pipeline.downstream.chance import LEVEL
 from pipeline.downstream.classifier.records import ClassifierRepetition, ClassifierResult
 from pipeline.downstream.classifier.scores import accuracy, confusion, f1, macro_f1
-from pipeline.downstream.paired_gain import LEVEL, compare
+from pipeline.downstream.paired_gain import compare
 from pipeline.downstream.records import Chosen
 from pipeline.downstream.registry import TASKS
 

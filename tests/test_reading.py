@@ -1,11 +1,10 @@
 """The notes of what is read: that they miss nothing."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from pipeline.data import box_store
-from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data.image_set import ImageSet
+from tests import image_sets
 
 CASES = [
     (lambda s: s.images[2], "images", [2]),
@@ -27,14 +26,8 @@ CASES = [
 
 @pytest.fixture
 def folder(tmp_path):
-    columns = [list("abcd"), ["x", "y"] * 2, list("abcd"), [0] * 4, [0] * 4, list("abcd"), ["train"] * 4]
-    with ImageSetWriter(tmp_path / "real", 4, 2, 2, 1, "uint8") as writer:
-        writer[:] = np.zeros((4, 2, 2, 1), np.uint8)
-        table = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
-        writer.finish(table, {"classes": ["x", "y"], "symmetry": "none", "dtype": "uint8"})
-    marks = pd.DataFrame([("a", "x", 0, 0, 1, 1), ("b", "y", 0, 0, 1, 1)], columns=box_store.COLUMNS)
-    digest = ImageSet.open(tmp_path / "real").meta["data_hash"]
-    box_store.write(tmp_path / "real", digest, marks, ["x", "y"], ["d"])
+    image_sets.write(tmp_path / "real", np.zeros((4, 2, 2, 1), np.uint8), ["x", "y"] * 2, ids=list("abcd"))
+    image_sets.mark(tmp_path / "real", [(0, "x", 0, 0, 1, 1), (1, "y", 0, 0, 1, 1)], ["x", "y"], [3])
     return tmp_path / "real"
 
 

@@ -1,13 +1,15 @@
-"""What a user reads when a configuration is wrong, and what a right one becomes."""
+"""What a right configuration becomes, and which of its parts must fit together."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pipeline.settings import FAMILY_SETTINGS, UNTRAINED, Training, UserError, load, schema
+from pipeline.settings import FAMILY_SETTINGS, UNTRAINED, Training, load, schema
 from pipeline.settings.listing import listing
+from tests.refusals import refusal
 
 ROOT = Path(__file__).resolve().parents[1]
 CONFIGS = sorted(p for p in (ROOT / "config").glob("*.yaml") if p.name not in ("quick.yaml", "all-families.yaml"))
@@ -18,70 +20,10 @@ def config(**changes):
     return base | changes
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"evalute": {}}, "evalute: unknown setting; did you mean `evaluate`?"),
-        ({"models": {"cgan": {"family": "cgan", "total_image": 1}}}, "models.cgan.total_image: unknown setting; did"),
-        ({"models": {"a": {"family": "cgn"}}}, "models.a.family: `cgn` is not one of dcgan, cgan"),
-        ({"models": {"a": {}}}, "models.a.family: must be given, one of dcgan, cgan"),
-        ({"models": {"a-b": {"family": "cgan"}}}, "models.a-b: "),
-        ({"models": {"real": {"family": "cgan"}}}, "`real` is the name of a folder"),
-        (
-            {"models": {"cgan": {"family": "cgan", "batch": "many"}}},
-            "models.cgan.batch: Input should be a valid",
-        ),
-        ({"models": {"cgan": {"family": "cgan", "batch": 1}}}, "greater than or equal to 2; it is 1"),
-        ({"datasets": {"steel": {"size": 64}}}, "datasets.steel.source: must be given, or `patches_of`"),
-        ({"datasets": {"steel": {"source": "x", "size": 48}}}, "datasets.steel.size: 48 cannot be made by any family"),
-        ({"datasets": {"steel": {"source": "x", "labels": {"rul": 1}}}}, "datasets.steel.labels.rul: unknown setting"),
-        ({"datasets": {"steel": {"source": "x", "scaling": {"low": 2}}}}, "low (2.0) must be below high (1.0)"),
-        (
-            {"datasets": {"steel": {"source": "x", "models": ["cgn"]}}},
-            "datasets.steel.models: `cgn` is no model; did you mean `cgan`?",
-        ),
-        (
-            {"detect": {"boxes": {"pseudo_labels": ["cgn"]}}},
-            "detect.boxes.pseudo_labels: `cgn` is no model; did you mean `cgan`?",
-        ),
-        (
-            {"detect": {"boxes": {"pseudo_labels": ["cgan"]}}},
-            "detect.boxes.pseudo_labels: `cgan` is trained on no data set with boxes",
-        ),
-        ({"detect": {"missed": ["cgn"]}}, "detect.missed: `cgn` is no model; did you mean `cgan`?"),
-        (
-            {"detect": {"missed": ["cgan"]}},
-            "detect.missed: `cgan` is trained on no data set whose classes, or boxes, a detector could miss",
-        ),
-        (
-            {"models": {"cgan": {"family": "cgan", "init_from": "results/steel/cgan/seed-0/"}}},
-            "models.cgan.init_from: results/steel/cgan/seed-0 is what this model becomes itself",
-        ),
-        ({"generate": {"move": {"grain_size": 1}}}, "generate.move: grain_size cannot be had, no model has styles"),
-        ({"seeds": [1, 1]}, "seeds: [1, 1] names 1 twice"),
-        ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
-        ({"all_models": {"rate_decay": "none"}}, "all_models.rate_decay: is called `lr_schedule` now"),
-        (
-            {"models": {"m": {"family": "ddpm", "schedule": "linear"}}},
-            "models.m.schedule: is called `noise_schedule` now",
-        ),
-        ({"evaluate": {"domain": 3}}, "evaluate.domain: is called `class_feature_steps` now"),
-        ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
-        ({"set": {"models.cgan={batch": "3}"}}, "Snakemake reads `a: b` as a mapping"),
-        ({"set": "models.cgan.family.x=3"}, "set: `models.cgan.family` is a value, not a section"),
-    ],
-)
-def test_a_wrong_setting_is_named_with_its_value_and_limit(changes, message):
-    with pytest.raises(UserError) as caught:
-        load(config(**changes))
-    assert message in str(caught.value)
-
-
 def test_all_wrong_settings_are_named_at_once():
-    with pytest.raises(UserError) as caught:
-        load(config(evalute={}, seeds=[]))
-    assert "evalute" in str(caught.value)
-    assert "seeds" in str(caught.value)
+    said = refusal(config(evalute={}, seeds=[]))
+    assert "evalute" in said
+    assert "seeds" in said
 
 
 def test_dotted_overrides_are_typed_and_win_over_everything():
@@ -130,18 +72,12 @@ def test_models_that_draw_boxes_are_for_data_sets_with_boxes():
             {"asked": BOXED["asked"]},
             "datasets.plain: no model is left for it, all draw images with boxes",
         ),
-        (
-            {"boxed": WITH_BOXES},
-            {"b": {"family": "cgan", "boxes": True}},
-            "models.b.boxes: unknown setting",
-        ),
+        ({"boxed": WITH_BOXES}, {"b": {"family": "cgan", "boxes": True}}, "models.b.boxes: unknown setting"),
     ],
 )
 def test_boxes_asked_for_where_there_are_none(datasets, models, message):
     datasets = {name: {"source": "photos", "size": 64} | entry for name, entry in datasets.items()}
-    with pytest.raises(UserError) as caught:
-        load({"datasets": datasets, "models": models})
-    assert message in str(caught.value)
+    assert message in refusal({"datasets": datasets, "models": models})
 
 
 def test_a_model_without_boxes_is_described_as_before_there_were_any():
@@ -197,11 +133,6 @@ def test_every_family_in_the_settings_is_in_the_registry_and_the_other_way_round
     assert set(models.UNTRAINED) == set(UNTRAINED)
 
 
-def test_a_model_may_not_take_the_name_of_the_arm_of_all_models():
-    with pytest.raises(UserError, match=r"models\.all: `all` is the name of the detection arm"):
-        load(config(models={"all": {"family": "dcgan"}}))
-
-
 @pytest.mark.parametrize(("written", "read"), [("on", "on"), ("off", "off"), ("auto", "auto"), ('"off"', "off")])
 def test_a_switch_may_be_written_without_quotes(written, read):
     """YAML 1.1 takes a bare on and off for booleans."""
@@ -224,17 +155,9 @@ def test_a_size_is_one_side_or_two(written, sides):
     ([64, 100], r"size: \[64, 100\] cannot be made by any family"), (48, "size: 48 cannot be made by any family"),
 ])  # fmt: skip
 def test_a_size_that_nothing_can_be_made_of(written, said):
-    with pytest.raises(UserError, match=said) as error:
-        load(config(datasets={"d": {"source": "photos", "size": written}}))
-    assert "\n" not in str(error.value)
-
-
-def test_one_stands_for_a_list_of_it():
-    d = {"source": "photos", "models": "a", "labels": {"rule": "csv", "csv": "l.csv", "classes": 7}}
-    settings = load({"datasets": {"d": d}, "models": {"a": {"family": "cgan"}}, "seeds": 3, "detect": {"ratios": 2}})
-    assert (settings.datasets["d"].models, settings.seeds, settings.detect.ratios) == (["a"], [3], [2.0])
-    assert (settings.datasets["d"].labels.csv, settings.datasets["d"].labels.classes) == (["l.csv"], ["7"])
-    assert settings.datasets["d"].source == "photos"  # which may be a list, and need not
+    told = refusal(config(datasets={"d": {"source": "photos", "size": written}}))
+    assert re.search(said, told)
+    assert "\n" not in told
 
 
 def test_pseudo_labels_are_for_models_of_data_sets_with_boxes():
@@ -243,8 +166,10 @@ def test_pseudo_labels_are_for_models_of_data_sets_with_boxes():
     detect = {"boxes": {"pseudo_labels": ["b"]}}
     assert load({"datasets": {"steel": boxed}, "models": models, "detect": detect}).detect.boxes.pseudo_labels == ["b"]
     plain = {"source": "photos", "size": 64}
-    with pytest.raises(UserError, match="`b` is trained on no data set with boxes"):
-        load({"datasets": {"steel": boxed | {"models": ["a"]}, "cats": plain}, "models": models, "detect": detect})
+    said = refusal(
+        {"datasets": {"steel": boxed | {"models": ["a"]}, "cats": plain}, "models": models, "detect": detect}
+    )
+    assert said == "detect.boxes.pseudo_labels: `b` is trained on no data set with boxes"
 
 
 def test_what_is_missed_is_drawn_by_models_of_data_sets_with_detectors():
@@ -254,8 +179,8 @@ def test_what_is_missed_is_drawn_by_models_of_data_sets_with_detectors():
     both = {"models": models, "detect": {"missed": ["plain", "painter"]}}
     assert load(both | {"datasets": {"steel": labelled | boxed}}).detect.missed == ["plain", "painter"]
     for of, name in ((boxed, "plain"), (labelled | boxed | {"models": ["plain"]}, "painter")):
-        with pytest.raises(UserError, match=f"detect.missed: `{name}` is trained on no data set whose"):
-            load(both | {"datasets": {"steel": of}})
+        said = f"detect.missed: `{name}` is trained on no data set whose classes, or boxes, a detector could miss"
+        assert said in refusal(both | {"datasets": {"steel": of}})
 
 
 def test_the_listing_that_ships_is_the_one_of_the_settings():

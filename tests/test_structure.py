@@ -61,12 +61,13 @@ def test_only_the_syncer_imports_mlflow_and_nothing_imports_snakemake(path):
 
 
 def test_the_report_computes_no_gain_and_no_verdict_of_detectors():
-    """It lays out what `comparison.json` holds, and draws curves and boxes of the arms' own files."""
+    """It lays out what `comparison.json` holds, what more repetitions or images would let it see (`chance`), and draws
+    curves and boxes of the arms' own files."""
     files = (ROOT / "pipeline/report").glob("*.py")
     seen = {name for path in files for name in imports(path) if name.startswith("pipeline.downstream")}
     drawn = {"pipeline.downstream.classifier.scores", "pipeline.downstream.boxes", "pipeline.downstream.boxes.matching"}
     kinds = {f"pipeline.downstream.{task}.records" for task in ("anomalies", "boxes", "classifier")}
-    files = {f"pipeline.downstream{name}" for name in ("", ".arms", ".records", ".registry")}
+    files = {f"pipeline.downstream{name}" for name in ("", ".arms", ".chance", ".records", ".registry")}
     assert seen == files | kinds | drawn
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.settings import FAMILY_SETTINGS, UserError, load
+from pipeline.settings import FAMILY_SETTINGS, load
+from tests.refusals import refusal
 
 ROOT = Path(__file__).resolve().parents[1]
 BASE = {
@@ -38,13 +39,16 @@ def changed(path, value):
     return config
 
 
-def refusal(config):
-    """What the user is told; None where it is taken."""
-    try:
-        load(config)
-    except UserError as error:
-        return str(error)
-    return None
+def dataset(**entry):
+    return {"datasets": {"d": {"source": "x"} | entry}}
+
+
+def labels(**of):
+    return dataset(labels=of)
+
+
+def model(**entry):
+    return {"models": {"m": {"family": "cgan"} | entry}}
 
 
 @pytest.mark.parametrize("value", [math.nan, -math.inf, "a\0b", "\ud800", {"a": 1}, [[1]]], ids=repr)
@@ -71,11 +75,36 @@ def test_nothing_ends_in_a_traceback(value):
         ({"datasets": [{"name": "d"}]}, "datasets: must be settings by their names"),
         ({"all_models": 5}, "all_models: must be settings by their names (`name: value`), it is 5"),
         ({"all_datasets": []}, "all_datasets: must be settings by their names"),
-        ({"models": {"m": {"family": ["cgan"]}}}, "models.m.family: `['cgan']` is not one of"),
+        ({"evalute": {}}, "evalute: unknown setting; did you mean `evaluate`?"),
+        ({"all_models": {"total_imges": 5}}, "all_models.total_imges: unknown setting; did you mean `total_images`?"),
+        ({"all_models": {"rate_decay": "none"}}, "all_models.rate_decay: is called `lr_schedule` now"),
+        ({"evaluate": {"domain": 3}}, "evaluate.domain: is called `class_feature_steps` now"),
+        ({"evaluate": {"subset_size": 10}}, "evaluate.subset_size: is no setting any more, for KID is taken of all"),
+        ({"evaluate": {"weights": ""}}, "evaluate.weights: must name a folder"),
+        ({"models": {"a": {}}}, "models.a.family: must be given, one of dcgan, cgan"),
+        ({"models": {"a-b": {"family": "cgan"}}}, "models.a-b: "),
+        ({"models": {"real": {"family": "cgan"}}}, "`real` is the name of a folder"),
+        ({"models": {"all": {"family": "dcgan"}}}, "models.all: `all` is the name of the detection arm"),
+        (model(family="cgn"), "models.m.family: `cgn` is not one of dcgan, cgan"),
+        (model(family=["cgan"]), "models.m.family: `['cgan']` is not one of"),
+        (model(family="ddpm", schedule="linear"), "models.m.schedule: is called `noise_schedule` now"),
+        (model(total_image=1), "models.m.total_image: unknown setting; did"),
+        (model(total_images="1e6"), "it is '1e6', which YAML takes for text; write 1000000"),
+        (model(batch="many"), "models.m.batch: Input should be a valid"),
+        (model(batch=1), "greater than or equal to 2; it is 1"),
+        (model(classes=[]), "models.m.classes: List should have at least 1 item"),
+        (model(init_from="results/steel/m/seed-0/"), "results/steel/m/seed-0 is what this model becomes itself"),
+        (
+            model() | {"generate": {"move": {"grain_size": 1}}},
+            "generate.move: grain_size cannot be had, no model has styles",
+        ),
         ({"set": "results='x"}, "set: `results='x` cannot be divided into settings (No closing quotation)"),
+        ({"set": "models.cgan.batch"}, "set: `models.cgan.batch` is not of the form key.key=value"),
         ({"set": "models..batch=3"}, "set: `models..batch=3` is not of the form key.key=value"),
+        ({"set": "models.cgan.family.x=3"}, "set: `models.cgan.family` is a value, not a section"),
         ({"set": "results=2020-13-45"}, "set: the value of `results` is not YAML: 2020-13-45"),
         ({"set": 5}, "set: 5 is not text"),
+        ({"set": {"models.cgan={batch": "3"}}, "Snakemake reads `a: b` as a mapping"),
         ({"seeds": [-1]}, "seeds.0: Input should be greater than or equal to 0; it is -1"),
         ({"seeds": [10**30]}, "seeds.0: Input should be less than or equal to 4294967295; it is 1000"),
         ({"seeds": [3, 3]}, "seeds: [3, 3] names 3 twice"),
@@ -83,56 +112,39 @@ def test_nothing_ends_in_a_traceback(value):
         ({"results": "a<b"}, "results: `a<b` holds '<'"),
         ({"results": " "}, "results: must name a folder, it is empty"),
         ({"results": "~nobody_at_all/x"}, "results: `~nobody_at_all/x` is in a home that is not there"),
-        ({"evaluate": {"weights": ""}}, "evaluate.weights: must name a folder"),
-        ({"evaluate": {"subset_size": 10}}, "evaluate.subset_size: is no setting any more, for KID is taken of all"),
         ({"datasets": {"logs": {"source": "x", "size": 64}}}, "datasets.logs: `logs` is the name of a folder"),
         ({"datasets": {"d" * 81: {"source": "x"}}}, "a name is 1 to 80 letters, digits and _"),
+        (dataset(models=["cgn"]), "datasets.d.models: `cgn` is no model; did you mean `cgan`?"),
+        (dataset(split={"test": 1}), "datasets.d.split.test: Input should be less than 1"),
+        (dataset(scaling={"low": math.nan}), "datasets.d.scaling.low: Input should be a finite"),
+        (dataset(scaling={"low": 2}), "low (2.0) must be below high (1.0)"),
+        (dataset(good="fine"), "datasets.d: good: `fine` is a class, and `labels` names none; set `labels.rule`"),
         (
-            {"datasets": {"d": {"source": "x", "split": {"test": 1}}}},
-            "datasets.d.split.test: Input should be less than 1",
+            dataset(labels={"rule": "folder", "classes": ["a", "b"]}, good="c"),
+            "datasets.d: good: `c` is not among labels.classes (a, b)",
         ),
+        (labels(rul=1), "datasets.d.labels.rul: unknown setting"),
         (
-            {"datasets": {"d": {"source": "x", "scaling": {"low": math.nan}}}},
-            "datasets.d.scaling.low: Input should be a finite",
+            labels(classes=[0.5]),
+            "classes.0: Input should be a valid string; it is 0.5, which YAML takes for a number; write",
         ),
+        (labels(classes=[True]), "it is True, which YAML makes of yes, no, on and off; write the word in quotes"),
         (
-            {"datasets": {"d": {"source": "x", "labels": {"classes": [0.5]}}}},
-            "labels.classes.0: Input should be a valid string; it is 0.5, which YAML takes for a number; write",
-        ),
-        (
-            {"datasets": {"d": {"source": "x", "labels": {"classes": [True]}}}},
-            "it is True, which YAML makes of yes, no, on and off; write the word in quotes",
-        ),
-        (
-            {"datasets": {"d": {"source": "x", "labels": {"csv": ["t.csv"]}}}},
+            labels(csv=["t.csv"]),
             "datasets.d: labels.csv: is not read under `labels.rule: none`; set `labels.rule: csv`",
         ),
         (
-            {"datasets": {"d": {"source": "x", "labels": {"rule": "folder", "pattern": "(.)"}}}},
+            labels(rule="folder", pattern="(.)"),
             "labels.pattern: is not used under `labels.rule: folder`; set `labels.rule: filename`",
         ),
-        (
-            {"datasets": {"d": {"source": "x", "labels": {"classes": ["a", "b"]}}}},
-            "labels.classes: nothing tells an image's class; set `labels.rule`",
-        ),
-        (
-            {"datasets": {"d": {"source": "x", "labels": {"classes": ["a", "a"]}}}},
-            "datasets.d.labels.classes: ['a', 'a'] names a",
-        ),
-        (
-            {"datasets": {"d": {"source": "x", "size": 64, "good": "fine"}}},
-            "datasets.d: good: `fine` is a class, and `labels` names none; set `labels.rule`",
-        ),
-        (
-            {"datasets": {"d": {"source": "x", "labels": {"rule": "folder", "classes": ["a", "b"]}, "good": "c"}}},
-            "datasets.d: good: `c` is not among labels.classes (a, b)",
-        ),
-        (
-            {"models": {"m": {"family": "cgan", "total_images": "1e6"}}},
-            "it is '1e6', which YAML takes for text; write 1000000",
-        ),
-        ({"models": {"m": {"family": "cgan", "classes": []}}}, "models.m.classes: List should have at least 1 item"),
+        (labels(classes=["a", "b"]), "labels.classes: nothing tells an image's class; set `labels.rule`"),
+        (labels(classes=["a", "a"]), "datasets.d.labels.classes: ['a', 'a'] names a"),
         ({"detect": {"ratios": [1, 1]}}, "detect.ratios: [1.0, 1.0] names 1.0 twice"),
+        ({"detect": {"missed": ["cgn"]}}, "detect.missed: `cgn` is no model; did you mean `cgan`?"),
+        (
+            {"detect": {"boxes": {"pseudo_labels": ["cgn"]}}},
+            "detect.boxes.pseudo_labels: `cgn` is no model; did you mean",
+        ),
         ({"gallery": {"classes": [datetime.date(2020, 1, 1)]}}, "gallery.classes.0: Input should be a valid string"),
     ],
 )
@@ -141,13 +153,16 @@ def test_the_setting_its_value_and_the_limit_are_named(changes, message):
 
 
 def test_one_word_is_a_list_of_one_or_the_rule_of_a_section_and_numbers_are_names():
-    labels = {"rule": "csv", "csv": "t.csv", "classes": [0, 1]}
-    found = load(BASE | {"seeds": 3, "datasets": {"d": {"source": "x", "labels": labels, "models": "cgan"}}})
-    assert (found.seeds, found.datasets["d"].models) == ([3], ["cgan"])
-    assert found.datasets["d"].labels.csv == ["t.csv"]
-    assert found.datasets["d"].labels.classes == ["0", "1"]
-    found = load(BASE | {"datasets": {"d": {"source": "x", "labels": "folder", "scaling": "percentile"}}})
-    assert (found.datasets["d"].labels.rule, found.datasets["d"].scaling.rule) == ("folder", "percentile")
+    given = dataset(labels={"rule": "csv", "csv": "t.csv", "classes": [0, 1]}, models="cgan")
+    found = load(BASE | {"seeds": 3, "detect": {"ratios": 2}} | given)
+    d = found.datasets["d"]
+    assert (found.seeds, found.detect.ratios, d.models) == ([3], [2.0], ["cgan"])
+    assert (d.labels.csv, d.labels.classes) == (["t.csv"], ["0", "1"])
+    assert d.source == "x"  # which may be a list, and need not
+    d = load(BASE | dataset(labels={"rule": "csv", "csv": "t.csv", "classes": 7})).datasets["d"]
+    assert d.labels.classes == ["7"]
+    d = load(BASE | dataset(labels="folder", scaling="percentile")).datasets["d"]
+    assert (d.labels.rule, d.scaling.rule) == ("folder", "percentile")
 
 
 def test_a_configuration_that_is_none():

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import csv
 import json
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import pandas as pd
+import pytest
 import torch
 from torch import nn
 
 import pipeline.models
 from pipeline import settings as pyrite_settings
-from pipeline.data.image_set import ImageSetWriter
 from pipeline.models.base import GenerativeModel, slerp
 from pipeline.training import loop
 from pipeline.training.loop import train
+from tests import image_sets
 
 
 class TinySettings(pyrite_settings.Training):
@@ -108,19 +111,31 @@ def image_set(
     split = np.where(np.arange(n) % 5 == 4, "test", "train")
     split[np.arange(n) % 5 == 3] = "val" if val else "train"
     ids = [f"image_{i:03d}" for i in range(n)]
-    table = {"id": ids, "label": labels, "source": ids, "row": 0, "col": 0, "group": ids, "split": split}
-    meta = {
-        "classes": ["dark", "bright"],
-        "symmetry": symmetry,
-        "dtype": dtype,
-        "scaling": {"rule": "dtype", "low": 0.0, "high": float(np.iinfo(dtype).max)},
-        "pixel_size": 0.5,
-        "unit": "µm",
-    }
-    with ImageSetWriter(path, n, size, size, channels, dtype) as writer:
-        writer[:] = np.rint(images * np.iinfo(dtype).max).astype(dtype)
-        writer.finish(pd.DataFrame(table), meta)
-    return path
+    pixels = np.rint(images * np.iinfo(dtype).max).astype(dtype)
+    meta = {"classes": ["dark", "bright"], "symmetry": symmetry, "pixel_size": 0.5}
+    return image_sets.write(path, pixels, labels, split, ids, **meta)
+
+
+@contextlib.contextmanager
+def terminated(monkeypatch: pytest.MonkeyPatch, family: type, updates: int) -> Iterator[pytest.ExceptionInfo]:
+    """Within, a training of the family is asked to end after so many updates, as schedulers do, and exits."""
+    step = family.train_step
+
+    def asked(self, batch):
+        if self.updates == updates:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(family, "train_step", asked)
+        with pytest.raises(SystemExit) as stop:
+            yield stop
+
+
+def table(folder: Path) -> list[dict[str, str]]:
+    """The curves of a training into `folder`/out."""
+    with open(folder / "out" / "training.csv") as file:
+        return list(csv.DictReader(file))
 
 
 class Events:

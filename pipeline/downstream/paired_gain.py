@@ -7,18 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
 from pipeline.downstream.baseline import select_baseline
-from pipeline.downstream.records import ArmResult, ClassEstimate, Estimate, RecipeGain, TrainedOn, Verdict
+from pipeline.downstream.chance import LEVEL, Chance, family_size
+from pipeline.downstream.records import ArmResult, ClassEstimate, Estimate, RecipeGain, Verdict
 from pipeline.settings import UserError
 
 if TYPE_CHECKING:
     from pipeline.downstream.task import Task
 
 PSEUDO = 0.5  # of a group of pseudo-observations: as many favour the one arm as the other, in each class
-LEVEL = 0.95
-POWER = 0.84  # quantile of the normal distribution that four of five lie below
 ALIKE = (("version", "method"), ("classes", "classes"), ("steps", "steps"))  # fields of all arms, and what they are
 
 
@@ -158,11 +156,6 @@ def compare(task: Task, results: Sequence[ArmResult], level: float = LEVEL) -> l
     ]
 
 
-def family_size(results: Sequence[TrainedOn]) -> int:
-    """How many verdicts hold at once: of arms that add a generator's images to real ones; at least 1."""
-    return max(sum(of.generative and of.real and not of.control for of in results), 1)
-
-
 def _check(task: Task, result: ArmResult, base: ArmResult) -> None:
     arm = f"{task.name}, arm {result.arm}"
     for field, noun in (*ALIKE, *task.test_fields):
@@ -261,12 +254,8 @@ def interval(judged: JackknifeScores, level: float) -> Interval:
         return Interval(mean, -1.0, 1.0, seeds**0.5, None, None, None)
     # Efron and Stein 1981: the jackknife's variance, on average too large if anything.
     images = float((groups - 1) / groups * np.sum((judged.left_out - np.mean(judged.left_out)) ** 2))
-    by_seeds, by_images = (
-        float(variance * stdtrit(max(n - 1, 1), (1 + level) / 2))
-        for variance, n in ((seeds, repetitions), (images, groups))
-    )
-    error = (seeds + images) ** 0.5
-    reach = (by_seeds + by_images) / error if error else 0.0
+    chance = Chance(seeds, repetitions, images, groups)
+    (by_seeds, by_images), reach = chance.widths(level), chance.reach(level)
     low, high = max(float(judged.whole) - reach, -1.0), min(float(judged.whole) + reach, 1.0)
     share = by_seeds / (by_seeds + by_images) if by_seeds else 0.0
-    return Interval(mean, low, high, seeds**0.5, images**0.5, share, reach + POWER * error)
+    return Interval(mean, low, high, seeds**0.5, images**0.5, share, chance.detectable(level))

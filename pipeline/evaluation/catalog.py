@@ -105,10 +105,6 @@ class Metric:
         several = len(self.extractors) > 1 or self.group == "copies"
         return f"{self.label} ({FEATURES[extractor]})" if several and extractor in FEATURES else self.label
 
-    def short_of(self, extractor: str) -> str:
-        """Name in the middle of a sentence."""
-        return self.titles.get(extractor, self.short)
-
     def left_out(self, because: str) -> str:
         """Note where it lacks what it requires."""
         return f"{self.name}: left out, it needs {self.requires}: {because}"

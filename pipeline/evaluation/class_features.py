@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from pipeline.base.device import device, reproducible
 from pipeline.base.files import sha256, write_whole
 from pipeline.base.job import progress, say
+from pipeline.base.rows import Rows
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier.device_dataset import DeviceDataset, normalised, stored
 from pipeline.downstream.classifier.resnet import body, resnet18
@@ -95,7 +96,7 @@ def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
     return Extractor(f"{VERSION} {_digest(weights)}", lambda images, text: _features(images, text, seen))
 
 
-def _features(images: NDArray, description: str, network: nn.Sequential) -> Features:
+def _features(images: Rows, description: str, network: nn.Sequential) -> Features:
     vectors, size = [], max(1, PIXELS_A_BATCH // (images.shape[1] * images.shape[2]))
     with torch.inference_mode():
         for batch in batches(images, description, size):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from numpy.typing import NDArray
-
 from pipeline.base import imagenet
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import class_features, inception, phases
-from pipeline.evaluation.features import Extractor, Features, without_grams
+from pipeline.evaluation.features import Extractor, without_grams
 from pipeline.evaluation.random_features import random_features
 from pipeline.evaluation.spectra import spectra
 from pipeline.settings import Evaluate
@@ -17,11 +15,9 @@ from pipeline.settings import Evaluate
 
 def _photographs() -> Extractor:
     imagenet.load()  # verified here, before any image is read
-    return Extractor(str(imagenet.VERSION), _means_of_maps)
-
-
-def _means_of_maps(images: NDArray, description: str) -> Features:
-    return without_grams(imagenet.pooled(images, description), imagenet.BLOCKS)
+    return Extractor(
+        str(imagenet.VERSION), lambda images, text: without_grams(imagenet.pooled(images, text), imagenet.BLOCKS)
+    )
 
 
 # That need neither settings nor a data set.

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from pipeline.base.files import whole
 from pipeline.base.job import say
 from pipeline.data.image_set import ImageSet
+
+Parsed = TypeVar("Parsed")
 
 
 class Features(NamedTuple):
@@ -52,28 +55,41 @@ def of_any_version(images: ImageSet, name: str) -> Kept | None:
 def read(path: Path, fits: Callable[[str], bool], n: int) -> Kept | None:
     """Those of a set of n images, or of some of them, with a key that fits; None where there are none, or none that are
     whole."""
+
+    def parse(file: NpzFile) -> Kept:
+        blocks = [tuple(int(b) for b in file[name]) for name in ("vector_blocks", "gram_blocks")]
+        found = Features(file["vectors"], blocks[0], file["grams"], blocks[1])
+        return Kept(found, file["rows"] if "rows" in file else np.arange(n))
+
+    kept = read_arrays(path, fits, parse)
+    if kept is None:
+        return None
+    found, k = kept.features, len(kept.rows)
+    complete = found.vectors.shape == (k, sum(found.vector_blocks)) and found.grams.shape == (k, sum(found.gram_blocks))
+    return kept if complete else None
+
+
+def write(path: Path, key: str, found: Features, rows: NDArray[np.int64] | None = None) -> None:
+    """Keep them, if there is room; `rows` as of `Kept`, None for all images."""
+    write_arrays(path, key, found._asdict() | ({} if rows is None else {"rows": rows}))
+
+
+def read_arrays(path: Path, fits: Callable[[str], bool], parse: Callable[[NpzFile], Parsed]) -> Parsed | None:
+    """What is made of a file with a key that fits; None where there is none, or none that is whole."""
     try:
         with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if not fits(str(file["key"])):
-                return None
-            blocks = [tuple(int(b) for b in file[name]) for name in ("vector_blocks", "gram_blocks")]
-            found = Features(file["vectors"], blocks[0], file["grams"], blocks[1])
-            rows = file["rows"] if "rows" in file else np.arange(n)
+            return parse(file) if fits(str(file["key"])) else None
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         say(f"{path}: damaged ({error}), not used")
         return None
-    k = len(rows)
-    complete = found.vectors.shape == (k, sum(found.vector_blocks)) and found.grams.shape == (k, sum(found.gram_blocks))
-    return Kept(found, rows) if complete else None
 
 
-def write(path: Path, key: str, found: Features, rows: NDArray[np.int64] | None = None) -> None:
-    """Keep them, if there is room; `rows` as of `Kept`, None for all images."""
+def write_arrays(path: Path, key: str, arrays: dict[str, Any]) -> None:
+    """Keep them, if there is room."""
     try:
         with whole(path) as part, open(part, "wb") as file:
-            arrays: dict[str, Any] = found._asdict() | ({} if rows is None else {"rows": rows})
             np.savez(file, key=np.array(key), **arrays)
     except OSError as error:
         say(f"{path}: not kept ({error.strerror})")

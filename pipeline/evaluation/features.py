@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.device import full_precision
 from pipeline.base.job import progress
+from pipeline.base.rows import Rows, Some
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import feature_files
 from pipeline.evaluation.feature_files import Features
@@ -23,7 +24,7 @@ class Extractor(NamedTuple):
     with images (n, H, W, C) of unsigned integers."""
 
     version: str
-    function: Callable[[NDArray, str], Features]
+    function: Callable[[Rows, str], Features]
 
 
 def without_grams(vectors: NDArray[np.float32], blocks: tuple[int, ...] | None = None) -> Features:
@@ -31,7 +32,7 @@ def without_grams(vectors: NDArray[np.float32], blocks: tuple[int, ...] | None =
     return Features(vectors, blocks or (vectors.shape[1],), np.zeros((len(vectors), 0), np.float32), ())
 
 
-def computed(images: NDArray, name: str, extractor: Extractor, what: str) -> Features:
+def computed(images: Rows, name: str, extractor: Extractor, what: str) -> Features:
     """Features of images (n, H, W, C) that belong to no image set on disk.
 
     Raises:
@@ -43,20 +44,6 @@ def computed(images: NDArray, name: str, extractor: Extractor, what: str) -> Fea
     if bad.any():
         raise UserError(f"{what}: {bad.sum()} of {bad.size} images have {name} features that are not finite")
     return found
-
-
-class _Some:
-    """Some rows of the images of a set, read when they are looked at: all at once may be more than memory holds."""
-
-    def __init__(self, images: NDArray, rows: NDArray[np.int64]):
-        self.images, self.rows = images, rows
-        self.shape, self.dtype = (len(rows), *images.shape[1:]), images.dtype
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, at: int | slice) -> NDArray:
-        return self.images[self.rows[at]]
 
 
 def kept(images: ImageSet, name: str, extractor: Extractor, rows: NDArray[np.int64] | None = None) -> Features:
@@ -75,13 +62,13 @@ def kept(images: ImageSet, name: str, extractor: Extractor, rows: NDArray[np.int
     known = feature_files.read(path, lambda written: written == key, len(images))
     if known is not None and np.array_equal(known.rows, np.arange(len(images)) if rows is None else rows):
         return known.features
-    looked_at = images.images if rows is None else cast(NDArray, _Some(images.images, rows))
+    looked_at = images.images if rows is None else Some(images.images, rows)
     found = computed(looked_at, name, extractor, str(images.path))
     feature_files.write(path, key, found, rows)
     return found
 
 
-def batches(images: NDArray, description: str, size: int) -> Iterator[NDArray]:
+def batches(images: Rows, description: str, size: int) -> Iterator[NDArray]:
     with progress(description, len(images)) as bar:
         for start in range(0, len(images), size):
             batch = np.asarray(images[start : start + size])

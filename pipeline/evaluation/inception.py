@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.base.inception import Inception
+from pipeline.base.rows import Rows
 from pipeline.base.weights import fetch, in_cache, verified
 from pipeline.evaluation.features import Extractor, Features, batches, without_grams
 from pipeline.settings import Evaluate
@@ -26,7 +26,7 @@ def extractor(settings: Evaluate) -> Extractor | None:
     return Extractor("1", lambda images, text: inception_features(images, text, weights))
 
 
-def inception_features(images: NDArray, description: str, weights: Path) -> Features:
+def inception_features(images: Rows, description: str, weights: Path) -> Features:
     """Of images (n, H, W, C) of unsigned integers, by the verified file of weights."""
     network = Inception(weights)
     return without_grams(np.concatenate([network(batch) for batch in batches(images, description, 32)]))

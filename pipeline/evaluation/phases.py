@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.colour import luminance
+from pipeline.base.rows import Rows
 from pipeline.base.units import MILLIMETRES
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation.catalog import METRICS
@@ -122,9 +124,9 @@ def part(found: Features, block: str) -> Array:
     return found.vectors[:, edges[position] : edges[position + 1]].astype(np.float64)
 
 
-def _statistics(images: NDArray, description: str, cut: float) -> Features:
+def _statistics(images: Rows, description: str, cut: float) -> Features:
     level = cut * np.iinfo(images.dtype).max
-    size = max(1, PIXELS_A_BATCH // images[0].size)
+    size = max(1, PIXELS_A_BATCH // math.prod(images.shape[1:]))
     found = [_blocks(luminance(b) > level) for b in batches(images, description, size)]
     vectors = np.concatenate([np.concatenate(blocks, axis=1) for blocks in found]).astype(np.float32)
     return without_grams(vectors, tuple(b.shape[1] for b in found[0]))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pipeline.base.device import device
+from pipeline.base.rows import Rows
 from pipeline.evaluation.features import PIXELS_A_BATCH, Features, batches
 from pipeline.metrics.random_networks import RandomNetworks
 
 
-def random_features(images: NDArray, description: str) -> Features:
+def random_features(images: Rows, description: str) -> Features:
     """Features of the random ensemble, at the images' own resolution, depth and channels."""
     _, height, width, channels = images.shape
     networks = RandomNetworks(channels, min(height, width), device())

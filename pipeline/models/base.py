@@ -404,6 +404,14 @@ def _load_optimizer(optimizer: torch.optim.Optimizer, slots: dict[str, Tensor]) 
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
 
 
+def adams(betas: tuple[float, float], **networks: tuple[nn.Module, float]) -> dict[str, torch.optim.Optimizer]:
+    """One optimiser a network, by name, each with its rate."""
+    return {
+        name: torch.optim.Adam(network.parameters(), rate, betas, fused=True)
+        for name, (network, rate) in networks.items()
+    }
+
+
 def base_resolution(spec: ImageSpec, family: str, least: int = 16, most: int = 1024) -> tuple[int, int, int]:
     """Height and width of the coarsest features, 4 pixels on the shorter side, and how often they are doubled.
 

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import LatentVectorGAN, base_resolution
+from pipeline.models.base import LatentVectorGAN, adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change
 from pipeline.models.layers import ConditionalBatchNorm, Weighted, minibatch_std, precision, spectral_norm
@@ -124,11 +124,8 @@ class CGAN(LatentVectorGAN):
         self.latent_length = sum(self.generator.lengths)
 
     def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        betas = (self.settings.beta1, 0.99)
-        return {
-            "G": torch.optim.Adam(self.generator.parameters(), self.settings.generator_lr, betas, fused=True),
-            "D": torch.optim.Adam(self.discriminator.parameters(), self.settings.discriminator_lr, betas, fused=True),
-        }
+        of = self.settings
+        return adams((of.beta1, 0.99), G=(self.generator, of.generator_lr), D=(self.discriminator, of.discriminator_lr))
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         scalars = self.optimizer_step("D", self._discriminator_loss, batch)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models.ada import blit
+from pipeline.models.base import slerp
 from pipeline.models.flips import MOST_FLIPS, flipped
 from pipeline.settings import ImageSpec, UserError
 
@@ -112,6 +113,13 @@ class CoarseBook(nn.Module):
         shifts = ((2 * most + 1) * chances[:, -2:]).floor().minimum(2 * most) - most
         still = torch.zeros_like(labels)
         return self._varied(blit(pictures, still, still, shifts.long()), numbers)
+
+    def on_the_way(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        """`interpolate_latents` of a family whose latents end in the numbers of `ask`: the picture is another training
+        image's from the middle of the way on."""
+        rest = start.shape[1] - self.numbers
+        chosen = start if t < 0.5 else end
+        return torch.cat([slerp(start[:, :rest], end[:, :rest], t), chosen[:, rest:]], 1)
 
     def of(self, images: Tensor, numbers: Tensor) -> Tensor:
         """Coarse pictures (N, PARTS * C, h, w) in [-1, 1] of these images (N, C, H, W), with a little smooth noise.

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import LatentVectorGAN, base_resolution
+from pipeline.models.base import LatentVectorGAN, adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.layers import ScaledBatchNorm, channel_schedule, class_channels, precision, with_class
 from pipeline.settings import DCGANSettings, ImageSpec
@@ -103,11 +103,8 @@ class DCGAN(LatentVectorGAN):
         self.latent_length = settings.z_dim
 
     def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        rate, betas = self.settings.learning_rate, (self.settings.beta1, 0.999)
-        return {
-            "G": torch.optim.Adam(self.generator.parameters(), rate, betas, fused=True),
-            "D": torch.optim.Adam(self.discriminator.parameters(), rate, betas, fused=True),
-        }
+        rate = self.settings.learning_rate
+        return adams((self.settings.beta1, 0.999), G=(self.generator, rate), D=(self.discriminator, rate))
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         clip = self.settings.clip

@@ -203,10 +203,10 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         return self._draw(lambda x, t: self._clean(x, t, labels, shown), x, normal)
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        """As the contract says; the layout stays that of the start, for boxes have no way from one to another. The
-        coarse picture is another training image's from the middle of the way on."""
-        rest = end if self.ema.coarse and t >= 0.5 else start
-        return torch.cat([slerp(start[:, : self.pixels], end[:, : self.pixels], t), rest[:, self.pixels :]], 1)
+        """As the contract says; the layout stays that of the start, for boxes have no way from one to another."""
+        if self.ema.coarse:
+            return self.ema.coarse.on_the_way(start, end, t)
+        return torch.cat([slerp(start[:, : self.pixels], end[:, : self.pixels], t), start[:, self.pixels :]], 1)
 
     @property
     def alignment(self) -> int:

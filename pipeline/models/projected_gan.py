@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, slerp
+from pipeline.models.base import GenerativeModel, adams
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change, moved, shifts
 from pipeline.models.coarse import PARTS
@@ -57,12 +57,10 @@ class ProjectedGAN(GenerativeModel):
         self.latent_length = self.generator.length
 
     def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        rates = self.settings.learning_rate, self.settings.discriminator_lr
-        betas = (self.settings.beta1, 0.99)
-        return {
-            name: torch.optim.Adam(network.parameters(), rate, betas, fused=True)
-            for name, network, rate in zip("GD", (self.generator, self.discriminator), rates, strict=True)
-        }
+        of = self.settings
+        return adams(
+            (of.beta1, 0.99), G=(self.generator, of.learning_rate), D=(self.discriminator, of.discriminator_lr)
+        )
 
     def keep_images(self, images: Iterator[Tensor], labels: Tensor) -> None:
         self.generator.book.write(self._centring(images), labels)
@@ -123,7 +121,4 @@ class ProjectedGAN(GenerativeModel):
         return self.ema(labels, latents)
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        """As the contract says; the coarse picture is another training image's from the middle of the way on."""
-        noise = self.latent_length - self.generator.book.numbers
-        chosen = start if t < 0.5 else end
-        return torch.cat([slerp(start[:, :noise], end[:, :noise], t), chosen[:, noise:]], 1)
+        return self.ema.book.on_the_way(start, end, t)

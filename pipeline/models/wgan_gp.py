@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import ema, losses
-from pipeline.models.base import LatentVectorGAN, base_resolution
+from pipeline.models.base import LatentVectorGAN, adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.layers import channel_schedule, class_channels, precision, with_class
 from pipeline.settings import ImageSpec, WGANGPSettings
@@ -100,11 +100,8 @@ class WGANGP(LatentVectorGAN):
         self.latent_length = settings.z_dim
 
     def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        betas = (self.settings.beta1, 0.9)
-        return {
-            "G": torch.optim.Adam(self.generator.parameters(), self.settings.generator_lr, betas, fused=True),
-            "D": torch.optim.Adam(self.critic.parameters(), self.settings.critic_lr, betas, fused=True),
-        }
+        of = self.settings
+        return adams((of.beta1, 0.9), G=(self.generator, of.generator_lr), D=(self.critic, of.critic_lr))
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         scalars: dict[str, Tensor] = {}

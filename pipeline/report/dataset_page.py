@@ -68,6 +68,7 @@ def context(
     entry = settings.get("datasets", {}).get(name, {})
     about = overview.dataset(real, entry)
     folders = {model: [run.folder for run in inputs.of(model)] for model in models}
+    untrained = {name for name, model in settings.get("models", {}).items() if model["family"] in UNTRAINED}
     generators = overview.generators(settings.get("models", {}), folders, about["totals"]["train"])
     return (
         {
@@ -87,7 +88,7 @@ def context(
             "anomalies": anomalies_section.context(anomaly_arms, _by_arm(inputs.anomalies, AnomalyResult)),
             "timings": timings(inputs),
         }
-        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], _untrained(settings))
+        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], untrained)
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
@@ -116,7 +117,7 @@ def _answers(
     return {
         "closest": [*findings.closest(rankings, verdicts), *findings.beside_untrained(rankings, untrained)],
         "glance": front_rows.line(rankings, first, words.score),
-        "alarms": [alarm for of in by_task if of for alarm in _alarms(of, of[0].task)],
+        "alarms": [a for of in by_task if of for a in detector_findings.alarms(of, labels.DETECTORS[of[0].task].score)],
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
         "helped_anomalies": _helped(anomaly_arms, "anomalies"),
@@ -124,17 +125,9 @@ def _answers(
     }
 
 
-def _untrained(settings: Mapping[str, Any]) -> set[str]:
-    return {name for name, model in settings.get("models", {}).items() if model["family"] in UNTRAINED}
-
-
 def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:
     words = labels.DETECTORS[task]
     return detector_findings.helped(arms, words.score, words.of_class)
-
-
-def _alarms(arms: Sequence[Arm], task: str) -> list[Markup]:
-    return detector_findings.alarms(arms, labels.DETECTORS[task].score)
 
 
 def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: ImageSet) -> dict[str, Any]:

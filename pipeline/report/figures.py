@@ -290,7 +290,8 @@ def class_gains(
             axes.tick_params(axis="x", labelbottom=True)
             axes.set_xlabel(f"{score} of the class (%)")
         grid[0].set_yticks(range(len(classes)), [shortened(name, LETTERS) for name in classes])
-        grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=_percents(grid[0].get_xlim()))
+        left, right = grid[0].get_xlim()
+        grid[0].set(ylim=(len(classes) - 0.5, -0.5), xlim=(max(left, -2.0), min(right, 102.0)))  # percent
         figure.legend(handles=_class_legend(), loc="outside upper center", ncols=5)
         return svg(figure)
 
@@ -302,10 +303,6 @@ def _class_row(axes: Axes, y: int, without: float, gain: ClassEstimate) -> None:
     axes.plot(ends, [y, y], color=look.color, lw=1.6, solid_capstyle="butt")
     axes.plot(100 * (without + most_likely), y, look.marker, color=look.color, ms=6, mew=0)
     axes.plot([100 * without] * 2, [y - 0.33, y + 0.33], color=REAL.color, lw=1.8)
-
-
-def _percents(limits: tuple[float, float]) -> tuple[float, float]:
-    return max(limits[0], -2.0), min(limits[1], 102.0)
 
 
 def _class_legend() -> list[Line2D]:

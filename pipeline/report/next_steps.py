@@ -7,6 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pipeline.downstream.chance import detectable_with_more
 from pipeline.downstream.records import Arm
 from pipeline.report.detector_findings import best_of, may_guess
 from pipeline.report.labels import DETECTORS, joined
@@ -29,7 +30,7 @@ def of_dataset(
     best = best_of(arms)
     if may_guess(arms):  # more of what such a detector is judged by would show no more
         return [_learning(arms[0]), *_longer(generators)]
-    found = [] if best is None else [*_sharper(best), *_other_shots(best, settings)]
+    found = [] if best is None else [*_sharper(best, arms), *_other_shots(best, settings)]
     return [*found, *_longer(generators)]
 
 
@@ -57,22 +58,19 @@ def _learning(baseline: Arm) -> Markup:
     return Markup(more[baseline.task] + text)
 
 
-def _sharper(best: Arm) -> list[Markup]:
+def _sharper(best: Arm, arms: Sequence[Arm]) -> list[Markup]:
     """More of what makes the interval of the best arm wide, and what that would let it see."""
     if best.verdict != "cannot tell" or best.error_images is None:
         return []
     if best.detects is not None and best.detects <= ENOUGH:
         return []
-    assert best.error_repetitions is not None
-    chance = {"repetitions": best.error_repetitions**2, "test images": best.error_images**2}
     if best.scarcer == "repetitions":
         what = Markup("<code>{}.repetitions: {}</code>").format(SETTING[best.task], MORE * len(best.repetitions))
     else:
         what = Markup("Four times the test images (there are {} of {} groups)").format(best.n_test, best.n_groups)
-    if best.detects is None:
+    sees = detectable_with_more(best, arms, MORE)
+    if best.detects is None or sees is None:
         return [Markup("{}, to begin with: as it is, the comparison sees no gain.").format(what)]
-    left = sum(variance / (MORE if of == best.scarcer else 1) for of, variance in chance.items())
-    sees = best.detects * (left / sum(chance.values())) ** 0.5
     text = Markup("{}: the comparison would see gains in {} from about {:.1f} points, in place of {:.1f}.")
     return [text.format(what, DETECTORS[best.task].score, 100 * sees, 100 * best.detects)]
 

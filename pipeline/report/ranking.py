@@ -9,11 +9,10 @@ from pipeline.evaluation.catalog import FEATURES, GROUPS, METRICS
 from pipeline.report.findings import closest_alone
 from pipeline.report.labels import number
 from pipeline.report.tables import FLOOR, Judged, Reference, Score
-from pipeline.report.verdict import Scores, off, paired, ratio
+from pipeline.report.verdict import NO_COPIES, Scores, off, paired, ratio
 
 Key = tuple[Judged, str, str, str | None]  # of `tables.scores`
 AT_FLOOR = "at the floor"
-NO_COPIES = "no sign of copies"  # as far from the training images as the floor, or farther
 
 
 def measures(scores: Scores, label: str | None = None) -> list[tuple[str, str]]:

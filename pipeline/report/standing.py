@@ -15,7 +15,7 @@ from pipeline.downstream.registry import TASKS
 from pipeline.report import tables
 from pipeline.report.findings import overall
 from pipeline.report.inputs import DatasetInputs, RunInputs
-from pipeline.report.verdict import Scores, ratio, verdict
+from pipeline.report.verdict import NO_COPIES, Scores, ratio, verdict
 from pipeline.tracking import stages, views
 
 DIGITS = 2  # after the point: MLflow's tables show all that a number has
@@ -75,7 +75,7 @@ def standings(inputs: DatasetInputs, numbers: pd.DataFrame, arms: Sequence[Arm])
     scores = tables.scores(measured)
     rankings = overall(scores, models)
     copies = {model: verdict(scores, model, {}).clauses.get("copies", "") for model in models}
-    honest = [m for m, _ in rankings[0].models if copies[m] == "no sign of copies"] if rankings else []
+    honest = [m for m, _ in rankings[0].models if copies[m] == NO_COPIES] if rankings else []
     found = []
     for run in inputs.runs:
         alone = tables.scores(measured[(measured["kind"] != "generator") | (measured["seed"] == run.seed)])

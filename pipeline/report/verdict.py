@@ -19,6 +19,7 @@ from pipeline.report.tables import FLOOR, Judged, Score
 
 ALARM = 0.05  # chance that perfect images are called off by any measure
 NEAR = 0.9  # of the held-out images' distance to the training images: nearer than chance makes new images
+NO_COPIES = "no sign of copies"  # as far from the training images as the floor, or farther
 LISTED = 3  # things named in a clause; more would hide the worst
 
 Scores = Mapping[tuple[Judged, str, str, str | None], Score]  # the keys of `tables.scores`
@@ -209,7 +210,7 @@ def _copies(pairs: Pairs, wrong: Pairs) -> str:
             return row.alarm.format(100 * score.value)
         if row.group == "copies" and not (row.compared_with and _just_alike(pairs, row.name, row.compared_with)):
             return f"may copy ({_against(measure, (score, floor))})"
-    return "no sign of copies"
+    return NO_COPIES
 
 
 def _just_alike(pairs: Pairs, nearest: str, among: str) -> bool:
@@ -237,9 +238,9 @@ def short(measure: tuple[str, str]) -> str:
     """Name of a measure, with its features where others could have been asked."""
     extractor, metric = measure
     row = METRICS[metric]
-    name = row.short_of(extractor)
-    named = extractor in FEATURES and len(row.extractors) > 1 and name == row.short
-    return f"{name} in {FEATURES[extractor]}" if named else name
+    if extractor in row.titles:
+        return row.titles[extractor]
+    return f"{row.short} in {FEATURES[extractor]}" if extractor in FEATURES and len(row.extractors) > 1 else row.short
 
 
 def _rounded(value: float) -> str:

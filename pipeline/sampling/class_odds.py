@@ -22,7 +22,7 @@ class ClassOdds:
 
     def __init__(self, real: ImageSet):
         self.network = imagenet.EfficientNetLite0(imagenet.load(), real.spec.channels).to(device())
-        rows = np.concatenate([_evenly(rows) for rows in _by_class(real)])
+        rows = np.concatenate(_by_class(real))
         top = np.iinfo(real.images.dtype).max
         seen = torch.from_numpy(real.images[rows].astype(np.float32) * (2 / top) - 1).permute(0, 3, 1, 2)
         self.head = class_head().fit(self._features(seen), real.labels[rows])
@@ -49,11 +49,7 @@ class ClassOdds:
 
 
 def _by_class(real: ImageSet) -> list[NDArray[np.int64]]:
-    """Training rows of each class that has enough."""
+    """Training rows of each class that has enough, MOST of them, evenly."""
     rows = real.rows("train")
     found = [rows[real.labels[rows] == k] for k in range(len(real.spec.classes))]
-    return [some for some in found if len(some) >= LEAST]
-
-
-def _evenly(rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, MOST).astype(int))]
+    return [of[np.unique(np.linspace(0, len(of) - 1, MOST).astype(int))] for of in found if len(of) >= LEAST]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -135,29 +136,34 @@ def _box_classes(sources: list[Source]) -> list[str]:
 
 
 def _boxes(sources: list[Source], table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The boxes of each image that has some, by its file, with the column `shape`: what of a box the defect covers, as
-    COCO writes it; None where nobody knows."""
+    """The boxes of each image that has some, by its file, with the column `covered`: what of a box the defect covers;
+    None where nobody knows."""
     found: dict[str, pd.DataFrame] = {}
     for number, (images, _) in enumerate(sources):
         if images.boxes is not None:
             rows = table[table["set"] == number].set_index("id")
             for name, own in images.boxes.groupby("id"):
                 if name in rows.index:
-                    found[rows["file"][name]] = own.assign(shape=_shapes(images, rows["row"][name], own))
+                    found[rows["file"][name]] = own.assign(covered=_covered(images, rows["row"][name], own))
     return found
 
 
-def _shapes(images: ImageSet, row: int, boxes: pd.DataFrame) -> list[dict[str, Any] | None]:
-    """Of each box of an image the pixels within it that the mask gives its class, which boxes that overlap share."""
+def _covered(images: ImageSet, row: int, boxes: pd.DataFrame) -> list[Callable[[], NDArray[np.bool_]] | None]:
+    """Of each box of an image what reads its pixels (H, W): all boxes at once may be more than memory holds."""
     if images.masks is None or not images.masked[row]:
         return [None] * len(boxes)
-    shapes: list[dict[str, Any] | None] = []
-    for box in boxes.itertuples():
-        part = slice(math.floor(box.y0), math.ceil(box.y1)), slice(math.floor(box.x0), math.ceil(box.x1))
-        inside = np.zeros(images.masks.shape[1:], bool)
-        inside[part] = images.masks[row][part] == 1 + images.box_classes.index(box.label)
-        shapes.append({"size": list(inside.shape), "counts": run_lengths(inside)})
-    return shapes
+    values = [1 + images.box_classes.index(label) for label in boxes["label"]]
+    return [
+        partial(_inside, images.masks[row], value, box) for value, box in zip(values, boxes.itertuples(), strict=True)
+    ]
+
+
+def _inside(mask: NDArray[np.uint8], value: int, box: Any) -> NDArray[np.bool_]:
+    """The pixels within a box that the mask gives its class, which boxes that overlap share."""
+    part = slice(math.floor(box.y0), math.ceil(box.y1)), slice(math.floor(box.x0), math.ceil(box.x1))
+    inside = np.zeros(mask.shape, bool)
+    inside[part] = mask[part] == value
+    return inside
 
 
 def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
@@ -167,24 +173,7 @@ def run_lengths(mask: NDArray[np.bool_]) -> list[int]:
     return np.diff(np.flatnonzero(np.diff(flat, prepend=0)), prepend=0, append=len(flat)).tolist()
 
 
-def filled(shape: dict[str, Any]) -> NDArray[np.bool_]:
-    """The mask (H, W) of run lengths."""
-    inside = np.arange(len(shape["counts"])) % 2 == 1
-    return np.repeat(inside, shape["counts"]).reshape(shape["size"], order="F")
-
-
 # ---------------------------------------------------------------- the layouts
-
-
-def _yolo(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
-    """A text file an image, one line a box: class, centre and size in shares of the image; none for background."""
-    _labelled(folder, table, boxes, classes, _centre_and_size)
-
-
-def _yolo_polygons(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
-    """The same with a polygon in place of a box: x and y of its corners in shares of the image. Boxes of which the mask
-    shows nothing are left out."""
-    _labelled(folder, table, boxes, classes, _polygon)
 
 
 def _centre_and_size(box: Any) -> list[tuple[float, float]]:
@@ -192,17 +181,21 @@ def _centre_and_size(box: Any) -> list[tuple[float, float]]:
 
 
 def _polygon(box: Any) -> list[tuple[int, int]]:
-    return outline(filled(box.shape))
+    return outline(box.covered())
 
 
-def _labelled(
+def _yolo(
     folder: Path,
     table: pd.DataFrame,
     boxes: dict[str, pd.DataFrame],
     classes: list[str],
     described: Callable[[Any], Sequence[tuple[float, float]]],
 ) -> None:
-    """`described`: a box in pairs along x and y, in pixels; a box without any is left out."""
+    """A text file an image, one line a box, none for background: class, then pairs of shares of the image.
+
+    Args:
+        described: a box in pairs along x and y, in pixels; one without any, as of an empty mask, is left out.
+    """
     numbers = {name: i for i, name in enumerate(classes)}
     for row in table.itertuples():
         lines = []
@@ -234,23 +227,17 @@ def _coco(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], cla
             images[-1]["digital_source_type"] = row.digital_source_type
             for box in boxes[row.file].itertuples() if row.file in boxes else ():
                 width, height = box.x1 - box.x0, box.y1 - box.y0
-                area = sum(box.shape["counts"][1::2]) if box.shape else width * height
-                at = {
-                    "bbox": [box.x0, box.y0, width, height],
-                    "area": area,
-                    "segmentation": box.shape or [],
-                    "iscrowd": 0,
-                }
                 head = {"id": len(annotations) + 1, "image_id": number, "category_id": numbers[box.label]}
+                at = {"bbox": [box.x0, box.y0, width, height], "area": width * height, "segmentation": [], "iscrowd": 0}
+                if box.covered:
+                    inside = box.covered()
+                    at["area"] = int(inside.sum())
+                    at["segmentation"] = {"size": inside.shape, "counts": run_lengths(inside)}
                 annotations.append(head | at)
         body = {"info": {"description": "written by Pyrite"}, "licenses": [], "images": images}
         body |= {"annotations": annotations, "categories": categories}
         text = json.dumps(body, ensure_ascii=False, allow_nan=False)
         write_whole(folder / "annotations" / f"instances_{split}.json", text.encode())
-    _sources(folder, table)
-
-
-def _imagefolder(folder: Path, table: pd.DataFrame, boxes: dict[str, pd.DataFrame], classes: list[str]) -> None:
     _sources(folder, table)
 
 
@@ -277,7 +264,7 @@ def _mask(folder: Path, row: Any, boxes: pd.DataFrame | None, classes: list[str]
         return ""
     mask = np.zeros((row.height, row.width), np.uint8)
     for box in () if boxes is None else boxes.itertuples():
-        mask[filled(box.shape)] = 1 + classes.index(box.label)
+        mask[box.covered()] = 1 + classes.index(box.label)
     place = (folder / row.split / "masks" / row.name).with_suffix(".png")
     with whole(place) as part:
         Image.fromarray(mask).save(part, "PNG")
@@ -298,9 +285,11 @@ def _sources(folder: Path, table: pd.DataFrame) -> None:
 
 
 LAYOUTS = {
-    "yolo": Layout(lambda row: f"images/{row['split']}", _yolo, needs="boxes"),
-    "yolo-seg": Layout(lambda row: f"images/{row['split']}", _yolo_polygons, needs="masks"),
+    "yolo": Layout(lambda row: f"images/{row['split']}", partial(_yolo, described=_centre_and_size), needs="boxes"),
+    "yolo-seg": Layout(lambda row: f"images/{row['split']}", partial(_yolo, described=_polygon), needs="masks"),
     "coco": Layout(lambda row: row["split"], _coco, needs="boxes"),
-    "imagefolder": Layout(lambda row: f"{row['split']}/{row['class']}", _imagefolder, needs=""),
+    "imagefolder": Layout(
+        lambda row: f"{row['split']}/{row['class']}", lambda folder, table, *_: _sources(folder, table), needs=""
+    ),
     "huggingface": Layout(lambda row: row["split"], _huggingface, needs=""),
 }

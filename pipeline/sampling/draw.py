@@ -140,7 +140,8 @@ def _write(
                 bar.update(len(images))
             if isinstance(generator, GenerativeModel):
                 _judge(w, torch.stack(judged), real, int(generator.images_seen) // generator.settings.batch)
-        meta = _meta(real) | _real_pixels(generator) | {"truncation": settings.truncation}
+        copied = generator.settings.real_pixels
+        meta = _meta(real) | ({"real_pixels": copied} if copied else {}) | {"truncation": settings.truncation}
         meta |= {"move": settings.move} if settings.move else {}
         writer.finish(_table(settings, wanted, source), meta)
 
@@ -192,12 +193,6 @@ def _table(settings: Generate, wanted: list[Wanted], source: str) -> pd.DataFram
             name = f"{w.name}_{i:06d}"
             rows.append((name, w.name, source, 0, 0, name, "train", seed))
     return pd.DataFrame(rows, columns=[*COLUMNS, "seed"])
-
-
-def _real_pixels(generator: Sampler) -> dict[str, str]:
-    """`real_pixels`: what of the training images is in the synthetic ones, where anything is."""
-    found = generator.settings.real_pixels
-    return {"real_pixels": found} if found else {}
 
 
 def _meta(real: ImageSet) -> dict[str, Any]:

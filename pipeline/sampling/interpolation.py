@@ -26,17 +26,9 @@ def walk(model: GenerativeModel, labels: Tensor, first: Tensor, last: Tensor, fr
     start, end = (latents(seeds, model.latent_length).to(model.device) for seeds in (first, last))
     for i in range(frames):
         t = i / (frames - 1)
-        if space == "w" and isinstance(model, StyledModel):
-            yield _styles(model, labels, start, end, t)
-        else:
-            yield _latents(model, labels, start, end, t)
-
-
-@torch.no_grad()
-def _latents(model: GenerativeModel, labels: Tensor, start: Tensor, end: Tensor, t: float) -> Tensor:
-    return model.generate(labels, model.interpolate_latents(start, end, t)).cpu()
-
-
-@torch.no_grad()
-def _styles(model: StyledModel, labels: Tensor, start: Tensor, end: Tensor, t: float) -> Tensor:
-    return model.render(torch.lerp(model.styles(labels, start), model.styles(labels, end), t), start).cpu()
+        with torch.no_grad():
+            if space == "w" and isinstance(model, StyledModel):
+                images = model.render(torch.lerp(model.styles(labels, start), model.styles(labels, end), t), start)
+            else:
+                images = model.generate(labels, model.interpolate_latents(start, end, t))
+        yield images.cpu()

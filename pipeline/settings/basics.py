@@ -26,7 +26,7 @@ METHOD = {
     "detect_boxes": 6,
     "detect_anomalies": 2,
     "compare": 2,
-    "report": 10,
+    "report": 11,
 }
 
 

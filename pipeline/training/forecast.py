@@ -84,7 +84,7 @@ def forecast(
                 work.append(Work.of(update))
             else:
                 update()
-        period, count, began = _period(settings), 0, clock()
+        period, count, began = math.lcm(*_every(settings)), 0, clock()  # till the lazy penalties come round
         while count % period or clock() - began < budget:
             update()
             count += 1
@@ -121,8 +121,3 @@ def _mean_seconds(work: list[Work], settings: Training) -> float:
 def _every(settings: Training) -> list[int]:
     """After how many updates each lazy penalty comes that is on."""
     return [getattr(settings, every) for every, weight in PENALTIES.items() if getattr(settings, weight, 0) != 0]
-
-
-def _period(settings: Training) -> int:
-    """Updates after which the lazy penalties come round."""
-    return math.lcm(*_every(settings))

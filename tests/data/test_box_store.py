@@ -5,17 +5,14 @@ import pandas as pd
 import pytest
 
 from pipeline.data import box_store
-from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data.image_set import ImageSet
 from pipeline.settings import UserError
+from tests import image_sets
 
 
 def image_set(folder, seed=0):
-    rows = [(f"r{i}", "NA", f"{i}.png", 0, 0, str(i), "train") for i in range(3)]
-    meta = {"classes": ["NA"], "symmetry": "none", "dtype": "uint8", "scaling": {}, "pixel_size": None, "unit": "µm"}
-    with ImageSetWriter(folder, 3, 4, 4, 1, "uint8") as writer:
-        writer[0:3] = np.random.default_rng(seed).integers(0, 255, (3, 4, 4, 1), np.uint8)
-        writer.finish(pd.DataFrame(rows, columns=COLUMNS), meta)
-    return ImageSet.open(folder)
+    images = np.random.default_rng(seed).integers(0, 255, (3, 4, 4, 1), np.uint8)
+    return ImageSet.open(image_sets.write(folder, images, ["NA"] * 3, ids=[f"r{i}" for i in range(3)]))
 
 
 TABLE = pd.DataFrame([("r0", "NA", 0, 1, 4, 3), ("r0", "b", 0.1, 0.2, 0.3, 1 / 3)], columns=box_store.COLUMNS)

@@ -1,9 +1,7 @@
-import pandas as pd
 import pytest
 
-from pipeline.data import box_store
-from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.downstream.boxes import figure
+from tests import image_sets
 from tests.downstream.cases import CASES
 
 
@@ -12,15 +10,9 @@ def image_set(tmp_path):
     """Writes an image set: image_set(name, images, labels, split, classes=..., symmetry=...) -> Path."""
 
     def write(name, images, labels, split, classes=("bar", "disc"), symmetry="none"):
-        n, height, width, channels = images.shape
+        ids = [f"{name}_{i:06d}" for i in range(len(images))]
         names = [classes[k] for k in labels]
-        ids = [f"{name}_{i:06d}" for i in range(n)]
-        columns = [ids, names, ids, [0] * n, [0] * n, ids, split]
-        metadata = pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
-        with ImageSetWriter(tmp_path / name, n, height, width, channels, str(images.dtype)) as writer:
-            writer[:] = images
-            writer.finish(metadata, {"classes": list(classes), "symmetry": symmetry, "dtype": str(images.dtype)})
-        return tmp_path / name
+        return image_sets.write(tmp_path / name, images, names, split, ids, classes=list(classes), symmetry=symmetry)
 
     return write
 
@@ -34,10 +26,7 @@ def boxed(image_set):
 
     def write(name, images, split, marks, classes=("disc", "square"), unknown=(), symmetry="none"):
         path = image_set(name, images, [0] * len(images), split, classes=("all",), symmetry=symmetry)
-        ids = ImageSet.open(path).metadata["id"]
-        table = pd.DataFrame([(ids[i], *mark) for i, *mark in marks], columns=box_store.COLUMNS)
-        images_hash = ImageSet.open(path).meta["data_hash"]
-        box_store.write(path, images_hash, table, list(classes), [ids[i] for i in unknown])
+        image_sets.mark(path, marks, classes, unknown)
         return path
 
     return write

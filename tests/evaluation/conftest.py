@@ -3,12 +3,12 @@
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from scipy import ndimage
 
-from pipeline.data.image_set import ImageSet, ImageSetWriter
+from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import copies, local_copies, nearest_file, panel
+from tests import image_sets
 
 CLASSES = {"coarse": 3.0, "fine": 0.8, "middle": 1.6}  # width of the blobs, pixels
 
@@ -27,21 +27,12 @@ def blobs(labels, seed, size=48, channels=1, dtype="uint8"):
 
 def write_set(path, images, labels, splits="train", classes=None, pixel_size=None, leaked=()):
     """An image set of these images, `leaked` the rows of those that are known to have a partner in training."""
-    n, height, width, channels = images.shape
-    table = {
-        "id": [f"{label}_{i:06d}" for i, label in enumerate(labels)],
-        "label": labels,
-        "source": [f"{i}.png" for i in range(n)],
-    }
-    table |= {"row": 0, "col": 0, "group": [str(i) for i in range(n)], "split": splits}
-    meta = {"classes": sorted(set(labels)) if classes is None else classes, "symmetry": "none", "unit": "µm"}
-    meta |= {"near_duplicates": {"leaked": [f"{i}.png" for i in leaked]}} if leaked else {}
-    meta |= {"dtype": str(images.dtype), "pixel_size": pixel_size}
-    meta |= {"scaling": {"rule": "dtype", "low": 0, "high": int(np.iinfo(images.dtype).max)}}
-    with ImageSetWriter(path, n, height, width, channels, str(images.dtype)) as writer:
-        writer[0:n] = images
-        writer.finish(pd.DataFrame(table), meta)
-    return ImageSet.open(path)
+    source = [f"{i}.png" for i in range(len(images))]
+    columns = {"source": source, "group": [str(i) for i in range(len(images))]}
+    meta = {"near_duplicates": {"leaked": [source[i] for i in leaked]}} if leaked else {}
+    meta |= {"classes": sorted(set(labels)) if classes is None else classes, "pixel_size": pixel_size}
+    ids = [f"{label}_{i:06d}" for i, label in enumerate(labels)]
+    return ImageSet.open(image_sets.write(path, images, labels, splits, ids, columns, **meta))
 
 
 def label_list(n):

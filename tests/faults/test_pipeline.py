@@ -65,35 +65,32 @@ def test_the_second_of_two_runs_says_who_is_at_work(tmp_path):
     run(results, "prepare_all", settings=CGAN)
 
 
-def test_a_job_that_the_kernel_kills_is_named_and_the_same_command_goes_on(tmp_path):
-    """As it does where memory runs out."""
-    results = tmp_path / "results"
+def disturbed(results, begun, disturb):
+    """The one error of a run that is disturbed as soon as it has begun: `begun` is of its process."""
     words = command(results, "prepare_all", settings=CGAN)
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as head:
         deadline = time.monotonic() + 170
-        while not (jobs := scripts(head.pid, "prepare")) and time.monotonic() < deadline:
+        while not (found := begun(head.pid)) and time.monotonic() < deadline:
             assert head.poll() is None
             time.sleep(0.05)
-        jobs[-1].kill()
+        disturb(found)
         said = head.communicate(timeout=170)[0]
     assert head.returncode == 1, said
     (line,) = errors(said)
+    return line
+
+
+def test_a_job_that_the_kernel_kills_is_named_and_the_same_command_goes_on(tmp_path):
+    """As it does where memory runs out."""
+    line = disturbed(tmp_path / "results", lambda pid: scripts(pid, "prepare"), lambda jobs: jobs[-1].kill())
     assert line.startswith("ERROR: prepare: was killed by SIGKILL")
-    run(results, "prepare_all", settings=CGAN)
+    run(tmp_path / "results", "prepare_all", settings=CGAN)
 
 
 def test_a_clock_that_is_set_back_costs_a_line_and_the_same_command_goes_on(tmp_path):
     results = tmp_path / "results"
-    words = command(results, "prepare_all", settings=CGAN)
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as head:
-        deadline = time.monotonic() + 170
-        while not (results / "logs/polycrystals/prepare.log").exists() and time.monotonic() < deadline:
-            assert head.poll() is None
-            time.sleep(0.05)
-        to_the_future(results)
-        said = head.communicate(timeout=170)[0]
-    assert head.returncode == 1, said
-    (line,) = errors(said)
+    log = results / "logs/polycrystals/prepare.log"
+    line = disturbed(results, lambda _: log.exists(), lambda _: to_the_future(results))
     assert line.startswith("ERROR: the clock of this machine was set back")
     run(results, "prepare_all", settings=CGAN)
     assert planned(results, CGAN, "prepare_all") == {}

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.data import box_store
-from pipeline.data.image_set import ImageSetWriter
+from tests import image_sets
 
 SIZE = 16
 CLASSES = ["clean", "one", "two"]
@@ -55,18 +55,8 @@ def image_set(path: Path, n: int, symmetry: str = "horizontal", unknown: int = 0
     drawn = np.stack([image(some, rng) for some in asked])
     ids = [f"plate_{i:05d}" for i in range(n)]
     splits = [split[i // 3 % len(split)] for i in range(n)]
-    table = {"id": ids, "label": labels, "source": ids, "row": 0, "col": 0, "group": ids, "split": splits}
-    meta = {
-        "classes": CLASSES,
-        "symmetry": symmetry,
-        "dtype": "uint8",
-        "scaling": {"rule": "dtype", "low": 0.0, "high": 255.0},
-        "pixel_size": None,
-        "unit": "px",
-    }
-    with ImageSetWriter(path, n, SIZE, SIZE, 1, "uint8") as writer:
-        writer[:] = np.rint((drawn[..., None] + 1) * 127.5).clip(0, 255).astype(np.uint8)
-        writer.finish(pd.DataFrame(table), meta)
+    pixels = np.rint((drawn[..., None] + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    image_sets.write(path, pixels, labels, splits, ids, classes=CLASSES, symmetry=symmetry, unit="px")
     annotate(path, dict(zip(ids, asked, strict=True)), ids[:unknown])
     return path
 

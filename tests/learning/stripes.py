@@ -10,11 +10,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.data.image_set import ImageSetWriter
 from pipeline.metrics import distances
+from tests import image_sets
 
 SIZE = 16
 WAVES = {"across": (3, 0), "along": (0, 3), "rising": (2, 2), "falling": (2, -2)}  # cycles an image, (rows, columns)
@@ -38,19 +37,8 @@ def image_set(path: Path, n: int) -> Path:
     names = np.array(list(WAVES))[labels]
     ids = [f"stripes_{i:05d}" for i in range(len(images))]
     split = np.where(np.arange(len(images)) < n, "train", "val")
-    table = {"id": ids, "label": names, "source": ids, "row": 0, "col": 0, "group": ids, "split": split}
-    meta = {
-        "classes": list(WAVES),
-        "symmetry": "none",
-        "dtype": "uint8",
-        "scaling": {"rule": "dtype", "low": 0.0, "high": 255.0},
-        "pixel_size": None,
-        "unit": "px",
-    }
-    with ImageSetWriter(path, len(images), SIZE, SIZE, 1, "uint8") as writer:
-        writer[:] = np.rint((images[..., None] + 1) * 127.5).clip(0, 255).astype(np.uint8)
-        writer.finish(pd.DataFrame(table), meta)
-    return path
+    pixels = np.rint((images[..., None] + 1) * 127.5).clip(0, 255).astype(np.uint8)
+    return image_sets.write(path, pixels, names, split, ids, unit="px")
 
 
 def coefficients(images: NDArray) -> NDArray[np.float64]:

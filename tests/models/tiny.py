@@ -1,11 +1,15 @@
 """Small models and known images for the tests of the families."""
 
+from pathlib import Path
+
 import torch
+import yaml
 from torch import Tensor
 
 from pipeline.gpu_check.subjects import narrow
-from pipeline.settings import ImageSpec, Training
+from pipeline.settings import ImageSpec, Training, load
 
+QUICK = Path(__file__).resolve().parents[2] / "config" / "quick.yaml"
 TINY = {
     "dcgan": {"z_dim": 8, "learning_rate": 1e-3},
     "wgan_gp": {"z_dim": 8, "channels": 16},
@@ -19,6 +23,13 @@ TINY = {
 def tiny_settings(family: str, **changes) -> Training:
     """Settings of a model that makes an update in milliseconds: narrower still than those of the check of cards."""
     return narrow(family, **TINY[family] | changes)
+
+
+def quick_settings(family: str, **changes) -> Training:
+    """Settings of a model under the overlay of tiny budgets."""
+    overlay = yaml.safe_load(QUICK.read_text())["all_models"] | changes
+    config = {"datasets": {"d": {"source": "voronoi"}}, "models": {"m": {"family": family}}, "all_models": overlay}
+    return load(config).models["m"]
 
 
 def spec(size: int = 16, channels: int = 1, classes: int = 3) -> ImageSpec:

@@ -10,12 +10,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_score
 
-from pipeline.data.image_set import ImageSetWriter
 from pipeline.downstream import comparison
 from pipeline.downstream.arms import MORE_REAL, SAME_REAL, baseline_arms, recipes
 from pipeline.downstream.comparison import Member
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.settings import METHOD
+from tests import image_sets
 
 SIZE = 64
 OVERLAPS = {
@@ -39,22 +39,12 @@ def grains(rng, n, size=SIZE, sigma=2.5):
 def write_set(path, rng, classes, splits, source, sigma=2.5, dtype="uint8"):
     """`splits`: split -> images of each class."""
     rows = [(c, split) for c in classes for split, n in splits.items() for _ in range(n)]
-    metadata = pd.DataFrame(
-        {
-            "id": [f"i{i:06d}" for i in range(len(rows))],
-            "label": [c for c, _ in rows],
-            "source": source,
-            "row": 0,
-            "col": 0,
-            "group": [f"g{i // 2}" for i in range(len(rows))],
-            "split": [split for _, split in rows],
-        }
-    )
+    labels, split = ([row[k] for row in rows] for k in (0, 1))
+    ids = [f"i{i:06d}" for i in range(len(rows))]
+    columns = {"source": source, "group": [f"g{i // 2}" for i in range(len(rows))]}
     pixels = grains(rng, len(rows), sigma=sigma).astype(dtype) * (257 if dtype == "uint16" else 1)
-    meta = {"classes": classes, "symmetry": "none", "dtype": dtype, "scaling": {"rule": "dtype", "low": 0, "high": 255}}
-    with ImageSetWriter(path, len(rows), SIZE, SIZE, 1, dtype) as writer:
-        writer[:] = pixels
-        writer.finish(metadata, meta | {"pixel_size": 0.5, "unit": "µm", "near_duplicates": OVERLAPS})
+    meta = {"classes": classes, "scaling": {"rule": "dtype", "low": 0, "high": 255}, "pixel_size": 0.5}
+    image_sets.write(path, pixels, labels, split, ids, columns, **meta, near_duplicates=OVERLAPS)
 
 
 MEASURES = [  # extractor, metric, floor, noise, n

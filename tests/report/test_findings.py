@@ -3,18 +3,10 @@
 import pytest
 
 from pipeline.report import findings, latex, ranking
-from pipeline.report.tables import FLOOR, Reference, Score
+from pipeline.report.tables import FLOOR
 from pipeline.report.verdict import Verdict, ratio
 from tests.report.arms import plain
-
-
-def score(value, half=0.1, n=60, seeds=1):
-    return Score(value, value - half, value + half, n, seeds)
-
-
-def frechet(**models):
-    references = {"real": FLOOR, "noise": Reference("noise baseline", "noise")}
-    return {(references.get(name, name), "random", "frechet", None): s for name, s in models.items()}
+from tests.report.scores import frechet, score
 
 
 def closest(scores, models):

@@ -6,18 +6,10 @@ import pandas as pd
 import pytest
 
 from pipeline.report import latex, tables
-from pipeline.report.tables import FLOOR, Reference, Score
+from pipeline.report.tables import Score
+from tests.report.scores import frechet, score
 
 HOSTILE = r"a_b%c&d#e$f{g}h~i^j\k<l>"
-
-
-def score(value, half, n=60):
-    return Score(value, value - half, value + half, n, 1)
-
-
-def frechet(**models):
-    references = {"real": FLOOR, "noise": Reference("noise baseline", "noise")}
-    return {(references.get(name, name), "random", "frechet", None): s for name, s in models.items()}
 
 
 def test_a_number_of_too_few_images_has_no_interval():

@@ -38,29 +38,23 @@ def test_summary_has_a_row_for_every_number_of_every_file(tmp_path):
     assert not (tmp_path / "summary.csv.part").exists()
 
 
+def of_seeds(tmp_path, *rows):
+    """The score of a generator with one of these rows of each seed."""
+    files = [evaluation(tmp_path / f"{seed}.json", "sg2", seed, [of]) for seed, of in enumerate(rows)]
+    return tables.scores(tables.summary(files))["sg2", "random", "frechet", None]
+
+
 def test_scores_are_the_mean_over_seeds_with_an_interval_that_holds_all_seeds(tmp_path):
-    files = [
-        evaluation(tmp_path / "0.json", "sg2", 0, [row(2.0, 1.5, 2.2, 60)]),
-        evaluation(tmp_path / "1.json", "sg2", 1, [row(5.0, 4.0, 7.0, 40)]),
-    ]
-    score = tables.scores(tables.summary(files))["sg2", "random", "frechet", None]
+    score = of_seeds(tmp_path, row(2.0, 1.5, 2.2, 60), row(5.0, 4.0, 7.0, 40))
     assert score == tables.Score(value=3.5, low=1.5, high=7.0, n=40, seeds=2)
 
 
 def test_a_number_that_is_not_finite_is_missing_and_not_averaged(tmp_path):
-    files = [
-        evaluation(tmp_path / "0.json", "sg2", 0, [row(math.nan, math.nan, math.nan)]),
-        evaluation(tmp_path / "1.json", "sg2", 1, [row(5.0, 4.0, 7.0)]),
-    ]
-    assert tables.scores(tables.summary(files))["sg2", "random", "frechet", None].seeds == 1
+    assert of_seeds(tmp_path, row(math.nan, math.nan, math.nan), row(5.0, 4.0, 7.0)).seeds == 1
 
 
 def test_a_seed_with_too_few_images_for_an_interval_leaves_none(tmp_path):
-    files = [
-        evaluation(tmp_path / "0.json", "sg2", 0, [row(2.0, None, None)]),
-        evaluation(tmp_path / "1.json", "sg2", 1, [row(4.0, 3.5, 5.0)]),
-    ]
-    score = tables.scores(tables.summary(files))["sg2", "random", "frechet", None]
+    score = of_seeds(tmp_path, row(2.0, None, None), row(4.0, 3.5, 5.0))
     assert score.value == 3
     assert math.isnan(score.low)
     assert not score.sure

@@ -7,12 +7,9 @@ from scipy.stats import norm
 from pipeline.report import verdict as verdicts
 from pipeline.report.tables import FLOOR, Score
 from pipeline.report.verdict import Verdict, apart, stretching, verdict, worse
+from tests.report.scores import score
 
 QUESTIONS = ("within", "distance", "structure", "variety", "class", "copies")
-
-
-def score(value, half=0.1, n=60, seeds=1):
-    return Score(value, value - half, value + half, n, seeds)
 
 
 REAL = {

@@ -3,17 +3,17 @@
 import json
 
 import numpy as np
-import pandas as pd
 import torch
 from PIL import Image
 
-from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
+from pipeline.data.image_set import ImageSet
 from pipeline.models.layouts import Layout
 from pipeline.sampling.boxes import write_boxes
 from pipeline.sampling.draw import generate
 from pipeline.settings import Generate
 from pipeline.training import model_files
 from pipeline.training.loop import train
+from tests import image_sets
 from tests.learning import plates
 from tests.models.tiny import tiny_settings
 from tests.tiny_family import Events
@@ -89,11 +89,7 @@ class Recorder:
 def test_the_boxes_of_many_images_are_asked_for_in_small_parts_and_belong_to_their_images(tmp_path):
     """The latents of 20 000 images at once would be 5 GB."""
     names = [f"image_{i:03d}" for i in range(150)]
-    table = dict.fromkeys(COLUMNS, 0) | {"id": names, "label": "all", "split": "train", "seed": range(150)}
-    meta = {"classes": ["all"], "symmetry": "none", "dtype": "uint8", "pixel_size": None, "unit": None}
-    with ImageSetWriter(tmp_path, 150, 32, 32, 1, "uint8") as writer:
-        writer[:] = np.zeros((150, 32, 32, 1), np.uint8)
-        writer.finish(pd.DataFrame(table), meta | {"scaling": {"rule": "dtype", "low": 0.0, "high": 255.0}})
+    image_sets.write(tmp_path, np.zeros((150, 32, 32, 1), np.uint8), ids=names, columns={"seed": range(150)})
     model = Recorder()
     write_boxes(model, ("odd", "even"), [1 - seed % 2 for seed in range(150)], ImageSet.open(tmp_path))
     boxes = ImageSet.open(tmp_path).boxes

@@ -3,12 +3,11 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from pipeline import models
-from pipeline.data.image_set import ImageSet, ImageSetWriter
+from pipeline.data.image_set import ImageSet
 from pipeline.models.base import StyledModel, latents
 from pipeline.models.layers import EqualisedLinear
 from pipeline.sampling import directions
@@ -19,6 +18,7 @@ from pipeline.sampling.draw import generate
 from pipeline.settings import Generate, ImageSpec, UserError
 from pipeline.training import model_files
 from pipeline.training.loop import train
+from tests import image_sets
 from tests.models.tiny import spec, tiny_settings
 from tests.sampling.fakes import Plain
 from tests.tiny_family import Events, image_set
@@ -119,13 +119,8 @@ def test_odds_of_the_classes_of_held_out_images(tmp_path):
         [np.tile(stripes, (32, 1)).T if name == "lying" else np.tile(stripes, (32, 1)) for name, _ in rows]
     )
     images = (images + rng.normal(0, 0.1, images.shape)).clip(0, 1)[..., None]
-    table = pd.DataFrame(rows, columns=["label", "split"]).assign(
-        id=[f"i{i}" for i in range(len(rows))], source="", row=0, col=0, group=[f"g{i}" for i in range(len(rows))]
-    )
-    with ImageSetWriter(tmp_path, len(rows), 32, 32, 1, "uint16") as writer:
-        writer[:] = np.rint(images * 65535).astype(np.uint16)
-        writer.finish(table, {"classes": list(counts), "symmetry": "none", "dtype": "uint16", "scaling": {}, "unit": "",
-                              "pixel_size": None})  # fmt: skip
+    labels, split = ([row[k] for row in rows] for k in (0, 1))
+    image_sets.write(tmp_path, np.rint(images * 65535).astype(np.uint16), labels, split)
     real = ImageSet.open(tmp_path)
     odds = ClassOdds.of(real)(torch.from_numpy(images[real.rows("test")] * 2 - 1).float().permute(0, 3, 1, 2))
     assert list(odds) == ["p(upright)", "p(lying)"]

@@ -11,28 +11,18 @@ import pytest
 import tifffile
 from PIL import Image
 
-from pipeline.data.image_set import ImageSet, ImageSetWriter
+from pipeline.data.image_set import ImageSet
 from pipeline.sampling.export import export, safe_names
+from tests import image_sets
 from tests.sampling.fakes import SOURCE
 
 
 def image_set(path, stored, dtype, low, high, classes=("a",)):
     """An image set of one image a class, all with the pixels `stored` (H, W, C)."""
-    n = len(classes)
-    with ImageSetWriter(path, n, *stored.shape, stored.dtype.name) as writer:
-        writer[:] = np.stack([stored] * n)
-        ids = [f"{name}_{0:06d}" for name in classes]
-        table = pd.DataFrame({"id": ids, "label": classes, "source": "m", "row": 0, "col": 0, "group": ids})
-        meta = {
-            "classes": list(classes),
-            "symmetry": "none",
-            "dtype": dtype,
-            "scaling": {"rule": "fixed", "low": low, "high": high},
-            "pixel_size": 0.5,
-            "unit": "µm",
-        }
-        writer.finish(table.assign(split="train", seed=1), meta)
-    return ImageSet.open(path)
+    ids = [f"{name}_{0:06d}" for name in classes]
+    meta = {"dtype": dtype, "scaling": {"rule": "fixed", "low": low, "high": high}, "pixel_size": 0.5}
+    images = np.stack([stored] * len(classes))
+    return ImageSet.open(image_sets.write(path, images, classes, ids=ids, columns={"source": "m", "seed": 1}, **meta))
 
 
 RAMP8 = np.arange(0, 256, 17, dtype=np.uint8).reshape(4, 4, 1)

@@ -57,6 +57,12 @@ class Results:
         self.syncer = Syncer(self.uri, self.root)
         return self.syncer.sync()
 
+    def synced(self):
+        """The only run."""
+        self.sync()
+        (run,) = self.runs()
+        return run
+
     @property
     def client(self):
         return self.syncer.store.client
@@ -163,9 +169,8 @@ def test_a_generator_is_one_run_with_all_that_was_journaled(results):
 
 def test_the_model_is_kept_without_any_pickle(results):
     train(results)
-    results.sync()
+    run = results.synced()
     (model,) = results.models()
-    (run,) = results.runs()
     assert model.source_run_id == run.info.run_id
     kept = sorted(path.name for path in Path(model.artifact_location.removeprefix("file://")).iterdir())
     assert kept == ["model.json", "model.safetensors"]
@@ -222,21 +227,17 @@ def test_an_addition_waits_for_its_run(results):
 def test_a_training_begun_anew_replaces_its_run_and_what_was_added_to_it(results):
     train(results)
     evaluate(results, kid=0.5)
-    results.sync()
-    (old,) = results.runs()
+    old = results.synced()
     time.sleep(0.01)
     train(results, steps=[0, 10], resume=True)
-    results.sync()
-    (new,) = results.runs()
+    new = results.synced()
     (model,) = results.models()
     assert new.info.run_id != old.info.run_id
     assert model.source_run_id == new.info.run_id
     assert "kid" not in new.data.metrics  # measured on the old generator
     assert len(results.points(new)) == 5
     evaluate(results, kid=0.25)
-    results.sync()
-    (run,) = results.runs()
-    assert run.data.metrics["kid"] == 0.25
+    assert results.synced().data.metrics["kid"] == 0.25
 
 
 def test_an_evaluation_done_again_shows_its_newest_score(results):
@@ -245,17 +246,14 @@ def test_an_evaluation_done_again_shows_its_newest_score(results):
     results.sync()
     time.sleep(0.01)
     evaluate(results, kid=0.5)
-    results.sync()
-    (run,) = results.runs()
-    assert run.data.metrics["kid"] == 0.5
+    assert results.synced().data.metrics["kid"] == 0.5
 
 
 def test_an_interrupted_training_goes_on_in_its_run(results):
     journal = results.journal(resume=True)
     journal.metrics({"loss": 1}, 10)
     journal.close("KILLED")
-    results.sync()
-    (killed,) = results.runs()
+    killed = results.synced()
     with results.journal(resume=True) as journal:
         journal.metrics({"loss": 2}, 20)
         results.syncer.sync()
@@ -283,8 +281,7 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert results.runs()[0].info.status == "KILLED"
     with results.journal(resume=True) as journal:
         journal.metrics({"loss": 2}, 20)
-    results.sync()
-    (run,) = results.runs()
+    run = results.synced()
     assert run.info.status == "FINISHED"
     assert [(step, value) for _, step, _, value in results.points(run)] == [(10, "1.0"), (20, "2.0")]
 
@@ -292,8 +289,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_an_error_is_kept_with_the_run(results):
     with pytest.raises(ZeroDivisionError), results.journal():
         _ = 1 / 0
-    results.sync()
-    (run,) = results.runs()
+    run = results.synced()
     assert run.info.status == "FAILED"
     assert list(results.files(run)) == ["error_train.txt"]
 
@@ -330,9 +326,8 @@ def test_a_database_that_takes_nothing_now_is_given_all_later(results, monkeypat
         outcome = results.syncer.sync()
     assert (len(outcome.failed), outcome.refused, len(asked)) == (1, 0, 1)
     results.syncer.sync()
-    assert results.points(results.runs()[0]) == sorted(
-        journaled(results.folder()) + journaled(results.folder("evaluate"))
-    )
+    both = sorted(journaled(results.folder()) + journaled(results.folder("evaluate")))
+    assert results.points(results.runs()[0]) == both
 
 
 def _raise(error):
@@ -449,8 +444,7 @@ def test_what_the_machine_gave_is_on_its_own_page_of_the_run(results):
     journal.close("KILLED")
     with results.journal(resume=True) as journal, watched(journal, period=60):
         journal.metrics({"loss": 2}, 20)
-    results.sync()
-    (run,) = results.runs()
+    run = results.synced()
     assert run.data.metrics["loss"] == 2
     assert run.data.metrics["system/process_memory_usage_megabytes"] > 1
     assert 0 <= run.data.metrics["system/cpu_utilization_percentage"] <= 100
@@ -578,8 +572,7 @@ def test_several_syncers_at_once_on_a_store_that_does_not_exist(results):
     outputs = [s.communicate(timeout=120)[0] for s in syncers]
     assert [s.returncode for s in syncers] == [0, 0], outputs
     results.uri = store_uri("", results.root)
-    results.sync()
-    (run,) = results.runs()
+    run = results.synced()
     assert results.points(run) == sorted(journaled(results.folder()) + journaled(results.folder("evaluate")))
     assert len(results.models()) == 1
 
@@ -598,8 +591,7 @@ def test_the_follower_sends_while_its_parent_lives_and_ends_by_itself(results):
     parent.wait()
     output = follower.communicate(timeout=60)[0]
     assert follower.returncode == 0, output
-    results.sync()
-    (run,) = results.runs()
+    run = results.synced()
     assert run.info.status == "FINISHED"
     assert results.points(run) == journaled(results.folder())
 

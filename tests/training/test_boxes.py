@@ -15,8 +15,7 @@ from pipeline.training.feed import Feed, model_spec
 from pipeline.training.loop import train
 from tests.learning import plates
 from tests.models.tiny import tiny_settings
-from tests.tiny_family import Events
-from tests.training.test_families import stopped
+from tests.tiny_family import Events, terminated
 
 CPU = torch.device("cpu")
 SPLITS = ("train", "val", "test")
@@ -170,11 +169,8 @@ def test_the_model_draws_and_knows_its_boxes_without_the_real_set(tmp_path):
 def test_interrupted_training_ends_in_the_same_bits(tmp_path, monkeypatch):
     path = plates.image_set(tmp_path / "real", 90, "dihedral", split=("train", "val"))
     whole = learn(path, tmp_path / "whole")
-    step = DDPM.train_step
-    monkeypatch.setattr(DDPM, "train_step", stopped(step, 6))
-    with pytest.raises(SystemExit):
+    with terminated(monkeypatch, DDPM, 6):
         learn(path, tmp_path / "parts")
-    monkeypatch.setattr(DDPM, "train_step", step)
     parts = learn(path, tmp_path / "parts")
     assert (whole / model_files.WEIGHTS).read_bytes() == (parts / model_files.WEIGHTS).read_bytes()
     assert len(layouts(parts)) >= 45
@@ -182,11 +178,8 @@ def test_interrupted_training_ends_in_the_same_bits(tmp_path, monkeypatch):
 
 def test_a_moved_training_box_is_another_training(tmp_path, capfd, monkeypatch):
     path = plates.image_set(tmp_path / "real", 30)
-    step = DDPM.train_step
-    monkeypatch.setattr(DDPM, "train_step", stopped(step, 6))
-    with pytest.raises(SystemExit):
+    with terminated(monkeypatch, DDPM, 6):
         learn(path, tmp_path)
-    monkeypatch.setattr(DDPM, "train_step", step)
     plates.annotate(path, {"plate_00001": [("solid", 1, 2, 6, 9)]}, [])
     learn(path, tmp_path)
     assert "not resumed, it is of another training (rows:" in capfd.readouterr().err

@@ -1,27 +1,17 @@
 """Every registered family through the loop: interrupted and resumed, it ends in the same bits."""
 
-import os
 import signal
-from pathlib import Path
 
 import pytest
-import yaml
 
 from pipeline.models import FAMILIES
 from pipeline.sampling.draw import generate
-from pipeline.settings import Generate, load
+from pipeline.settings import Generate
 from pipeline.training.loop import train
-from tests.tiny_family import Events, forked, image_set
+from tests.models.tiny import quick_settings
+from tests.tiny_family import Events, forked, image_set, terminated
 
-QUICK = Path(__file__).resolve().parents[2] / "config" / "quick.yaml"
-
-
-def small(family, images, **changes):
-    """The family's settings under the overlay of tiny budgets."""
-    tiny = {"total_images": images, "batch": 4, "sampling_steps": 2} | changes
-    overlay = yaml.safe_load(QUICK.read_text())["all_models"] | tiny
-    config = {"datasets": {"d": {"source": "voronoi"}}, "models": {"m": {"family": family}}, "all_models": overlay}
-    return load(config).models["m"]
+SMALL = {"batch": 4, "sampling_steps": 2}
 
 
 @pytest.mark.parametrize(
@@ -31,14 +21,11 @@ def test_interrupted_training_ends_in_the_same_bits(family, changes, tmp_path, m
     """A break in the middle of the updates between two lazy penalties, and one at a snapshot."""
     data = image_set(tmp_path / "real", n=120, size=32, symmetry="dihedral", val=True)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    settings = small(family, 80, **changes)
+    settings = quick_settings(family, total_images=80, **SMALL, **changes)
     train(settings, data, whole / "out", whole / "state", 0, Events(), threads=1)
-    step = FAMILIES[family].train_step
     for update in (7, 10):
-        monkeypatch.setattr(FAMILIES[family], "train_step", stopped(step, update))
-        with pytest.raises(SystemExit):
+        with terminated(monkeypatch, FAMILIES[family], update):
             train(settings, data, parts / "out", parts / "state", 0, Events(), threads=1)
-    monkeypatch.setattr(FAMILIES[family], "train_step", step)
     train(settings, data, parts / "out", parts / "state", 0, Events(), threads=1)
     for name in ("model.safetensors", "last.safetensors"):
         files = [folder / "out" / name for folder in (whole, parts)]
@@ -50,20 +37,11 @@ def test_interrupted_training_ends_in_the_same_bits(family, changes, tmp_path, m
     assert warned == (family == "projected_gan" or "coarse_pictures" in changes)
 
 
-def stopped(step, update):
-    def interrupted(self, batch):
-        if self.updates == update:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, batch)
-
-    return interrupted
-
-
 @pytest.mark.slow
 def test_kill_9_at_several_points_ends_in_the_same_bits(tmp_path):
     """Of the family with the most to keep; all of them are interrupted above, and killed at any moment in test_loop."""
     data = image_set(tmp_path / "real", size=32, symmetry="dihedral")
-    settings = small("stylegan2_ada", 60)
+    settings = quick_settings("stylegan2_ada", total_images=60, **SMALL)
     train(settings, data, tmp_path / "whole" / "out", tmp_path / "whole" / "state", 0, Events(), threads=1)
     killed = tmp_path / "killed"
     for moment in ("in the payload", "before the name", "after the name"):  # each six checkpoints after the last

@@ -13,38 +13,28 @@ import pytest
 import safetensors.torch
 import torch
 import torch.distributed as dist
-import yaml
 
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.models import FAMILIES, build, distributed
-from pipeline.settings import UserError, load
+from pipeline.settings import UserError
 from pipeline.training import launch as launching
 from pipeline.training.launch import launch
 from pipeline.training.loop import train
+from tests.models.tiny import quick_settings
 from tests.tiny_family import Events, image_set
 
 ROOT = Path(__file__).resolve().parents[2]
-QUICK = ROOT / "config" / "quick.yaml"
 
 
-def small(family, **changes):
-    """The family under the overlay of tiny budgets; nothing that is random for each rank by itself (dropout)."""
-    overlay = yaml.safe_load(QUICK.read_text())["all_models"] | {"total_images": 64, "batch": 8, "snapshots": 1}
-    overlay |= {
-        "dropout": 0.0,
-        "r1_every": 2,
-        "ada_images": 64,
-        "ema_half_life_images": 20,
-        "precision": "fp32",
-    } | changes
-    config = {"datasets": {"d": {"source": "voronoi"}}, "models": {"m": {"family": family}}, "all_models": overlay}
-    return load(config).models["m"]
+SMALL = {"total_images": 64, "batch": 8, "snapshots": 1, "r1_every": 2, "ada_images": 64, "ema_half_life_images": 20}
+SMALL |= {"precision": "fp32", "dropout": 0.0}  # nothing that is random for each rank by itself
 
 
 def train_all(data, folder, journal, **options):
     for family in FAMILIES:
-        train(small(family), data, folder / family / "out", folder / family / "state", 0, journal, **options)
+        out, state, settings = folder / family / "out", folder / family / "state", quick_settings(family, **SMALL)
+        train(settings, data, out, state, 0, journal, **options)
 
 
 def weights(folder):
@@ -62,7 +52,7 @@ def test_two_processes_equal_one_with_the_same_batch(tmp_path):
     for family in FAMILIES:
         one, two = (weights(tmp_path / name / family) for name in ("one", "two"))
         torch.manual_seed(derive(0))
-        begin = build(small(family), ImageSet.open(data).spec).ema.state_dict()
+        begin = build(quick_settings(family, **SMALL), ImageSet.open(data).spec).ema.state_dict()
         # Adam turns a rounding error of a vanishing gradient into a whole step, so whole vectors are compared: without
         # momentum (cgan, stylegan2_ada, projected_gan) they are up to 4 % apart, else less than 1e-3.
         learnt = [k for k in one if one[k].shape == begin[k].shape]  # projected_gan holds coarse images besides

@@ -1,6 +1,5 @@
 """The loop, with a family of its own tests: it must know none."""
 
-import csv
 import hashlib
 import os
 import random
@@ -23,7 +22,7 @@ from pipeline.settings import UserError
 from pipeline.training import loop, model_files
 from pipeline.training.checkpoint import exclusive
 from pipeline.training.loop import Run, train
-from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set
+from tests.tiny_family import Events, Tiny, TinySettings, forked, image_set, table, terminated
 
 
 @pytest.fixture(autouse=True)
@@ -47,11 +46,6 @@ def run(data, folder, journal=None, seed=0, checkpoint_seconds=1e9, **settings):
 
 def weights(folder):
     return (folder / "out" / "model.safetensors").read_bytes()
-
-
-def table(folder):
-    with open(folder / "out" / "training.csv") as file:
-        return list(csv.DictReader(file))
 
 
 def test_writes_what_the_stages_after_it_read(data, tmp_path):
@@ -133,19 +127,10 @@ def test_raised_budget_goes_on_to_the_same_weights(data, tmp_path):
 def test_sigterm_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path, size, monkeypatch, capfd):
     data = image_set(tmp_path / "real", size=size, channels=3, dtype="uint16")
     run(data, tmp_path / "whole")
-    step = Tiny.train_step
-
-    def stopped(self, *args):
-        if self.updates == 6:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, *args)
-
-    monkeypatch.setattr(Tiny, "train_step", stopped)
-    with pytest.raises(SystemExit) as stop:
+    with terminated(monkeypatch, Tiny, 6) as stop:
         run(data, tmp_path / "parts")
     assert stop.value.code == 75
     assert "28 images" in capfd.readouterr().err
-    monkeypatch.setattr(Tiny, "train_step", step)
     # Snakemake deletes the declared outputs of a failed job.
     shutil.rmtree(tmp_path / "parts" / "out")
     run(data, tmp_path / "parts")
@@ -301,17 +286,8 @@ def test_a_sick_training_returns_past_checkpoints_that_nobody_looked_at(data, tm
 def test_lower_rates_last_beyond_an_interruption(data, tmp_path, monkeypatch):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     run(data, whole, sick_from=5, always_sick=False)
-    step = Tiny.train_step
-
-    def stopped(self, *args):
-        if self.updates == 12:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return step(self, *args)
-
-    monkeypatch.setattr(Tiny, "train_step", stopped)
-    with pytest.raises(SystemExit):
+    with terminated(monkeypatch, Tiny, 12):
         run(data, parts, sick_from=5, always_sick=False)
-    monkeypatch.setattr(Tiny, "train_step", step)
     monkeypatch.setattr(Tiny, "_loss", healthy(Tiny._loss))
     run(data, parts, sick_from=5, always_sick=False)
     assert weights(whole) == weights(parts)

@@ -1,6 +1,5 @@
 """Held-out images choose the snapshot, and when to stop."""
 
-import csv
 import json
 
 import numpy as np
@@ -15,7 +14,7 @@ from pipeline.training import model_files
 from pipeline.training.held_out import FID, SCORE
 from pipeline.training.loop import train
 from pipeline.training.validator import KID, LOSS, Validator
-from tests.tiny_family import Events, Tiny, TinySettings, image_set
+from tests.tiny_family import Events, Tiny, TinySettings, image_set, table
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit")  # as in the tests of Inception
@@ -35,11 +34,6 @@ def data(tmp_path):
 def run(data, folder, journal=None, **settings):
     settings = TinySettings(**{"total_images": 400, "snapshots": 10} | settings)
     train(settings, data, folder / "out", folder / "state", 0, journal or Events(), 1e9, threads=1)
-
-
-def table(folder):
-    with open(folder / "out" / "training.csv") as file:
-        return list(csv.DictReader(file))
 
 
 def spoil_after(monkeypatch, updates):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.rows import blocks, greatest
 from pipeline.data.near_duplicates.keypoints import Spots, mirrored
 from pipeline.data.near_duplicates.placement import Placement
 
@@ -74,7 +75,7 @@ class _Index:
     def __init__(self, known: NDArray[np.int8], image: NDArray[np.int64]):
         self.known, self.image = known, image
         self.centres = _centres(known, round((len(known) / 2) ** 0.5) if len(known) > 4 * BLOCK else 1)
-        cell = np.concatenate([(_unit(part) @ self.centres.T).argmax(axis=1) for part in _blocks(known)])
+        cell = np.concatenate([(_unit(part) @ self.centres.T).argmax(axis=1) for part in blocks(known, BLOCK)])
         self.order = np.argsort(cell, kind="stable")
         self.starts = np.searchsorted(cell[self.order], np.arange(len(self.centres) + 1))
 
@@ -82,7 +83,9 @@ class _Index:
         """(k,) spots, (k,) spots of later images, (k,) cosines, at least ALIKE: of each spot, described as `wanted`
         (m, LENGTH), the KEPT most alike in each of PROBES cells. Each pair once."""
         probes = min(PROBES, len(self.centres))
-        probed = np.concatenate([_greatest(_unit(part) @ self.centres.T, probes) for part in _blocks(wanted)]).ravel()
+        probed = np.concatenate(
+            [greatest(_unit(part) @ self.centres.T, probes) for part in blocks(wanted, BLOCK)]
+        ).ravel()
         by_cell = np.argsort(probed, kind="stable")
         begins = np.searchsorted(probed[by_cell], np.arange(len(self.centres) + 1))
         found = []
@@ -90,7 +93,7 @@ class _Index:
             there = self.order[self.starts[i] : self.starts[i + 1]]
             queries = by_cell[begins[i] : begins[i + 1]] // probes
             if len(there):
-                found += [self._best(wanted, some, there) for some in _blocks(queries)]
+                found += [self._best(wanted, some, there) for some in blocks(queries, BLOCK)]
         one, other, alike = (np.concatenate(parts) for parts in zip(*found, strict=True))
         swap = self.image[one] > self.image[other]
         one, other = np.where(swap, other, one), np.where(swap, one, other)
@@ -100,7 +103,7 @@ class _Index:
     def _best(self, wanted: NDArray, some: NDArray, there: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         alike = _unit(wanted[some]) @ _unit(self.known[there]).T
         alike[self.image[some][:, None] == self.image[there]] = -np.inf
-        best = _greatest(alike.copy(), min(KEPT, len(there)))
+        best = greatest(alike.copy(), min(KEPT, len(there)))
         values = np.take_along_axis(alike, best, axis=1)
         row, rank = np.nonzero(values >= ALIKE)
         return some[row], there[best[row, rank]], values[row, rank]
@@ -160,7 +163,7 @@ def _centres(vectors: NDArray[np.int8], count: int) -> NDArray[np.float32]:
     some = _unit(vectors[rng.permutation(len(vectors))[: TRAINED * count]])
     centres = some[:count]
     for _ in range(ROUNDS if count > 1 else 0):
-        nearest = np.concatenate([(part @ centres.T).argmax(axis=1) for part in _blocks(some)])
+        nearest = np.concatenate([(part @ centres.T).argmax(axis=1) for part in blocks(some, BLOCK)])
         order = np.argsort(nearest, kind="stable")
         cells, begin = np.unique(nearest[order], return_index=True)
         centres = centres.copy()
@@ -172,16 +175,3 @@ def _centres(vectors: NDArray[np.int8], count: int) -> NDArray[np.float32]:
 def _unit(vectors: NDArray[np.int8]) -> NDArray[np.float32]:
     vectors = vectors.astype(np.float32)
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-
-
-def _greatest(values: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """(m, n) -> (m, count) columns of the greatest values of each row; overwrites the values."""
-    found = []
-    for _ in range(count):
-        found.append(values.argmax(axis=1))
-        np.put_along_axis(values, found[-1][:, None], -np.inf, axis=1)
-    return np.stack(found, axis=1)
-
-
-def _blocks(rows: NDArray) -> list[NDArray]:
-    return [rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK)]

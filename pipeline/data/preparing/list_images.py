@@ -80,13 +80,7 @@ def _candidate(
     settings: Dataset, entry: Entry, place: Place, header: Header, table: Table | None, shared: Shared
 ) -> Candidate:
     row = _row(entry, header, table, shared) if table else None
-    # A group inside an HDF5 file is a folder, and so is a stack that is one of several.
-    nested = ""
-    if header.key and header.index is None:
-        nested = header.key.rsplit("/", 2)[-2]
-    elif header.key and header.source.startswith(f"{entry.name}{header.key}["):
-        nested = header.key.rsplit("/", 1)[-1]
-    label = labels.label_of(settings, header.source, nested or place.folder, header.label, row)
+    label = labels.label_of(settings, header.source, header.folder or place.folder, header.label, row)
     # Pages of a TIFF are slices of one thing; the images of an HDF5 file are taken as independent.
     group = labels.group_of(settings, header.source, header.source if header.key else entry.name, row)
     return Candidate(header, label, group, (row.split if row else None) or place.side)

@@ -122,10 +122,11 @@ def judged_by_one(table: pd.DataFrame) -> list[str]:
 
 def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -> list[str]:
     """One line a fact; only what is so of this set."""
+    depth_rule = f"the full range of each stands for that of {plan.dtype}, stored as {plan.stored}"
     lines = [
         f"{rejected} rejected" if rejected else "none rejected",
         _mixed("sizes", Counter(f"{f.shape[0]} x {f.shape[1]}" for f in facts), _size_rule(settings)),
-        _mixed("depths", Counter(_depth(f) for f in facts), _depth_rule(settings, plan)),
+        _mixed("depths", Counter(_depth(f) for f in facts), depth_rule),
         _colours(settings, facts, plan),
         f"scaling `{settings.scaling.rule}`: {_scaled(settings, plan)}",
         _dim(settings, facts, plan),
@@ -157,10 +158,6 @@ def _depth(facts: Facts) -> str:
     kind = np.dtype(facts.dtype)
     narrow = facts.bits is not None and facts.bits < 8 * kind.itemsize
     return f"{facts.bits}-bit {facts.dtype}" if narrow else facts.dtype
-
-
-def _depth_rule(settings: Dataset, plan: Plan) -> str:
-    return f"the full range of each stands for that of {plan.dtype}, stored as {plan.stored}"
 
 
 def _colours(settings: Dataset, facts: list[Facts], plan: Plan) -> str | None:

@@ -54,7 +54,8 @@ def read(path: str, columns: dict[str, str]) -> list[Line]:
     for setting, column in columns.items():
         if _place(header, column) is None:
             there = ", ".join(filter(None, map(str.strip, header))) or "nothing"
-            hint = ": a first line with the names of the columns is missing" if _names_images(header) else ""
+            images = any(os.path.splitext(cell.strip())[1].lower() in SUFFIXES for cell in header)
+            hint = ": a first line with the names of the columns is missing" if images else ""
             raise UserError(
                 f"{setting}: {path} has no column `{column}`; it has {there}{hint} (columns are separated by commas, "
                 "semicolons, tabs or bars)"
@@ -69,10 +70,6 @@ def read(path: str, columns: dict[str, str]) -> list[Line]:
 
 def _table(text: str, mark: str) -> Iterator[list[str]]:
     return csv.reader(io.StringIO(text, newline=""), delimiter=mark)
-
-
-def _names_images(header: list[str]) -> bool:
-    return any(os.path.splitext(cell.strip())[1].lower() in SUFFIXES for cell in header)
 
 
 def _has(header: list[str], columns: dict[str, str]) -> int:

@@ -30,6 +30,8 @@ class Header(NamedTuple):
     """Path of the data set inside an HDF5 file."""
     label: str | None = None
     """Class, where the file itself says it."""
+    folder: str = ""
+    """Folder inside an HDF5 file: the group of a single image, or a stack that is one of several."""
     pages: int = 1
     """Pages of its file, of which it is one."""
     scene: int = 1

@@ -54,12 +54,13 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
             source = name + data.name if len(sets) > 1 else name
             if of_stacks:
                 some = _stack(path, source, data, None, settings, turned)
-                found += [header._replace(label=label) for header in some]
+                found += [header._replace(label=label, folder=data.name.rsplit("/", 1)[-1]) for header in some]
                 continue
             shape, order = _layout(data.shape, options, stacked=False)
             shape = _upright(shape, turned and order != "flat")
             _check(data, shape, 1, path, settings)
-            found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label))
+            folder = data.name.rsplit("/", 2)[-2]
+            found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label, folder))
         return found
 
 
@@ -251,7 +252,8 @@ def _node(group: h5py.Group, path: str, turns: int = LINKS) -> h5py.Group | h5py
 def _inside(data: h5py.Dataset) -> h5py.Dataset:
     """The data set, where all its pixels are in its file. Raises Rejected for others."""
     if data.id.get_create_plist().get_external_count():
-        raise Rejected(f"`{data.name}` has its pixels in another file ({_outside(data)}), {UNREAD}")
+        outside = printable(data.external[0][0])[:200]
+        raise Rejected(f"`{data.name}` has its pixels in another file ({outside}), {UNREAD}")
     for source in data.virtual_sources() if data.is_virtual else ():
         if source.file_name != ".":
             raise Rejected(f"`{data.name}` is a view of another file ({printable(source.file_name)[:200]}), {UNREAD}")
@@ -260,11 +262,6 @@ def _inside(data: h5py.Dataset) -> h5py.Dataset:
             raise Rejected(f"`{data.name}` is a view of `{source.dset_name}`, which has no pixels of its own")
         _inside(part)
     return data
-
-
-def _outside(data: h5py.Dataset) -> str:
-    name, *_ = data.external[0]
-    return printable(name)[:200]
 
 
 def _elsewhere(group: h5py.Group) -> str:

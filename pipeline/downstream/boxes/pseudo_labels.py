@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -159,7 +158,7 @@ def _label(teacher: Teacher, settings: DetectBoxes, made: ImageSet, out: Path, t
         ImageSetWriter(out, len(made), height, width, channels, made.images.dtype.name) as writer,
         progress(title, len(made)) as bar,
     ):
-        for rows in _parts(len(made)):
+        for rows in np.split(np.arange(len(made)), range(CHUNK, len(made), CHUNK)):
             writer[rows[0] : rows[-1] + 1] = made.images[rows]
             found = find(teacher.network, without_boxes(made, rows, best_device()), settings.batch)
             for row, one in zip(rows, found, strict=True):
@@ -169,10 +168,6 @@ def _label(teacher: Teacher, settings: DetectBoxes, made: ImageSet, out: Path, t
             bar.update(len(rows))
         writer.finish(made.metadata, made.meta)
     return labelled
-
-
-def _parts(n: int) -> Iterator[np.ndarray]:
-    return iter(np.split(np.arange(n), range(CHUNK, n, CHUNK)))
 
 
 def _counts(made: ImageSet, labelled: Labelled, classes: list[str]) -> dict[str, Any]:

@@ -57,7 +57,11 @@ class DeviceDataset:
     def turned(self, at: At) -> Tensor:
         """`images`, each turned by the bits of its orientation."""
         images = self.stored[at.rows].permute(0, 3, 1, 2)
-        for bit, turn in ((HORIZONTAL, _mirror_x), (VERTICAL, _mirror_y), (TRANSPOSE, _transpose)):
+        for bit, turn in (
+            (HORIZONTAL, lambda x: x.flip(3)),
+            (VERTICAL, lambda x: x.flip(2)),
+            (TRANSPOSE, lambda x: x.mT),
+        ):
             if at.bits & bit:
                 chosen = (at.orientations & bit).bool()[:, None, None, None]
                 images = torch.where(chosen, turn(images), images)
@@ -182,15 +186,3 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
         raise UserError(f"{fakes.path}: class `{unknown[0]}` is none of the real ones ({', '.join(real.spec.classes)})")
     if not len(fakes.rows("train")):
         raise UserError(f"{fakes.path}: 0 synthetic images, at least 1 is needed")
-
-
-def _mirror_x(images: Tensor) -> Tensor:
-    return images.flip(3)
-
-
-def _mirror_y(images: Tensor) -> Tensor:
-    return images.flip(2)
-
-
-def _transpose(images: Tensor) -> Tensor:
-    return images.transpose(2, 3)

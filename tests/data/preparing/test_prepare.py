@@ -19,6 +19,11 @@ from pipeline.settings import UserError
 from tests.data.conftest import Inline
 
 
+def prepared(settings, out):
+    prepare(settings, out)
+    return ImageSet.open(out)
+
+
 def rejected(out):
     with open(out / "rejected.csv", encoding="utf-8") as file:
         return {row["file"]: row["reason"] for row in csv.DictReader(file)}
@@ -33,8 +38,7 @@ def test_awkward_names_nested_folders_and_bad_files(tmp_path, inline, folder, pi
         "good/black.png": np.zeros((20, 20), np.uint8), "good/nan.tif": nan, "README.md": b"# about",
     }  # fmt: skip
     out = tmp_path / "out"
-    prepare(dataset(folder(content), labels={"rule": "folder"}), out)
-    images = ImageSet.open(out)
+    images = prepared(dataset(folder(content), labels={"rule": "folder"}), out)
     assert images.meta["classes"] == ["good", "schlecht ü"]
     assert images.images.shape == (12, 16, 16, 1)
     assert images.metadata["source"][0] == "good/deep er/a#0 (1).png"
@@ -63,8 +67,7 @@ def test_the_end_of_a_line_within_a_name_ends_no_row(tmp_path, inline, folder, p
 
 def test_pixels_arrive_unchanged_where_nothing_is_to_be_done(tmp_path, inline, folder, picture, dataset):
     pictures = [picture(i, (16, 16), "uint16") for i in range(5)]
-    prepare(dataset(folder({f"{i}.tif": p for i, p in enumerate(pictures)})), tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(dataset(folder({f"{i}.tif": p for i, p in enumerate(pictures)})), tmp_path / "out")
     np.testing.assert_array_equal(images.images[..., 0], pictures)
     assert images.meta["dtype"] == "uint16"
     assert images.meta["scaling"] == {"rule": "dtype", "low": 0, "high": 65535}
@@ -79,8 +82,7 @@ def test_mixed_depths_and_colours(tmp_path, inline, folder, dataset, capsys):
     red[..., 0] = gray
     content = {"8.png": gray, "16.tif": gray.astype(np.uint16) * 257, "red.png": red}
     root = folder(content)
-    prepare(dataset(root), tmp_path / "rgb")
-    images = ImageSet.open(tmp_path / "rgb")
+    images = prepared(dataset(root), tmp_path / "rgb")
     assert (images.images.dtype, images.images.shape[-1]) == (np.uint16, 3)
     eight, sixteen, coloured = images.images  # in natural order of names
     np.testing.assert_array_equal(eight, sixteen)  # full range stands for full range
@@ -89,8 +91,7 @@ def test_mixed_depths_and_colours(tmp_path, inline, folder, dataset, capsys):
     said = capsys.readouterr().err
     assert "mixed depths: uint8 (2), uint16 (1)" in said
     assert "1 of 3 show colour (first: red.png)" in said
-    prepare(dataset(root, channels="gray"), tmp_path / "gray")
-    luma = ImageSet.open(tmp_path / "gray").images[2, ..., 0]
+    luma = prepared(dataset(root, channels="gray"), tmp_path / "gray").images[2, ..., 0]
     np.testing.assert_allclose(luma, np.rint(0.299 * gray * 257.0), atol=1)
 
 
@@ -101,8 +102,7 @@ def test_pages_that_are_not_read_are_counted(tmp_path, inline, dataset, picture,
             for k in range(count):
                 tiff.write(picture(ord(name) * 10 + k, (32, 32)), contiguous=False)
     settings = dataset(source=str(tmp_path), size=32, pages=pages, split={"test": 0.0, "val": 0.0})
-    prepare(settings, tmp_path / "out")
-    assert len(ImageSet.open(tmp_path / "out")) == (3 if pages == 0 else 8)
+    assert len(prepared(settings, tmp_path / "out")) == (3 if pages == 0 else 8)
     shown = capsys.readouterr().err
     assert (said in shown) if said else ("not read" not in shown)
 
@@ -110,8 +110,7 @@ def test_pages_that_are_not_read_are_counted(tmp_path, inline, dataset, picture,
 def test_wide_strips_are_tiled_and_stay_together(tmp_path, inline, folder, dataset, picture):
     strips = {f"strip_{i}.tif": picture(i, (20, 120)) for i in range(5)}
     settings = dataset(folder(strips), fit="tile", pixel_size=0.5, tile_overlap=0.5)
-    prepare(settings, tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(settings, tmp_path / "out")
     assert len(images) == 5 * 2 * 14
     row = images.metadata.iloc[-1]
     assert (row["source"], row["row"], row["col"]) == ("strip_4.tif", 4, 104)  # flush with the lower right corner
@@ -119,8 +118,7 @@ def test_wide_strips_are_tiled_and_stay_together(tmp_path, inline, folder, datas
     assert (images.metadata.groupby("source")["split"].nunique() == 1).all()
     assert images.meta["pixel_size"] == 0.5
     half = settings.model_copy(update={"tile_source": 20.0})
-    prepare(half, tmp_path / "half")
-    assert ImageSet.open(tmp_path / "half").meta["pixel_size"] == 0.5 * 20 / 16
+    assert prepared(half, tmp_path / "half").meta["pixel_size"] == 0.5 * 20 / 16
 
 
 def test_tiles_of_one_value_and_images_smaller_than_a_tile_are_left_out(tmp_path, inline, folder, dataset, picture):
@@ -128,8 +126,7 @@ def test_tiles_of_one_value_and_images_smaller_than_a_tile_are_left_out(tmp_path
     half_black[:, :32] = 0
     content = {"half.png": half_black, "small.png": picture(1, (15, 99))}
     content |= {f"{i}.png": picture(i, (16, 64)) for i in range(3)}
-    prepare(dataset(folder(content), fit="tile", tile_overlap=0), tmp_path / "out")
-    assert len(ImageSet.open(tmp_path / "out")) == 3 * 4 + 2
+    assert len(prepared(dataset(folder(content), fit="tile", tile_overlap=0), tmp_path / "out")) == 3 * 4 + 2
     assert "15 x 99 pixels are smaller than a tile" in rejected(tmp_path / "out")["small.png"]
     assert "is constant" in rejected(tmp_path / "out")["half.png"]
 
@@ -139,8 +136,7 @@ def test_crop_and_its_errors(tmp_path, inline, folder, dataset, picture):
     for pixels in marked.values():
         pixels[16:] = 255
     root = folder(marked)
-    prepare(dataset(root, crop_bottom=4), tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out").images
+    images = prepared(dataset(root, crop_bottom=4), tmp_path / "out").images
     np.testing.assert_array_equal(images[1, ..., 0], marked["1.png"][:16])
     with pytest.raises(UserError, match=r"none of 4 file\(s\) can be used: 0\.png: .*crop_bottom \(20\) leaves none"):
         prepare(dataset(root, crop_bottom=20), tmp_path / "none")
@@ -158,8 +154,7 @@ def test_scaling_rules(tmp_path, inline, folder, dataset, picture, capsys):
     seen = np.stack(list(content.values()))[train]
     assert (images.meta["scaling"]["low"], images.meta["scaling"]["high"]) == (seen.min(), seen.max())
     np.testing.assert_allclose(scaling.restore(images.images[train, ..., 0], images.meta), seen, atol=0.02)
-    prepare(dataset(root, scaling={"rule": "image_percentile"}), tmp_path / "c")
-    each = ImageSet.open(tmp_path / "c")
+    each = prepared(dataset(root, scaling={"rule": "image_percentile"}), tmp_path / "c")
     assert np.ptp(each.images[..., 0].mean(axis=(1, 2))) < 0.1 * 65535
     np.testing.assert_allclose(np.diff(each.metadata["low"]), 500, atol=10)
     assert each.meta["scaling"]["low"] == pytest.approx(each.metadata["low"][each.rows("train")].median())
@@ -183,8 +178,7 @@ def test_a_table_of_classes_and_splits(tmp_path, inline, folder, dataset, pictur
         root, labels={"rule": "csv", "csv": [str(table)]},
         split={"column": "split", "names": {"train": "train", "val": "test"}, "val": 0.34},
     )  # fmt: skip
-    prepare(settings, tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(settings, tmp_path / "out")
     assert images.metadata["source"][images.rows("test")].tolist() == ["0.png", "1.png"]
     assert sorted(images.metadata["label"][images.rows("val")]) == ["a", "b"]
     assert rejected(tmp_path / "out") == {
@@ -196,8 +190,7 @@ def test_a_table_of_classes_and_splits(tmp_path, inline, folder, dataset, pictur
 def test_classes_and_limits(tmp_path, inline, folder, dataset, picture):
     root = folder({f"{c}_{i}.png": picture(100 * ord(c) + i) for c in "abc" for i in range(10)})
     by_name = {"rule": "filename"}
-    prepare(dataset(root, labels=by_name | {"classes": ["c", "a"]}), tmp_path / "two")
-    images = ImageSet.open(tmp_path / "two")
+    images = prepared(dataset(root, labels=by_name | {"classes": ["c", "a"]}), tmp_path / "two")
     assert images.meta["classes"] == ["c", "a"]
     assert images.metadata["label"].value_counts().to_dict() == {"a": 10, "c": 10}
     assert rejected(tmp_path / "two")["b_3.png"] == "has the class `b`, which labels.classes does not name"
@@ -207,8 +200,7 @@ def test_classes_and_limits(tmp_path, inline, folder, dataset, picture):
 
 def test_images_that_a_limit_drew_in_vain_are_replaced(tmp_path, inline, folder, dataset, picture):
     content = {f"{i}.png": b"broken" if i % 2 else picture(i) for i in range(20)}
-    prepare(dataset(folder(content), limit=10), tmp_path / "out")
-    assert len(ImageSet.open(tmp_path / "out")) == 10
+    assert len(prepared(dataset(folder(content), limit=10), tmp_path / "out")) == 10
 
 
 def test_a_class_of_one_image_stops(tmp_path, inline, folder, dataset, picture):
@@ -228,8 +220,7 @@ def test_folders_that_leave_a_class_nothing_to_train_are_said_so(tmp_path, inlin
 
 def test_copies_stay_on_one_side(tmp_path, inline, folder, dataset, picture):
     content = {f"{i}.png": picture(i // 2) for i in range(20)}  # each twice
-    prepare(dataset(folder(content)), tmp_path / "out")
-    sides = ImageSet.open(tmp_path / "out").metadata["split"].to_numpy()
+    sides = prepared(dataset(folder(content)), tmp_path / "out").metadata["split"].to_numpy()
     assert (sides[::2] == sides[1::2]).all()
     assert set(sides) == {"train", "val", "test"}
 
@@ -240,8 +231,7 @@ def near_duplicates(out):
 
 
 def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, capsys):
-    prepare(dataset(crops()), tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(dataset(crops()), tmp_path / "out")
     scene = images.metadata["source"].str.split("_").str[0]
     assert (images.metadata.groupby(scene)["split"].nunique() == 1).all()
     assert images.metadata["group"].nunique() == 16
@@ -257,8 +247,7 @@ def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, ca
 def test_one_large_micrograph_is_split_by_region(tmp_path, inline, folder, dataset, picture, capsys):
     root = folder({"large.png": picture(0, (400, 60)), "other.png": picture(1, (60, 420))})
     settings = dataset(root, fit="tile", size=20, tile_overlap=0, split={"by": "region", "near_duplicates": "off"})
-    prepare(settings, tmp_path / "out")
-    table = ImageSet.open(tmp_path / "out").metadata
+    table = prepared(settings, tmp_path / "out").metadata
     assert table.groupby("source")["split"].nunique().tolist() == [3, 3]
     assert table["group"].nunique() == 6
     spans = table[table["source"] == "large.png"].groupby("split")["row"].agg(["min", "max"]).sort_values("min")
@@ -272,8 +261,7 @@ def test_a_stack_is_split_by_ranges_of_its_slices(tmp_path, inline, folder, data
     for name, slices in stacks.items():
         tifffile.imwrite(Path(root) / name, np.stack(slices), photometric="minisblack")
     split = {"by": "slices", "gap": 3}
-    prepare(dataset(root, pages="all", split=split), tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(dataset(root, pages="all", split=split), tmp_path / "out")
     table = images.metadata.assign(slice=images.metadata["source"].str.extract(r"\[(\d+)\]")[0].astype(int))
     table["stack"] = table["source"].str.split("[").str[0]
     for _, own in table.groupby("stack"):
@@ -313,10 +301,18 @@ def test_stacks_of_one_hdf5_file_are_classes(tmp_path, inline, dataset, picture)
         prepare(dataset(path, labels={"rule": "folder"}), tmp_path / "out")
     with pytest.raises(UserError, match=r"`/bad` .* can be 4 images of 24 x 32 .*hdf5.layout: nhw"):
         prepare(dataset(path, labels={"rule": "folder"}, hdf5={"images": "/"}), tmp_path / "out")
-    prepare(dataset(path, labels={"rule": "folder"}, hdf5={"images": "/", "layout": "nhw"}), tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(dataset(path, labels={"rule": "folder"}, hdf5={"images": "/", "layout": "nhw"}), tmp_path / "out")
     assert images.metadata["label"].value_counts().to_dict() == {"good": 5, "bad": 4}
     assert images.metadata["source"][0] == "all.h5/bad[0]"
+
+
+def test_groups_of_one_hdf5_file_are_classes(tmp_path, inline, dataset, picture):
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for seed, name in enumerate(["all/bad/1", "all/bad/2", "all/bad/3", "all/good/1", "all/good/2", "all/good/3"]):
+            file[name] = picture(seed, (24, 32))
+    settings = dataset(str(tmp_path / "all.h5"), labels={"rule": "folder"}, hdf5={"images": "all"})
+    images = prepared(settings, tmp_path / "out")
+    assert images.metadata["label"].value_counts().to_dict() == {"good": 3, "bad": 3}
 
 
 def test_the_picture_that_is_too_short_for_regions_is_named(tmp_path, inline, folder, dataset, picture):
@@ -344,8 +340,7 @@ def test_a_given_split_across_overlapping_crops_is_left_and_said(tmp_path, inlin
     table.write_text("\n".join(["file,split", *lines]))
     split = {"column": "split", "names": {"train": "train", "val": "test"}, "val": 0}
     settings = dataset(crops(), labels={"csv": [str(table)]}, split=split)
-    prepare(settings, tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(settings, tmp_path / "out")
     assert images.metadata["source"][images.rows("test")].tolist() == ["3_b.png", "5_a.png"]
     facts = images.meta["near_duplicates"]
     assert (facts["crossing"], facts["leak"]) == (4, 1)
@@ -371,8 +366,7 @@ def test_near_duplicates_are_not_looked_for_where_it_is_off_or_would_take_long(
     tmp_path, inline, crops, dataset, capsys, monkeypatch
 ):
     root = crops()
-    prepare(dataset(root, split={"near_duplicates": "off"}), tmp_path / "off")
-    assert ImageSet.open(tmp_path / "off").meta["near_duplicates"] is None
+    assert prepared(dataset(root, split={"near_duplicates": "off"}), tmp_path / "off").meta["near_duplicates"] is None
     assert near_duplicates(tmp_path / "off") == []
     assert "not looked for (split.near_duplicates: off)" in capsys.readouterr().err
     monkeypatch.setattr(report, "LARGEST", 47)
@@ -386,8 +380,7 @@ def test_near_duplicates_are_not_looked_for_where_it_is_off_or_would_take_long(
 
 def test_procedural_images_come_back_through_the_reader(tmp_path, inline, dataset):
     settings = dataset("voronoi", size=32, voronoi={"images_per_class": 5, "classes": ["scratch", "intact"]})
-    prepare(settings, tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(settings, tmp_path / "out")
     with h5py.File(tmp_path / "out" / "voronoi.h5") as file:
         np.testing.assert_array_equal(images.images[..., 0], file["images"])
     assert images.metadata["label"].value_counts().to_dict() == {"scratch": 5, "intact": 5}
@@ -464,8 +457,7 @@ def test_steel(tmp_path, inline, shared_data, dataset):
     labels = NEU | {"csv": [str(root / path) for path in NEU["csv"]]}
     split = {"column": "split", "names": {"train": "train", "val": "test"}, "group_column": "group"}
     settings = dataset(str(root / "IMAGES"), size=64, labels=labels, split=split, limit=25)
-    prepare(settings, tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(settings, tmp_path / "out")
     assert images.images.shape == (150, 64, 64, 1)
     assert len(images.meta["classes"]) == 6
     counts = images.metadata.groupby(["label", "split"]).size().unstack()
@@ -476,8 +468,7 @@ def test_steel(tmp_path, inline, shared_data, dataset):
 
 def test_coating_strips(tmp_path, inline, shared_data, dataset):
     strips = str(shared_data("coating_sem_tiff") / "wide_6to1")
-    prepare(dataset(strips, size=128, fit="tile", split={"group_pattern": r"^(.+)_y\d+$"}), tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(dataset(strips, size=128, fit="tile", split={"group_pattern": r"^(.+)_y\d+$"}), tmp_path / "out")
     assert len(images) == 45 * 22
     assert images.metadata["group"].nunique() == 15
     assert images.images[:].std() > 20
@@ -489,8 +480,7 @@ def test_scratches(tmp_path, inline, shared_data, dataset):
         [str(root / "good"), str(root / "bad")], size=32, limit=40,
         labels={"rule": "folder", "csv": [str(root / "index.csv")]}, split={"group_column": "item"},
     )  # fmt: skip
-    prepare(settings, tmp_path / "out")
-    images = ImageSet.open(tmp_path / "out")
+    images = prepared(settings, tmp_path / "out")
     assert images.metadata["label"].value_counts().to_dict() == {"bad": 40, "good": 40}
     assert (images.metadata.groupby("group")["split"].nunique() == 1).all()
 

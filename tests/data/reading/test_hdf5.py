@@ -83,25 +83,27 @@ def test_axes_that_other_programs_write(tmp_path, picture):
     np.testing.assert_array_equal(read(planes, images="data", layout="flat", shape=[3, 9, 20])[1], stack)
 
 
+def matlab(path, **sets):
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, data in sets.items():
+            file[name] = data
+    with open(path, "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
+    return path
+
+
 def test_matlab_stores_axes_the_other_way_round(tmp_path, picture):
     stack = picture(4, (7, 9, 20), "uint16")
-    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
-        file["IMG"] = stack.swapaxes(1, 2)
-        file["labels"] = np.arange(7.0)[None]
-    with open(tmp_path / "a.mat", "r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
-    _, pixels, labels = read(tmp_path / "a.mat", rule="hdf5")
+    path = matlab(tmp_path / "a.mat", IMG=stack.swapaxes(1, 2), labels=np.arange(7.0)[None])
+    _, pixels, labels = read(path, rule="hdf5")
     np.testing.assert_array_equal(pixels, stack)
     assert labels == list("0123456")
 
 
 def test_flat_columns_of_matlab_are_columns_of_the_image(tmp_path, picture):
     stack = picture(4, (7, 9, 20), "uint16")
-    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
-        file["IMG"] = stack.swapaxes(1, 2).reshape(7, -1)
-    with open(tmp_path / "a.mat", "r+b") as file:
-        file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64")
-    np.testing.assert_array_equal(read(tmp_path / "a.mat", layout="flat", shape=[9, 20])[1], stack)
+    path = matlab(tmp_path / "a.mat", IMG=stack.swapaxes(1, 2).reshape(7, -1))
+    np.testing.assert_array_equal(read(path, layout="flat", shape=[9, 20])[1], stack)
 
 
 def test_the_one_hot_label_of_one_image_is_one_label(tmp_path, picture):
