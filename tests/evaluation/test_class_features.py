@@ -12,6 +12,7 @@ from pipeline.evaluation.context import scaled
 from pipeline.evaluation.sample import Sample
 from pipeline.settings import Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
+from tests.evaluation.test_panel import Journal
 
 SETTINGS = Evaluate(inception="off", imagenet=False, class_feature_steps=20, subsets=20)
 HASTY = SETTINGS.model_copy(update={"class_feature_steps": 2})  # where it does not matter what was learned
@@ -216,17 +217,6 @@ def test_few_images_are_not_shown_until_they_are_known_by_heart(tmp_path, monkey
 
 
 # ---------------------------------------------------------------- in the panel
-
-
-class Journal:
-    def __init__(self):
-        self.numbers = {}
-
-    def final(self, numbers):
-        self.numbers |= numbers
-
-    def artifact(self, path, dest=""):
-        pass
 
 
 def judge(real, made, out, settings=SETTINGS):
