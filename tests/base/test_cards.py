@@ -187,7 +187,7 @@ def test_every_rule_whose_script_claims_a_card_says_so_and_no_other():
         for body in re.split(r"^rule ", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
             if script := re.search(r"scripts/(\w+)\.py", body):
                 rules[script[1]] = (
-                    re.search(r"^ +gpu=(lambda w: .* else )?CARD,$", body, flags=re.MULTILINE) is not None
+                    re.search(r"^ +gpu=(lambda w: .* else slot\(w\)|slot),$", body, re.MULTILINE) is not None
                 )
     scripts = {p.stem: p.read_text(encoding="utf-8") for p in (ROOT / "workflow" / "scripts").glob("*.py")}
     assert rules == {name: "claimed(snakemake.resources.gpu" in text for name, text in scripts.items()}
