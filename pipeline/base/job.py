@@ -28,23 +28,23 @@ def job(log: str | os.PathLike) -> Iterator[None]:
     global _console
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     _console = os.fdopen(os.dup(2), "w", buffering=1)
-    with open(log, "w", encoding="utf-8") as file:
-        cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        try:
+    try:  # around all of it: an interrupt may come as soon as the log is there
+        with open(log, "w", encoding="utf-8") as file:
+            cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
             yield
-        except UserError as error:
-            say(f"ERROR: {error}")
-            sys.exit(1)
-        except KeyboardInterrupt:
-            say("interrupted: the same command goes on")
-            sys.exit(130)
-        except Exception as error:
-            say(f"ERROR: {type(error).__name__}: {error} (traceback in {log})")
-            with suppress(OSError):
-                traceback.print_exc()
-            sys.exit(1)
+    except UserError as error:
+        say(f"ERROR: {error}")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted: the same command goes on")
+        sys.exit(130)
+    except Exception as error:
+        say(f"ERROR: {type(error).__name__}: {error} (traceback in {log})")
+        with suppress(OSError):
+            traceback.print_exc()
+        sys.exit(1)
 
 
 def say(line: str) -> None:

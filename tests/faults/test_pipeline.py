@@ -187,7 +187,10 @@ STOPS = [  # the log of a stage, a target that ends with it, and how it is stopp
     ("arms", "detect_all", signal.SIGINT),
     ("write_report", "all", signal.SIGINT),
 ]
-BRIEF = f"{CGAN} detect.filters=[confidence] detect.keep_fractions=[1] gallery.interpolation=null gallery.strips=null"
+BRIEF = (
+    f"{CGAN} detect.filters=[confidence] detect.keep_fractions=[1] gallery.interpolation=null gallery.strips=null "
+    "evaluate.imagenet=false evaluate.class_feature_steps=0"
+)
 
 
 def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(tmp_path):
