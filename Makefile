@@ -9,7 +9,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
 
 # Networks this small leave a graphics card mostly idle: four at once on one that has the memory, the others wait.
 demo: .venv/.installed  ## the default experiment: images, generators, detectors, report
-	@$(BIN)/snakemake --cores all --resources gpu=99 --config jobs_per_gpu=4
+	$(BIN)/snakemake --cores all --resources gpu=99 --config jobs_per_gpu=4
 	@$(BIN)/python -m pipeline.report.console results
 
 plan: .venv/.installed  ## what a run would do, a line a stage, and how long its generators will take; CONFIG="mine.yaml …" for your own

@@ -126,7 +126,7 @@ def evidence(correlation: NDArray | np.float64, independent: NDArray) -> NDArray
 class Search:
     """Finds pieces of training images.
 
-    Some 40 ms an image and 6 s of one core for 1 300 training images of 64 × 64 pixels, 2 s with an index.
+    Some 50 ms an image and 6 s of one core for 1 300 training images of 64 × 64 pixels.
 
     Args:
         real: (m, h, w) of `details`; PATCH pixels a side at least.

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pipeline.data.image_set import ImageSet
-from pipeline.evaluation import nearest_file, panel
+from pipeline.evaluation import copies, nearest_file, panel
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 from tests.evaluation.test_panel import Journal
@@ -44,6 +44,14 @@ def test_numbers_beside_kept_neighbours_are_those_beside_new_ones(sets, tmp_path
     (tmp_path / "away.npz").rename(sets[0].path / nearest_file.NAME)
     assert (few, all_of_them) == (1, 2)
     assert kept == new
+
+
+def test_the_index_that_is_read_is_that_of_a_new_search(sets):
+    context = panel._context(SETTINGS, sets[0], sets[0].meta["classes"])
+    _, index = nearest_file.read(sets[0], context)
+    _, new = copies.nearest_training([context.heldout], context)
+    for name, value in new._asdict().items():
+        assert np.array_equal(getattr(index, name), value), name
 
 
 def test_what_belongs_to_other_images_or_is_damaged_is_not_used(sets, tmp_path, capsys):
