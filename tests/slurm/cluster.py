@@ -157,7 +157,8 @@ class Cluster:
         """Jobs that SLURM has put back into the queue wait two minutes there; they need not."""
         for job in self.jobs():
             if job["JobState"] == "PENDING" and job["Restarts"] != "0":
-                self.run("scontrol", "update", f"jobid={job['JobId']}", "starttime=now")
+                with suppress(RuntimeError):  # it may have started since
+                    self.run("scontrol", "update", f"jobid={job['JobId']}", "starttime=now")
 
     def stop(self) -> None:
         """End its jobs and its daemons."""
