@@ -12,9 +12,9 @@ demo: .venv/.installed  ## the default experiment: images, generators, detectors
 	$(BIN)/snakemake --cores all --resources gpu=99 --config jobs_per_gpu=4
 	@$(BIN)/python -m pipeline.report.console results
 
-plan: .venv/.installed  ## what a run would do, a line a stage, and how long its generators will take; CONFIG="mine.yaml …" for your own
-	@$(BIN)/python workflow/plan.py --configfile $(CONFIG)
+plan: .venv/.installed  ## what a run would do, a line a stage, and how long it will take; CONFIG="mine.yaml …" for your own
 	@$(BIN)/python -m pyrite plan $(CONFIG)
+	@$(BIN)/python workflow/plan.py --configfile $(CONFIG)
 
 test: .venv/.installed  ## everything but the slow learning tests
 	$(PYTEST) -m "not slow and not slurm and not kubernetes and not services and not faults"

@@ -14,15 +14,14 @@ from typing import Any, NamedTuple, cast
 import psutil
 import yaml
 
-from pipeline.base import csvfile, needs
+from pipeline.base import csvfile, needs, results
 from pipeline.base import device as devices
-from pipeline.base.files import write_json
 from pipeline.base.needs import Images
-from pipeline.base.results import PLAN, PLANNED
 from pipeline.data.image_set import ImageSet
 from pipeline.data.reading.source import files
-from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, load
-from pipeline.settings.places import REAL
+from pipeline.sampling.gallery import images_drawn
+from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, gallery_of, load
+from pipeline.settings.places import REAL, TOOK
 from pipeline.training.elsewhere import CARD
 from pipeline.training.forecast import START, forecast
 from pipeline.training.validator import MOST
@@ -49,9 +48,8 @@ class Row(NamedTuple):
     threads: int
     update: float
     """Seconds."""
-    training: Job
-    drawing: Job
-    """Of the synthetic set."""
+    jobs: dict[str, Job]
+    """`train`, `generate` (the synthetic set), and `gallery` where there is one."""
     seeds: int
     elsewhere: float | None
     """Seconds of its updates on a card that is not here, estimated."""
@@ -122,12 +120,12 @@ def _row(settings: Settings, name: str, model: str, budget: float, threads: int 
     devices.use_threads(threads)
     found = forecast(chosen, spec, budget, held_out_of(Path(settings.results) / name / "real"))
     drawn = _drawn(settings, name)
-    benchmarks = Path(settings.results) / "benchmarks" / name
-    seconds = (found.training, START + found.image * drawn.number)
-    taken = (_taken(benchmarks, model, settings.seeds, stage) for stage in PLANNED.values())
-    training, drawing = map(Job, seconds, taken)
+    seconds = {"train": found.training, "generate": START + found.image * drawn.number}
+    if shown := gallery_of(settings.gallery, chosen.family):
+        seconds["gallery"] = START + found.image * images_drawn(shown, spec)
+    jobs = {stage: Job(said, _taken(settings, name, model, stage)) for stage, said in seconds.items()}
     disk = 2 * found.checkpoint + 2 * int(1e6 * drawn.mb)
-    return Row(name, model, threads, found.update, training, drawing, len(settings.seeds), found.elsewhere, disk)
+    return Row(name, model, threads, found.update, jobs, len(settings.seeds), found.elsewhere, disk)
 
 
 def threads_of(model: Training, spec: ImageSpec, trainings: int) -> int:
@@ -184,34 +182,45 @@ def keep(found: list[Row], settings: Settings) -> None:
     Raises:
         UserError: the folder cannot be written.
     """
-    said: dict[str, dict[str, dict[str, float]]] = {kind: {} for kind in PLANNED}
-    for kind, of in zip(PLANNED, _by_stage(found), strict=True):
-        for row, job in of:
-            said[kind].setdefault(row.dataset, {})[row.model] = round(job.seconds, 1)
-    write_json(Path(settings.results) / PLAN, said, indent=2)
+    seconds = {
+        job: of.seconds
+        for row in found
+        for stage, of in row.jobs.items()
+        for job in _jobs(settings, row.dataset, row.model, stage)
+    }
+    results.keep_forecasts(Path(settings.results), seconds)
 
 
-def lines(found: list[Row], results: Path) -> Iterator[str]:
+def lines(found: list[Row], folder: Path) -> Iterator[str]:
     """A table for a console, its sum, and how right the forecasts were where jobs have run; the disk that they need,
     and what is free on that of the results."""
     yield COLUMNS.format("data set", "generator", "an update", "training", "took", "drawing", "took", "seeds")
     for row in found:
-        times = (_time(seconds) for job in (row.training, row.drawing) for seconds in job)
+        times = (short(seconds) for stage in ("train", "generate") for seconds in row.jobs[stage])
         yield COLUMNS.format(row.dataset[:16], row.model[:20], f"{1000 * row.update:.0f} ms", *times, row.seeds)
-    training, drawing = (sum(row.seeds * job.seconds for row, job in of) for of in _by_stage(found))
-    yield f"all trainings one after another: {_time(training)}, and to draw their images {_time(drawing)}"
-    ratios = [job.seconds / job.taken for of in _by_stage(found) for _, job in of if job.taken]
+    training, drawing = (sum(row.seeds * row.jobs[of].seconds for row in found) for of in ("train", "generate"))
+    yield f"all trainings one after another: {short(training)}, and to draw their images {short(drawing)}"
+    ratios = [job.seconds / job.taken for row in found for job in row.jobs.values() if job.taken]
     if ratios:
         worst = max(max(ratio, 1 / ratio) for ratio in ratios)
         yield f"of jobs that have run here the forecast is off by a factor of {worst:.2f} at most"
     away = [row.elsewhere * row.seeds for row in found if row.elsewhere is not None]
     if away and len(away) == len(found):
-        yield f"their updates on an {CARD}: {_time(sum(away))}, estimated from their arithmetic; no such card is here"
-    yield "galleries, measuring and detectors come to it"
+        yield f"their updates on an {CARD}: {short(sum(away))}, estimated from their arithmetic; no such card is here"
+    yield "what else a run does comes to it: `make plan` says how long"
     disk = sum(row.disk * row.seeds for row in found)
-    there = next(folder for folder in (results.absolute(), *results.absolute().parents) if folder.is_dir())
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
     free = psutil.disk_usage(str(there)).free
     yield f"disk for them all: {disk / 1e9:.1f} GB, {free / 1e9:.1f} GB are free in {there}"
+
+
+def short(seconds: float | None) -> str:
+    """`41 s`, `3 min`, `2.1 h`; nothing where there is none."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def multiplied(settings: Settings) -> Iterator[str]:
@@ -239,20 +248,12 @@ def _version(name: str) -> str:
         return "is missing"
 
 
-def _by_stage(found: list[Row]) -> list[list[tuple[Row, Job]]]:
-    """All trainings, and all that draw."""
-    return [[(row, row.training) for row in found], [(row, row.drawing) for row in found]]
+def _jobs(settings: Settings, dataset: str, model: str, stage: str) -> list[str]:
+    """The files of what they took, of each seed one."""
+    return [TOOK.format(dataset=dataset, model=model, seed=seed, stage=stage) for seed in settings.seeds]
 
 
-def _taken(folder: Path, model: str, seeds: list[int], stage: str) -> float | None:
-    files = [folder / f"{model}-s{seed}" / f"{stage}.tsv" for seed in seeds]
+def _taken(settings: Settings, dataset: str, model: str, stage: str) -> float | None:
+    files = [Path(settings.results) / job for job in _jobs(settings, dataset, model, stage)]
     times = [float(csvfile.read(file, "s", sep="\t")["s"].iloc[-1]) for file in files if file.is_file()]
     return sum(times) / len(times) if times else None
-
-
-def _time(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

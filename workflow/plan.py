@@ -1,15 +1,27 @@
-"""Prints what a run would do, a line a stage: `make plan CONFIG=mine.yaml`."""
+"""Prints what a run would do, a line a stage, and how long it takes: `make plan CONFIG=mine.yaml`."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 WORKFLOW = Path(__file__).resolve().parent
-JOB = re.compile(r"^(\w+) +(\d+)$", re.MULTILINE)
+RULE = re.compile(r"^ *(?:local)?rule (\w+):\n((?: +\w+: .*\n)+)", re.MULTILINE)
+TIMED = {"train", "generate", "generate_boxed", "gallery"}  # by `pyrite plan`, with the networks themselves
+
+
+class Job(NamedTuple):
+    rule: str
+    took: str
+    """The file that will say how long it took; empty where none will."""
+    threads: int
+    work: int
+    """Seconds of one processor, after its start, on the machine whose costs are known."""
 
 
 def stages() -> dict[str, list[str]]:
@@ -19,26 +31,59 @@ def stages() -> dict[str, list[str]]:
     return {name: re.findall(r"^(?:rule|use rule \w+ as) (\w+)", text, re.M) for name, text in texts.items()}
 
 
-def lines(shown: str) -> list[str]:
-    """The plan in a dry run's table of jobs."""
-    table = shown.partition("Job stats:")[2].partition("\n\n")[0]
-    jobs = {rule: int(count) for rule, count in JOB.findall(table) if rule != "total"}
-    found = []
+def jobs(shown: str) -> Iterator[Job]:
+    """Those that a dry run shows, without the targets."""
+    for rule, text in RULE.findall(shown):
+        if rule != "all" and not rule.endswith("_all"):
+            said = (re.search(word, text) for word in (r"benchmark: (.+)", r"threads: (\d+)", r"\bseconds=(\d+)"))
+            took, threads, work = (found[1] if found else "" for found in said)
+            yield Job(rule, took, int(threads or 1), int(work or 0))
+
+
+def keep(planned: Sequence[Job]) -> list[float]:
+    """Seconds that each job should take on this machine, which its results keep as well. Trainings that `pyrite plan`
+    has timed take what it says."""
+    from pipeline.base.needs import gained
+    from pipeline.base.results import forecasts, keep_forecasts
+    from pipeline.training.forecast import START, pace
+
+    of = pace()
+    seconds = [START + of * job.work / gained(job.threads) for job in planned]
+    folder = Path(next((job.took.partition("/benchmarks/")[0] for job in planned if job.took), "."))
+    names = [job.took.removeprefix(f"{folder}/") for job in planned]
+    timed = forecasts(folder)
+    seconds = [
+        timed.get(name, said) if job.rule in TIMED else said
+        for job, name, said in zip(planned, names, seconds, strict=True)
+    ]
+    if any(names):
+        keep_forecasts(folder, {name: said for name, said in zip(names, seconds, strict=True) if name})
+    return seconds
+
+
+def lines(planned: Sequence[Job], seconds: Sequence[float]) -> Iterator[str]:
+    """The plan: of each stage its jobs and how long they take one after another, and so all of them."""
+    from pyrite.plan import short
+
     for stage, rules in stages().items():
-        own = {rule: jobs[rule] for rule in rules if rule in jobs and not rule.endswith("_all")}
+        own = [(job.rule, said) for job, said in zip(planned, seconds, strict=True) if job.rule in rules]
         if own:
-            found.append(
-                f"{stage:<13}{sum(own.values()):>6} job(s): {', '.join(f'{n} {rule}' for rule, n in own.items())}"
-            )
-    return found or ["nothing to do: all is there"]
+            counts = Counter(rule for rule, _ in own)
+            named = ", ".join(f"{counts[rule]} {rule}" for rule in rules if rule in counts)
+            yield f"{stage:<13}{len(own):>6} job(s) {short(sum(said for _, said in own)):>7}: {named}"
+    yield f"one after another: {short(sum(seconds))}"
 
 
 def main(options: Sequence[str]) -> int:
     """Print the plan of a run with these options of Snakemake, or its error."""
     command = [sys.executable, "-m", "snakemake", "--dry-run", *options]
     done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    print(done.stdout if done.returncode else "\n".join(lines(done.stdout)))
-    return done.returncode
+    if done.returncode:
+        print(done.stdout)
+        return done.returncode
+    planned = list(jobs(done.stdout))
+    print("\n".join(lines(planned, keep(planned))) if planned else "nothing to do: all is there")
+    return 0
 
 
 if __name__ == "__main__":

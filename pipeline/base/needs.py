@@ -21,8 +21,12 @@ CARD = 3000  # MB of the machine's memory that CUDA's libraries take
 FEW = 64  # pixels of a side: networks for smaller images gain nothing by a second processor
 FASTER = 300  # times as fast as one processor that a card is with networks of ordinary size; small ones take no time
 LOOK = 300  # images drawn at a look at held-out images
-EVALUATE = 0.2  # seconds of a processor to measure an image of 64 pixels
-FROZEN = 0.02  # and to fit a head on one of a detector whose backbone is frozen
+READ = 0.002  # seconds of a processor to read an image of 64 pixels
+COMPARE = 0.05  # and to compare it with the others
+PANEL = 3.0  # seconds to measure a set of images,
+EVALUATE = 0.02  # and for each of them
+HEAD = 0.2  # seconds to fit a head on a frozen backbone,
+FROZEN = 1.4e-4  # and for each training image
 SCRATCH = 0.02  # and to show one to a ResNet-18 that learns
 BOXES = {"small": 0.01}  # the same for detectors of boxes; torchvision's take
 LARGE = 0.5
@@ -47,7 +51,7 @@ COSTS = {
     "projected_gan": Cost(0.1, 0.02, 25),
     "ddpm": Cost(0.4, 2, 80),
     "stylegan2_ada": Cost(1.5, 0.05, 60),
-    "quilting": Cost(0, 0.1, 1),
+    "quilting": Cost(0, 0.02, 1),
     "warp": Cost(0, 0.01, 1),
 }
 UNKNOWN = Cost(1.5, 2, 80)  # of a family that the table has not yet
@@ -97,6 +101,8 @@ class Needs(NamedTuple):
     mem_mb: int
     minutes: int
     threads: int
+    seconds: int
+    """Expected, of one processor or of the card, on the machine of `pace`; without what a job takes to start."""
 
 
 def side_by_side(job: Needs, jobs: int, processors: int, mb: float) -> int:
@@ -126,22 +132,23 @@ def drawing(family: str, count: int, batch: int, images: Images, card: bool) -> 
     return _needs(count * cost.draw, images._replace(number=images.number + count), card, batch * cost.mb)
 
 
-def evaluating(images: Images, card: bool) -> Needs:
-    """Of a set of images that is measured."""
-    return _needs(images.number * EVALUATE, images, card, 1000)
+def evaluating(images: Images, judged: int, card: bool) -> Needs:
+    """Of a set of images that is measured, beside all that are read."""
+    return _needs(judged * EVALUATE, images, card, 1000, fixed=PANEL)
 
 
-def classifying(settings: Detect, arms: int, images: Images, card: bool) -> Needs:
-    """Of the detectors of some arms that name the class of an image."""
+def classifying(settings: Detect, arms: int, training: int, images: Images, card: bool) -> Needs:
+    """Of the detectors of some arms that name the class of an image, from so many training images of all."""
     candidates = len(settings.ratios) * len(settings.keep_fractions) * len(settings.filters)
     fits = arms * (settings.repetitions + settings.selection_runs * candidates)
-    each = FROZEN * images.number if settings.backbone == "frozen" else SCRATCH * settings.steps * settings.batch
-    return _needs(fits * each, images, card, settings.batch * 10)
+    if settings.backbone == "frozen":
+        return _needs(0, images, card, settings.batch * 10, fixed=fits * (HEAD + FROZEN * training))
+    return _needs(fits * SCRATCH * settings.steps * settings.batch, images, card, settings.batch * 10)
 
 
-def finding(settings: DetectBoxes, images: Images, card: bool) -> Needs:
-    """Of the detectors of one arm that find boxes."""
-    fits = settings.repetitions + settings.selection_runs * len(settings.ratios)
+def finding(settings: DetectBoxes, images: Images, card: bool, alone: bool = False) -> Needs:
+    """Of the detectors of one arm that find boxes, or of one `alone`."""
+    fits = 1 if alone else settings.repetitions + settings.selection_runs * len(settings.ratios)
     cost = BOXES.get(settings.detector, LARGE)
     return _needs(fits * settings.steps * settings.batch * cost, images, card, settings.batch * cost * 400)
 
@@ -149,17 +156,29 @@ def finding(settings: DetectBoxes, images: Images, card: bool) -> Needs:
 def telling_good(settings: DetectAnomalies, arms: int, images: Images, card: bool) -> Needs:
     """Of the detectors of some arms that tell good images from others."""
     fits = arms * (settings.repetitions + settings.selection_runs * len(settings.ratios))
-    return _needs(fits * FROZEN * images.number, images, card, settings.batch * 10)
+    return _needs(0, images, card, settings.batch * 10, fixed=fits * (HEAD + FROZEN * images.number))
+
+
+def reading(images: Images) -> Needs:
+    """Of images that are read and written."""
+    return _needs(images.number * READ, images, False, 1000)._replace(threads=4)
 
 
 def preparing(images: Images) -> Needs:
     """Of images that are read, compared with each other and written."""
-    return _needs(images.number, images, False, 1000)._replace(threads=4)
+    return _needs(images.number * (READ + COMPARE), images, False, 1000)._replace(threads=4)
 
 
-def _needs(seconds: float, images: Images, card: bool, activations: float) -> Needs:
-    """From seconds of a processor and MB of a device, both for images of 64 pixels."""
+def _needs(seconds: float, images: Images, card: bool, activations: float, fixed: float = 0) -> Needs:
+    """From seconds of a processor and MB of a device, both for images of 64 pixels; `fixed` are seconds of a processor
+    whatever their size, also where a card is."""
     threads = 1 if images.pixels < FEW**2 else 8
-    minutes = SHORTEST + 2 * seconds * images.area / 60 / (FASTER if card else threads**0.5)
+    seconds = fixed + seconds * images.area / (FASTER if card else 1)
+    minutes = SHORTEST + 2 * seconds / 60 / (1 if card else gained(threads))
     memory = BASE + 4 * images.mb + (CARD if card else 1.5 * activations * images.area)
-    return Needs(round(memory), round(min(minutes, LONGEST)), threads)
+    return Needs(round(memory), round(min(minutes, LONGEST)), threads, round(seconds))
+
+
+def gained(threads: int) -> float:
+    """How many times as fast as with one."""
+    return threads**0.5

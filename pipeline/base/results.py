@@ -6,6 +6,7 @@ import fcntl
 import os
 import socket
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TextIO
@@ -18,9 +19,7 @@ NAMES = 3
 """Raised when settings, metrics or files are renamed: a plan would take finished work of the old names for undone."""
 MARK = "names.json"
 PLAN = "plan.json"
-"""How long its jobs should take, where that was asked: under each of `PLANNED` seconds by data set and generator."""
-PLANNED = {"trainings": "train", "drawings": "generate"}
-"""And the stage of each."""
+"""How long its jobs should take, where that was asked."""
 LOCK = ".lock"
 
 
@@ -87,3 +86,17 @@ def bring_to_present(results: Path) -> None:
         if path.is_file() and path.stat().st_mtime > now:
             with writing(path):
                 os.utime(path, (now, now))
+
+
+def forecasts(results: Path) -> dict[str, float]:
+    """Seconds that jobs should take, as far as that was asked, by their file `benchmarks/….tsv` of what they took."""
+    return read_json(results / PLAN) if (results / PLAN).is_file() else {}
+
+
+def keep_forecasts(results: Path, seconds: Mapping[str, float]) -> None:
+    """Add some to them.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+    write_json(results / PLAN, forecasts(results) | {job: round(value, 1) for job, value in seconds.items()}, indent=2)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.base.files import read_json
-from pipeline.base.results import PLAN, PLANNED
+from pipeline.base.results import forecasts
 from pipeline.downstream import records
 from pipeline.downstream.records import Comparison
 from pipeline.settings import Settings, places
@@ -103,6 +103,8 @@ def collect(results: Path, settings: Settings, arms: Sequence[Path] = ()) -> dic
 def _dataset(results: Path, settings: Settings, dataset: str, arms: Sequence[Path]) -> DatasetInputs:
     real, folder = (results / of.format(dataset=dataset) for of in (places.REAL, places.DETECTION))
     classifiers, boxes, anomalies = (_within(of, arms) for of in (folder, folder / "boxes", folder / "anomalies"))
+    took = _benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies)
+    said = forecasts(results)
     return DatasetInputs(
         real=real,
         evaluation=real / places.EVALUATION,
@@ -111,20 +113,9 @@ def _dataset(results: Path, settings: Settings, dataset: str, arms: Sequence[Pat
         box_arms=boxes,
         anomalies=anomalies,
         comparison=folder / places.COMPARISON if settings.detect.enabled else None,
-        forecasts=_forecasts(results / PLAN, settings, dataset),
-        benchmarks=_benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies),
+        forecasts={job: said[file] for job, path in took.items() if (file := str(path.relative_to(results))) in said},
+        benchmarks=took,
     )
-
-
-def _forecasts(plan: Path, settings: Settings, dataset: str) -> dict[str, float]:
-    """Of the jobs that train and draw, where a plan was made (`pyrite.plan`)."""
-    said = read_json(plan) if plan.is_file() else {}
-    return {
-        f"{stage} {model}, seed {seed}": seconds
-        for kind, stage in PLANNED.items()
-        for model, seconds in said.get(kind, {}).get(dataset, {}).items()
-        for seed in settings.seeds
-    }
 
 
 def _within(folder: Path, paths: Iterable[Path]) -> list[Path]:

@@ -24,7 +24,7 @@ from pipeline.sampling.interpolation import walk
 from pipeline.sampling.mixing import mixing_grid
 from pipeline.sampling.provenance import Provenance
 from pipeline.sampling.truncation import sweep
-from pipeline.settings import METHOD, Gallery, Interpolation, Mixing, Strips, Sweep, UserError
+from pipeline.settings import METHOD, Gallery, ImageSpec, Interpolation, Mixing, Strips, Sweep, UserError
 from pipeline.training import grids, model_files
 
 CLASSES = 4  # drawn where the settings name none
@@ -100,6 +100,22 @@ def draw_gallery(settings: Gallery, model: Path, data: Path, out: Path, journal,
     except OSError as error:
         raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
     _tell(journal, facts, out)
+
+
+def images_drawn(settings: Gallery, spec: ImageSpec) -> float:
+    """How many images a model of such draws for its gallery, about; a strip counts by its width."""
+    each = 0.0
+    if settings.sweep:
+        each += settings.sweep.count * len(settings.sweep.truncations)
+    if settings.interpolation:
+        each += settings.interpolation.count * settings.interpolation.frames
+    if settings.mixing:
+        each += (settings.mixing.rows + 1) * (settings.mixing.columns + 1)
+    if settings.strips:
+        each += settings.strips.count * settings.strips.width / spec.width
+    classes = len(settings.classes) if settings.classes else min(CLASSES, len(spec.classes))
+    along = directions.IMAGES_DRAWN + directions.FOUND * len(SHOWN_STEPS) if settings.directions else 0
+    return classes * each + along
 
 
 def _sweep(subject: GalleryModel, part: Sweep, out: Path) -> Facts:

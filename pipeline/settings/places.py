@@ -11,3 +11,5 @@ STRIP = "{dataset}/strip"
 EMBEDDED = 4
 """Data sets up to which the report's first page holds its pictures; those of more lie in STRIP, loaded when seen."""
 WEIGHTS, RECIPE = "model.safetensors", "model.json"
+TOOK = "benchmarks/{dataset}/{model}-s{seed}/{stage}.tsv"
+"""What a job of a generator took, as Snakemake writes it."""

@@ -1,4 +1,4 @@
-"""How long a training will take: some of its own updates and images, timed on this machine."""
+"""How long a training will take: some of its own updates and images, timed on this machine; how fast it is."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 
 import pipeline.models
 from pipeline.base import device as devices
+from pipeline.base.imagenet import EfficientNetLite0, load
 from pipeline.base.weights import in_cache
 from pipeline.models.batch import Batch
 from pipeline.settings import ImageSpec, Training
@@ -22,6 +23,8 @@ from pipeline.training.validator import LEAST, MOST
 WARM = 2  # updates that choose algorithms; the first has all lazy penalties, the second none
 START = 6.0  # seconds of a job before its first update: Python, torch, reading the images
 SHORT = 32  # images that drawing is timed with, at most
+REFERENCE = 0.23  # seconds of `pace`'s work on the machine that the costs of `needs` were measured on
+REPEATS = 5
 PENALTIES = {"r1_every": "r1_gamma", "path_length_every": "path_length_weight"}  # and the setting that is 0 without it
 
 
@@ -108,6 +111,20 @@ def forecast(
     checkpoint = sum(tensor.numel() * tensor.element_size() for tensor in model.state().values())
     elsewhere = steps * _mean_seconds(work, settings) if counts else None
     return Forecast(mean, image, START + steps * mean + looks, memory, checkpoint, elsewhere)
+
+
+def pace(clock: Callable[[], float] = time.perf_counter) -> float:
+    """Seconds that a processor takes here, now, for what took one on the machine that the costs of `needs` were
+    measured on: the features of some images, which is most of what is done between trainings."""
+    network = EfficientNetLite0(load(), 1)
+    images = torch.zeros(SHORT, 1, 64, 64)
+    devices.use_threads(1)
+    with torch.no_grad():
+        network.maps(images)
+        began = clock()
+        for _ in range(REPEATS):
+            network.maps(images)
+    return (clock() - began) / REFERENCE
 
 
 def _mean_seconds(work: list[Work], settings: Training) -> float:

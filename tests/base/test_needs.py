@@ -35,8 +35,9 @@ def test_a_card_is_faster_and_keeps_the_batch_to_itself():
 
 
 def test_by_hand():
+    # (10⁶ · 0.05 + 20 · 300 · 0.01 s)/300 = 167 s;
     # 2000 + 4 · (2 · 1000 · 64²/10⁶ = 8.192) + 3000 MB; 20 + 2 · (10⁶ · 0.05 + 20 · 300 · 0.01 s)/60/300 min
-    assert training("dcgan") == needs.Needs(mem_mb=5033, minutes=26, threads=8)
+    assert training("dcgan") == needs.Needs(mem_mb=5033, minutes=26, threads=8, seconds=167)
 
 
 def test_no_job_asks_for_more_than_a_day_and_small_images_for_one_processor():
@@ -56,16 +57,28 @@ def test_no_job_asks_for_more_than_a_day_and_small_images_for_one_processor():
     ],
 )
 def test_jobs_on_one_machine_share_its_processors_as_its_memory_allows(jobs, processors, mb, threads):
-    assert needs.side_by_side(needs.Needs(5000, 60, 8), jobs, processors, mb) == threads
+    assert needs.side_by_side(needs.Needs(5000, 60, 8, 1200), jobs, processors, mb) == threads
 
 
 def test_detectors_ask_by_arms_repetitions_and_backbone():
     def minutes(arms=4, **settings):
-        return needs.classifying(Detect(**settings), arms, SMALL, card=False).minutes
+        return needs.classifying(Detect(**settings), arms, 1000, SMALL, card=False).minutes
 
-    assert minutes(arms=8) > minutes()
-    assert minutes(repetitions=40) > minutes()
+    assert minutes(arms=80) > minutes()
+    assert minutes(repetitions=400) > minutes()
     assert minutes(backbone="scratch") > minutes()
+
+
+def test_seconds_by_hand():
+    """Of 400 and 1600 images of 32 pixels, a quarter of those of 64, on a processor and on a card."""
+    images = needs.Images(number=1600, pixels=32**2, channels=1)
+    assert needs.evaluating(images, 400, card=False).seconds == 3 + 400 * 0.02 / 4
+    assert needs.evaluating(images, 400, card=True).seconds == 3
+    detect = Detect(repetitions=5, selection_runs=1, ratios=[1.0], keep_fractions=[1.0], filters=["confidence"])
+    for card in (False, True):  # a head is fitted on a processor
+        assert needs.classifying(detect, 100, 1000, images, card).seconds == round(100 * (5 + 1) * (0.2 + 0.14))
+    assert needs.preparing(images).seconds == round(1600 * 0.052 / 4)
+    assert needs.reading(images).seconds == round(1600 * 0.002 / 4)
 
 
 @pytest.mark.parametrize(("prepared", "count"), [(True, 7), (False, 2)])

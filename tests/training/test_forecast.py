@@ -156,15 +156,19 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
     assert re.search(r"their updates on an H100: \d+ s, estimated from their arithmetic; no such card is here", printed)
     assert re.search(rf"disk for them all: \d+\.\d GB, \d+\.\d GB are free in {tmp_path}", printed)
     kept = json.loads((tmp_path / "results" / "plan.json").read_text())
-    assert kept["trainings"]["steel"]["small"] > START
-    assert kept["drawings"] == {"steel": {"small": START}}  # the photographs are not here: none to draw as many of
+    jobs = [
+        f"benchmarks/steel/small-s{seed}/{stage}.tsv" for stage in ("train", "generate", "gallery") for seed in (0, 1)
+    ]
+    assert list(kept) == jobs
+    assert kept[jobs[0]] == kept[jobs[1]] > START
+    assert kept[jobs[3]] == START  # the photographs are not here: none to draw as many of
     took = tmp_path / "results" / "benchmarks" / "steel" / "small-s1"
     took.mkdir(parents=True)
     (took / "train.tsv").write_text("s\tmax_rss\n1000.0\t9\n")
     (took / "generate.tsv").write_text("s\tmax_rss\n50000.0\t9\n")
     (row,) = plan.rows(plan.read([path, over]), 0.05)
-    assert (row.seeds, row.training.taken, row.drawing.taken) == (2, 1000.0, 50000.0)
-    off = max(1000 / row.training.seconds, 50000 / row.drawing.seconds)
+    assert (row.seeds, row.jobs["train"].taken, row.jobs["generate"].taken) == (2, 1000.0, 50000.0)
+    off = max(1000 / row.jobs["train"].seconds, 50000 / row.jobs["generate"].seconds)
     assert f"off by a factor of {off:.2f} at most" in "\n".join(plan.lines([row], tmp_path))
 
 
@@ -172,7 +176,7 @@ def test_the_command_says_hours_and_how_right_it_was(tmp_path, capsys):
 @pytest.mark.parametrize(("seeds", "trainings"), [("", 1), ("seeds=[0,1]", 2)])
 def test_a_generator_is_timed_with_the_threads_of_its_job(tmp_path, monkeypatch, size, given, used, seeds, trainings):
     """A rule asks for one below 64 pixels and for eight above, of which this machine has six, for two trainings three
-    each; and a job draws 100 of each of four classes, at half a second."""
+    each; and a job draws 100 of each of four classes, at half a second, another the eight of a film of each."""
     asked = []
     found = Forecast(update=1.0, image=0.5, training=10.0, memory="", checkpoint=0, elsewhere=None)
     monkeypatch.setattr("os.cpu_count", lambda: 6)
@@ -182,7 +186,8 @@ def test_a_generator_is_timed_with_the_threads_of_its_job(tmp_path, monkeypatch,
     used = used if given else min(used, 6 // trainings)
     (row,) = plan.rows(settings, 0.1, given)
     assert (row.threads, asked) == (used, [used])
-    assert (row.training.seconds, row.drawing.seconds) == (10, START + 4 * 100 * 0.5)
+    said = {stage: job.seconds for stage, job in row.jobs.items()}
+    assert said == {"train": 10, "generate": START + 4 * 100 * 0.5, "gallery": START + 4 * 8 * 0.5}
 
 
 def test_what_does_not_fit_is_named_and_the_others_are_timed(tmp_path, monkeypatch, capsys):
@@ -196,7 +201,9 @@ def test_what_does_not_fit_is_named_and_the_others_are_timed(tmp_path, monkeypat
     with pytest.raises(SystemExit, match="ERROR: large on steel cannot be trained here: batch_per_device: 64 images"):
         main(["plan", str(configuration(tmp_path, large=large, small=small))])
     assert re.search("^steel +small ", capsys.readouterr().out, re.M)
-    assert json.loads((tmp_path / "results" / "plan.json").read_text())["trainings"] == {"steel": {"small": 10.0}}
+    kept = json.loads((tmp_path / "results" / "plan.json").read_text())
+    assert kept["benchmarks/steel/small-s0/train.tsv"] == 10
+    assert not any("large" in job for job in kept)
 
 
 def test_draws_are_told_by_how_much_they_multiply(tmp_path):

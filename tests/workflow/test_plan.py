@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.base import results
+from pipeline.training.forecast import START
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
 import plan  # noqa: E402
@@ -22,23 +25,74 @@ PAGES = [
 TAKES_RULES = {"--forcerun", "-R", "--until", "-U", "--omit-from", "-O"}
 
 
-def test_a_line_a_stage():
-    jobs = "job    count\n-----  -----\ncollect  2\ntrain   3\nprepare   1\nall 1\ntotal  7"
-    assert plan.lines(f"Building DAG\nJob stats:\n{jobs}\n\nrule train:\n 9") == [
-        "prepare           1 job(s): 1 prepare",
-        "train             5 job(s): 3 train, 2 collect",
+SHOWN = """
+rule train:
+    benchmark: a b/benchmarks/steel/cgan-s0/train.tsv
+    threads: 4
+    resources: tmpdir=/tmp, runtime=26, seconds=600, gpu=0
+[Mon Nov 30 03:09:14 2026]
+localrule fetch:
+    output: weights
+    resources: tmpdir=<TBD>, mem_mb=1000
+group job small:
+    rule evaluate:
+        benchmark: a b/benchmarks/steel/cgan-s0/evaluate.tsv
+        resources: tmpdir=<TBD>, seconds=40
+    rule evaluate:
+        benchmark: a b/benchmarks/steel/wgan-s0/evaluate.tsv
+        resources: tmpdir=<TBD>, seconds=20
+rule evaluate_all:
+    resources: tmpdir=<TBD>
+rule all:
+    resources: tmpdir=<TBD>
+"""
+
+
+def test_jobs_are_read_of_a_dry_run():
+    folder = "a b/benchmarks/steel"
+    assert list(plan.jobs(SHOWN)) == [
+        ("train", f"{folder}/cgan-s0/train.tsv", 4, 600),
+        ("fetch", "", 1, 0),
+        ("evaluate", f"{folder}/cgan-s0/evaluate.tsv", 1, 40),
+        ("evaluate", f"{folder}/wgan-s0/evaluate.tsv", 1, 20),
     ]
-    assert plan.lines("Nothing to be done") == ["nothing to do: all is there"]
+    assert not list(plan.jobs("Nothing to be done"))
+
+
+def test_a_line_a_stage():
+    jobs = [plan.Job(rule, "", 1, 0) for rule in ("collect", "train", "evaluate", "train", "prepare")]
+    assert list(plan.lines(jobs, [7, 600, 40, 300, 3])) == [
+        "prepare           1 job(s)     3 s: 1 prepare",
+        "train             3 job(s)  15 min: 2 train, 1 collect",
+        "evaluate          1 job(s)    40 s: 1 evaluate",
+        "one after another: 16 min",
+    ]
     rules = [rule for rules in plan.stages().values() for rule in rules]
     assert len(rules) == len(set(rules))
     assert len(plan.stages()) <= 19
     assert {"annotate_masks", "write_report"} < set(rules)
 
 
-def test_the_plan_of_the_demo(capfd):
-    assert plan.main(["--directory", str(ROOT)]) == 0
+def test_what_jobs_should_take_is_kept_and_what_was_timed_counts(tmp_path, monkeypatch):
+    """On a machine half as fast; four threads are twice as fast as one."""
+    monkeypatch.setattr("pipeline.training.forecast.pace", lambda: 2.0)
+    files = [f"benchmarks/steel/{name}.tsv" for name in ("a-s0/train", "b-s0/train", "a-s0/evaluate")]
+    results.keep_forecasts(tmp_path, {files[0]: 900, files[2]: 900})
+    jobs = [
+        plan.Job(rule, f"{tmp_path}/{file}", 4, 60)
+        for rule, file in zip(["train"] * 2 + ["evaluate"], files, strict=True)
+    ]
+    expected = [900, START + 60, START + 60]
+    assert plan.keep([*jobs, plan.Job("fetch", "", 1, 0)]) == [*expected, START]
+    assert results.forecasts(tmp_path) == dict(zip(files, expected, strict=True))
+
+
+def test_the_plan_of_the_demo(tmp_path, capfd):
+    assert plan.main(["--directory", str(ROOT), "--config", f"set=results={tmp_path}"]) == 0
     said = capfd.readouterr().out.splitlines()
     assert len(said) <= 20
+    assert said[-1].startswith("one after another: ")
+    assert all(seconds >= START for seconds in results.forecasts(tmp_path).values())
     assert plan.main(["--configfile", str(ROOT / "config" / "quick.yaml")]) != 0
     assert "ERROR: datasets: this setting has no default" in capfd.readouterr().out
 

@@ -296,9 +296,17 @@ def images(dataset):
     return counted(dataset, there if os.path.isfile(there) else None)
 
 
+def classes(dataset):
+    """How many a data set has; ten where its settings do not tell."""
+    own = SETTINGS.datasets[dataset]
+    drawn_here = own.voronoi.classes if own.source == "voronoi" else []
+    return len(own.labels.classes or drawn_here) or 10
+
+
 def drawn(dataset):
-    """How many images a synthetic set has at most; ten classes where they are counted by class."""
-    return 10 * (SETTINGS.generate.images_per_class or 0) or images(dataset).number
+    """How many images a synthetic set has, about."""
+    each = SETTINGS.generate.images_per_class
+    return classes(dataset) * each if each else images(dataset).number
 
 
 def elsewhere():
@@ -340,14 +348,19 @@ def of_gallery(w):
 
 
 def of_measuring_real(w):
-    return needs.evaluating(images(w.dataset), on_card())
+    real = images(w.dataset)
+    return needs.evaluating(real, real.number, on_card())
 
 
 def of_evaluating(w):
-    real = images(w.dataset)
-    return needs.evaluating(
-        real._replace(number=real.number + drawn(w.dataset)), on_card()
-    )
+    real, made = images(w.dataset), drawn(w.dataset)
+    return needs.evaluating(real._replace(number=real.number + made), made, on_card())
+
+
+def learnt(dataset):
+    """How many images of a data set train, about."""
+    few = SETTINGS.datasets[dataset].shots
+    return classes(dataset) * few if few else images(dataset).number
 
 
 def of_detectors(task):
@@ -355,7 +368,7 @@ def of_detectors(task):
     detect = SETTINGS.detect
     asked = {
         "classification": lambda w, *of: needs.classifying(
-            detect, len(jobs(task, w.dataset)[w.detectors]), *of
+            detect, len(jobs(task, w.dataset)[w.detectors]), learnt(w.dataset), *of
         ),
         "boxes": lambda w, *of: needs.finding(detect.boxes, *of),
         "anomalies": lambda w, *of: needs.telling_good(
@@ -367,25 +380,34 @@ def of_detectors(task):
 
 def of_one_detector(w):
     """Of the classifier of a data set."""
-    return needs.classifying(SETTINGS.detect, 1, images(w.dataset), on_card())
+    of = images(w.dataset)
+    return needs.classifying(SETTINGS.detect, 1, learnt(w.dataset), of, on_card())
 
 
 def of_one_box_detector(w):
-    return needs.finding(SETTINGS.detect.boxes, images(w.dataset), on_card())
+    of = images(w.dataset)
+    return needs.finding(SETTINGS.detect.boxes, of, on_card(), alone=True)
 
 
 def of_preparation(w):
+    if SETTINGS.datasets[w.dataset].source == "voronoi":  # none is like another
+        return of_reading(w)
     return needs.preparing(images(w.dataset))
 
 
-def memory(of):
-    """MB of a job, more at the second and the third attempt; the later ones want more time, or were in someone's way."""
-    return lambda w, attempt: min(attempt, 3) * of(w).mem_mb
+def of_reading(w):
+    return needs.reading(images(w.dataset))
 
 
-def minutes(of):
-    """Of a job, more at each attempt."""
-    return lambda w, attempt: min(attempt * of(w).minutes, needs.LONGEST)
+def asked(of):
+    """Resources of a job: MB, more at the second and the third attempt (the later ones want more time, or were in
+    someone's way); minutes, more at each; and the seconds that it should take, which `make plan` reads.
+    """
+    return {
+        "mem_mb": lambda w, attempt: min(attempt, 3) * of(w).mem_mb,
+        "runtime": lambda w, attempt: min(attempt * of(w).minutes, needs.LONGEST),
+        "seconds": lambda w: of(w).seconds,
+    }
 
 
 def threads(of, count=1):

@@ -11,9 +11,8 @@ rule choose_steps:
         ENVIRONMENT
     threads: threads(of_one_detector)
     resources:
+        **asked(of_one_detector),
         gpu=slot,
-        mem_mb=memory(of_one_detector),
-        runtime=minutes(of_one_detector),
     params:
         task="classification",
         method=METHOD["choose_steps"],
@@ -42,9 +41,8 @@ rule detect:
         ENVIRONMENT
     threads: threads(of_detectors("classification"), number_of_jobs("classification"))
     resources:
+        **asked(of_detectors("classification")),
         gpu=slot,
-        mem_mb=memory(of_detectors("classification")),
-        runtime=minutes(of_detectors("classification")),
     params:
         task="classification",
         method=METHOD["detect"],
@@ -80,9 +78,8 @@ use rule detect as detect_boxes with:
         "<results>/benchmarks/{dataset}/detection/boxes/{box_arm}.tsv"
     threads: threads(of_detectors("boxes"), number_of_jobs("boxes"))
     resources:
+        **asked(of_detectors("boxes")),
         gpu=slot,
-        mem_mb=memory(of_detectors("boxes")),
-        runtime=minutes(of_detectors("boxes")),
     params:
         task="boxes",
         method=METHOD["detect_boxes"],
@@ -108,9 +105,8 @@ use rule detect as detect_anomalies with:
         "<results>/benchmarks/{dataset}/detection/anomalies/{anomaly_job}.tsv"
     threads: threads(of_detectors("anomalies"), number_of_jobs("anomalies"))
     resources:
+        **asked(of_detectors("anomalies")),
         gpu=slot,
-        mem_mb=memory(of_detectors("anomalies")),
-        runtime=minutes(of_detectors("anomalies")),
     params:
         task="anomalies",
         method=METHOD["detect_anomalies"],

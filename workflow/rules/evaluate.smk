@@ -18,9 +18,8 @@ rule evaluate_real:
         ENVIRONMENT
     threads: threads(of_measuring_real, len(DATASETS))
     resources:
+        **asked(of_measuring_real),
         gpu=slot,
-        mem_mb=memory(of_measuring_real),
-        runtime=minutes(of_measuring_real),
     params:
         method=METHOD["evaluate"],
         settings=SETTINGS.evaluate.model_dump(),
@@ -56,9 +55,8 @@ rule evaluate:
         ENVIRONMENT
     threads: threads(of_evaluating, SETTINGS.trainings)
     resources:
+        **asked(of_evaluating),
         gpu=slot,
-        mem_mb=memory(of_evaluating),
-        runtime=minutes(of_evaluating),
     params:
         method=METHOD["evaluate"],
         settings=SETTINGS.evaluate.model_dump(),

@@ -21,9 +21,8 @@ rule generate:
         ENVIRONMENT
     threads: threads(of_drawing, SETTINGS.trainings)
     resources:
+        **asked(of_drawing),
         gpu=lambda w: 0 if w.model in WITHOUT_TRAINING else slot(w),
-        mem_mb=memory(of_drawing),
-        runtime=minutes(of_drawing),
     params:
         method=METHOD["generate"],
         settings=lambda w: generate_of(
@@ -75,9 +74,8 @@ rule gallery:
         ENVIRONMENT
     threads: threads(of_gallery, SETTINGS.trainings)
     resources:
+        **asked(of_gallery),
         gpu=slot,
-        mem_mb=memory(of_gallery),
-        runtime=minutes(of_gallery),
     params:
         method=METHOD["gallery"],
         settings=lambda w: GALLERIES[w.model].model_dump(),

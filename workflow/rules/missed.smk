@@ -12,9 +12,8 @@ rule find_missed:
         ENVIRONMENT
     threads: threads(of_one_detector)
     resources:
+        **asked(of_one_detector),
         gpu=slot,
-        mem_mb=memory(of_one_detector),
-        runtime=minutes(of_one_detector),
     params:
         task="classification",
         method=METHOD["find_missed"],
@@ -37,9 +36,8 @@ use rule find_missed as find_missed_boxes with:
         "<results>/benchmarks/{dataset}/detection/missed-boxes.tsv"
     threads: threads(of_one_box_detector)
     resources:
+        **asked(of_one_box_detector),
         gpu=slot,
-        mem_mb=memory(of_one_box_detector),
-        runtime=minutes(of_one_box_detector),
     params:
         task="boxes",
         method=METHOD["find_missed"],

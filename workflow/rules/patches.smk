@@ -20,8 +20,7 @@ rule cut_patches:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(of_preparation),
-        runtime=minutes(of_preparation),
+        **asked(of_reading),
     params:
         method=METHOD["cut_patches"],
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
@@ -59,8 +58,7 @@ rule blend:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(of_preparation),
-        runtime=minutes(of_preparation),
+        **asked(of_reading),
     params:
         method=METHOD["blend"],
         settings=SETTINGS.blend.model_dump(),

@@ -7,8 +7,7 @@ rule draw_voronoi:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(of_preparation),
-        runtime=minutes(of_preparation),
+        **asked(of_reading),
     params:
         method=METHOD["prepare"],
         settings=lambda w: SETTINGS.datasets[w.dataset].voronoi.model_dump(),
@@ -44,8 +43,7 @@ rule prepare:
         ENVIRONMENT
     threads: threads(of_preparation)
     resources:
-        mem_mb=memory(of_preparation),
-        runtime=minutes(of_preparation),
+        **asked(of_preparation),
     params:
         method=METHOD["prepare"],
         settings=lambda w: of_preparing(SETTINGS.datasets[w.dataset]),
@@ -81,10 +79,9 @@ rule annotate:
         dataset=either(name for name in BOXED if name not in MASKED),
     conda:
         ENVIRONMENT
-    threads: threads(of_preparation)
+    threads: threads(of_reading)
     resources:
-        mem_mb=memory(of_preparation),
-        runtime=minutes(of_preparation),
+        **asked(of_reading),
     params:
         method=METHOD["annotate"],
         settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(

@@ -20,9 +20,8 @@ rule pseudo_label:
         ENVIRONMENT
     threads: threads(of_one_box_detector)
     resources:
+        **asked(of_one_box_detector),
         gpu=slot,
-        mem_mb=memory(of_one_box_detector),
-        runtime=minutes(of_one_box_detector),
     params:
         method=METHOD["pseudo_label"],
         settings=teacher_of(SETTINGS.detect.boxes).model_dump(),

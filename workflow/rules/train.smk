@@ -21,9 +21,8 @@ rule train:
         ENVIRONMENT
     threads: threads(of_training, SETTINGS.trainings)
     resources:
+        **asked(of_training),
         gpu=slot,
-        mem_mb=memory(of_training),
-        runtime=minutes(of_training),
     params:
         method=METHOD["train"],
         settings=lambda w: SETTINGS.models[w.model].model_dump(),
@@ -50,8 +49,7 @@ rule collect:
         ENVIRONMENT
     threads: 1
     resources:
-        mem_mb=memory(of_preparation),
-        runtime=minutes(of_preparation),
+        **asked(of_reading),
     params:
         method=METHOD["collect"],
         settings=lambda w: SETTINGS.models[w.model].model_dump(),
