@@ -14,7 +14,7 @@ from tests.faults.small_disk import disk
 from tests.forks import Child, imported
 
 pytestmark = pytest.mark.faults
-imported("tests.faults.with_mlflow")
+imported("tests.with_mlflow")
 
 
 def journal(results, stage="train", **options):
