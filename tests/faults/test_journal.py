@@ -11,10 +11,9 @@ import pytest
 from pipeline.tracking import journal as journals
 from pipeline.tracking.journal import EVENTS, Journal, read_events
 from tests.faults.small_disk import disk
-from tests.forks import Child, imported
+from tests.forks import Child
 
 pytestmark = pytest.mark.faults
-imported("tests.with_mlflow")
 
 
 def journal(results, stage="train", **options):

@@ -15,12 +15,11 @@ import pytest
 from pipeline.tracking.journal import EVENTS, Journal, read_events
 from pipeline.tracking.mlflow_writer import REFUSED
 from pipeline.tracking.pending_runs import STATE
-from tests.forks import ROOT, Child, imported
+from tests.forks import ROOT, Child
 from tests.services.machine import Server
 from tests.workflow.test_rerun import started
 
 pytestmark = pytest.mark.services
-imported("tests.with_mlflow")
 NAMES = [f"loss/{i}" for i in range(10)]
 
 
