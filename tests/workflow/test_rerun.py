@@ -221,7 +221,7 @@ def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_pat
     results = tmp_path / "results"
     target = f"{results}/polycrystals/cgan/seed-0/model.safetensors"
     state = results / "state" / "polycrystals" / "cgan" / "seed-0"
-    long = f"{STEADY} models.cgan.total_images=200000 models.cgan.snapshots=400"  # a checkpoint at each snapshot
+    long = f"{STEADY} models.cgan.total_images=200000 models.cgan.snapshots=4000"  # a checkpoint at each snapshot
     words = command(results, target, settings=long)[1:]
     words[words.index("--cores") + 1] = "2"
     first = Child("snakemake.cli", "--resources", "gpu=2", "--set-resources", "train:gpu=2", *words)
