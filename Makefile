@@ -30,10 +30,10 @@ test-kubernetes: .kubernetes/.installed  ## the profile for Kubernetes, on an AP
 	OMP_NUM_THREADS=1 .kubernetes/bin/python -m pytest -q -m kubernetes tests/kubernetes
 
 test-services: .venv/.installed  ## MLflow's server on PostgreSQL, broken in every way; the pages in a browser
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m services
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m services tests/services
 
-test-faults: .venv/.installed  ## full disks, folders that cannot be written, interrupts, hostile names
-	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m faults
+test-faults: .venv/.installed  ## full disks, folders that cannot be written, killed jobs, clocks, hostile names
+	OMP_NUM_THREADS=1 $(BIN)/pytest -q -m faults tests/faults
 
 test-all: test test-slow test-slurm test-kubernetes test-services test-faults
 

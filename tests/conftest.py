@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import torch
-from torch import nn
 
 from pipeline.base.weights import WEIGHTS
 from tests.reading import watched
@@ -53,26 +51,13 @@ def full_disk():
     return limited
 
 
-class Mean(nn.Module):
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.mean(dim=(2, 3)).repeat(1, 683)[:, :2048]
-
-
-class Network(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = Mean()
-        self.output = nn.Linear(2048, 1008)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.layers(x)
-
-
 @pytest.fixture
 def stand_in(tmp_path, monkeypatch):
-    """A cache with a small network in Inception's place: its features are the means of the channels it is given."""
+    """A cache with a small network in Inception's place."""
+    from tests import small_inception  # here, for most suites need no torch
+
     path = tmp_path / "inception-2015-12-05.pt"
-    torch.jit.script(Network()).save(path)
+    small_inception.save(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     made = WEIGHTS["inception"]._replace(file=path.name, sha256=digest, size=path.stat().st_size)
     monkeypatch.setitem(WEIGHTS, "inception", made)

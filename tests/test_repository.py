@@ -75,6 +75,16 @@ def test_prose_has_lines_of_120_characters_at_most():
     assert long == []
 
 
+def test_a_suite_that_is_collected_from_its_folder_has_all_its_tests_there():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    suites = dict(re.findall(r"pytest -q -m (\w+) (tests/\w+)\n", makefile))
+    assert suites == {name: f"tests/{name}" for name in ("slurm", "kubernetes", "services", "faults")}
+    for name, folder in suites.items():
+        marked = [path for path in (ROOT / "tests").rglob("*.py") if f"pytest.mark.{name}" in path.read_text("utf-8")]
+        assert marked
+        assert [path for path in marked if not path.is_relative_to(ROOT / folder)] == []
+
+
 def headings(page):
     """As forges make anchors of them."""
     found = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.M)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import cast
 
 from tqdm import tqdm
@@ -29,7 +31,7 @@ def job(log: str | os.PathLike) -> Iterator[None]:
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     _console = os.fdopen(os.dup(2), "w", buffering=1)
     try:  # around all of it: an interrupt may come as soon as the log is there
-        with open(log, "w", encoding="utf-8") as file:
+        with _interrupts(), open(log, "w", encoding="utf-8") as file:
             cast(io.TextIOWrapper, sys.stdout).reconfigure(line_buffering=True)
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
@@ -45,6 +47,26 @@ def job(log: str | os.PathLike) -> Iterator[None]:
         with suppress(OSError):
             traceback.print_exc()
         sys.exit(1)
+
+
+@contextmanager
+def _interrupts() -> Iterator[None]:
+    """One that came in the block ends it as such, where a library swallows it or raises an error of its own for it."""
+    came = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # a job of cron ignores them
+        signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            raise KeyboardInterrupt
 
 
 def say(line: str) -> None:

@@ -7,8 +7,16 @@ from pathlib import Path
 import pytest
 
 SCRIPT = """
+from contextlib import contextmanager, suppress
+from signal import SIGINT, raise_signal
 from pipeline.base.job import job
 from pipeline.settings import UserError
+@contextmanager
+def instead():  # as libraries in C do
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise ValueError from None
 with job({log!r}):
     print("work")
     {body}
@@ -37,6 +45,8 @@ def test_a_log_that_cannot_grow_hides_no_failure_from_the_console(tmp_path, body
         ("pass", 0, ""),
         ("raise UserError('datasets.steel.source: empty')", 1, "ERROR: datasets.steel.source: empty\n"),
         ("raise KeyboardInterrupt", 130, "interrupted: the same command goes on\n"),
+        ("with suppress(KeyboardInterrupt): raise_signal(SIGINT)", 130, "interrupted: the same command goes on\n"),
+        ("with instead(): raise_signal(SIGINT)", 130, "interrupted: the same command goes on\n"),
         ("1 / 0", 1, "ERROR: ZeroDivisionError: division by zero (traceback in {log})\n"),
     ],
 )

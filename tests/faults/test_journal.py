@@ -1,12 +1,9 @@
 """Journals on a full disk and by a clock set back; stores that were moved, or are of a newer MLflow."""
 
 import contextlib
-import os
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 from importlib.metadata import version
 
 import pytest
@@ -14,7 +11,7 @@ import pytest
 from pipeline.tracking import journal as journals
 from pipeline.tracking.journal import EVENTS, Journal, read_events
 from tests.faults.small_disk import disk
-from tests.workflow.test_rerun import ROOT
+from tests.forks import Child
 
 pytestmark = pytest.mark.faults
 
@@ -26,11 +23,9 @@ def journal(results, stage="train", **options):
 
 def sync(results, status=0):
     """By a process of its own: MLflow keeps what it knows of a database. What it said."""
-    words = [sys.executable, "-m", "pipeline.tracking.sync", "once", "", str(results)]
-    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=170, check=False)
-    assert done.returncode == status, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    child = Child("pipeline.tracking.sync", "once", "", str(results), MLFLOW_TRACKING_URI=None)
+    assert child.wait(170) == status, child.said
+    return child.said
 
 
 def values(results):

@@ -4,24 +4,27 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
 from pipeline.base import results as folder_of_results
 from tests.faults.small_disk import disk
-from tests.workflow.test_rerun import ROOT, command, planned, run
+from tests.forks import ROOT, Child
+from tests.workflow.test_rerun import command, planned, run, started
 
 pytestmark = pytest.mark.faults
 CGAN = "datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan]"
+
+
+@pytest.fixture(autouse=True)
+def no_store(monkeypatch):
+    """None answers there: the runs send nothing to MLflow, whose own faults are tested elsewhere."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
 
 
 def errors(said: str) -> set[str]:
@@ -30,66 +33,58 @@ def errors(said: str) -> set[str]:
 
 
 def test_a_disk_that_fills_up_with_images_and_then_with_a_checkpoint(tmp_path):
-    place = tmp_path / "disk"
+    place, short = tmp_path / "disk", f"{CGAN} models.cgan.total_images=32"
     with disk(place, 120) as enlarge:
         results = place / "results"
-        (line,) = errors(run(results, "prepare_all", settings=CGAN, check=False))
+        (line,) = errors(run(results, "prepare_all", settings=short, check=False))
         assert re.search(r"cannot be written \(No space left on device\)", line)
         assert not list(results.rglob("*.part"))
         enlarge(1500)
-        (line,) = errors(run(results, "train_all", settings=CGAN, check=False))
+        (line,) = errors(run(results, "train_all", settings=short, check=False))
         assert re.search(r"\(No space left on device", line)
         assert (results / "polycrystals/real/images.npy").is_file()
         enlarge(100_000)
-        run(results, "train_all", settings=CGAN)
+        run(results, "train_all", settings=short)
 
 
-def test_a_folder_that_may_only_be_read(tmp_path):
-    place = tmp_path / "disk"
+def test_a_folder_that_may_only_be_read_and_one_where_another_run_is_at_work(tmp_path):
+    """By whichever name the two runs call it."""
+    place, link = tmp_path / "disk", tmp_path / "link"
+    results = place / "results"
+    link.symlink_to(results)
     with disk(place, 10_000):
         subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-        said = run(place / "results", "prepare_all", settings=CGAN, check=False)
+        said = run(results, "prepare_all", settings=CGAN, check=False)
         assert errors(said) == {f"ERROR: {place}/results/.lock: cannot be written (Read-only file system)"}
         assert "Traceback" not in said
         subprocess.run(["mount", "-o", "remount,rw", place], check=True)
-        run(place / "results", "prepare_all", settings=CGAN)
-
-
-def test_the_second_of_two_runs_says_who_is_at_work(tmp_path):
-    """By whichever name it calls them."""
-    results, link = tmp_path / "results", tmp_path / "link"
-    link.symlink_to(results)
-    with folder_of_results.claim(results):
-        (line,) = errors(run(link, "prepare_all", settings=CGAN, check=False))
-    assert re.match(rf"ERROR: results: another run is at work on `{link}` \(process {os.getpid()} on \S+, since ", line)
-    run(results, "prepare_all", settings=CGAN)
+        with folder_of_results.claim(results):
+            (line,) = errors(run(link, "prepare_all", settings=CGAN, check=False))
+        other = rf"another run is at work on `{link}` \(process {os.getpid()} on \S+, since "
+        assert re.match(f"ERROR: results: {other}", line)
+        run(results, "prepare_all", settings=CGAN)
 
 
 def disturbed(results, begun, disturb):
-    """The one error of a run that is disturbed as soon as it has begun: `begun` is of its process."""
-    words = command(results, "prepare_all", settings=CGAN)
-    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as head:
-        deadline = time.monotonic() + 170
-        while not (found := begun(head.pid)) and time.monotonic() < deadline:
-            assert head.poll() is None
-            time.sleep(0.05)
-        disturb(found)
-        said = head.communicate(timeout=170)[0]
-    assert head.returncode == 1, said
-    (line,) = errors(said)
+    """The one error of a run that is disturbed as soon as it has begun: `begun` is of the run."""
+    head = started(results, "prepare_all", settings=CGAN)
+    deadline = time.monotonic() + 170
+    while not (found := begun(head)) and time.monotonic() < deadline:
+        assert head.poll() is None, head.said
+        time.sleep(0.02)
+    disturb(found)
+    assert head.wait(170) == 1, head.said
+    (line,) = errors(head.said)
     return line
 
 
-def test_a_job_that_the_kernel_kills_is_named_and_the_same_command_goes_on(tmp_path):
-    """As it does where memory runs out."""
-    line = disturbed(tmp_path / "results", lambda pid: scripts(pid, "prepare"), lambda jobs: jobs[-1].kill())
-    assert line.startswith("ERROR: prepare: was killed by SIGKILL")
-    run(tmp_path / "results", "prepare_all", settings=CGAN)
-
-
-def test_a_clock_that_is_set_back_costs_a_line_and_the_same_command_goes_on(tmp_path):
+def test_a_job_that_the_kernel_kills_and_a_clock_that_is_set_back_cost_a_line_and_the_same_command_goes_on(tmp_path):
+    """Killed as where memory runs out."""
     results = tmp_path / "results"
     log = results / "logs/polycrystals/prepare.log"
+    line = disturbed(results, lambda head: head.jobs("prepare"), lambda jobs: jobs[-1].kill())
+    assert line.startswith("ERROR: prepare: was killed by SIGKILL")
+    log.unlink(missing_ok=True)
     line = disturbed(results, lambda _: log.exists(), lambda _: to_the_future(results))
     assert line.startswith("ERROR: the clock of this machine was set back")
     run(results, "prepare_all", settings=CGAN)
@@ -108,12 +103,11 @@ def to_the_future(results: Path) -> None:
 
 def test_what_a_later_snakemake_noted_or_a_crash_damaged_redoes_nothing(tmp_path):
     (tmp_path / "Snakefile").write_text("rule made:\n    output: 'made'\n    shell: 'touch {output}'\n")
-    words = [Path(sys.executable).with_name("snakemake"), "--cores", "1"]
 
     def snakemake(*more):
-        done = subprocess.run([*words, *more], cwd=tmp_path, capture_output=True, text=True, timeout=170, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        child = Child("snakemake.cli", "--cores", "1", *more, folder=tmp_path)
+        assert child.wait() == 0, child.said
+        return child.said
 
     snakemake()
     (record,) = (tmp_path / ".snakemake" / "metadata").iterdir()
@@ -128,13 +122,12 @@ def test_what_a_later_snakemake_noted_or_a_crash_damaged_redoes_nothing(tmp_path
 
 def started_in(folder, results, status, *options):
     """What a preparation says that was started in another folder than the clone's."""
-    words = command(results, "prepare_all", settings=CGAN)
-    words[1:1] = ["--snakefile", str(ROOT / "workflow/Snakefile"), *options]
-    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=170, check=False)
-    said = done.stdout + done.stderr
-    assert done.returncode == status, said
-    assert "Traceback" not in said
-    return said
+    words = ["--snakefile", str(ROOT / "workflow/Snakefile"), *options]
+    words += command(results, "prepare_all", settings=CGAN)[1:]
+    child = Child("snakemake.cli", *words, folder=folder)
+    assert child.wait() == status, child.said
+    assert "Traceback" not in child.said
+    return child.said
 
 
 def test_where_snakemake_cannot_keep_its_records_is_a_line(tmp_path):
@@ -169,55 +162,6 @@ def test_records_that_this_snakemake_cannot_read_are_one_line_and_nothing_is_mad
     assert "or delete .snakemake/metadata/b25l: finished" in line
 
 
-def scripts(head: int, rule: str) -> list[psutil.Process]:
-    """The processes that compute a job of a rule, below a run of Snakemake."""
-    found = []
-    for process in psutil.Process(head).children(recursive=True):
-        with suppress(psutil.Error):
-            words = process.cmdline()
-            found += [process] if words and "python" in words[0] and words[-1].endswith(f".{rule}.py") else []
-    return found
-
-
-STOPS = [  # the log of a stage, a target that ends with it, and how it is stopped
-    ("prepare", "prepare_all", signal.SIGINT),
-    ("train", "train_all", signal.SIGINT),
-    ("generate", "generate_all", signal.SIGTERM),
-    ("evaluate", "evaluate_all", signal.SIGINT),
-    ("arms", "detect_all", signal.SIGINT),
-    ("write_report", "all", signal.SIGINT),
-]
-BRIEF = (
-    f"{CGAN} detect.filters=[confidence] detect.keep_fractions=[1] gallery.interpolation=null gallery.strips=null "
-    "evaluate.imagenet=false evaluate.class_feature_steps=0"
-)
-
-
-def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(tmp_path):
-    """And the results may be moved between: all is done there."""
-    results = tmp_path / "results"
-    for stage, target, stop in STOPS:
-        words = ["env", "--default-signal=INT", *command(results, target, settings=BRIEF)]  # a job of cron ignores it
-        job = subprocess.Popen(
-            words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-        )
-        deadline = time.monotonic() + 600
-        while not list((results / "logs").rglob(f"{stage}.log")):
-            assert job.poll() is None, job.communicate()[0]
-            assert time.monotonic() < deadline, stage
-            time.sleep(0.05)
-        os.killpg(job.pid, stop)  # as Ctrl-C in a terminal, or a machine that shuts down
-        said = job.communicate(timeout=170)[0]
-        assert job.returncode != 0, said
-        assert "Traceback" not in said
-        assert "the same command goes on" in said, said
-    run(results, settings=BRIEF)
-    moved = tmp_path / "elsewhere" / "results"
-    moved.parent.mkdir()
-    shutil.move(results, moved)
-    assert planned(moved, BRIEF) == {}
-
-
 HOSTILE = [
     "a; touch pwned #",
     "$(touch pwned)",
@@ -239,9 +183,8 @@ def test_no_name_is_ever_a_command(tmp_path):
         f"datasets:\n  steel: {{source: {str(source)!r}, labels: {{rule: folder}}, size: 32}}\n"
         "models: {cgan: {family: cgan}}\ntracking: {experiment: '; touch pwned #', uri: 'sqlite:///x; touch pwned'}\n"
     )
-    words = [*command(tmp_path / "results")[:4], str(config), "--", "prepare_all"]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=170, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    child = Child("snakemake.cli", "--cores", "1", "--configfile", str(config), "--", "prepare_all")
+    assert child.wait() == 0, child.said
     assert not list(tmp_path.rglob("pwned"))
     assert not (ROOT / "pwned").exists()
 

@@ -4,7 +4,13 @@ import signal
 
 import pytest
 
+from tests.forks import imported
 from tests.services.machine import Postgres, Server, postgres_programs
+
+
+@pytest.fixture(scope="session", autouse=True)
+def children_have_mlflow():
+    imported("tests.with_mlflow")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,8 +15,9 @@ import pytest
 from pipeline.tracking.journal import EVENTS, Journal, read_events
 from pipeline.tracking.mlflow_writer import REFUSED
 from pipeline.tracking.pending_runs import STATE
+from tests.forks import ROOT, Child
 from tests.services.machine import Server
-from tests.workflow.test_rerun import ROOT, command
+from tests.workflow.test_rerun import started
 
 pytestmark = pytest.mark.services
 NAMES = [f"loss/{i}" for i in range(10)]
@@ -37,16 +37,14 @@ class Results:
     def folder(self, model="cgan", stage="train") -> Path:
         return self.root / "journal" / self.root.name / model / stage
 
-    def sync(self, uri=None) -> subprocess.Popen:
-        words = [sys.executable, "-m", "pipeline.tracking.sync", "once", uri or self.server.uri, str(self.root)]
-        words += ["--experiment", self.experiment.partition("/")[0]]
-        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+    def sync(self, uri=None) -> Child:
+        words = ["once", uri or self.server.uri, str(self.root), "--experiment", self.experiment.partition("/")[0]]
+        return Child("pipeline.tracking.sync", *words)
 
     def synced(self, status=0, uri=None) -> str:
         syncer = self.sync(uri)
-        said = syncer.communicate(timeout=170)[0]
-        assert syncer.returncode == status, said
-        return said
+        assert syncer.wait(170) == status, syncer.said
+        return syncer.said
 
     def journaled(self) -> list[tuple]:
         return sorted(point for path in self.root.rglob(EVENTS) for point in journaled(path))
@@ -80,32 +78,29 @@ def train(journal, steps=range(0, 1000, 10)):
         journal.final({"train/seconds": 3})
 
 
-def test_a_syncer_killed_every_second_ends_where_it_would_have(results):
+def test_a_syncer_killed_again_and_again_ends_where_it_would_have(results):
     """Beside it another, and of each journal the beginning was sent before, and forgotten."""
-    for i in range(8):
+    for i in range(4):
         train(results.journal(f"cgan{i}"), range(0, 3000, 10))
     results.synced()
     for state in results.root.rglob(STATE):
         state.unlink()
-    stop = time.monotonic() + 12
-    while time.monotonic() < stop:
+    for _ in range(5):
         one, other = results.sync(), results.sync()
-        with pytest.raises(subprocess.TimeoutExpired):
-            one.communicate(timeout=2.5 + (time.monotonic() % 1))
+        time.sleep(0.2 + time.monotonic() % 0.3)
+        assert one.poll() is None
         for syncer in (one, other):
             syncer.kill()
-            syncer.communicate()
     results.synced()
     results.check()
-    assert len(results.postgres.runs(results.experiment)) == 8
+    assert len(results.postgres.runs(results.experiment)) == 4
 
 
 def test_two_syncers_at_once_make_each_run_once(results):
     for i in range(4):
         train(results.journal(f"cgan{i}"))
     syncers = [results.sync(), results.sync()]
-    said = [syncer.communicate(timeout=170)[0] for syncer in syncers]
-    assert [syncer.returncode for syncer in syncers] == [0, 0], said
+    assert [syncer.wait(170) for syncer in syncers] == [0, 0], [syncer.said for syncer in syncers]
     results.check()
     assert results.postgres.runs(results.experiment) == [(f"cgan{i}", "FINISHED") for i in range(4)]
 
@@ -193,13 +188,11 @@ CGAN = "datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan]"
 @contextmanager
 def pipeline(folder, uri, *words, settings=""):
     """A run of the real Snakefile, told of the server by MLflow's variable."""
-    words = ["env", f"MLFLOW_TRACKING_URI={uri}", *command(folder, *words, settings=f"{CGAN} {settings}")]
-    run = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    run = started(folder, *words, settings=f"{CGAN} {settings}", MLFLOW_TRACKING_URI=uri)
     try:
         yield run
     finally:
         run.kill()
-        run.wait()
 
 
 @pytest.fixture
@@ -208,21 +201,24 @@ def experiment(request):
 
 
 def test_a_run_whose_server_is_killed_and_comes_back_loses_nothing(tmp_path, server, postgres, experiment):
-    """Down at the start, up, killed while it trains, and up again when all is over."""
+    """Down at the start, up, killed while it trains (which waits for that), and up again when all is over."""
     folder, found = tmp_path / "results", Results(tmp_path / "results", server, postgres)
     found.experiment = f"{experiment}/polycrystals"
     server.kill()
-    longer = f"models.cgan.total_images=6000 models.cgan.snapshots=12 tracking.experiment={experiment}"
-    with pipeline(folder, server.uri, "generate_all", settings=longer) as run:
-        wait_for(lambda: (folder / "journal").is_dir(), run)
-        back = threading.Thread(target=server.start)
-        back.start()
-        wait_for(lambda: server.process and postgres.points(found.experiment), run)
-        back.join()
+    longer = f"models.cgan.total_images=2000 tracking.experiment={experiment}"
+    with pipeline(folder, server.uri, "train_all", settings=longer) as run:
+        wait_for(lambda: found.journaled(), run)
+        (training,) = run.jobs("train")
+        training.suspend()
+        before = len(found.journaled())
+        wait_for(lambda: "will try again" in (folder / "tracking.log").read_text(), run)
+        server.start()
+        wait_for(lambda: postgres.points(found.experiment), run)
         server.kill()
-        said = run.communicate(timeout=170)[0]
-        assert run.returncode == 0, said
-    assert re.search(r"^tracking: .* cannot be used now, nothing is lost", said, re.M)
+        training.resume()
+        assert run.wait(170) == 0, run.said
+    assert len(found.journaled()) > before
+    assert re.search(r"^tracking: .* cannot be used now, nothing is lost", run.said, re.M)
     server.start()
     found.synced()
     assert found.synced().startswith("tracking: up to date")
@@ -236,15 +232,14 @@ def test_a_run_that_fails_says_so_before_a_server_that_never_answers(tmp_path, s
     server.signal(signal.SIGSTOP)
     settings = f"tracking.experiment={experiment} datasets.polycrystals.source={tmp_path}/images"
     with pipeline(tmp_path / "results", server.uri, "prepare_all", settings=settings) as run:
-        said = run.communicate(timeout=170)[0]
-        assert run.returncode == 1, said  # Snakemake's own
-    assert "1 rejected: is empty" in said
+        assert run.wait(170) == 1, run.said  # Snakemake's own
+    assert "1 rejected: is empty" in run.said
 
 
 def wait_for(happens, run):
     deadline = time.monotonic() + 120
     while not happens():
-        assert run.poll() is None, run.communicate()[0]
+        assert run.poll() is None, run.said
         assert time.monotonic() < deadline
         time.sleep(0.1)
 

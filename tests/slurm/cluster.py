@@ -176,13 +176,13 @@ class Cluster:
                     process.kill()
 
 
-def until(true: Callable[[], object], seconds: float) -> bool:
-    """Wait until it is true, at most so long; whether it is."""
+def until(true: Callable[[], object], seconds: float, every: float = 0.2) -> bool:
+    """Wait until it is true, at most so long, with a look at it every so many seconds; whether it is."""
     deadline = time.monotonic() + seconds
     while not true():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.2)
+        time.sleep(every)
     return True
 
 

@@ -2,7 +2,6 @@
 rule all:
     input:
         expand("card-{job}", job=range(3)),
-        "processor",
         "greedy",
         "cancelled",
 
@@ -14,13 +13,6 @@ rule card:
         gpu=1,
     shell:
         "echo $SLURMD_NODENAME cards=${{CUDA_VISIBLE_DEVICES-none}} $(date +%s.%N) > {output}; sleep 2; date +%s.%N >> {output}"
-
-
-rule processor:
-    output:
-        "processor",
-    shell:
-        "echo cards=${{CUDA_VISIBLE_DEVICES-none}} > {output}"
 
 
 rule greedy:
@@ -37,7 +29,7 @@ rule cancelled:
     output:
         "cancelled",
     shell:
-        "test -e begun || {{ touch begun; sleep 600; }}; touch {output}"
+        "test -e begun || {{ touch begun; sleep 600; }}; echo cards=${{CUDA_VISIBLE_DEVICES-none}} > {output}"
 
 
 rule moved:

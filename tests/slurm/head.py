@@ -4,9 +4,8 @@ The plugin for SLURM waits longer from look to look, up to three minutes.
 """
 
 import asyncio
-import sys
 
-from snakemake.cli import main
+from snakemake import cli
 from snakemake_interface_executor_plugins.executors.remote import RemoteExecutor
 
 
@@ -14,5 +13,6 @@ async def a_second(self) -> None:
     await asyncio.sleep(1)
 
 
-RemoteExecutor.sleep = a_second
-main(sys.argv[1:])
+def main() -> None:
+    RemoteExecutor.sleep = a_second
+    cli.main()

@@ -1,9 +1,8 @@
 """The real Snakefile and the real profile on a real SLURM, and what may happen to jobs and their head there."""
 
-import os
+import shutil
 import signal
 import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from safetensors.torch import load_file
 from pipeline.training.launch import NullJournal
 from pipeline.training.loop import train
 from pyrite.plan import read
+from tests.forks import ROOT, Child
 from tests.slurm.cluster import Cluster, absent, until
 
-ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ["--workflow-profile", str(ROOT / "profiles" / "slurm"), "--latency-wait", "5"]
 QUICK = ["--configfile", *(str(ROOT / "config" / f"{name}.yaml") for name in ("config", "quick"))]
 PATIENCE = 600  # seconds: where others compute too, a job may take ten times as long
@@ -37,30 +36,23 @@ def cluster(tmp_path_factory):
 
 
 class Head:
-    """A run of Snakemake on the cluster, in a folder of its own; what it prints is in `text`."""
+    """A run of Snakemake on the cluster, in a folder of its own; `said` is what it prints."""
 
-    def __init__(self, cluster, folder, *words):
+    def __init__(self, cluster, folder, *words, **variables):
         self.cluster = cluster
-        for shared in ("config", "profiles"):
-            if not (folder / shared).exists():
-                (folder / shared).symlink_to(ROOT / shared)
-        self.log = folder / "head.log"
-        command = [sys.executable, ROOT / "tests" / "slurm" / "head.py", *PROFILE, *words]
-        environment = cluster.environment | {"OMP_NUM_THREADS": "1"}
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+        share(folder)
+        variables = cluster.environment | {"OMP_NUM_THREADS": "1"} | variables
+        self.process = Child("tests.slurm.head", *PROFILE, *words, folder=folder, **variables)
 
     @property
     def text(self):
-        return self.log.read_text(encoding="utf-8")
+        return self.process.said
 
     def ends(self):
         """Its status."""
-        until(self.over, PATIENCE)
+        until(self.over, PATIENCE, every=1)
         self.kill()
-        return self.process.returncode
+        return self.process.poll()
 
     def over(self):
         self.cluster.hurry()
@@ -69,17 +61,24 @@ class Head:
     def kill(self):
         """As a machine that is switched off does: nothing is tidied up."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.process.signal(signal.SIGKILL)
+            self.process.kill()
+
+
+def share(folder):
+    """What the profile and the settings name by paths within the clone."""
+    for shared in ("config", "profiles"):
+        if not (folder / shared).exists():
+            (folder / shared).symlink_to(ROOT / shared)
 
 
 @pytest.fixture
 def started(cluster):
-    """Starts heads, none of which outlives the test."""
+    """Starts heads, none of which outlives the test; they send nothing to MLflow, for none answers there."""
     heads = []
 
     def start(folder, *words):
-        heads.append(Head(cluster, folder, *words))
+        heads.append(Head(cluster, folder, *words, MLFLOW_TRACKING_URI="http://127.0.0.1:9"))
         return heads[-1]
 
     yield start
@@ -89,6 +88,8 @@ def started(cluster):
 
 def settings(results, more=""):
     few = "datasets.polycrystals.shots=null datasets.polycrystals.models=[cgan,quilting]"
+    few += " datasets.polycrystals.voronoi.images_per_class=20 detect.filters=[confidence] detect.keep_fractions=[1]"
+    few += " evaluate.imagenet=false evaluate.class_feature_steps=0"
     return [
         "--snakefile",
         str(ROOT / "workflow" / "Snakefile"),
@@ -96,6 +97,23 @@ def settings(results, more=""):
         "--config",
         f"set=results={results} {few} {more}",
     ]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Results with the prepared images alone, made without the cluster."""
+    folder = tmp_path_factory.mktemp("images")
+    share(folder)
+    run = Child("snakemake.cli", "--cores", "1", *settings("results"), "--", "prepare_all", folder=folder)
+    assert run.wait() == 0, run.said
+    return folder / "results"
+
+
+@pytest.fixture
+def prepared(images, tmp_path):
+    """A folder for a head, whose images are prepared."""
+    shutil.copytree(images, tmp_path / "results")
+    return tmp_path
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +138,7 @@ def test_cards_memory_and_jobs_that_somebody_cancels(cluster, whole, started, tm
     assert [words[1] for words in cards] == ["cards=0"] * 3
     for (node, _, to), (other, since, _) in pairwise(held):
         assert node != other or to <= since, f"two jobs had the card of {node} at once: {held}"
-    assert (tmp_path / "processor").read_text() == "cards=none\n"
+    assert (tmp_path / "cancelled").read_text() == "cards=none\n"  # a job that asked for none
     assert (tmp_path / "greedy").read_text() == "2\n"
     states = {(job["Comment"], job["JobState"]) for job in cluster.jobs()}
     assert {("rule_greedy", "FAILED"), ("rule_greedy", "COMPLETED")} <= states
@@ -128,7 +146,7 @@ def test_cards_memory_and_jobs_that_somebody_cancels(cluster, whole, started, tm
 
 
 RUN = Path("polycrystals") / "cgan" / "seed-0"
-LONG = "all_models.total_images=2048"
+LONG = "all_models.total_images=1024"
 
 
 def rows(folder):
@@ -146,47 +164,47 @@ def learns(cluster, folder, head):
     return cluster.running("train")[0]
 
 
-def test_a_training_that_is_stopped_four_times_ends_with_the_weights_of_one_that_nobody_stopped(
-    cluster, started, tmp_path
+def test_a_training_that_is_stopped_in_three_ways_ends_with_the_weights_of_one_that_nobody_stopped(
+    cluster, started, prepared
 ):
     target = f"results/{RUN}/model.safetensors"
-    head = started(tmp_path, target, *settings("results", LONG))
-    learns(cluster, tmp_path, head)
+    head = started(prepared, target, *settings("results", LONG))
+    learns(cluster, prepared, head)
     head.kill()
-    subprocess.run([ROOT / "profiles" / "slurm" / "stop.sh"], cwd=tmp_path, env=cluster.environment, check=True)
-    head = started(tmp_path, target, *settings("results", LONG))
-    for _ in range(2):  # as two minutes before the end of its time
-        cluster.run("scancel", "--signal=TERM", learns(cluster, tmp_path, head)["JobId"])
-        assert until(lambda: not cluster.running("train"), PATIENCE)
-    job = learns(cluster, tmp_path, head)
+    subprocess.run([ROOT / "profiles" / "slurm" / "stop.sh"], cwd=prepared, env=cluster.environment, check=True)
+    head = started(prepared, target, *settings("results", LONG))
+    # As two minutes before the end of its time.
+    cluster.run("scancel", "--signal=TERM", learns(cluster, prepared, head)["JobId"])
+    assert until(lambda: not cluster.running("train"), PATIENCE)
+    job = learns(cluster, prepared, head)
     urgent = ["--partition=urgent", f"--nodelist={job['NodeList']}", "--gpus=1", "--time=1", "--output=/dev/null"]
     cluster.run("sbatch", *urgent, "--wrap=sleep 1")
     assert head.ends() == 0, head.text
-    assert "cgan: goes on from" in (tmp_path / "results/logs/polycrystals/cgan-s0/train.log").read_text()
-    alone = tmp_path / "alone"
+    assert "cgan: goes on from" in (prepared / "results/logs/polycrystals/cgan-s0/train.log").read_text()
+    alone = prepared / "alone"
     model = read([ROOT / "config" / "config.yaml", ROOT / "config" / "quick.yaml"], LONG).models["cgan"]
-    train(model, tmp_path / "results/polycrystals/real", alone, alone / "state", 0, NullJournal(), threads=1)
-    weights, same = (load_file(folder / "model.safetensors") for folder in (tmp_path / "results" / RUN, alone))
+    train(model, prepared / "results/polycrystals/real", alone, alone / "state", 0, NullJournal(), threads=1)
+    weights, same = (load_file(folder / "model.safetensors") for folder in (prepared / "results" / RUN, alone))
     assert weights.keys() == same.keys()
     assert all(weights[name].equal(same[name]) for name in same)
 
 
-def test_a_job_that_fails_shows_its_last_lines_at_the_end(started, tmp_path):
+def test_a_job_that_fails_shows_its_last_lines_at_the_end(started, prepared):
     wrong = 'models.cgan.classes=["absent"]'
-    head = started(tmp_path, f"results/{RUN}/model.safetensors", *settings("results", wrong), "--retries", "0")
+    head = started(prepared, f"results/{RUN}/model.safetensors", *settings("results", wrong), "--retries", "0")
     assert head.ends() == 1
     end = head.text.split("train.log ends with:")[1]
     assert "ERROR: classes: `absent` is not a class of" in end
 
 
-def test_a_training_on_two_nodes(cluster, started, tmp_path):
+def test_a_training_on_two_nodes(cluster, started, prepared):
     both = [f"train:{name}" for name in ("nodes=2", "tasks=2", "mpi=srun")]
     target = f"results/{RUN}/model.safetensors"
-    head = started(tmp_path, target, *settings("results", "device=cpu"), "--set-resources", *both)
+    head = started(prepared, target, *settings("results", "device=cpu"), "--set-resources", *both)
     assert head.ends() == 0, head.text
-    said = (tmp_path / "results/logs/polycrystals/cgan-s0/train.log").read_text()
+    said = (prepared / "results/logs/polycrystals/cgan-s0/train.log").read_text()
     assert "2 processes train together, all on the CPU" in said
-    assert "vn[1-2]" in [job["NodeList"] for job in cluster.jobs() if job["WorkDir"] == str(tmp_path)]
+    assert "vn[1-2]" in [job["NodeList"] for job in cluster.jobs() if job["WorkDir"] == str(prepared)]
 
 
 def test_the_quick_run_of_everything(cluster, whole):

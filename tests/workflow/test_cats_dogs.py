@@ -1,13 +1,11 @@
 """The configuration of two kinds of colour photographs as it is shipped, on drawn ones, a folder a kind."""
 
-import subprocess
-
 import numpy as np
 from PIL import Image
 
 from pipeline.data.image_set import ImageSet
+from tests.forks import ROOT, Child
 from tests.workflow import planning
-from tests.workflow.planning import ROOT
 from tests.workflow.test_rerun import SNAKEMAKE
 
 KINDS = {"cats": (200, 120, 60), "dogs": (60, 90, 180)}
@@ -30,14 +28,14 @@ def test_cats_against_dogs_are_planned_and_prepared(tmp_path):
     folders = photographs(tmp_path / "photographs")
     files = [str(ROOT / "config" / f"{name}.yaml") for name in ("cats-dogs", "quick")]
     override = f"set=results={tmp_path / 'results'} datasets.cats_dogs.source=[{','.join(folders)}]"
-    command = [*SNAKEMAKE, *files, "--config", override, "--"]
-    jobs = planning.planned(command[1:], tmp_path)
+    command = [*SNAKEMAKE[1:], *files, "--config", override, "--"]
+    jobs = planning.planned(command)
     models = ["projected_gan", "stylegan2_ada", "ddpm"]
     assert {rule: jobs[rule] for rule in ("prepare", "train", "detect", "compare_detectors", "write_report")} == {
         "prepare": 1, "train": len(models), "detect": 1, "compare_detectors": 1, "write_report": 1
     }  # fmt: skip
-    done = subprocess.run([*command, "prepare_all"], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    prepared = Child("snakemake.cli", *command, "prepare_all")
+    assert prepared.wait() == 0, prepared.said
     images = ImageSet.open(tmp_path / "results" / "cats_dogs" / "real")
     assert images.images.shape == (2 * SHOWN, 32, 32, 3)
     assert images.meta["classes"] == list(KINDS)

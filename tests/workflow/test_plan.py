@@ -1,21 +1,19 @@
 """What `make plan` prints, and the commands that the pages name."""
 
-import os
 import re
 import resource
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from pipeline.base import results
 from pipeline.training.forecast import START
+from tests.forks import ROOT, Child
 
-ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "workflow"))
-import plan  # noqa: E402
+import plan
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "Makefile", "CHANGELOG.md")),
@@ -124,12 +122,10 @@ def test_a_thousand_jobs_are_planned_in_six_times_what_snakemake_takes_to_start(
 def test_generators_share_the_processors_where_no_card_is(tmp_path, device, cards, seeds, threads):
     """Two trainings a seed, of 64 pixels, on four processors: where a card is they queue for it, with all of these."""
     overrides = f"results={tmp_path} seeds={seeds} all_datasets.size=64 all_datasets.models=[cgan,ddpm]"
-    done = subprocess.run(
-        [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "4", "--config", f"set={overrides}"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-        env=os.environ | {"PYRITE_DEVICE": device, "CUDA_VISIBLE_DEVICES": ""},
-    )  # fmt: skip
-    jobs = re.findall(r"^rule train:\n((?: .*\n)+)", done.stdout, re.M)
+    words = ["--dry-run", "--cores", "4", "--config", f"set={overrides}"]
+    dry = Child("snakemake.cli", *words, PYRITE_DEVICE=device, CUDA_VISIBLE_DEVICES="")
+    assert dry.wait() == 0, dry.said
+    jobs = re.findall(r"^rule train:\n((?: .*\n)+)", dry.said, re.M)
     assert len(jobs) == 2 * len(seeds.split(","))
     for job in jobs:
         assert int((re.findall(r"threads: (\d+)", job) or [1])[0]) == threads

@@ -4,7 +4,6 @@ Dry runs tell what would run again; only the first run and the killed training d
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,8 +16,8 @@ import pytest
 from pipeline.downstream.arms import SyntheticSet
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import STRIPS, STYLED
+from tests.forks import ROOT, Child
 from tests.workflow import planning
-from tests.workflow.planning import ROOT
 
 # One core: other tests run on the others, and threads that wait for each other took eight times the processor's time.
 SNAKEMAKE = [str(Path(sys.executable).with_name("snakemake")), "--cores", "1", "--configfile"]
@@ -34,30 +33,70 @@ def command(results, *words, settings=""):
     return [*SNAKEMAKE, *TINY, "--config", override, "--", *words]
 
 
+def started(results, *words, settings="", **variables):
+    """A run that goes on beside the test; variables of its environment."""
+    _, *options = command(results, *words, settings=settings)
+    return Child("snakemake.cli", *options, **variables)
+
+
 def run(results, *words, settings="", check=True):
-    done = subprocess.run(
-        command(results, *words, settings=settings), cwd=ROOT, capture_output=True, text=True, timeout=2400, check=False
-    )
+    """All that it says."""
+    child = started(results, *words, settings=settings)
+    status = child.wait(2400)
     if check:
-        assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+        assert status == 0, child.said
+    return child.said
 
 
 def planned(results, settings="", *words):
     """Jobs by rule that a dry run would do, without `all`."""
-    return planning.planned(command(results, *words, settings=settings)[1:], results.parent)
+    return planning.planned(command(results, *words, settings=settings)[1:])
 
 
 MODELS = ["cgan", "stylegan2_ada"]  # one that can draw least, one that can draw most; the others are trained elsewhere
 CHOSEN = f"datasets.polycrystals.shots=null datasets.polycrystals.models=[{','.join(MODELS)}]"
 
 
+STOPS = [  # the log of a stage, a target that ends with it, and how it is stopped
+    ("prepare", "prepare_all", signal.SIGINT),
+    ("train", "train_all", signal.SIGINT),
+    ("generate", "generate_all", signal.SIGTERM),
+    ("evaluate", "evaluate_all", signal.SIGINT),
+    ("arms", "detect_all", signal.SIGINT),
+    ("write_report", "all", signal.SIGINT),
+]
+
+
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
-    """One whole run with tiny budgets."""
-    folder = tmp_path_factory.mktemp("whole") / "results"
-    run(folder, settings=CHOSEN)
-    return folder
+def stopped(tmp_path_factory):
+    """One whole run with tiny budgets, stopped at every stage: its results, and the run that ended at each stop."""
+    results = tmp_path_factory.mktemp("whole") / "results"
+    heads = []
+    for stage, target, stop in STOPS:
+        head = started(results, target, settings=CHOSEN, MLFLOW_TRACKING_URI="http://127.0.0.1:9")  # none is there
+        heads.append(head)
+        deadline = time.monotonic() + 600
+        while not list((results / "logs").rglob(f"{stage}.log")):
+            assert head.poll() is None, head.said
+            assert time.monotonic() < deadline, stage
+            time.sleep(0.02)
+        head.signal(stop)  # as Ctrl-C in a terminal, or a machine that shuts down
+        head.wait(170)
+    run(results, settings=CHOSEN)
+    return results, heads
+
+
+@pytest.fixture(scope="module")
+def results(stopped):
+    return stopped[0]
+
+
+@pytest.mark.slow
+def test_an_interrupt_at_every_stage_costs_a_line_and_the_same_command_goes_on(stopped):
+    for head in stopped[1]:
+        assert head.poll() != 0, head.said
+        assert "Traceback" not in head.said
+        assert "the same command goes on" in head.said, head.said
 
 
 @pytest.mark.slow
@@ -87,8 +126,11 @@ def test_a_run_leaves_all_that_the_contract_names(results):
 
 
 @pytest.mark.slow
-def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone(results):
+def test_a_second_run_has_nothing_to_do_also_after_a_fresh_clone_and_where_the_results_were_moved(results):
     assert planned(results, CHOSEN) == {}
+    moved = results.rename(results.with_name("elsewhere"))
+    assert planned(moved, CHOSEN) == {}
+    moved.rename(results)
     for path in [ROOT / "workflow" / "Snakefile", *(ROOT / "workflow").rglob("*.*"), *(ROOT / "config").glob("*.yaml")]:
         path.touch()
     assert planned(results, CHOSEN) == {}
@@ -179,20 +221,19 @@ def test_a_training_killed_with_its_run_goes_on_from_its_last_checkpoint(tmp_pat
     results = tmp_path / "results"
     target = f"{results}/polycrystals/cgan/seed-0/model.safetensors"
     state = results / "state" / "polycrystals" / "cgan" / "seed-0"
-    long = f"{STEADY} models.cgan.total_images=200000 models.cgan.snapshots=400"  # a checkpoint at each snapshot
-    words = command(results, target, settings=long)
+    long = f"{STEADY} models.cgan.total_images=200000 models.cgan.snapshots=4000"  # a checkpoint at each snapshot
+    words = command(results, target, settings=long)[1:]
     words[words.index("--cores") + 1] = "2"
-    words[1:1] = ["--resources", "gpu=2", "--set-resources", "train:gpu=2"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(words, cwd=ROOT, start_new_session=True, **quiet) as first:
-        try:
-            deadline = time.monotonic() + 400
-            while steps_kept(state) <= 0:
-                assert first.poll() is None, "the training ended by itself"
-                assert time.monotonic() < deadline, "no checkpoint within 400 s"
-                time.sleep(0.2)
-        finally:
-            os.killpg(first.pid, signal.SIGKILL)
+    first = Child("snakemake.cli", "--resources", "gpu=2", "--set-resources", "train:gpu=2", *words)
+    try:
+        deadline = time.monotonic() + 400
+        while steps_kept(state) <= 0:
+            assert first.poll() is None, "the training ended by itself"
+            assert time.monotonic() < deadline, "no checkpoint within 400 s"
+            time.sleep(0.05)
+    finally:
+        first.signal(signal.SIGKILL)
+        first.kill()
     log = results / "logs" / "polycrystals" / "cgan-s0" / "train.log"
     assert "2 processes train together, all on the CPU" in log.read_text(encoding="utf-8")
     reached = 16 * steps_kept(state)
