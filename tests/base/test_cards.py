@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from pipeline.base import cards
 from pipeline.settings import UserError
+from tests import driver
 
 ROOT = Path(__file__).resolve().parents[2]
 GIB = 1 << 30
@@ -150,20 +150,8 @@ def test_without_a_card_nothing_is_claimed_and_nothing_hidden(monkeypatch, tmp_p
         assert not list(tmp_path.iterdir())
 
 
-DRIVER = """
-int cuInit(int flags) { return 0; }
-int cuDeviceGetCount(int *n) { *n = 2; return 0; }
-int cuDeviceGet(int *device, int k) { *device = 10 + k; return 0; }
-int cuDeviceTotalMem_v2(unsigned long *size, int device) { *size = device * 1000000000UL; return 0; }
-"""
-
-
-@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler for a driver of its own")
 def test_cards_are_those_that_the_driver_shows(monkeypatch, tmp_path):
-    (tmp_path / "driver.c").write_text(DRIVER)
-    library = ["-shared", "-fPIC", "-o", tmp_path / "libcuda.so.1", tmp_path / "driver.c"]
-    subprocess.run(["cc", *library], check=True)
-    monkeypatch.setenv("LD_LIBRARY_PATH", str(tmp_path))
+    monkeypatch.setenv("LD_LIBRARY_PATH", driver.built(tmp_path))
     assert cards.visible() == {"0": 10**10, "1": 11 * 10**9}
     monkeypatch.setenv(cards.VISIBLE, "5, 2,9")  # CUDA does not know 9, and has shown it no card
     assert cards.visible() == {"5": 10**10, "2": 11 * 10**9}

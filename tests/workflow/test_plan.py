@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.base import results
 from pipeline.training.forecast import START
+from tests import driver
 from tests.forks import ROOT, Child
 
 sys.path.insert(0, str(ROOT / "workflow"))
@@ -116,14 +117,15 @@ def test_a_thousand_jobs_are_planned_in_six_times_what_snakemake_takes_to_start(
 
 
 @pytest.mark.parametrize(
-    ("device", "cards", "seeds", "threads"),
-    [("auto", 0, "[0]", 2), ("auto", 0, "[0,1,2]", 1), ("cuda", 1, "[0,1,2]", 4)],
+    ("device", "there", "cards", "seeds", "threads"),
+    [("auto", 0, 0, "[0]", 2), ("auto", 0, 0, "[0,1,2]", 1), ("auto", 2, 1, "[0,1,2]", 4), ("cpu", 2, 0, "[0,1,2]", 1)],
 )
-def test_generators_share_the_processors_where_no_card_is(tmp_path, device, cards, seeds, threads):
-    """Two trainings a seed, of 64 pixels, on four processors: where a card is they queue for it, with all of these."""
+def test_generators_share_the_processors_where_no_card_is(tmp_path, device, there, cards, seeds, threads):
+    """Two trainings a seed, of 64 pixels, on four processors: where cards are they queue for one, with all of these."""
     overrides = f"results={tmp_path} seeds={seeds} all_datasets.size=64 all_datasets.models=[cgan,ddpm]"
     words = ["--dry-run", "--cores", "4", "--config", f"set={overrides}"]
-    dry = Child("snakemake.cli", *words, PYRITE_DEVICE=device, CUDA_VISIBLE_DEVICES="")
+    shown = {"LD_LIBRARY_PATH": driver.built(tmp_path)} if there else {}
+    dry = Child("snakemake.cli", *words, PYRITE_DEVICE=device, CUDA_VISIBLE_DEVICES=None, **shown)
     assert dry.wait() == 0, dry.said
     jobs = re.findall(r"^rule train:\n((?: .*\n)+)", dry.said, re.M)
     assert len(jobs) == 2 * len(seeds.split(","))
