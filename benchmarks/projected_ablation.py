@@ -15,7 +15,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -24,10 +26,12 @@ from pipeline.base import imagenet
 from pipeline.base.device import use_threads
 from pipeline.data.image_set import ImageSet
 from pipeline.models import changes, coarse, projected_discriminator
+from pipeline.models.projected_discriminator import SCALES, STATISTICS
 from pipeline.models.projected_gan import ProjectedGAN
 from pipeline.settings import ProjectedGANSettings
 
 DRAWN = 96  # images of a class
+STEPS, BATCH = 300, 16  # in which the frozen network learns the real classes
 
 
 class Nothing(nn.Module):
@@ -49,13 +53,46 @@ def random_weights() -> dict[str, Tensor]:
     return found
 
 
-def without_mixing_of_scales(model: ProjectedGAN) -> None:
+def learn_the_classes(model: ProjectedGAN, data: ImageSet) -> None:
+    """Let the frozen network learn the classes of the training images first, from its photographs' weights."""
+    train, test = data.rows("train"), data.rows("test")
+    network = imagenet.learning(imagenet.EfficientNetLite0(imagenet.load(), data.spec.channels))
+    head = nn.Linear(sum(imagenet.CHANNELS[scale] for scale in SCALES), len(data.spec.classes))
+    optimizer = torch.optim.Adam([{"params": network.parameters(), "lr": 1e-4}, {"params": head.parameters()}])
+
+    def logits(rows: NDArray) -> Tensor:
+        maps = network.maps(seen(rows))
+        return head(torch.cat([maps[scale].mean((2, 3)) for scale in SCALES], 1))
+
+    def seen(rows: NDArray) -> Tensor:
+        return torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2) / 127.5 - 1
+
+    order = np.random.default_rng(0)
+    for _ in range(STEPS):
+        rows = order.choice(train, BATCH)
+        optimizer.zero_grad()
+        functional.cross_entropy(logits(rows), torch.from_numpy(data.labels[rows])).backward()
+        optimizer.step()
+    with torch.no_grad():
+        right = (logits(test).argmax(1).numpy() == data.labels[test]).mean()
+    print(f"the network names the class of {right:.0%} of the test images")
+    model.projector.network = network.requires_grad_(False)
+    model.projector.centre(seen(train[np.linspace(0, len(train) - 1, STATISTICS).astype(int)]))
+
+
+def centre_on_all_classes(model: ProjectedGAN, data: ImageSet) -> None:
+    train = data.rows("train")
+    rows = train[np.linspace(0, len(train) - 1, 256).astype(int)]
+    model.projector.centre(torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2) / 127.5 - 1)
+
+
+def without_mixing_of_scales(model: ProjectedGAN, data: ImageSet) -> None:
     for name, buffer in model.projector.named_buffers():
         if name.startswith("down"):
             buffer.zero_()
 
 
-def with_single_blocks(model: ProjectedGAN) -> None:
+def with_single_blocks(model: ProjectedGAN, data: ImageSet) -> None:
     for network in (model.generator, model.ema):
         network.seconds = nn.ModuleList(Nothing() for _ in network.seconds)
     rate, betas = model.settings.learning_rate, (model.settings.beta1, 0.99)
@@ -68,17 +105,17 @@ def grey_values(images: Tensor, height: int, width: int) -> Tensor:
     return torch.cat([means, torch.zeros_like(means).repeat(1, coarse.PARTS - 1, 1, 1)], 1)
 
 
-def without_layout(model: ProjectedGAN) -> None:
+def without_layout(model: ProjectedGAN, data: ImageSet) -> None:
     """All coarse pictures are mid-gray, of one contrast."""
     for network in (model.generator, model.ema):
         network.book.set_extra_state(torch.zeros(0, network.book.table.shape[1]))
 
 
-def nothing(model: ProjectedGAN) -> None:
+def nothing(model: ProjectedGAN, data: ImageSet) -> None:
     pass
 
 
-Change = tuple[dict, list, Callable[[ProjectedGAN], None]]  # settings, patches, what is done to the new model
+Change = tuple[dict, list, Callable[[ProjectedGAN, ImageSet], None]]  # settings, patches, what is done to the new model
 PARTS: dict[str, Change] = {
     "as it is": ({}, [], nothing),
     "coarse pictures of grey values alone": ({}, [mock.patch.object(coarse, "coarse", grey_values)], nothing),
@@ -88,6 +125,8 @@ PARTS: dict[str, Change] = {
         [mock.patch.object(projected_discriminator, "load", random_weights)],
         nothing,
     ),
+    "frozen network that has learnt the real classes": ({}, [], learn_the_classes),
+    "features centred on all classes": ({}, [], centre_on_all_classes),
     "scales not mixed": ({}, [], without_mixing_of_scales),
     "no augmentation": (
         {},
@@ -134,7 +173,7 @@ def main() -> None:
                 stack.enter_context(patch)
             model, feed = built(settings, data, given.seed)
             assert isinstance(model, ProjectedGAN)
-            prepare(model)
+            prepare(model, data)
             *_, (_, seconds) = trained(model, feed, given.seed)
         row(name, f"{seconds:.0f}", judge(*drawn(model, DRAWN, data.spec.classes.index)))
 
