@@ -8,9 +8,10 @@ import pytest
 
 SCRIPT = """
 from contextlib import contextmanager, suppress
-from signal import SIGINT, raise_signal
+from signal import SIGINT, default_int_handler, raise_signal, signal
 from pipeline.base.job import job
 from pipeline.settings import UserError
+signal(SIGINT, default_int_handler)  # a job of cron ignores it
 @contextmanager
 def instead():  # as libraries in C do
     try:
