@@ -207,7 +207,6 @@ def lines(found: list[Row], folder: Path) -> Iterator[str]:
     away = [row.elsewhere * row.seeds for row in found if row.elsewhere is not None]
     if away and len(away) == len(found):
         yield f"their updates on an {CARD}: {short(sum(away))}, estimated from their arithmetic; no such card is here"
-    yield "what else a run does comes to it: `make plan` says how long"
     disk = sum(row.disk * row.seeds for row in found)
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.is_dir())
     free = psutil.disk_usage(str(there)).free
