@@ -146,9 +146,9 @@ def classifying(settings: Detect, arms: int, training: int, images: Images, card
     return _needs(fits * SCRATCH * settings.steps * settings.batch, images, card, settings.batch * 10)
 
 
-def finding(settings: DetectBoxes, images: Images, card: bool, alone: bool = False) -> Needs:
-    """Of the detectors of one arm that find boxes, or of one `alone`."""
-    fits = 1 if alone else settings.repetitions + settings.selection_runs * len(settings.ratios)
+def finding(settings: DetectBoxes, images: Images, card: bool, detectors: int | None = None) -> Needs:
+    """Of so many detectors that find boxes; of those of one arm where no number is given."""
+    fits = detectors or settings.repetitions + settings.selection_runs * len(settings.ratios)
     cost = BOXES.get(settings.detector, LARGE)
     return _needs(fits * settings.steps * settings.batch * cost, images, card, settings.batch * cost * 400)
 

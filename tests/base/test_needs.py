@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.base import needs
-from pipeline.settings import FAMILY_SETTINGS, Detect, load, model_settings
+from pipeline.settings import FAMILY_SETTINGS, Detect, DetectBoxes, load, model_settings
 
 SMALL = needs.Images(number=1000, pixels=64**2, channels=1)
 
@@ -61,12 +61,18 @@ def test_jobs_on_one_machine_share_its_processors_as_its_memory_allows(jobs, pro
 
 
 def test_detectors_ask_by_arms_repetitions_and_backbone():
-    def minutes(arms=4, **settings):
-        return needs.classifying(Detect(**settings), arms, 1000, SMALL, card=False).minutes
+    def seconds(arms=4, **settings):
+        return needs.classifying(Detect(**settings), arms, 1000, SMALL, card=False).seconds
 
-    assert minutes(arms=80) > minutes()
-    assert minutes(repetitions=400) > minutes()
-    assert minutes(backbone="scratch") > minutes()
+    assert seconds(arms=8) > seconds()
+    assert seconds(repetitions=40) > seconds()
+    assert seconds(backbone="scratch") > seconds()
+
+
+def test_detectors_of_boxes_ask_by_their_number():
+    settings = DetectBoxes(repetitions=5, selection_runs=2, ratios=[0.5, 1.0], steps=100, batch=8)
+    asked = [needs.finding(settings, SMALL, False, number).seconds for number in (1, 3, None)]
+    assert asked == [100 * 8 * 0.01 * fits for fits in (1, 3, 5 + 2 * 2)]
 
 
 def test_seconds_by_hand():

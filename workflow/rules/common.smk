@@ -384,9 +384,11 @@ def of_one_detector(w):
     return needs.classifying(SETTINGS.detect, 1, learnt(w.dataset), of, on_card())
 
 
-def of_one_box_detector(w):
-    of = images(w.dataset)
-    return needs.finding(SETTINGS.detect.boxes, of, on_card(), alone=True)
+def of_box_detectors(number):
+    """Of a job that trains so many of a data set."""
+    return lambda w: needs.finding(
+        SETTINGS.detect.boxes, images(w.dataset), on_card(), number
+    )
 
 
 def of_preparation(w):

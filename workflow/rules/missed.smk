@@ -34,9 +34,9 @@ use rule find_missed as find_missed_boxes with:
         "<results>/logs/{dataset}/detection/missed-boxes.log",
     benchmark:
         "<results>/benchmarks/{dataset}/detection/missed-boxes.tsv"
-    threads: threads(of_one_box_detector)
+    threads: threads(of_box_detectors(3))
     resources:
-        **asked(of_one_box_detector),
+        **asked(of_box_detectors(3)),
         gpu=slot,
     params:
         task="boxes",

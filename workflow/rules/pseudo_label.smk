@@ -18,9 +18,9 @@ rule pseudo_label:
         "<results>/benchmarks/{dataset}/{model}-s{seed}/pseudo_label.tsv"
     conda:
         ENVIRONMENT
-    threads: threads(of_one_box_detector)
+    threads: threads(of_box_detectors(1))
     resources:
-        **asked(of_one_box_detector),
+        **asked(of_box_detectors(1)),
         gpu=slot,
     params:
         method=METHOD["pseudo_label"],
