@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.settings import UserError
+
 WORKFLOW = Path(__file__).resolve().parent
 RULE = re.compile(r"^ *(?:local)?rule (\w+):\n((?: +\w+: .*\n)+)", re.MULTILINE)
 TIMED = {"train", "generate", "generate_boxed", "gallery"}  # by `pyrite plan`, with the networks themselves
@@ -41,23 +43,28 @@ def jobs(shown: str) -> Iterator[Job]:
 
 
 def keep(planned: Sequence[Job]) -> list[float]:
-    """Seconds that each job should take on this machine, which its results keep as well. Trainings that `pyrite plan`
-    has timed take what it says."""
+    """Seconds that each job should take on this machine, which its results keep as well; of what `pyrite plan` times
+    they hold what it says, and nothing else.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
     from pipeline.base.needs import gained
     from pipeline.base.results import forecasts, keep_forecasts
     from pipeline.training.forecast import START, pace
 
     of = pace()
-    seconds = [START + of * job.work / gained(job.threads) for job in planned]
     folder = Path(next((job.took.partition("/benchmarks/")[0] for job in planned if job.took), "."))
-    names = [job.took.removeprefix(f"{folder}/") for job in planned]
-    timed = forecasts(folder)
-    seconds = [
-        timed.get(name, said) if job.rule in TIMED else said
-        for job, name, said in zip(planned, names, seconds, strict=True)
-    ]
-    if any(names):
-        keep_forecasts(folder, {name: said for name, said in zip(names, seconds, strict=True) if name})
+    timed, seconds, kept = forecasts(folder), [], {}
+    for job in planned:
+        name, said = job.took.removeprefix(f"{folder}/"), START + of * job.work / gained(job.threads)
+        if job.rule in TIMED:
+            said = timed.get(name, said)
+        elif name:
+            kept[name] = said
+        seconds.append(said)
+    if kept:
+        keep_forecasts(folder, kept)
     return seconds
 
 
@@ -82,7 +89,11 @@ def main(options: Sequence[str]) -> int:
         print(done.stdout)
         return done.returncode
     planned = list(jobs(done.stdout))
-    print("\n".join(lines(planned, keep(planned))) if planned else "nothing to do: all is there")
+    try:
+        print("\n".join(lines(planned, keep(planned))) if planned else "nothing to do: all is there")
+    except UserError as error:
+        print(f"ERROR: {error}")
+        return 1
     return 0
 
 

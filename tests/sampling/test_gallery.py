@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from pipeline import models
-from pipeline.sampling.gallery import draw_gallery
+from pipeline.sampling.gallery import draw_gallery, images_drawn
 from pipeline.settings import STYLED, Gallery, Interpolation, Mixing, Strips, Sweep, UserError, gallery_of
 from pipeline.training import model_files
 from tests.models.tiny import spec, tiny_settings
@@ -32,6 +32,15 @@ def trained(tmp_path, family, of=None):
     model = models.build(tiny_settings(family, **QUICK.get(family, {})), of or spec())
     model_files.save(model, folder, 0, META, 1.0, model_files.averaged_weights(model), None)
     return folder
+
+
+def test_the_images_of_a_gallery_are_counted_before_it_is_drawn():
+    """Of each class 2 truncations, 2 films of 3, 1 x 2 mixed beside those that are mixed, 2 strips of 3 squares."""
+    of, each = spec(16), 2 + 2 * 3 + 2 * 3 + 2 * 3
+    assert images_drawn(Gallery(**SMALL, directions=False), of) == len(of.classes) * each
+    assert images_drawn(Gallery(**SMALL, directions=False, classes=["a"]), of) == each
+    along = images_drawn(Gallery(**SMALL), of) - len(of.classes) * each
+    assert along == 48 + 8 * (8 * 4 + 7)  # unmoved; each of eight directions with 8 images at 4 steps, and as shown
 
 
 @pytest.mark.parametrize("family", models.FAMILIES)

@@ -42,6 +42,11 @@ def clock(monkeypatch):
     return lambda: now[0]
 
 
+def test_the_pace_is_what_a_machine_takes_over_what_another_took():
+    times = iter([10.0, 10.0 + 3 * forecast_module.REFERENCE])
+    assert forecast_module.pace(lambda: next(times)) == pytest.approx(3)
+
+
 def test_whole_periods_of_the_lazy_penalties_are_timed(clock):
     settings = tiny_settings("stylegan2_ada", total_images=4000, snapshots=3, r1_every=8)
     found = forecast(settings, spec(), budget=1.0, clock=clock)

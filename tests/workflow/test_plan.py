@@ -83,7 +83,7 @@ def test_what_jobs_should_take_is_kept_and_what_was_timed_counts(tmp_path, monke
     ]
     expected = [900, START + 60, START + 60]
     assert plan.keep([*jobs, plan.Job("fetch", "", 1, 0)]) == [*expected, START]
-    assert results.forecasts(tmp_path) == dict(zip(files, expected, strict=True))
+    assert results.forecasts(tmp_path) == {files[0]: 900, files[2]: START + 60}
 
 
 def test_the_plan_of_the_demo(tmp_path, capfd):
