@@ -61,11 +61,8 @@ def learn_the_classes(model: ProjectedGAN, data: ImageSet) -> None:
     optimizer = torch.optim.Adam([{"params": network.parameters(), "lr": 1e-4}, {"params": head.parameters()}])
 
     def logits(rows: NDArray) -> Tensor:
-        maps = network.maps(seen(rows))
+        maps = network.maps(seen(data, rows))
         return head(torch.cat([maps[scale].mean((2, 3)) for scale in SCALES], 1))
-
-    def seen(rows: NDArray) -> Tensor:
-        return torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2) / 127.5 - 1
 
     order = np.random.default_rng(0)
     for _ in range(STEPS):
@@ -77,13 +74,17 @@ def learn_the_classes(model: ProjectedGAN, data: ImageSet) -> None:
         right = (logits(test).argmax(1).numpy() == data.labels[test]).mean()
     print(f"the network names the class of {right:.0%} of the test images")
     model.projector.network = network.requires_grad_(False)
-    model.projector.centre(seen(train[np.linspace(0, len(train) - 1, STATISTICS).astype(int)]))
+    model.projector.centre(seen(data, train[:STATISTICS]))  # as without this
 
 
 def centre_on_all_classes(model: ProjectedGAN, data: ImageSet) -> None:
     train = data.rows("train")
-    rows = train[np.linspace(0, len(train) - 1, 256).astype(int)]
-    model.projector.centre(torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2) / 127.5 - 1)
+    model.projector.centre(seen(data, train[np.linspace(0, len(train) - 1, 4 * STATISTICS).astype(int)]))
+
+
+def seen(data: ImageSet, rows: NDArray) -> Tensor:
+    """Images at some rows, (n, C, H, W) in [-1, 1]."""
+    return torch.from_numpy(data.images[rows]).permute(0, 3, 1, 2) / 127.5 - 1
 
 
 def without_mixing_of_scales(model: ProjectedGAN, data: ImageSet) -> None:
