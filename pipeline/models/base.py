@@ -318,21 +318,6 @@ def _has_compiler() -> bool:
     return importlib.util.find_spec("triton") is not None and any(map(shutil.which, ("cc", "gcc", "clang")))
 
 
-class LatentVectorGAN(GenerativeModel):
-    """A GAN whose generator makes an image of one latent vector (N, latent_length) and a class."""
-
-    generator: nn.Module
-
-    def _fake(self, part: MicroBatch) -> Tensor:
-        return self.compiled(self.generator)(part.rng.normal(self.latent_length), part.labels)
-
-    def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
-        return self.ema(latents, labels)
-
-    def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return slerp(start, end, t)
-
-
 class StyledModel(GenerativeModel):
     """A family with an intermediate latent: styles that can be truncated, mixed and walked through in a line."""
 

@@ -18,10 +18,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.models import ema, losses
-from pipeline.models.base import LatentVectorGAN, adams, base_resolution
+from pipeline.models import losses
+from pipeline.models.base import adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change
+from pipeline.models.coarse import Around, drawn_around
+from pipeline.models.latent_vector_gan import LatentVectorGAN, LatentVectorGenerator
 from pipeline.models.layers import ConditionalBatchNorm, Weighted, minibatch_std, precision, spectral_norm
 from pipeline.settings import CGANSettings, ImageSpec
 
@@ -33,11 +35,8 @@ def widths(base: int, halvings: int) -> list[int]:
     return [min(base << i, max(base, MOST_CHANNELS)) for i in range(halvings + 1)]
 
 
-class Generator(nn.Module):
-    """Latents (N, length) and labels (N,) to images (N, C, H, W) in [-1, 1].
-
-    A latent is z and, where there is noise, that of every resolution from the second on, the coarsest first.
-    """
+class Generator(LatentVectorGenerator):
+    """A latent is z and, where there is noise, that of every resolution from the second on, the coarsest first."""
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec):
         super().__init__()
@@ -58,15 +57,19 @@ class Generator(nn.Module):
         )
         for layer in (self.dense, *self.ups, self.image):
             nn.init.orthogonal_(layer.weight)
+        self.around = Around(spec, settings.family, channels[1:]) if settings.coarse_pictures else None
 
-    def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, labels: Tensor, pictures: Tensor | None = None) -> Tensor:
         z, *noises = latents.split(self.lengths, 1)
         x = self.dense(z).unflatten(1, self.start)
         for i, (norm, up) in enumerate(zip(self.norms, self.ups, strict=False)):
             x = up(F.relu(norm(x, labels)))
             if noises:
                 x = x + self.strengths[i].to(x.dtype) * noises[i].to(x.dtype).unflatten(1, (1, *self.sizes[i]))
-        return torch.tanh(self.image(F.relu(self.norms[-1](x, labels))).to(latents.dtype))
+            if self.around:
+                x = self.around(i, x, pictures)
+        image = self.image(F.relu(self.norms[-1](x, labels))).to(latents.dtype)
+        return torch.tanh(image) if pictures is None else drawn_around(image, pictures)
 
 
 class Judged(NamedTuple):
@@ -118,10 +121,9 @@ class CGAN(LatentVectorGAN):
 
     def __init__(self, settings: CGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        self.generator = Generator(settings, spec)
+        generator = Generator(settings, spec)
+        self._drawn_by(generator, sum(generator.lengths))
         self.discriminator = Discriminator(settings, spec)
-        self.ema = ema.averaged_copy(self.generator)
-        self.latent_length = sum(self.generator.lengths)
 
     def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         of = self.settings
@@ -148,7 +150,7 @@ class CGAN(LatentVectorGAN):
         discriminator = self.discriminator
         with self.autocast():
             with torch.no_grad():
-                fake = self._fake(part)
+                fake = self._fake(part).images
             change = self._change(part)
             real, drawn = (discriminator(change(x), part.labels) for x in (part.images, fake))
         hinge = losses.hinge_discriminator(real.logits, drawn.logits)
@@ -161,8 +163,11 @@ class CGAN(LatentVectorGAN):
 
     def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
-            drawn = self.discriminator(self._change(part)(self._fake(part)), part.labels)
-        return self._with_class(losses.hinge_generator(drawn.logits), drawn, part.labels, "loss/G")
+            fake = self._fake(part)
+            drawn = self.discriminator(self._change(part)(fake.images), part.labels)
+        missed, asked = self._missed(fake)
+        loss, scalars = self._with_class(losses.hinge_generator(drawn.logits), drawn, part.labels, "loss/G")
+        return loss + missed, scalars | asked
 
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         return {"logit/held_out": self.discriminator(part.images, part.labels).logits.mean()}

@@ -26,6 +26,8 @@ WAVES = 4  # pixels of the smooth noise that is added, on the shorter side
 SHIFT = 1 / 8  # of a side: the farthest that a picture is moved along either axis, by whole places
 NOISE = 0.05  # its deviation, where black to white is 2
 LEAST = 0.01  # deviation of grey values within a place that is taken for none
+WEIGHT = 0.3  # deviation of the weights of a coarse picture at each resolution, before training
+INSIDE = 0.98  # a coarse picture's values are drawn this far towards black and white: tanh never reaches them
 
 
 def coarse(images: Tensor, height: int, width: int) -> Tensor:
@@ -42,6 +44,17 @@ def coarse(images: Tensor, height: int, width: int) -> Tensor:
     rows, columns = places.mean(5), places.mean(3)
     variances = [places.var((3, 5), correction=0), rows.var(3, correction=0), columns.var(4, correction=0)]
     return torch.cat([rows.mean(3), *(1 + (v + LEAST**2).log10() / 2 for v in variances)], 1)
+
+
+def enlarged(pictures: Tensor, size: Iterable[int]) -> Tensor:
+    """Coarse pictures (N, C, h, w) at another size (height, width), (N, C, height, width)."""
+    return F.interpolate(pictures, tuple(size), mode="bilinear", align_corners=False)
+
+
+def drawn_around(image: Tensor, pictures: Tensor) -> Tensor:
+    """What a network adds (N, C, H, W) to the means of coarse pictures, as images (N, C, H, W) in (-1, 1)."""
+    means = pictures[:, : image.shape[1]]
+    return torch.tanh(image + enlarged(INSIDE * means, image.shape[2:]).atanh())
 
 
 class CoarseBook(nn.Module):
@@ -129,6 +142,12 @@ class CoarseBook(nn.Module):
         """
         return self._varied(self.seen(images), numbers)
 
+    def missed(self, images: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared differences () between what images (N, C, H, W) are like and the coarse pictures that they were
+        asked for: of the grey values, and of the contrasts."""
+        means, *contrasts = (self.seen(images.float()) - pictures).square().chunk(PARTS, 1)
+        return means.mean(), torch.cat(contrasts, 1).mean()
+
     def _turned(self, pictures: Tensor, chances: tuple[Tensor, ...]) -> Tensor:
         """As `flipped`; where an image is transposed, what was its rows' is its columns'."""
         pictures = flipped(pictures, self.symmetry, chances)
@@ -141,3 +160,23 @@ class CoarseBook(nn.Module):
         waves = numbers[:, NUMBERS:].unflatten(1, self.waves)
         smooth = F.interpolate(waves, self.shape[1:], mode="bilinear", align_corners=False)
         return (pictures + NOISE * smooth).clamp(-1, 1)
+
+
+class Around(nn.Module):
+    """What makes a generator draw around coarse pictures: a book of them, and weights by which they are added to its
+    features, one resolution after another."""
+
+    def __init__(self, spec: ImageSpec, family: str, channels: Iterable[int]):
+        """Args:
+        channels: of the features, from the coarsest resolution on.
+        """
+        super().__init__()
+        self.book = CoarseBook(spec, family)
+        sides = [nn.Conv2d(self.book.shape[0], count, 1, bias=False) for count in channels]
+        for side in sides:
+            nn.init.normal_(side.weight, 0.0, WEIGHT)
+        self.sides = nn.ModuleList(sides)
+
+    def forward(self, i: int, features: Tensor, pictures: Tensor) -> Tensor:
+        """The features (N, channels[i], H, W), and what there is to be drawn."""
+        return features + self.sides[i](enlarged(pictures, features.shape[2:]))

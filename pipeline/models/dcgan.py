@@ -15,18 +15,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.models import ema, losses
-from pipeline.models.base import LatentVectorGAN, adams, base_resolution
+from pipeline.models import losses
+from pipeline.models.base import adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
+from pipeline.models.coarse import Around, drawn_around
+from pipeline.models.latent_vector_gan import LatentVectorGAN, LatentVectorGenerator
 from pipeline.models.layers import ScaledBatchNorm, channel_schedule, class_channels, precision, with_class
 from pipeline.settings import DCGANSettings, ImageSpec
 
 
-class Generator(nn.Module):
-    """z (N, z_dim) and labels (N,) to images (N, C, H, W) in [-1, 1].
-
-    The first layer is dense: the paper's "project and reshape", a transposed convolution of one pixel.
-    """
+class Generator(LatentVectorGenerator):
+    """A latent is z. The first layer is dense: the paper's "project and reshape", a convolution of one pixel."""
 
     def __init__(self, settings: DCGANSettings, spec: ImageSpec):
         super().__init__()
@@ -41,12 +40,16 @@ class Generator(nn.Module):
         )
         self.image = nn.ConvTranspose2d(channels[-1], spec.channels, 4, stride=2, padding=1)
         initialise(self)
+        self.around = Around(spec, settings.family, channels[1:]) if settings.coarse_pictures else None
 
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor, pictures: Tensor | None = None) -> Tensor:
         x = self.dense(with_class(z, labels, self.classes)).unflatten(1, self.start)
-        for norm, up in zip(self.norms, [*self.ups, self.image], strict=True):
+        for i, (norm, up) in enumerate(zip(self.norms, self.ups, strict=False)):
             x = up(F.relu(norm(x)))
-        return torch.tanh(x.to(z.dtype))
+            if self.around:
+                x = self.around(i, x, pictures)
+        image = self.image(F.relu(self.norms[-1](x))).to(z.dtype)
+        return torch.tanh(image) if pictures is None else drawn_around(image, pictures)
 
 
 class Discriminator(nn.Module):
@@ -97,10 +100,8 @@ class DCGAN(LatentVectorGAN):
 
     def __init__(self, settings: DCGANSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        self.generator = Generator(settings, spec)
+        self._drawn_by(Generator(settings, spec), settings.z_dim)
         self.discriminator = Discriminator(settings, spec)
-        self.ema = ema.averaged_copy(self.generator)
-        self.latent_length = settings.z_dim
 
     def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         rate = self.settings.learning_rate
@@ -118,14 +119,15 @@ class DCGAN(LatentVectorGAN):
 
     def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
-            logits = self._judge(self._fake(part), part)
-        loss = losses.logistic_generator(logits)
-        return loss, {"loss/G": loss, "D(G(z))/before": logits.sigmoid().mean()}
+            fake = self._fake(part)
+            logits = self._judge(fake.images, part)
+        loss, (missed, asked) = losses.logistic_generator(logits), self._missed(fake)
+        return loss + missed, {"loss/G": loss, "D(G(z))/before": logits.sigmoid().mean()} | asked
 
     def _discriminator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             with torch.no_grad():
-                fake = self._fake(part)
+                fake = self._fake(part).images
             fake_logits = self._judge(fake, part)  # first, so that noise is what it was before the generator's step
             real_logits = self._judge(part.images, part)
         loss = losses.logistic_discriminator(real_logits, fake_logits)

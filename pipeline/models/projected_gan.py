@@ -21,7 +21,6 @@ from pipeline.models import ema, losses
 from pipeline.models.base import GenerativeModel, adams
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change, moved, shifts
-from pipeline.models.coarse import PARTS
 from pipeline.models.projected_discriminator import SCALES, STATISTICS, Discriminator, Projector
 from pipeline.models.projected_generator import Generator
 from pipeline.settings import ImageSpec, ProjectedGANSettings
@@ -96,9 +95,7 @@ class ProjectedGAN(GenerativeModel):
             adversarial = torch.stack([-logits.mean() for logits in self.discriminator(features, part.labels)]).mean()
             with torch.no_grad():
                 seen.append(Pair(self.projector(change(real)), [x.detach() for x in features]))
-        apart = (self.generator.book.seen(fake.float()) - pictures).square()
-        means, *contrasts = apart.chunk(PARTS, 1)
-        layout, contrast = means.mean(), torch.cat(contrasts, 1).mean()
+        layout, contrast = self.generator.book.missed(fake, pictures)
         asked = self.settings.layout_weight * layout + self.settings.contrast_weight * contrast
         return adversarial + asked, {"loss/G": adversarial, "loss/layout": layout, "loss/contrast": contrast}
 

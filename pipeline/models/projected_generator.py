@@ -17,14 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models.base import base_resolution
-from pipeline.models.coarse import CoarseBook
+from pipeline.models.coarse import WEIGHT, CoarseBook, drawn_around, enlarged
 from pipeline.models.layers import ConditionalBatchNorm, precision
 from pipeline.settings import ImageSpec, ProjectedGANSettings
 
 EXCITED = 3  # doublings between the features that excite and those that are excited (Liu et al. 2021, figure 3: 4)
-PICTURE = 0.3  # deviation of the weights of a coarse picture at each resolution, before training
 HALVED = 0.5**0.5  # keeps the variance of a sum of two
-INSIDE = 0.98  # a coarse picture's values are drawn this far towards black and white: tanh never reaches them
 
 
 class Generator(nn.Module):
@@ -64,7 +62,7 @@ class Generator(nn.Module):
         x = self.start(torch.cat([first, F.avg_pool2d(pictures, 2)], 1), labels)
         found = [x]
         for i, (up, side, second, noise) in enumerate(zip(self.ups, self.sides, self.seconds, noises, strict=True)):
-            beside = side(noise, F.interpolate(pictures, noise.shape[2:], mode="bilinear", align_corners=False))
+            beside = side(noise, enlarged(pictures, noise.shape[2:]))
             x = up(F.interpolate(x, scale_factor=2.0, mode="nearest"), labels, beside)
             if i == 0:
                 x = x + self.coarse(pictures)
@@ -73,9 +71,7 @@ class Generator(nn.Module):
                 x = x * self.excite[i + 1 - EXCITED](found[i + 1 - EXCITED])
             found.append(x)
         with precision(x):
-            means = pictures[:, : self.image.out_channels]
-            large = F.interpolate(INSIDE * means, x.shape[2:], mode="bilinear", align_corners=False)
-            return torch.tanh(self.image(x.to(self.image.weight.dtype)) + large.atanh())
+            return drawn_around(self.image(x.to(self.image.weight.dtype)), pictures)
 
 
 class Block(nn.Module):
@@ -106,7 +102,7 @@ class Side(nn.Module):
     def __init__(self, channels: int, outputs: int, strength: float):
         super().__init__()
         self.weights = nn.Conv2d(1 + channels, outputs, 1, bias=False)
-        nn.init.normal_(self.weights.weight, 0.0, PICTURE)
+        nn.init.normal_(self.weights.weight, 0.0, WEIGHT)
         with torch.no_grad():
             self.weights.weight[:, 0] = strength
 

@@ -14,15 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pipeline.models import ema, losses
-from pipeline.models.base import LatentVectorGAN, adams, base_resolution
+from pipeline.models import losses
+from pipeline.models.base import adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
+from pipeline.models.coarse import Around, drawn_around
+from pipeline.models.latent_vector_gan import LatentVectorGAN, LatentVectorGenerator
 from pipeline.models.layers import channel_schedule, class_channels, precision, with_class
 from pipeline.settings import ImageSpec, WGANGPSettings
 
 
-class Generator(nn.Module):
-    """z (N, z_dim) and labels (N,) to images (N, C, H, W) in [-1, 1]."""
+class Generator(LatentVectorGenerator):
+    """A latent is z."""
 
     def __init__(self, settings: WGANGPSettings, spec: ImageSpec):
         super().__init__()
@@ -34,13 +36,16 @@ class Generator(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(channels))
         self.image = nn.Conv2d(channels[-1], spec.channels, 3, padding=1)
         initialise(self)
+        self.around = Around(spec, settings.family, channels[1:]) if settings.coarse_pictures else None
 
-    def forward(self, z: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, z: Tensor, labels: Tensor, pictures: Tensor | None = None) -> Tensor:
         # Leaky, unlike in DCGAN: without normalisation, plain rectifiers pass on little of what differs from z to z.
         x = F.leaky_relu(self.dense(with_class(z, labels, self.classes)), 0.2).unflatten(1, self.start)
-        for conv in self.convs:
-            x = F.leaky_relu(conv(F.interpolate(x, scale_factor=2, mode="nearest")), 0.2)
-        return torch.tanh(self.image(x).to(z.dtype))
+        for i, conv in enumerate(self.convs):
+            x = conv(F.interpolate(x, scale_factor=2, mode="nearest"))
+            x = F.leaky_relu(self.around(i, x, pictures) if self.around else x, 0.2)
+        image = self.image(x).to(z.dtype)
+        return torch.tanh(image) if pictures is None else drawn_around(image, pictures)
 
 
 class Critic(nn.Module):
@@ -94,10 +99,8 @@ class WGANGP(LatentVectorGAN):
 
     def __init__(self, settings: WGANGPSettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        self.generator = Generator(settings, spec)
+        self._drawn_by(Generator(settings, spec), settings.z_dim)
         self.critic = Critic(settings, spec)
-        self.ema = ema.averaged_copy(self.generator)
-        self.latent_length = settings.z_dim
 
     def make_optimizers(self) -> dict[str, torch.optim.Optimizer]:
         of = self.settings
@@ -114,7 +117,7 @@ class WGANGP(LatentVectorGAN):
     def _critic_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
             with torch.no_grad():
-                fake = self._fake(part)
+                fake = self._fake(part).images
             critic = self.compiled(self.critic)
             real_scores, fake_scores = critic(part.images, part.labels), critic(fake, part.labels)
         norms = self._gradient_norms(part, fake)
@@ -136,8 +139,10 @@ class WGANGP(LatentVectorGAN):
 
     def _generator_loss(self, part: MicroBatch) -> tuple[Tensor, dict[str, Tensor]]:
         with self.autocast():
-            loss = -self.compiled(self.critic)(self._fake(part), part.labels).mean()
-        return loss, {"loss/G": loss}
+            fake = self._fake(part)
+            loss = -self.compiled(self.critic)(fake.images, part.labels).mean()
+        missed, asked = self._missed(fake)
+        return loss + missed, {"loss/G": loss} | asked
 
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         return {"logit/held_out": self.critic(part.images, part.labels).mean()}

@@ -154,7 +154,20 @@ class Training(GeneratorSettings):
         return self.lr_schedule != "none" or any(getattr(self, name) is None for name in self.from_budget)
 
 
-class DCGANSettings(Training):
+class CoarsePictures(Training):
+    """What every trained family has that may draw around coarse pictures."""
+
+    # Said only where it is true, so that models from before it was there stay what they are.
+    coarse_pictures: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Draw around coarse pictures of the training images, grey values and contrasts in 8 x 8 places, as
+    `projected_gan` does: far closer after minutes of training, but what is where is then a real image's."""
+
+    @property
+    def real_pixels(self) -> str:
+        return COARSE_PICTURES if self.coarse_pictures else ""
+
+
+class DCGANSettings(CoarsePictures):
     """Deep convolutional GAN (Radford et al. 2016): batch normalisation, binary cross-entropy."""
 
     family: Literal["dcgan"]
@@ -178,7 +191,7 @@ class DCGANSettings(Training):
     """First Adam moment; the second is 0.999."""
 
 
-class CGANSettings(Training):
+class CGANSettings(CoarsePictures):
     """Class-conditional convolutional GAN: DCGAN layout, projection discriminator, hinge loss."""
 
     family: Literal["cgan"]
@@ -208,7 +221,7 @@ class CGANSettings(Training):
     the generator to draw what it names; 0 leaves it out."""
 
 
-class WGANGPSettings(Training):
+class WGANGPSettings(CoarsePictures):
     """Wasserstein GAN with gradient penalty (Gulrajani et al. 2017)."""
 
     family: Literal["wgan_gp"]
@@ -349,7 +362,7 @@ class ProjectedGANSettings(Training):
         return COARSE_PICTURES
 
 
-class DDPMSettings(Training):
+class DDPMSettings(CoarsePictures):
     """Denoising diffusion (Ho et al. 2020; Nichol & Dhariwal 2021) with a fast sampler (Lu et al. 2022)."""
 
     draws_strips: ClassVar[bool] = True
@@ -400,17 +413,10 @@ class DDPMSettings(Training):
     boxes: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Draw images with boxes: the network is shown where the boxes of a training image are, and draws defects where it
     is asked to. For data sets with boxes."""
-    coarse_pictures: Annotated[bool, Field(exclude_if=operator.not_)] = False
-    """Draw around coarse pictures of the training images, grey values and contrasts in 8 x 8 places, as
-    `projected_gan` does: far closer after minutes of training, but what is where is then a real image's."""
 
     @property
     def draws_boxes(self) -> bool:
         return self.boxes
-
-    @property
-    def real_pixels(self) -> str:
-        return COARSE_PICTURES if self.coarse_pictures else ""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> DDPMSettings:

@@ -7,6 +7,7 @@ from torch.nn.utils import parametrize
 from pipeline.models import build
 from pipeline.models.batch import Batch
 from pipeline.models.cgan import Discriminator, Generator, widths
+from pipeline.models.latent_vector_gan import Fake
 from pipeline.settings import CGANSettings, ImageSpec
 from tests.models.tiny import batch, spec, tiny_settings
 
@@ -97,7 +98,7 @@ def test_augmented_images_alone_reach_the_discriminator_and_a_pair_is_changed_al
         torch.manual_seed(0)
         model, seen = build(tiny_settings("cgan", augment=augment), spec(16)), []
         images, labels = batch(model.spec)
-        monkeypatch.setattr(model, "_fake", lambda part: part.images)  # as if it drew the real images
+        monkeypatch.setattr(model, "_fake", lambda part: Fake(part.images, None))  # as if it drew the real ones
         model.discriminator.register_forward_hook(lambda _net, inputs, _out, to=seen: to.append(inputs[0]))
         model.optimizer_step("D", model._discriminator_loss, Batch(images, labels, 0))
         real, fake = seen

@@ -6,6 +6,7 @@ from torch import nn
 
 from pipeline.models import build, losses
 from pipeline.models.batch import Batch
+from pipeline.models.latent_vector_gan import Fake
 from pipeline.models.layers import BatchNorm
 from pipeline.settings import ImageSpec, WGANGPSettings
 from tests.models.test_dcgan import shapes
@@ -120,7 +121,7 @@ def test_estimate_of_a_known_distance(monkeypatch):
     labels = torch.zeros(4, dtype=torch.int64)
     direction = torch.randn(1, 1, 16, 16)
     real = (0.5 * direction / direction.norm()).expand(4, -1, -1, -1)
-    monkeypatch.setattr(model, "_fake", lambda part: -real[: len(part)])
+    monkeypatch.setattr(model, "_fake", lambda part: Fake(-real[: len(part)], None))
     logs = [model.optimizer_step("D", model._critic_loss, Batch(real, labels, i)) for i in range(220)]
     log = {name: sum(x[name].item() for x in logs[-20:]) / 20 for name in logs[-1]}
     distance, slope = 1.0, 1 + 1.0 / 20

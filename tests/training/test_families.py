@@ -15,7 +15,8 @@ SMALL = {"batch": 4, "sampling_steps": 2}
 
 
 @pytest.mark.parametrize(
-    ("family", "changes"), [*((family, {}) for family in FAMILIES), ("ddpm", {"coarse_pictures": True})]
+    ("family", "changes"),
+    [*((family, {}) for family in FAMILIES), *((family, {"coarse_pictures": True}) for family in ("wgan_gp", "ddpm"))],
 )
 def test_interrupted_training_ends_in_the_same_bits(family, changes, tmp_path, monkeypatch, capfd):
     """A break in the middle of the updates between two lazy penalties, and one at a snapshot."""
