@@ -9,9 +9,10 @@ from markupsafe import Markup
 
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import FEATURES, METRICS
+from pipeline.report import sentences
 from pipeline.report.labels import joined, number, often
 from pipeline.report.tables import FLOOR, Judged, Score
-from pipeline.report.verdict import Scores, Verdict, apart, ratio, short, with_features
+from pipeline.report.verdict import Scores, Verdict, apart, ratio
 
 FID_IMAGES = METRICS["fid"].unbiased_from
 FEW_REPEATS = 5
@@ -102,7 +103,7 @@ def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Ma
     lines = sorted(verdicts, key=lambda v: order.index(v.model) if v.model in order else len(order))
     return [
         start + _value(score) + _against_floor(score, first),
-        *(v.sentence() for v in lines),
+        *map(sentences.verdict, lines),
         *_second_opinions(best, rankings[1:], len(first.models)),
     ]
 
@@ -171,11 +172,11 @@ def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> lis
     for r in judged:
         name, score = r.models[0]
         if name != best and apart(score, dict(r.models)[best]):
-            against.setdefault(name, []).append(short((r.extractor, r.metric)))
+            against.setdefault(name, []).append(sentences.short(r.extractor, r.metric))
     if not against:
         return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(judged))]
-    told = with_features({name: joined(list(dict.fromkeys(names))) for name, names in against.items()})
-    opinions = (Markup("<b>{}</b> ({})").format(name, names) for name, names in told.items())
+    told = sentences.with_features([joined(list(dict.fromkeys(names))) for names in against.values()])
+    opinions = (Markup("<b>{}</b> ({})").format(*of) for of in zip(against, told, strict=True))
     return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
 
 

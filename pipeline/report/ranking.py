@@ -8,8 +8,9 @@ from typing import Any
 from pipeline.evaluation.catalog import FEATURES, GROUPS, METRICS
 from pipeline.report.findings import closest_alone
 from pipeline.report.labels import number
+from pipeline.report.sentences import NO_COPIES
 from pipeline.report.tables import FLOOR, Judged, Reference, Score
-from pipeline.report.verdict import NO_COPIES, Scores, off, paired, ratio
+from pipeline.report.verdict import Scores, off, paired, ratio
 
 Key = tuple[Judged, str, str, str | None]  # of `tables.scores`
 AT_FLOOR = "at the floor"

@@ -10,7 +10,7 @@ from tests.report.scores import frechet, score
 
 
 def closest(scores, models):
-    verdicts = [Verdict(model, {"within": "as it is"}) for model in models]
+    verdicts = [Verdict(model, "unmeasured") for model in models]
     return [str(s) for s in findings.closest(findings.overall(scores, models), verdicts)]
 
 
@@ -18,7 +18,7 @@ def test_the_lowest_distance_comes_closest_and_is_put_beside_the_floor():
     first, *verdicts = closest(frechet(real=score(2), a=score(8), b=score(4)), ["a", "b"])
     assert first.startswith("<b>b</b> comes closest")
     assert "2.0 times the 2.00 of new real images (the noise floor)" in first
-    assert verdicts == ["<b>b</b>: as it is.", "<b>a</b>: as it is."]
+    assert verdicts == ["<b>b</b>: nothing was measured.", "<b>a</b>: nothing was measured."]
 
 
 def test_overlapping_intervals_cannot_be_told_apart():
