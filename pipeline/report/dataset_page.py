@@ -35,6 +35,7 @@ from pipeline.report import (
     overview,
     ranking,
     sample_grid,
+    sentences,
     tables,
 )
 from pipeline.report.directions import shifts
@@ -111,17 +112,19 @@ def _answers(
         if evaluations := [read_json(path, "metrics") for path in inputs.evaluations_of(model)]:
             verdicts.append(verdict(scores, model, shifts(evaluations)))
     rankings = findings.overall(scores, inputs.models())
+    beside = findings.beside_untrained(rankings, untrained)
+    cautions = findings.cautions(rankings, [arm for of in by_task for arm in of], inputs.learned_in())
     arms, box_arms, anomaly_arms = by_task
     first = next((of for of in by_task if of), [])
     words = labels.DETECTORS[first[0].task if first else "boxes"]
     return {
-        "closest": [*findings.closest(rankings, verdicts), *findings.beside_untrained(rankings, untrained)],
+        "closest": [*sentences.closest(rankings, verdicts), *map(sentences.untrained, beside)],
         "glance": front_rows.line(rankings, first, words.score),
         "alarms": [a for of in by_task if of for a in detector_findings.alarms(of, labels.DETECTORS[of[0].task].score)],
         "helped": _helped(arms, "classification"),
         "helped_boxes": _helped(box_arms, "boxes"),
         "helped_anomalies": _helped(anomaly_arms, "anomalies"),
-        "cautions": findings.cautions(rankings, [*arms, *box_arms, *anomaly_arms], inputs.learned_in()),
+        "cautions": sentences.cautions(cautions),
     }
 
 

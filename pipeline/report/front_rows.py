@@ -9,7 +9,6 @@ from pipeline.downstream.records import Arm
 from pipeline.report.detector_findings import badge, best_of, made_of
 from pipeline.report.findings import Ranking
 from pipeline.report.labels import gain_of, interval, points
-from pipeline.report.verdict import apart
 
 
 def line(rankings: Sequence[Ranking], arms: Sequence[Arm], score: str) -> dict[str, Any]:
@@ -27,18 +26,11 @@ def line(rankings: Sequence[Ranking], arms: Sequence[Arm], score: str) -> dict[s
     """
     best = best_of(arms)
     return {
-        "closest": _closest(rankings),
+        "closest": rankings[0].closest if rankings else [],
         "without": f"{100 * arms[0].score:.1f}" if arms else None,
         "score": score,
         "gain": _gain(best) if best else None,
     }
-
-
-def _closest(rankings: Sequence[Ranking]) -> list[str]:
-    if not rankings or not rankings[0].models:
-        return []
-    (best, score), *rest = rankings[0].models
-    return [best, *(model for model, other in rest if not apart(score, other))]
 
 
 def _gain(best: Arm) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Verdicts in words, for the pages, the cards and MLflow."""
+"""What `verdict` and `findings` found, in words: for the pages, the cards and MLflow."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from pipeline.evaluation.catalog import FEATURES, METRICS
+from pipeline.report.findings import FEW_REPEATS, FID_IMAGES, Cautions, Closer, Opinions, Ranking, second_opinions
 from pipeline.report.labels import joined, number
+from pipeline.report.tables import Score
 from pipeline.report.verdict import Beside, Verdict, ratio
 
 NO_COPIES = "no sign of copies"
@@ -104,3 +106,88 @@ def _listed(names: Sequence[str], most: int) -> str:
     """`a, b and c`; `a, b and 4 more`."""
     shown = list(names) if len(names) <= most else [*names[: most - 1], f"{len(names) - most + 1} more"]
     return joined(shown) if shown else ""
+
+
+# ---------------------------------------------------------------- which generator comes closest
+
+
+def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Markup]:
+    """Which generator's images are closest to the real ones, the verdict on each, and other opinions."""
+    if not rankings:
+        return [Markup("Nothing was measured by which a generator could be recommended.")]
+    first = rankings[0]
+    (best, score), *rest = first.models
+    measure = METRICS[first.metric].title_of(first.extractor)
+    if len(first.closest) > 1:
+        start = Markup(
+            "{} <b>cannot be told apart</b>: the intervals of their {} overlap. The lowest is {}'s, "
+        ).format(_bold(first.closest), measure, best)
+    elif rest:
+        start = Markup("<b>{}</b> comes closest to the real images: its {} is ").format(best, measure)
+    else:
+        start = Markup("<b>{}</b> is the only generator here. Its {} is ").format(best, measure)
+    order = [model for model, _ in first.models]
+    lines = sorted(verdicts, key=lambda v: order.index(v.model) if v.model in order else len(order))
+    more = _opinions(second_opinions(rankings)) if rest else []
+    return [start + _beside_floor(score, first), *map(verdict, lines), *more]
+
+
+def _beside_floor(score: Score, first: Ranking) -> str:
+    value = f"{number(score.value)} ({number(score.low)} to {number(score.high)})"
+    if first.floor is None:
+        return f"{value}. No floor was measured, so nobody can say whether that is near."
+    floor, times = number(first.floor.value), ratio(score, first.floor, first.metric)
+    reach = f"; new real images reach {floor}"
+    if times is not None:
+        reach = f", {times:.1f} times the {floor} of new real images"
+    if first.off_floor:
+        return f"{value}{reach} (the noise floor)."
+    return f"{value}{reach}; the intervals overlap, so this measure cannot tell it from the noise floor."
+
+
+def _opinions(of: Opinions) -> list[Markup]:
+    if not of.asked:
+        return []
+    if not of.against:
+        return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(of.asked)]
+    told = with_features([joined(list(dict.fromkeys(short(*m) for m in measures))) for measures in of.against.values()])
+    named = Markup(", ").join(Markup("<b>{}</b> ({})").format(*one) for one in zip(of.against, told, strict=True))
+    return [Markup("Of {} other measures some put another first: {}.").format(of.asked, named)]
+
+
+def untrained(of: Closer) -> Markup:
+    """Of generators with training and without, which are closer."""
+    closer, farther = _bold(of.closer), _bold(of.farther)
+    if of.free:
+        text = Markup("{} is closer than {}, and costs nothing: it puts real pixels together, without any training.")
+        return text.format(closer, farther)
+    verbs = "is" if len(of.closer) == 1 else "are", "needs" if len(of.farther) == 1 else "need"
+    return Markup("{} {} closer than {}, which {} no training.").format(closer, verbs[0], farther, verbs[1])
+
+
+def cautions(of: Cautions) -> list[str]:
+    """What keeps these answers from being certain."""
+    kinds = {"classification": "The detectors", "boxes": "The detectors of boxes", "anomalies": "The anomaly detectors"}
+    found = [
+        f"{joined(names)} learned from the {FEATURES.get(extractor, extractor)} themselves: what is measured in these"
+        " flatters such a generator; go by the other measures."
+        for extractor, names in of.flattered.items()
+    ]
+    if of.seeds is not None:
+        times = {1: "once", 2: "twice"}[of.seeds]
+        text = f"Each training was made {times}: part of a difference between generators may be luck of the seed."
+        found.append(text)
+    if of.images is not None:
+        found.append(
+            f"Distances were measured on {of.images} images a set; compare them only with those measured on as many."
+            " Within the noise floor means that so many images show no difference, not that there is none."
+        )
+    if of.fid_images is not None:
+        text = f"FID was measured on {of.fid_images} images; below {FID_IMAGES} it is mostly bias. Trust KID before it."
+        found.append(text)
+    repeats = "were trained {} times each; below {} the intervals are rough."
+    return found + [f"{kinds[task]} {repeats.format(n, FEW_REPEATS)}" for task, n in of.repetitions.items()]
+
+
+def _bold(names: Sequence[str]) -> Markup:
+    return joined([Markup("<b>{}</b>").format(name) for name in names])

@@ -2,9 +2,10 @@
 
 import pytest
 
-from pipeline.report import sentences
+from pipeline.report import findings, sentences
+from pipeline.report.findings import Cautions, Closer
 from pipeline.report.verdict import Beside, Verdict
-from tests.report.scores import score
+from tests.report.scores import frechet, score
 
 SPECTRUM = Beside("pixels", "psd", score(12.0), score(0.4))
 RECALL = Beside("random", "recall", score(0.41), score(0.9))
@@ -47,3 +48,68 @@ COPIED = Beside("pixels", "copy_rate", score(0.02), score(0.0))
 )
 def test_a_verdict(of, text):
     assert str(sentences.verdict(of)) == text
+
+
+@pytest.mark.parametrize(
+    ("models", "text"),
+    [
+        (
+            {"a": score(2)},
+            "<b>a</b> is the only generator here. Its Fréchet distance (random features) is 2.00 (1.90 to 2.10). No"
+            " floor was measured, so nobody can say whether that is near.",
+        ),
+        (
+            {"real": score(2), "a": score(8), "<b>": score(4)},
+            "<b>&lt;b&gt;</b> comes closest to the real images: its Fréchet distance (random features) is 4.00 (3.90 to"
+            " 4.10), 2.0 times the 2.00 of new real images (the noise floor).",
+        ),
+        (
+            {"real": score(2, 3), "a": score(4), "b": score(4.1)},
+            "<b>a</b> and <b>b</b> <b>cannot be told apart</b>: the intervals of their Fréchet distance (random"
+            " features) overlap. The lowest is a's, 4.00 (3.90 to 4.10), 2.0 times the 2.00 of new real images; the"
+            " intervals overlap, so this measure cannot tell it from the noise floor.",
+        ),
+    ],
+)
+def test_the_closest(models, text):
+    names = [name for name in models if name != "real"]
+    first, *verdicts = sentences.closest(findings.overall(frechet(**models), names), [Verdict(m) for m in names])
+    assert str(first) == text
+    assert len(verdicts) == len(names)
+
+
+def test_nothing_measured_and_other_opinions():
+    assert sentences.closest([], []) == ["Nothing was measured by which a generator could be recommended."]
+    scores = frechet(a=score(2), b=score(8))
+    scores |= {("a", "random", "recall", None): score(0.3, 0.05), ("b", "random", "recall", None): score(0.2, 0.05)}
+    verdicts = [Verdict("b", "unmeasured"), Verdict("a", "unmeasured")]
+    _, *said, denied = sentences.closest(findings.overall(scores, ["a", "b"]), verdicts)
+    assert said == list(map(sentences.verdict, verdicts[::-1])), "the closest first"
+    assert denied == "None of the 1 other measures puts another generator first beyond doubt."
+    scores["b", "random", "recall", None] = score(0.6, 0.05)
+    *_, told = sentences.closest(findings.overall(scores, ["a", "b"]), verdicts)
+    assert told == "Of 1 other measures some put another first: <b>b</b> (recall)."
+
+
+def test_with_and_without_training():
+    assert sentences.untrained(Closer(["<q>"], ["a", "b"], free=True)) == (
+        "<b>&lt;q&gt;</b> is closer than <b>a</b> and <b>b</b>, and costs nothing: it puts real pixels together,"
+        " without any training."
+    )
+    text = "<b>a</b> and <b>b</b> are closer than <b>q</b>, which needs no training."
+    assert sentences.untrained(Closer(["a", "b"], ["q"], free=False)) == text
+    text = "<b>a</b> is closer than <b>p</b> and <b>q</b>, which need no training."
+    assert sentences.untrained(Closer(["a"], ["p", "q"], free=False)) == text
+
+
+def test_cautions():
+    assert sentences.cautions(Cautions({}, None, {}, None, None)) == []
+    assert sentences.cautions(Cautions({"imagenet": ["a", "b"]}, 2, {"boxes": 3}, 60, 500)) == [
+        "a and b learned from the ImageNet features themselves: what is measured in these flatters such a generator;"
+        " go by the other measures.",
+        "Each training was made twice: part of a difference between generators may be luck of the seed.",
+        "Distances were measured on 60 images a set; compare them only with those measured on as many. Within the noise"
+        " floor means that so many images show no difference, not that there is none.",
+        "FID was measured on 500 images; below 2048 it is mostly bias. Trust KID before it.",
+        "The detectors of boxes were trained 3 times each; below 5 the intervals are rough.",
+    ]
