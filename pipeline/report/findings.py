@@ -34,14 +34,6 @@ class Ranking(NamedTuple):
         return None if self.floor is None else apart(self.models[0][1], self.floor)
 
 
-class Opinions(NamedTuple):
-    """What other measures than the first say of the same generators, without those of copies."""
-
-    asked: int
-    against: dict[str, list[tuple[str, str]]]
-    """Generators that some put before the first's closest beyond doubt: by which (extractor, metric)."""
-
-
 class Closer(NamedTuple):
     """Generators with training and without, parted by gaps."""
 
@@ -119,16 +111,16 @@ def _preference(ranking: Ranking) -> int:
     return 0 if ranking.extractor in metric.answers and 0 < metric.unbiased_from <= n else place
 
 
-def second_opinions(rankings: Sequence[Ranking]) -> Opinions:
+def second_opinions(rankings: Sequence[Ranking]) -> dict[tuple[str, str], str | None]:
+    """By each measure but the first and those of copies, of the same generators: which it puts beyond doubt before the
+    closest by the first; None: it does not contradict."""
     first, *others = rankings
     best, models = first.models[0][0], dict(first.models).keys()
-    judged = [r for r in others if dict(r.models).keys() == models and METRICS[r.metric].group != "copies"]
-    against: dict[str, list[tuple[str, str]]] = {}
-    for r in judged:
-        name, score = r.models[0]
-        if name != best and apart(score, dict(r.models)[best]):
-            against.setdefault(name, []).append((r.extractor, r.metric))
-    return Opinions(len(judged), against)
+    return {
+        (r.extractor, r.metric): r.models[0][0] if apart(r.models[0][1], dict(r.models)[best]) else None
+        for r in others
+        if dict(r.models).keys() == models and METRICS[r.metric].group != "copies"
+    }
 
 
 def beside_untrained(rankings: Sequence[Ranking], untrained: Collection[str]) -> list[Closer]:

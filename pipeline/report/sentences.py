@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
 from pipeline.evaluation.catalog import FEATURES, METRICS
-from pipeline.report.findings import FEW_REPEATS, FID_IMAGES, Cautions, Closer, Opinions, Ranking, second_opinions
+from pipeline.report.findings import FEW_REPEATS, FID_IMAGES, Cautions, Closer, Ranking, second_opinions
 from pipeline.report.labels import joined, number
 from pipeline.report.tables import Score
 from pipeline.report.verdict import Beside, Verdict, ratio
@@ -59,22 +59,21 @@ def _within(of: Verdict) -> str:
 
 def _worst_class(of: Beside) -> str:
     """A kernel distance tells nobody how bad that is."""
-    return f"worst class {of.label}" if METRICS[of.metric].about_zero else f"worst class {of.label} ({_against(of)})"
+    return f"worst class {of.label}" if of.row.about_zero else f"worst class {of.label} ({_against(of)})"
 
 
 def copies(of: Verdict) -> str:
     """Empty where no measure looked for them."""
     if not isinstance(of.copies, Beside):
         return NO_COPIES if of.copies else ""
-    alarm = METRICS[of.copies.metric].alarm
+    alarm = of.copies.row.alarm
     return alarm.format(100 * of.copies.score.value) if alarm else f"may copy ({_against(of.copies)})"
 
 
 def _multiple(of: Beside) -> str:
-    times = ratio(of.score, of.floor, of.metric)
-    if times is None:
+    if of.times is None:
         return _against(of)
-    return f"{short(of.extractor, of.metric)} {times:.{1 if times < 10 else 0}f} × the floor"
+    return f"{short(of.extractor, of.metric)} {of.times:.{1 if of.times < 10 else 0}f} × the floor"
 
 
 def _against(of: Beside) -> str:
@@ -145,14 +144,15 @@ def _beside_floor(score: Score, first: Ranking) -> str:
     return f"{value}{reach}; the intervals overlap, so this measure cannot tell it from the noise floor."
 
 
-def _opinions(of: Opinions) -> list[Markup]:
-    if not of.asked:
+def _opinions(of: Mapping[tuple[str, str], str | None]) -> list[Markup]:
+    if not of:
         return []
-    if not of.against:
-        return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(of.asked)]
-    told = with_features([joined(list(dict.fromkeys(short(*m) for m in measures))) for measures in of.against.values()])
-    named = Markup(", ").join(Markup("<b>{}</b> ({})").format(*one) for one in zip(of.against, told, strict=True))
-    return [Markup("Of {} other measures some put another first: {}.").format(of.asked, named)]
+    first = dict.fromkeys(name for name in of.values() if name)
+    if not first:
+        return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(of))]
+    told = with_features([joined(list(dict.fromkeys(short(*m) for m in of if of[m] == name))) for name in first])
+    named = Markup(", ").join(Markup("<b>{}</b> ({})").format(*one) for one in zip(first, told, strict=True))
+    return [Markup("Of {} other measures some put another first: {}.").format(len(of), named)]
 
 
 def untrained(of: Closer) -> Markup:

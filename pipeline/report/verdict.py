@@ -13,15 +13,13 @@ from typing import Literal, NamedTuple
 
 from scipy.stats import norm
 
-from pipeline.evaluation.catalog import METRICS, Better, Role
+from pipeline.evaluation.catalog import METRICS, Better, Metric, Role
 from pipeline.report.tables import FLOOR, Judged, Score
 
 ALARM = 0.05  # chance that perfect images are called off by any measure
 NEAR = 0.9  # of the held-out images' distance to the training images: nearer than chance makes new images
 
 Scores = Mapping[tuple[Judged, str, str, str | None], Score]  # the keys of `tables.scores`
-# Measures (extractor, metric) of one class that were taken of the generator and of the floor.
-Pairs = Mapping[tuple[str, str], tuple[Score, Score]]
 Fault = Literal["missing", "smooth", "repeats", "unreal"]
 
 
@@ -33,6 +31,15 @@ class Beside(NamedTuple):
     score: Score
     floor: Score
     label: str | None = None
+
+    @property
+    def row(self) -> Metric:
+        return METRICS[self.metric]
+
+    @property
+    def times(self) -> float | None:
+        """How many times the floor; see `ratio`."""
+        return ratio(self.score, self.floor, self.metric)
 
 
 @dataclass(frozen=True)
@@ -91,26 +98,22 @@ def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
     return score.value / floor.value
 
 
-def paired(scores: Scores, model: Judged) -> dict[str | None, dict[tuple[str, str], tuple[Score, Score]]]:
-    """By class, None for all classes: the measures of a generator that were also taken of the floor, both scores. Those
-    without an interval, of too few images, are left out."""
-    classes: dict[str | None, dict[tuple[str, str], tuple[Score, Score]]] = {}
+def paired(scores: Scores, model: Judged) -> dict[str | None, list[Beside]]:
+    """By class, None for all classes: the measures of a generator that were also taken of the floor. Those without an
+    interval, of too few images, are left out."""
+    classes: dict[str | None, list[Beside]] = {}
     for (name, extractor, metric, label), score in scores.items():
         floor = scores.get((FLOOR, extractor, metric, label))
         if name == model and floor is not None and score.sure and floor.sure:
-            classes.setdefault(label, {})[extractor, metric] = score, floor
+            classes.setdefault(label, []).append(Beside(extractor, metric, score, floor, label))
     return classes
 
 
-def off(pairs: Pairs, asked: int) -> Pairs:
+def off(measures: Sequence[Beside], asked: int) -> list[Beside]:
     """Those that are off the floor, `asked` measures being looked at together."""
     stretch = stretching(asked)
-    return {
-        measure: (score, floor)
-        for measure, (score, floor) in pairs.items()
-        if worse(score, floor, METRICS[measure[1]].safe or METRICS[measure[1]].better, stretch)
-        and (METRICS[measure[1]].role != "ratio" or score.high < NEAR)
-    }
+    found = [of for of in measures if worse(of.score, of.floor, of.row.safe or of.row.better, stretch)]
+    return [of for of in found if of.row.role != "ratio" or of.score.high < NEAR]
 
 
 def _ends(score: Score, stretch: float) -> tuple[float, float]:
@@ -130,33 +133,25 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
     if not any(key[0] == model for key in scores):
         return Verdict(model, "unmeasured")
     found = paired(scores, model)
-    pairs, classes = found.get(None, {}), {label: of for label, of in found.items() if label is not None}
-    if not pairs:
+    measures = found.pop(None, [])
+    if not measures:
         return Verdict(model, "too few images" if any(key[0] == FLOOR for key in scores) else "no floor")
-    wrong = _off(pairs, len(pairs))
-    asked = dict.fromkeys(METRICS[name].question for _, name in pairs if METRICS[name].group != "copies")
-    within = [name for name in asked if name not in [METRICS[of.metric].question for of in wrong]]
+    wrong = off(measures, len(measures))
+    asked = dict.fromkeys(of.row.question for of in measures if of.row.group != "copies")
+    within = [name for name in asked if name not in [of.row.question for of in wrong]]
+    structure = [of for of in wrong if of.row.group in ("texture", "microstructure")]
     real = dict.fromkeys(label for name, _, _, label in scores if name == FLOOR and label is not None)
     return Verdict(
         model,
         within=within,
         throughout=len(within) == len(asked),
-        distance=next((of for of in wrong if METRICS[of.metric].group == "distance"), None),  # the others ask the same
-        structure=[(of, directions.get(of.metric, "")) for of in _structure(wrong)],
+        distance=next((of for of in wrong if of.row.group == "distance"), None),  # the others ask the same
+        structure=[(of, directions.get(of.metric, "")) for of in sorted(structure, key=lambda of: -(of.times or 0))],
         variety=_variety(wrong),
-        missing=[label for label in real if label not in classes],
-        worst=_worst_class(classes),
-        copies=_copies(pairs, wrong) if any(METRICS[name].group == "copies" for _, name in pairs) else None,
+        missing=[label for label in real if label not in found],
+        worst=_worst_class([of for measures in found.values() for of in measures]),
+        copies=_copies(measures, wrong),
     )
-
-
-def _off(pairs: Pairs, asked: int, label: str | None = None) -> list[Beside]:
-    return [Beside(*measure, *pair, label) for measure, pair in off(pairs, asked).items()]
-
-
-def _structure(wrong: Sequence[Beside]) -> list[Beside]:
-    found = [of for of in wrong if METRICS[of.metric].group in ("texture", "microstructure")]
-    return sorted(found, key=lambda of: -(ratio(of.score, of.floor, of.metric) or 0))
 
 
 def _variety(wrong: Sequence[Beside]) -> dict[Fault, Beside]:
@@ -173,32 +168,26 @@ def _variety(wrong: Sequence[Beside]) -> dict[Fault, Beside]:
 
 def _with_role(wrong: Sequence[Beside], role: Role) -> list[Beside]:
     """The plainest first."""
-    found = [of for of in wrong if METRICS[of.metric].role == role]
-    return sorted(found, key=lambda of: METRICS[of.metric].by_class)
+    found = [of for of in wrong if of.row.role == role]
+    return sorted(found, key=lambda of: of.row.by_class)
 
 
-def _worst_class(classes: Mapping[str, Pairs]) -> Beside | None:
-    asked = sum(len(pairs) for pairs in classes.values())
-    wrong = [of for label, pairs in classes.items() for of in _off(pairs, asked, label) if METRICS[of.metric].by_class]
-    plainest = min((of.metric for of in wrong), key=lambda name: METRICS[name].by_class, default=None)
-    found = [of for of in wrong if of.metric == plainest]
-    return max(found, key=lambda of: (abs(of.score.value - of.floor.value), of.label or "", of.extractor), default=None)
+def _worst_class(measures: Sequence[Beside]) -> Beside | None:
+    wrong = [of for of in off(measures, len(measures)) if of.row.by_class]
+    return max(
+        wrong,
+        key=lambda of: (-of.row.by_class, abs(of.score.value - of.floor.value), of.label or "", of.extractor),
+        default=None,
+    )
 
 
-def _copies(pairs: Pairs, wrong: Sequence[Beside]) -> Beside | Literal["none"]:
-    for of in wrong:
-        row = METRICS[of.metric]
-        alike = row.compared_with and _just_alike(pairs, row.name, row.compared_with)
-        if row.alarm or (row.group == "copies" and not alike):
-            return of
-    return "none"
+def _copies(measures: Sequence[Beside], wrong: Sequence[Beside]) -> Beside | Literal["none"] | None:
+    found = (of for of in wrong if of.row.group == "copies" and not _just_alike(measures, of))
+    return next(found, "none" if any(of.row.group == "copies" for of in measures) else None)
 
 
-def _just_alike(pairs: Pairs, nearest: str, among: str) -> bool:
+def _just_alike(measures: Sequence[Beside], near: Beside) -> bool:
     """Whether images are no more like their nearest training images, beside their likeness to each other, than new real
     images are: smooth images are like everything."""
-    by_metric = {metric: pair for (_, metric), pair in pairs.items()}
-    if among not in by_metric:
-        return False
-    (near, near_floor), (alike, alike_floor) = by_metric[nearest], by_metric[among]
-    return near.low - alike.high <= near_floor.high - alike_floor.low
+    alike = [of for of in measures if of.metric == METRICS[near.metric].compared_with]
+    return any(near.score.low - of.score.high <= near.floor.high - of.floor.low for of in alike)

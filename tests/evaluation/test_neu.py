@@ -83,7 +83,7 @@ def judge(steel, images, rows, name):
 
 def flagged(scores, name):
     pairs = paired(scores, name)[None]
-    return {metric for _, metric in off(pairs, len(pairs))}, {metric for _, metric in pairs}
+    return {of.metric for of in off(pairs, len(pairs))}, {of.metric for of in pairs}
 
 
 def test_new_real_images_are_within_the_floor(steel):
