@@ -76,7 +76,7 @@ def context(
             "name": name,
             "overview": about,
             "generators": generators,
-            "next": next_steps.of_dataset(arms or box_arms or anomaly_arms, entry, generators),
+            "next": sentences.next_steps(next_steps.of_dataset(arms or box_arms or anomaly_arms, entry, generators)),
             "strip": sample_grid.strip(real, inputs),
             "samples": sample_grid.table(real, inputs),
             "map": feature_map.context(real, inputs),

@@ -1,4 +1,4 @@
-"""What `verdict` and `findings` found, in words: for the pages, the cards and MLflow."""
+"""What `verdict`, `findings` and `next_steps` found, in words: for the pages, the cards and MLflow."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import FEATURES, METRICS
 from pipeline.report.findings import FEW_REPEATS, FID_IMAGES, Cautions, Closer, Ranking, second_opinions
-from pipeline.report.labels import joined, number
+from pipeline.report.labels import DETECTORS, joined, number
+from pipeline.report.next_steps import MORE, NextSteps
 from pipeline.report.tables import Score
 from pipeline.report.verdict import Beside, Verdict, ratio
 
@@ -187,6 +189,45 @@ def cautions(of: Cautions) -> list[str]:
         found.append(text)
     repeats = "were trained {} times each; below {} the intervals are rough."
     return found + [f"{kinds[task]} {repeats.format(n, FEW_REPEATS)}" for task, n in of.repetitions.items()]
+
+
+# ---------------------------------------------------------------- what to run longer
+
+SETTING = {"classification": "detect", "boxes": "detect.boxes", "anomalies": "detect.anomalies"}
+LEARNING = {  # what may make a detector learn that guesses
+    "classification": "<code>detect.backbone: frozen</code>, or more <code>detect.steps</code> for one that learns",
+    "boxes": "More <code>detect.boxes.steps</code>",
+    "anomalies": "More good images to train on, or a larger <code>size</code> at which the defects can be seen",
+}
+
+
+def next_steps(of: NextSteps) -> list[Markup]:
+    """Empty where nothing more is to be learnt."""
+    found = []
+    if of.guessing:
+        text = ": the detector may be guessing, and nothing can be compared before it learns. Then more real images a"
+        found.append(Markup(LEARNING[of.guessing.task] + text + " class."))
+    if of.unsure:
+        found.append(_sharper(of.unsure, of.sees))
+    if of.draws:
+        text = "<code>draws: 5</code>, five times the trainings: whether the answer holds for other real images of as"
+        found.append(Markup(text + " many a class. The intervals are for these."))
+    if of.longer:
+        text = "A larger <code>total_images</code> of {}: the last weights were kept, so there may be better to come."
+        names = [Markup("<b>{}</b> ({})").format(row["name"], row["images"]) for row in of.longer]
+        found.append(Markup(text).format(joined(names)))
+    return found
+
+
+def _sharper(best: Arm, sees: float | None) -> Markup:
+    if best.scarcer == "repetitions":
+        what = Markup("<code>{}.repetitions: {}</code>").format(SETTING[best.task], MORE * len(best.repetitions))
+    else:
+        what = Markup("Four times the test images (there are {} of {} groups)").format(best.n_test, best.n_groups)
+    if best.detects is None or sees is None:
+        return Markup("{}, to begin with: as it is, the comparison sees no gain.").format(what)
+    text = Markup("{}: the comparison would see gains in {} from about {:.1f} points, in place of {:.1f}.")
+    return text.format(what, DETECTORS[best.task].score, 100 * sees, 100 * best.detects)
 
 
 def _bold(names: Sequence[str]) -> Markup:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from pipeline.downstream.records import LabelEfficiency
+from pipeline.downstream.records import LabelEfficiency, NewShots
 from pipeline.report import detector_findings, labels
 from tests.report.arms import arm, change, more_real, over, plain, same_real
 
@@ -108,6 +108,13 @@ def test_controls_are_no_generators():
     best = arm("real+a", "hurts", -0.05, -0.09, -0.01)
     assert detector_findings.best_of([BASE, more_real(), same_real("helps", 0.2, 0.1, 0.3), best]) is best
     assert detector_findings.generators([BASE, PLAIN, more_real(), same_real(), best]) == [best]
+
+
+def test_whether_it_holds_for_other_real_images_is_said_where_enough_draws_tell():
+    best = arm("real+a", "helps", 0.1, 0.05, 0.15)
+    for verdict, said in (("cannot tell", "“cannot tell”"), ("helps", "the same")):
+        first, *_ = helped(replace(best, new_shots=NewShots(5, 0.03, -0.01, 0.07, verdict)))
+        assert f"as many a class, it is {said} (5 draws: +3.0 points, −1.0 to +7.0)" in first
 
 
 def test_hostile_names_stay_text_in_the_sentence():

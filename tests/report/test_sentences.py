@@ -4,7 +4,9 @@ import pytest
 
 from pipeline.report import findings, sentences
 from pipeline.report.findings import Cautions, Closer
+from pipeline.report.next_steps import NextSteps
 from pipeline.report.verdict import Beside, Verdict
+from tests.report.arms import arm, plain
 from tests.report.scores import frechet, score
 
 SPECTRUM = Beside("pixels", "psd", score(12.0), score(0.4))
@@ -113,3 +115,21 @@ def test_cautions():
         "FID was measured on 500 images; below 2048 it is mostly bias. Trust KID before it.",
         "The detectors of boxes were trained 3 times each; below 5 the intervals are rough.",
     ]
+
+
+def test_next_steps():
+    nothing, ddpm = NextSteps(None, None, None, draws=False, longer=[]), {"name": "<d>", "images": "9\u202f000"}
+    assert sentences.next_steps(nothing) == []
+    best = arm("real+x", share_repetitions=0.2)
+    assert list(map(str, sentences.next_steps(NextSteps(plain(task="boxes"), best, 0.051, True, [ddpm])))) == [
+        "More <code>detect.boxes.steps</code>: the detector may be guessing, and nothing can be compared before it"
+        " learns. Then more real images a class.",
+        "Four times the test images (there are 120 of 60 groups): the comparison would see gains in macro F1 from about"
+        " 5.1 points, in place of 8.4.",
+        "<code>draws: 5</code>, five times the trainings: whether the answer holds for other real images of as many a"
+        " class. The intervals are for these.",
+        "A larger <code>total_images</code> of <b>&lt;d&gt;</b> (9\u202f000): the last weights were kept, so there may"
+        " be better to come.",
+    ]
+    (text,) = sentences.next_steps(nothing._replace(unsure=arm("real+x", share_repetitions=0.8)))
+    assert text == "<code>detect.repetitions: 20</code>, to begin with: as it is, the comparison sees no gain."
