@@ -1,4 +1,4 @@
-"""What `verdict`, `findings` and `next_steps` found, in words: for the pages, the cards and MLflow."""
+"""What the comparisons of generators found, in words: for the pages, the cards and MLflow."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from pipeline.downstream.records import Arm
+from pipeline.downstream.records import Arm, LabelEfficiency
 from pipeline.evaluation.catalog import FEATURES, METRICS
+from pipeline.report.few_shot_curves import WITHOUT
 from pipeline.report.findings import FEW_REPEATS, FID_IMAGES, Cautions, Closer, Ranking, second_opinions
-from pipeline.report.labels import DETECTORS, joined, number
+from pipeline.report.labels import DETECTORS, joined, number, number_of_images
 from pipeline.report.next_steps import MORE, NextSteps
 from pipeline.report.tables import Score
 from pipeline.report.verdict import Beside, Verdict, ratio
@@ -228,6 +229,41 @@ def _sharper(best: Arm, sees: float | None) -> Markup:
         return Markup("{}, to begin with: as it is, the comparison sees no gain.").format(what)
     text = Markup("{}: the comparison would see gains in {} from about {:.1f} points, in place of {:.1f}.")
     return text.format(what, DETECTORS[best.task].score, 100 * sees, 100 * best.detects)
+
+
+# ---------------------------------------------------------------- how many real images a generator is worth
+
+
+def few_shots(name: str, images: Sequence[float], worths: Sequence[LabelEfficiency | None]) -> Markup:
+    """`real+ddpm at 10 real images a class scores like 17 (12 to 31) without a generator; at 20 like more than 40.`"""
+    asked = [(number_of_images(n), of) for n, of in zip(images, worths, strict=True) if of is not None]
+    told = [(n, like(of)) for n, of in asked if not of.unknown]
+    untold = [n for n, of in asked if of.unknown]
+    parts = [f"at {n} like {number_of}" for n, number_of in told[1:]]
+    if told:
+        n, number_of = told[0]
+        parts.insert(0, f"at {n} real images a class scores like {number_of} {WITHOUT}")
+    if untold:
+        parts.append(f"at {joined(untold)}{'' if told else ' real images a class'} the intervals cannot tell")
+    return Markup("<b>{}</b> {}.").format(name, "; ".join(parts))
+
+
+def like(of: LabelEfficiency) -> str:
+    """Number of images in words, with its interval: `17 (12 to 31)`, `more than 40 (at least 22)`."""
+    fewer, more = f"fewer than {number_of_images(of.fewest)}", f"more than {number_of_images(of.most)}"
+    if of.unknown:
+        return f"cannot tell ({fewer} to {more})"
+    low = fewer if of.low is None else number_of_images(of.low)
+    high = more if of.high is None else number_of_images(of.high)
+    if of.worth is not None:
+        return f"{number_of_images(of.worth)} ({low} to {high})"
+    match of.beyond:
+        case "fewer":
+            return fewer if of.high is not None and of.high <= of.fewest else f"{fewer} (at most {high})"
+        case "more":
+            return more if of.low is not None and of.low >= of.most else f"{more} (at least {low})"
+        case None:
+            return f"{low} to {high} (the curve is level there)"
 
 
 def _bold(names: Sequence[str]) -> Markup:

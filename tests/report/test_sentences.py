@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.downstream.records import LabelEfficiency
 from pipeline.report import findings, sentences
 from pipeline.report.findings import Cautions, Closer
 from pipeline.report.next_steps import NextSteps
@@ -133,3 +134,35 @@ def test_next_steps():
     ]
     (text,) = sentences.next_steps(nothing._replace(unsure=arm("real+x", share_repetitions=0.8)))
     assert text == "<code>detect.repetitions: 20</code>, to begin with: as it is, the comparison sees no gain."
+
+
+def efficiency(worth, low, high, beyond=None):
+    return LabelEfficiency(5, worth, low, high, 5, 40, beyond)
+
+
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [
+        ((17.2, 12.4, 31), "17 (12 to 31)"),
+        ((7.26, None, 31), "7.3 (fewer than 5 to 31)"),
+        ((17, 12, None), "17 (12 to more than 40)"),
+        ((17, None, None), "cannot tell (fewer than 5 to more than 40)"),
+        ((None, 22, None, "more"), "more than 40 (at least 22)"),
+        ((None, 40, None, "more"), "more than 40"),
+        ((None, None, 8, "fewer"), "fewer than 5 (at most 8)"),
+        ((None, None, 5, "fewer"), "fewer than 5"),
+        ((None, 20, None), "20 to more than 40 (the curve is level there)"),
+    ],
+)
+def test_numbers_of_images_in_words(of, words):
+    assert sentences.like(efficiency(*of)) == words
+
+
+def test_few_shots():
+    worths = [efficiency(8, 6, 11), efficiency(17, None, None), None, efficiency(None, 40, None, "more")]
+    assert sentences.few_shots("real+<b>", [5, 10, 20, 40], worths) == (
+        "<b>real+&lt;b&gt;</b> at 5 real images a class scores like 8 (6 to 11) without a generator; "
+        "at 40 like more than 40; at 10 the intervals cannot tell."
+    )
+    unknown = sentences.few_shots("x", [5, 10, 40], [efficiency(17, None, None)] * 3)
+    assert unknown == "<b>x</b> at 5, 10 and 40 real images a class the intervals cannot tell."
