@@ -6,11 +6,10 @@ from typing import Any
 
 from pipeline.downstream.records import Arm
 from pipeline.report import few_shot_figure, images
-from pipeline.report.detector_findings import badge
 from pipeline.report.few_shot_curves import WITHOUT, Curves, drawn
 from pipeline.report.labels import gain_of, interval, often, points
 from pipeline.report.labels import number_of_images as number
-from pipeline.report.sentences import few_shots, like
+from pipeline.report.sentences import badge, few_shots, like
 from pipeline.report.style import STYLES
 
 

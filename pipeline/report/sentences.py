@@ -1,4 +1,4 @@
-"""What the comparisons of generators found, in words: for the pages, the cards and MLflow."""
+"""What was found, in words: for the pages, the cards, the console and MLflow."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from pipeline.downstream.records import Arm, LabelEfficiency
+from pipeline.downstream.records import Arm, ClassEstimate, LabelEfficiency
 from pipeline.evaluation.catalog import FEATURES, METRICS
+from pipeline.report.detector_findings import LITTLE, Alarm, Answer, Exchange, divided, surely_changed
 from pipeline.report.few_shot_curves import WITHOUT
 from pipeline.report.findings import FEW_REPEATS, FID_IMAGES, Cautions, Closer, Ranking, second_opinions
-from pipeline.report.labels import DETECTORS, joined, number, number_of_images
+from pipeline.report.labels import DETECTORS, gain_of, guessing, interval, joined, number, number_of_images, points
 from pipeline.report.next_steps import MORE, NextSteps
 from pipeline.report.tables import Score
 from pipeline.report.verdict import Beside, Verdict, ratio
@@ -120,18 +121,14 @@ def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Ma
     first = rankings[0]
     (best, score), *rest = first.models
     measure = METRICS[first.metric].title_of(first.extractor)
+    start = "{} comes closest to the real images: its {} is " if rest else "{} is the only generator here. Its {} is "
     if len(first.closest) > 1:
-        start = Markup(
-            "{} <b>cannot be told apart</b>: the intervals of their {} overlap. The lowest is {}'s, "
-        ).format(_bold(first.closest), measure, best)
-    elif rest:
-        start = Markup("<b>{}</b> comes closest to the real images: its {} is ").format(best, measure)
-    else:
-        start = Markup("<b>{}</b> is the only generator here. Its {} is ").format(best, measure)
+        start = "{} <b>cannot be told apart</b>: the intervals of their {} overlap. The lowest is {}'s, "
     order = [model for model, _ in first.models]
     lines = sorted(verdicts, key=lambda v: order.index(v.model) if v.model in order else len(order))
     more = _opinions(second_opinions(rankings)) if rest else []
-    return [start + _beside_floor(score, first), *map(verdict, lines), *more]
+    said = Markup(start).format(_bold(first.closest), measure, best) + _beside_floor(score, first)
+    return [said, *map(verdict, lines), *more]
 
 
 def _beside_floor(score: Score, first: Ranking) -> str:
@@ -264,6 +261,190 @@ def like(of: LabelEfficiency) -> str:
             return more if of.low is not None and of.low >= of.most else f"{more} (at least {low})"
         case None:
             return f"{low} to {high} (the curve is level there)"
+
+
+# ---------------------------------------------------------------- whether they help a detector
+
+VERDICTS = {"helps": ("▲ helps", "helps"), "hurts": ("▼ hurts", "hurts")}
+SIDES = {"better": "surely better", "worse": "surely worse", "unsure": "not surely better or worse"}
+
+
+def helped(of: Answer | None) -> list[Markup]:
+    """One on the best arm, what the positive control says, the other arms, and why nobody can say how many real images
+    they are worth, where nobody can. Empty without arms with generators."""
+    if of is None:
+        return []
+    starts = {True: "Others, added to the real ones – ", False: "Synthetic images alone, without real ones – "}
+    worth = Markup(" ") + _worth(of.best.verdict, of.exchange) if of.exchange else ""
+    return [
+        _of_best(of) + worth,
+        _could_help(of.control, of.more_real),
+        *(Markup(starts[real]) + _by_verdict(found) for real, found in of.others.items() if found),
+        *([Markup(_why_not(of))] if of.unknown else []),
+    ]
+
+
+def alarms(of: Mapping[Alarm, Arm]) -> list[Markup]:
+    """What makes every verdict of a comparison worthless."""
+    return [Markup(_alarm(kind, arm)) for kind, arm in of.items()]
+
+
+def _alarm(kind: Alarm, arm: Arm) -> str:
+    if kind == "one group":
+        return (
+            f"All {arm.n_test} test images are of one group, one source or scene: no interval holds what another would"
+            " change."
+        )
+    if kind == "same real":
+        return (
+            "Do not trust this comparison. The training images once more, in the place of a generator's, are said to"
+            f" help by {points(gain_of(arm)[0])} points ({interval(arm)}), though they hold nothing new: so may be any"
+            " other gain."
+        )
+    return (
+        f"Even the strongest detector without a generator may be guessing: its {DETECTORS[arm.task].score} is"
+        f" {100 * arm.score:.1f} %, and guessing reaches {100 * (guessing(arm) or 0):.1f} %. No verdict on images means"
+        " anything before it learns."
+    )
+
+
+def made_of(arm: Arm) -> Markup:
+    """The generators of an arm, as a sentence names them."""
+    sets = [of.model if of.made == "synthetic" else f"{of.model}.{of.made}" for of in arm.synthetic]
+    names = Markup(" + ").join(Markup("<b>{}</b>").format(one) for one in sets)
+    return names if len(sets) == 1 else names + Markup(" together")
+
+
+def badge(text: str) -> Markup:
+    """Badge of a detector's verdict: its words, with a sign that needs no colour."""
+    words, kind = VERDICTS.get(text, (f"● {text}", "unsure"))
+    return Markup('<span class="verdict {}">{}</span>').format(kind, words)
+
+
+def verdict_of(arm: Arm) -> str:
+    """In a table of words: empty for an arm without a generator that is not the baseline, in brackets for a control."""
+    if arm.control:
+        return f"({arm.verdict})"
+    return "" if arm.verdict == "no generator" else arm.verdict
+
+
+def sees(arm: Arm) -> str:
+    """The smallest gain that would be called *helps* in four of five repeats, of an arm of which nobody can tell."""
+    if arm.verdict != "cannot tell":
+        return ""
+    return f"sees gains from {_detects(arm)} points" if _detects(arm) else "sees no gain"
+
+
+def _divided(arm: Arm) -> str:
+    """Empty where both comparisons of an arm agree."""
+    sides = divided(arm)
+    if arm.recipe is None or sides is None:
+        return ""
+    than = f"the strongest training without a generator ({arm.baseline})"
+    own = f"its own recipe without the images ({arm.recipe.arm}: {points(arm.recipe.gain)} points, "
+    return f"{SIDES[sides[0]]} than {than}, but {SIDES[sides[1]]} than {own}{interval(arm.recipe)})"
+
+
+def _of_best(of: Answer) -> Markup:
+    best, called, (change, low, high) = of.best, DETECTORS[of.best.task], gain_of(of.best)
+    words = {
+        "helps": "Yes: images of {} {} lift the {} from {:.1f} to {:.1f} %, by {} points (95 % interval {} to {}){}",
+        "hurts": "No: they make it worse; even those of {} {} lower the {} from {:.1f} to {:.1f} %, by {} points (95 %"
+        " interval {} to {}){}",
+        "cannot tell": "Nobody can say yet: with images of {} {}, the best of them, the {} goes from {:.1f} to"
+        " {:.1f} %, by {} points, but the truth may lie anywhere from {} to {} (95 % interval){}",
+        "little": "Little either way: with images of {} {}, the best of them, the {} goes from {:.1f} to {:.1f} %, by"
+        " {} points; a loss above {} or a gain above {} points is excluded (95 % interval){}",
+    }[of.kind]
+    added = "added to the real ones" if best.real else "in place of the real ones"
+    ends = (f"{-100 * low:.1f}", f"{100 * high:.1f}") if of.kind == "little" else (points(low), points(high))
+    numbers = (100 * of.baseline.score, 100 * best.score, points(change), *ends)
+    text = Markup(words).format(made_of(best), added, called.score, *numbers, _classes(best.by_class, called.of_class))
+    sharper = f"this comparison {sees(best)}, and more {best.scarcer} would sharpen it most" if sees(best) else ""
+    more = filter(None, (_divided(best), sharper, _other_shots(best)))
+    return Markup("{} {}.").format(badge(best.verdict), Markup("; ").join([text, *more]))
+
+
+def _other_shots(best: Arm) -> str:
+    """Whether the verdict holds for other real images of as many a class, where enough draws tell."""
+    of = best.new_shots
+    if of is None:
+        return ""
+    agrees = "the same" if of.verdict == best.verdict else f"“{of.verdict}”"
+    draws = f"{of.draws} draws: {points(of.gain)} points, {points(of.low)} to {points(of.high)}"
+    return f"with other real images, as many a class, it is {agrees} ({draws})"
+
+
+def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
+    if not score:
+        return Markup("")
+    found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
+    if not found:
+        return Markup("; of no single class is the change beyond doubt")
+    text = Markup("<b>{}</b> {} most ({} {} points, {} to {})")
+    return Markup("; ") + Markup(", ").join(
+        text.format(row.name, word, score, *map(points, gain_of(row))) for word, row in found
+    )
+
+
+def _by_verdict(found: dict[str, list[Arm]]) -> Markup:
+    parts = [Markup("{} {}").format(badge(kind), joined([_named(arm) for arm in arms])) for kind, arms in found.items()]
+    return Markup("; ").join(parts) + Markup(".")
+
+
+def _named(arm: Arm) -> Markup:
+    more = "; ".join(filter(None, (_divided(arm), sees(arm))))
+    return made_of(arm) + Markup(" ({})").format(more) if more else made_of(arm)
+
+
+def _detects(arm: Arm) -> str:
+    """In points; empty where there is no gain that would be seen."""
+    return "" if arm.detects is None else f"{100 * arm.detects:.1f}"
+
+
+def _could_help(control: str, more: Arm | None) -> Markup:
+    """Whether this comparison could have said *helps*, by the positive control."""
+    if more is None:
+        return Markup(
+            "There was no positive control, for no real images are held back here (those that <code>shots</code> leaves"
+            " over would be): nobody knows whether this comparison would have said <i>helps</i> even of perfect images."
+        )
+    least = f"a gain below {_detects(more)} points" if _detects(more) else "any gain"
+    words = {
+        "helps": "This comparison can say <i>helps</i>: {n} more real images gain {change}.",
+        "gains little": "Nothing could help here: more real images gain less than {little:.0f} points. {n} of them"
+        " change it by {change}.",
+        "cannot tell": "This comparison could not have seen {least}, not even of real images: {n} more of them change"
+        " it by {change}. More {scarcer} would sharpen it most.",
+    }[control]
+    change = f"{points(gain_of(more)[0])} points of {DETECTORS[more.task].score} ({interval(more)})"
+    return Markup(words).format(
+        n=more.n_synthetic, change=change, little=100 * LITTLE, least=least, scarcer=more.scarcer
+    )
+
+
+def _why_not(of: Answer) -> str:
+    own = number_of_images(of.best.label_efficiency.images) if of.best.label_efficiency else ""
+    beyond = of.best.label_efficiency.beyond if of.best.label_efficiency else ""
+    why = {
+        "one number": "one number of real images was tried. A list, as <code>shots: [5, 10, 20]</code>, tries several.",
+        "verdict": "it is not known whether they help.",
+        "level": "without a generator, more real images do not surely score better here.",
+        "end": f"it is {beyond} than the {own} a class they were added to, and no {beyond} were tried.",
+    }[of.unknown or ""]
+    return f"How many real images they are worth, nobody can say: {why}"
+
+
+def _worth(verdict: str, of: Exchange) -> Markup:
+    """`They are worth about 7 further real images a class (3 to 15).`"""
+    words = (
+        "They are worth {} further real images a class" if verdict == "helps" else "They cost {} real images a class"
+    )
+    low, beyond = number_of_images(of.low), f"more than {number_of_images(of.most)}"
+    if of.about is None:
+        return Markup(words + " (at least {}).").format(beyond, low)
+    high = beyond if of.high is None else number_of_images(of.high)
+    return Markup(words + " ({} to {}).").format(f"about {number_of_images(of.about)}", low, high)
 
 
 def _bold(names: Sequence[str]) -> Markup:

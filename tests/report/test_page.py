@@ -19,9 +19,9 @@ from PIL import Image
 from pipeline.data.image_set import ImageSet
 from pipeline.report import dataset_page, figures, images, tables
 from pipeline.report import page as rendering
-from pipeline.report.detector_findings import badge
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.page import write
+from pipeline.report.sentences import badge
 from tests.report.made_up_run import (
     ARMS,
     HOSTILE,
