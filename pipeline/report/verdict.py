@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from pipeline.evaluation.catalog import METRICS, Better, Metric, Role
 from pipeline.report.tables import FLOOR, Judged, Score
@@ -87,7 +87,7 @@ def stretching(measures: int) -> float:
     numbers are more than 1.96 √2 k standard errors of their difference apart; that shall happen with a chance of
     ALARM / measures.
     """
-    return max(1.0, float(norm.isf(ALARM / max(measures, 1)) / (norm.isf(0.025) * 2**0.5)))
+    return max(1.0, float(ndtri(ALARM / max(measures, 1)) / (ndtri(0.025) * 2**0.5)))
 
 
 def ratio(score: Score, floor: Score | None, metric: str) -> float | None:
