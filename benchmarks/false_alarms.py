@@ -79,8 +79,9 @@ def alarms(whole: ImageSet, rows: list[NDArray[np.int64]], folder: Path) -> dict
     pairs = verdict.paired(tables.scores(tables.summary([folder / "floor.json", folder / "new.json"])), "new")
     everything = pairs.pop(None)
     single = sum(len(asked) for asked in pairs.values())
-    classes = [f"{measure} of {label}" for label, asked in pairs.items() for measure in verdict.off(asked, single)]
-    return {"all": list(verdict.off(everything, len(everything))), "class": classes, "asked": len(everything)}
+    classes = [f"{of[:2]} of {of.label}" for asked in pairs.values() for of in verdict.off(asked, single)]
+    off = [of[:2] for of in verdict.off(everything, len(everything))]
+    return {"all": off, "class": classes, "asked": len(everything)}
 
 
 def write(whole: ImageSet, rows: NDArray[np.int64], splits: list[str], path: Path) -> None:

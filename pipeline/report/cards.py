@@ -19,7 +19,7 @@ from pipeline.base.files import read_json, sha256, write_json, write_whole
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS
-from pipeline.report import overview, tables
+from pipeline.report import overview, sentences, tables
 from pipeline.report.directions import shifts
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.labels import DETECTORS, number
@@ -150,7 +150,7 @@ def _closeness(inputs: DatasetInputs, run: RunInputs, scores: Scores) -> list[st
     evaluations = [read_json(path, "metrics") for path in inputs.evaluations_of(run.model)]
     if not evaluations:
         return ["It was not measured."]
-    said = str(verdict(scores, run.model, shifts(evaluations)).sentence().striptags())
+    said = str(sentences.verdict(verdict(scores, run.model, shifts(evaluations))).striptags())
     lines = [said, "", "| measure | these images | real images (the floor) | better |", "| --- | --- | --- | --- |"]
     for (whose, extractor, metric, label), score in scores.items():
         floor = scores.get((FLOOR, extractor, metric, label))

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from pipeline.downstream import records
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS
-from pipeline.report import detector_findings, labels, tables
+from pipeline.report import detector_findings, labels, sentences, tables
 from pipeline.settings import places
 
 ORDER = ("floor", "generator", "noise baseline")
@@ -40,7 +40,7 @@ def detectors(arms: list[Arm]) -> pd.DataFrame:
             "gain": "" if arm.gain is None else labels.points(arm.gain),
             "interval": "" if arm.gain is None else labels.interval(arm),
             "sees from": "" if arm.detects is None or not arm.generative else f"{100 * arm.detects:.1f}",
-            "verdict": detector_findings.verdict(arm),
+            "verdict": sentences.verdict_of(arm),
         }
         for arm in arms
     }
@@ -83,11 +83,11 @@ def _say_detectors(dataset: str, comparison: records.Comparison) -> None:
 
 def _told(comparison: records.Comparison) -> Iterator[tuple[str, list[Arm], list[str]]]:
     """Each kind of detectors that was compared, their arms, and what is said of them, the gravest first."""
-    for task, (kind, score, of_class) in labels.DETECTORS.items():
+    for task, words in labels.DETECTORS.items():
         if arms := comparison.of(task):
-            alarms = [f"WARNING: {alarm}" for alarm in detector_findings.alarms(arms, score)]
-            said = [*alarms, *detector_findings.helped(arms, score, of_class)]
-            yield kind, arms, [Markup(sentence).striptags() for sentence in said]
+            alarms = [f"WARNING: {alarm}" for alarm in sentences.alarms(detector_findings.alarms(arms))]
+            said = [*alarms, *sentences.helped(detector_findings.answer(arms))]
+            yield words.kind, arms, [Markup(sentence).striptags() for sentence in said]
 
 
 if __name__ == "__main__":

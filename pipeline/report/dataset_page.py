@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from markupsafe import Markup
 
 from pipeline.base import csvfile
 from pipeline.base.files import read_json
@@ -35,6 +34,7 @@ from pipeline.report import (
     overview,
     ranking,
     sample_grid,
+    sentences,
     tables,
 )
 from pipeline.report.directions import shifts
@@ -75,7 +75,7 @@ def context(
             "name": name,
             "overview": about,
             "generators": generators,
-            "next": next_steps.of_dataset(arms or box_arms or anomaly_arms, entry, generators),
+            "next": sentences.next_steps(next_steps.of_dataset(arms or box_arms or anomaly_arms, entry, generators)),
             "strip": sample_grid.strip(real, inputs),
             "samples": sample_grid.table(real, inputs),
             "map": feature_map.context(real, inputs),
@@ -111,23 +111,18 @@ def _answers(
         if evaluations := [read_json(path, "metrics") for path in inputs.evaluations_of(model)]:
             verdicts.append(verdict(scores, model, shifts(evaluations)))
     rankings = findings.overall(scores, inputs.models())
+    beside = findings.beside_untrained(rankings, untrained)
+    cautions = findings.cautions(rankings, [arm for of in by_task for arm in of], inputs.learned_in())
     arms, box_arms, anomaly_arms = by_task
-    first = next((of for of in by_task if of), [])
-    words = labels.DETECTORS[first[0].task if first else "boxes"]
     return {
-        "closest": [*findings.closest(rankings, verdicts), *findings.beside_untrained(rankings, untrained)],
-        "glance": front_rows.line(rankings, first, words.score),
-        "alarms": [a for of in by_task if of for a in detector_findings.alarms(of, labels.DETECTORS[of[0].task].score)],
-        "helped": _helped(arms, "classification"),
-        "helped_boxes": _helped(box_arms, "boxes"),
-        "helped_anomalies": _helped(anomaly_arms, "anomalies"),
-        "cautions": findings.cautions(rankings, [*arms, *box_arms, *anomaly_arms], inputs.learned_in()),
+        "closest": [*sentences.closest(rankings, verdicts), *map(sentences.untrained, beside)],
+        "glance": front_rows.line(rankings, arms or box_arms or anomaly_arms),
+        "alarms": [alarm for of in by_task for alarm in sentences.alarms(detector_findings.alarms(of))],
+        "helped": sentences.helped(detector_findings.answer(arms)),
+        "helped_boxes": sentences.helped(detector_findings.answer(box_arms)),
+        "helped_anomalies": sentences.helped(detector_findings.answer(anomaly_arms)),
+        "cautions": sentences.cautions(cautions),
     }
-
-
-def _helped(arms: Sequence[Arm], task: str) -> list[Markup]:
-    words = labels.DETECTORS[task]
-    return detector_findings.helped(arms, words.score, words.of_class)
 
 
 def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: ImageSet) -> dict[str, Any]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pipeline.downstream.records import Arm, Comparison
-from pipeline.report.detector_findings import verdict
 from pipeline.report.few_shot_latex import gain
 from pipeline.report.labels import DETECTORS, often
 from pipeline.report.latex import escaped, floating, row
+from pipeline.report.sentences import verdict_of
 
 CAPTION = (
     "{dataset}: {score} of {task} in \\%, mean of up to {repeats} repetitions on the same {n_test} real test images"
@@ -35,4 +35,4 @@ def _table(dataset: str, arms: list[Arm]) -> str:
 def _row(arm: Arm) -> str:
     cells = [escaped(arm.arm), str(arm.n_real), str(arm.n_synthetic), f"{100 * arm.score:.1f}", gain(arm)]
     cells.append("" if arm.detects is None or not arm.generative else f"{100 * arm.detects:.1f}")
-    return row([*cells, verdict(arm)])
+    return row([*cells, verdict_of(arm)])

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipeline.downstream.records import Arm, ArmResult, ClassEstimate, Estimate, RecipeGain
 from pipeline.report import class_table, figures, images, labels, selection_table
-from pipeline.report.detector_findings import badge, sees
 from pipeline.report.labels import gain_of, interval, points, spread
+from pipeline.report.sentences import badge, sees
 
 
 def context(arms: Sequence[Arm], result: ArmResult, learns_from: Callable[[Arm], str]) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from pipeline.downstream.records import Arm
 from pipeline.report.few_shot_curves import WITHOUT, Curves
-from pipeline.report.few_shot_section import like
 from pipeline.report.labels import gain_of, number_of_images, often
 from pipeline.report.latex import escaped, floating, row
+from pipeline.report.sentences import like
 
 CAPTION = (
     "{family}: {score} of {task} in \\% over the real training images a class, mean of up to {repeats} repetitions on"

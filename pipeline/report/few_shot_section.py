@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
-from pipeline.downstream.records import Arm, LabelEfficiency
+from pipeline.downstream.records import Arm
 from pipeline.report import few_shot_figure, images
-from pipeline.report.detector_findings import badge
 from pipeline.report.few_shot_curves import WITHOUT, Curves, drawn
-from pipeline.report.labels import gain_of, interval, joined, often, points
+from pipeline.report.labels import gain_of, interval, often, points
 from pipeline.report.labels import number_of_images as number
+from pipeline.report.sentences import badge, few_shots, like
 from pipeline.report.style import STYLES
 
 
@@ -34,7 +31,7 @@ def context(curves: Curves) -> dict[str, Any]:
         "members": [{"dataset": point.dataset, "images": number(point.images)} for point in curves.points],
         "repeats": often(list(every.values())),
         "n_test": curves.points[0].first.n_test,
-        "sentences": [sentence(name, curves.images, curves.efficiencies[name]) for name in arms],
+        "sentences": [few_shots(name, curves.images, curves.efficiencies[name]) for name in arms],
         "overview": images.svg(few_shot_figure.overview(*figure)) if len(arms) <= len(STYLES) else None,
         "panels": images.svg(few_shot_figure.panels(*figure)),
         "rows": [_first_row(curves), *(_row(curves, name) for name in curves.generators)],
@@ -61,34 +58,3 @@ def _cell(arm: Arm) -> dict[str, Any]:
 
 def _percent(arm: Arm) -> str:
     return f"{100 * arm.score:.1f}"
-
-
-def sentence(name: str, images: Sequence[float], worths: Sequence[LabelEfficiency | None]) -> Markup:
-    """`real+ddpm at 10 real images a class scores like 17 (12 to 31) without a generator; at 20 like more than 40.`"""
-    asked = [(number(n), of) for n, of in zip(images, worths, strict=True) if of is not None]
-    told = [(n, like(of)) for n, of in asked if not of.unknown]
-    untold = [n for n, of in asked if of.unknown]
-    parts = [f"at {n} like {number_of}" for n, number_of in told[1:]]
-    if told:
-        n, number_of = told[0]
-        parts.insert(0, f"at {n} real images a class scores like {number_of} {WITHOUT}")
-    if untold:
-        parts.append(f"at {joined(untold)}{'' if told else ' real images a class'} the intervals cannot tell")
-    return Markup("<b>{}</b> {}.").format(name, "; ".join(parts))
-
-
-def like(of: LabelEfficiency) -> str:
-    """Number of images in words, with its interval: `17 (12 to 31)`, `more than 40 (at least 22)`."""
-    fewer, more = f"fewer than {number(of.fewest)}", f"more than {number(of.most)}"
-    if of.unknown:
-        return f"cannot tell ({fewer} to {more})"
-    low, high = fewer if of.low is None else number(of.low), more if of.high is None else number(of.high)
-    if of.worth is not None:
-        return f"{number(of.worth)} ({low} to {high})"
-    match of.beyond:
-        case "fewer":
-            return fewer if of.high is not None and of.high <= of.fewest else f"{fewer} (at most {high})"
-        case "more":
-            return more if of.low is not None and of.low >= of.most else f"{more} (at least {low})"
-        case None:
-            return f"{low} to {high} (the curve is level there)"

@@ -1,17 +1,15 @@
-"""The answer to which generator comes closest, in sentences; and what keeps the answers from being certain."""
+"""Which generator comes closest, by what; and what keeps the answers from being certain."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from markupsafe import Markup
-
 from pipeline.downstream.records import Arm
-from pipeline.evaluation.catalog import FEATURES, METRICS
-from pipeline.report.labels import joined, number, often
+from pipeline.evaluation.catalog import METRICS
+from pipeline.report.labels import often
 from pipeline.report.tables import FLOOR, Judged, Score
-from pipeline.report.verdict import Scores, Verdict, apart, ratio, short, with_features
+from pipeline.report.verdict import Scores, apart
 
 FID_IMAGES = METRICS["fid"].unbiased_from
 FEW_REPEATS = 5
@@ -24,6 +22,38 @@ class Ranking(NamedTuple):
     metric: str
     floor: Score | None
     models: list[tuple[str, Score]]
+
+    @property
+    def closest(self) -> list[str]:
+        """The first, and those that cannot be told apart from it."""
+        return [model for model, score in self.models if not apart(score, self.models[0][1])]
+
+    @property
+    def off_floor(self) -> bool | None:
+        """Whether a gap parts the closest from the floor; None without a floor."""
+        return None if self.floor is None else apart(self.models[0][1], self.floor)
+
+
+class Closer(NamedTuple):
+    """Generators with training and without, parted by gaps."""
+
+    closer: list[str]
+    farther: list[str]
+    free: bool
+    """Whether it is the closer one that needs no training."""
+
+
+class Cautions(NamedTuple):
+    """What there is to be careful about; None or empty where nothing is."""
+
+    flattered: dict[str, list[str]]
+    """By extractor, generators that were trained in its features and are measured in them."""
+    seeds: int | None
+    """Trainings of each generator, where they are few; so are those of a task's detectors in `repetitions`."""
+    repetitions: dict[str, int]
+    images: int | None
+    """That distances were measured on, and FID, where these are too few for it."""
+    fid_images: int | None
 
 
 def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
@@ -81,35 +111,21 @@ def _preference(ranking: Ranking) -> int:
     return 0 if ranking.extractor in metric.answers and 0 < metric.unbiased_from <= n else place
 
 
-def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Markup]:
-    """Sentences on which generator's images are closest to the real ones, the verdict on each, and other opinions."""
-    if not rankings:
-        return [Markup("Nothing was measured by which a generator could be recommended.")]
-    first = rankings[0]
-    (best, score), *rest = first.models
-    measure = METRICS[first.metric].title_of(first.extractor)
-    tied = [model for model, other in rest if not apart(score, other)]
-    if tied:
-        names = _list([best, *tied])
-        start = Markup(
-            "{} <b>cannot be told apart</b>: the intervals of their {} overlap. The lowest is {}'s, "
-        ).format(names, measure, best)
-    elif rest:
-        start = Markup("<b>{}</b> comes closest to the real images: its {} is ").format(best, measure)
-    else:
-        start = Markup("<b>{}</b> is the only generator here. Its {} is ").format(best, measure)
-    order = [model for model, _ in first.models]
-    lines = sorted(verdicts, key=lambda v: order.index(v.model) if v.model in order else len(order))
-    return [
-        start + _value(score) + _against_floor(score, first),
-        *(v.sentence() for v in lines),
-        *_second_opinions(best, rankings[1:], len(first.models)),
-    ]
+def second_opinions(rankings: Sequence[Ranking]) -> dict[tuple[str, str], str | None]:
+    """By each measure but the first and those of copies, of the same generators: which it puts beyond doubt before the
+    closest by the first; None: it does not contradict."""
+    first, *others = rankings
+    best, models = first.models[0][0], dict(first.models).keys()
+    return {
+        (r.extractor, r.metric): r.models[0][0] if apart(r.models[0][1], dict(r.models)[best]) else None
+        for r in others
+        if dict(r.models).keys() == models and METRICS[r.metric].group != "copies"
+    }
 
 
-def beside_untrained(rankings: Sequence[Ranking], untrained: Collection[str]) -> list[Markup]:
-    """Sentences on the trained generators that are farther from the real images than one that costs nothing, and on
-    those that are closer than one.
+def beside_untrained(rankings: Sequence[Ranking], untrained: Collection[str]) -> list[Closer]:
+    """The trained generators that are farther from the real images than the closest that costs nothing; and those that
+    are closer than some, one row for all that the same ones are closer than.
 
     By the first ranking, where the intervals leave no doubt; empty where there are none.
 
@@ -117,119 +133,35 @@ def beside_untrained(rankings: Sequence[Ranking], untrained: Collection[str]) ->
         untrained: names of the generators without training.
     """
     order = rankings[0].models if rankings else []
-    free = [place for place, (model, _) in enumerate(order) if model in untrained]
-    return [*_no_closer(order, free[0], untrained), *_closer(order, free, untrained)] if free else []
-
-
-def _no_closer(order: Sequence[tuple[str, Score]], place: int, untrained: Collection[str]) -> list[Markup]:
-    """Of the generator without training at this place, the closest of them."""
-    name, best = order[place]
-    lost = [model for model, score in order[place + 1 :] if model not in untrained and apart(score, best)]
-    text = Markup("<b>{}</b> is closer than {}, and costs nothing: it puts real pixels together, without any training.")
-    return [text.format(name, _list(lost))] if lost else []
-
-
-def _closer(order: Sequence[tuple[str, Score]], free: Sequence[int], untrained: Collection[str]) -> list[Markup]:
-    """One sentence for all generators without training that the same trained ones are closer than."""
-    beaten: dict[tuple[str, ...], list[str]] = {}
-    for place in free:
-        name, own = order[place]
-        won = tuple(model for model, score in order[:place] if model not in untrained and apart(score, own))
-        if won:
-            beaten.setdefault(won, []).append(name)
-    return [
-        Markup("{} {} closer than {}, which {} no training.").format(
-            _list(won), "is" if len(won) == 1 else "are", _list(names), "needs" if len(names) == 1 else "need"
+    found, beaten = [], dict[tuple[str, ...], list[str]]()
+    for place, (name, own) in [(place, pair) for place, pair in enumerate(order) if pair[0] in untrained]:
+        won, lost = (
+            tuple(model for model, score in part if model not in untrained and apart(score, own))
+            for part in (order[:place], order[place:])
         )
-        for won, names in beaten.items()
-    ]
+        if lost and not beaten:  # the closest of them speaks for all
+            found.append(Closer([name], list(lost), free=True))
+        beaten.setdefault(won, []).append(name)
+    return found + [Closer(list(won), names, free=False) for won, names in beaten.items() if won]
 
 
-def _value(score: Score) -> Markup:
-    return Markup("{} ({} to {})").format(*map(number, (score.value, score.low, score.high)))
-
-
-def _against_floor(score: Score, ranking: Ranking) -> str:
-    if ranking.floor is None:
-        return ". No floor was measured, so nobody can say whether that is near."
-    floor = number(ranking.floor.value)
-    times = ratio(score, ranking.floor, ranking.metric)
-    start = (
-        f"; new real images reach {floor}" if times is None else f", {times:.1f} times the {floor} of new real images"
-    )
-    if apart(score, ranking.floor):
-        return f"{start} (the noise floor)."
-    return f"{start}; the intervals overlap, so this measure cannot tell it from the noise floor."
-
-
-def _second_opinions(best: str, rankings: Sequence[Ranking], models: int) -> list[Markup]:
-    """Which generator other measures of distance and variety put first, where they leave no doubt."""
-    judged = [r for r in rankings if len(r.models) == models and METRICS[r.metric].group != "copies"]
-    if models < 2 or not judged:
-        return []
-    against: dict[str, list[str]] = {}
-    for r in judged:
-        name, score = r.models[0]
-        if name != best and apart(score, dict(r.models)[best]):
-            against.setdefault(name, []).append(short((r.extractor, r.metric)))
-    if not against:
-        return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(judged))]
-    told = with_features({name: joined(list(dict.fromkeys(names))) for name, names in against.items()})
-    opinions = (Markup("<b>{}</b> ({})").format(name, names) for name, names in told.items())
-    return [Markup("Of {} other measures some put another first: {}.").format(len(judged), Markup(", ").join(opinions))]
-
-
-def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str]) -> list[str]:
+def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str]) -> Cautions:
     """What keeps these answers from being certain.
 
     Args:
         learned_in: by generator, the extractor in whose features it was trained.
     """
-    found = _flattered(rankings, learned_in)
-    if rankings and rankings[0].models:
-        seeds = min(score.seeds for _, score in rankings[0].models)
-        if seeds < 3:
-            times = {1: "once", 2: "twice"}[seeds]
-            found.append(
-                f"Each training was made {times}: part of a difference between generators may be luck of the seed."
-            )
-        n = min(score.n for _, score in rankings[0].models)
-        found.append(
-            f"Distances were measured on {n} images a set; compare them only with those measured on as many. Within the"
-            " noise floor means that so many images show no difference, not that there is none."
-        )
+    flattered: dict[str, list[str]] = {}
+    for model in dict.fromkeys(m for r in rankings for m, _ in r.models if learned_in.get(m) == r.extractor):
+        flattered.setdefault(learned_in[model], []).append(model)
+    first = [score for _, score in rankings[0].models] if rankings else []
+    seeds = min((score.seeds for score in first), default=3)
     fids = [score.n for r in rankings if r.extractor == "inception" and r.metric == "fid" for _, score in r.models]
-    if fids and min(fids) < FID_IMAGES:
-        found.append(
-            f"FID was measured on {min(fids)} images; below {FID_IMAGES} it is mostly bias. Trust KID before it."
-        )
-    return [*found, *_few_repetitions(arms)]
-
-
-def _flattered(rankings: Sequence[Ranking], learned_in: Mapping[str, str]) -> list[str]:
-    """A sentence for each extractor in whose features a generator was trained and is measured."""
-    models = dict.fromkeys(m for r in rankings for m, _ in r.models if learned_in.get(m) == r.extractor)
-    found = []
-    for extractor in dict.fromkeys(learned_in[m] for m in models):
-        names = [m for m in models if learned_in[m] == extractor]
-        features = FEATURES.get(extractor, extractor)
-        found.append(
-            f"{joined(names)} learned from the {features} themselves: what is measured in these flatters"
-            " such a generator; go by the other measures."
-        )
-    return found
-
-
-def _few_repetitions(arms: Sequence[Arm]) -> list[str]:
-    """A sentence for each kind of detectors."""
-    kinds = {"classification": "The detectors", "boxes": "The detectors of boxes", "anomalies": "The anomaly detectors"}
     repeats = {task: often([arm for arm in arms if arm.task == task]) for task in dict.fromkeys(a.task for a in arms)}
-    return [
-        f"{kinds[task]} were trained {n} times each; below {FEW_REPEATS} the intervals are rough."
-        for task, n in repeats.items()
-        if 1 < n < FEW_REPEATS
-    ]
-
-
-def _list(names: Sequence[str]) -> Markup:
-    return joined([Markup("<b>{}</b>").format(name) for name in names])
+    return Cautions(
+        flattered=flattered,
+        seeds=seeds if seeds < 3 else None,
+        repetitions={task: n for task, n in repeats.items() if 1 < n < FEW_REPEATS},
+        images=min((score.n for score in first), default=None),
+        fid_images=min(fids) if fids and min(fids) < FID_IMAGES else None,
+    )

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.downstream.records import Arm
-from pipeline.report.detector_findings import badge, best_of, made_of
+from pipeline.report.detector_findings import best_of
 from pipeline.report.findings import Ranking
-from pipeline.report.labels import gain_of, interval, points
-from pipeline.report.verdict import apart
+from pipeline.report.labels import DETECTORS, gain_of, interval, points
+from pipeline.report.sentences import badge, made_of
 
 
-def line(rankings: Sequence[Ranking], arms: Sequence[Arm], score: str) -> dict[str, Any]:
+def line(rankings: Sequence[Ranking], arms: Sequence[Arm]) -> dict[str, Any]:
     """The line of one data set.
 
     Args:
         rankings: of its generators, the one to answer by first.
         arms: of one task, the baseline first; may be empty.
-        score: name of the score that they were compared by.
 
     Returns:
         `closest`, names of the generators that no other is closer than; `without`, the score of the best training
@@ -27,18 +26,11 @@ def line(rankings: Sequence[Ranking], arms: Sequence[Arm], score: str) -> dict[s
     """
     best = best_of(arms)
     return {
-        "closest": _closest(rankings),
+        "closest": rankings[0].closest if rankings else [],
         "without": f"{100 * arms[0].score:.1f}" if arms else None,
-        "score": score,
+        "score": DETECTORS[arms[0].task].score if arms else "",
         "gain": _gain(best) if best else None,
     }
-
-
-def _closest(rankings: Sequence[Ranking]) -> list[str]:
-    if not rankings or not rankings[0].models:
-        return []
-    (best, score), *rest = rankings[0].models
-    return [best, *(model for model, other in rest if not apart(score, other))]
 
 
 def _gain(best: Arm) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Any
 from pipeline.downstream.arms import SyntheticSet
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS, headline_columns
-from pipeline.report.detector_findings import badge
 from pipeline.report.findings import overall
 from pipeline.report.labels import gain_of, interval, points
 from pipeline.report.ranking import AT_FLOOR, Key, cell, columns, measures, places
+from pipeline.report.sentences import badge
 from pipeline.report.verdict import Scores
 
 

@@ -84,11 +84,11 @@ def write(
         shutil.rmtree(beside, ignore_errors=True)  # what a run of more data sets left
         found[name]["strip"] = sample_grid.shown(found[name]["strip"], out_html, None if embedded else beside)
     mine = {"title": "Pyrite report", "datasets": list(found.values()), "few": few}
-    mine |= {"seeds": next_steps.seeds(settings) if any(inputs.runs for inputs in datasets.values()) else []}
+    one_seed = next_steps.one_seed(settings) and any(inputs.runs for inputs in datasets.values())
     mine |= {"pages": _links(out_html, pages), "papers": _links(out_html, papers)}
     mine |= {"files": _links(out_html, {"summary": summary_csv})}
     mine |= {"settings": yaml.safe_dump(dict(settings), sort_keys=False, allow_unicode=True)}
-    _render("front.html", out_html, shared | {"embedded": embedded} | mine)
+    _render("front.html", out_html, shared | {"embedded": embedded, "one_seed": one_seed} | mine)
 
 
 def _of(name: str, few: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

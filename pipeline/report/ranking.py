@@ -8,8 +8,9 @@ from typing import Any
 from pipeline.evaluation.catalog import FEATURES, GROUPS, METRICS
 from pipeline.report.findings import closest_alone
 from pipeline.report.labels import number
-from pipeline.report.tables import FLOOR, Judged, Reference, Score
-from pipeline.report.verdict import NO_COPIES, Scores, off, paired, ratio
+from pipeline.report.sentences import NO_COPIES
+from pipeline.report.tables import FLOOR, Judged, Reference
+from pipeline.report.verdict import Beside, Scores, off, paired, ratio
 
 Key = tuple[Judged, str, str, str | None]  # of `tables.scores`
 AT_FLOOR = "at the floor"
@@ -43,20 +44,19 @@ def places(scores: Scores) -> dict[Key, str]:
     found = {}
     for model in dict.fromkeys(key[0] for key in scores if key[0] != FLOOR):
         classes = paired(scores, model)
-        for label, pairs in classes.items():
+        for label, measures in classes.items():
             asked = sum(len(others) for c, others in classes.items() if (c is None) == (label is None))
-            wrong = off(pairs, asked)
-            for (extractor, name), pair in pairs.items():
-                fine = NO_COPIES if METRICS[name].group == "copies" else AT_FLOOR
-                found[model, extractor, name, label] = _off(*pair, name) if (extractor, name) in wrong else fine
+            wrong = off(measures, asked)
+            for of in measures:
+                fine = NO_COPIES if of.row.group == "copies" else AT_FLOOR
+                found[model, of.extractor, of.metric, label] = _off(of) if of in wrong else fine
     return found
 
 
-def _off(score: Score, floor: Score, name: str) -> str:
-    times = ratio(score, floor, name)
-    if times is not None:
-        return f"{times:.1f}× floor" if times < 100 else f"{times:.0f}× floor"
-    return "above the floor" if score.value > floor.value else "below the floor"
+def _off(of: Beside) -> str:
+    if of.times is not None:
+        return f"{of.times:.1f}× floor" if of.times < 100 else f"{of.times:.0f}× floor"
+    return "above the floor" if of.score.value > of.floor.value else "below the floor"
 
 
 def cell(scores: Scores, placed: Mapping[Key, str], key: Key) -> dict[str, Any] | None:

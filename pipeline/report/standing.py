@@ -12,10 +12,10 @@ from pipeline.base.files import read_json
 from pipeline.downstream.arms import sole_model
 from pipeline.downstream.records import Arm
 from pipeline.downstream.registry import TASKS
-from pipeline.report import tables
+from pipeline.report import sentences, tables
 from pipeline.report.findings import overall
 from pipeline.report.inputs import DatasetInputs, RunInputs
-from pipeline.report.verdict import NO_COPIES, Scores, ratio, verdict
+from pipeline.report.verdict import Scores, ratio, verdict
 from pipeline.tracking import stages, views
 
 DIGITS = 2  # after the point: MLflow's tables show all that a number has
@@ -74,15 +74,16 @@ def standings(inputs: DatasetInputs, numbers: pd.DataFrame, arms: Sequence[Arm])
     models = inputs.models()
     scores = tables.scores(measured)
     rankings = overall(scores, models)
-    copies = {model: verdict(scores, model, {}).clauses.get("copies", "") for model in models}
-    honest = [m for m, _ in rankings[0].models if copies[m] == NO_COPIES] if rankings else []
+    verdicts = {model: verdict(scores, model, {}) for model in models}
+    honest = [m for m, _ in rankings[0].models if verdicts[m].copies == "none"] if rankings else []
     found = []
     for run in inputs.runs:
         alone = tables.scores(measured[(measured["kind"] != "generator") | (measured["seed"] == run.seed)])
         first = inputs.of(run.model)[0] is run
         arm = next((arm for arm in arms if sole_model(arm) == run.model), None) if first else None
         known = _distance(alone, run.model) | _minutes(run)
-        labels = {views.COPIES: copies[run.model]} if copies[run.model] else {}
+        copies = sentences.copies(verdicts[run.model])
+        labels = {views.COPIES: copies} if copies else {}
         if arm is not None:
             known |= _gain(arm)
             labels |= {views.VERDICT: arm.verdict}

@@ -12,7 +12,7 @@ from pipeline.downstream.classifier.scores import auroc
 from pipeline.downstream.paired_gain import compare
 from pipeline.downstream.records import Chosen, result_of
 from pipeline.downstream.registry import TASKS
-from pipeline.report import anomalies_section, class_table, detector_findings, figures, labels, page
+from pipeline.report import anomalies_section, class_table, detector_findings, figures, page, sentences
 
 TASK = TASKS["anomalies"].load()
 TRUTH = np.arange(60) % 3 == 0
@@ -56,8 +56,7 @@ def test_the_arms_their_scores_and_what_they_learnt_from(section):
     assert (found["n_good"], found["n_bad"], found["masks"]) == (40, 20, "pixel_ap" in found["arms"][0]["scores"])
     assert "hurts" in str(found["arms"][3]["verdict"])
     assert class_table.context(rows) is None, "no class has a score of its own"
-    words = labels.DETECTORS["anomalies"]
-    assert "AUROC" in str(detector_findings.helped(rows, words.score, words.of_class)[0])
+    assert "AUROC" in sentences.helped(detector_findings.answer(rows))[0]
 
 
 def test_the_page_shows_them(section):
@@ -67,7 +66,7 @@ def test_the_page_shows_them(section):
     assert ("how well the pixels of the defects" in text) == found["masks"]
     assert "real+&lt;b&gt;" in text
     assert "the strongest without a generator" in text
-    assert detector_findings.alarms(section[0], "AUROC") == []
+    assert detector_findings.alarms(section[0]) == {}
 
 
 def test_without_arms_there_is_no_section():

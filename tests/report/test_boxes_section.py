@@ -9,7 +9,7 @@ from pipeline.downstream.boxes import figure
 from pipeline.downstream.boxes.average_precision import BoxTable, average_precision
 from pipeline.downstream.boxes.records import BoxResult
 from pipeline.downstream.records import read_results
-from pipeline.report import boxes_section, detector_findings, figures
+from pipeline.report import boxes_section, detector_findings, figures, sentences
 from pipeline.report.inputs import DatasetInputs
 from tests.report.made_up_run import BOX_CLASSES, compare, write_box_arms, write_set
 
@@ -84,9 +84,10 @@ def test_what_was_chosen_is_shown_with_its_candidates(section):
     assert section["notes"] == ["real+sg2, real+cgan.pseudo, real+all: a note on boxes."]
 
 
-def test_the_answer_names_the_best_arm_and_what_would_narrow_it(arms):
-    first, _, others, _ = map(str, detector_findings.helped(arms, "mAP50", "AP50"))
-    assert "images of <b>sg2</b> added to the real ones" in first
+def test_the_answer_names_the_best_arm_and_the_others(arms):
+    of = detector_findings.answer(arms)
+    assert of.best.arm == "real+sg2"
+    first, _, others, _ = sentences.helped(of)
     assert "mAP50" in first
     assert "F1" not in first
     assert "<b>sg2</b> + <b>spots.blended</b> together" in others
@@ -104,7 +105,7 @@ def test_the_mean_of_a_curve_is_the_average_precision_in_the_table(arms, files):
 def test_plain_arms_alone_make_a_section_and_none_make_none(files, undrawn):
     section = boxes_section.context(*compared(files[:1]), ImageSet.open(files[0].parents[1] / "real"))
     assert (section["pair"], section["by_class"]) == (["real"], None)
-    assert detector_findings.helped(compared(files[:1])[0], "mAP50") == []
+    assert detector_findings.answer(compared(files[:1])[0]) is None
     assert boxes_section.context([], {}, None) is None
 
 

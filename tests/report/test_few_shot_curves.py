@@ -12,10 +12,9 @@ import pytest
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream import comparison
 from pipeline.downstream.paired_gain import compare
-from pipeline.downstream.records import Comparison, LabelEfficiency, read_results
+from pipeline.downstream.records import Comparison, read_results
 from pipeline.downstream.registry import TASKS
 from pipeline.report import console, few_shot_curves, few_shot_figure, few_shot_latex, figures, tables
-from pipeline.report.few_shot_section import like, sentence
 from pipeline.report.inputs import DatasetInputs
 from pipeline.report.page import write
 from pipeline.settings import UserError
@@ -167,41 +166,7 @@ def test_an_arm_that_one_member_lacks_has_a_gap(tmp_path):
     (found,) = curves_of(compare_family(run.datasets))
     assert [of is None for of in found.efficiencies["real+sg2"]] == [False, True, False, False]
     assert np.isnan(few_shot_curves.drawn(found)["real+sg2"]["score"][1])
-    assert " at 10 " not in sentence("real+sg2", found.images, found.efficiencies["real+sg2"])
     assert "real+sg2 & 4" in few_shot_latex.table(found)
-
-
-def efficiency(worth, low, high, beyond=None):
-    return LabelEfficiency(5, worth, low, high, 5, 40, beyond)
-
-
-@pytest.mark.parametrize(
-    ("of", "words"),
-    [
-        ((17.2, 12.4, 31), "17 (12 to 31)"),
-        ((7.26, None, 31), "7.3 (fewer than 5 to 31)"),
-        ((17, 12, None), "17 (12 to more than 40)"),
-        ((17, None, None), "cannot tell (fewer than 5 to more than 40)"),
-        ((None, 22, None, "more"), "more than 40 (at least 22)"),
-        ((None, 40, None, "more"), "more than 40"),
-        ((None, None, None, "more"), "cannot tell (fewer than 5 to more than 40)"),
-        ((None, None, 8, "fewer"), "fewer than 5 (at most 8)"),
-        ((None, None, 5, "fewer"), "fewer than 5"),
-        ((None, 20, None), "20 to more than 40 (the curve is level there)"),
-    ],
-)
-def test_numbers_of_images_in_words(of, words):
-    assert like(efficiency(*of)) == words
-
-
-def test_a_sentence_a_generator():
-    worths = [efficiency(8, 6, 11), efficiency(17, None, None), None, efficiency(None, 40, None, "more")]
-    assert sentence("real+<b>", [5, 10, 20, 40], worths) == (
-        "<b>real+&lt;b&gt;</b> at 5 real images a class scores like 8 (6 to 11) without a generator; "
-        "at 40 like more than 40; at 10 the intervals cannot tell."
-    )
-    unknown = sentence("x", [5, 10, 40], [efficiency(17, None, None)] * 3)
-    assert unknown == "<b>x</b> at 5, 10 and 40 real images a class the intervals cannot tell."
 
 
 def test_the_pages_show_the_family(pages):

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.evaluation import catalog, panel
 from pipeline.evaluation.catalog import Metric
-from pipeline.report import findings, front_table, latex, ranking, tables
-from pipeline.report.verdict import verdict
+from pipeline.report import findings, front_table, latex, ranking, sentences, tables
+from pipeline.report.verdict import Verdict, verdict
 from pipeline.settings import UserError
 
 SHINE = Metric(
@@ -53,8 +53,8 @@ def test_one_row_brings_a_metric_into_tables_ranking_latex_and_verdict(scores):
     (ranked,) = findings.overall(scores, models)
     assert [model for model, _ in ranked.models] == ["bright", "dull"]
     assert r"Shine of the surface, cd $\uparrow$ & 50 &" in latex.table(scores, models, "steel")
-    assert verdict(scores, "dull", {}).clauses["structure"] == "shine 2.00 against 9.00"
-    assert verdict(scores, "bright", {}).clauses["within"] == "within the noise floor throughout (shine)"
+    assert "shine 2.00 against 9.00" in sentences.verdict(verdict(scores, "dull", {}))
+    assert verdict(scores, "bright", {}) == Verdict("bright", within=["shine"], throughout=True)
     titles = [column["title"] for column in front_table.headline(scores, models, [])["columns"]]
     assert titles == ["Shine of the surface, cd"]
     assert panel._key({"extractor": "pixels", "metric": "shine"}) == "final/shine"

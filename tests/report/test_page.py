@@ -19,9 +19,9 @@ from PIL import Image
 from pipeline.data.image_set import ImageSet
 from pipeline.report import dataset_page, figures, images, tables
 from pipeline.report import page as rendering
-from pipeline.report.detector_findings import badge
 from pipeline.report.inputs import DatasetInputs, RunInputs
 from pipeline.report.page import write
+from pipeline.report.sentences import badge
 from tests.report.made_up_run import (
     ARMS,
     HOSTILE,
@@ -370,9 +370,11 @@ def test_several_data_sets_each_have_their_answer(run):
     shutil.copytree(run.inputs.real, boxes.real)
     boxes = compare("boxes", boxes)
     settings = run.settings | {"datasets": run.settings["datasets"] | {"grains": {"source": "voronoi"}}}
+    settings["seeds"] = [0]
     write(out, run.root / "summary.csv", {"steel": run.inputs, "boxes": boxes, "grains": other}, settings)
     page = read(out)
-    assert page.all("section", "id") == ["glance", "set-steel", "set-boxes", "set-grains", "files", "settings"]
+    assert page.all("section", "id") == ["glance", "set-steel", "set-boxes", "set-grains", "next", "files", "settings"]
+    assert "the luck of one training. No interval here holds it." in page.words()
     steel = r"steel 72 sg2 \d\d\.\d macro F1 \+\d+\.\d .*? ▲ helps sg2"
     boxed = r"boxes 72 – \d\d\.\d mAP50 \+\d+\.\d .*? ▲ helps sg2"
     assert re.search(f"{steel} {boxed} grains 72 – – – –", page.words())
