@@ -1,4 +1,4 @@
-"""What the GANs have in common that make an image of one latent vector: `dcgan`, `cgan`, `wgan_gp`."""
+"""What the GANs have in common that make an image of one latent vector and a class."""
 
 from __future__ import annotations
 
