@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import sys
 import time
 from collections import defaultdict
@@ -106,10 +107,11 @@ def figure(rows: list[Look], path: Path) -> None:
     FigureCanvasAgg(canvas)
     axes = canvas.subplots()
     axes.axhline(1, color="black", linewidth=1, label="new real images")
-    for colour, (name, run) in zip(matplotlib.colormaps["tab10"].colors * 2, runs.items(), strict=False):
+    styles = itertools.product("os^", matplotlib.colormaps["tab10"].colors)
+    for (marker, colour), (name, run) in zip(styles, runs.items(), strict=False):
         seconds, floors = [row.seconds for row in run], [row.floors for row in run]
         if run[-1].images:
-            axes.plot(seconds, floors, marker="o", markersize=4, color=colour, label=name)
+            axes.plot(seconds, floors, marker=marker, markersize=4, color=colour, label=name)
         else:
             axes.axhline(floors[0], color=colour, linewidth=1, linestyle="--", label=f"{name}, no training")
     axes.set(xscale="log", yscale="log", xlabel="seconds of one core", ylabel="Fréchet distance / floor")
