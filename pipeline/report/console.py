@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from pipeline.downstream import records
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS
 from pipeline.report import detector_findings, labels, sentences, tables
-from pipeline.settings import places
+from pipeline.settings import UserError, places
 
 ORDER = ("floor", "generator", "noise baseline")
 
@@ -91,5 +92,9 @@ def _told(comparison: records.Comparison) -> Iterator[tuple[str, list[Arm], list
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # of a pipe that wants no more lines this process ends in silence
     *ends, folder = sys.argv[1:]
-    (ending if ends == ["--ending"] else main)(Path(folder))
+    try:
+        (ending if ends == ["--ending"] else main)(Path(folder))
+    except UserError as error:
+        sys.exit(f"ERROR: {error}")

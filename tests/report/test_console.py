@@ -1,5 +1,8 @@
 """The table a run ends with."""
 
+import subprocess
+import sys
+
 import pandas as pd
 
 from pipeline.downstream import records
@@ -40,3 +43,10 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
     assert verdict.startswith("steel, ")
     assert "helps Yes: images of cgan" in verdict
     assert last == f"The report: {tmp_path / 'report.html'}"
+
+
+def test_results_that_are_not_there_are_a_line(tmp_path):
+    words = [sys.executable, "-m", "pipeline.report.console", tmp_path / "none"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"ERROR: {tmp_path / 'none' / 'summary.csv'}: cannot be read (No such file or directory)\n"
