@@ -22,7 +22,7 @@ from pipeline.models import losses
 from pipeline.models.base import adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change
-from pipeline.models.coarse import Around, drawn_around
+from pipeline.models.coarse import drawn_around
 from pipeline.models.latent_vector_gan import LatentVectorGAN, LatentVectorGenerator
 from pipeline.models.layers import ConditionalBatchNorm, Weighted, minibatch_std, precision, spectral_norm
 from pipeline.settings import CGANSettings, ImageSpec
@@ -57,7 +57,7 @@ class Generator(LatentVectorGenerator):
         )
         for layer in (self.dense, *self.ups, self.image):
             nn.init.orthogonal_(layer.weight)
-        self.around = Around(spec, settings.family, channels[1:]) if settings.coarse_pictures else None
+        self.around = self._around(settings, spec, channels)
 
     def forward(self, latents: Tensor, labels: Tensor, pictures: Tensor | None = None) -> Tensor:
         z, *noises = latents.split(self.lengths, 1)

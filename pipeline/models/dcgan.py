@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from pipeline.models import losses
 from pipeline.models.base import adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
-from pipeline.models.coarse import Around, drawn_around
+from pipeline.models.coarse import drawn_around
 from pipeline.models.latent_vector_gan import LatentVectorGAN, LatentVectorGenerator
 from pipeline.models.layers import ScaledBatchNorm, channel_schedule, class_channels, precision, with_class
 from pipeline.settings import DCGANSettings, ImageSpec
@@ -40,7 +40,7 @@ class Generator(LatentVectorGenerator):
         )
         self.image = nn.ConvTranspose2d(channels[-1], spec.channels, 4, stride=2, padding=1)
         initialise(self)
-        self.around = Around(spec, settings.family, channels[1:]) if settings.coarse_pictures else None
+        self.around = self._around(settings, spec, channels)
 
     def forward(self, z: Tensor, labels: Tensor, pictures: Tensor | None = None) -> Tensor:
         x = self.dense(with_class(z, labels, self.classes)).unflatten(1, self.start)

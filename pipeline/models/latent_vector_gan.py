@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from pipeline.models import ema
 from pipeline.models.base import GenerativeModel, slerp
 from pipeline.models.batch import MicroBatch
 from pipeline.models.coarse import Around
+from pipeline.settings import CoarsePictures, ImageSpec
 
 LAYOUT, CONTRAST = 5.0, 0.5  # weights of what images miss of their coarse pictures, as by default in `projected_gan`
 
@@ -20,6 +21,11 @@ class LatentVectorGenerator(nn.Module):
     (N, C, H, W) in [-1, 1]."""
 
     around: Around | None
+
+    @staticmethod
+    def _around(settings: CoarsePictures, spec: ImageSpec, channels: Sequence[int]) -> Around | None:
+        """Of a generator with these channels, the first of 4 pixels: too few places for coarse pictures."""
+        return Around(spec, settings.family, channels[1:]) if settings.coarse_pictures else None
 
 
 class Fake(NamedTuple):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pipeline.models import losses
 from pipeline.models.base import adams, base_resolution
 from pipeline.models.batch import Batch, MicroBatch
-from pipeline.models.coarse import Around, drawn_around
+from pipeline.models.coarse import drawn_around
 from pipeline.models.latent_vector_gan import LatentVectorGAN, LatentVectorGenerator
 from pipeline.models.layers import channel_schedule, class_channels, precision, with_class
 from pipeline.settings import ImageSpec, WGANGPSettings
@@ -36,7 +36,7 @@ class Generator(LatentVectorGenerator):
         self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1) for a, b in itertools.pairwise(channels))
         self.image = nn.Conv2d(channels[-1], spec.channels, 3, padding=1)
         initialise(self)
-        self.around = Around(spec, settings.family, channels[1:]) if settings.coarse_pictures else None
+        self.around = self._around(settings, spec, channels)
 
     def forward(self, z: Tensor, labels: Tensor, pictures: Tensor | None = None) -> Tensor:
         # Leaky, unlike in DCGAN: without normalisation, plain rectifiers pass on little of what differs from z to z.
