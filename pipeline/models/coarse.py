@@ -158,8 +158,7 @@ class CoarseBook(nn.Module):
 
     def _varied(self, pictures: Tensor, numbers: Tensor) -> Tensor:
         waves = numbers[:, NUMBERS:].unflatten(1, self.waves)
-        smooth = F.interpolate(waves, self.shape[1:], mode="bilinear", align_corners=False)
-        return (pictures + NOISE * smooth).clamp(-1, 1)
+        return (pictures + NOISE * enlarged(waves, self.shape[1:])).clamp(-1, 1)
 
 
 class Around(nn.Module):

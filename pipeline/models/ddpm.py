@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from functools import cache
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models import diffusion, ema
 from pipeline.models.ada import Chance, blit, random_geometry, rotation, scaling, translation
 from pipeline.models.base import DrawsBoxes, DrawsStrips, GenerativeModel, latents, slerp
 from pipeline.models.batch import Batch, BatchRng, MicroBatch
+from pipeline.models.coarse import enlarged
 from pipeline.models.layouts import NUMBERS, Layout, coverage
 from pipeline.models.unet import UNet, has_no_class, step
 from pipeline.models.warp import Warp
@@ -149,7 +149,7 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
     def _enlarged(self, pictures: Tensor) -> Tensor:
         """Coarse pictures of one or several images side by side, a pixel of the images each."""
         factor = self.spec.height // pictures.shape[2]
-        return F.interpolate(pictures, scale_factor=float(factor), mode="bilinear", align_corners=False)
+        return enlarged(pictures, [factor * side for side in pictures.shape[2:]])
 
     # ------------------------------------------------------------ boxes
 

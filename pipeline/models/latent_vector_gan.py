@@ -11,9 +11,10 @@ from pipeline.models import ema
 from pipeline.models.base import GenerativeModel, slerp
 from pipeline.models.batch import MicroBatch
 from pipeline.models.coarse import Around
-from pipeline.settings import CoarsePictures, ImageSpec
+from pipeline.settings import CoarsePictures, ImageSpec, ProjectedGANSettings
 
-LAYOUT, CONTRAST = 5.0, 0.5  # weights of what images miss of their coarse pictures, as by default in `projected_gan`
+# Weights of what images miss of their coarse pictures.
+LAYOUT, CONTRAST = (ProjectedGANSettings.model_fields[f"{part}_weight"].default for part in ("layout", "contrast"))
 
 
 class LatentVectorGenerator(nn.Module):

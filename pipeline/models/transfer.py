@@ -31,7 +31,7 @@ class Outcome:
     count: int  # that there are
     anew: tuple[str, ...]  # the places below which nothing has been taken
     classes: tuple[str, ...]  # that the other model does not know
-    settings: tuple[str, ...]  # that differ, where a tensor has another shape
+    settings: tuple[str, ...]  # that differ, where a tensor has another shape, or no place here
     unread: str  # a network that is left out, and why
 
     def lines(self) -> list[str]:
@@ -63,7 +63,8 @@ def adopt(model: GenerativeModel, source: Source) -> Outcome:
     own = {name: tensor for name, tensor in model.state_dict().items() if _is_network(model, name)}
     weights = model.fitted(_completed(model, source.weights), source.spec)
     tables = _tables(model)
-    anew, unlike, classes = set(), False, set()
+    anew, classes = set(), set()
+    unlike = any(_is_network(model, name) and name not in own for name in source.weights)
     for name, tensor in own.items():
         given = weights.get(name)
         if given is not None and name in tables and given.shape[1:] == tensor.shape[1:]:

@@ -155,7 +155,7 @@ class Training(GeneratorSettings):
 
 
 class CoarsePictures(Training):
-    """What every trained family has that may draw around coarse pictures."""
+    """What the GANs have that may draw around coarse pictures."""
 
     # Said only where it is true, so that models from before it was there stay what they are.
     coarse_pictures: Annotated[bool, Field(exclude_if=operator.not_)] = False
@@ -362,7 +362,7 @@ class ProjectedGANSettings(Training):
         return COARSE_PICTURES
 
 
-class DDPMSettings(CoarsePictures):
+class DDPMSettings(Training):
     """Denoising diffusion (Ho et al. 2020; Nichol & Dhariwal 2021) with a fast sampler (Lu et al. 2022)."""
 
     draws_strips: ClassVar[bool] = True
@@ -413,6 +413,14 @@ class DDPMSettings(CoarsePictures):
     boxes: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Draw images with boxes: the network is shown where the boxes of a training image are, and draws defects where it
     is asked to. For data sets with boxes."""
+    # Not that of `CoarsePictures`: in another place among the settings, finished models would count as changed.
+    coarse_pictures: Annotated[bool, Field(exclude_if=operator.not_)] = False
+    """Draw around coarse pictures of the training images, grey values and contrasts in 8 x 8 places, as
+    `projected_gan` does: far closer after minutes of training, but what is where is then a real image's."""
+
+    @property
+    def real_pixels(self) -> str:
+        return COARSE_PICTURES if self.coarse_pictures else ""
 
     @property
     def draws_boxes(self) -> bool:

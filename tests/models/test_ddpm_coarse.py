@@ -121,5 +121,6 @@ def test_settings_say_what_of_real_images_is_kept_and_refuse_boxes_beside():
     assert f"{PLACES} x {PLACES}" in tiny_settings("ddpm", coarse_pictures=True).real_pixels
     assert tiny_settings("ddpm").real_pixels == ""
     assert "coarse_pictures" not in tiny_settings("ddpm").model_dump()
+    assert list(tiny_settings("ddpm", coarse_pictures=True).model_dump())[-1] == "coarse_pictures"  # moved: all anew
     with pytest.raises(ValueError, match="cannot be had with boxes"):
         model_settings({"family": "ddpm", "boxes": True, "coarse_pictures": True})

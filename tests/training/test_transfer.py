@@ -48,6 +48,13 @@ def test_a_run_of_ours_gives_all_its_networks(tmp_path, family):
     assert all(not optimizer.state for optimizer in model.optimizers.values())
 
 
+def test_a_part_that_has_no_place_here_is_named_by_its_setting(tmp_path):
+    folder, _ = trained(tmp_path, "cgan", coarse_pictures=True)
+    outcome = Start.of(folder).give(fresh("cgan", spec(16, classes=2)._replace(classes=("dark", "bright"))))
+    assert outcome.taken == outcome.count
+    assert outcome.settings == ("coarse_pictures: True, here False",)
+
+
 def test_classes_are_known_by_their_names(tmp_path):
     folder, _ = trained(tmp_path, "stylegan2_ada")
     model = fresh("stylegan2_ada", spec(16)._replace(classes=("crack", "bright", "dark")))
