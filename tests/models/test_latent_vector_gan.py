@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.models import build
+from pipeline.models import build, latent_vector_gan
 from pipeline.models.base import latents
 from pipeline.models.batch import Batch
 from pipeline.models.coarse import PLACES
@@ -62,6 +62,20 @@ def test_what_images_miss_of_their_pictures_is_learnt(family):
     logs = train(model, 100, images)
     assert [name for name, p in model.generator.named_parameters() if torch.equal(p, before[name])] == []
     assert torch.stack([log["loss/layout"] for log in logs[-10:]]).mean() < 0.6 * logs[0]["loss/layout"]
+
+
+def test_the_generator_is_corrected_for_what_its_images_miss(family, monkeypatch):
+    """By both parts: with the weight of either at 0 an update ends elsewhere."""
+    ends = []
+    for weights in ({}, {"LAYOUT": 0.0}, {"CONTRAST": 0.0}):
+        with monkeypatch.context() as patched:
+            for name, value in weights.items():
+                patched.setattr(latent_vector_gan, name, value)
+            model = made(family)
+            train(model, 1)
+        ends.append(torch.cat([p.detach().flatten() for p in model.generator.parameters()]))
+    whole, *others = ends
+    assert all((whole != other).float().mean() > 0.01 for other in others)
 
 
 def test_half_precision_trains(family):
