@@ -90,6 +90,7 @@ class Model:
         truncation: float = 1.0,
         move: dict[str, float] | None = None,
         layout: Sequence[Box] | None = None,
+        like: ArrayLike | None = None,
         batch: int = 64,
     ) -> NDArray[np.unsignedinteger]:
         """Draw images (n, H, W, C) uint8 or uint16.
@@ -105,18 +106,20 @@ class Model:
             move: names of `directions` and how far to move along them, in standard deviations.
             layout: boxes that each image gets, of models that are shown where defects are (`boxes`): the class of the
                 box and x0, y0, x1, y1 in pixels; an empty list is background. None takes layouts of training images.
+            like: an image (H, W, C) of the type of `sample`'s, drawn or altered by hand, that each image is laid out
+                like: it gets its grey values and contrasts in 8 x 8 places. Of models that draw around coarse pictures.
             batch: images that are drawn at once.
 
         Raises:
             UserError: no such class, number, direction or box; a family without styles is to be truncated or moved, one
-                without boxes is given some.
+                without boxes is given some, one without coarse pictures an image.
 
         >>> model = load("results/polycrystals/cgan/seed-0")
         >>> few, more = model.sample(2, label="pores"), model.sample(5, label="pores")
         >>> bool((few == more[:2]).all())
         True
         """
-        return self._drawn(n, seed, label, truncation, move, layout, batch)[0]
+        return self._drawn(n, seed, label, truncation, move, layout, like, batch)[0]
 
     def save(
         self,
@@ -128,6 +131,7 @@ class Model:
         truncation: float = 1.0,
         move: dict[str, float] | None = None,
         layout: Sequence[Box] | None = None,
+        like: ArrayLike | None = None,
         batch: int = 64,
         kind: str = "tiff",
     ) -> list[Path]:
@@ -161,7 +165,7 @@ class Model:
             raise UserError(f"kind: `{kind}` is not one of {', '.join(HOLDS)}")
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise UserError(f"{folder}: there is something in it; name a new or empty folder")
-        images, labels, numbers, seeds = self._drawn(n, seed, label, truncation, move, layout, batch)
+        images, labels, numbers, seeds = self._drawn(n, seed, label, truncation, move, layout, like, batch)
         names = [self.classes[k] for k in labels]
         table = pd.DataFrame(
             {"id": [f"{name}_{i:06d}" for name, i in zip(names, numbers, strict=True)], "label": names, "seed": seeds}
@@ -181,6 +185,7 @@ class Model:
         truncation: float,
         move: dict[str, float] | None,
         layout: Sequence[Box] | None,
+        like: ArrayLike | None,
         batch: int,
     ) -> tuple[NDArray[np.unsignedinteger], list[int], list[int], list[int]]:
         """Images, their classes, their numbers in their classes, and the seeds that follow of these."""
@@ -190,7 +195,7 @@ class Model:
         from pipeline.base.seeds import derive
         from pipeline.data.preparing.scaling import stored_dtype
         from pipeline.sampling.draw import quantised
-        from pipeline.sampling.layouts import draw_arranged
+        from pipeline.sampling.layouts import draw_around, draw_arranged
         from pipeline.sampling.truncation import draw_truncated
 
         if n < 1 or batch < 1:
@@ -204,12 +209,15 @@ class Model:
         dtype = np.dtype(stored_dtype(self._data["dtype"]))
         vector = self._move(move) if move else None
         asked = self._sampler, torch.tensor(labels), torch.tensor(seeds)
-        if layout is None:
-            parts = draw_truncated(*asked, truncation, batch, vector)
-        elif truncation == 1 and vector is None:
+        given = layout is not None, like is not None
+        if all(given) or (any(given) and (truncation != 1 or vector is not None)):
+            raise UserError("layout, like: cannot be asked for together, nor with truncation or move")
+        if layout is not None:
             parts = draw_arranged(*asked, layout, batch)
+        elif like is not None:
+            parts = draw_around(*asked, like, batch)
         else:
-            raise UserError("layout: cannot be asked for together with truncation or move")
+            parts = draw_truncated(*asked, truncation, batch, vector)
         return np.concatenate([quantised(part, dtype) for part in parts]), labels, numbers, seeds
 
     def directions(self) -> dict[str, dict[str, float]]:

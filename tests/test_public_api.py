@@ -38,7 +38,8 @@ def folder(tmp_path_factory):
     write_set(real, images, labels, ["train"] * 30 + ["test"] * 30)
     for family in ("cgan", "stylegan2_ada"):
         out = root / "results" / "polycrystals" / family / "seed-0"
-        settings = tiny_settings(family, total_images=16, snapshots=1)
+        around = {"coarse_pictures": True} if family == "cgan" else {}
+        settings = tiny_settings(family, total_images=16, snapshots=1, **around)
         train(settings, real, out, root / "state" / family, 0, Events(), threads=1)
     return root
 
@@ -110,6 +111,36 @@ def test_truncation_is_for_styles(there):
     assert spread[0] < spread[1]
     with pytest.raises(pyrite.UserError, match="has no styles"):
         pyrite.load("results/polycrystals/cgan/seed-0").sample(1, truncation=0.5)
+
+
+def test_images_are_laid_out_like_an_image_that_is_given(there):
+    """Dark above and bright below, in whatever type; without it neither."""
+    model = pyrite.load("results/polycrystals/cgan/seed-0")
+    image = np.full((32, 32), 40, np.uint8)
+    image[16:] = 210
+    drawn = model.sample(4, label="pores", like=image).astype(float)
+    upper, lower = drawn[:, :16].mean((1, 2, 3)), drawn[:, 16:].mean((1, 2, 3))
+    assert (lower - upper > 100).all()
+    assert len({one.tobytes() for one in drawn}) == 4
+    deep = model.sample(4, label="pores", like=image.astype(np.uint16)[:, :, None] * 257)
+    assert np.array_equal(drawn.astype(np.uint8), deep)
+    assert abs(np.subtract(*(model.sample(4, label="pores")[:, half].mean() for half in (slice(16), slice(16, 32))))) < 60
+
+
+@pytest.mark.parametrize(
+    ("model", "wish", "message"),
+    [
+        ("stylegan2_ada", {"like": np.zeros((32, 32), np.uint8)}, "stylegan2_ada draws around no coarse pictures; a `pro"),
+        ("cgan", {"like": np.zeros((16, 32), np.uint8)}, "an image of 16 x 32 x 1, uint8; the model's are 32 x 32 x 1,"),
+        ("cgan", {"like": np.zeros((32, 32))}, "like: an image of 32 x 32 x 1, float64; the model's"),
+        ("cgan", {"like": np.zeros((32, 32), np.uint8), "layout": []}, "layout, like: cannot be asked for together"),
+        ("cgan", {"like": np.zeros((32, 32), np.uint8), "truncation": 0.5}, "nor with truncation or move"),
+        ("cgan", {"layout": []}, "knows no boxes"),
+    ],
+)
+def test_a_layout_that_a_model_cannot_follow_is_refused(there, model, wish, message):
+    with pytest.raises(pyrite.UserError, match=message):
+        pyrite.load(f"results/polycrystals/{model}/seed-0").sample(1, **wish)
 
 
 def test_a_snapshot_draws_too(tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.settings import FAMILY_SETTINGS, UNTRAINED, Training, load, schema
+from pipeline.settings import FAMILY_SETTINGS, UNTRAINED, Training, load, model_settings, schema
 from pipeline.settings.listing import listing
 from tests.refusals import refusal
 
@@ -196,3 +196,18 @@ def test_the_listing_loads_to_the_defaults_and_names_every_setting():
     )
     known = set().union(*(section["properties"] for section in schema()["$defs"].values() if "properties" in section))
     assert {name for name in known if f"{name}:" not in text} == set()
+
+
+@pytest.mark.parametrize("family", ["projected_gan", "cgan", "ddpm"])
+def test_coarse_pictures_of_a_distribution_are_said_only_where_they_are_asked_for(family):
+    """So that models from before there were any stay what they are; nothing of a single image is then kept."""
+    around = {"family": family} | ({} if family == "projected_gan" else {"coarse_pictures": True})
+    images, drawn = (model_settings(around | more) for more in ({}, {"coarse_pictures_from": "distribution"}))
+    assert "coarse_pictures_from" not in images.model_dump()
+    assert drawn.model_dump()["coarse_pictures_from"] == "distribution"
+    assert (bool(images.real_pixels), drawn.real_pixels) == (True, "")
+
+
+def test_a_distribution_without_coarse_pictures_is_refused():
+    with pytest.raises(ValueError, match="coarse_pictures_from: distribution needs coarse_pictures: true"):
+        model_settings({"family": "cgan", "coarse_pictures_from": "distribution"})

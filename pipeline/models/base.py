@@ -8,6 +8,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from pipeline.models import distributed, ema
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.layouts import Layout
 from pipeline.settings import ImageSpec, Training, Untrained, UserError
+
+if TYPE_CHECKING:
+    from pipeline.models.coarse import CoarseBook
 
 Loss = Callable[[MicroBatch], tuple[Tensor, dict[str, Tensor]]]
 
@@ -81,6 +85,31 @@ class Sampler(ABC, nn.Module):
             RuntimeError: names or shapes that are not this model's.
         """
         self.ema.load_state_dict(weights)
+
+
+class DrawsAround(Sampler):
+    """A family that can draw around coarse pictures. Its models do where they have a book.
+
+    The last of an image's latent numbers are those of its coarse picture.
+    """
+
+    @property
+    @abstractmethod
+    def book(self) -> CoarseBook | None:
+        """What coarse pictures are taken from where images are drawn."""
+
+    @abstractmethod
+    def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
+        """As `generate`, around these coarse pictures (N, PARTS * C, h, w), such as the book sees in images."""
+
+    @torch.no_grad()
+    def follow(self, labels: Tensor, latents: Tensor, image: Tensor) -> Tensor:
+        """What `draw` gives, around the coarse picture of this image (C, H, W) in [-1, 1]. Only where there is a book."""
+        assert self.book is not None
+        self.settle()
+        labels, latents = labels.to(self.device), latents.to(self.device)
+        images = image.to(self.device).expand(len(labels), -1, -1, -1)
+        return self.around(labels, latents, self.book.of(images, latents[:, -self.book.numbers :]))
 
 
 class GenerativeModel(Sampler):

@@ -8,6 +8,7 @@ lies or stands, but neither where in the place nor whether it is dark or bright.
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 
 import torch
@@ -17,11 +18,13 @@ from torch import Tensor, nn
 from pipeline.models.ada import blit
 from pipeline.models.base import slerp
 from pipeline.models.flips import MOST_FLIPS, flipped
-from pipeline.settings import ImageSpec, UserError
+from pipeline.settings import AroundPictures, ImageSpec, UserError
 
 PLACES = 8  # on an image's shorter side
 PARTS = 4  # what a coarse picture says of each place, of each channel of an image
-NUMBERS = 3 + MOST_FLIPS  # standard normal numbers that a coarse picture is chosen and moved by
+MOVES = 2 + MOST_FLIPS  # standard normal numbers that a coarse picture is moved by
+COMPONENTS = 128  # of the pictures of a class, those of the largest variance: of steel 99 % of it
+FEWEST = 10  # training images of a class that a distribution is of
 WAVES = 4  # pixels of the smooth noise that is added, on the shorter side
 SHIFT = 1 / 8  # of a side: the farthest that a picture is moved along either axis, by whole places
 NOISE = 0.05  # its deviation, where black to white is 2
@@ -57,16 +60,15 @@ def drawn_around(image: Tensor, pictures: Tensor) -> Tensor:
     return torch.tanh(image + enlarged(INSIDE * means, image.shape[2:]).atanh())
 
 
-class CoarseBook(nn.Module):
-    """The coarse pictures of the training images, from which those of drawn images are taken.
+class CoarseBook(ABC, nn.Module):
+    """What a drawn image's coarse picture is taken from, and how it is moved. Nothing of it is learnt.
 
-    They are in the model's weights as one table, so that nothing but the model is needed to draw. Nothing is learnt.
-    A book without pictures gives mid-gray ones.
+    It is in the model's weights as one table, so that nothing but the model is needed to draw. A book that nothing was
+    written into gives mid-gray pictures.
     """
 
-    pictures: Tensor  # (n + 1, PARTS * C, h, w) class by class, then a mid-gray one; buffers not in the state
-    first: Tensor  # (classes,) positions of the first picture of each class among them, and how many it has
-    count: Tensor
+    choosing: int  # standard normal numbers that a picture is chosen by, before those that it is moved by
+    table: Tensor  # on the CPU; all that the state holds
 
     def __init__(self, spec: ImageSpec, family: str):
         """Raises UserError where the images cannot be divided into square places, PLACES on the shorter side."""
@@ -77,17 +79,26 @@ class CoarseBook(nn.Module):
                 f"size: {spec.height} x {spec.width} cannot be made by {family} with coarse pictures; the shorter side "
                 f"must be a multiple of {PLACES}, the longer one of an {PLACES}th of it"
             )
-        self.symmetry, self.classes = spec.symmetry, len(spec.classes)
+        self.symmetry, self.classes = spec.symmetry, spec.classes
         self.shape = (PARTS * spec.channels, spec.height // side, spec.width // side)
         self.waves = (self.shape[0], WAVES * self.shape[1] // PLACES, WAVES * self.shape[2] // PLACES)
-        for name in ("pictures", "first", "count"):
-            self.register_buffer(name, torch.zeros(0), persistent=False)
-        self.set_extra_state(torch.zeros(0, 1 + math.prod(self.shape)))
+        self.numbers = self.choosing + MOVES + math.prod(self.waves)
+        """Standard normal numbers that a picture is made of."""
+
+    @abstractmethod
+    def _table(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        """What is kept of the training images' coarse pictures (n, PARTS * C, h, w) and labels (n,)."""
+
+    @abstractmethod
+    def _chosen(self, labels: Tensor, numbers: Tensor) -> Tensor:
+        """Pictures (N, PARTS * C, h, w) of the classes (N,), by (N, choosing) standard normal numbers."""
 
     def write(self, images: Iterable[Tensor], labels: Tensor) -> None:
-        """Fill the book with what images are like in its places, (n, C, H, W) in parts, and their labels (N,) int64."""
-        pictures = torch.cat([self.seen(part) for part in images])
-        self.set_extra_state(torch.cat([labels[:, None].to(pictures), pictures.flatten(1)], 1))
+        """Fill the book with what images are like in its places, (n, C, H, W) in parts, and their labels (N,) int64.
+
+        Raises UserError where there are too few.
+        """
+        self.set_extra_state(self._table(torch.cat([self.seen(part) for part in images]), labels))
 
     def seen(self, images: Tensor) -> Tensor:
         """Coarse pictures (N, PARTS * C, h, w) of images (N, C, H, W)."""
@@ -98,39 +109,34 @@ class CoarseBook(nn.Module):
 
     def set_extra_state(self, state: Tensor) -> None:
         self.table = state.detach().to("cpu", torch.float32)
-        labels, order = self.table[:, 0].long().sort(stable=True)
-        count, device = torch.bincount(labels, minlength=self.classes), self.first.device
-        self.first = torch.where(count > 0, count.cumsum(0) - count, len(labels)).to(device)
-        self.count = count.to(device)
-        self.pictures = F.pad(self.table[order, 1:], (0, 0, 0, 1)).unflatten(1, self.shape).to(device)
-
-    @property
-    def numbers(self) -> int:
-        """Standard normal numbers that a picture is made of."""
-        return NUMBERS + self.waves[0] * self.waves[1] * self.waves[2]
 
     def ask(self, labels: Tensor, numbers: Tensor) -> Tensor:
-        """Coarse pictures (N, PARTS * C, h, w) in [-1, 1]: those of training images of the classes, under an element of
-        the symmetry's group, shifted by up to SHIFT of a side either way, with a little smooth noise. Shifts are of
-        whole places: between them a picture would be blurred, which no image's is.
+        """Coarse pictures (N, PARTS * C, h, w) in [-1, 1] of the classes, under an element of the symmetry's group,
+        shifted by up to SHIFT of a side either way, with a little smooth noise. Shifts are of whole places: between
+        them a picture would be blurred, which no image's is.
 
         Args:
             labels: (N,) int64.
             numbers: (N, self.numbers) standard normal.
         """
-        chances = torch.special.ndtr(numbers[:, :NUMBERS].float())
-        places = torch.minimum((chances[:, 0] * self.count[labels]).long(), (self.count[labels] - 1).clamp(min=0))
-        flips = chances[:, 1 : 1 + MOST_FLIPS, None, None, None].unbind(1)
-        pictures = self._turned(self.pictures[self.first[labels] + places], flips).to(numbers)
+        choosing, moving = numbers[:, : self.choosing + MOVES].float().split([self.choosing, MOVES], 1)
+        chances = torch.special.ndtr(moving)
+        flips = chances[:, :MOST_FLIPS, None, None, None].unbind(1)
+        pictures = self._turned(self._chosen(labels, choosing), flips).to(numbers)
         most = numbers.new_tensor([round(SHIFT * side) for side in self.shape[:0:-1]])
         shifts = ((2 * most + 1) * chances[:, -2:]).floor().minimum(2 * most) - most
         still = torch.zeros_like(labels)
         return self._varied(blit(pictures, still, still, shifts.long()), numbers)
 
     def on_the_way(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        """`interpolate_latents` of a family whose latents end in the numbers of `ask`: the picture is another training
-        image's from the middle of the way on."""
-        rest = start.shape[1] - self.numbers
+        """`interpolate_latents` of a family whose latents end in the numbers of `ask`: the picture is another one from
+        the middle of the way on."""
+        return self._on_the_way(start, end, t, self.numbers)
+
+    @staticmethod
+    def _on_the_way(start: Tensor, end: Tensor, t: float, jumping: int) -> Tensor:
+        """Latents at t of the way, but for the last numbers, which jump in its middle."""
+        rest = start.shape[1] - jumping
         chosen = start if t < 0.5 else end
         return torch.cat([slerp(start[:, :rest], end[:, :rest], t), chosen[:, rest:]], 1)
 
@@ -157,20 +163,99 @@ class CoarseBook(nn.Module):
         return torch.where(chances[-1] < 0.5, torch.cat([*others, columns, rows], 1), pictures)
 
     def _varied(self, pictures: Tensor, numbers: Tensor) -> Tensor:
-        waves = numbers[:, NUMBERS:].unflatten(1, self.waves)
+        waves = numbers[:, self.choosing + MOVES :].unflatten(1, self.waves)
         return (pictures + NOISE * enlarged(waves, self.shape[1:])).clamp(-1, 1)
+
+
+class TrainingPictures(CoarseBook):
+    """The training images' own pictures, all of them."""
+
+    choosing = 1
+    pictures: Tensor  # (n + 1, PARTS * C, h, w) class by class, then a mid-gray one; buffers not in the state
+    first: Tensor  # (classes,) positions of the first picture of each class among them, and how many it has
+    count: Tensor
+
+    def __init__(self, spec: ImageSpec, family: str):
+        super().__init__(spec, family)
+        for name in ("pictures", "first", "count"):
+            self.register_buffer(name, torch.zeros(0), persistent=False)
+        self.set_extra_state(torch.zeros(0, 1 + math.prod(self.shape)))
+
+    def _table(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        return torch.cat([labels[:, None].to(pictures), pictures.flatten(1)], 1)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        super().set_extra_state(state)
+        labels, order = self.table[:, 0].long().sort(stable=True)
+        count, device = torch.bincount(labels, minlength=len(self.classes)), self.first.device
+        self.first = torch.where(count > 0, count.cumsum(0) - count, len(labels)).to(device)
+        self.count = count.to(device)
+        self.pictures = F.pad(self.table[order, 1:], (0, 0, 0, 1)).unflatten(1, self.shape).to(device)
+
+    def _chosen(self, labels: Tensor, numbers: Tensor) -> Tensor:
+        places = (torch.special.ndtr(numbers[:, 0]) * self.count[labels]).long()
+        return self.pictures[self.first[labels] + places.minimum((self.count[labels] - 1).clamp(min=0))]
+
+
+class NormalPictures(CoarseBook):
+    """A normal distribution of each class's pictures: their mean, and the components of most of their covariance. No
+    picture of a single image is kept."""
+
+    choosing = COMPONENTS
+    moments: Tensor  # (classes, 1 + COMPONENTS, PARTS * C * h * w): mean, then components; a buffer not in the state
+
+    def __init__(self, spec: ImageSpec, family: str):
+        super().__init__(spec, family)
+        self.register_buffer("moments", torch.zeros(0), persistent=False)
+        self.set_extra_state(torch.zeros(len(spec.classes), 1 + COMPONENTS, math.prod(self.shape)))
+
+    def _table(self, pictures: Tensor, labels: Tensor) -> Tensor:
+        rows, found = pictures.flatten(1).double(), torch.zeros_like(self.table)
+        for k, name in enumerate(self.classes):
+            own = rows[labels == k]
+            if 0 < len(own) < FEWEST:
+                raise UserError(
+                    f"coarse_pictures_from: distribution: class `{name}` has {len(own)} training images, at least "
+                    f"{FEWEST} are needed; of fewer the mean would be like one of them"
+                )
+            if len(own):
+                spread, axes = torch.linalg.eigh(own.T.cov())  # rising
+                components = (axes * spread.clamp(min=0).sqrt()).T.flip(0)[:COMPONENTS]
+                found[k, : 1 + len(components)] = torch.cat([own.mean(0)[None], components])
+        return found
+
+    def set_extra_state(self, state: Tensor) -> None:
+        super().set_extra_state(state)
+        self.moments = self.table.to(self.moments.device)
+
+    def _chosen(self, labels: Tensor, numbers: Tensor) -> Tensor:
+        mean, components = self.moments[labels].split([1, COMPONENTS], 1)
+        return (mean + numbers[:, None] @ components).unflatten(2, self.shape).squeeze(1)
+
+    def on_the_way(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        """As the other's, but that the picture goes all the way: only its moves are others from the middle on."""
+        return self._on_the_way(start, end, t, self.numbers - COMPONENTS)
+
+
+BOOKS: dict[str, type[CoarseBook]] = {"images": TrainingPictures, "distribution": NormalPictures}
+"""By the setting `coarse_pictures_from`."""
+
+
+def coarse_book(spec: ImageSpec, settings: AroundPictures) -> CoarseBook:
+    """The book of a model that draws around coarse pictures. Error as of its class."""
+    return BOOKS[settings.coarse_pictures_from](spec, settings.family)
 
 
 class Around(nn.Module):
     """What makes a generator draw around coarse pictures: a book of them, and weights by which they are added to its
     features, one resolution after another."""
 
-    def __init__(self, spec: ImageSpec, family: str, channels: Iterable[int]):
+    def __init__(self, spec: ImageSpec, settings: AroundPictures, channels: Iterable[int]):
         """Args:
         channels: of the features, from the coarsest resolution on.
         """
         super().__init__()
-        self.book = CoarseBook(spec, family)
+        self.book = coarse_book(spec, settings)
         sides = [nn.Conv2d(self.book.shape[0], count, 1, bias=False) for count in channels]
         for side in sides:
             nn.init.normal_(side.weight, 0.0, WEIGHT)

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from pipeline.models import diffusion, ema
 from pipeline.models.ada import Chance, blit, random_geometry, rotation, scaling, translation
-from pipeline.models.base import DrawsBoxes, DrawsStrips, GenerativeModel, latents, slerp
+from pipeline.models.base import DrawsAround, DrawsBoxes, DrawsStrips, GenerativeModel, latents, slerp
 from pipeline.models.batch import Batch, BatchRng, MicroBatch
-from pipeline.models.coarse import enlarged
+from pipeline.models.coarse import CoarseBook, enlarged
 from pipeline.models.layouts import NUMBERS, Layout, coverage
 from pipeline.models.unet import UNet, has_no_class, step
 from pipeline.models.warp import Warp
@@ -31,7 +31,7 @@ WINDOWS = 16  # windows of a strip that go through the network at once
 CLIP = 1.0  # of the gradient's norm
 
 
-class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
+class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
     """The family `ddpm`.
 
     A model whose spec has classes of boxes is shown their masks beside the noisy image, one with `coarse_pictures`
@@ -184,6 +184,13 @@ class DDPM(GenerativeModel, DrawsStrips, DrawsBoxes):
         elif self.spec.boxes:
             shown = self._masks(self._asked(labels, latents))
         return self._drawn(labels, latents, shown)
+
+    @property
+    def book(self) -> CoarseBook | None:
+        return self.ema.coarse
+
+    def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
+        return self._drawn(labels, latents, self._enlarged(pictures))
 
     @torch.no_grad()
     def arrange(self, labels: Tensor, latents: Tensor, layout: Layout) -> Tensor:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from pipeline.models import ema
-from pipeline.models.base import GenerativeModel, slerp
+from pipeline.models.base import DrawsAround, GenerativeModel, slerp
 from pipeline.models.batch import MicroBatch
-from pipeline.models.coarse import Around
+from pipeline.models.coarse import Around, CoarseBook
 from pipeline.settings import CoarsePictures, ImageSpec, ProjectedGANSettings
 
 # Weights of what images miss of their coarse pictures.
@@ -26,7 +26,7 @@ class LatentVectorGenerator(nn.Module):
     @staticmethod
     def _around(settings: CoarsePictures, spec: ImageSpec, channels: Sequence[int]) -> Around | None:
         """Of a generator with these channels, the first of 4 pixels: too few places for coarse pictures."""
-        return Around(spec, settings.family, channels[1:]) if settings.coarse_pictures else None
+        return Around(spec, settings, channels[1:]) if settings.coarse_pictures else None
 
 
 class Fake(NamedTuple):
@@ -36,7 +36,7 @@ class Fake(NamedTuple):
     """What they are drawn around, the coarse pictures of the real images of the batch; None for nothing."""
 
 
-class LatentVectorGAN(GenerativeModel):
+class LatentVectorGAN(GenerativeModel, DrawsAround):
     """A GAN whose generator makes an image of one latent vector and a class, and may draw it around a coarse picture.
 
     `latent_length` covers the vector and, behind it, the numbers by which a coarse picture is chosen.
@@ -70,9 +70,15 @@ class LatentVectorGAN(GenerativeModel):
         return LAYOUT * layout + CONTRAST * contrast, {"loss/layout": layout, "loss/contrast": contrast}
 
     def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
-        around, vectors = self.ema.around, latents[:, : self._length]
-        pictures = around.book.ask(labels, latents[:, self._length :]) if around else None
-        return self.ema(vectors, labels, pictures)
+        vectors, numbers = latents[:, : self._length], latents[:, self._length :]
+        return self.ema(vectors, labels, self.book.ask(labels, numbers) if self.book else None)
+
+    @property
+    def book(self) -> CoarseBook | None:
+        return self.ema.around.book if self.ema.around else None
+
+    def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
+        return self.ema(latents[:, : self._length], labels, pictures)
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return self.ema.around.book.on_the_way(start, end, t) if self.ema.around else slerp(start, end, t)
+        return self.book.on_the_way(start, end, t) if self.book else slerp(start, end, t)

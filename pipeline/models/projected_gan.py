@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from pipeline.models import ema, losses
-from pipeline.models.base import GenerativeModel, adams
+from pipeline.models.base import DrawsAround, GenerativeModel, adams
 from pipeline.models.batch import Batch, MicroBatch
 from pipeline.models.changes import Change, moved, shifts
+from pipeline.models.coarse import CoarseBook
 from pipeline.models.projected_discriminator import SCALES, STATISTICS, Discriminator, Projector
 from pipeline.models.projected_generator import Generator
 from pipeline.settings import ImageSpec, ProjectedGANSettings
@@ -33,7 +34,7 @@ class Pair(NamedTuple):
     fake: list[Tensor]
 
 
-class ProjectedGAN(GenerativeModel):
+class ProjectedGAN(GenerativeModel, DrawsAround):
     """The family `projected_gan`.
 
     An update is a step of the generator, then one of the discriminators, which judge the features of the same images:
@@ -117,5 +118,12 @@ class ProjectedGAN(GenerativeModel):
     def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         return self.ema(labels, latents)
 
+    @property
+    def book(self) -> CoarseBook:
+        return self.ema.book
+
+    def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
+        return self.ema.render(labels, latents[:, : -self.book.numbers], pictures)
+
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return self.ema.book.on_the_way(start, end, t)
+        return self.book.on_the_way(start, end, t)

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pipeline.models.base import base_resolution
-from pipeline.models.coarse import WEIGHT, CoarseBook, drawn_around, enlarged
+from pipeline.models.coarse import WEIGHT, coarse_book, drawn_around, enlarged
 from pipeline.models.layers import ConditionalBatchNorm, precision
 from pipeline.settings import ImageSpec, ProjectedGANSettings
 
@@ -37,7 +37,7 @@ class Generator(nn.Module):
         sizes = [(height << i, width << i) for i in range(doublings + 1)]
         widths = [min(settings.generator_channels << i, settings.most_channels) for i in range(doublings + 1)][::-1]
         classes = len(spec.classes)
-        self.book = CoarseBook(spec, settings.family)
+        self.book = coarse_book(spec, settings)
         self.noises = [(settings.z_dim, *sizes[0]), *((1, *size) for size in sizes[1:])]
         seen = self.book.shape[0]
         self.start = Block(settings.z_dim + seen, widths[0], classes)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from pipeline.models.coarse import CoarseBook
+from pipeline.models.coarse import coarse_book
 from pipeline.models.layouts import Book
 from pipeline.settings import DDPMSettings, ImageSpec, UserError
 
@@ -121,7 +121,7 @@ class UNet(nn.Module):
             return Block(inputs, outputs, width, settings.dropout, heads)
 
         self.book = Book() if spec.boxes else None
-        self.coarse = CoarseBook(spec, settings.family) if settings.coarse_pictures else None
+        self.coarse = coarse_book(spec, settings) if settings.coarse_pictures else None
         shown = self.coarse.shape[0] if self.coarse else len(spec.boxes)
         pixels = self.patch**2  # of a place
         self.image = nn.Conv2d(pixels * (spec.channels + shown), sizes[0], 3, padding=1)

@@ -1,15 +1,18 @@
-"""Images with boxes where somebody wants them, of models that draw what they are asked for."""
+"""Images whose layout somebody gives: boxes where defects shall be, or an image whose coarse picture they follow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
-from pipeline.models.base import DrawsBoxes, Sampler
+from pipeline.models.base import DrawsAround, DrawsBoxes, Sampler
 from pipeline.models.layouts import Layout
 from pipeline.settings import UserError
+from pipeline.training.feed import normalise, stored_tensor
 from pipeline.training.snapshots import with_latents
 
 MOST = 32  # boxes of an image
@@ -28,6 +31,33 @@ def draw_arranged(model: Sampler, labels: Tensor, seeds: Tensor, boxes: Sequence
         raise UserError(f"layout: this {model.settings.family} knows no boxes; a `ddpm` with `boxes: true` does")
     layout = layout_of(boxes, model.spec.boxes, model.spec.height, model.spec.width)
     return (model.arrange(some, z, layout).cpu() for some, z in with_latents(model, labels, seeds, batch))
+
+
+def draw_around(model: Sampler, labels: Tensor, seeds: Tensor, image: ArrayLike, batch: int) -> Iterator[Tensor]:
+    """Images (n, C, H, W) float32 in [-1, 1] on the CPU, `batch` at a time, each around the coarse picture of an image.
+
+    Args:
+        image: (H, W, C), or (H, W) where C is 1, of uint8 or uint16 and the size of the model's images.
+
+    Raises:
+        UserError: a model that draws around none, or an image of another size or type.
+    """
+    if not isinstance(model, DrawsAround) or not model.book:
+        raise UserError(
+            f"like: this {model.settings.family} draws around no coarse pictures; a `projected_gan` does, and those of "
+            "other families that were trained with `coarse_pictures: true`"
+        )
+    pixels, shape = np.atleast_3d(np.asarray(image)), model.spec[:3]
+    if pixels.shape != shape or pixels.dtype not in (np.uint8, np.uint16):
+        raise UserError(
+            f"like: an image of {_size(pixels.shape)}, {pixels.dtype}; the model's are {_size(shape)}, uint8 or uint16"
+        )
+    seen = normalise(stored_tensor(pixels[None]), float(np.iinfo(pixels.dtype).max))[0]
+    return (model.follow(some, z, seen).cpu() for some, z in with_latents(model, labels, seeds, batch))
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def layout_of(boxes: Sequence[Box], classes: Sequence[str], height: int, width: int) -> Layout:

@@ -154,7 +154,26 @@ class Training(GeneratorSettings):
         return self.lr_schedule != "none" or any(getattr(self, name) is None for name in self.from_budget)
 
 
-class CoarsePictures(Training):
+class AroundPictures(Training):
+    """What the families have that draw around coarse pictures, or may."""
+
+    # Said only where it is not the default, so that models from before it was there stay what they are.
+    coarse_pictures_from: Annotated[Literal["images", "distribution"], Field(exclude_if="images".__eq__)] = "images"
+    """What is drawn around: `images`, the coarse pictures of training images, which the model then keeps; or such as a
+    normal distribution of each class's pictures gives, of which it keeps means and components and no single picture."""
+
+    @property
+    def real_pixels(self) -> str:
+        return COARSE_PICTURES if self.coarse_pictures_from == "images" else ""
+
+    @model_validator(mode="after")
+    def _from_nothing(self) -> AroundPictures:
+        if self.coarse_pictures_from != "images" and not getattr(self, "coarse_pictures", True):
+            raise ValueError(f"coarse_pictures_from: {self.coarse_pictures_from} needs coarse_pictures: true")
+        return self
+
+
+class CoarsePictures(AroundPictures):
     """What the GANs have that may draw around coarse pictures."""
 
     # Said only where it is true, so that models from before it was there stay what they are.
@@ -164,7 +183,7 @@ class CoarsePictures(Training):
 
     @property
     def real_pixels(self) -> str:
-        return COARSE_PICTURES if self.coarse_pictures else ""
+        return super().real_pixels if self.coarse_pictures else ""
 
 
 class DCGANSettings(CoarsePictures):
@@ -322,7 +341,7 @@ class StyleGAN2ADASettings(Training):
     """Compute activations again in the backward pass: less memory, about a third more time."""
 
 
-class ProjectedGANSettings(Training):
+class ProjectedGANSettings(AroundPictures):
     """Projected GAN (Sauer et al. 2021): it judges images by what a network trained on photographs sees in them, and
     draws around coarse pictures of the training images."""
 
@@ -357,12 +376,8 @@ class ProjectedGANSettings(Training):
     contrast_weight: Annotated[float, Field(ge=0)] = 0.5
     """The same for how much its pixels, rows and columns differ within each of those places, in powers of ten."""
 
-    @property
-    def real_pixels(self) -> str:
-        return COARSE_PICTURES
 
-
-class DDPMSettings(Training):
+class DDPMSettings(AroundPictures):
     """Denoising diffusion (Ho et al. 2020; Nichol & Dhariwal 2021) with a fast sampler (Lu et al. 2022)."""
 
     draws_strips: ClassVar[bool] = True
@@ -420,7 +435,7 @@ class DDPMSettings(Training):
 
     @property
     def real_pixels(self) -> str:
-        return COARSE_PICTURES if self.coarse_pictures else ""
+        return super().real_pixels if self.coarse_pictures else ""
 
     @property
     def draws_boxes(self) -> bool:

@@ -3,14 +3,25 @@
 import pytest
 import torch
 
-from pipeline.models.coarse import NOISE, NUMBERS, PARTS, PLACES, SHIFT, CoarseBook, coarse
+from pipeline.models.coarse import (
+    COMPONENTS,
+    FEWEST,
+    MOVES,
+    NOISE,
+    PARTS,
+    PLACES,
+    SHIFT,
+    NormalPictures,
+    TrainingPictures,
+    coarse,
+)
 from pipeline.models.flips import MOST_FLIPS, flipped
 from pipeline.settings import ImageSpec, UserError
 
 
-def empty(channels=1, width=PLACES, symmetry="none", classes=1):
+def empty(channels=1, width=PLACES, symmetry="none", classes=1, kind=TrainingPictures):
     """A book of pictures of PLACES x width places, of 4 pixels each."""
-    return CoarseBook(ImageSpec(4 * PLACES, 4 * width, channels, tuple("ab"[:classes]), symmetry), "ddpm")
+    return kind(ImageSpec(4 * PLACES, 4 * width, channels, tuple("abc"[:classes]), symmetry), "ddpm")
 
 
 def book():
@@ -54,7 +65,7 @@ def test_a_picture_moves_by_as_much_as_it_says():
     ramp = torch.linspace(-0.8, 0.8, 16)[None, None, None].expand(1, 1, 8, 16)
     of.write([ramp], torch.tensor([0]))
     numbers = still(of, 3)
-    numbers[:, NUMBERS - 2] = torch.tensor([-9.0, 0.0, 9.0])  # along x: all the way, not at all, all the way back
+    numbers[:, MOVES - 1] = torch.tensor([-9.0, 0.0, 9.0])  # along x: all the way, not at all, all the way back
     pictures = of.ask(torch.zeros(3, dtype=torch.int64), numbers)
     moved = (pictures[:, 0, 4, 7] - ramp[0, 0, 4, 7]) / (1.6 / 15)
     torch.testing.assert_close(moved, torch.tensor([1.0, 0.0, -1.0]) * SHIFT * 16, rtol=0, atol=1e-3)
@@ -65,7 +76,7 @@ def test_no_move_blurs_a_picture():
     board = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * 2.0 - 1
     of.write([0.5 * board[None, None]], torch.tensor([0]))
     numbers = torch.randn(100, of.numbers, generator=torch.Generator().manual_seed(0))
-    numbers[:, NUMBERS:] = 0
+    numbers[:, 1 + MOVES :] = 0
     pictures = of.ask(torch.zeros(100, dtype=torch.int64), numbers)
     torch.testing.assert_close(pictures[:, :1].abs(), torch.full((100, 1, 8, 8), 0.5))
     assert len({picture.numpy().tobytes() for picture in pictures}) == 2
@@ -150,4 +161,93 @@ def test_the_book_is_in_the_state_whatever_its_number_of_images():
 @pytest.mark.parametrize(("height", "width"), [(36, 36), (32, 34), (34, 32)])
 def test_images_that_have_no_square_places_are_refused(height, width):
     with pytest.raises(UserError, match=f"size: {height} x {width} cannot be made by ddpm with coarse pictures"):
-        CoarseBook(ImageSpec(height, width, 1, ("a",)), "ddpm")
+        TrainingPictures(ImageSpec(height, width, 1, ("a",)), "ddpm")
+
+
+# ---------------------------------------------------------------- a distribution of each class's pictures
+
+
+def ramps(n, slope):
+    """(n, 1, 32, 32): grey values of a class, whose left and right halves differ by about `slope`, and are as bright
+    as chance has it."""
+    draw = torch.Generator().manual_seed(0)
+    half = torch.linspace(-0.5, 0.5, 32).sign() * slope / 2
+    level, difference = 0.1 * torch.randn(2, n, 1, 1, 1, generator=draw)
+    return (level + (1 + difference) * half).expand(n, 1, 32, 32)
+
+
+def test_a_distribution_has_the_mean_and_covariance_of_its_class():
+    of = empty(classes=3, kind=NormalPictures)
+    images = [ramps(40, 0.6), ramps(40, -1.0)]
+    of.write(images, torch.tensor([0] * 40 + [1] * 40))
+    numbers = torch.randn(4000, of.numbers, generator=torch.Generator().manual_seed(1))
+    numbers[:, COMPONENTS:] = 0  # no noise, and flips that a symmetry of none leaves out
+    for k, theirs in enumerate(images):
+        drawn = of.ask(torch.full((4000,), k), numbers)
+        assert drawn.shape == (4000, PARTS, 8, 8)
+        places, real = drawn[:, 0].flatten(1), of.seen(theirs)[:, 0].flatten(1)
+        torch.testing.assert_close(places.mean(0), real.mean(0), rtol=0, atol=0.01)
+        torch.testing.assert_close(places.T.cov(), real.T.cov(), rtol=0.1, atol=5e-4)
+        assert torch.allclose(drawn[:, 1:], torch.tensor(-1.0))  # flat places
+
+
+def test_no_picture_of_an_image_is_kept_in_a_distribution():
+    """Neither in the table nor, but for chance, among what is drawn; in a book of the images' own each is."""
+    images = torch.rand(30, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    for kind, kept in ((TrainingPictures, True), (NormalPictures, False)):
+        of = empty(kind=kind)
+        of.write([images], torch.zeros(30, dtype=torch.int64))
+        pictures = of.seen(images).flatten(1)
+        rows = of.table.flatten(0, -2)[:, -pictures.shape[1] :]
+        assert (torch.cdist(pictures, rows).min(1).values < 0.1).all() == kept  # between images 3 and more
+        numbers = torch.randn(200, of.numbers, generator=torch.Generator().manual_seed(1))
+        drawn = of.ask(torch.zeros(200, dtype=torch.int64), numbers).flatten(1)
+        nearest = torch.cdist(drawn, pictures).min(1).values
+        far = torch.cdist(pictures, pictures).fill_diagonal_(torch.inf).min()
+        assert (nearest < far / 2).float().mean() < 0.01 or kept
+
+
+def test_a_distribution_of_few_images_has_as_many_directions_as_these():
+    of = empty(kind=NormalPictures)
+    images = torch.rand(FEWEST, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    of.write([images], torch.zeros(FEWEST, dtype=torch.int64))
+    assert torch.linalg.matrix_rank(of.table[0, 1:], atol=1e-4) == FEWEST - 1
+    assert of.table.isfinite().all()
+
+
+def test_a_distribution_of_too_few_images_is_refused():
+    of = empty(classes=2, kind=NormalPictures)
+    labels = torch.tensor([0] * FEWEST + [1] * (FEWEST - 1))
+    with pytest.raises(UserError, match=f"class `b` has {FEWEST - 1} training images, at least {FEWEST} are needed"):
+        of.write([torch.zeros(len(labels), 1, 32, 32)], labels)
+
+
+def test_a_class_without_images_is_mid_gray_in_a_distribution():
+    of = empty(classes=2, kind=NormalPictures)
+    of.write([torch.ones(FEWEST, 1, 32, 32)], torch.zeros(FEWEST, dtype=torch.int64))
+    pictures = of.ask(torch.tensor([0, 1]), torch.zeros(2, of.numbers))
+    torch.testing.assert_close(pictures[:, 0].mean((1, 2)), torch.tensor([1.0, 0.0]))
+
+
+def test_a_picture_of_a_distribution_goes_all_the_way_to_another():
+    """One of the images' own jumps in the middle of the way."""
+    steps = {}
+    for kind in (TrainingPictures, NormalPictures):
+        of = empty(kind=kind)
+        of.write([torch.rand(30, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1], torch.zeros(30).long())
+        start, end = torch.randn(2, 1, 5 + of.numbers, generator=torch.Generator().manual_seed(3))
+        end[:, -of.numbers + of.choosing :] = start[:, -of.numbers + of.choosing :]  # moved alike
+        way = [of.on_the_way(start, end, t / 20) for t in range(21)]
+        torch.testing.assert_close(torch.cat([way[0], way[-1]]), torch.cat([start, end]))
+        seen = torch.cat([of.ask(torch.zeros(1).long(), z[:, 5:]) for z in way]).flatten(1)
+        steps[kind] = seen.diff(dim=0).norm(dim=1) / (seen[-1] - seen[0]).norm()
+    assert steps[TrainingPictures].max() > 0.9
+    assert steps[NormalPictures].max() < 0.2
+
+
+def test_a_distribution_is_in_the_state():
+    of, other = empty(kind=NormalPictures), empty(kind=NormalPictures)
+    of.write([torch.rand(30, 1, 32, 32) * 2 - 1], torch.zeros(30, dtype=torch.int64))
+    other.load_state_dict(of.state_dict())
+    numbers = torch.randn(4, of.numbers)
+    assert torch.equal(of.ask(torch.zeros(4).long(), numbers), other.ask(torch.zeros(4).long(), numbers))

@@ -1,5 +1,6 @@
 """Every registered family through the loop: interrupted and resumed, it ends in the same bits."""
 
+import json
 import signal
 
 import pytest
@@ -16,7 +17,11 @@ SMALL = {"batch": 4, "sampling_steps": 2}
 
 @pytest.mark.parametrize(
     ("family", "changes"),
-    [*((family, {}) for family in FAMILIES), *((family, {"coarse_pictures": True}) for family in ("wgan_gp", "ddpm"))],
+    [
+        *((family, {}) for family in FAMILIES),
+        *((family, {"coarse_pictures": True}) for family in ("wgan_gp", "ddpm")),
+        ("projected_gan", {"coarse_pictures_from": "distribution"}),
+    ],
 )
 def test_interrupted_training_ends_in_the_same_bits(family, changes, tmp_path, monkeypatch, capfd):
     """A break in the middle of the updates between two lazy penalties, and one at a snapshot."""
@@ -35,7 +40,9 @@ def test_interrupted_training_ends_in_the_same_bits(family, changes, tmp_path, m
     generate(Generate(images_per_class=2), whole / "out", data, tmp_path / "synthetic", Events(), threads=1)
     assert (tmp_path / "synthetic" / "meta.json").is_file()
     warned = "WARNING: size: coarse pictures of 32 x 32 pixels" in capfd.readouterr().err
-    assert warned == (family == "projected_gan" or "coarse_pictures" in changes)
+    keeps = "coarse_pictures" in changes or (family == "projected_gan" and not changes)
+    assert warned == keeps
+    assert ("real_pixels" in json.loads((whole / "out" / "model.json").read_text())) == keeps
 
 
 @pytest.mark.slow
