@@ -124,14 +124,24 @@ def test_images_are_laid_out_like_an_image_that_is_given(there):
     assert len({one.tobytes() for one in drawn}) == 4
     deep = model.sample(4, label="pores", like=image.astype(np.uint16)[:, :, None] * 257)
     assert np.array_equal(drawn.astype(np.uint8), deep)
-    assert abs(np.subtract(*(model.sample(4, label="pores")[:, half].mean() for half in (slice(16), slice(16, 32))))) < 60
+    assert (
+        abs(np.subtract(*(model.sample(4, label="pores")[:, half].mean() for half in (slice(16), slice(16, 32))))) < 60
+    )
 
 
 @pytest.mark.parametrize(
     ("model", "wish", "message"),
     [
-        ("stylegan2_ada", {"like": np.zeros((32, 32), np.uint8)}, "stylegan2_ada draws around no coarse pictures; a `pro"),
-        ("cgan", {"like": np.zeros((16, 32), np.uint8)}, "an image of 16 x 32 x 1, uint8; the model's are 32 x 32 x 1,"),
+        (
+            "stylegan2_ada",
+            {"like": np.zeros((32, 32), np.uint8)},
+            "stylegan2_ada follows no image; a `projected_gan` does",
+        ),
+        (
+            "cgan",
+            {"like": np.zeros((16, 32), np.uint8)},
+            "an image of 16 x 32 x 1, uint8; the model's are 32 x 32 x 1,",
+        ),
         ("cgan", {"like": np.zeros((32, 32))}, "like: an image of 32 x 32 x 1, float64; the model's"),
         ("cgan", {"like": np.zeros((32, 32), np.uint8), "layout": []}, "layout, like: cannot be asked for together"),
         ("cgan", {"like": np.zeros((32, 32), np.uint8), "truncation": 0.5}, "nor with truncation or move"),

@@ -104,7 +104,7 @@ class DrawsAround(Sampler):
 
     @torch.no_grad()
     def follow(self, labels: Tensor, latents: Tensor, image: Tensor) -> Tensor:
-        """What `draw` gives, around the coarse picture of this image (C, H, W) in [-1, 1]. Only where there is a book."""
+        """What `draw` gives, around the coarse picture of this image (C, H, W) in [-1, 1], where there is a book."""
         assert self.book is not None
         self.settle()
         labels, latents = labels.to(self.device), latents.to(self.device)

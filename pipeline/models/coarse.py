@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -122,11 +122,11 @@ class CoarseBook(ABC, nn.Module):
         choosing, moving = numbers[:, : self.choosing + MOVES].float().split([self.choosing, MOVES], 1)
         chances = torch.special.ndtr(moving)
         flips = chances[:, :MOST_FLIPS, None, None, None].unbind(1)
-        pictures = self._turned(self._chosen(labels, choosing), flips).to(numbers)
+        pictures = self.turned(self._chosen(labels, choosing), flips).to(numbers)
         most = numbers.new_tensor([round(SHIFT * side) for side in self.shape[:0:-1]])
         shifts = ((2 * most + 1) * chances[:, -2:]).floor().minimum(2 * most) - most
         still = torch.zeros_like(labels)
-        return self._varied(blit(pictures, still, still, shifts.long()), numbers)
+        return self.varied(blit(pictures, still, still, shifts.long()), numbers)
 
     def on_the_way(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         """`interpolate_latents` of a family whose latents end in the numbers of `ask`: the picture is another one from
@@ -146,7 +146,7 @@ class CoarseBook(ABC, nn.Module):
         Args:
             numbers: (N, self.numbers) standard normal.
         """
-        return self._varied(self.seen(images), numbers)
+        return self.varied(self.seen(images), numbers)
 
     def missed(self, images: Tensor, pictures: Tensor) -> tuple[Tensor, Tensor]:
         """Mean squared differences () between what images (N, C, H, W) are like and the coarse pictures that they were
@@ -154,7 +154,7 @@ class CoarseBook(ABC, nn.Module):
         means, *contrasts = (self.seen(images.float()) - pictures).square().chunk(PARTS, 1)
         return means.mean(), torch.cat(contrasts, 1).mean()
 
-    def _turned(self, pictures: Tensor, chances: tuple[Tensor, ...]) -> Tensor:
+    def turned(self, pictures: Tensor, chances: Sequence[Tensor]) -> Tensor:
         """As `flipped`; where an image is transposed, what was its rows' is its columns'."""
         pictures = flipped(pictures, self.symmetry, chances)
         if self.symmetry != "dihedral":
@@ -162,7 +162,8 @@ class CoarseBook(ABC, nn.Module):
         *others, rows, columns = pictures.chunk(PARTS, 1)
         return torch.where(chances[-1] < 0.5, torch.cat([*others, columns, rows], 1), pictures)
 
-    def _varied(self, pictures: Tensor, numbers: Tensor) -> Tensor:
+    def varied(self, pictures: Tensor, numbers: Tensor) -> Tensor:
+        """With a little smooth noise, within [-1, 1]; `numbers` as of `ask`."""
         waves = numbers[:, self.choosing + MOVES :].unflatten(1, self.waves)
         return (pictures + NOISE * enlarged(waves, self.shape[1:])).clamp(-1, 1)
 
@@ -195,6 +196,10 @@ class TrainingPictures(CoarseBook):
     def _chosen(self, labels: Tensor, numbers: Tensor) -> Tensor:
         places = (torch.special.ndtr(numbers[:, 0]) * self.count[labels]).long()
         return self.pictures[self.first[labels] + places.minimum((self.count[labels] - 1).clamp(min=0))]
+
+    def of_class(self, label: int) -> Tensor:
+        """The pictures (n, PARTS * C, h, w) of a class, in the order in which its images were written."""
+        return self.pictures[self.first[label] :][: self.count[label]]
 
 
 class NormalPictures(CoarseBook):

@@ -19,8 +19,9 @@ from pipeline.models import diffusion, ema
 from pipeline.models.ada import Chance, blit, random_geometry, rotation, scaling, translation
 from pipeline.models.base import DrawsAround, DrawsBoxes, DrawsStrips, GenerativeModel, latents, slerp
 from pipeline.models.batch import Batch, BatchRng, MicroBatch
-from pipeline.models.coarse import CoarseBook, enlarged
+from pipeline.models.coarse import CoarseBook, TrainingPictures, enlarged
 from pipeline.models.layouts import NUMBERS, Layout, coverage
+from pipeline.models.paired import paired
 from pipeline.models.unet import UNet, has_no_class, step
 from pipeline.models.warp import Warp
 from pipeline.settings import DDPMSettings, ImageSpec, UserError
@@ -34,10 +35,11 @@ CLIP = 1.0  # of the gradient's norm
 class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
     """The family `ddpm`.
 
-    A model whose spec has classes of boxes is shown their masks beside the noisy image, one with `coarse_pictures`
-    those. What it draws has the layout or the coarse picture of a training image of the class, chosen by the last
-    numbers of the latent. It is dropped together with the class, so guidance goes from neither towards both, and an
-    empty mask with a class is always background.
+    A model with `coarse_pictures` is shown those beside the noisy image, one whose spec has classes of boxes their
+    masks. What it draws has the layout or the coarse picture of a training image of the class, chosen by the last
+    numbers of the latent; with both, the picture is that of an image whose boxes lie like these. They are dropped
+    together with the class, so guidance goes from nothing towards all, and an empty mask with a class is always
+    background.
     """
 
     compiling_pays = True
@@ -56,8 +58,8 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
         self.network = UNet(settings, spec, Augmentation.LENGTH if self.augmentation else 0)
         self.ema = ema.averaged_copy(self.network)
         self.pixels = spec.channels * spec.height * spec.width
-        asked = self.ema.coarse.numbers if self.ema.coarse else NUMBERS if spec.boxes else 0
-        self.latent_length = self.pixels + asked
+        self.latent_length = self.pixels + (NUMBERS if spec.boxes else 0)
+        self.latent_length += self.ema.coarse.numbers if self.ema.coarse else 0
         self.abar = diffusion.SCHEDULES[settings.noise_schedule]()  # float64, on the CPU
         self.levels = diffusion.levels(self.abar)
         weights = diffusion.loss_weights(self.abar[1:], settings.prediction, settings.min_snr)
@@ -91,7 +93,7 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
             moved, conditions = self.augmentation(beside(images, shown), rng)
             images, shown = self._apart(moved)
         if self.ema.coarse:
-            shown = self._coarse(images, rng)
+            shown = beside(self._coarse(images, rng), shown)
         shown = shown if shown is None else shown * ~dropped[:, None, None, None]
         errors = self._errors(self.compiled(self.network), images, t, labels, rng, shown, conditions)
         quarter = (t - 1) * 4 // diffusion.STEPS
@@ -126,7 +128,7 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
     def validation_losses(self, part: MicroBatch) -> dict[str, Tensor]:
         """`loss/held_out`: the loss of the averaged weights at times that are the same at every call."""
         first = row_numbers(part.rng) * GOLDEN % 1
-        shown = self._coarse(part.images, part.rng) if self.ema.coarse else part.masks
+        shown = beside(self._coarse(part.images, part.rng), part.masks) if self.ema.coarse else part.masks
         losses = []
         for look in range(LOOKS):
             u = (first + look) / LOOKS
@@ -159,16 +161,15 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
             network.book.write(labels, layouts)
 
     def boxes(self, labels: Tensor, seeds: Tensor) -> list[Layout]:
-        return self._asked(labels, latents(seeds, self.latent_length))
+        return self._asked(labels, latents(seeds, self.latent_length)[:, self.pixels :])
 
-    def _asked(self, labels: Tensor, latents: Tensor) -> list[Layout]:
-        numbers = latents[:, self.pixels :].cpu()
-        return [self._layout(label, row) for label, row in zip(labels.tolist(), numbers, strict=True)]
-
-    def _layout(self, label: int, numbers: Tensor) -> Layout:
-        spec = self.spec
-        assert self.ema.book is not None  # there are boxes
-        return self.ema.book.ask(label, numbers, spec.symmetry, spec.height, spec.width)
+    def _asked(self, labels: Tensor, numbers: Tensor) -> list[Layout]:
+        """Of images with these classes and, as all that follows, numbers (N, latent_length - pixels)."""
+        book, spec = self.ema.book, self.spec
+        if book is None:
+            return []
+        rows = zip(labels.tolist(), numbers[:, :NUMBERS].cpu(), strict=True)
+        return [book.ask(label, row, spec.symmetry, spec.height, spec.width) for label, row in rows]
 
     def _masks(self, layouts: list[Layout]) -> Tensor:
         return coverage(layouts, len(self.spec.boxes), self.spec.height, self.spec.width, self.device)
@@ -178,16 +179,35 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
     @torch.no_grad()
     def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         """As the contract says; the ancestral sampler and DDIM with noise draw the rest from each latent's bits."""
-        shown = None
-        if self.ema.coarse:
-            shown = self._enlarged(self.ema.coarse.ask(labels, latents[:, self.pixels :]))
-        elif self.spec.boxes:
-            shown = self._masks(self._asked(labels, latents))
-        return self._drawn(labels, latents, shown)
+        numbers = latents[:, self.pixels :]
+        return self._drawn(labels, latents, self._shown(labels, numbers, self._asked(labels, numbers)))
+
+    def _shown(
+        self,
+        labels: Tensor,
+        numbers: Tensor,
+        layouts: list[Layout],
+        joined: Callable[[Tensor], Tensor] = lambda parts: parts,
+    ) -> Tensor | None:
+        """What is shown beside noisy images: coarse pictures, and masks of these boxes.
+
+        Args:
+            joined: (of several images) -> (of one whose parts these are).
+        """
+        parts, book, coarse = [], self.ema.book, self.ema.coarse
+        if book and isinstance(coarse, TrainingPictures):
+            pictures = paired(coarse, book, self.spec, labels, layouts, numbers[:, NUMBERS:])
+            parts.append(self._enlarged(joined(pictures)))
+        elif coarse:
+            parts.append(self._enlarged(joined(coarse.ask(labels, numbers))))
+        if book:
+            parts.append(joined(self._masks(layouts)))
+        return torch.cat(parts, 1) if parts else None
 
     @property
     def book(self) -> CoarseBook | None:
-        return self.ema.coarse
+        """None with boxes, to which an image of somebody's may not be true."""
+        return None if self.spec.boxes else self.ema.coarse
 
     def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
         return self._drawn(labels, latents, self._enlarged(pictures))
@@ -195,7 +215,9 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
     @torch.no_grad()
     def arrange(self, labels: Tensor, latents: Tensor, layout: Layout) -> Tensor:
         self.settle()
-        return self._drawn(labels.to(self.device), latents.to(self.device), self._masks([layout] * len(labels)))
+        labels, latents = labels.to(self.device), latents.to(self.device)
+        shown = self._shown(labels, latents[:, self.pixels :], [layout] * len(labels))
+        return self._drawn(labels, latents, shown)
 
     def _drawn(self, labels: Tensor, latents: Tensor, shown: Tensor | None) -> Tensor:
         x = latents[:, : self.pixels].unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
@@ -211,8 +233,8 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         """As the contract says; the layout stays that of the start, for boxes have no way from one to another."""
-        if self.ema.coarse:
-            return self.ema.coarse.on_the_way(start, end, t)
+        if self.book:
+            return self.book.on_the_way(start, end, t)
         return torch.cat([slerp(start[:, : self.pixels], end[:, : self.pixels], t), start[:, self.pixels :]], 1)
 
     @property
@@ -231,15 +253,12 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
         ring = half * (-(-width // half) + 2)
         rng = torch.Generator().manual_seed(seed)
         shape = (1, self.spec.channels, self.spec.height, ring)
-        shown, tiles = None, -(-ring // self.spec.width)
-        if self.ema.coarse:
-            numbers = torch.randn(tiles, self.ema.coarse.numbers, generator=rng).to(self.device)
-            pictures = self.ema.coarse.ask(torch.full((tiles,), label, device=self.device), numbers)
-            shown = self._enlarged(torch.cat(list(pictures), 2)[None])[:, :, :, :ring]
-        elif self.spec.boxes:
-            numbers = torch.randn(tiles, NUMBERS, generator=rng)
-            masks = self._masks([self._layout(label, row) for row in numbers])
-            shown = torch.cat(list(masks), 2)[None, :, :, :ring]
+        tiles = -(-ring // self.spec.width)
+        labels = torch.full((tiles,), label, device=self.device)
+        numbers = torch.randn(tiles, self.latent_length - self.pixels, generator=rng).to(self.device)
+        layouts = self._asked(labels, numbers)
+        shown = self._shown(labels, numbers, layouts, lambda parts: torch.cat(list(parts), 2)[None])
+        shown = shown if shown is None else shown[:, :, :, :ring]
 
         def normal() -> Tensor:
             return torch.randn(shape, generator=rng).to(self.device)

@@ -153,11 +153,22 @@ class Book(nn.Module):
         chances = torch.special.ndtr(numbers.detach().to("cpu", torch.float64)).tolist()
         images = self.table[self.table[:, 1] == label, 0].unique()
         image = images[min(int(chances[0] * len(images)), len(images) - 1)]
-        rows = self.table[(self.table[:, 0] == image) & (self.table[:, 2] >= 0)]
-        boxes = rows[:, 3:]
+        kinds, boxes = _layout(self.table[self.table[:, 0] == image])
         for move, chance in zip(FLIPS[symmetry], chances[1:4], strict=False):
             if chance < 0.5:
                 boxes = move(boxes, height, width)
         for axis, size in ((0, width), (1, height)):
             boxes = shifted(boxes, axis, size, chances[4 + axis])
-        return Layout(rows[:, 2].long(), boxes)
+        return Layout(kinds, boxes)
+
+    def of_class(self, label: int) -> list[Layout]:
+        """The layouts of the images of a class, in the order in which they were written."""
+        rows = self.table[self.table[:, 1] == label]
+        counts = rows[:, 0].unique_consecutive(return_counts=True)[1]
+        return [_layout(part) for part in rows.split(counts.tolist())]
+
+
+def _layout(rows: Tensor) -> Layout:
+    """Of the rows of an image in a book."""
+    rows = rows[rows[:, 2] >= 0]
+    return Layout(rows[:, 2].long(), rows[:, 3:])

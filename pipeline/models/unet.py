@@ -94,7 +94,7 @@ class UNet(nn.Module):
     """Prediction of ε or v for noisy images.
 
     With more than one class, the class of index len(spec.classes) is none: what is predicted whatever the class. A
-    network that is shown boxes or coarse pictures has it with one class too, and sees masks or enlarged pictures as
+    network that is shown boxes or coarse pictures has it with one class too, and sees enlarged pictures and masks as
     further channels of the image; it keeps the training images' layouts in its `book`, their coarse pictures in its
     `coarse`. With `conditions`, the network is also given that many numbers an image, which are 0 when it draws.
 
@@ -122,7 +122,7 @@ class UNet(nn.Module):
 
         self.book = Book() if spec.boxes else None
         self.coarse = coarse_book(spec, settings) if settings.coarse_pictures else None
-        shown = self.coarse.shape[0] if self.coarse else len(spec.boxes)
+        shown = (self.coarse.shape[0] if self.coarse else 0) + len(spec.boxes)
         pixels = self.patch**2  # of a place
         self.image = nn.Conv2d(pixels * (spec.channels + shown), sizes[0], 3, padding=1)
         self.down, self.up = nn.ModuleList(), nn.ModuleList()  # a list of blocks a level, the finest first

@@ -44,8 +44,8 @@ def draw_around(model: Sampler, labels: Tensor, seeds: Tensor, image: ArrayLike,
     """
     if not isinstance(model, DrawsAround) or not model.book:
         raise UserError(
-            f"like: this {model.settings.family} draws around no coarse pictures; a `projected_gan` does, and those of "
-            "other families that were trained with `coarse_pictures: true`"
+            f"like: this {model.settings.family} follows no image; a `projected_gan` does, and those of other families "
+            "that were trained with `coarse_pictures: true` and without boxes"
         )
     pixels, shape = np.atleast_3d(np.asarray(image)), model.spec[:3]
     if pixels.shape != shape or pixels.dtype not in (np.uint8, np.uint16):

@@ -442,9 +442,9 @@ class DDPMSettings(AroundPictures):
         return self.boxes
 
     @model_validator(mode="after")
-    def _one_of_both(self) -> DDPMSettings:
-        if self.boxes and self.coarse_pictures:
-            raise ValueError("coarse_pictures: cannot be had with boxes, which another image's picture would belie")
+    def _pictures_of_boxes(self) -> DDPMSettings:
+        if self.boxes and self.coarse_pictures_from != "images":
+            raise ValueError("coarse_pictures_from: distribution says nothing of where boxes are; with boxes, images")
         return self
 
 

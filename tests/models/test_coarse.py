@@ -234,7 +234,9 @@ def test_a_picture_of_a_distribution_goes_all_the_way_to_another():
     steps = {}
     for kind in (TrainingPictures, NormalPictures):
         of = empty(kind=kind)
-        of.write([torch.rand(30, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1], torch.zeros(30).long())
+        of.write(
+            [torch.rand(30, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1], torch.zeros(30).long()
+        )
         start, end = torch.randn(2, 1, 5 + of.numbers, generator=torch.Generator().manual_seed(3))
         end[:, -of.numbers + of.choosing :] = start[:, -of.numbers + of.choosing :]  # moved alike
         way = [of.on_the_way(start, end, t / 20) for t in range(21)]

@@ -10,6 +10,7 @@ from pipeline.models.batch import Batch
 from pipeline.models.coarse import NOISE, PARTS, PLACES
 from pipeline.settings import model_settings
 from tests.models.test_ddpm_boxes import spied
+from tests.models.test_layouts import layout
 from tests.models.tiny import batch, spec, tiny_settings
 
 GREYS = (-0.8, 0.0, 0.7)  # of the one training image of each class
@@ -117,10 +118,113 @@ def test_the_pictures_go_with_the_averaged_weights():
     assert torch.equal(other.sample(labels, seeds), model.sample(labels, seeds))
 
 
-def test_settings_say_what_of_real_images_is_kept_and_refuse_boxes_beside():
+def test_settings_say_what_of_real_images_is_kept_and_refuse_boxes_beside_a_distribution():
     assert f"{PLACES} x {PLACES}" in tiny_settings("ddpm", coarse_pictures=True).real_pixels
     assert tiny_settings("ddpm").real_pixels == ""
     assert "coarse_pictures" not in tiny_settings("ddpm").model_dump()
     assert list(tiny_settings("ddpm", coarse_pictures=True).model_dump())[-1] == "coarse_pictures"  # moved: all anew
-    with pytest.raises(ValueError, match="cannot be had with boxes"):
-        model_settings({"family": "ddpm", "boxes": True, "coarse_pictures": True})
+    both = {"family": "ddpm", "boxes": True, "coarse_pictures": True}
+    assert model_settings(both).draws_boxes
+    with pytest.raises(ValueError, match="distribution says nothing of where boxes are"):
+        model_settings(both | {"coarse_pictures_from": "distribution"})
+
+
+# ---------------------------------------------------------------- with boxes
+
+
+def corner(top, left, kind=0):
+    """A box of 4 x 4 places of the 8 x 8, in one of four corners of 16 pixels."""
+    return layout((kind, 8 * left, 8 * top, 8 * left + 8, 8 * top + 8))
+
+
+def marked(symmetry="none", **changes):
+    """A model of one class whose training images have a bright corner, and their box there: upper left, lower right,
+    and one of another kind upper left, which is dark."""
+    torch.manual_seed(0)
+    of = spec(classes=1)._replace(boxes=("bright", "dark"), symmetry=symmetry)
+    model = build(tiny_settings("ddpm", coarse_pictures=True, boxes=True, sampling_steps=4, **changes), of)
+    for parameter in model.ema.parameters():
+        if parameter.abs().max() == 0:
+            torch.nn.init.normal_(parameter, std=0.2)
+    images = torch.zeros(3, 1, 16, 16)
+    images[0, :, :8, :8] = images[1, :, 8:, 8:] = 0.8
+    images[2, :, :8, :8] = -0.8
+    model.keep_images(iter([images]), torch.zeros(3, dtype=torch.int64))
+    model.set_layouts([0, 0, 0], [corner(0, 0), corner(1, 1), corner(0, 0, 1)])
+    return model.eval()
+
+
+def shown_corners(model, seen):
+    """What the network saw: grey values (N, 2, 2) of the corners, and both masks' (N, 2, 2, 2) shares of them."""
+    images = seen[0][0]
+    assert images.shape[1:] == (1 + PARTS + 2, 16, 16)
+    corners = F.avg_pool2d(images, 8)
+    return corners[:, 1], corners[:, 1 + PARTS :]
+
+
+@pytest.mark.parametrize(("symmetry", "corners"), [("none", 2), ("both", 4)])
+def test_the_picture_is_that_of_the_image_whose_boxes_are_asked_for(symmetry, corners):
+    model = marked(symmetry)
+    seen = spied(model, "ema")
+    model.sample(torch.zeros(60, dtype=torch.int64), torch.arange(60))
+    grey, masks = shown_corners(model, seen)
+    asked = masks[:, 0] - masks[:, 1]
+    assert ((asked.abs() > 0.5).sum((1, 2)) == 1).all()
+    assert len({int(place) for place in asked.abs().flatten(1).argmax(1)}) == corners
+    there = asked.abs() > 0.5
+    torch.testing.assert_close(grey[there], 0.8 * asked[there].sign(), rtol=0, atol=0.2)  # enlarged: edges are soft
+    assert grey[~there].abs().max() < 0.2
+
+
+def test_boxes_that_somebody_asks_for_bring_the_picture_that_is_most_like_them():
+    """A smaller bright box in the lower right: the second image's; one of that kind upper right: under a flip."""
+    model = marked("both")
+    labels, z = torch.zeros(4, dtype=torch.int64), latents(torch.arange(4), model.latent_length)
+    for box, place in ((layout((0, 9, 9, 15, 16)), (1, 1)), (layout((0, 8, 0, 16, 7)), (0, 1))):
+        seen = spied(model, "ema")
+        model.arrange(labels, z, box)
+        grey, masks = shown_corners(model, seen)
+        assert (masks[:, 0, *place] > 0.5).all()
+        assert (grey[:, *place] > 0.6).all()
+        assert (grey.flatten(1).sum(1) < 1.2).all()
+
+
+def test_of_boxes_that_several_images_have_each_gives_its_picture():
+    model = marked("none")
+    labels, z = torch.zeros(40, dtype=torch.int64), latents(torch.arange(40), model.latent_length)
+    model.set_layouts([0, 0, 0], [corner(0, 0), corner(0, 0), corner(1, 0, 1)])
+    seen = spied(model, "ema")
+    model.arrange(labels, z, corner(0, 0))
+    grey, _ = shown_corners(model, seen)
+    assert 8 < (grey[:, 0, 0] > 0.6).sum() < 32
+    assert ((grey[:, 0, 0] > 0.6) != (grey[:, 1, 1] > 0.6)).all()
+
+
+def test_pictures_and_masks_are_of_the_same_training_image_and_dropped_together():
+    model = marked(label_dropout=0.5)
+    seen = spied(model, "network")
+    images, labels = batch(model.spec, 200)
+    masks = torch.rand(200, 2, 16, 16, generator=torch.Generator().manual_seed(1))
+    model._loss(next(Batch(images, labels, 0, masks=masks).microbatches()))
+    given, told = seen[0]
+    dropped = told == 1
+    assert 60 < dropped.sum() < 140
+    assert given[dropped, 1:].abs().max() == 0
+    assert torch.equal(given[~dropped, 1 + PARTS :], masks[~dropped])
+    means = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
+    assert (given[~dropped, 1:2] - means[~dropped]).std() < 1.5 * NOISE
+
+
+def test_boxes_and_picture_of_the_start_are_kept_on_the_way_and_lie_side_by_side_in_a_strip():
+    model, labels = marked("both"), torch.zeros(1, dtype=torch.int64)
+    start, end = (latents(torch.tensor([seed]), model.latent_length) for seed in (1, 2))
+    seen = spied(model, "ema")
+    for t in (0.0, 0.5, 1.0):
+        model.generate(labels, model.interpolate_latents(start, end, t))
+    assert all(torch.equal(images[:, 1:], seen[0][0][:, 1:]) for images, _ in seen)
+    rings = []
+    model._clean_ring = lambda x, t, label, shown: rings.append(shown) or x
+    assert torch.cat(list(model.strip(0, 0, 64)), 2).shape == (1, 16, 64)
+    grey, bright, dark = (rings[0][0, k].abs() for k in (0, PARTS, PARTS + 1))
+    assert rings[0].shape[1] == PARTS + 2
+    assert grey[(bright + dark) > 0.9].mean() > 0.5 > 0.2 > grey[(bright + dark) == 0].mean()
