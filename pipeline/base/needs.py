@@ -28,8 +28,8 @@ EVALUATE = 0.02  # and for each of them
 HEAD = 0.2  # seconds to fit a head on a frozen backbone,
 FROZEN = 1.4e-4  # and for each training image
 SCRATCH = 0.02  # and to show one to a ResNet-18 that learns
-BOXES = {"small": 0.01}  # the same for detectors of boxes; torchvision's take
-LARGE = 0.5
+BOXES = {"frozen": 0.01, "scratch": 0.015, "fine_tuned": 0.05}  # to a small detector of boxes, by its backbone,
+LARGE = 0.5  # and to one of torchvision's
 
 
 class Cost(NamedTuple):
@@ -149,7 +149,7 @@ def classifying(settings: Detect, arms: int, training: int, images: Images, card
 def finding(settings: DetectBoxes, images: Images, card: bool, detectors: int | None = None) -> Needs:
     """Of so many detectors that find boxes; of those of one arm where no number is given."""
     fits = detectors or settings.repetitions + settings.selection_runs * len(settings.ratios)
-    cost = BOXES.get(settings.detector, LARGE)
+    cost = BOXES[settings.backbone] if settings.detector == "small" else LARGE
     return _needs(fits * settings.steps * settings.batch * cost, images, card, settings.batch * cost * 400)
 
 

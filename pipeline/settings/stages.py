@@ -194,6 +194,9 @@ class DetectBoxes(Strict):
     detector: Literal["small", "fasterrcnn", "retinanet", "fcos"] = "small"
     """`small`: written here, trains on a processor in minutes; the others are torchvision's on a ResNet-50, with random
     weights, for a GPU."""
+    backbone: Literal["frozen", "fine_tuned", "scratch"] = "frozen"
+    """What `small` sees images with: `frozen`, EfficientNet-Lite0 with the weights of ImageNet, which stay as they are;
+    `fine_tuned`, the same network, which learns on; `scratch`, a small ResNet-18 that learns all it knows."""
     repetitions: Annotated[int, Field(ge=2, le=1000)] = 5
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 2000
@@ -205,7 +208,7 @@ class DetectBoxes(Strict):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """AdamW weight decay."""
     width: Count = 16
-    """Of `small`: channels of the first stage of its ResNet-18."""
+    """Of `small`: half the channels of the map that its heads see; from scratch, those of ResNet-18's first stage."""
     ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0]
     """Synthetic images for each real one in a batch. Chosen on validation images; without them it is the first."""
     selection_runs: Annotated[int, Field(ge=1, le=1000)] = 2
@@ -282,5 +285,5 @@ def gallery_of(gallery: Gallery, family: str) -> Gallery | None:
 def teacher_of(boxes: DetectBoxes) -> DetectBoxes:
     """The settings as they concern the detector that labels: what it does not depend on is as if it were not set."""
     return DetectBoxes(
-        **boxes.model_dump(include={"detector", "steps", "batch", "learning_rate", "weight_decay", "width"})
+        **boxes.model_dump(include={"detector", "backbone", "steps", "batch", "learning_rate", "weight_decay", "width"})
     )

@@ -13,8 +13,9 @@ from torchvision.ops.boxes import box_area
 
 from pipeline.downstream.boxes.average_precision import MOST
 from pipeline.downstream.boxes.detector import FLOOR, OVERLAP, BoxDetector, BoxTargets, Detections
-from pipeline.downstream.boxes.targets import assign_targets, decode_boxes, grid_centres
-from pipeline.downstream.classifier.resnet import SMALL, initialise, stages
+from pipeline.downstream.boxes.targets import STRIDE, assign_targets, decode_boxes, grid_centres
+from pipeline.downstream.boxes.trunk import Trunk
+from pipeline.downstream.classifier.resnet import initialise
 from pipeline.settings import ImageSpec
 
 RARE = 0.01  # first guess of every score, lest the many empty places drown the rest (Lin et al. 2017, RetinaNet)
@@ -26,23 +27,25 @@ CANDIDATES = 1000  # places and classes of an image that go into the suppression
 class FCOSLite(BoxDetector):
     """FCOS (Tian et al. 2019) on a single map of stride 4.
 
-    The stages of a small ResNet-18 are joined from the coarsest to that of stride 4 (Lin et al. 2017, feature
-    pyramid). Two heads say, for every place of the map, a score for each class and one box. A score is trained to be
-    the overlap of that box with the true one (quality focal loss; Li et al. 2020, Generalized Focal Loss, eq. 2), which
-    takes the place of FCOS's centre-ness.
+    The maps of a trunk are joined from the coarsest to that of stride 4 (Lin et al. 2017, feature pyramid). Two heads
+    say, for every place of the map, a score for each class and one box. A score is trained to be the overlap of that
+    box with the true one (quality focal loss; Li et al. 2020, Generalized Focal Loss, eq. 2), which takes the place of
+    FCOS's centre-ness.
+
+    Args:
+        width: half the channels of the joined map.
     """
 
-    def __init__(self, spec: ImageSpec, classes: int, width: int):
+    def __init__(self, spec: ImageSpec, classes: int, trunk: Trunk, width: int):
         super().__init__()
-        trunk = [nn.Sequential(*layers) for layers in stages(spec, width)]
-        first = 1 if max(spec.height, spec.width) > SMALL else 3  # the stage of stride 4
-        self.before, self.levels = nn.Sequential(*trunk[:first]), nn.ModuleList(trunk[first:])
-        self.lateral = nn.ModuleList(nn.Conv2d(width * 2 ** (i - 1), 2 * width, 1) for i in range(first, len(trunk)))
+        self.trunk = trunk
+        self.lateral = nn.ModuleList(nn.Conv2d(channels, 2 * width, 1) for channels in trunk.channels)
         self.joined = _convolution(2 * width)
-        initialise(self)
+        for layer in (self.lateral, self.joined):
+            initialise(layer)
         self.classify = _head(2 * width, classes, -math.log((1 - RARE) / RARE))
         self.locate = _head(2 * width, 4, 0.0)
-        self.side = max(spec.height, spec.width) / 4
+        self.side = max(spec.height, spec.width) / STRIDE
 
     def losses(self, images: Tensor, marks: BoxTargets) -> dict[str, Tensor]:
         logits, boxes = self._said(images)
@@ -69,10 +72,7 @@ class FCOSLite(BoxDetector):
 
     def _said(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L, K) logits and (B, L, 4) boxes of all places, float32."""
-        features, maps = self.before(images), []
-        for level in self.levels:
-            features = level(features)
-            maps.append(features)
+        maps = self.trunk(images)
         top = None
         for features, lateral in zip(reversed(maps), reversed(self.lateral), strict=True):
             level = lateral(features)

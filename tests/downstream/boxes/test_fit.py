@@ -12,6 +12,7 @@ from pipeline.downstream.boxes.fit import STEEPEST, find, train
 from pipeline.downstream.boxes.registry import DETECTORS
 from pipeline.downstream.boxes.scoring import drawn, listed
 from pipeline.downstream.boxes.targets import assign_targets, grid_centres
+from pipeline.downstream.boxes.trunk import TRUNKS
 from pipeline.downstream.classifier.scratch import TrainingMix
 from pipeline.settings import DetectBoxes, ImageSpec
 from tests.downstream.cases import scenes
@@ -26,9 +27,10 @@ def pools(boxed, images, marks, tests, **more):
     return real, training(real, [], "steel", CPU), judging(real, "steel", CPU)
 
 
-def test_the_small_detector_learns_discs_and_squares_on_noise(boxed):
+@pytest.mark.parametrize(("backbone", "steps"), [("frozen", 60), ("scratch", 260)])
+def test_the_small_detector_learns_discs_and_squares_on_noise(boxed, backbone, steps):
     real, pool, test = pools(boxed, *scenes(260, seed=1), tests=60, symmetry="dihedral")
-    settings = DetectBoxes(steps=320, batch=16, width=8, learning_rate=5e-3)
+    settings = DetectBoxes(backbone=backbone, steps=steps, batch=16, width=8, learning_rate=5e-3)
     found = find(train(settings, real.spec, 2, pool, 0), test, 16)
     assert all(len(one.scores) <= MOST and (one.scores >= FLOOR).all() for one in found)
     precision = average_precision(drawn(test), listed(found), len(test), 2)
@@ -74,10 +76,16 @@ def annotation_rows(marks):
     return [(boxes[classes >= 0].tolist(), classes[classes >= 0].tolist()) for boxes, classes in pairs]
 
 
-def test_losses_are_those_of_the_places_that_answer_for_a_box():
+def small(backbone, size=32):
+    of = ImageSpec(size, size, 1, ("all",))
+    return FCOSLite(of, 3, TRUNKS[backbone](of, 2), 2)
+
+
+@pytest.mark.parametrize("backbone", TRUNKS)
+def test_losses_are_those_of_the_places_that_answer_for_a_box(backbone):
     """torchvision's generalised overlap of these alone; the second image holds no box."""
     torch.manual_seed(0)
-    network = FCOSLite(ImageSpec(32, 32, 1, ("all",)), 3, 2)
+    network = small(backbone)
     images = torch.randn(2, 1, 32, 32)
     there = torch.tensor([[[2.0, 3, 19, 15], [20, 20, 31, 30]], [[0, 0, 0, 0], [0, 0, 0, 0]]])
     marks = BoxTargets(there, torch.tensor([[2, 0], [-1, -1]]))
@@ -109,9 +117,10 @@ def test_overlaps_of_pairs_worked_by_hand():
     assert generalised.tolist() == pytest.approx([8 / 24, -4 / 12, 1])
 
 
-def test_a_step_waits_for_nothing():
+@pytest.mark.parametrize("backbone", TRUNKS)
+def test_a_step_waits_for_nothing(backbone):
     """On a device that never answers; neither the loss nor its gradient asks."""
-    network = FCOSLite(ImageSpec(32, 32, 1, ("all",)), 3, 2).to(META)
+    network = small(backbone).to(META)
     marks = BoxTargets(torch.zeros(2, 3, 4, device=META), torch.zeros(2, 3, dtype=torch.int64, device=META))
     sum(network.losses(torch.zeros(2, 1, 32, 32, device=META), marks).values()).backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), STEEPEST)
