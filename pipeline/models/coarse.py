@@ -128,15 +128,14 @@ class CoarseBook(ABC, nn.Module):
         still = torch.zeros_like(labels)
         return self.varied(blit(pictures, still, still, shifts.long()), numbers)
 
-    def on_the_way(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        """`interpolate_latents` of a family whose latents end in the numbers of `ask`: the picture is another one from
-        the middle of the way on."""
-        return self._on_the_way(start, end, t, self.numbers)
+    @property
+    def jumping(self) -> int:
+        """So many of the numbers, the last ones, jump in the middle of the way from one image to another."""
+        return self.numbers
 
-    @staticmethod
-    def _on_the_way(start: Tensor, end: Tensor, t: float, jumping: int) -> Tensor:
-        """Latents at t of the way, but for the last numbers, which jump in its middle."""
-        rest = start.shape[1] - jumping
+    def on_the_way(self, start: Tensor, end: Tensor, t: float) -> Tensor:
+        """`interpolate_latents` of a family whose latents end in the numbers of `ask`."""
+        rest = start.shape[1] - self.jumping
         chosen = start if t < 0.5 else end
         return torch.cat([slerp(start[:, :rest], end[:, :rest], t), chosen[:, rest:]], 1)
 
@@ -224,9 +223,10 @@ class NormalPictures(CoarseBook):
                     f"{FEWEST} are needed; of fewer the mean would be like one of them"
                 )
             if len(own):
-                spread, axes = torch.linalg.eigh(own.T.cov())  # rising
-                components = (axes * spread.clamp(min=0).sqrt()).T.flip(0)[:COMPONENTS]
-                found[k, : 1 + len(components)] = torch.cat([own.mean(0)[None], components])
+                mean = own.mean(0)
+                _, spread, axes = torch.linalg.svd((own - mean) / (len(own) - 1) ** 0.5, full_matrices=False)
+                components = (spread[:, None] * axes)[:COMPONENTS]
+                found[k, : 1 + len(components)] = torch.cat([mean[None], components])
         return found
 
     def set_extra_state(self, state: Tensor) -> None:
@@ -237,9 +237,10 @@ class NormalPictures(CoarseBook):
         mean, components = self.moments[labels].split([1, COMPONENTS], 1)
         return (mean + numbers[:, None] @ components).unflatten(2, self.shape).squeeze(1)
 
-    def on_the_way(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        """As the other's, but that the picture goes all the way: only its moves are others from the middle on."""
-        return self._on_the_way(start, end, t, self.numbers - COMPONENTS)
+    @property
+    def jumping(self) -> int:
+        """Those of its moves: the picture itself goes all the way."""
+        return self.numbers - self.choosing
 
 
 BOOKS: dict[str, type[CoarseBook]] = {"images": TrainingPictures, "distribution": NormalPictures}
