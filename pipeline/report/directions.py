@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,24 +16,34 @@ SURE = 3.0  # standard errors from which a band of the spectrum has a sign
 SPREAD = 3.29  # standard deviations of a normal number between its 5th and 95th percentile
 
 
-def shifts(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Phrases by metric, `bright chords 19 % too short`: only of measures whose curves have a direction.
+class Shift(NamedTuple):
+    """How a set of images differs from the real ones by a measure."""
+
+    metric: str
+    change: float
+    """Of lengths the mean's, in parts of the real one; of a phase's share in parts of the image; of contrast in dB."""
+    band: str = ""
+    """Of a spectrum: the third of its octaves that is farthest off, of BANDS."""
+
+
+def shifts(evaluations: Sequence[Mapping[str, Any]]) -> dict[str, Shift]:
+    """By metric: only of measures whose curves have a direction.
 
     Args:
         evaluations: contents of the `evaluation.json` of each seed of one generator; their curves are averaged.
     """
-    found: dict[str, str] = {}
-    for name, words in KINDS.items():
+    found: dict[str, Shift] = {}
+    for name, of in KINDS.items():
         curves = [body["curves"][name] for body in evaluations if name in body.get("curves", {})]
         if curves:
             mean = curves[0] | {"sample": np.mean([curve["sample"] for curve in curves], axis=0)}
             images = sum(body["n_sample"] for body in evaluations), evaluations[0]["n_reference"]
-            text = words(mean, images)
-            found |= {name: text} if text else {}
+            change, band = of(mean, images)
+            found |= {name: Shift(name, change, band)} if change is not None else {}
     return found
 
 
-def _contrast(curve: Curve, images: tuple[int, int]) -> str | None:
+def _contrast(curve: Curve, images: tuple[int, int]) -> tuple[float | None, str]:
     """The third of the spectrum's octaves that is farthest off, in decibel, where it has a sign beyond doubt.
 
     The standard error of a mean spectrum comes from the band that holds 90 % of single real images.
@@ -47,9 +57,8 @@ def _contrast(curve: Curve, images: tuple[int, int]) -> str | None:
     differences = [float((sample - reference)[third == band].mean()) for band in range(3)]
     worst = int(np.argmax(np.abs(differences)))
     if abs(differences[worst]) <= SURE * error[third == worst].mean():
-        return None
-    much = "little" if differences[worst] < 0 else "much"
-    return f"too {much} contrast at {BANDS[worst]} scale ({abs(differences[worst]):.1f} dB)"
+        return None, ""
+    return differences[worst], BANDS[worst]
 
 
 def _moved(curve: Curve, widths: Array) -> tuple[float, float] | None:
@@ -64,39 +73,29 @@ def _moved(curve: Curve, widths: Array) -> tuple[float, float] | None:
     return float((sample * widths).sum()), float((reference * widths).sum())
 
 
-def _lengths(what: str, longer: str, shorter: str) -> Callable[[Curve, tuple[int, int]], str | None]:
+def _lengths(curve: Curve, images: tuple[int, int]) -> tuple[float | None, str]:
     """Of lengths that are shown at x = 1, 2, ... pixels."""
-
-    def words(curve: Curve, images: tuple[int, int]) -> str | None:
-        moved = _moved(curve, np.ones(len(curve["x"])))
-        return None if moved is None else _percent(what, moved[0] / moved[1] - 1, longer, shorter)
-
-    return words
+    moved = _moved(curve, np.ones(len(curve["x"])))
+    return None if moved is None else moved[0] / moved[1] - 1, ""
 
 
-def _logarithms(curve: Curve, images: tuple[int, int]) -> str | None:
+def _logarithms(curve: Curve, images: tuple[int, int]) -> tuple[float | None, str]:
     """Of intercepts, whose mean is that of their logarithm."""
     x = np.asarray(curve["x"], float)
     moved = _moved(curve, np.append(np.diff(np.log(x)), 0))
-    return None if moved is None else _percent("intercepts", np.expm1(moved[0] - moved[1]), "too coarse", "too fine")
+    return None if moved is None else float(np.expm1(moved[0] - moved[1])), ""
 
 
-def _points(curve: Curve, images: tuple[int, int]) -> str | None:
+def _share(curve: Curve, images: tuple[int, int]) -> tuple[float | None, str]:
     moved = _moved(curve, np.gradient(np.asarray(curve["x"], float)))
-    if moved is None:
-        return None
-    return f"bright share {100 * abs(moved[0] - moved[1]):.1f} points too {'large' if moved[0] > moved[1] else 'small'}"
-
-
-def _percent(what: str, change: float, more: str, less: str) -> str:
-    return f"{what} {100 * abs(change):.0f} % {more if change > 0 else less}"
+    return None if moved is None else moved[0] - moved[1], ""
 
 
 KINDS = {
     "psd": _contrast,
-    "phase_fraction": _points,
-    "chords_bright": _lengths("bright chords", "too long", "too short"),
-    "chords_dark": _lengths("dark chords", "too long", "too short"),
+    "phase_fraction": _share,
+    "chords_bright": _lengths,
+    "chords_dark": _lengths,
     "mean_intercept": _logarithms,
-    "grain_diameter": _lengths("grains", "too large", "too small"),
+    "grain_diameter": _lengths,
 }

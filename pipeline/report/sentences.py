@@ -9,6 +9,7 @@ from markupsafe import Markup
 from pipeline.downstream.records import Arm, ClassEstimate, LabelEfficiency
 from pipeline.evaluation.catalog import FEATURES, METRICS
 from pipeline.report.detector_findings import LITTLE, Alarm, Answer, Exchange, divided, surely_changed
+from pipeline.report.directions import Shift
 from pipeline.report.few_shot_curves import WITHOUT
 from pipeline.report.findings import FEW_REPEATS, FID_IMAGES, Cautions, Closer, Ranking, second_opinions
 from pipeline.report.labels import DETECTORS, gain_of, guessing, interval, joined, number, number_of_images, points
@@ -29,6 +30,13 @@ FAULTS = {
     "repeats": "repeats itself",
     "unreal": "some unreal",
 }
+SHIFTS = {
+    "phase_fraction": ("bright share", "too large", "too small"),
+    "chords_bright": ("bright chords", "too long", "too short"),
+    "chords_dark": ("dark chords", "too long", "too short"),
+    "mean_intercept": ("intercepts", "too coarse", "too fine"),
+    "grain_diameter": ("grains", "too large", "too small"),
+}
 UNKNOWN = {
     "unmeasured": "nothing was measured",
     "no floor": "nothing can be said, for no real images were held out to compare with",
@@ -38,7 +46,7 @@ UNKNOWN = {
 
 def verdict(of: Verdict) -> Markup:
     """What is right and what is wrong with a generator's images, in few words."""
-    structure = dict.fromkeys(direction or _multiple(measure) for measure, direction in of.structure)
+    structure = dict.fromkeys(_shift(shift) if shift else _multiple(measure) for measure, shift in of.structure)
     clauses = (
         _within(of),
         _multiple(of.distance) if of.distance else "",
@@ -49,6 +57,15 @@ def verdict(of: Verdict) -> Markup:
         copies(of),
     )
     return Markup("<b>{}</b>: {}.").format(of.model, "; ".join(with_features([text for text in clauses if text])))
+
+
+def _shift(of: Shift) -> str:
+    """`bright chords 19 % too short`."""
+    if of.band:
+        return f"too {'much' if of.change > 0 else 'little'} contrast at {of.band} scale ({abs(of.change):.1f} dB)"
+    what, more, less = SHIFTS[of.metric]
+    size = f"{100 * abs(of.change):.1f} points" if of.metric == "phase_fraction" else f"{100 * abs(of.change):.0f} %"
+    return f"{what} {size} {more if of.change > 0 else less}"
 
 
 def _within(of: Verdict) -> str:

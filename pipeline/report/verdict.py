@@ -14,6 +14,7 @@ from typing import Literal, NamedTuple
 from scipy.special import ndtri
 
 from pipeline.evaluation.catalog import METRICS, Better, Metric, Role
+from pipeline.report.directions import Shift
 from pipeline.report.tables import FLOOR, Judged, Score
 
 ALARM = 0.05  # chance that perfect images are called off by any measure
@@ -53,7 +54,7 @@ class Verdict:
     """Questions of which no measure is off, without copies; `throughout`: these are all that were asked."""
     throughout: bool = False
     distance: Beside | None = None
-    structure: list[tuple[Beside, str]] = field(default_factory=list)
+    structure: list[tuple[Beside, Shift | None]] = field(default_factory=list)
     """The farthest from the floor first, each with the direction in which it differs, where there is one."""
     variety: dict[Fault, Beside] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
@@ -123,7 +124,7 @@ def _ends(score: Score, stretch: float) -> tuple[float, float]:
 # ---------------------------------------------------------------- on one generator
 
 
-def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdict:
+def verdict(scores: Scores, model: str, directions: Mapping[str, Shift]) -> Verdict:
     """The verdict on one generator.
 
     Args:
@@ -146,7 +147,7 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, str]) -> Verdic
         within=within,
         throughout=len(within) == len(asked),
         distance=next((of for of in wrong if of.row.group == "distance"), None),  # the others ask the same
-        structure=[(of, directions.get(of.metric, "")) for of in sorted(structure, key=lambda of: -(of.times or 0))],
+        structure=[(of, directions.get(of.metric)) for of in sorted(structure, key=lambda of: -(of.times or 0))],
         variety=_variety(wrong),
         missing=[label for label in real if label not in found],
         worst=_worst_class([of for measures in found.values() for of in measures]),

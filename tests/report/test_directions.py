@@ -26,7 +26,10 @@ def chords(sample):
 
 def test_mean_chords_of_geometric_distributions():
     found = shifts([evaluation(chords_bright=chords(lengths(7.8)), chords_dark=chords(lengths(11)))])
-    assert found == {"chords_bright": "bright chords 22 % too short", "chords_dark": "dark chords 10 % too long"}
+    assert {name: round(shift.change, 2) for name, shift in found.items()} == {
+        "chords_bright": -0.22,
+        "chords_dark": 0.1,
+    }
 
 
 def test_lengths_that_scatter_more_about_the_same_mean_have_no_direction():
@@ -36,7 +39,7 @@ def test_lengths_that_scatter_more_about_the_same_mean_have_no_direction():
 
 def test_seeds_are_averaged():
     bodies = [evaluation(grain_diameter=chords(lengths(mean))) for mean in (12, 16)]
-    assert shifts(bodies) == {"grain_diameter": "grains 40 % too large"}
+    assert shifts(bodies)["grain_diameter"].change == pytest.approx(0.4, abs=0.001)
 
 
 def test_intercepts_are_compared_by_their_logarithms():
@@ -44,15 +47,14 @@ def test_intercepts_are_compared_by_their_logarithms():
     x = np.arange(1, 33)
     curve = {"x": x / 2, "reference": ((x <= 4) * 0.5 + (x <= 16) * 0.5), "sample": (x <= 4) * 1.0}
     # one pixel beyond the length is where it ends: 5 against sqrt(5 · 17)
-    assert shifts([evaluation(mean_intercept=curve)]) == {
-        "mean_intercept": f"intercepts {100 * (1 - 5 / np.sqrt(5 * 17)):.0f} % too fine"
-    }
+    change = shifts([evaluation(mean_intercept=curve)])["mean_intercept"].change
+    assert change == pytest.approx(5 / np.sqrt(5 * 17) - 1)
 
 
 def test_phase_fraction_in_points():
     x = np.linspace(0, 1, 101)
     curve = {"x": x, "reference": x <= 0.4, "sample": x <= 0.46}
-    assert shifts([evaluation(phase_fraction=curve)]) == {"phase_fraction": "bright share 6.0 points too large"}
+    assert shifts([evaluation(phase_fraction=curve)])["phase_fraction"].change == pytest.approx(0.06)
 
 
 def spectrum(offset, width=6.58):
@@ -64,16 +66,17 @@ def spectrum(offset, width=6.58):
 
 
 @pytest.mark.parametrize(
-    ("offset", "text"),
+    ("offset", "found"),
     [
-        (lambda k: np.where(k > 10.1, -2.1, 0.0), "too little contrast at fine scale (2.1 dB)"),
-        (lambda k: np.where(k < 3, 1.4, 0.3), "too much contrast at coarse scale (1.0 dB)"),
-        (lambda k: np.where((k > 3.2) & (k < 10.05), 0.9, 0.0), "too much contrast at middle scale (0.9 dB)"),
+        (lambda k: np.where(k > 10.1, -2.1, 0.0), ("fine", -2.1)),
+        (lambda k: np.where(k < 3, 1.4, 0.3), ("coarse", 1.0)),
+        (lambda k: np.where((k > 3.2) & (k < 10.05), 0.9, 0.0), ("middle", 0.9)),
         (lambda k: np.where(k > 10.1, 0.6, 0.0), None),  # 3 errors are 0.67 dB
     ],
 )
-def test_where_a_spectrum_is_off(offset, text):
-    assert shifts([evaluation(psd=spectrum(offset))]).get("psd") == text
+def test_where_a_spectrum_is_off(offset, found):
+    shift = shifts([evaluation(psd=spectrum(offset))]).get("psd")
+    assert (shift and (shift.band, round(shift.change, 1))) == found
 
 
 def test_an_evaluation_without_curves():

@@ -5,6 +5,7 @@ from functools import partial
 
 from pipeline.downstream.records import LabelEfficiency, NewShots
 from pipeline.report import detector_findings, findings, sentences
+from pipeline.report.directions import Shift
 from pipeline.report.findings import Cautions, Closer
 from pipeline.report.next_steps import NextSteps
 from pipeline.report.verdict import Beside, Verdict
@@ -20,7 +21,8 @@ def read(texts, *expected):
 
 def test_verdicts():
     recall, other = (Beside(*of, score(4.1), score(1.0)) for of in (("random", "recall"), ("imagenet", "frechet")))
-    off, faults = [(other, ""), *((other, f"of {i}") for i in range(3))], {"missing": recall, "unreal": recall}
+    off = [(other, Shift("psd", decibels, "fine")) for decibels in (1.0, 2.0, -3.0, 4.0)]
+    faults = {"missing": recall, "unreal": recall}
     kernel, copied = recall._replace(metric="kid", label="<i>"), Beside("pixels", "copy_rate", score(0.02), score(0))
     found = (
         Verdict("<b>", "unmeasured"),
@@ -33,11 +35,31 @@ def test_verdicts():
         map(sentences.verdict, found),
         "<b>&lt;b&gt;</b>: nothing was measured.",
         "<b>a</b>: within the noise floor throughout (distance and &lt;i&gt;); no sign of copies.",
-        "floor on p, q, r and 2 more; Fréchet distance in ImageNet features 4.1 × the floor; Fréchet…, of 0 and 2 more;"
-        " too little variety (recall in random features 4.10 against 1.00).",
+        "floor on p, q, r and 2 more; Fréchet distance in ImageNet features 4.1 × the floor; too much contrast…, too"
+        " much contrast at fine scale (2.0 dB) and 2 more; too little variety (recall in random features 4.10 against"
+        " 1.00).",
         "off the noise floor throughout; too little variety (recall 4.10 against 1.00), some unreal (…); no images of"
         " x and y, or too few; worst class &lt;i&gt;; may copy (recall 4.10 against 1.00).",
         "worst class x (recall 4.10 against 1.00); 2 % copies.",
+    )
+
+
+def test_directions_in_which_images_differ():
+    of = Beside("pixels", "psd", score(4.1), score(1.0))
+    ways = (
+        None,
+        Shift("psd", -2.14, "fine"),
+        Shift("phase_fraction", 0.06),
+        Shift("mean_intercept", -0.46),
+        Shift("chords_dark", 0.1),
+    )
+    read(
+        (sentences.verdict(Verdict("a", structure=[(of, way)])) for way in ways),
+        "power spectrum",
+        "too little contrast at fine scale (2.1 dB)",
+        "bright share 6.0 points too large",
+        "intercepts 46 % too fine",
+        "dark chords 10 % too long",
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import norm
 
 from pipeline.report import verdict as verdicts
+from pipeline.report.directions import Shift
 from pipeline.report.tables import FLOOR, Score
 from pipeline.report.verdict import Beside, Verdict, apart, stretching, verdict, worse
 from tests.report.scores import score
@@ -25,6 +26,8 @@ REAL = {
     ("random", "recall", "crazing"): score(0.9),
     ("random", "recall", "scratches"): score(0.78),
 }
+
+SHORT = Shift("chords_bright", -0.2)
 
 
 def judged(directions=None, **changed):
@@ -54,7 +57,7 @@ def test_images_that_are_less_like_the_training_images_than_real_ones_are_no_cop
 
 def test_what_is_off_is_said_by_question_and_in_the_direction_that_the_curves_show():
     found = judged(
-        {"chords_bright": "too short", "psd": "too little contrast"},
+        {"chords_bright": SHORT, "psd": Shift("psd", -2.0, "fine")},
         frechet=score(7.2),
         recall=score(0.41),
         recall__scratches=score(0.41),
@@ -65,7 +68,7 @@ def test_what_is_off_is_said_by_question_and_in_the_direction_that_the_curves_sh
         "a",
         within=["realism", "power spectrum", "S2"],
         distance=Beside("random", "frechet", score(7.2), score(2.0)),
-        structure=[(Beside("pixels", "chords_bright", score(0.22, 0.02), score(0.1, 0.05)), "too short")],
+        structure=[(Beside("pixels", "chords_bright", score(0.22, 0.02), score(0.1, 0.05)), SHORT)],
         variety={"missing": Beside("random", "recall", score(0.41), score(0.9))},
         worst=Beside("random", "recall", score(0.41), score(0.78), "scratches"),
         copies=Beside("pixels", "copy_rate", score(0.02, 0.01), score(0.0, 0.0)),
@@ -80,7 +83,7 @@ def test_pieces_of_training_images_are_said_where_whole_copies_are_none():
 def test_the_structure_that_is_farthest_from_the_floor_comes_first():
     found = judged(two_point=score(0.5), psd=score(1.2), chords_dark=score(3), chords_bright=score(2))
     assert [(of.metric, direction) for of, direction in found.structure] == [
-        ("chords_dark", ""), ("chords_bright", ""), ("two_point", ""), ("psd", ""),
+        ("chords_dark", None), ("chords_bright", None), ("two_point", None), ("psd", None),
     ]  # fmt: skip
     assert found.distance is None
 
