@@ -16,6 +16,7 @@ What is wrong with a path, a name or a number is said by a `pyrite.UserError`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from pipeline.sampling.directions import Direction
     from pipeline.sampling.layouts import Box
     from pipeline.sampling.provenance import Provenance
+
+LIKE = "its images follow grey values and contrasts of an image that was given, in 8 places on the shorter side"
 
 __all__ = ["Model", "UserError", "export", "load", "measure", "open_images"]
 
@@ -105,9 +108,11 @@ class Model:
             truncation: below 1 for images that are more typical and vary less; of families with styles.
             move: names of `directions` and how far to move along them, in standard deviations.
             layout: boxes that each image gets, of models that are shown where defects are (`boxes`): the class of the
-                box and x0, y0, x1, y1 in pixels; an empty list is background. None takes layouts of training images.
-            like: an image (H, W, C) of the type of `sample`'s, drawn or altered by hand, that each image is laid out
-                like: it gets its grey values and contrasts in 8 x 8 places. Of models that draw around coarse pictures.
+                box and x0, y0, x1, y1 in pixels; an empty list is background, but where the model draws around coarse
+                pictures of a class that has no image without boxes. None takes layouts of training images.
+            like: an image (H, W, C), or (H, W) where C is 1, of uint8 or uint16 and the size of the model's: each image
+                is drawn around its coarse picture, grey values and contrasts in 8 places on the shorter side. Of models
+                that draw around coarse pictures, and without boxes.
             batch: images that are drawn at once.
 
         Raises:
@@ -137,8 +142,8 @@ class Model:
     ) -> list[Path]:
         """Draw images as `sample` does, and write them as files of the type and range of the training images.
 
-        Each file says in its metadata (XMP) that it is synthetic, by which model and from which seed; so does
-        `metadata.csv` beside them.
+        Each file says in its metadata (XMP) that it is synthetic, by which model and from which seed, and whether it
+        follows an image that was given (`like`); so does `metadata.csv` beside them.
 
         Args:
             folder: a new or empty one; gets `{class}/{class}_{number}.tif` and `metadata.csv`.
@@ -172,7 +177,8 @@ class Model:
         )
         meta = self._data | {"classes": list(self.classes)}
         try:
-            write_images(images, table, meta, folder, kind, self._provenance)
+            provenance = self._provenance if like is None else replace(self._provenance, real_pixels=LIKE)
+            write_images(images, table, meta, folder, kind, provenance)
             return [folder / name for name in pd.read_csv(folder / "metadata.csv", keep_default_na=False)["file"]]
         except OSError as error:
             raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error

@@ -12,6 +12,7 @@ import jupytext
 import jupytext.cli
 import nbformat
 import numpy as np
+import pandas as pd
 import pytest
 
 import pyrite
@@ -122,11 +123,21 @@ def test_images_are_laid_out_like_an_image_that_is_given(there):
     upper, lower = drawn[:, :16].mean((1, 2, 3)), drawn[:, 16:].mean((1, 2, 3))
     assert (lower - upper > 100).all()
     assert len({one.tobytes() for one in drawn}) == 4
+    backwards = model.sample(4, label="pores", like=image[::-1])
+    assert (backwards[:, 16:].mean() < backwards[:, :16].mean()).all()
     deep = model.sample(4, label="pores", like=image.astype(np.uint16)[:, :, None] * 257)
     assert np.array_equal(drawn.astype(np.uint8), deep)
     assert (
         abs(np.subtract(*(model.sample(4, label="pores")[:, half].mean() for half in (slice(16), slice(16, 32))))) < 60
     )
+
+
+def test_files_of_images_that_follow_a_given_one_say_so(there, tmp_path):
+    model = pyrite.load("results/polycrystals/cgan/seed-0")
+    for folder, wish in (("own", {}), ("given", {"like": np.full((32, 32), 90, np.uint8)})):
+        model.save(tmp_path / folder, 1, **wish)
+        said = pd.read_csv(tmp_path / folder / "metadata.csv")["real_pixels"][0]
+        assert ("an image that was given" in said, "a training image" in said) == (bool(wish), not wish)
 
 
 @pytest.mark.parametrize(

@@ -208,6 +208,14 @@ def test_coarse_pictures_of_a_distribution_are_said_only_where_they_are_asked_fo
     assert (bool(images.real_pixels), drawn.real_pixels) == (True, "")
 
 
+def test_a_distribution_of_fewer_images_than_it_needs_is_refused():
+    models = {"p": {"family": "projected_gan", "coarse_pictures_from": "distribution"}}
+    for shots, refused in ((9, True), (10, False)):
+        data = {"steel": {"source": "photos", "size": 64, "shots": shots}}
+        said = refusal({"datasets": data, "models": models}) if refused else load({"datasets": data, "models": models})
+        assert not refused or "needs 10 training images of each class, and datasets.steel.shots leaves 9" in said
+
+
 def test_a_distribution_without_coarse_pictures_is_refused():
     with pytest.raises(ValueError, match="coarse_pictures_from: distribution needs coarse_pictures: true"):
         model_settings({"family": "cgan", "coarse_pictures_from": "distribution"})

@@ -88,28 +88,29 @@ class Sampler(ABC, nn.Module):
 
 
 class DrawsAround(Sampler):
-    """A family that can draw around coarse pictures. Its models do where they have a book.
+    """A family that can draw around coarse pictures, also around that of an image that somebody gives. Its models do
+    where they have some.
 
     The last of an image's latent numbers are those of its coarse picture.
     """
 
     @property
     @abstractmethod
-    def book(self) -> CoarseBook | None:
-        """What coarse pictures are taken from where images are drawn."""
+    def pictures(self) -> CoarseBook | None:
+        """Where the coarse pictures of drawn images come from."""
 
     @abstractmethod
     def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
-        """As `generate`, around these coarse pictures (N, PARTS * C, h, w), such as the book sees in images."""
+        """As `generate`, around these coarse pictures (N, PARTS * C, h, w), such as `pictures.seen` gives of images."""
 
     @torch.no_grad()
     def follow(self, labels: Tensor, latents: Tensor, image: Tensor) -> Tensor:
-        """What `draw` gives, around the coarse picture of this image (C, H, W) in [-1, 1], where there is a book."""
-        assert self.book is not None
+        """What `draw` gives, around the coarse picture of this image (C, H, W) in [-1, 1]; needs `pictures`."""
+        assert self.pictures is not None
         self.settle()
         labels, latents = labels.to(self.device), latents.to(self.device)
         images = image.to(self.device).expand(len(labels), -1, -1, -1)
-        return self.around(labels, latents, self.book.of(images, latents[:, -self.book.numbers :]))
+        return self.around(labels, latents, self.pictures.of(images, latents[:, -self.pictures.numbers :]))
 
 
 class GenerativeModel(Sampler):

@@ -18,13 +18,12 @@ from torch import Tensor, nn
 from pipeline.models.ada import blit
 from pipeline.models.base import slerp
 from pipeline.models.flips import MOST_FLIPS, flipped
-from pipeline.settings import AroundPictures, ImageSpec, UserError
+from pipeline.settings import FEWEST, AroundPictures, ImageSpec, UserError
 
 PLACES = 8  # on an image's shorter side
 PARTS = 4  # what a coarse picture says of each place, of each channel of an image
 MOVES = 2 + MOST_FLIPS  # standard normal numbers that a coarse picture is moved by
 COMPONENTS = 128  # of the pictures of a class, those of the largest variance: of steel 99 % of it
-FEWEST = 10  # training images of a class that a distribution is of
 WAVES = 4  # pixels of the smooth noise that is added, on the shorter side
 SHIFT = 1 / 8  # of a side: the farthest that a picture is moved along either axis, by whole places
 NOISE = 0.05  # its deviation, where black to white is 2
@@ -202,8 +201,11 @@ class TrainingPictures(CoarseBook):
 
 
 class NormalPictures(CoarseBook):
-    """A normal distribution of each class's pictures: their mean, and the components of most of their covariance. No
-    picture of a single image is kept."""
+    """A normal distribution of each class's pictures: their mean, and the components of most of their covariance.
+
+    The picture of an image that is unlike all others of its class is nearly a component, and images of one scene are
+    as one image: where all of a class are, the mean is their picture.
+    """
 
     choosing = COMPONENTS
     moments: Tensor  # (classes, 1 + COMPONENTS, PARTS * C * h * w): mean, then components; a buffer not in the state
@@ -214,7 +216,7 @@ class NormalPictures(CoarseBook):
         self.set_extra_state(torch.zeros(len(spec.classes), 1 + COMPONENTS, math.prod(self.shape)))
 
     def _table(self, pictures: Tensor, labels: Tensor) -> Tensor:
-        rows, found = pictures.flatten(1).double(), torch.zeros_like(self.table)
+        rows, labels, found = pictures.flatten(1).cpu().double(), labels.cpu(), torch.zeros_like(self.table)
         for k, name in enumerate(self.classes):
             own = rows[labels == k]
             if 0 < len(own) < FEWEST:

@@ -15,13 +15,12 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from pipeline.models import diffusion, ema
+from pipeline.models import diffusion, ema, paired
 from pipeline.models.ada import Chance, blit, random_geometry, rotation, scaling, translation
 from pipeline.models.base import DrawsAround, DrawsBoxes, DrawsStrips, GenerativeModel, latents, slerp
 from pipeline.models.batch import Batch, BatchRng, MicroBatch
 from pipeline.models.coarse import CoarseBook, TrainingPictures, enlarged
 from pipeline.models.layouts import NUMBERS, Layout, coverage
-from pipeline.models.paired import paired
 from pipeline.models.unet import UNet, has_no_class, step
 from pipeline.models.warp import Warp
 from pipeline.settings import DDPMSettings, ImageSpec, UserError
@@ -37,9 +36,8 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
 
     A model with `coarse_pictures` is shown those beside the noisy image, one whose spec has classes of boxes their
     masks. What it draws has the layout or the coarse picture of a training image of the class, chosen by the last
-    numbers of the latent; with both, the picture is that of an image whose boxes lie like these. They are dropped
-    together with the class, so guidance goes from nothing towards all, and an empty mask with a class is always
-    background.
+    numbers of the latent; with both, of the same image. They are dropped together with the class, so guidance goes from
+    nothing towards all, and an empty mask with a class is always background.
     """
 
     compiling_pays = True
@@ -168,8 +166,8 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
         book, spec = self.ema.book, self.spec
         if book is None:
             return []
-        rows = zip(labels.tolist(), numbers[:, :NUMBERS].cpu(), strict=True)
-        return [book.ask(label, row, spec.symmetry, spec.height, spec.width) for label, row in rows]
+        rows, still = zip(labels.tolist(), numbers[:, :NUMBERS].cpu(), strict=True), self.ema.coarse is not None
+        return [book.ask(label, row, spec.symmetry, spec.height, spec.width, still) for label, row in rows]
 
     def _masks(self, layouts: list[Layout]) -> Tensor:
         return coverage(layouts, len(self.spec.boxes), self.spec.height, self.spec.width, self.device)
@@ -179,34 +177,43 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
     @torch.no_grad()
     def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         """As the contract says; the ancestral sampler and DDIM with noise draw the rest from each latent's bits."""
-        numbers = latents[:, self.pixels :]
-        return self._drawn(labels, latents, self._shown(labels, numbers, self._asked(labels, numbers)))
+        return self._drawn(labels, latents, self._shown(labels, latents[:, self.pixels :]))
 
     def _shown(
         self,
         labels: Tensor,
         numbers: Tensor,
-        layouts: list[Layout],
+        layout: Layout | None = None,
         joined: Callable[[Tensor], Tensor] = lambda parts: parts,
     ) -> Tensor | None:
-        """What is shown beside noisy images: coarse pictures, and masks of these boxes.
+        """What is shown beside noisy images: coarse pictures, and masks of boxes.
 
         Args:
+            layout: the boxes of all images; None takes those of training images.
             joined: (of several images) -> (of one whose parts these are).
         """
         parts, book, coarse = [], self.ema.book, self.ema.coarse
-        if book and isinstance(coarse, TrainingPictures):
-            pictures = paired(coarse, book, self.spec, labels, layouts, numbers[:, NUMBERS:])
+        if coarse:
+            pictures = self._pictures_of_boxes(labels, numbers, layout) if book else coarse.ask(labels, numbers)
             parts.append(self._enlarged(joined(pictures)))
-        elif coarse:
-            parts.append(self._enlarged(joined(coarse.ask(labels, numbers))))
         if book:
+            layouts = [layout] * len(labels) if layout else self._asked(labels, numbers)
             parts.append(joined(self._masks(layouts)))
         return torch.cat(parts, 1) if parts else None
 
+    def _pictures_of_boxes(self, labels: Tensor, numbers: Tensor, layout: Layout | None) -> Tensor:
+        book, coarse, numbers, rest = self.ema.book, self.ema.coarse, *numbers.tensor_split([NUMBERS], 1)
+        assert book is not None
+        assert isinstance(coarse, TrainingPictures)  # the settings have it so
+        if layout is None:
+            found = paired.own(coarse, book, labels, numbers)
+        else:
+            found = paired.nearest(coarse, book, self.spec, labels, layout, torch.special.ndtr(rest[:, 0]))
+        return coarse.varied(found, rest)
+
     @property
-    def book(self) -> CoarseBook | None:
-        """None with boxes, to which an image of somebody's may not be true."""
+    def pictures(self) -> CoarseBook | None:
+        """None with boxes, which an image that somebody gives does not tell."""
         return None if self.spec.boxes else self.ema.coarse
 
     def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
@@ -216,8 +223,7 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
     def arrange(self, labels: Tensor, latents: Tensor, layout: Layout) -> Tensor:
         self.settle()
         labels, latents = labels.to(self.device), latents.to(self.device)
-        shown = self._shown(labels, latents[:, self.pixels :], [layout] * len(labels))
-        return self._drawn(labels, latents, shown)
+        return self._drawn(labels, latents, self._shown(labels, latents[:, self.pixels :], layout))
 
     def _drawn(self, labels: Tensor, latents: Tensor, shown: Tensor | None) -> Tensor:
         x = latents[:, : self.pixels].unflatten(1, (self.spec.channels, self.spec.height, self.spec.width))
@@ -233,8 +239,8 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
         """As the contract says; the layout stays that of the start, for boxes have no way from one to another."""
-        if self.book:
-            return self.book.on_the_way(start, end, t)
+        if self.pictures:
+            return self.pictures.on_the_way(start, end, t)
         return torch.cat([slerp(start[:, : self.pixels], end[:, : self.pixels], t), start[:, self.pixels :]], 1)
 
     @property
@@ -245,8 +251,8 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
     def strip(self, label: int, seed: int, width: int) -> Iterator[Tensor]:
         """Overlapping denoising (the idea of Bar-Tal et al. 2023): at every step, windows half over one another clean
         the strip, and what they say of a column is averaged, each window counting less towards its edges. The windows
-        move from step to step, so that no column is at an edge twice. The strip is cut from a ring. Boxes or coarse
-        pictures that are asked for are those of training images of the class, side by side.
+        move from step to step, so that no column is at an edge twice. The strip is cut from a ring. Boxes and coarse
+        pictures are those of several images of the class, side by side.
         """
         self.eval()
         half = self.spec.width // 2
@@ -256,8 +262,7 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
         tiles = -(-ring // self.spec.width)
         labels = torch.full((tiles,), label, device=self.device)
         numbers = torch.randn(tiles, self.latent_length - self.pixels, generator=rng).to(self.device)
-        layouts = self._asked(labels, numbers)
-        shown = self._shown(labels, numbers, layouts, lambda parts: torch.cat(list(parts), 2)[None])
+        shown = self._shown(labels, numbers, joined=lambda parts: torch.cat(list(parts), 2)[None])
         shown = shown if shown is None else shown[:, :, :, :ring]
 
         def normal() -> Tensor:

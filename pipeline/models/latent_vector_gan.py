@@ -71,14 +71,14 @@ class LatentVectorGAN(GenerativeModel, DrawsAround):
 
     def generate(self, labels: Tensor, latents: Tensor) -> Tensor:
         vectors, numbers = latents[:, : self._length], latents[:, self._length :]
-        return self.ema(vectors, labels, self.book.ask(labels, numbers) if self.book else None)
+        return self.ema(vectors, labels, self.pictures.ask(labels, numbers) if self.pictures else None)
 
     @property
-    def book(self) -> CoarseBook | None:
+    def pictures(self) -> CoarseBook | None:
         return self.ema.around.book if self.ema.around else None
 
     def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
         return self.ema(latents[:, : self._length], labels, pictures)
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return self.book.on_the_way(start, end, t) if self.book else slerp(start, end, t)
+        return self.pictures.on_the_way(start, end, t) if self.pictures else slerp(start, end, t)

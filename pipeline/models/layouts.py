@@ -144,28 +144,44 @@ class Book(nn.Module):
     def set_extra_state(self, state: Tensor) -> None:
         self.table = state.detach().to("cpu", torch.float64)
 
-    def ask(self, label: int, numbers: Tensor, symmetry: str, height: int, width: int) -> Layout:
+    def ask(self, label: int, numbers: Tensor, symmetry: str, height: int, width: int, still: bool = False) -> Layout:
         """The layout of a training image of the class, under an element of the symmetry's group and shifted a little.
 
         Args:
-            numbers: (NUMBERS,) standard normal: which image, each move or not, how far to shift along either axis.
+            numbers: (NUMBERS,) standard normal, as of `choice`; the last two: how far to shift along either axis.
+            still: not shifted.
         """
-        chances = torch.special.ndtr(numbers.detach().to("cpu", torch.float64)).tolist()
-        images = self.table[self.table[:, 1] == label, 0].unique()
-        image = images[min(int(chances[0] * len(images)), len(images) - 1)]
+        place, flips = self.choice(label, numbers)
+        image = self._images(label)[place]
         kinds, boxes = _layout(self.table[self.table[:, 0] == image])
-        for move, chance in zip(FLIPS[symmetry], chances[1:4], strict=False):
+        for move, chance in zip(FLIPS[symmetry], flips, strict=False):
             if chance < 0.5:
                 boxes = move(boxes, height, width)
-        for axis, size in ((0, width), (1, height)):
-            boxes = shifted(boxes, axis, size, chances[4 + axis])
+        for axis, size in () if still else ((0, width), (1, height)):
+            boxes = shifted(boxes, axis, size, _chances(numbers)[4 + axis])
         return Layout(kinds, boxes)
+
+    def choice(self, label: int, numbers: Tensor) -> tuple[int, list[float]]:
+        """Which image of the class `ask` takes, and a number for each flip, which is done below 1/2.
+
+        Args:
+            numbers: (NUMBERS,) standard normal: the first chooses the image, the next three each flip.
+        """
+        chances, count = _chances(numbers), len(self._images(label))
+        return min(int(chances[0] * count), count - 1), chances[1:4]
 
     def of_class(self, label: int) -> list[Layout]:
         """The layouts of the images of a class, in the order in which they were written."""
         rows = self.table[self.table[:, 1] == label]
         counts = rows[:, 0].unique_consecutive(return_counts=True)[1]
         return [_layout(part) for part in rows.split(counts.tolist())]
+
+    def _images(self, label: int) -> Tensor:
+        return self.table[self.table[:, 1] == label, 0].unique()
+
+
+def _chances(numbers: Tensor) -> list[float]:
+    return torch.special.ndtr(numbers.detach().to("cpu", torch.float64)).tolist()
 
 
 def _layout(rows: Tensor) -> Layout:

@@ -3,8 +3,8 @@
 Sauer et al. 2021 (projected discriminators), Liu et al. 2021 (generator), Zhao et al. 2020 (differentiable
 augmentation), Miyato & Koyama 2018 (projection of the class), Lim & Ye 2017 (hinge). The generator draws around a
 coarse picture, grey values and contrasts of a training image of the class on 8 x 8 places, moved a little: without,
-every class of a small set collapsed to one image. So a model holds the coarse pictures of its training images, and
-`model.json` says so.
+every class of a small set collapsed to one image. So a model holds the coarse pictures of its training images, which
+`model.json` says, or a distribution of them.
 """
 
 from __future__ import annotations
@@ -119,11 +119,11 @@ class ProjectedGAN(GenerativeModel, DrawsAround):
         return self.ema(labels, latents)
 
     @property
-    def book(self) -> CoarseBook:
+    def pictures(self) -> CoarseBook:
         return self.ema.book
 
     def around(self, labels: Tensor, latents: Tensor, pictures: Tensor) -> Tensor:
-        return self.ema.render(labels, latents[:, : -self.book.numbers], pictures)
+        return self.ema.render(labels, latents[:, : -self.pictures.numbers], pictures)
 
     def interpolate_latents(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        return self.book.on_the_way(start, end, t)
+        return self.pictures.on_the_way(start, end, t)

@@ -95,8 +95,8 @@ class UNet(nn.Module):
 
     With more than one class, the class of index len(spec.classes) is none: what is predicted whatever the class. A
     network that is shown boxes or coarse pictures has it with one class too, and sees enlarged pictures and masks as
-    further channels of the image; it keeps the training images' layouts in its `book`, their coarse pictures in its
-    `coarse`. With `conditions`, the network is also given that many numbers an image, which are 0 when it draws.
+    further channels of the image; it keeps the training images' layouts in its `book`, what coarse pictures are drawn
+    from in its `coarse`. With `conditions`, the network is also given that many numbers an image, 0 when it draws.
 
     Raises:
         UserError: a size of image that cannot be halved so often, or heads that do not divide the channels.

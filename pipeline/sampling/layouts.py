@@ -42,12 +42,12 @@ def draw_around(model: Sampler, labels: Tensor, seeds: Tensor, image: ArrayLike,
     Raises:
         UserError: a model that draws around none, or an image of another size or type.
     """
-    if not isinstance(model, DrawsAround) or not model.book:
+    if not isinstance(model, DrawsAround) or not model.pictures:
         raise UserError(
             f"like: this {model.settings.family} follows no image; a `projected_gan` does, and those of other families "
             "that were trained with `coarse_pictures: true` and without boxes"
         )
-    pixels, shape = np.atleast_3d(np.asarray(image)), model.spec[:3]
+    pixels, shape = np.atleast_3d(np.array(image)), model.spec[:3]  # a copy: views may run backwards, or be read-only
     if pixels.shape != shape or pixels.dtype not in (np.uint8, np.uint16):
         raise UserError(
             f"like: an image of {_size(pixels.shape)}, {pixels.dtype}; the model's are {_size(shape)}, uint8 or uint16"

@@ -4,6 +4,7 @@ from pipeline.settings.basics import DEVICES, METHOD, ImageSpec, Strict, UserErr
 from pipeline.settings.datasets import HDF5, Boxes, Dataset, Labels, Patches, Scaling, Split, Voronoi
 from pipeline.settings.families import (
     FAMILY_SETTINGS,
+    FEWEST,
     STRIPS,
     STYLED,
     UNTRAINED,
@@ -48,6 +49,7 @@ from pipeline.settings.stages import (
 __all__ = [
     "DEVICES",
     "FAMILY_SETTINGS",
+    "FEWEST",
     "HDF5",
     "METHOD",
     "STRIPS",

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
+FEWEST = 10  # training images of a class that coarse pictures can be drawn from a distribution of
 COARSE_PICTURES = "its images follow 8 x 8 grey values and contrasts of a training image each, which the model keeps"
 
 
@@ -159,16 +160,21 @@ class AroundPictures(Training):
 
     # Said only where it is not the default, so that models from before it was there stay what they are.
     coarse_pictures_from: Annotated[Literal["images", "distribution"], Field(exclude_if="images".__eq__)] = "images"
-    """What is drawn around: `images`, the coarse pictures of training images, which the model then keeps; or such as a
-    normal distribution of each class's pictures gives, of which it keeps means and components and no single picture."""
+    """`images`: the coarse pictures are those of training images, all of which the model keeps. `distribution`: they
+    are drawn from a normal distribution of each class's; the model keeps its mean and its components."""
+
+    @property
+    def draws_around(self) -> bool:
+        """Whether its images are drawn around coarse pictures."""
+        return True
 
     @property
     def real_pixels(self) -> str:
-        return COARSE_PICTURES if self.coarse_pictures_from == "images" else ""
+        return COARSE_PICTURES if self.draws_around and self.coarse_pictures_from == "images" else ""
 
     @model_validator(mode="after")
     def _from_nothing(self) -> AroundPictures:
-        if self.coarse_pictures_from != "images" and not getattr(self, "coarse_pictures", True):
+        if self.coarse_pictures_from != "images" and not self.draws_around:
             raise ValueError(f"coarse_pictures_from: {self.coarse_pictures_from} needs coarse_pictures: true")
         return self
 
@@ -182,8 +188,8 @@ class CoarsePictures(AroundPictures):
     `projected_gan` does: closer after a few minutes of training, but what is where is then a real image's."""
 
     @property
-    def real_pixels(self) -> str:
-        return super().real_pixels if self.coarse_pictures else ""
+    def draws_around(self) -> bool:
+        return self.coarse_pictures
 
 
 class DCGANSettings(CoarsePictures):
@@ -434,8 +440,8 @@ class DDPMSettings(AroundPictures):
     `projected_gan` does: far closer after minutes of training, but what is where is then a real image's."""
 
     @property
-    def real_pixels(self) -> str:
-        return super().real_pixels if self.coarse_pictures else ""
+    def draws_around(self) -> bool:
+        return self.coarse_pictures
 
     @property
     def draws_boxes(self) -> bool:
@@ -444,7 +450,9 @@ class DDPMSettings(AroundPictures):
     @model_validator(mode="after")
     def _pictures_of_boxes(self) -> DDPMSettings:
         if self.boxes and self.coarse_pictures_from != "images":
-            raise ValueError("coarse_pictures_from: distribution says nothing of where boxes are; with boxes, images")
+            raise ValueError(
+                "boxes: true needs coarse_pictures_from: images; a distribution does not say where boxes are"
+            )
         return self
 
 

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct
 from pipeline.settings.datasets import Dataset
-from pipeline.settings.families import FAMILY_SETTINGS, STYLED, ModelSettings, Training
+from pipeline.settings.families import FAMILY_SETTINGS, FEWEST, STYLED, AroundPictures, ModelSettings, Training
 from pipeline.settings.patches import OWN, check_sources, patch_sets
 from pipeline.settings.places import RUN
 from pipeline.settings.renamed import new_name, why_gone
@@ -86,6 +86,7 @@ class Settings(Strict):
             for name in d.models or []:
                 if name not in self.models:
                     raise ValueError(f"datasets.{dataset}.models: `{name}` is no model{_nearest(name, self.models)}")
+        self._enough_for_a_distribution()
         self._boxes_where_they_are_wanted()
         self._none_begins_with_itself()
         self._check_pseudo_labels()
@@ -93,6 +94,16 @@ class Settings(Strict):
         if not any(m.family in STYLED for m in self.models.values()):
             self._nothing_for_styles()
         return self
+
+    def _enough_for_a_distribution(self) -> None:
+        for dataset, d in self.datasets.items():
+            for name in self.models_of(dataset) if d.shots is not None and d.shots < FEWEST else ():
+                model = self.models[name]
+                if isinstance(model, AroundPictures) and model.coarse_pictures_from == "distribution":
+                    raise ValueError(
+                        f"models.{name}.coarse_pictures_from: distribution needs {FEWEST} training images of each "
+                        f"class, and datasets.{dataset}.shots leaves {d.shots}"
+                    )
 
     def _nothing_for_styles(self) -> None:
         have = f"cannot be had, no model has styles; the families that have: {', '.join(STYLED)}"

@@ -204,7 +204,8 @@ class DetectBoxes(Strict):
     batch: Several = 16
     """Images a step."""
     learning_rate: Positive = 2e-3
-    """Peak AdamW step; rises over the first tenth of the steps, then cosine decay to zero. 1e-4 suits torchvision's."""
+    """Peak AdamW step; rises over the first tenth of the steps, then cosine decay to zero. 1e-3 suits `fine_tuned`,
+    1e-4 torchvision's."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     """AdamW weight decay."""
     width: Count = 16

@@ -8,6 +8,7 @@ from pipeline.models import build
 from pipeline.models.base import latents
 from pipeline.models.batch import Batch
 from pipeline.models.coarse import NOISE, PARTS, PLACES
+from pipeline.models.layouts import coverage
 from pipeline.settings import model_settings
 from tests.models.test_ddpm_boxes import spied
 from tests.models.test_layouts import layout
@@ -125,7 +126,7 @@ def test_settings_say_what_of_real_images_is_kept_and_refuse_boxes_beside_a_dist
     assert list(tiny_settings("ddpm", coarse_pictures=True).model_dump())[-1] == "coarse_pictures"  # moved: all anew
     both = {"family": "ddpm", "boxes": True, "coarse_pictures": True}
     assert model_settings(both).draws_boxes
-    with pytest.raises(ValueError, match="distribution says nothing of where boxes are"):
+    with pytest.raises(ValueError, match="boxes: true needs coarse_pictures_from: images"):
         model_settings(both | {"coarse_pictures_from": "distribution"})
 
 
@@ -164,16 +165,17 @@ def shown_corners(model, seen):
 
 @pytest.mark.parametrize(("symmetry", "corners"), [("none", 2), ("both", 4)])
 def test_the_picture_is_that_of_the_image_whose_boxes_are_asked_for(symmetry, corners):
-    model = marked(symmetry)
+    model, labels, seeds = marked(symmetry), torch.zeros(60, dtype=torch.int64), torch.arange(60)
     seen = spied(model, "ema")
-    model.sample(torch.zeros(60, dtype=torch.int64), torch.arange(60))
+    model.sample(labels, seeds)
     grey, masks = shown_corners(model, seen)
     asked = masks[:, 0] - masks[:, 1]
-    assert ((asked.abs() > 0.5).sum((1, 2)) == 1).all()
+    assert ((asked.abs() > 0.99).sum((1, 2)) == 1).all()  # not moved
     assert len({int(place) for place in asked.abs().flatten(1).argmax(1)}) == corners
     there = asked.abs() > 0.5
     torch.testing.assert_close(grey[there], 0.8 * asked[there].sign(), rtol=0, atol=0.2)  # enlarged: edges are soft
     assert grey[~there].abs().max() < 0.2
+    assert torch.equal(coverage(model.boxes(labels, seeds), 2, 16, 16), seen[0][0][:, 1 + PARTS :])
 
 
 def test_boxes_that_somebody_asks_for_bring_the_picture_that_is_most_like_them():
@@ -187,17 +189,6 @@ def test_boxes_that_somebody_asks_for_bring_the_picture_that_is_most_like_them()
         assert (masks[:, 0, *place] > 0.5).all()
         assert (grey[:, *place] > 0.6).all()
         assert (grey.flatten(1).sum(1) < 1.2).all()
-
-
-def test_of_boxes_that_several_images_have_each_gives_its_picture():
-    model = marked("none")
-    labels, z = torch.zeros(40, dtype=torch.int64), latents(torch.arange(40), model.latent_length)
-    model.set_layouts([0, 0, 0], [corner(0, 0), corner(0, 0), corner(1, 0, 1)])
-    seen = spied(model, "ema")
-    model.arrange(labels, z, corner(0, 0))
-    grey, _ = shown_corners(model, seen)
-    assert 8 < (grey[:, 0, 0] > 0.6).sum() < 32
-    assert ((grey[:, 0, 0] > 0.6) != (grey[:, 1, 1] > 0.6)).all()
 
 
 def test_pictures_and_masks_are_of_the_same_training_image_and_dropped_together():

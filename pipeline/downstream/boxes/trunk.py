@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import torch
@@ -14,10 +15,13 @@ from pipeline.downstream.classifier.resnet import SMALL, initialise, stages
 from pipeline.settings import ImageSpec
 
 
-class Trunk(nn.Module):
+class Trunk(ABC, nn.Module):
     """Images (N, C, H, W) in [-1, 1] to maps (N, channels[i], H / STRIDE / 2^i, W / STRIDE / 2^i), the finest first."""
 
     channels: list[int]
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> list[Tensor]: ...
 
 
 class ResNet(Trunk):
@@ -40,8 +44,8 @@ class ResNet(Trunk):
 
 
 class EfficientNet(Trunk):
-    """EfficientNet-Lite0 as ImageNet left it. Images of at most SMALL pixels are seen twice as large: a place of the
-    finest map is then of the network's stride 8, whose responses know more than those of 4.
+    """EfficientNet-Lite0 as ImageNet left it. Images are seen twice as large where no side is longer than SMALL pixels:
+    a place of the finest map is then of the network's stride 8, whose responses know more than those of 4.
 
     Args:
         learns: whether the network learns on.
