@@ -27,6 +27,10 @@ def pytest_collection():
         gc.enable()
 
 
+def pytest_sessionfinish():
+    gc.unfreeze()  # what a library of C++ finds at the end it calls leaked
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """Path of one of the real data sets kept beside the checkout; skips where it is absent."""
