@@ -39,7 +39,7 @@ def main():
     globals()[function](*words)
 
 
-SMALL = {"total_images": 64, "batch": 8, "snapshots": 1, "r1_every": 2, "ada_images": 64, "ema_half_life_images": 20}
+SMALL = {"total_images": 48, "batch": 8, "snapshots": 1, "r1_every": 2, "ada_images": 64, "ema_half_life_images": 20}
 SMALL |= {"precision": "fp32", "dropout": 0.0}  # nothing that is random for each rank by itself
 
 
