@@ -3,8 +3,9 @@ BIN := .venv/bin
 RESULTS ?= results
 URI ?=
 CONFIG ?= config/config.yaml
-# A test file at a time on every core, a thread each; as fast as the longest file allows.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
+# A test file at a time on every core, a thread each; as fast as the longest file allows. Bytecode is kept, for the
+# processes that tests start.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/pytest -q -n logical --dist loadfile
 .PHONY: demo plan test test-slow test-slurm test-kubernetes test-services test-faults test-all lint format schema bench gpu-check ui draw
 
 # Networks this small leave a graphics card mostly idle: four at once on one that has the memory, the others wait.
@@ -20,7 +21,7 @@ test: .venv/.installed  ## everything but the slow learning tests
 	$(PYTEST) -m "not slow and not slurm and not kubernetes and not services and not faults"
 
 test-slow: .venv/.installed  ## what each family must learn, and long runs
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow $$(grep -rl mark.slow tests --include='test_*.py')
 
 test-slurm: .venv/.installed  ## the cluster profiles on a SLURM of two nodes that runs on this machine; installs it where it may
 	@tests/slurm/install.sh || echo "SKIPPED: SLURM could not be installed"

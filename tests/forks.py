@@ -11,6 +11,7 @@ import tempfile
 import weakref
 from contextlib import suppress
 from importlib import import_module
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import psutil
@@ -26,6 +27,12 @@ def imported(*modules: str) -> None:
     IMPORTED.extend(modules)
 
 
+def context() -> BaseContext:
+    """Of processes that start as children do."""
+    FORKS.set_forkserver_preload(IMPORTED)
+    return FORKS
+
+
 class Child:
     """A run of a module's `main` with these words.
 
@@ -39,8 +46,7 @@ class Child:
         os.close(file)
         weakref.finalize(self, os.unlink, self._out)
         environment = {name: value for name, value in (os.environ | variables).items() if value is not None}
-        FORKS.set_forkserver_preload(IMPORTED)
-        self._process = FORKS.Process(target=_main, args=(module, words, self._out, folder, environment))
+        self._process = context().Process(target=_main, args=(module, words, self._out, folder, environment))
         self._process.start()
         self.pid = self._process.pid
 

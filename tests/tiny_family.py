@@ -6,7 +6,6 @@ import contextlib
 import copy
 import csv
 import json
-import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
@@ -23,7 +22,9 @@ from pipeline import settings as pyrite_settings
 from pipeline.models.base import GenerativeModel, slerp
 from pipeline.training import loop
 from pipeline.training.loop import train
-from tests import image_sets
+from tests import forks, image_sets
+
+forks.imported(__name__, "torch._dynamo")  # which a first optimiser imports
 
 
 class TinySettings(pyrite_settings.Training):
@@ -159,9 +160,7 @@ class Events:
 def forked(data: Path, folder: Path, settings: pyrite_settings.Training, moment: str = ""):
     """Train in a process of its own, with a checkpoint after each update; with a moment, it dies by SIGKILL in the
     writing of the sixth. Returns the process, started."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipeline.training.loop", "pipeline.models"])
-    process = context.Process(target=_train, args=(data, folder, settings, moment))
+    process = forks.context().Process(target=_train, args=(data, folder, settings, moment))
     process.start()
     return process
 

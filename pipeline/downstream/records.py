@@ -289,11 +289,18 @@ class ArmResult(TrainedOn):
 
 Result = TypeVar("Result", bound=ArmResult)
 Record = TypeVar("Record")
+ADAPTERS: dict[Any, TypeAdapter[Any]] = {}  # to make one takes thirty times as long as to check a result by it
+
+
+def _adapter(kind: type[Record]) -> TypeAdapter[Record]:
+    if kind not in ADAPTERS:
+        ADAPTERS[kind] = TypeAdapter(kind)
+    return ADAPTERS[kind]
 
 
 def result_of(values: Mapping[str, Any], kind: type[Result]) -> Result:
     """The fields in plain values. Raises ValidationError for a task that gives others than its kind has."""
-    return TypeAdapter(kind).validate_python(values)
+    return _adapter(kind).validate_python(values)
 
 
 def read_results(paths: Iterable[Path], kind: type[Result]) -> list[Result]:
@@ -304,7 +311,7 @@ def read_results(paths: Iterable[Path], kind: type[Result]) -> list[Result]:
 
 def write_results(results: Sequence[ArmResult], path: Path) -> None:
     """Whole. Raises ValueError for numbers that are not finite."""
-    write_json(path, [TypeAdapter(type(one)).dump_python(one) for one in results])
+    write_json(path, [_adapter(type(one)).dump_python(one) for one in results])
 
 
 def read(path: Path) -> Comparison:
@@ -319,12 +326,12 @@ def write(comparison: Comparison, path: Path) -> None:
 
 def text(comparison: Comparison) -> str:
     """As the file holds it."""
-    return TypeAdapter(Comparison).dump_json(comparison, indent=1).decode() + "\n"
+    return _adapter(Comparison).dump_json(comparison, indent=1).decode() + "\n"
 
 
 def _read(path: Path, kind: type[Record], noun: str) -> Record:
     try:
-        return TypeAdapter(kind).validate_json(path.read_bytes())
+        return _adapter(kind).validate_json(path.read_bytes())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     except ValidationError as error:

@@ -1,6 +1,8 @@
 import pytest
+from torch import nn
 
-from pipeline.downstream.boxes import figure
+from pipeline.downstream.boxes import fcos_lite, figure
+from pipeline.downstream.classifier import resnet, scratch
 from tests import image_sets
 from tests.downstream.cases import CASES
 
@@ -32,8 +34,27 @@ def boxed(image_set):
     return write
 
 
+def stem(spec, width):
+    """The stem of a ResNet-18 and a head on it."""
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, len(spec.classes))
+    return nn.Sequential(*resnet.stages(spec, width)[0], *head)
+
+
+def single_blocks(spec, width):
+    """The stages of a ResNet-18 with one block each."""
+    first, *others = resnet.stages(spec, width)
+    return [first, *(layers[:1] for layers in others)]
+
+
+@pytest.fixture
+def shallow(monkeypatch):
+    """Networks that are made quickly: what sees what, and when, and what is said of it do not depend on their depth."""
+    monkeypatch.setattr(scratch, "resnet18", stem)
+    monkeypatch.setattr(fcos_lite, "stages", single_blocks)
+
+
 @pytest.fixture(params=CASES, ids=lambda case: case.task.name)
-def case(request, tmp_path, image_set, boxed, monkeypatch):
+def case(request, tmp_path, image_set, boxed, shallow, monkeypatch):
     """Each task with its tiny data sets; pictures stay empty, for drawing them takes longer than a training."""
     monkeypatch.setattr(figure, "write", lambda real, result, path: path.touch())
     return request.param.within(tmp_path, image_set, boxed)

@@ -11,6 +11,7 @@ from pipeline.downstream.training_length import SEED, choose_length, enough, of_
 from pipeline.settings import Detect, UserError
 from tests.downstream.cases import COUNTS, SPLIT, shapes, watched
 
+pytestmark = pytest.mark.usefixtures("shallow")
 TASK = TASKS["classification"].load()
 PLAIN, AUGMENTED = Recipe(), Recipe(augmented=True)
 CURVES = {  # scores of each recipe by length

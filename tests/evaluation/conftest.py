@@ -83,9 +83,9 @@ def once(function, key):
 
 @pytest.fixture(scope="module")
 def few_pieced():
-    """Of every set a hundred images are looked at piece by piece, where a run looks at five hundred."""
+    """Of every set fifty images are looked at piece by piece, where a run looks at five hundred."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(copies, "PIECED", 100)
+        patch.setattr(copies, "PIECED", 50)
         yield
 
 

@@ -22,7 +22,7 @@ from tests.evaluation.conftest import write_set
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_large_figures")]
 SIZE = 64
-SETTINGS = Evaluate(inception="off")
+SETTINGS = Evaluate(inception="off", subsets=20)
 DROPPED = "scratches"
 COPIES = set(names("copies"))
 DISTANCES = {"frechet", "frechet_inf", "kid", "gram"}

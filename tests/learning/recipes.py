@@ -45,9 +45,9 @@ RECIPES = {
         "ada_target": 0,
         "ema_half_life_images": 1000,
     },
-    "projected_gan": {"total_images": 1600},
+    "projected_gan": {"total_images": 1280},
     "ddpm": {
-        "total_images": 2000,
+        "total_images": 1280,
         "channels": 16,
         "multipliers": [1, 2],
         "blocks": 1,

@@ -45,7 +45,7 @@ def test_learns_stripes(family, tmp_path):
     common = {"family": family, "batch": 16, "snapshots": 1, "keep": "last"}
     settings = FAMILY_SETTINGS[family](**common | RECIPES[family])
     train(settings, data, tmp_path / "out", tmp_path / "state", 0, Events(), threads=1)
-    images, labels = images_of(model_files.load(tmp_path / "out"), 800)
+    images, labels = images_of(model_files.load(tmp_path / "out"), 400)
     seen = {f.__name__: f(images, labels) for f in (stripes.distance, stripes.roughness, stripes.sameness)}
     print(family, seen)
     assert seen["distance"] < NEAR

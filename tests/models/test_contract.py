@@ -188,8 +188,7 @@ LARGE = {
 }
 
 
-@pytest.mark.parametrize("amp", [torch.bfloat16, torch.float16], ids=["bf16", "fp16"])
-@pytest.mark.parametrize(("height", "width"), [(128, 128), (128, 256)])
+@pytest.mark.parametrize(("height", "width", "amp"), [(128, 128, torch.bfloat16), (128, 256, torch.float16)])
 def test_half_precision_at_sizes_of_real_data(family, height, width, amp):
     """Networks have more resolutions than run in half precision: an update, a look, images and a restored state."""
     of = ImageSpec(height, width, 1, ("a", "b"))

@@ -1,6 +1,7 @@
 import pytest
+from PIL import Image
 
-from pipeline.report import figures
+from pipeline.report import boxes_section, figures, images
 from tests.report.made_up_run import make_run
 
 
@@ -18,6 +19,7 @@ def undrawn(monkeypatch):
         "precision_recall",
     ):
         monkeypatch.setattr(figures, name, lambda *numbers: "<svg/>")
+    monkeypatch.setattr(boxes_section, "_picture", lambda *of: images.png(Image.new("RGB", (8, 8))))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pipeline.training.loop import train
 from tests.models.tiny import quick_settings
 from tests.tiny_family import Events, forked, image_set, terminated
 
-SMALL = {"batch": 4, "sampling_steps": 2}
+SMALL = {"batch": 4, "sampling_steps": 2, "r1_every": 8}
 
 
 @pytest.mark.parametrize(
@@ -27,9 +27,9 @@ def test_interrupted_training_ends_in_the_same_bits(family, changes, tmp_path, m
     """A break in the middle of the updates between two lazy penalties, and one at a snapshot."""
     data = image_set(tmp_path / "real", n=120, size=32, symmetry="dihedral", val=True)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    settings = quick_settings(family, total_images=80, **SMALL, **changes)
+    settings = quick_settings(family, total_images=40, **SMALL, **changes)
     train(settings, data, whole / "out", whole / "state", 0, Events(), threads=1)
-    for update in (7, 10):
+    for update in (3, 5):
         with terminated(monkeypatch, FAMILIES[family], update):
             train(settings, data, parts / "out", parts / "state", 0, Events(), threads=1)
     train(settings, data, parts / "out", parts / "state", 0, Events(), threads=1)

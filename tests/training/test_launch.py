@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,13 +20,26 @@ from pipeline.settings import UserError
 from pipeline.training import launch as launching
 from pipeline.training.launch import launch
 from pipeline.training.loop import train
+from tests import forks
 from tests.models.tiny import quick_settings
 from tests.tiny_family import Events, image_set
 
-ROOT = Path(__file__).resolve().parents[2]
+forks.imported(__name__)
 
 
-SMALL = {"total_images": 64, "batch": 8, "snapshots": 1, "r1_every": 2, "ada_images": 64, "ema_half_life_images": 20}
+@pytest.fixture
+def ranks_forked(monkeypatch):
+    """The other ranks start as children of a process that has imported all this, where `launch` spawns them."""
+    monkeypatch.setattr(torch.multiprocessing, "get_context", lambda how: forks.context())
+
+
+def main():
+    """In a process of its own: the function of this module that is named, with these words."""
+    function, *words = sys.argv[1:]
+    globals()[function](*words)
+
+
+SMALL = {"total_images": 48, "batch": 8, "snapshots": 1, "r1_every": 2, "ada_images": 64, "ema_half_life_images": 20}
 SMALL |= {"precision": "fp32", "dropout": 0.0}  # nothing that is random for each rank by itself
 
 
@@ -83,6 +95,7 @@ def raises():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ranks_forked")
 @pytest.mark.parametrize(("how", "last"), [(is_killed, "killed by SIGKILL"), (raises, "ValueError: no room$")])
 def test_a_process_that_dies_is_named_with_its_last_words(how, last):
     with pytest.raises(UserError, match=f"rank 1 of 2 processes ended before its time: {last}"):
@@ -91,13 +104,14 @@ def test_a_process_that_dies_is_named_with_its_last_words(how, last):
 
 
 class Unreadable:
-    """What a spawned process cannot even be given."""
+    """What another process cannot even be given."""
 
     def __reduce__(self):
         return exits, ()
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ranks_forked")
 def test_a_process_that_dies_before_all_have_met_is_no_endless_wait():
     with pytest.raises(UserError, match="rank 1 of 2 processes ended before its time: status 3"):
         launch(2, end, journal=Events(), how=Unreadable())
@@ -109,6 +123,7 @@ def refuse(journal):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ranks_forked")
 def test_what_rank_0_raises_is_raised():
     with pytest.raises(UserError, match="batch: no"):
         launch(2, refuse, journal=Events())
@@ -121,18 +136,16 @@ def err(journal):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("ranks_forked")
 def test_no_other_rank_is_blamed_for_what_rank_0_does():
     with pytest.raises(RuntimeError, match="of rank 0 itself"):
         launch(2, err, journal=Events())
 
 
-STUCK = """
-from pathlib import Path
-from pipeline.training import launch
-from tests.training.test_launch import stick
-launch.GRACE = 1
-launch.launch(3, stick, journal=None, note=Path({note!r}))
-"""
+def stuck(note):
+    launching.GRACE = 1
+    torch.multiprocessing.get_context = lambda how: forks.context()
+    launch(3, stick, journal=None, note=Path(note))
 
 
 def stick(journal, note):
@@ -147,12 +160,9 @@ def stick(journal, note):
 @pytest.mark.slow
 def test_a_training_that_waits_for_the_dead_is_ended_with_all_its_processes(tmp_path):
     note = tmp_path / "pid"
-    code = STUCK.format(note=str(note))
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False, timeout=200
-    )
-    assert done.returncode == 1
-    assert "ERROR: rank 1 of 3 processes ended before its time: status 3" in done.stderr
+    head = forks.Child(__name__, "stuck", str(note))
+    assert head.wait() == 1
+    assert "ERROR: rank 1 of 3 processes ended before its time: status 3" in head.said
     deadline = time.monotonic() + 10
     while psutil.pid_exists(int(note.read_text())) and psutil.Process(int(note.read_text())).status() != "zombie":
         assert time.monotonic() < deadline
@@ -194,6 +204,10 @@ def test_ranks_of_another_program_that_do_not_meet_are_said(monkeypatch):
         launch(1, end, journal=Events())
 
 
+def joined():
+    launch(1, say_total, journal="j")
+
+
 def say_total(journal):
     total = distributed.total(torch.tensor(distributed.index() + 1)).item()
     print(f"rank {distributed.index()} of {distributed.count()}: {total}", type(journal))
@@ -201,19 +215,14 @@ def say_total(journal):
 
 @pytest.mark.slow
 def test_processes_that_another_program_starts_join_each_other():
-    code = "from pipeline.training.launch import launch; from tests.training.test_launch import say_total as f; "
-    command = [sys.executable, "-c", code + "launch(1, f, journal='j')"]
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    shared = os.environ | {"WORLD_SIZE": "2", "LOCAL_RANK": "3", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    started = [
-        subprocess.Popen(command, cwd=ROOT, env=shared | {"RANK": rank}, stdout=subprocess.PIPE, text=True)
-        for rank in ("0", "1")
-    ]
-    said = [process.communicate(timeout=200)[0] for process in started]
-    assert said[0] == "rank 0 of 2: 3 <class 'str'>\n"
-    assert said[1] == "rank 1 of 2: 3 <class 'pipeline.training.launch.NullJournal'>\n"
+    shared = {"WORLD_SIZE": "2", "LOCAL_RANK": "3", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    ranks = [forks.Child(__name__, "joined", **shared, RANK=rank) for rank in ("0", "1")]
+    assert [rank.wait() for rank in ranks] == [0, 0]
+    assert "rank 0 of 2: 3 <class 'str'>\n" in ranks[0].said
+    assert ranks[1].said == "rank 1 of 2: 3 <class 'pipeline.training.launch.NullJournal'>\n"
 
 
 def test_one_process_starts_no_other():

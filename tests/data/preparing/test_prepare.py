@@ -456,9 +456,9 @@ def test_steel(tmp_path, inline, shared_data, dataset):
     root = shared_data("neu_det")
     labels = NEU | {"csv": [str(root / path) for path in NEU["csv"]]}
     split = {"column": "split", "names": {"train": "train", "val": "test"}, "group_column": "group"}
-    settings = dataset(str(root / "IMAGES"), size=64, labels=labels, split=split, limit=25)
+    settings = dataset(str(root / "IMAGES"), size=64, labels=labels, split=split, limit=16)
     images = prepared(settings, tmp_path / "out")
-    assert images.images.shape == (150, 64, 64, 1)
+    assert images.images.shape == (96, 64, 64, 1)
     assert len(images.meta["classes"]) == 6
     counts = images.metadata.groupby(["label", "split"]).size().unstack()
     assert (counts["test"] >= 2).all()
@@ -477,11 +477,11 @@ def test_coating_strips(tmp_path, inline, shared_data, dataset):
 def test_scratches(tmp_path, inline, shared_data, dataset):
     root = shared_data("kolektor_good_bad")
     settings = dataset(
-        [str(root / "good"), str(root / "bad")], size=32, limit=40,
+        [str(root / "good"), str(root / "bad")], size=32, limit=20,
         labels={"rule": "folder", "csv": [str(root / "index.csv")]}, split={"group_column": "item"},
     )  # fmt: skip
     images = prepared(settings, tmp_path / "out")
-    assert images.metadata["label"].value_counts().to_dict() == {"bad": 40, "good": 40}
+    assert images.metadata["label"].value_counts().to_dict() == {"bad": 20, "good": 20}
     assert (images.metadata.groupby("group")["split"].nunique() == 1).all()
 
 

@@ -64,6 +64,7 @@ def test_of_more_than_two_classes_there_is_no_threshold(tmp_path, image_set):
     assert set(result.mean) == {"macro_f1", "accuracy"}
 
 
+@pytest.mark.usefixtures("shallow")
 def test_detectors_of_synthetic_images_only_never_see_a_real_one(tmp_path, real, fakes, image_set):
     result = arm(tmp_path, real, [fakes], ONLY)
     assert (result.n_real, result.chosen.ratio) == (0, None)
@@ -76,6 +77,7 @@ def test_detectors_of_synthetic_images_only_never_see_a_real_one(tmp_path, real,
     assert results[0].repetitions[0].log_odds == results[1].repetitions[0].log_odds
 
 
+@pytest.mark.usefixtures("shallow")
 def test_initial_weights_are_those_of_the_seed_in_every_arm(tmp_path, real, fakes, monkeypatch):
     drawn = {}
     original = scratch.Scratch.initial
@@ -95,6 +97,7 @@ def test_initial_weights_are_those_of_the_seed_in_every_arm(tmp_path, real, fake
     assert not torch.equal(drawn[0][0][0], drawn[1][0][0])
 
 
+@pytest.mark.usefixtures("shallow")
 def test_colour_images_of_sixteen_bits_go_all_the_way(tmp_path, image_set):
     """The classes differ in the third channel alone, below and above half of the range, where signed integers end."""
     labels = np.arange(60) % 2
@@ -152,6 +155,7 @@ def test_a_class_without_test_images_is_said_and_left_out_of_the_mean(tmp_path, 
     assert "plates, real: no test images of disc" in capfd.readouterr().err
 
 
+@pytest.mark.usefixtures("shallow")
 def test_a_class_that_synthetic_images_lack_is_said(tmp_path, real, image_set, capfd):
     images, _ = shapes(6, 1)
     bars = image_set("bars", images, [0] * 6, ["train"] * 6, classes=("bar",))
