@@ -45,7 +45,7 @@ RECIPES = {
         "ada_target": 0,
         "ema_half_life_images": 1000,
     },
-    "projected_gan": {"total_images": 1280},
+    "projected_gan": {"total_images": 1600},
     "ddpm": {
         "total_images": 1280,
         "channels": 16,

@@ -27,7 +27,7 @@ def pools(boxed, images, marks, tests, **more):
     return real, training(real, [], "steel", CPU), judging(real, "steel", CPU)
 
 
-@pytest.mark.parametrize(("backbone", "steps"), [("frozen", 60), ("scratch", 260)])
+@pytest.mark.parametrize(("backbone", "steps"), [("frozen", 60), ("scratch", 320)])
 def test_the_small_detector_learns_discs_and_squares_on_noise(boxed, backbone, steps):
     real, pool, test = pools(boxed, *scenes(260, seed=1), tests=60, symmetry="dihedral")
     settings = DetectBoxes(backbone=backbone, steps=steps, batch=16, width=8, learning_rate=5e-3)
