@@ -143,7 +143,7 @@ def test_defects_are_drawn_where_they_are_asked_for(running, results):
     assert get(running, "/?model=steel/cgan/seed-0&layout=pore%201%201%202%202")[0] == 200  # the form keeps it
     with pytest.raises(pyrite.UserError, match="this cgan knows no boxes"):
         pyrite.load(results / "steel" / "cgan" / "seed-0").sample(layout=boxes)
-    with pytest.raises(pyrite.UserError, match="together with truncation"):
+    with pytest.raises(pyrite.UserError, match="layout, like: cannot be asked for together, nor with truncation"):
         model.sample(layout=boxes, truncation=0.5)
 
 

@@ -1,7 +1,7 @@
 import pytest
 from torch import nn
 
-from pipeline.downstream.boxes import fcos_lite, figure
+from pipeline.downstream.boxes import figure, trunk
 from pipeline.downstream.classifier import resnet, scratch
 from tests import image_sets
 from tests.downstream.cases import CASES
@@ -50,7 +50,8 @@ def single_blocks(spec, width):
 def shallow(monkeypatch):
     """Networks that are made quickly: what sees what, and when, and what is said of it do not depend on their depth."""
     monkeypatch.setattr(scratch, "resnet18", stem)
-    monkeypatch.setattr(fcos_lite, "stages", single_blocks)
+    monkeypatch.setattr(trunk, "stages", single_blocks)
+    monkeypatch.setitem(trunk.TRUNKS, "frozen", trunk.ResNet)
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.task.name)
