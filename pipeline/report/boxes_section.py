@@ -18,6 +18,11 @@ from pipeline.report import downstream_section, figures, images, labels
 from pipeline.report.detector_findings import best_of
 
 CURVES = 12  # classes with a panel of their own; the most frequent ones
+BACKBONES = {  # what the caption says of each
+    "frozen": "on EfficientNet-Lite0 as ImageNet left it",
+    "fine_tuned": "on EfficientNet-Lite0, which learnt ImageNet and learns on here",
+    "scratch": "from scratch",
+}
 MADE = {  # where the boxes of synthetic images come from
     "synthetic": "images of {}, drawn with their boxes",
     "blended": "defects of {} blended into real images",
@@ -41,6 +46,7 @@ def context(arms: Sequence[Arm], results: Mapping[str, BoxResult], real: ImageSe
     panels, left_out = _curves(pair)
     return downstream_section.context(arms, pair[0], made_of) | {
         "n_background": pair[0].n_background,
+        "backbone": sees_with(pair[0].settings),
         "n_boxes": len(pair[0].truth.image),
         "curves": images.svg(figures.precision_recall(panels)),
         "curves_left_out": left_out,
@@ -48,6 +54,11 @@ def context(arms: Sequence[Arm], results: Mapping[str, BoxResult], real: ImageSe
         "detections": _picture(real, pair),
         "least": f"{figure.SHOWN:g}",
     }
+
+
+def sees_with(settings: Mapping[str, Any]) -> str:
+    """What detectors of these settings see images with; torchvision's learn all they know."""
+    return BACKBONES[settings["backbone"] if settings["detector"] == "small" else "scratch"]
 
 
 def made_of(arm: Arm) -> str:

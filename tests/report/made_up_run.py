@@ -273,7 +273,7 @@ def box_arm(arm, models, found, ratio, real, rng, seeds=5):
     chosen |= {"notes": ["a note on boxes"] if models else []}
     head = {"version": METHOD["detect_boxes"], "task": "boxes", "dataset": "steel", "arm": arm, "classes": BOX_CLASSES}
     head |= {"synthetic": [{"model": model, "made": made} for model, made in models], "real": True, "chosen": chosen}
-    head |= {"steps": 1500, "settings": {}, "mean": {}, "spread": {}}
+    head |= {"steps": 1500, "settings": {"detector": "small", "backbone": "frozen"}, "mean": {}, "spread": {}}
     head |= {"n_real": 72, "n_synthetic": 24 * len(models), "n_test": len(tested), "n_background": 0}
     head |= {"ids": list(tested["id"]), "groups": list(tested["group"])}
     return head | {"truth": _columns(truth), "repetitions": repetitions}

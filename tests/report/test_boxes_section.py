@@ -121,3 +121,15 @@ def test_test_images_are_shown_evenly_and_names_are_no_formulas(files):
     assert not any(text.get_parse_math() for text in legend.texts)
     found = [mark for mark in axes[1].patches if mark.get_linestyle() != "-"]
     assert len(axes[1].patches) - len(found) == 2  # the true boxes of this image
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"detector": "small", "backbone": "frozen"}, "frozen"),
+        ({"detector": "small", "backbone": "fine_tuned"}, "fine_tuned"),
+        ({"detector": "fcos", "backbone": "frozen"}, "scratch"),
+    ],
+)
+def test_what_detectors_see_images_with(settings, said):
+    assert boxes_section.sees_with(settings) == boxes_section.BACKBONES[said]
