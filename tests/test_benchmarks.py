@@ -11,6 +11,7 @@ from torch import nn
 
 from benchmarks import (
     batch_statistics,
+    box_backbones,
     controls,
     coverage,
     joint_coverage,
@@ -29,8 +30,10 @@ from benchmarks.judge import Judge
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.models import build, ema
-from pipeline.settings import FAMILY_SETTINGS, FewShots
+from pipeline.settings import FAMILY_SETTINGS, DetectBoxes, FewShots
 from pipeline.training.transfer import snapshot_model
+from tests import image_sets
+from tests.downstream.cases import scenes
 from tests.evaluation.conftest import blobs, label_list, write_set
 from tests.models import nvidia
 from tests.models.tiny import batch, spec, tiny_settings
@@ -382,3 +385,18 @@ def test_a_server_s_cost_is_the_median_of_its_ratios_to_the_training_of_the_same
     *_, down, never = tracking.table(rounds)
     assert down == "| down | 12.0 | 1.100 (1.000 to 1.200) | 24.0 | 1.100 (1.000 to 1.200) | 1.0 |"
     assert never.startswith("| never answers | 10.0 | 1.000 (1.000 to 1.500) |")
+
+
+def test_a_detector_of_boxes_is_judged_by_images_that_it_has_not_learnt(tmp_path):
+    """It finds in them what it has learnt, and far less where discs are called squares and squares discs."""
+    images, marks = scenes(60, seed=1)
+    other, found = {"disc": "square", "square": "disc"}, []
+    for names in ({}, other):
+        path = image_sets.write(tmp_path / str(len(names)), images, split=["train"] * 40 + ["val"] * 20)
+        judged = [(i, names.get(name, name) if i >= 40 else name, *box) for i, name, *box in marks]
+        image_sets.mark(path, judged, ("disc", "square"))
+        settings, data = DetectBoxes(steps=100, width=8, learning_rate=5e-3), ImageSet.open(path)
+        found.append(box_backbones.found(settings, data, data, "val", 0))
+    (_, right, exact), (_, wrong, _) = found
+    assert right > 80 > 50 > wrong, (right, wrong)
+    assert right > exact

@@ -197,7 +197,7 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
             pictures = self._pictures_of_boxes(labels, numbers, layout) if book else coarse.ask(labels, numbers)
             parts.append(self._enlarged(joined(pictures)))
         if book:
-            layouts = [layout] * len(labels) if layout else self._asked(labels, numbers)
+            layouts = self._asked(labels, numbers) if layout is None else [layout] * len(labels)
             parts.append(joined(self._masks(layouts)))
         return torch.cat(parts, 1) if parts else None
 
