@@ -185,7 +185,8 @@ class CoarsePictures(AroundPictures):
     # Said only where it is true, so that models from before it was there stay what they are.
     coarse_pictures: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Draw around coarse pictures of the training images, grey values and contrasts in 8 x 8 places, as
-    `projected_gan` does: closer after a few minutes of training, but what is where is then a real image's."""
+    `projected_gan` does: closer after a few minutes of training, but what is where is then a real image's, unless
+    `coarse_pictures_from` says otherwise."""
 
     @property
     def draws_around(self) -> bool:
@@ -437,7 +438,8 @@ class DDPMSettings(AroundPictures):
     # Not that of `CoarsePictures`: in another place among the settings, finished models would count as changed.
     coarse_pictures: Annotated[bool, Field(exclude_if=operator.not_)] = False
     """Draw around coarse pictures of the training images, grey values and contrasts in 8 x 8 places, as
-    `projected_gan` does: far closer after minutes of training, but what is where is then a real image's."""
+    `projected_gan` does: far closer after minutes of training, but what is where is then a real image's, unless
+    `coarse_pictures_from` says otherwise."""
 
     @property
     def draws_around(self) -> bool:
