@@ -54,6 +54,13 @@ class Frame(NamedTuple):
     label: str | None = None
 
 
+def page_header(path: str, name: str, index: int, pages: int, shape: tuple[int, int, int], dtype: str) -> Header:
+    """Of one of the `pages` images of a file; the only one of its file has no index."""
+    if pages == 1:
+        return Header(path, name, shape, dtype)
+    return Header(path, f"{name}[{index}]", shape, dtype, index, pages=pages)
+
+
 def chosen_pages(settings: Dataset, count: int) -> list[int]:
     """Which of the `count` pages of a file are read. Raises Rejected where it has not the page that is asked for."""
     if settings.pages == "all":

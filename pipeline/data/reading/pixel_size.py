@@ -1,4 +1,4 @@
-"""How long a pixel is, as the programs of microscopes write it into TIFF files."""
+"""How long a pixel is, as the programs of microscopes write it, most of all into TIFF files."""
 
 from __future__ import annotations
 
@@ -29,16 +29,25 @@ def micrometres(file: TiffFile, page: TiffPage) -> float | None:
     """
     for ask in (_zeiss, _fei, _tescan, _ome, _imagej, _resolution):
         with suppress(Exception):  # text of any program, or none: what cannot be understood is not told
-            width, height = ask(file, page)
-            if width > 0 and abs(width - height) <= SQUARE * width:
-                return width
+            if (side := square(*ask(file, page))) is not None:
+                return side
     return None
+
+
+def square(width: float, height: float) -> float | None:
+    """Side of a pixel, of which these are the sides; None where they differ, or where there is none."""
+    return width if width > 0 and abs(width - height) <= SQUARE * width else None
+
+
+def length(value: Any, unit: str) -> float:
+    """Micrometres. Raises KeyError where the unit is none of length."""
+    return float(value) * MICROMETRES[_unit(unit)]
 
 
 def _zeiss(file: TiffFile, page: TiffPage) -> tuple[float, float]:
     facts: dict[str, Any] = file.sem_metadata or {}
     *_, value, unit = next(facts[key] for key in ZEISS if key in facts)
-    return (_length(value, unit),) * 2
+    return (length(value, unit),) * 2
 
 
 def _fei(file: TiffFile, page: TiffPage) -> tuple[float, float]:
@@ -63,7 +72,7 @@ def _ome(file: TiffFile, page: TiffPage) -> tuple[float, float]:
 def _attribute(text: str, axis: str) -> float:
     value = re.search(rf'\bPhysicalSize{axis}="([^"]*)"', text)
     unit = re.search(rf'\bPhysicalSize{axis}Unit="([^"]*)"', text)
-    return _length(value[1] if value else "", unit[1] if unit else "µm")
+    return length(value[1] if value else "", unit[1] if unit else "µm")
 
 
 def _imagej(file: TiffFile, page: TiffPage) -> tuple[float, float]:
@@ -83,10 +92,6 @@ def _pixels_a_unit(page: TiffPage) -> Iterator[float]:
     for name in ("XResolution", "YResolution"):
         numerator, denominator = page.tags[name].value
         yield numerator / denominator
-
-
-def _length(value: Any, unit: str) -> float:
-    return float(value) * MICROMETRES[_unit(unit)]
 
 
 def _unit(text: Any) -> str:

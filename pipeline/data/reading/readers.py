@@ -8,14 +8,15 @@ from collections.abc import Iterator
 
 from PIL import UnidentifiedImageError
 
-from pipeline.data.reading import hdf5, raster, tiff
+from pipeline.data.reading import czi, dm, hdf5, raster, ser, tiff
 from pipeline.data.reading.file_type import START, kind
 from pipeline.data.reading.frame import Frame, Header, Rejected
 from pipeline.data.reading.regular_file import check_regular, unread
+from pipeline.data.reading.source import FORMATS
 from pipeline.settings import Dataset
 
 LACKS_MEMORY = re.compile(r"allocat|(out of|insufficient|not enough) memory", re.IGNORECASE)
-DECODERS = {"h5py", "imagecodecs", "PIL", "tifffile", "zlib"}
+DECODERS = {"czifile", "h5py", "imagecodecs", "PIL", "tifffile", "zlib"}
 POINTERS = {"Git LFS": b"version https://git-lfs.github.com/", "git-annex": b"/annex/objects/"}
 
 
@@ -32,6 +33,12 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
                 return tiff.headers(path, name, settings)
             case "hdf5":
                 return hdf5.headers(path, name, settings)
+            case "dm":
+                return dm.headers(path, name, settings)
+            case "ser":
+                return ser.headers(path, name, settings)
+            case "czi":
+                return czi.headers(path, name, settings)
         return raster.headers(path, name, settings)
     except (Rejected, MemoryError):
         raise
@@ -70,6 +77,12 @@ def _frames(wanted: list[Header], settings: Dataset) -> Iterator[Frame | Rejecte
             return tiff.frames(wanted)
         case "hdf5":
             return hdf5.frames(wanted, settings.hdf5)
+        case "dm":
+            return dm.frames(wanted)
+        case "ser":
+            return ser.frames(wanted)
+        case "czi":
+            return czi.frames(wanted)
     return raster.frames(wanted)
 
 
@@ -81,7 +94,7 @@ def _kind(path: str) -> str:
         raise Rejected("is empty (zero bytes)")
     found = kind(start)
     if found is None:
-        raise Rejected(f"is no TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5 file, whatever its name says{_guess(start)}")
+        raise Rejected(f"is no {FORMATS} file, whatever its name says{_guess(start)}")
     return found
 
 

@@ -15,11 +15,12 @@ from pipeline.settings import Dataset, UserError
 
 VORONOI = "voronoi"
 SUFFIXES = {".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".webp", ".gif"}
-SUFFIXES |= {".h5", ".hdf5", ".hdf", ".he5"}
+SUFFIXES |= {".h5", ".hdf5", ".hdf", ".he5", ".dm3", ".dm4", ".ser", ".czi"}
+FORMATS = "TIFF, PNG, JPEG, BMP, WebP, GIF, HDF5, DM3, DM4, SER or CZI"
 # Of images that nothing here reads: microscopes' and cameras' own, and those of other trades. Some are TIFF or HDF5 by
 # content, and then they are read.
 UNREAD = {
-    ".dm2", ".dm3", ".dm4", ".ser", ".emi", ".emd", ".bcf", ".mib", ".blo", ".mrc", ".rec", ".czi", ".zvi",
+    ".dm2", ".emd", ".bcf", ".mib", ".blo", ".mrc", ".rec", ".zvi",
     ".lif", ".nd2", ".oib", ".oif", ".oir", ".vsi", ".ims", ".lsm", ".stk", ".svs", ".scn", ".ndpi", ".qptiff",
     ".spm", ".sxm", ".ibw", ".gwy", ".mi", ".nid", ".wdp", ".jxr", ".jp2", ".j2k", ".jpx", ".heic", ".heif",
     ".avif", ".jxl", ".exr", ".hdr", ".fits", ".fit", ".fts", ".pgm", ".ppm", ".pnm", ".pbm", ".pcx", ".tga",
@@ -110,7 +111,7 @@ def unread(source: str | list[str]) -> list[str]:
 
 
 def by_suffix(paths: Iterable[str]) -> str:
-    """`3 *.dm3, 1 *.czi`, the most frequent first."""
+    """`3 *.lif, 1 *.nd2`, the most frequent first."""
     counts = Counter(os.path.splitext(path)[1].lower() for path in paths)
     return ", ".join(f"{count} *{suffix}" for suffix, count in counts.most_common())
 
@@ -122,7 +123,7 @@ def _none(item: str, where: str) -> str:
     others = [path for path in there if _is_unread(path)]
     hint = f"; it holds {by_suffix(others)}, which are not read: {HOW_TO_READ}" if others else ""
     hint += f"; it holds {by_suffix(packed)}: unpack these" if packed else ""
-    return f"`{item}` holds no images (TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5){hint}"
+    return f"`{item}` holds no images ({FORMATS}){hint}"
 
 
 def _is_unread(path: str) -> bool:

@@ -12,6 +12,7 @@ from pipeline.data.annotations.attach import annotate
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.frame import Rejected
+from pipeline.data.reading.source import FORMATS
 from pipeline.settings import Dataset, UserError
 from tests.data.annotated import coco, voc
 from tests.data.annotations.test_attach import dark, remarks
@@ -253,7 +254,7 @@ def test_what_is_wrong_with_a_mask_costs_its_image_alone(inline, prepared, tmp_p
     assert not found.masks[2:].any()
     assert {(file, reason) for file, _, _, reason in remarks(tmp_path / "out")} == {
         ("2.png", "its mask has 30 x 20 pixels, but the upright picture has 20 x 30"),
-        ("3.png", "is no TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5 file, whatever its name says (it looks like text)"),
+        ("3.png", f"is no {FORMATS} file, whatever its name says (it looks like text)"),
         ("4.png", "has no annotation"), ("9.png", "no image of the source is called so"),
     }  # fmt: skip
     assert "say so by `boxes.missing: background`" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 """From files to an image set."""
 
 import csv
+import sys
 from pathlib import Path
 
 import h5py
@@ -520,16 +521,20 @@ def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, datase
     assert "WARNING" not in capsys.readouterr().err
 
 
-def test_files_of_kinds_that_are_not_read_are_named(tmp_path, inline, folder, picture, dataset, capsys):
+def test_files_of_kinds_that_are_not_read_are_named(tmp_path, inline, folder, picture, dataset, capsys, monkeypatch):
     content = {f"{i}.png": picture(i) for i in range(4)} | {
-        "5.dm3": b"\0\0\0\3x",
-        "6.czi": b"ZISRAWFILE",
-        "7.DM3": b"x",
+        "5.lif": b"\0\0\0\3x",
+        "6.nd2": b"x",
+        "7.LIF": b"x",
+        "8.dm3": b"\0\0\0\3\0\0\0\0\0\0\0\1\1\0",
     }
+    monkeypatch.setitem(sys.modules, "ncempy", None)
     prepare(dataset(folder(content)), tmp_path / "out")
-    assert "3 file(s) look like images and are of kinds that are not read: 2 *.dm3, 1 *.czi" in capsys.readouterr().err
+    assert "3 file(s) look like images and are of kinds that are not read: 2 *.lif, 1 *.nd2" in capsys.readouterr().err
+    found = rejected(tmp_path / "out")
+    assert "pip install 'pyrite[microscopy]'" in found.pop("8.dm3")
     reason = "is of a kind that is not read; export it as TIFF (Fiji with Bio-Formats opens most)"
-    assert rejected(tmp_path / "out") == dict.fromkeys(["5.dm3", "6.czi", "7.DM3"], reason)
+    assert found == dict.fromkeys(["5.lif", "6.nd2", "7.LIF"], reason)
 
 
 def test_a_border_without_values_is_filled_where_that_is_asked_for(tmp_path, inline, folder, picture, dataset):

@@ -11,7 +11,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading import readers
 from pipeline.data.reading.inputs import fingerprint, remember
-from pipeline.data.reading.source import check_source, files, listing
+from pipeline.data.reading.source import FORMATS, check_source, files, listing
 
 ODD = {
     "annex.png": "is a link to ../.git/annex/objects/xx/yy/1.png, which is not there: was its content fetched?",
@@ -22,7 +22,7 @@ ODD = {
     "device.png": "is a device, not a file",
     "secret.png": "cannot be read: Permission denied",
     "closed": "is a folder that cannot be listed",
-    "lfs.png": "is no TIFF, PNG, JPEG, BMP, WebP, GIF or HDF5 file, whatever its name says "
+    "lfs.png": f"is no {FORMATS} file, whatever its name says "
     "(it is a pointer of Git LFS, whose content was not fetched)",
 }
 

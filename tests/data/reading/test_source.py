@@ -102,20 +102,24 @@ def test_raised_and_foreign_digits_are_letters_among_the_numbers(folder, monkeyp
 
 
 def test_images_of_kinds_that_are_not_read_are_counted(folder, dataset, monkeypatch):
-    for name in ("good/x.dm3", "good/y.DM3", "bad/z.czi", "bad/.w.czi", "bad/notes.docx"):
-        (folder / name).write_bytes(b"\0\0\0\3 of another program")
+    for name in ("good/x.lif", "good/y.LIF", "bad/z.nd2", "bad/.w.nd2", "bad/notes.docx"):
+        (folder / name).write_bytes(b"of another program")
     with h5py.File(folder / "good" / "velox.emd", "w") as file:
         file["images"] = [[1, 2], [3, 4]]
     others = unread(str(folder))
-    assert others == ["bad/z.czi", "good/x.dm3", "good/y.DM3"]
-    assert by_suffix(others) == "2 *.dm3, 1 *.czi"
-    assert "good/velox.emd" in [entry.name for entry in listing(str(folder))]
+    assert others == ["bad/z.nd2", "good/x.lif", "good/y.LIF"]
+    assert by_suffix(others) == "2 *.lif, 1 *.nd2"
+    for name in ("good/tem.dm3", "good/tem.DM4", "good/tem_1.ser", "bad/light.czi", "bad/tem.emi"):
+        (folder / name).touch()
+    found = {entry.name for entry in listing(str(folder))}
+    assert found >= {"good/velox.emd", "good/tem.dm3", "good/tem.DM4", "good/tem_1.ser", "bad/light.czi"}
+    assert unread(str(folder)) == others
     monkeypatch.chdir(folder)
     (folder / "only").mkdir()
-    (folder / "good" / "x.dm3").rename(folder / "only" / "x.dm3")
-    with pytest.raises(UserError, match=r"holds no images .*; it holds 1 \*\.dm3, which are not read: export it"):
+    (folder / "good" / "x.lif").rename(folder / "only" / "x.lif")
+    with pytest.raises(UserError, match=r"holds no images .*; it holds 1 \*\.lif, which are not read: export it"):
         listing("only")
-    with pytest.raises(UserError, match=r"it holds 1 \*\.dm3"):
+    with pytest.raises(UserError, match=r"it holds 1 \*\.lif"):
         check_source(dataset("only"), "steel")
 
 
@@ -125,6 +129,6 @@ def test_a_folder_of_archives_is_told_to_be_unpacked(tmp_path, monkeypatch):
     (tmp_path / "packed" / "steel.ZIP").touch()
     with pytest.raises(UserError, match=r"`packed` holds no images .*; it holds 1 \*\.zip: unpack these"):
         listing("packed")
-    (tmp_path / "packed" / "map.czi").touch()
-    with pytest.raises(UserError, match=r"it holds 1 \*\.czi, which are not read: .*; it holds 1 \*\.zip: unpack"):
+    (tmp_path / "packed" / "map.nd2").touch()
+    with pytest.raises(UserError, match=r"it holds 1 \*\.nd2, which are not read: .*; it holds 1 \*\.zip: unpack"):
         listing("packed")
