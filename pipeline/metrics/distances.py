@@ -63,7 +63,7 @@ class Gaussian(NamedTuple):
 
     mean: Array
     """(d,)"""
-    factor: Array
+    factor: NDArray[np.floating]
     """(k, d) F with FᵀF the covariance, k = d, or as many as there are rows where these are fewer."""
 
 
@@ -92,7 +92,7 @@ def frechet_of(x: Gaussian, y: Gaussian) -> float:
     return float(np.square(x.mean - y.mean).sum() + spread)
 
 
-def _nuclear_norm(matrix: Array) -> float:
+def _nuclear_norm(matrix: NDArray[np.floating]) -> float:
     """Sum of the singular values; of each that is 0 at most some 1e-8 of the largest. Half the time of an SVD."""
     square = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
     return float(np.sqrt(np.maximum(np.linalg.eigvalsh(square), 0)).sum())
@@ -378,7 +378,7 @@ def gram_distance(x: ArrayLike, y: ArrayLike, blocks: tuple[int, ...]) -> float:
         y: (m, g).
         blocks: length of each layer's matrix within a row.
     """
-    mean_x, mean_y = (np.mean(grams, axis=0, dtype=np.float64) for grams in (x, y))
+    mean_x, mean_y = (np.asarray(grams).mean(axis=0, dtype=np.float64) for grams in (x, y))
     edges = np.cumsum(blocks)[:-1]
     layers = zip(np.split(mean_x - mean_y, edges), np.split(mean_y, edges), strict=True)
     return float(np.mean([np.linalg.norm(difference) / np.linalg.norm(reference) for difference, reference in layers]))
