@@ -57,24 +57,37 @@ class NearestTraining(NamedTuple):
         )
 
 
+class Index(NamedTuple):
+    """What takes the searches long to find out of the training images."""
+
+    details: NDArray[np.int8]
+    """By which whole images are compared."""
+    pieces: local_copies.Index | None
+    """None where no piece can be proven."""
+    identical: NDArray[np.uint64] | None
+    """Numbers of their patches."""
+
+
 def nearest_training(
-    samples: Sequence[Sample], context: Context, index: local_copies.Index | None = None
-) -> tuple[list[NearestTraining], local_copies.Index | None]:
-    """For each sample the training images nearest to its images, of a large one to some of them; and the index of the
-    search for pieces, which is the same for all samples of a context.
+    samples: Sequence[Sample], context: Context, index: Index | None = None
+) -> tuple[list[NearestTraining], Index]:
+    """For each sample the training images nearest to its images, of a large one to some of them; and the index, which
+    is the same for all samples of a context.
 
     One search after the other, the largest first: together they would be a fifth of the memory.
     """
     looked = [_some(len(sample), LOOKED, context.rng(14)) for sample in samples]
     pieced = [_some(len(rows), PIECED, context.rng(15)) for rows in looked]
     of_pieces = [rows[some] for rows, some in zip(looked, pieced, strict=True)]
-    smallest, areas, index = _pieces(samples, of_pieces, context, index)
-    proof, pixels = _whole(samples, looked, context)
+    smallest, areas, pieces, identical = _pieces(samples, of_pieces, context, index)
+    reference = context.reference
+    details = index.details if index else copy_search.details(reference.images, reference.rows)
+    proof, pixels = _whole(samples, looked, context, details)
     found = [
         NearestTraining(rows, _in_features(sample, rows, context), like, proof, some, area, smallest)
         for sample, rows, some, like, area in zip(samples, looked, pieced, pixels, areas, strict=True)
     ]
-    return found, index
+    return found, Index(details, pieces, identical)
 
 
 def _in_features(sample: Sample, looked: NDArray[np.int64], context: Context) -> Neighbours:
@@ -83,13 +96,12 @@ def _in_features(sample: Sample, looked: NDArray[np.int64], context: Context) ->
 
 
 def _whole(
-    samples: Sequence[Sample], looked: list[NDArray[np.int64]], context: Context
+    samples: Sequence[Sample], looked: list[NDArray[np.int64]], context: Context, real: NDArray[np.int8]
 ) -> tuple[float | None, list[Matches]]:
-    """The height of a match that proves a copy, and the matches of some images of each sample."""
-    reference = context.reference
-    real = copy_search.details(reference.images, reference.rows)
+    """The height of a match that proves a copy, and the matches of some images of each sample; `real`: details of the
+    training images."""
     proof = copy_search.proof_threshold(real[context.rng(11).permutation(len(real))[:CLEAR]])
-    search = copy_search.Search(real, correlate.factor(reference.images.shape[1:3], copy_search.SIDE))
+    search = copy_search.Search(real, correlate.factor(context.reference.images.shape[1:3], copy_search.SIDE))
     found = [
         search.matches(copy_search.details(sample.images, sample.rows[rows]))
         for sample, rows in zip(samples, looked, strict=True)
@@ -101,22 +113,22 @@ def _pieces(
     samples: Sequence[Sample],
     looked: list[NDArray[np.int64]],
     context: Context,
-    index: local_copies.Index | None,
-) -> tuple[int | None, list[NDArray[np.float64] | None], local_copies.Index | None]:
-    """`smallest`, for each sample `area` of some of its images, as of NearestTraining, and the index."""
+    index: Index | None,
+) -> tuple[int | None, list[NDArray[np.float64] | None], local_copies.Index | None, NDArray[np.uint64] | None]:
+    """`smallest`, for each sample `area` of some of its images, as of NearestTraining, and their part of the index."""
     reference = context.reference
-    search = _piecewise(reference, context.rng(13), index)
+    search = _piecewise(reference, context.rng(13), index and index.pieces)
     if search is None:
-        return None, [None] * len(samples), None
-    smallest, index = correlate.factor(reference.images.shape[1:3], copy_search.SIDE) * search.smallest, search.index
+        return None, [None] * len(samples), None, None
+    smallest, pieces = correlate.factor(reference.images.shape[1:3], copy_search.SIDE) * search.smallest, search.index
     rows = [sample.rows[some] for sample, some in zip(samples, looked, strict=True)]
     alike = [
         search.areas(local_copies.details(sample.images, some)) for sample, some in zip(samples, rows, strict=True)
     ]
     del search
-    same = IdenticalPieces(reference.images, reference.rows, reference.groups)
+    same = IdenticalPieces(reference.images, reference.rows, reference.groups, index and index.identical)
     identical = [same.areas(sample.images, some) for sample, some in zip(samples, rows, strict=True)]
-    return smallest, list(map(np.maximum, alike, identical)), index
+    return smallest, list(map(np.maximum, alike, identical)), pieces, same.known
 
 
 def _some(n: int, most: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -122,15 +122,13 @@ class Search:
     def _matches(self, made: NDArray[np.int8]) -> Matches:
         """Of few enough for a processor's cache; shifts in pixels of the details."""
         view, real = self._likely(made)
-        turned = np.stack([symmetry.undo(made[:, END, END], v) for v in self.views])
-        flat = (view * len(made) + np.arange(len(made))[:, None]).ravel()
-        images = turned.reshape(-1, *turned.shape[2:])
-        likely, place = np.unique(real.ravel(), return_inverse=True)  # spectra of all would take 60 kB an image
-        one = self.correlator.spectra(images).rows(flat)
-        several = self.correlator.spectra(self.real[likely]).rows(place)
+        turned = np.concatenate([symmetry.undo(made[:, END, END], v) for v in self.views])
+        images, first = _each_once(turned, view * len(made) + np.arange(len(made))[:, None])
+        likely, second = _each_once(self.real, real)
+        one, several = (self.correlator.spectra(some).rows(at) for some, at in ((images, first), (likely, second)))
         _, down, right = self.correlator.tops(one, several)
         chance = self.correlator.chance(one, several)
-        pairs = zip(images[flat].astype(float), self.real[real.ravel()].astype(float), down, right, chance, strict=True)
+        pairs = zip(images[first].astype(float), likely[second].astype(float), down, right, chance, strict=True)
         found = [correlate.agreement(*pair) for pair in pairs]
         likeness = np.array([f.correlation * math.sqrt(f.shared) for f in found]).reshape(real.shape)
         best = np.arange(len(made)), likeness.argmax(axis=1)
@@ -150,6 +148,12 @@ class Search:
         view, real = np.divmod(kept, len(self.real))
         view = np.array(half)[view]
         return np.concatenate([view, view ^ 3], axis=1), np.concatenate([real, real], axis=1)
+
+
+def _each_once(images: NDArray, rows: NDArray[np.int64]) -> tuple[NDArray, NDArray[np.int64]]:
+    """Images of some rows, each once, and the positions among these of all (k,) rows."""
+    rows, place = np.unique(rows.ravel(), return_inverse=True)
+    return images[rows], place
 
 
 def _shift(view: NDArray, down: NDArray, right: NDArray) -> tuple[NDArray, NDArray]:

@@ -33,13 +33,13 @@ def overall(candidate: Sample, context: Context, extractor: str, n: int, draws: 
     if n < needed(name):
         yield too_few(catalog.names("distance", "diversity", extractor=extractor), n, f" ({extractor})")
         return
-    distance = positive(estimate(frechet, x, y, draws))
-    yield row(extractor, name, ALL, distance, n)
     if n < needed(f"{name}_inf"):
+        yield row(extractor, name, ALL, positive(estimate(frechet, x, y, draws)), n)
         yield too_few([f"{name}_inf"], n, f" ({extractor})")
     else:
-        infinite = positive(_infinite(x, y, labels, context, draws), above=distance.value)
-        yield row(extractor, f"{name}_inf", ALL, infinite, n)
+        distance, infinite = _with_infinite(x, y, labels, context, draws)
+        yield row(extractor, name, ALL, positive(distance), n)
+        yield row(extractor, f"{name}_inf", ALL, positive(infinite, above=float(distance.value)), n)
     if name == "fid":
         yield row(extractor, "inception_score", ALL, _inception_score(candidate, context, draws), n)
     if biased := [m.name for m in catalog.METRICS.values() if extractor in m.extractors and n < m.unbiased_from]:
@@ -74,14 +74,16 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
         yield from _neighbourhoods(ours, theirs, draws, extractor, label, n)
 
 
-def _infinite(x: NDArray, y: NDArray, labels: Names, context: Context, draws: Draws) -> Spread:
-    """Of each draw its own line; in half of the images that has points down to a quarter of them."""
+def _with_infinite(x: NDArray, y: NDArray, labels: Names, context: Context, draws: Draws) -> tuple[Spread, Spread]:
+    """Fréchet distance, and that of infinitely many images: of each draw its own line; in half of the images that has
+    points down to a quarter of them."""
     rng = context.rng(13)
 
-    def infinite(i: Rows, j: Rows) -> float:
-        return frechet_infinite(x[i], y[j], labels[0][i], labels[1][j], rng)
+    def both(i: Rows, j: Rows) -> NDArray:
+        return np.array(frechet_infinite(x[i], y[j], labels[0][i], labels[1][j], rng))
 
-    return estimate(infinite, np.arange(len(x)), np.arange(len(y)), draws)
+    found = estimate(both, np.arange(len(x)), np.arange(len(y)), draws)
+    return found.part(0), found.part(1)
 
 
 def _inception_score(candidate: Sample, context: Context, draws: Draws) -> Estimate:

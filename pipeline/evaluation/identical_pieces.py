@@ -35,21 +35,30 @@ class IdenticalPieces:
         images: (N, H, W, C) unsigned integers.
         rows: those of the training images.
         groups: (n,) of the training images. What images of several groups share, a frame or a label, proves nothing.
+        known: the numbers of an earlier search with the other arguments.
     """
 
-    def __init__(self, images: NDArray, rows: NDArray[np.int64], groups: NDArray):
+    known: NDArray[np.uint64]
+    """Of the patches of the training images, in order."""
+
+    def __init__(
+        self, images: NDArray, rows: NDArray[np.int64], groups: NDArray, known: NDArray[np.uint64] | None = None
+    ):
         scale = correlate.factor(images.shape[1:3], SIDE)
         self.side, step = PATCH * scale, EVERY * scale
         self.views = symmetry.possible(*images.shape[1:3])
+        self.known = self._found(images, rows, groups, step) if known is None else known
+
+    def _found(self, images: NDArray, rows: NDArray[np.int64], groups: NDArray, step: int) -> NDArray[np.uint64]:
         names = groups if len(np.unique(groups)) > 1 else np.arange(len(rows))
         number = np.unique(names, return_inverse=True)[1].astype(np.int32)
 
-        def known() -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int32]]]:
+        def patches() -> Iterator[tuple[NDArray[np.uint64], NDArray[np.int32]]]:
             for start, pixels in _chunks(images, rows):
                 here = telling(pixels, self.side)[:, ::step, ::step] >= TELLING
                 yield self._keys(_joined(pixels), step)[here], number[start + np.nonzero(here)[0]]
 
-        self.known = _of_one_group(*map(np.concatenate, zip(*known(), strict=True)))
+        return _of_one_group(*map(np.concatenate, zip(*patches(), strict=True)))
 
     def areas(self, images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n,) share in [0, 1] of the area of images at some rows of (N, H, W, C) that is pieces of training images."""

@@ -382,16 +382,17 @@ class Match(NamedTuple):
 def _looks(votes: Votes, weight: NDArray) -> list[Look]:
     """What most of the votes of one image are for, the best first."""
     scene = len(symmetry.VIEWS) * votes.real + votes.view
-    close = [np.abs(shift[:, None] - shift) <= REACH for shift in (votes.down, votes.right)]
-    together = (scene[:, None] == scene) & close[0] & close[1]
-    score = together @ weight
+    one, other = np.nonzero(scene[:, None] == scene)
+    close = np.logical_and(*(np.abs(shift[one] - shift[other]) <= REACH for shift in (votes.down, votes.right)))
+    one, other = one[close], other[close]
+    score = np.bincount(one, weight[other], len(weight))
     looks = []
     for _ in range(LOOKS):
         best = int(score.argmax())
         if score[best] <= 0:
             break
         looks.append(Look(*(int(part[best]) for part in votes[1:])))
-        score = np.where(together[best], 0, score)
+        score[other[one == best]] = 0
     return looks
 
 

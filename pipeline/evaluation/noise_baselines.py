@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.base.rows import blocks
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics.image_similarity import frequency_plane
 
@@ -14,7 +15,10 @@ CHUNK = 64  # images at a time
 def noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generator) -> NDArray:
     """An image (H, W, C) for each label; each pixel is Gaussian with its own mean and spread over the real images."""
     mean, deviation = _moments(real)
-    return _stored(mean + deviation * rng.standard_normal((len(labels), *mean.shape)), real.images.dtype)
+    images = np.empty((len(labels), *mean.shape), real.images.dtype)
+    for some in blocks(images, CHUNK):
+        some[:] = _stored(mean + deviation * rng.standard_normal(some.shape), images.dtype)
+    return images
 
 
 def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generator) -> NDArray:
@@ -28,12 +32,12 @@ def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generat
     _, height, width, _ = real.images.shape
     plane = frequency_plane(height, width)
     frequency = np.arange(1, power.shape[1] + 1) / min(height, width)
-    images = []
-    for model, spectrum in zip(models, np.maximum(power, 0), strict=True):  # below the quantisation is rounding
+    images = np.empty((len(labels), *real.images.shape[1:]), real.images.dtype)
+    for i, spectrum in enumerate(np.maximum(power, 0)):  # below the quantisation is rounding
         amplitude = np.sqrt(np.interp(plane, frequency, spectrum)) * (plane > 0)
         field = np.fft.ifft2(np.fft.fft2(rng.standard_normal((height, width))) * amplitude).real
-        images.append(real.pixels(np.array([model])).mean(axis=(0, 1, 2)) + field[..., None])
-    return _stored(np.stack(images), real.images.dtype)
+        images[i] = _stored(real.pixels(models[[i]]).mean(axis=(0, 1, 2)) + field[..., None], images.dtype)
+    return images
 
 
 def _one_of_class(real: Sample, label: str, rng: np.random.Generator) -> int:

@@ -73,6 +73,7 @@ def evaluate(
     known, index = nearest_file.read(real, context)
     judged = [candidate] if known or context.heldout is None else [candidate, context.heldout]
     (found, *others), _ = nearest_training(judged, context, index)
+    del index  # of many training images the largest of all
     numbers, notes = measure(candidate, context, model, found, known or next(iter(others), None))
     record: dict[str, Any] = {"dataset": dataset, "model": model, "seed": seed, "n_reference": len(context.reference)}
     record |= {"n_sample": len(candidate), "phases": context.binarisation._asdict(), "metrics": numbers}
@@ -115,6 +116,7 @@ def evaluate_real(settings: Evaluate, data: Path, out: Path, dataset: str, figur
     found = dict(zip(candidates, nearest, strict=True))
     if heldout is not None:
         nearest_file.write(real, context, found["real"], index)
+    del index  # of many training images the largest of all
     for name, candidate in candidates.items():
         rows, said = measure(candidate, context, name, found[name], found.get("real"))
         numbers += rows

@@ -55,28 +55,44 @@ def frechet(x: ArrayLike, y: ArrayLike) -> float:
         x: (n, d), n >= 2.
         y: (m, d), m >= 2.
     """
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    factor_x, factor_y = _factor(x - mean_x), _factor(y - mean_y)
-    root = _nuclear_norm(factor_x @ factor_y.T)
-    spread = np.square(factor_x).sum() + np.square(factor_y).sum() - 2 * root
-    return float(np.square(mean_x - mean_y).sum() + spread)
+    return frechet_of(gaussian(np.asarray(x, np.float64)), gaussian(np.asarray(y, np.float64)))
 
 
-def _factor(centred: Array) -> Array:
-    """(k, d) F with FᵀF the covariance of the centred rows, k = min(n, d)."""
-    n, d = centred.shape
-    if n <= d:
-        return centred / np.sqrt(n - 1)
-    covariance = centred.T @ centred / (n - 1)
+class Gaussian(NamedTuple):
+    """Fitted to a set of features."""
+
+    mean: Array
+    """(d,)"""
+    factor: NDArray[np.floating]
+    """(k, d) F with FᵀF the covariance, k = d, or as many as there are rows where these are fewer."""
+
+
+def gaussian(x: Array) -> Gaussian:
+    """Of (n, d) rows, n >= 2."""
+    mean = x.mean(axis=0)
+    centred = x - mean
+    if len(x) <= x.shape[1]:
+        return Gaussian(mean, centred / np.sqrt(len(x) - 1))
+    return gaussian_of(mean, centred.T @ centred / (len(x) - 1))
+
+
+def gaussian_of(mean: Array, covariance: Array) -> Gaussian:
     try:
-        return np.linalg.cholesky(covariance, upper=True)  # a quarter of the time of a QR decomposition of the rows
+        factor = np.linalg.cholesky(covariance, upper=True)  # a quarter of the time of a QR decomposition of the rows
     except np.linalg.LinAlgError:  # singular: of constant features, for example
         values, vectors = np.linalg.eigh(covariance)
-        return np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+        factor = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
+    return Gaussian(mean, factor)
 
 
-def _nuclear_norm(matrix: Array) -> float:
+def frechet_of(x: Gaussian, y: Gaussian) -> float:
+    """`frechet` of the sets that these were fitted to."""
+    root = _nuclear_norm(x.factor @ y.factor.T)
+    spread = np.square(x.factor).sum() + np.square(y.factor).sum() - 2 * root
+    return float(np.square(x.mean - y.mean).sum() + spread)
+
+
+def _nuclear_norm(matrix: NDArray[np.floating]) -> float:
     """Sum of the singular values; of each that is 0 at most some 1e-8 of the largest. Half the time of an SVD."""
     square = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
     return float(np.sqrt(np.maximum(np.linalg.eigvalsh(square), 0)).sum())
@@ -211,13 +227,17 @@ def _kernel_sums(a: Array, b: Array, one: Array, other: Array, groups: NDArray |
         np.add.at(of_group, member, one)
         pairs = pairs - of_group.transpose(1, 2, 0) @ of_group.transpose(1, 0, 2)
     for start in range(0, len(a), BLOCK):
-        here = slice(start, start + BLOCK)
-        kernel = _cubic(a[here], b)
-        plain += (sizes[0][here] * (kernel @ sizes[1])).sum(axis=0)
+        here, rest = slice(start, start + BLOCK), slice(0 if member is None else start, None)
+        kernel = _cubic(a[here], b[rest])
         if member is not None:
-            kernel[member[here, None] == member] = 0
-        right = (kernel @ flat).reshape(-1, *other.shape[1:])
+            kernel[:, BLOCK:] *= 2  # a pair below the diagonal is one above it
+        plain += (sizes[0][here] * (kernel @ sizes[1][rest])).sum(axis=0)
+        if member is not None:
+            kernel[member[here, None] == member[rest]] = 0
+        right = (kernel @ flat[rest]).reshape(-1, *other.shape[1:])
         by_class += one[here].transpose(1, 2, 0) @ right.transpose(1, 0, 2)
+    if member is not None:
+        by_class = (by_class + by_class.transpose(0, 2, 1)) / 2
     return _Sums(by_class, pairs, plain / np.prod([rows.sum(axis=0) for rows in sizes], axis=0))
 
 
@@ -288,21 +308,21 @@ def prdc_of_parts(x: ArrayLike, y: ArrayLike, parts: Parts, k: int = 5) -> Array
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     ours, theirs = (np.stack([_among(rows[side], values) > 0 for rows in parts]) for side, values in enumerate((x, y)))
     radius_x, radius_y = _radii(x, ours, k), _radii(y, theirs, k)
-    precise, dense = np.zeros(len(parts)), np.zeros(len(parts))
-    recalled, covered = np.zeros(theirs.shape, bool), np.zeros(theirs.shape, bool)
-    norms = _squared_norms(y)
+    widest_x, widest_y = radius_x.max(axis=0), radius_y.max(axis=0)
+    precise, recalled, covered = (np.zeros(members.shape, bool) for members in (ours, theirs, theirs))
+    dense, norms = np.zeros(len(parts)), _squared_norms(y)
     for start in range(0, len(x), BLOCK):
         between = _squared(x[start : start + BLOCK], y, norms)
-        for p, members in enumerate(ours[:, start : start + BLOCK]):
-            rows = between if members.all() else between[members]
-            inside = rows < radius_y[p]
-            covered[p] |= inside.any(axis=0)
-            precise[p] += inside.any(axis=1).sum()
+        near = np.nonzero(between < np.maximum(widest_x[start : start + BLOCK, None], widest_y))  # few of all pairs
+        i, j, distance = start + near[0], near[1], between[near]
+        for p in range(len(parts)):
+            inside = ours[p, i] & (distance < radius_y[p, j])
+            precise[p, i[inside]], covered[p, j[inside]] = True, True
             dense[p] += inside.sum()
-            recalled[p] |= (rows < radius_x[p, start : start + BLOCK][members, None]).any(axis=0)
+            recalled[p, j[distance < radius_x[p, i]]] = True
     n, m = ours.sum(axis=1), theirs.sum(axis=1)
     hit = (recalled & theirs).sum(axis=1)
-    return np.stack([precise / n, hit / m, dense / n / k, covered.sum(axis=1) / m], axis=1)
+    return np.stack([precise.sum(axis=1) / n, hit / m, dense / n / k, covered.sum(axis=1) / m], axis=1)
 
 
 def _radii(x: Array, parts: NDArray[np.bool_], k: int) -> Array:
@@ -358,7 +378,7 @@ def gram_distance(x: ArrayLike, y: ArrayLike, blocks: tuple[int, ...]) -> float:
         y: (m, g).
         blocks: length of each layer's matrix within a row.
     """
-    mean_x, mean_y = np.asarray(x, np.float64).mean(axis=0), np.asarray(y, np.float64).mean(axis=0)
+    mean_x, mean_y = (np.asarray(grams).mean(axis=0, dtype=np.float64) for grams in (x, y))
     edges = np.cumsum(blocks)[:-1]
     layers = zip(np.split(mean_x - mean_y, edges), np.split(mean_y, edges), strict=True)
     return float(np.mean([np.linalg.norm(difference) / np.linalg.norm(reference) for difference, reference in layers]))

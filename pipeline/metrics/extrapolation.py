@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.metrics.distances import frechet
+from pipeline.metrics.distances import Array, Gaussian, frechet, frechet_of, gaussian, gaussian_of
 
-Rows = NDArray[np.int64]
 GROUPS = (2, 3, 4)  # one group left out leaves 1/2, 2/3, 3/4 of the images: even enough in 1 / n, and not too few
 
 
 def frechet_infinite(
     x: ArrayLike, y: ArrayLike, labels_x: NDArray, labels_y: NDArray, rng: np.random.Generator
-) -> float:
-    """Fréchet distance extrapolated to infinitely many images (FD∞; Chong and Forsyth 2020).
+) -> tuple[float, float]:
+    """Fréchet distance, and the same extrapolated to infinitely many images (FD∞; Chong and Forsyth 2020).
 
     From n images it comes out too large by a term that falls as 1 / n, whose factor depends on the set: a line through
     the distances of sets of several n, in 1 / n, is therefore read at 0. Both sets shrink together. In the paper the
@@ -31,21 +30,36 @@ def frechet_infinite(
         labels_y: (m,).
 
     Returns:
-        About 0 for two samples of one distribution; single values may be negative. With fewer images than the features
-        have directions the line bends, and part of the bias stays.
+        The distance of all rows; and about 0 for two samples of one distribution, single values may be negative. With
+        fewer images than the features have directions the line bends, and part of the bias stays.
     """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     inverse, values = [1 / len(x)], [frechet(x, y)]
     for groups in GROUPS:
-        kept = zip(_all_but_one(labels_x, groups, rng), _all_but_one(labels_y, groups, rng), strict=True)
+        kept = zip(_without_each(x, labels_x, groups, rng), _without_each(y, labels_y, groups, rng), strict=True)
         inverse.append(1 / (len(x) * (1 - 1 / groups)))
-        values.append(float(np.mean([frechet(x[i], y[j]) for i, j in kept])))
-    return float(np.polyfit(inverse, values, 1)[1])
+        values.append(float(np.mean([frechet_of(*pair) for pair in kept])))
+    return values[0], float(np.polyfit(inverse, values, 1)[1])
 
 
-def _all_but_one(labels: NDArray, groups: int, rng: np.random.Generator) -> list[Rows]:
-    """Rows without those of a group, for each group; each class is dealt evenly."""
+def _without_each(x: Array, labels: NDArray, groups: int, rng: np.random.Generator) -> list[Gaussian]:
+    """Of the rows without those of a group, for each group; each class is dealt evenly.
+
+    Where there are more rows than columns by what the sums over all rows and over the group differ.
+    """
     order = np.lexsort((rng.random(len(labels)), labels))
     group = np.empty(len(labels), np.int64)
     group[order] = np.arange(len(labels)) % groups
-    return [np.flatnonzero(group != one) for one in range(groups)]
+    if len(x) * (1 - 1 / groups) <= x.shape[1] + 1:
+        return [gaussian(x[group != one]) for one in range(groups)]
+    middle = x.mean(axis=0)
+    parts = [x[group == one] - middle for one in range(groups)]
+    products = [part.T @ part for part in parts]
+    whole, found = sum(products[1:], products[0]), []
+    for part, product in zip(parts, products, strict=True):
+        count, mean = len(x) - len(part), -part.sum(axis=0) / (len(x) - len(part))  # all rows of all parts sum to 0
+        square = whole - product
+        square -= count * np.outer(mean, mean)
+        square /= count - 1
+        found.append(gaussian_of(middle + mean, square))
+    return found
