@@ -4,6 +4,7 @@ import copy
 import datetime
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from pipeline.settings import FAMILY_SETTINGS, load
 from tests.refusals import refusal
 
 ROOT = Path(__file__).resolve().parents[1]
+DATE = datetime.date(2020, 1, 31)
+KIND = re.compile(r"\[|\b(str|int|float|bool|constrained|function|nullable|literal|dict)\b")
 BASE = {
     "datasets": {"steel": {"source": "photos", "size": 64, "boxes": {"format": "voc", "path": "boxes"}}},
     "models": {name: {"family": name} for name in FAMILY_SETTINGS},
@@ -47,6 +50,10 @@ def labels(**of):
     return dataset(labels=of)
 
 
+def boxes(**of):
+    return dataset(boxes={"format": "mask", "path": "x"} | of)
+
+
 def model(**entry):
     return {"models": {"m": {"family": "cgan"} | entry}}
 
@@ -66,6 +73,15 @@ def test_nothing_ends_in_a_traceback(value):
     for path in PATHS:
         said = refusal(changed(path, value))
         assert said is None or path[0] in said, (path, said)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "words", ["a", 3], {"a": 1}, DATE], ids=repr)
+def test_no_setting_is_spoken_of_twice_or_by_the_names_of_kinds(value):
+    for path in PATHS:
+        lines = (refusal(changed(path, value)) or "").splitlines()
+        named = [line.partition(": ")[0] for line in lines]
+        assert len(set(named)) == len(named), lines
+        assert not [name for name in named if KIND.search(name)], lines
 
 
 @pytest.mark.parametrize(
@@ -145,7 +161,21 @@ def test_nothing_ends_in_a_traceback(value):
             {"detect": {"boxes": {"pseudo_labels": ["cgn"]}}},
             "detect.boxes.pseudo_labels: `cgn` is no model; did you mean",
         ),
-        ({"gallery": {"classes": [datetime.date(2020, 1, 1)]}}, "gallery.classes.0: Input should be a valid string"),
+        (
+            {"gallery": {"classes": [DATE]}},
+            "gallery.classes.0: Input should be a valid string; it is 2020-01-31, which YAML takes for a date; write",
+        ),
+        (labels(classes=[None]), "classes.0: Input should be a valid string; it is None, which YAML makes of ~, null"),
+        (dataset(labels=None), "datasets.d.labels: is empty; write its settings below it, or leave its line out"),
+        ({"detect": None}, "detect: is empty; "),
+        (dataset(split=5), "datasets.d.split: must be settings by their names (`name: value`), it is 5"),
+        (dataset(crop_bottom=-1), "datasets.d.crop_bottom: Input should be greater than or equal to 0; it is -1"),
+        (dataset(crop_bottom=1.5), "datasets.d.crop_bottom: Input should be less than 1; it is 1.5"),
+        (dataset(source=5), "datasets.d.source: Input should be a valid string, or a valid list; it is 5, which YAML"),
+        (boxes(names={"crack": 1}), "boxes: names: a mask's value stands before its class: {1: crack}, not {crack: 1}"),
+        (boxes(names={"#ff0000": "a", "b": "#00ff00"}), "{#00ff00: b}, not {b: #00ff00}"),
+        (boxes(names={"crack": "pore"}), "boxes: names: `crack` is no value of a mask"),
+        (boxes(names=0.5), "datasets.d.boxes.names: Input should be a valid string, or a valid list, or a valid dict"),
     ],
 )
 def test_the_setting_its_value_and_the_limit_are_named(changes, message):
@@ -161,6 +191,7 @@ def test_one_word_is_a_list_of_one_or_the_rule_of_a_section_and_numbers_are_name
     assert d.source == "x"  # which may be a list, and need not
     d = load(BASE | dataset(labels={"rule": "csv", "csv": "t.csv", "classes": 7})).datasets["d"]
     assert d.labels.classes == ["7"]
+    assert load(BASE | boxes(format="yolo", names=[1, 2])).datasets["d"].boxes.names == ["1", "2"]
     d = load(BASE | dataset(labels="folder", scaling="percentile")).datasets["d"]
     assert (d.labels.rule, d.scaling.rule) == ("folder", "percentile")
 

@@ -19,11 +19,13 @@ from pipeline.settings.basics import (
     Strict,
     Switch,
     Whole,
+    Word,
     by_rule,
     distinct,
 )
 
 MOST_CLASSES = 255  # a byte of a prepared mask, less the background
+VALUE = re.compile(r"\d{1,9}|#[0-9a-fA-F]{6}")  # of a mask, or a colour
 
 
 SMALLEST, LARGEST = 16, 1024  # pixels of a side
@@ -168,7 +170,7 @@ class Boxes(Strict):
     outlines: bool = False
     """Make masks of polygons and of runs of pixels too (`mask` always does). The mask of an image with a box that has
     no outline is not known. Not for `voc`, which has none."""
-    names: str | list[str] | dict[str, str | None] | None = None
+    names: str | list[Word] | dict[str, Word | None] | None = None
     """For `yolo`: names of the classes in the order of their numbers, or the data.yaml, classes.txt or obj.names that
     holds them; null looks for one in the folder of the annotations and in the two above it. For `mask`: the class of
     each value or colour, `{1: crack, 2: pore, 255: null}` or `{"#ff0000": crack}` (null is background), or the classes
@@ -193,7 +195,13 @@ class Boxes(Strict):
         if isinstance(self.names, dict):
             if self.format != "mask":
                 raise ValueError(f"names: a mapping of values is for masks; for `{self.format}` write a list")
-            if wrong := [value for value in self.names if not re.fullmatch(r"\d{1,9}|#[0-9a-fA-F]{6}", value)]:
+            if wrong := [value for value in self.names if not VALUE.fullmatch(value)]:
+                value = self.names[wrong[0]] or ""
+                if VALUE.fullmatch(value):
+                    raise ValueError(
+                        f"names: a mask's value stands before its class: {{{value}: {wrong[0]}}}, not "
+                        f"{{{wrong[0]}: {value}}}"
+                    )
                 raise ValueError(f"names: `{wrong[0]}` is no value of a mask, such as 1 or '#ff0000'")
         if self.format == "mask" and len(self.names or ()) > MOST_CLASSES:
             raise ValueError(f"names: {len(self.names or ())} values, more than the {MOST_CLASSES} that masks may have")
