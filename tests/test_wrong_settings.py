@@ -151,8 +151,27 @@ def test_no_setting_is_spoken_of_twice_or_by_the_names_of_kinds(value):
         ),
         (
             labels(rule="folder", pattern="(.)"),
-            "labels.pattern: is not used under `labels.rule: folder`; set `labels.rule: filename`",
+            "labels.pattern: `(.)` is not used under `labels.rule: folder`; set `labels.rule: filename`",
         ),
+        (labels(rule="hdf5", class_column="kind"), "class_column: `kind` is not used under `labels.rule: hdf5`; set"),
+        (
+            dataset(hdf5={"labels": "y"}),
+            "hdf5.labels: `y` is not used under `labels.rule: none`; set `labels.rule: hdf5",
+        ),
+        (
+            dataset(scaling={"high": 4095}),
+            "d.scaling: high: `4095.0` is not used under `scaling.rule: dtype`; set `scal",
+        ),
+        (
+            dataset(scaling={"rule": "fixed", "low_percentile": 2}),
+            "low_percentile: `2.0` is not used under `scaling.ru",
+        ),
+        (
+            dataset(tile_source=40),
+            "d: tile_source: `40.0` is not used under `fit: resize`; set `fit: tile`, or leave it",
+        ),
+        (dataset(fit="pad", tile_overlap=0), "d: tile_overlap: `0.0` is not used under `fit: pad`; set `fit: tile`"),
+        (dataset(fit="tile", padding="edge"), "d: padding: `edge` is not used under `fit: tile`; set `fit: pad`"),
         (labels(classes=["a", "b"]), "labels.classes: nothing tells an image's class; set `labels.rule`"),
         (labels(classes=["a", "a"]), "datasets.d.labels.classes: ['a', 'a'] names a"),
         ({"detect": {"ratios": [1, 1]}}, "detect.ratios: [1.0, 1.0] names 1.0 twice"),
@@ -194,6 +213,13 @@ def test_one_word_is_a_list_of_one_or_the_rule_of_a_section_and_numbers_are_name
     assert load(BASE | boxes(format="yolo", names=[1, 2])).datasets["d"].boxes.names == ["1", "2"]
     d = load(BASE | dataset(labels="folder", scaling="percentile")).datasets["d"]
     assert (d.labels.rule, d.scaling.rule) == ("folder", "percentile")
+
+
+def test_what_is_set_to_its_default_is_set_to_nothing_that_is_not_used():
+    entry = dataset(padding="reflect", tile_overlap=0.25, scaling={"low": 0, "high": 1}, hdf5={"labels": None})
+    assert refusal(BASE | entry) is None
+    drawn = dataset(source="voronoi", hdf5={"labels": "labels"})  # which is read so, whatever the rule
+    assert refusal(BASE | drawn) is None
 
 
 def test_a_configuration_that_is_none():
