@@ -316,6 +316,21 @@ def test_groups_of_one_hdf5_file_are_classes(tmp_path, inline, dataset, picture)
     assert images.metadata["label"].value_counts().to_dict() == {"good": 3, "bad": 3}
 
 
+@pytest.mark.parametrize("names", [["good/images", "bad/images"], ["set/good/x/images", "set/bad/x/images"]])
+@pytest.mark.parametrize("stacks", [True, False])
+def test_groups_of_one_hdf5_file_whose_images_are_called_alike_are_classes(
+    tmp_path, inline, dataset, picture, names, stacks
+):
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for seed, name in enumerate(names):
+            pictures = picture(seed, (4, 24, 24))
+            for path, some in [(name, pictures)] if stacks else [(f"{name}/{i}", p) for i, p in enumerate(pictures)]:
+                file[path] = some
+    rule = {"labels": {"rule": "folder"}, "hdf5": {"images": "/", "layout": "nhw" if stacks else "auto"}}
+    images = prepared(dataset(str(tmp_path / "all.h5"), **rule), tmp_path / "out")
+    assert images.metadata["label"].value_counts().to_dict() == {"good": 4, "bad": 4}
+
+
 def test_the_picture_that_is_too_short_for_regions_is_named(tmp_path, inline, folder, dataset, picture):
     root = folder({"long.png": picture(0, (40, 160)), "short.png": picture(1, (40, 41)), "z.png": picture(2, (40, 44))})
     settings = dataset(root, fit="tile", tile_overlap=0, split={"by": "region"})
