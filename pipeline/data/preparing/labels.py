@@ -279,7 +279,7 @@ def check_asked(settings: Dataset, occurring: set[str]) -> None:
         return
     there = sorted(occurring)
     near = difflib.get_close_matches(missing[0], there, n=1)
-    hint = _hint(missing, there) or (f"; did you mean `{near[0]}`?" if near else "")
+    hint = _hint(missing, there) or (f"; the nearest is `{near[0]}`" if near else "")
     listed = ", ".join(there[:LISTED]) + (", ..." if len(there) > LISTED else "")
     raise UserError(
         f"labels.classes: no usable image of `{'`, `'.join(missing)}`; the classes of the images are {listed}{hint}"
