@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import itertools
 import os
 import re
@@ -230,11 +231,11 @@ def _hint(names: list[str], labels: list[str]) -> str:
         if _read_by_yaml(label) == name:
             return f"; YAML reads {label} as {name}: write it in quotes ('{label}')"
         if _loose(name).split() == _loose(label).split():
-            what = "case" if name.casefold() == label.casefold() else "blanks"
-            return f"; `{name}` and `{label}` differ in {what} alone"
+            return f"; `{name}` and `{label}` differ in case or blanks alone"
     return ""
 
 
+@functools.lru_cache(1000)
 def _read_by_yaml(word: str) -> str | None:
     """The number, date or truth that YAML takes a word for, as text; None where it stays a word."""
     if not re.fullmatch(r"[\w.:+-]{1,40}", word):
