@@ -4,6 +4,7 @@ import copy
 import datetime
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from pipeline.settings import FAMILY_SETTINGS, load
 from tests.refusals import refusal
 
 ROOT = Path(__file__).resolve().parents[1]
+DATE = datetime.date(2020, 1, 31)
+KIND = re.compile(r"\[|\b(str|int|float|bool|constrained|function|nullable|literal|dict)\b")
 BASE = {
     "datasets": {"steel": {"source": "photos", "size": 64, "boxes": {"format": "voc", "path": "boxes"}}},
     "models": {name: {"family": name} for name in FAMILY_SETTINGS},
@@ -47,6 +50,10 @@ def labels(**of):
     return dataset(labels=of)
 
 
+def boxes(**of):
+    return dataset(boxes={"format": "mask", "path": "x"} | of)
+
+
 def model(**entry):
     return {"models": {"m": {"family": "cgan"} | entry}}
 
@@ -66,6 +73,15 @@ def test_nothing_ends_in_a_traceback(value):
     for path in PATHS:
         said = refusal(changed(path, value))
         assert said is None or path[0] in said, (path, said)
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "words", ["a", 3], {"a": 1}, DATE], ids=repr)
+def test_no_setting_is_spoken_of_twice_or_by_the_names_of_kinds(value):
+    for path in PATHS:
+        lines = (refusal(changed(path, value)) or "").splitlines()
+        named = [line.partition(": ")[0] for line in lines]
+        assert len(set(named)) == len(named), lines
+        assert not [name for name in named if KIND.search(name)], lines
 
 
 @pytest.mark.parametrize(
@@ -135,8 +151,27 @@ def test_nothing_ends_in_a_traceback(value):
         ),
         (
             labels(rule="folder", pattern="(.)"),
-            "labels.pattern: is not used under `labels.rule: folder`; set `labels.rule: filename`",
+            "labels.pattern: `(.)` is not used under `labels.rule: folder`; set `labels.rule: filename`",
         ),
+        (labels(rule="hdf5", class_column="kind"), "class_column: `kind` is not used under `labels.rule: hdf5`; set"),
+        (
+            dataset(hdf5={"labels": "y"}),
+            "hdf5.labels: `y` is not used under `labels.rule: none`; set `labels.rule: hdf5",
+        ),
+        (
+            dataset(scaling={"high": 4095}),
+            "d.scaling: high: `4095.0` is not used under `scaling.rule: dtype`; set `scal",
+        ),
+        (
+            dataset(scaling={"rule": "fixed", "low_percentile": 2}),
+            "low_percentile: `2.0` is not used under `scaling.ru",
+        ),
+        (
+            dataset(tile_source=40),
+            "d: tile_source: `40.0` is not used under `fit: resize`; set `fit: tile`, or leave it",
+        ),
+        (dataset(fit="pad", tile_overlap=0), "d: tile_overlap: `0.0` is not used under `fit: pad`; set `fit: tile`"),
+        (dataset(fit="tile", padding="edge"), "d: padding: `edge` is not used under `fit: tile`; set `fit: pad`"),
         (labels(classes=["a", "b"]), "labels.classes: nothing tells an image's class; set `labels.rule`"),
         (labels(classes=["a", "a"]), "datasets.d.labels.classes: ['a', 'a'] names a"),
         ({"detect": {"ratios": [1, 1]}}, "detect.ratios: [1.0, 1.0] names 1.0 twice"),
@@ -145,7 +180,21 @@ def test_nothing_ends_in_a_traceback(value):
             {"detect": {"boxes": {"pseudo_labels": ["cgn"]}}},
             "detect.boxes.pseudo_labels: `cgn` is no model; did you mean",
         ),
-        ({"gallery": {"classes": [datetime.date(2020, 1, 1)]}}, "gallery.classes.0: Input should be a valid string"),
+        (
+            {"gallery": {"classes": [DATE]}},
+            "gallery.classes.0: Input should be a valid string; it is 2020-01-31, which YAML takes for a date; write",
+        ),
+        (labels(classes=[None]), "classes.0: Input should be a valid string; it is None, which YAML makes of ~, null"),
+        (dataset(labels=None), "datasets.d.labels: is empty; write its settings below it, or leave its line out"),
+        ({"detect": None}, "detect: is empty; "),
+        (dataset(split=5), "datasets.d.split: must be settings by their names (`name: value`), it is 5"),
+        (dataset(crop_bottom=-1), "datasets.d.crop_bottom: Input should be greater than or equal to 0; it is -1"),
+        (dataset(crop_bottom=1.5), "datasets.d.crop_bottom: Input should be less than 1; it is 1.5"),
+        (dataset(source=5), "datasets.d.source: Input should be a valid string, or a valid list; it is 5, which YAML"),
+        (boxes(names={"crack": 1}), "boxes: names: a mask's value stands before its class: {1: crack}, not {crack: 1}"),
+        (boxes(names={"#ff0000": "a", "b": "#00ff00"}), "{#00ff00: b}, not {b: #00ff00}"),
+        (boxes(names={"crack": "pore"}), "boxes: names: `crack` is no value of a mask"),
+        (boxes(names=0.5), "datasets.d.boxes.names: Input should be a valid string, or a valid list, or a valid dict"),
     ],
 )
 def test_the_setting_its_value_and_the_limit_are_named(changes, message):
@@ -161,8 +210,16 @@ def test_one_word_is_a_list_of_one_or_the_rule_of_a_section_and_numbers_are_name
     assert d.source == "x"  # which may be a list, and need not
     d = load(BASE | dataset(labels={"rule": "csv", "csv": "t.csv", "classes": 7})).datasets["d"]
     assert d.labels.classes == ["7"]
+    assert load(BASE | boxes(format="yolo", names=[1, 2])).datasets["d"].boxes.names == ["1", "2"]
     d = load(BASE | dataset(labels="folder", scaling="percentile")).datasets["d"]
     assert (d.labels.rule, d.scaling.rule) == ("folder", "percentile")
+
+
+def test_what_is_set_to_its_default_is_set_to_nothing_that_is_not_used():
+    entry = dataset(padding="reflect", tile_overlap=0.25, scaling={"low": 0, "high": 1}, hdf5={"labels": None})
+    assert refusal(BASE | entry) is None
+    drawn = dataset(source="voronoi", hdf5={"labels": "labels"})  # which is read so, whatever the rule
+    assert refusal(BASE | drawn) is None
 
 
 def test_a_configuration_that_is_none():

@@ -117,6 +117,7 @@ Positive = Annotated[float, Field(gt=0)]
 # Names become file names, wildcards and MLflow keys.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$", max_length=80)]
 Folder = Annotated[str, AfterValidator(_folder)]
+Word = Annotated[str, BeforeValidator(_word)]
 # Of images or of boxes.
 Class = Annotated[str, Field(min_length=1), BeforeValidator(_word)]
 Classes = Annotated[

@@ -19,11 +19,13 @@ from pipeline.settings.basics import (
     Strict,
     Switch,
     Whole,
+    Word,
     by_rule,
     distinct,
 )
 
 MOST_CLASSES = 255  # a byte of a prepared mask, less the background
+VALUE = re.compile(r"\d{1,9}|#[0-9a-fA-F]{6}")  # of a mask, or a colour
 
 
 SMALLEST, LARGEST = 16, 1024  # pixels of a side
@@ -99,6 +101,15 @@ class Labels(Strict):
     """The classes to use, in this order; null takes all that occur. An image of another class is rejected."""
 
 
+def _refuse_unused(section: Strict, names: tuple[str, ...], under: str, needed: str, where: str = "") -> None:
+    """Raise ValueError where one of some settings of a section has another value than its default, though it has no
+    use there."""
+    for name in names:
+        value = getattr(section, name)
+        if value != type(section).model_fields[name].default:
+            raise ValueError(f"{where}{name}: `{value}` is not used under `{under}`; set `{needed}`, or leave it out")
+
+
 class Scaling(Strict):
     """How source values become stored integers; recorded, so that it can be undone on export."""
 
@@ -122,6 +133,15 @@ class Scaling(Strict):
             raise ValueError(
                 f"low_percentile ({self.low_percentile}) must be below high_percentile ({self.high_percentile})"
             )
+        return self
+
+    @model_validator(mode="after")
+    def ends_are_used(self):
+        if self.rule != "fixed":
+            _refuse_unused(self, ("low", "high"), f"scaling.rule: {self.rule}", "scaling.rule: fixed")
+        if "percentile" not in self.rule:
+            ends = ("low_percentile", "high_percentile")
+            _refuse_unused(self, ends, f"scaling.rule: {self.rule}", "scaling.rule: percentile")
         return self
 
 
@@ -168,7 +188,7 @@ class Boxes(Strict):
     outlines: bool = False
     """Make masks of polygons and of runs of pixels too (`mask` always does). The mask of an image with a box that has
     no outline is not known. Not for `voc`, which has none."""
-    names: str | list[str] | dict[str, str | None] | None = None
+    names: str | list[Word] | dict[str, Word | None] | None = None
     """For `yolo`: names of the classes in the order of their numbers, or the data.yaml, classes.txt or obj.names that
     holds them; null looks for one in the folder of the annotations and in the two above it. For `mask`: the class of
     each value or colour, `{1: crack, 2: pore, 255: null}` or `{"#ff0000": crack}` (null is background), or the classes
@@ -193,7 +213,13 @@ class Boxes(Strict):
         if isinstance(self.names, dict):
             if self.format != "mask":
                 raise ValueError(f"names: a mapping of values is for masks; for `{self.format}` write a list")
-            if wrong := [value for value in self.names if not re.fullmatch(r"\d{1,9}|#[0-9a-fA-F]{6}", value)]:
+            if wrong := [value for value in self.names if not VALUE.fullmatch(value)]:
+                value = self.names[wrong[0]] or ""
+                if VALUE.fullmatch(value):
+                    raise ValueError(
+                        f"names: a mask's value stands before its class: {{{value}: {wrong[0]}}}, not "
+                        f"{{{wrong[0]}: {value}}}"
+                    )
                 raise ValueError(f"names: `{wrong[0]}` is no value of a mask, such as 1 or '#ff0000'")
         if self.format == "mask" and len(self.names or ()) > MOST_CLASSES:
             raise ValueError(f"names: {len(self.names or ())} values, more than the {MOST_CLASSES} that masks may have")
@@ -352,10 +378,21 @@ class Dataset(Strict):
         labels, rule = self.labels, self.labels.rule
         if labels.csv and rule != "csv" and self.split.column is None and self.split.group_column is None:
             raise ValueError(f"labels.csv: is not read under `labels.rule: {rule}`; set `labels.rule: csv`")
-        if labels.pattern != Labels().pattern and rule != "filename":
-            raise ValueError(f"labels.pattern: is not used under `labels.rule: {rule}`; set `labels.rule: filename`")
+        for name, of in (("pattern", "filename"), ("class_column", "csv")):
+            if rule != of:
+                _refuse_unused(labels, (name,), f"labels.rule: {rule}", f"labels.rule: {of}", "labels.")
+        if rule == "none" and self.source != "voronoi":
+            _refuse_unused(self.hdf5, ("labels",), "labels.rule: none", "labels.rule: hdf5", "hdf5.")
         if labels.classes is not None and rule == "none":
             raise ValueError("labels.classes: nothing tells an image's class; set `labels.rule`")
+        return self
+
+    @model_validator(mode="after")
+    def what_is_of_a_fit_is_used(self):
+        if self.fit != "tile":
+            _refuse_unused(self, ("tile_source", "tile_overlap"), f"fit: {self.fit}", "fit: tile")
+        if self.fit != "pad":
+            _refuse_unused(self, ("padding",), f"fit: {self.fit}", "fit: pad")
         return self
 
     @model_validator(mode="after")

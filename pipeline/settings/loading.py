@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import os
 import re
@@ -24,6 +25,9 @@ from pipeline.settings.stages import Blend, Card, Detection, Evaluate, Gallery, 
 
 CONTROLS = ("more_real", "same_real")
 FOLDERS = ("benchmarks", "journal", "logs", "mlflow", "state", "tensorboard")  # of the results, beside the data sets
+
+# Pydantic's names of the members of a union.
+KIND = re.compile(r"str|int|float|bool|constrained-.+|(function-\w+|nullable|literal|list|dict)\[.+", re.DOTALL)
 
 
 def _at_home(folder: str) -> str:
@@ -225,7 +229,7 @@ def load(config: dict[str, Any]) -> Settings:
     try:
         return Settings.model_validate(config)
     except ValidationError as error:
-        raise UserError("\n".join(sorted({_explain(e) for e in error.errors()}))) from None
+        raise UserError("\n".join(sorted(_explained(error.errors())))) from None
 
 
 def schema() -> dict[str, Any]:
@@ -309,11 +313,41 @@ def _assign(config: dict, path: list[str], value: Any) -> None:
     config[path[-1]] = value
 
 
+def _explained(errors: list[ErrorDetails]) -> set[str]:
+    """A line for each setting; where it may be of several kinds, of those alone that its value can be meant to be."""
+    settings: dict[tuple, list[ErrorDetails]] = {}
+    for error in errors:
+        settings.setdefault(error["loc"][: _kind_place(error["loc"])], []).append(error)
+    lines = set()
+    for loc, some in settings.items():
+        some = _meant(some, len(loc))
+        if len(some) > 1 and all(len(error["loc"]) == len(loc) + 1 for error in some):
+            kinds = ", or ".join(dict.fromkeys(error["msg"].removeprefix("Input should be ") for error in some))
+            way_out = next(filter(None, map(_way_out, some)), "")
+            lines.add(f"{_name(loc)}: Input should be {kinds}; it is {_shown(some[0]['input'])}{way_out}")
+        else:
+            lines |= {_explain(error) for error in some}
+    return lines
+
+
+def _meant(errors: list[ErrorDetails], depth: int) -> list[ErrorDetails]:
+    """Those of the kind that a setting's value has, whose name stands at `depth`; all where it has none of them."""
+    values = [error["input"] for error in errors if len(error["loc"]) == depth + 1]
+    if not values:
+        return errors
+    kind = re.compile(rf"(constrained-|function-\S+ )?{type(values[0]).__name__}\b")
+    return [error for error in errors if kind.match(str(error["loc"][depth]))] or errors
+
+
 def _explain(error: ErrorDetails) -> str:
     path = _path(error["loc"])
     where = [str(p) for p in path]
-    name = ".".join(where) or "configuration"
+    name = _name(error["loc"])
     match error["type"]:
+        case "model_type" if error["input"] is None:
+            return f"{name}: is empty; write its settings below it, or leave its line out"
+        case "model_type":
+            return f"{name}: must be settings by their names (`name: value`), it is {_shown(error['input'])}"
         case "extra_forbidden":
             return f"{name}: {_unknown(where[0], where[-1], _siblings(path, error['loc']))}"
         case "missing":
@@ -332,7 +366,7 @@ def _explain(error: ErrorDetails) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    text = str(value) if isinstance(value, datetime.date) else repr(value)
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 
@@ -346,6 +380,10 @@ def _way_out(error: ErrorDetails) -> str:
             return ", which YAML makes of yes, no, on and off; write the word in quotes"
         case "string_type" if isinstance(value, int | float):
             return f", which YAML takes for a number; write it in quotes ('{value}')"
+        case "string_type" if isinstance(value, datetime.date):
+            return f", which YAML takes for a date; write it in quotes ('{value}')"
+        case "string_type" if value is None:
+            return ", which YAML makes of ~, null and nothing; write the word in quotes, or leave it out"
     return ""
 
 
@@ -365,7 +403,22 @@ def _path(loc: tuple) -> tuple:
     """The setting's place as its user wrote it: without the names pydantic gives to the members of a union."""
     if loc[:1] == ("models",) and len(loc) > 2:
         loc = (*loc[:2], *loc[3:])
-    return tuple(p for p in loc if not str(p).startswith(("constrained-", "literal[", "list[")))
+    return tuple(p for place, p in enumerate(loc) if not _is_kind(place, p))
+
+
+def _name(loc: tuple) -> str:
+    return ".".join(map(str, _path(loc))) or "configuration"
+
+
+def _kind_place(loc: tuple) -> int:
+    """Where the name of a union's member stands; the end where there is none."""
+    return next((place for place, part in enumerate(loc) if _is_kind(place, part)), len(loc))
+
+
+def _is_kind(place: int, part: str | int) -> bool:
+    """Whether a part of a place is the name of a union's member; data sets and models, which come second, may be called
+    so."""
+    return place > 1 and isinstance(part, str) and KIND.fullmatch(part) is not None
 
 
 def _siblings(path: tuple, loc: tuple) -> list[str]:

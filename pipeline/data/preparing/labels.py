@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import functools
 import itertools
 import os
 import re
@@ -10,12 +12,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import yaml
+
 from pipeline.data.preparing import split_folders, user_table
 from pipeline.data.preparing.user_table import Line
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset, Split, UserError
 
 ALL = "all"  # the class of sets without labels
+BACKGROUND = "background"  # that of tiles without a defect, where no class is `good`
+LISTED = 20  # names of classes in a message
 
 
 class Row(NamedTuple):
@@ -155,8 +161,7 @@ def _row(line: Line, path: str, settings: Dataset, columns: dict[str, str]) -> R
     word = value("split.column")
     split = None if word is None else _side(word, settings.split)
     if word is not None and split is None:
-        known = ", ".join(settings.split.names)
-        raise UserError(f"split.names: {path}, line {line.number} has the split `{word}`, which is not one of {known}")
+        raise UserError(_no_side(word, f"{path}, line {line.number}", settings.split))
     file = value("labels.file_column") or ""
     return Row(file, value("labels.class_column"), value("split.group_column") or None, split, os.path.basename(path))
 
@@ -168,8 +173,19 @@ def _side(word: str, split: Split) -> str | None:
     return split.names.get(word)
 
 
+def _no_side(word: str, where: str, split: Split) -> str:
+    if not word:
+        return (
+            f"split.column: {where} has nothing in the column `{split.column}`; write a word there, or say by "
+            "`split.names` what nothing means, as in `'': train`"
+        )
+    read = _read_by_yaml(word)
+    hint = f"; YAML reads {word} as {read}: write it in quotes ('{word}')" if read in split.names else ""
+    return f"split.names: {where} has the split `{word}`, which is not one of {', '.join(split.names)}{hint}"
+
+
 def label_of(settings: Dataset, source: str, folder: str, from_file: str | None, row: Row | None) -> str:
-    """The class of an image.
+    """The class of an image, as the settings write it if they name it.
 
     Args:
         source: its name, relative to the source.
@@ -177,7 +193,7 @@ def label_of(settings: Dataset, source: str, folder: str, from_file: str | None,
         from_file: what an HDF5 file says.
 
     Raises:
-        Rejected: the rule finds no class, or one that `labels.classes` does not name.
+        Rejected: the rule finds no class.
     """
     label: str | None
     match settings.labels.rule:
@@ -193,11 +209,42 @@ def label_of(settings: Dataset, source: str, folder: str, from_file: str | None,
             label = from_file
     if not label:
         raise Rejected(f"has no class under `labels.rule: {settings.labels.rule}`")
-    if settings.labels.classes is not None and label not in settings.labels.classes:
-        alike = [name for name in settings.labels.classes if name.casefold() == label.casefold()]
-        hint = f"; it names `{alike[0]}`, which differs in case" if alike else ""
-        raise Rejected(f"has the class `{label}`, which labels.classes does not name{hint}")
-    return label
+    return _as_named(settings, label)
+
+
+def check_named(settings: Dataset, label: str) -> None:
+    """Raises Rejected where `labels.classes` does not name a class."""
+    names = settings.labels.classes
+    if names is not None and label not in names:
+        raise Rejected(f"has the class `{label}`, which labels.classes does not name{_hint(names, [label])}")
+
+
+def _as_named(settings: Dataset, label: str) -> str:
+    """A class as the settings write it: accents have several forms, of which file systems choose one."""
+    known = [*(settings.labels.classes or []), *([] if settings.good is None else [settings.good])]
+    return label if label in known else next((name for name in known if _composed(name) == _composed(label)), label)
+
+
+def _hint(names: list[str], labels: list[str]) -> str:
+    """How a name in the settings differs from a class of the source, where both may be meant to be one."""
+    for name, label in itertools.product(names, labels):
+        if _read_by_yaml(label) == name:
+            return f"; YAML reads {label} as {name}: write it in quotes ('{label}')"
+        if _loose(name).split() == _loose(label).split():
+            return f"; `{name}` and `{label}` differ in case or blanks alone"
+    return ""
+
+
+@functools.lru_cache(1000)
+def _read_by_yaml(word: str) -> str | None:
+    """The number, date or truth that YAML takes a word for, as text; None where it stays a word."""
+    if not re.fullmatch(r"[\w.:+-]{1,40}", word):
+        return None
+    try:
+        value = yaml.safe_load(word)
+    except (yaml.YAMLError, ValueError):  # such as a date in a 13th month
+        return None
+    return None if isinstance(value, str) else str(value)
 
 
 def group_of(settings: Dataset, source: str, whole: str, row: Row | None) -> str:
@@ -217,25 +264,51 @@ def _from_name(pattern: str, setting: str, source: str) -> str:
     stem = os.path.splitext(source.rsplit("/", 1)[-1])[0]
     found = re.search(pattern, stem)
     if found is None or not found.group(1):
-        raise Rejected(f"its name `{stem}` does not match {setting}")
+        raise Rejected(f"its name `{stem}` does not match {setting} (`{pattern}`)")
     return found.group(1)
+
+
+def check_asked(settings: Dataset, occurring: set[str]) -> None:
+    """Raises UserError where a class that is asked for is none of the source's.
+
+    Args:
+        occurring: the classes of all its images; where there are none, others say so.
+    """
+    made = {settings.good or BACKGROUND} if settings.tells_tiles else set()
+    missing = [c for c in settings.labels.classes or [] if c not in occurring | made]
+    if not missing or not occurring:
+        return
+    there = sorted(occurring)
+    near = difflib.get_close_matches(missing[0], there, n=1)
+    hint = _hint(missing, there) or (f"; the nearest is `{near[0]}`" if near else "")
+    listed = ", ".join(there[:LISTED]) + (", ..." if len(there) > LISTED else "")
+    raise UserError(
+        f"labels.classes: no usable image of `{'`, `'.join(missing)}`; the classes of the images are {listed}{hint}"
+    )
 
 
 def classes(settings: Dataset, occurring: set[str]) -> list[str]:
     """All classes, in the user's order or the alphabet's. Raises UserError where one that is asked for has no image."""
-    asked = settings.labels.classes
-    if asked is None or settings.labels.rule == "none":
+    names = settings.labels.classes
+    if names is None or settings.labels.rule == "none":
         return sorted(occurring)
-    missing = [c for c in asked if c not in occurring]
+    missing = [c for c in names if c not in occurring]
     if missing:
         there = ", ".join(sorted(occurring)) or "none"
-        raise UserError(f"labels.classes: no usable image of `{'`, `'.join(missing)}`; the classes found are {there}")
-    return list(asked)
+        raise UserError(
+            f"labels.classes: no usable image of `{'`, `'.join(missing)}`; the classes with usable images are {there}"
+        )
+    return list(names)
+
+
+def _composed(name: str) -> str:
+    """With each accent in one sign with its letter, as a keyboard writes it and some file systems do not."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _loose(name: str) -> str:
     """In one form of those that file systems make of a name."""
-    return unicodedata.normalize("NFC", name).casefold()
+    return _composed(name).casefold()
 
 
 def _bare(name: str) -> str:

@@ -33,22 +33,31 @@ def find(
     """The images of all files, in the order of the files.
 
     Rejected are: files that cannot be opened, images without a class or a row, rows without an image.
+
+    Raises:
+        UserError: a class that is asked for has no image.
     """
     found = listed(pool, entries, settings, rejected)
     refused = {file for file, _ in rejected.rows}
     shared = labels.shared_names(header.source for _, headers in found for header in headers)
     depth = _depth_of_sides(entries, settings)
-    candidates = []
+    candidates: list[Candidate] = []
+    occurring: set[str] = set()
     for entry, headers in found:
         place = split_folders.place(entry, depth)
         for header in headers:
             try:
-                candidates.append(_candidate(settings, entry, place, header, table, shared))
+                row = _row(entry, header, table, shared) if table else None
+                label = labels.label_of(settings, header.source, header.folder or place.folder, header.label, row)
+                occurring.add(label)
+                labels.check_named(settings, label)
+                candidates.append(_candidate(settings, entry, place, header, label, row))
             except Rejected as reason:
                 rejected.add(header.source, str(reason))
     for row in table.unused() if table else []:
         if not any(name == row.file or name.endswith(f"/{row.file}") for name in refused):
             rejected.add(row.file, f"{row.where} has a row for it, but the source has no such image")
+    labels.check_asked(settings, occurring)
     return candidates
 
 
@@ -76,11 +85,7 @@ def _depth_of_sides(entries: list[Entry], settings: Dataset) -> Depth | None:
     return depth
 
 
-def _candidate(
-    settings: Dataset, entry: Entry, place: Place, header: Header, table: Table | None, shared: Shared
-) -> Candidate:
-    row = _row(entry, header, table, shared) if table else None
-    label = labels.label_of(settings, header.source, header.folder or place.folder, header.label, row)
+def _candidate(settings: Dataset, entry: Entry, place: Place, header: Header, label: str, row: Row | None) -> Candidate:
     # Pages of a TIFF are slices of one thing; the images of an HDF5 file are taken as independent.
     group = labels.group_of(settings, header.source, header.source if header.key else entry.name, row)
     return Candidate(header, label, group, (row.split if row else None) or place.side)

@@ -15,6 +15,12 @@ from pipeline.data.preparing.scan import Facts
 from pipeline.data.preparing.tiling import Crop
 from pipeline.settings import Dataset, FewShots, UserError
 
+MANY = 10  # classes; few images of fewer may each be of one of its own
+TOLD_BY = {
+    "folder": "labels.rule: folder", "filename": "labels.pattern", "csv": "labels.class_column", "hdf5": "hdf5.labels",
+    "none": "labels.rule",
+}  # fmt: skip
+
 Thing = tuple[str, str | None]  # a file, or a data set in it: what is divided
 
 
@@ -76,6 +82,12 @@ def _cut(pictures: list[Picture]) -> Iterator[tuple[int, Crop, str]]:
 
 def _advice(settings: Dataset, pictures: list[Picture], own: list[str], found: Overlaps) -> str:
     """What helps where a class has too few groups."""
+    several = len({p.candidate.label for p in pictures})
+    if several >= MANY and 2 * several > len(pictures):
+        return (
+            f"; {len(pictures)} images have {several} classes: what should tell a class looks like a measurement, or a "
+            f"name of each image ({TOLD_BY[settings.labels.rule]})"
+        )
     if any(p.candidate.split for p in pictures):
         return (
             ": folders or a CSV give the split, and put all of them elsewhere; of good images and a few bad ones to "

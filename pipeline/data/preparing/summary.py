@@ -71,8 +71,9 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
     if settings.labels.rule == "folder" and len(counts) == 1:
         lines.append(
             f"WARNING: `labels.rule: folder` finds one class, `{next(iter(counts))}`: nothing can be told apart. Point "
-            "`source` to the folder that holds one folder a class; where names or a table tell the classes, use "
-            "`labels.rule: filename` or `csv`; where there are none, `none`"
+            "`source` to the folder that holds one folder a class, or `hdf5.images` to the group of an HDF5 file that "
+            "holds one group a class; where names or a table tell the classes, use `labels.rule: filename` or `csv`; "
+            "where there are none, `none`"
         )
     return lines
 

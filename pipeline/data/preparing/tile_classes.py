@@ -6,11 +6,10 @@ from pipeline.base.job import say
 from pipeline.data.annotations import attach
 from pipeline.data.annotations.showing import Showing
 from pipeline.data.preparing.issues import Rejections
+from pipeline.data.preparing.labels import BACKGROUND
 from pipeline.data.preparing.squares import Picture
 from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.settings import Dataset
-
-BACKGROUND = "background"  # where no class is `good`
 
 
 def told(pool: SandboxPool, settings: Dataset, pictures: list[Picture], rejected: Rejections) -> list[Picture]:

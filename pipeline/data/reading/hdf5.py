@@ -49,19 +49,26 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
             return _stack(path, name, sets[0], labels, settings, turned)
         found: list[Header] = []
         of_stacks = _of_stacks(sets, options)
-        for position, data in enumerate(sets):
+        folders = _folders([data.name if of_stacks else data.parent.name for data in sets])
+        for position, (data, folder) in enumerate(zip(sets, folders, strict=True)):
             label = labels[position] if labels else _attribute(data)
             source = name + data.name if len(sets) > 1 else name
             if of_stacks:
                 some = _stack(path, source, data, None, settings, turned)
-                found += [header._replace(label=label, folder=data.name.rsplit("/", 1)[-1]) for header in some]
+                own = folder if options.images else ""  # films of Velox, whose group nobody named, are no classes
+                found += [header._replace(label=label, folder=own) for header in some]
                 continue
             shape, order = _layout(data.shape, options, stacked=False)
             shape = _upright(shape, turned and order != "flat")
             _check(data, shape, 1, path, settings)
-            folder = data.name.rsplit("/", 2)[-2]
             found.append(Header(path, source, _read_as(shape), data.dtype.name, None, data.name, label, folder))
         return found
+
+
+def _folders(paths: list[str]) -> list[str]:
+    """Of each path the last part; where all have the same one, the part next to it that tells them apart."""
+    parts = [path.split("/")[::-1] for path in paths]
+    return next((list(same) for same in zip(*parts, strict=False) if len(set(same)) > 1), [own[0] for own in parts])
 
 
 def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:

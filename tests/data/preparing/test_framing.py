@@ -33,12 +33,12 @@ def test_square_pictures_need_no_word(tmp_path, inline, folder, dataset, picture
     assert "cuts off" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("fit", ["stretch", "pad"])
-def test_all_of_a_picture_is_kept(tmp_path, inline, folder, dataset, fit):
+@pytest.mark.parametrize(("fit", "rim"), [("stretch", {}), ("pad", {"padding": "constant"})])
+def test_all_of_a_picture_is_kept(tmp_path, inline, folder, dataset, fit, rim):
     bright = np.full((16, 32), 90, np.uint8)
     bright[:, :4], bright[:, -4:] = 10, 200  # both ends, of which the centred square shows neither
     root = folder({f"{i}.png": np.roll(bright, i % 4, axis=0) + np.uint8(i) for i in range(6)})
-    prepare(dataset(root, fit=fit, padding="constant", split={"near_duplicates": "off"}), tmp_path / "out")
+    prepare(dataset(root, fit=fit, split={"near_duplicates": "off"}, **rim), tmp_path / "out")
     image = ImageSet.open(tmp_path / "out").images[0, ..., 0].astype(int)
     assert image[8, 0] < 30
     assert image[8, -1] > 180

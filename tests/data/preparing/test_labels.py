@@ -26,10 +26,10 @@ def test_rules(dataset):
     assert label("crack 07.tif[3]", rule="filename") == "crack"
     assert label("s12_bad.png", rule="filename", pattern=r"_(\w+)$") == "bad"
     assert label("x.h5[0]", from_file="3", rule="hdf5") == "3"
-    with pytest.raises(Rejected, match=r"`nothing` does not match labels\.pattern"):
-        label("nothing.png", rule="filename")
-    with pytest.raises(Rejected, match=r"`f`, which labels\.classes does not name"):
-        label("x.png", rule="folder", classes=["a", "b"])
+    with pytest.raises(Rejected, match=r"`nothing` does not match labels\.pattern \(`_\(\\d\)`\)"):
+        label("nothing.png", rule="filename", pattern=r"_(\d)")
+    with pytest.raises(Rejected, match=r"`f`, which labels\.classes does not name$"):
+        labels.check_named(dataset(labels={"rule": "folder", "classes": ["a", "b"]}), "f")
 
 
 def test_a_table_finds_full_names_and_unique_last_parts(dataset, table):
@@ -87,8 +87,57 @@ def test_asked_classes_must_occur_and_keep_their_order(dataset):
     asked = dataset(labels={"rule": "folder", "classes": ["b", "a"]})
     assert labels.classes(asked, {"a", "b"}) == ["b", "a"]
     assert labels.classes(dataset(), {"b", "a"}) == ["a", "b"]
-    with pytest.raises(UserError, match="no usable image of `b`; the classes found are a"):
+    with pytest.raises(UserError, match="no usable image of `b`; the classes with usable images are a"):
         labels.classes(asked, {"a"})
+
+
+@pytest.mark.parametrize(
+    ("classes", "occurring", "said"),
+    [
+        (
+            ["ok", "scratches"],
+            {"ok", "scratch", "pore"},
+            r"of `scratches`; .* ok, pore, scratch; the nearest is `scratch`",
+        ),
+        (["x"], {f"c{i:03d}" for i in range(99)}, r"are c000, c001, .*, c019, \.\.\.$"),
+        ([8, 9], {"010", "011"}, r"of `8`, `9`; .*; YAML reads 010 as 8: write it in quotes \('010'\)"),
+        ([1], {"01"}, r"YAML reads 01 as 1: "),
+        ([90], {"1:30"}, r"YAML reads 1:30 as 90: "),
+        (["bad"], {"bad ", "good"}, r"`bad` and `bad ` differ in case or blanks alone"),
+        (["b\u00e4d"], {"Ba\u0308d ", "good"}, "differ in case or blanks alone"),
+        (["bad"], {"Bad", "good"}, r"`bad` and `Bad` differ in case or blanks alone"),
+        (["dent"], {"pore"}, r"are pore$"),
+    ],
+)
+def test_a_class_that_no_image_has_is_told_the_nearest_of_all_that_occur(dataset, classes, occurring, said):
+    with pytest.raises(UserError, match=said):
+        labels.check_asked(dataset(labels={"rule": "folder", "classes": classes}), occurring)
+
+
+def test_tiles_without_a_defect_have_a_class_that_no_picture_has(dataset):
+    words = {"labels": {"rule": "folder", "classes": ["crack", "background"]}, "fit": "tile"}
+    labels.check_asked(dataset(**words, boxes={"format": "mask", "path": "masks"}), {"crack"})
+    with pytest.raises(UserError, match="no usable image of `background`"):
+        labels.check_asked(dataset(**words), {"crack"})
+
+
+@pytest.mark.parametrize("where", [{"classes": ["gepr\u00fcft"]}, {}])
+def test_one_name_in_two_forms_of_its_accents_is_one_class(dataset, where):
+    settings = dataset(labels={"rule": "folder"} | where, good="gepr\u00fcft")
+    assert labels.label_of(settings, "x.png", "gepru\u0308ft", None, None) == "gepr\u00fcft"
+    assert labels.label_of(dataset(labels="folder"), "x.png", "u\u0308", None, None) == "u\u0308"  # nobody named it
+
+
+def test_words_of_a_split_that_yaml_reads_as_others_and_no_word(dataset, table):
+    def read(text, names):
+        labels.read_table(dataset(labels={"csv": [table(text)]}, split={"column": "part", "names": names}))
+
+    with pytest.raises(UserError, match=r"`no`, which is not one of True, False; YAML reads no as False: .*\('no'\)"):
+        read("file,part\na,no\n", {"True": "test", "False": "train"})
+    read("file,part\na,True\nb,False\n", {"True": "test", "False": "train"})
+    with pytest.raises(UserError, match=r"split\.column: .*, line 3 has nothing in the column `part`; .*split\.names"):
+        read("file,part\na,in\nb,\n", {"in": "train"})
+    read("file,part\na,in\nb,\n", {"in": "train", "": "test"})
 
 
 def test_rows_that_differ_in_case_accents_or_suffix_find_their_image(dataset, table):
@@ -104,8 +153,8 @@ def test_rows_that_differ_in_case_accents_or_suffix_find_their_image(dataset, ta
 
 def test_a_class_that_differs_in_case_alone_is_said_so(dataset):
     rule = {"rule": "folder", "classes": ["bad"]}
-    with pytest.raises(Rejected, match=r"has the class `Bad`, .* it names `bad`, which differs in case"):
-        labels.label_of(dataset(labels=rule), "x.png", "Bad", None, None)
+    with pytest.raises(Rejected, match=r"has the class `Bad`, .*; `bad` and `Bad` differ in case or blanks alone"):
+        labels.check_named(dataset(labels=rule), "Bad")
 
 
 def test_rows_with_more_of_the_path_than_the_source_has(dataset, table):

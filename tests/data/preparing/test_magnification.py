@@ -65,10 +65,10 @@ def test_mixed_magnification_is_warned_of_by_name(tmp_path, inline, micrographs,
     assert ImageSet.open(tmp_path / "out").meta["pixel_size"] == pytest.approx(4.0)
 
 
-@pytest.mark.parametrize("fit", ["tile", "resize"])
-def test_one_scale_for_all(tmp_path, inline, micrographs, dataset, capsys, fit):
+@pytest.mark.parametrize(("fit", "overlap"), [("tile", {"tile_overlap": 0}), ("resize", {})])
+def test_one_scale_for_all(tmp_path, inline, micrographs, dataset, capsys, fit, overlap):
     root = micrographs(MIXED | {"6.tif": (100, 1.0), "7.tif": (64, None)})
-    settings = dataset(root, fit=fit, size=32, tile_overlap=0, same_scale=True, split=PLAIN)
+    settings = dataset(root, fit=fit, size=32, same_scale=True, split=PLAIN, **overlap)
     prepare(settings, tmp_path / "out")
     images = ImageSet.open(tmp_path / "out")
     assert images.meta["pixel_size"] == pytest.approx(1.0 if fit == "tile" else 2.0)

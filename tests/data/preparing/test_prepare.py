@@ -210,6 +210,15 @@ def test_a_class_of_one_image_stops(tmp_path, inline, folder, dataset, picture):
         prepare(dataset(root, labels={"rule": "filename"}), tmp_path / "out")
 
 
+def test_measurements_in_place_of_classes_are_said_so(tmp_path, inline, folder, dataset, picture):
+    root = folder({f"{i}.png": picture(i, (16, 16)) for i in range(20)})
+    rows = [f"{i}.png,{0.00271 * (i // 2 if i < 4 else i)}" for i in range(20)]
+    (tmp_path / "t.csv").write_text("\n".join(["file,class", *rows]), encoding="utf-8")
+    settings = dataset(root, labels={"rule": "csv", "csv": [str(tmp_path / "t.csv")]})
+    with pytest.raises(UserError, match=r"20 images have 18 classes: .* measurement.*\(labels\.class_column\)"):
+        prepare(settings, tmp_path / "out")
+
+
 def test_folders_that_leave_a_class_nothing_to_train_are_said_so(tmp_path, inline, folder, dataset, picture):
     kinds = {"train/good": 4, "test/good": 2, "test/crack": 3}
     content = {f"{kind}/{i}.png": picture(len(kind) + i, (16, 16)) for kind, n in kinds.items() for i in range(n)}
@@ -314,6 +323,29 @@ def test_groups_of_one_hdf5_file_are_classes(tmp_path, inline, dataset, picture)
     settings = dataset(str(tmp_path / "all.h5"), labels={"rule": "folder"}, hdf5={"images": "all"})
     images = prepared(settings, tmp_path / "out")
     assert images.metadata["label"].value_counts().to_dict() == {"good": 3, "bad": 3}
+
+
+@pytest.mark.parametrize("names", [["good/images", "bad/images"], ["set/good/x/images", "set/bad/x/images"]])
+@pytest.mark.parametrize("stacks", [True, False])
+def test_groups_of_one_hdf5_file_whose_images_are_called_alike_are_classes(
+    tmp_path, inline, dataset, picture, names, stacks
+):
+    with h5py.File(tmp_path / "all.h5", "w") as file:
+        for seed, name in enumerate(names):
+            pictures = picture(seed, (4, 24, 24))
+            for path, some in [(name, pictures)] if stacks else [(f"{name}/{i}", p) for i, p in enumerate(pictures)]:
+                file[path] = some
+    rule = {"labels": {"rule": "folder"}, "hdf5": {"images": "/", "layout": "nhw" if stacks else "auto"}}
+    images = prepared(dataset(str(tmp_path / "all.h5"), **rule), tmp_path / "out")
+    assert images.metadata["label"].value_counts().to_dict() == {"good": 4, "bad": 4}
+
+
+def test_classes_of_the_files_are_told_before_any_is_decoded(tmp_path, inline, folder, dataset, picture):
+    root = folder({f"{c}/{i}.png": picture(i, (16, 16)) for c in ("ok", "scratch", "bad ") for i in range(4)})
+    rule = {"rule": "folder", "classes": ["ok", "scratches"]}
+    with pytest.raises(UserError, match=r"of `scratches`; .* are bad , ok, scratch; the nearest is `scratch`; all 8"):
+        prepare(dataset(root, labels=rule), tmp_path / "out")
+    assert set(rejected(tmp_path / "out")) == {f"{c}/{i}.png" for c in ("bad ", "scratch") for i in range(4)}
 
 
 def test_the_picture_that_is_too_short_for_regions_is_named(tmp_path, inline, folder, dataset, picture):

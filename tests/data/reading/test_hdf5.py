@@ -383,6 +383,12 @@ def test_velox_keeps_frames_along_the_last_axis(tmp_path, picture):
         file["Data/Image/0a1b/Metadata"] = np.zeros((500, 20), "u1")
         file["Version"] = np.array([b'{"format": "Velox", "version": "1.0"}'])
     np.testing.assert_array_equal(read(path)[1], frames)
+    with h5py.File(path, "a") as file:  # its pictures are of the class of the file
+        file["Data/Image/2c3d/Data"] = file["Data/Image/0a1b/Data"][..., :1]
+        del file["Data/Image/0a1b"]
+        file["Data/Image/4e5f/Data"] = file["Data/Image/2c3d/Data"][()]
+    headers = readers.headers(str(path), "good/a.emd", Dataset.model_validate({"source": "x", "labels": "folder"}))
+    assert [header.folder for header in headers] == ["", ""]
 
 
 def test_nexus_says_what_to_look_at(tmp_path, picture):
