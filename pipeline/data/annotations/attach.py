@@ -207,7 +207,7 @@ def _by_image(
             remarks.add(file, fault.box, LEFT_OUT, fault.reason)
         for record in reading.records:
             try:
-                found.setdefault(_meant(record, names), []).append(record)
+                found.setdefault(_meant(record, file, names), []).append(record)
             except Rejected as reason:
                 remarks.add(record.where, "", LEFT_OUT, str(reason))
                 if isinstance(reason, Ambiguous):
@@ -215,17 +215,17 @@ def _by_image(
     return found, possible
 
 
-def _meant(record: Record, names: Names) -> str:
+def _meant(record: Record, file: str, names: Names) -> str:
     """The image of a record; of a mask with a number at its end also the one that is called so without. Raises as
     `Names.find`."""
     try:
-        return names.find(record)
+        return names.find(record, file)
     except Ambiguous:
         raise
     except Rejected:
         if not record.masks or (first := one_of_several(record.image)) is None:
             raise
-        return names.find(record._replace(image=first))
+        return names.find(record._replace(image=first), file)
 
 
 def _agreed(records: list[Record], remarks: Remarks) -> Record:

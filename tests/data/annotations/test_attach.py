@@ -19,6 +19,7 @@ from pipeline.settings import UserError
 from tests.data.annotated import coco, voc, yolo
 
 BRIGHT = 250
+WAY_OUT = "put it into a folder called as its image's"
 
 
 @pytest.fixture
@@ -282,6 +283,33 @@ def test_what_a_missing_file_means_depends_on_the_format_and_can_be_said(tmp_pat
     assert unsaid.metadata["source"][unsaid.annotated].tolist() == ["1.png", "2.png"]
 
 
+@pytest.mark.parametrize("kind", ["yolo", "voc", "coco", "labelme"])
+def test_splits_may_have_equal_file_names(tmp_path, inline, source, annotated, kind):
+    boxes = {"train": (2, 4, 8, 14), "valid": (10, 2, 18, 8), "test": (4, 10, 16, 18)}
+    images = {f"{side}/images/{i}.png": dark(9 * i + x0, 20, 20, (x0, y0, x1, y1))
+              for side, (x0, y0, x1, y1) in boxes.items() for i in range(3)}  # fmt: skip
+    texts = {}
+    for side, (x0, y0, x1, y1) in boxes.items():
+        one = {
+            "yolo": yolo((0, (x0 + x1) / 40, (y0 + y1) / 40, (x1 - x0) / 20, (y1 - y0) / 20)),
+            "voc": voc(("a", x0 + 1, y0 + 1, x1, y1)),
+            "coco": coco([(f"{i}.png", 20, 20) for i in range(3)],
+                         [(i, "a", x0, y0, x1 - x0, y1 - y0) for i in range(3)]),
+            "labelme": json.dumps(
+                {"shapes": [{"label": "a", "shape_type": "rectangle", "points": [[x0, y0], [x1, y1]]}]}),
+        }[kind]  # fmt: skip
+        suffix = {"yolo": "txt", "voc": "xml"}.get(kind, "json")
+        files = ("_annotations.coco",) if kind == "coco" else [f"labels/{i}" for i in range(3)]
+        texts |= {f"{side}/{name}.{suffix}": one for name in files}
+    source(images, texts)
+    found = annotated(kind, {"names": ["a"]} if kind == "yolo" else {}, size=20)
+    assert found.annotated.all()
+    assert remarks(tmp_path / "out") == []
+    places = {name: i for i, name in enumerate(found.metadata["id"])}
+    for name, _, *ends in found.boxes.itertuples(index=False):
+        assert bright(found.images[places[name]]) == tuple(ends)
+
+
 def test_an_image_that_a_file_may_mean_is_no_background(tmp_path, inline, source, annotated):
     mark = yolo((0, 0.5, 0.5, 0.5, 0.5))
     places = ["x/0", "y/0", "x/1", "y/1", "x/2", "y/2", "z/3", "z/4"]
@@ -291,7 +319,7 @@ def test_an_image_that_a_file_may_mean_is_no_background(tmp_path, inline, source
     found = annotated("yolo", {"names": ["a"]})
     assert found.metadata["source"][found.annotated].tolist() == ["x/1.png", "z/3.png", "z/4.png"]
     assert set(remarks(tmp_path / "out")) == {
-        *[(f"{i}.txt", "", "left out", f"could mean x/{i}.png or y/{i}.png") for i in range(3)],
+        *[(f"{i}.txt", "", "left out", f"could mean x/{i}.png or y/{i}.png: {WAY_OUT}") for i in range(3)],
         *[(f"{place}.png", "", "unknown", f"has no annotation of its own, but {place[2]}.txt may mean it")
           for place in ("x/0", "y/0", "y/1", "x/2", "y/2")],
     }  # fmt: skip
