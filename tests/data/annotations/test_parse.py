@@ -495,6 +495,18 @@ def test_a_name_that_no_table_can_hold_is_none(record, name, reason):
     assert (found.regions, [fault.reason for fault in found.faults]) == ([], [reason])
 
 
+def test_a_whole_number_is_a_name_and_true_is_none(record):
+    numbered = coco([("x.png", 20, 40)], [(0, 7, 4, 2, 6, 15)], categories=(7,))
+    assert record("coco", numbered).regions == [HERE._replace(label="7")]
+    marks = [{"label": label, "points": [[4, 2], [10, 2], [10, 17]]} for label in (1, True, None)]
+    found = record("labelme", json.dumps({"shapes": marks}))
+    assert [region.label for region in found.regions] == ["1"]
+    wrong, none = (fault.reason for fault in found.faults)
+    assert "class true" in wrong
+    assert "in quotes" in wrong
+    assert none == "has no class"
+
+
 def test_letters_of_every_language_are_names(record):
     for name in ("Lunker-Ø", "裂纹", "\u0628\u200c\u0627", "a" * 200):
         found = record("coco", coco([("x.png", 20, 40)], [(0, name, 4, 2, 6, 15)], categories=(name,)))
