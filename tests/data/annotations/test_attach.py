@@ -394,6 +394,18 @@ def test_nothing_usable_stops_with_the_reason(tmp_path, inline, source, annotate
         annotated(boxes={"classes": ["a", "b"]})
 
 
+def test_boxes_in_fractions_are_not_taken_for_pixels(tmp_path, inline, source, annotated):
+    marks = [(i, "a", 0.1, 0.2, 0.3, 0.3) for i in range(3)]
+    sizes = [(f"{i}.png", 20, 20) for i in range(3)]
+    source({f"{i}.png": dark(i, 20, 20) for i in range(3)}, {"0.json": coco(sizes, marks)})
+    with pytest.raises(UserError, match=r"look like fractions .* in pixels, as `format: coco` has"):
+        annotated("coco")
+    source({}, {f"{i}.xml": voc(("a", 0.1, 0.2, 0.4, 0.5)) for i in range(2)} | {"2.xml": voc(("a", 3, 3, 9, 9))})
+    assert annotated("voc").annotated.tolist() == [False, False, True]
+    with pytest.raises(UserError, match="look like fractions"):
+        annotated("voc", {"path": str(tmp_path / "boxes/[01].xml")})
+
+
 def test_boxes_change_nothing_of_the_images(tmp_path, inline, source, annotated, dataset):
     root = source({f"{i}.png": dark(i, 20, 20) for i in range(4)}, {"0.xml": voc(("a", 2, 2, 9, 9))})
     annotated()
