@@ -264,6 +264,18 @@ def test_what_a_brush_painted_in_label_studio(reading):
         assert (len(found.faults), found.regions) == (1, [])
 
 
+def test_a_mark_of_two_labels_is_a_defect_of_each(record):
+    size = {"original_width": 40, "original_height": 20}
+    box = {"x": 10, "y": 10, "width": 15, "height": 75, "rectanglelabels": ["a", "b", "a"]} | size
+    found = record("labelstudio", json.dumps([{"image": "x.png", "tag": [box]}]))
+    assert (found.regions, found.faults) == ([HERE, HERE._replace(label="b")], [])
+    ring = {"points": [[10, 10], [25, 10], [25, 85]], "polygonlabels": ["a", "b"]} | size
+    found = record("labelstudio", json.dumps([{"image": "x.png", "tag": [ring]}]))
+    assert [shape.label for shape in found.shapes] == ["a", "b"]
+    found = record("labelstudio", json.dumps([{"image": "x.png", "tag": [box | {"rectanglelabels": ["a", ""]}]}]))
+    assert (found.regions, [fault.reason for fault in found.faults]) == ([], ["has no class"])
+
+
 def test_label_studio_with_classes_apart_from_tools(reading):
     """A defect that is not understood must not leave its image background."""
     size = {"original_width": 40, "original_height": 20, "id": "q"}
