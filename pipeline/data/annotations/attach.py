@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.base.job import progress, say
 from pipeline.data import box_store
@@ -21,7 +22,7 @@ from pipeline.data.annotations.files import all_annotations, masks_of, names_fil
 from pipeline.data.annotations.match_names import Ambiguous, Names
 from pipeline.data.annotations.painting import Outlined, Square
 from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
-from pipeline.data.annotations.records import Fault, Reading, Record, Region
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of
 from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import found_masks, list_images, preview
@@ -99,9 +100,10 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
             unmasked = _ids(images, masked)
             with SandboxPool(workers, SECONDS, READERS * memory) as pool:
-                share = painting.write(pool, images, squares, outlined, classes, settings)
-            lines += _masks(boxes, share, len(unmasked) - len(unknown))
+                shares = painting.write(pool, images, squares, outlined, classes, settings)
+            lines += _masks(boxes, shares, classes, len(unmasked) - len(unknown))
             lines += _unnamed({value: None for record in told.values() for value in record.values})
+            lines += _counted_from_0(boxes, {region.label for record in told.values() for region in record.regions})
         digest = images.meta["data_hash"]
         box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
         for line in lines:
@@ -379,14 +381,30 @@ def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
         yield f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as boxes"
 
 
-def _masks(boxes: Boxes, share: float, unmasked: int) -> Iterable[str]:
-    """How many images have boxes and no mask, and a warning where masks may have black and white exchanged."""
+def _masks(boxes: Boxes, shares: NDArray[np.float64], classes: list[str], unmasked: int) -> Iterable[str]:
+    """How many images have boxes and no mask, and a warning where masks may have black and white exchanged, or a class
+    may be the background."""
     if unmasked:
         yield f"{unmasked} image(s) with boxes that have no outline: their masks are not known"
-    if share > MOSTLY and boxes.names is None:
+    if shares.sum() > MOSTLY and boxes.names is None:
         yield (
-            f"WARNING: {share:.0%} of the pixels of the masks are of a defect; if the background is not black in them, "
-            "name its value: `boxes.names: {255: null, 0: defect}`"
+            f"WARNING: {shares.sum():.0%} of the pixels of the masks are of a defect; if the background is not black "
+            "in them, name its value: `boxes.names: {255: null, 0: defect}`"
+        )
+    if boxes.format == "mask" and boxes.names is not None and shares.max() > MOSTLY:
+        yield (
+            f"WARNING: {shares.max():.0%} of the pixels of the masks are of the class `{classes[shares.argmax()]}`; if "
+            "it is the background, give its value null in `boxes.names`, as in {0: null, 1: crack}"
+        )
+
+
+def _counted_from_0(boxes: Boxes, labels: Set[str]) -> Iterable[str]:
+    """A warning where a list of names is one longer than the highest value of the masks."""
+    names = boxes.names if boxes.format == "mask" and isinstance(boxes.names, list) else []
+    if len(names) > 1 and name_of(names[-1]) not in labels and name_of(names[-2]) in labels:
+        yield (
+            f"WARNING: no mask holds the value {len(names)}, `{names[-1]}`: the list `boxes.names` names the values 1, "
+            f"2, ...; if yours counts from 0, write {{1: {names[1]}, ...}}"
         )
 
 
