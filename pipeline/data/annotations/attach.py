@@ -5,6 +5,7 @@ A step of its own after `prepare`: a box that is drawn anew must not train a gen
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Set
 from pathlib import Path
@@ -25,7 +26,7 @@ from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of
 from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing import found_masks, list_images, preview
+from pipeline.data.preparing import found_masks, list_images, preview, summary
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rejections, Remarks, surviving
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
@@ -36,6 +37,7 @@ from pipeline.settings import Boxes, Dataset, UserError
 
 SECONDS = 120  # of the processor for a file
 MOST_VALUES = 8  # listed
+MOST_CLASSES = 20  # listed
 MOSTLY = 0.5  # share of defect from which masks seem inverted
 NO_ANNOTATION = "has no annotation"
 READERS = 0.7  # of the memory; this process needs the rest for the boxes of all files
@@ -84,7 +86,8 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             showing = shown(pool, settings, _boxes(squares), known, outlined)
         placed = _placed(boxes, images, squares, known, showing, remarks)
         _other_classes(images, known, remarks)
-        classes = _classes(boxes, placed, len(readings), remarks)
+        held = Counter(r.label for reading in readings.values() for record in reading.records for r in record.regions)
+        classes = _classes(boxes, placed, held, len(readings), remarks)
         remarks.write(folder / "boxes_remarks.csv")
         table = pd.DataFrame(placed.rows, columns=box_store.COLUMNS)
         unknown = _ids(images, known.keys())
@@ -93,6 +96,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             *_headline(images, table, unknown, without),
             *_edges(boxes, placed),
             *_lost(settings, placed),
+            *summary.alike(held, "classes of boxes"),
             *remarks.counted(),
         ]
         unmasked = None
@@ -343,16 +347,31 @@ def _other_classes(images: ImageSet, known: Known, remarks: Remarks) -> None:
                 remarks.add(source, str(region), KEPT, "is of another class than its image")
 
 
-def _classes(boxes: Boxes, placed: Placed, files: int, remarks: Remarks) -> list[str]:
+def _classes(boxes: Boxes, placed: Placed, held: Counter[str], files: int, remarks: Remarks) -> list[str]:
+    """Those of the boxes, as asked for or in the alphabet's order; `held` counts what the annotations hold of each."""
     there = sorted({row[1] for row in placed.rows})
-    if not there:
+    absent = [label for label in boxes.classes or [] if label not in held]
+    if not there and not (held and absent):
         raise UserError(f"boxes: none of {files} annotation file(s) gives a box: {_few(remarks.counted(3))}")
     missing = [label for label in boxes.classes or [] if label not in there]
     if missing:
+        listed = ", ".join(f"{label} ({held[label]})" for label in sorted(held)[:MOST_CLASSES])
+        more = ", ..." if len(held) > MOST_CLASSES else ""
         raise UserError(
-            f"boxes.classes: no usable box of `{'`, `'.join(missing)}`; the classes found are {', '.join(there)}"
+            f"boxes.classes: no usable box of `{'`, `'.join(missing)}`; the annotations hold {listed}{more}"
+            f"{_near(absent, held)}"
         )
     return list(boxes.classes) if boxes.classes is not None else there
+
+
+def _near(absent: list[str], held: Counter[str]) -> str:
+    """Which class of the annotations may be meant by one that they lack."""
+    for label in absent:
+        if same := [other for other in held if summary.loose(other) == summary.loose(label)]:
+            return f"; `{label}` and `{same[0]}` differ in case or accents alone"
+        if near := difflib.get_close_matches(label, list(held), n=1):
+            return f"; did you mean `{near[0]}` by `{label}`?"
+    return ""
 
 
 # ---------------------------------------------------------------- what a person reads

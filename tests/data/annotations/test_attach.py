@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -390,8 +391,33 @@ def test_nothing_usable_stops_with_the_reason(tmp_path, inline, source, annotate
     with pytest.raises(UserError, match=r"none of 3 annotation file\(s\) gives a box: .*begins with <x>"):
         annotated()
     (tmp_path / "boxes" / "2.xml").write_text(voc(("a", 2, 2, 9, 9)))
-    with pytest.raises(UserError, match=r"boxes\.classes: no usable box of `b`; the classes found are a"):
+    with pytest.raises(UserError, match=r"boxes\.classes: no usable box of `b`; the annotations hold a \(1\)"):
         annotated(boxes={"classes": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["Pit", "crack"], "no usable box of `Pit`; the annotations hold crack (3), gepr\u00fcft (3), pit (3); "
+         "`Pit` and `pit` differ in case or accents alone"),
+        (["gepru\u0308ft"], "`gepru\u0308ft` and `gepr\u00fcft` differ in case or accents alone"),
+        (["pits"], "did you mean `pit` by `pits`?"),
+        (["void"], "no usable box of `void`; the annotations hold crack (3), gepr\u00fcft (3), pit (3)"),
+    ],
+)  # fmt: skip
+def test_a_class_without_a_box_is_told_those_with_some(tmp_path, inline, source, annotated, asked, said):
+    marks = [(label, 2 + 5 * i, 2, 6 + 5 * i, 9) for i, label in enumerate(("pit", "crack", "gepr\u00fcft"))]
+    source({f"{i}.png": dark(i, 20, 20) for i in range(3)}, {f"{i}.xml": voc(*marks) for i in range(3)})
+    with pytest.raises(UserError, match=re.escape(said)):
+        annotated(boxes={"classes": asked})
+
+
+def test_classes_of_boxes_that_differ_in_case_are_warned_of(tmp_path, inline, source, annotated, capsys):
+    texts = {f"{i}.xml": voc((label, 2, 2, 9, 9)) for i, label in enumerate(("crack", "Crack", "CRACK", "pit"))}
+    source({f"{i}.png": dark(i, 20, 20) for i in range(4)}, texts)
+    for words in ({}, {"classes": ["crack", "pit"]}):
+        annotated(boxes=words)
+        assert "classes of boxes `crack` (1) and `Crack` (1) and `CRACK` (1) differ in case" in capsys.readouterr().err
 
 
 def test_boxes_in_fractions_are_not_taken_for_pixels(tmp_path, inline, source, annotated):
