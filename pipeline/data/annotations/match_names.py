@@ -71,7 +71,8 @@ class Names:
 def _nearest(file: str, sources: set[str]) -> str:
     """The one image that has most folders in common with a file. Raises Ambiguous where several have as many."""
     shared = {source: shared_folders(file, source) for source in sources}
-    nearest = [source for source, count in shared.items() if count == max(shared.values())]
+    most = max(shared.values())
+    nearest = [source for source, count in shared.items() if count == most]
     if len(nearest) > 1:
         raise Ambiguous(sources)
     return nearest[0]
