@@ -8,7 +8,6 @@ more pairs are the corners of a polygon ("Instance segmentation datasets").
 from __future__ import annotations
 
 import os
-from typing import ClassVar
 
 import yaml
 
@@ -110,7 +109,8 @@ def _why(error: Exception) -> str:
 class _AsWritten(yaml.SafeLoader):
     """Takes words for text: `no`, `010` and `1` are names of classes like others, as is what looks like a date."""
 
-    yaml_implicit_resolvers: ClassVar = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # `<<`, which merges
+
+_AsWritten.yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # `<<`, which merges
 
 
 def _of_yaml(text: str) -> list:
