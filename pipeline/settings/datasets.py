@@ -24,6 +24,7 @@ from pipeline.settings.basics import (
     distinct,
 )
 
+BACKGROUND = ("background", "bg")  # names that no defect has
 MOST_CLASSES = 255  # a byte of a prepared mask, less the background
 VALUE = re.compile(r"\d{1,9}|#[0-9a-fA-F]{6}")  # of a mask, or a colour
 
@@ -221,6 +222,13 @@ class Boxes(Strict):
                         f"{{{wrong[0]}: {value}}}"
                     )
                 raise ValueError(f"names: `{wrong[0]}` is no value of a mask, such as 1 or '#ff0000'")
+        labels = list(self.names.values()) if isinstance(self.names, dict) else self.names or []
+        called = [label for label in labels if re.sub(r"[\W_]", "", label or "").casefold() in BACKGROUND]
+        if self.format == "mask" and called:
+            raise ValueError(
+                f"names: `{called[0]}` would be a class of defects; leave 0 out, which is background, and give other "
+                "values of it null, as in {1: crack, 255: null}; a list names the values 1, 2, ..."
+            )
         if self.format == "mask" and len(self.names or ()) > MOST_CLASSES:
             raise ValueError(f"names: {len(self.names or ())} values, more than the {MOST_CLASSES} that masks may have")
         return self

@@ -5,6 +5,7 @@ A step of its own after `prepare`: a box that is drawn anew must not train a gen
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
 from collections.abc import Iterable, Set
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.base.job import progress, say
 from pipeline.data import box_store
@@ -21,10 +23,10 @@ from pipeline.data.annotations.files import all_annotations, masks_of, names_fil
 from pipeline.data.annotations.match_names import Ambiguous, Names
 from pipeline.data.annotations.painting import Outlined, Square
 from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
-from pipeline.data.annotations.records import Fault, Reading, Record, Region
+from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of
 from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing import found_masks, list_images, preview
+from pipeline.data.preparing import found_masks, list_images, preview, summary
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rejections, Remarks, surviving
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
@@ -35,6 +37,7 @@ from pipeline.settings import Boxes, Dataset, UserError
 
 SECONDS = 120  # of the processor for a file
 MOST_VALUES = 8  # listed
+MOST_CLASSES = 20  # listed
 MOSTLY = 0.5  # share of defect from which masks seem inverted
 NO_ANNOTATION = "has no annotation"
 READERS = 0.7  # of the memory; this process needs the rest for the boxes of all files
@@ -83,7 +86,8 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             showing = shown(pool, settings, _boxes(squares), known, outlined)
         placed = _placed(boxes, images, squares, known, showing, remarks)
         _other_classes(images, known, remarks)
-        classes = _classes(boxes, placed, len(readings), remarks)
+        held = Counter(r.label for reading in readings.values() for record in reading.records for r in record.regions)
+        classes = _classes(boxes, placed, held, len(readings), remarks)
         remarks.write(folder / "boxes_remarks.csv")
         table = pd.DataFrame(placed.rows, columns=box_store.COLUMNS)
         unknown = _ids(images, known.keys())
@@ -92,6 +96,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             *_headline(images, table, unknown, without),
             *_edges(boxes, placed),
             *_lost(settings, placed),
+            *summary.alike(held, "classes of boxes"),
             *remarks.counted(),
         ]
         unmasked = None
@@ -99,9 +104,10 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
             unmasked = _ids(images, masked)
             with SandboxPool(workers, SECONDS, READERS * memory) as pool:
-                share = painting.write(pool, images, squares, outlined, classes, settings)
-            lines += _masks(boxes, share, len(unmasked) - len(unknown))
+                shares = painting.write(pool, images, squares, outlined, classes, settings)
+            lines += _masks(boxes, shares, classes, len(unmasked) - len(unknown))
             lines += _unnamed({value: None for record in told.values() for value in record.values})
+            lines += _counted_from_0(boxes, {region.label for record in told.values() for region in record.regions})
         digest = images.meta["data_hash"]
         box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
         for line in lines:
@@ -207,7 +213,7 @@ def _by_image(
             remarks.add(file, fault.box, LEFT_OUT, fault.reason)
         for record in reading.records:
             try:
-                found.setdefault(_meant(record, names), []).append(record)
+                found.setdefault(_meant(record, file, names), []).append(record)
             except Rejected as reason:
                 remarks.add(record.where, "", LEFT_OUT, str(reason))
                 if isinstance(reason, Ambiguous):
@@ -215,17 +221,17 @@ def _by_image(
     return found, possible
 
 
-def _meant(record: Record, names: Names) -> str:
+def _meant(record: Record, file: str, names: Names) -> str:
     """The image of a record; of a mask with a number at its end also the one that is called so without. Raises as
     `Names.find`."""
     try:
-        return names.find(record)
+        return names.find(record, file)
     except Ambiguous:
         raise
     except Rejected:
         if not record.masks or (first := one_of_several(record.image)) is None:
             raise
-        return names.find(record._replace(image=first))
+        return names.find(record._replace(image=first), file)
 
 
 def _agreed(records: list[Record], remarks: Remarks) -> Record:
@@ -341,16 +347,31 @@ def _other_classes(images: ImageSet, known: Known, remarks: Remarks) -> None:
                 remarks.add(source, str(region), KEPT, "is of another class than its image")
 
 
-def _classes(boxes: Boxes, placed: Placed, files: int, remarks: Remarks) -> list[str]:
+def _classes(boxes: Boxes, placed: Placed, held: Counter[str], files: int, remarks: Remarks) -> list[str]:
+    """Those of the boxes, as asked for or in the alphabet's order; `held` counts what the annotations hold of each."""
     there = sorted({row[1] for row in placed.rows})
-    if not there:
+    absent = [label for label in boxes.classes or [] if label not in held]
+    if not there and not (held and absent):
         raise UserError(f"boxes: none of {files} annotation file(s) gives a box: {_few(remarks.counted(3))}")
     missing = [label for label in boxes.classes or [] if label not in there]
     if missing:
+        listed = ", ".join(f"{label} ({held[label]})" for label in sorted(held)[:MOST_CLASSES])
+        more = ", ..." if len(held) > MOST_CLASSES else ""
         raise UserError(
-            f"boxes.classes: no usable box of `{'`, `'.join(missing)}`; the classes found are {', '.join(there)}"
+            f"boxes.classes: no usable box of `{'`, `'.join(missing)}`; the annotations hold {listed}{more}"
+            f"{_near(absent, held)}"
         )
     return list(boxes.classes) if boxes.classes is not None else there
+
+
+def _near(absent: list[str], held: Counter[str]) -> str:
+    """Which class of the annotations may be meant by one that they lack."""
+    for label in absent:
+        if same := [other for other in held if summary.loose(other) == summary.loose(label)]:
+            return f"; `{label}` and `{same[0]}` differ in case or accents alone"
+        if near := difflib.get_close_matches(label, list(held), n=1):
+            return f"; did you mean `{near[0]}` by `{label}`?"
+    return ""
 
 
 # ---------------------------------------------------------------- what a person reads
@@ -379,14 +400,30 @@ def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
         yield f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as boxes"
 
 
-def _masks(boxes: Boxes, share: float, unmasked: int) -> Iterable[str]:
-    """How many images have boxes and no mask, and a warning where masks may have black and white exchanged."""
+def _masks(boxes: Boxes, shares: NDArray[np.float64], classes: list[str], unmasked: int) -> Iterable[str]:
+    """How many images have boxes and no mask, and a warning where masks may have black and white exchanged, or a class
+    may be the background."""
     if unmasked:
         yield f"{unmasked} image(s) with boxes that have no outline: their masks are not known"
-    if share > MOSTLY and boxes.names is None:
+    if shares.sum() > MOSTLY and boxes.names is None:
         yield (
-            f"WARNING: {share:.0%} of the pixels of the masks are of a defect; if the background is not black in them, "
-            "name its value: `boxes.names: {255: null, 0: defect}`"
+            f"WARNING: {shares.sum():.0%} of the pixels of the masks are of a defect; if the background is not black "
+            "in them, name its value: `boxes.names: {255: null, 0: defect}`"
+        )
+    if boxes.format == "mask" and boxes.names is not None and shares.max() > MOSTLY:
+        yield (
+            f"WARNING: {shares.max():.0%} of the pixels of the masks are of the class `{classes[shares.argmax()]}`; if "
+            "it is the background, give its value null in `boxes.names`, as in {0: null, 1: crack}"
+        )
+
+
+def _counted_from_0(boxes: Boxes, labels: Set[str]) -> Iterable[str]:
+    """A warning where a list of names is one longer than the highest value of the masks."""
+    names = boxes.names if boxes.format == "mask" and isinstance(boxes.names, list) else []
+    if len(names) > 1 and name_of(names[-1]) not in labels and name_of(names[-2]) in labels:
+        yield (
+            f"WARNING: no mask holds the value {len(names)}, `{names[-1]}`: the list `boxes.names` names the values 1, "
+            f"2, ...; if yours counts from 0, write {{1: {names[1]}, ...}}"
         )
 
 

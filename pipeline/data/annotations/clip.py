@@ -5,12 +5,24 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from pipeline.data.annotations.records import Region
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Rejected
 
 SMALLEST = 0.1  # pixels of a side: less is a slip of the hand, which a detector cannot learn and may stumble over
+FRACTION = 1.5  # pixels from the image's corner: boxes in fractions lie within, also by centres, or counted from 1
+NEARLY_ALL = 0.9  # of a file's boxes
 SLACK = 0.5  # pixels that a box may leave its image by without a word: fractions are written with few digits
+
+
+def look_like_fractions(regions: list[Region]) -> bool:
+    """Whether nearly all of a file's boxes, which should be in pixels, lie in the first pixels of their images, and not
+    at whole ones: no defect does, but all do that are fractions of width and height."""
+    ends = np.array([region[1:] for region in regions]).reshape(-1, 4)
+    near = (np.abs(ends) <= FRACTION).all(1)
+    return bool(near.sum() >= NEARLY_ALL * len(ends) > 0 and (ends[near] % 1 > 0).any())
 
 
 class Judged(NamedTuple):

@@ -60,13 +60,15 @@ def _record(task: dict, marks: list[dict], name: str) -> Record:
             continue
         try:
             own = _size(mark)
-            shape, outlined = _shape(value, own)
-            regions.append(Region(shape.label, *ends(shape)))
+            labels = _labels(value)
+            shape, outlined = _shape(value, own, labels[0])
+            marked = [shape._replace(label=label) for label in labels]
+            regions += [Region(one.label, *ends(one)) for one in marked]
         except Rejected as reason:
             faults.append(Fault(f"region {i}", str(reason)))
             continue
         sizes.add(own)
-        shapes += [shape] if outlined else []
+        shapes += marked if outlined else []
     known = shapes if len(shapes) == len(regions) else None
     image = _image(task) or ""
     size = sizes.pop() if len(sizes) == 1 else None
@@ -90,11 +92,15 @@ def _size(mark: dict) -> tuple[float, float]:
     return height, width
 
 
-def _shape(value: dict[str, Any], size: tuple[float, float]) -> tuple[Shape, bool]:
-    """A shape in pixels, and whether it is an outline rather than an extent."""
+def _labels(value: dict[str, Any]) -> list[str]:
+    """The classes of a mark, each once: one that has several is a defect of each. Raises Rejected where it has none."""
     key = _key(value)
     labels = value[key] if key else None
-    label = name_of(labels[0] if isinstance(labels, list) and labels else None)
+    return list(dict.fromkeys(name_of(label) for label in (labels if isinstance(labels, list) and labels else [None])))
+
+
+def _shape(value: dict[str, Any], size: tuple[float, float], label: str) -> tuple[Shape, bool]:
+    """A shape in pixels, and whether it is an outline rather than an extent."""
     height, width = size
     if "rle" in value:
         return Shape(label, [], _painted(value["rle"], size)), True

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from pipeline.data.annotations.records import Record
 from pipeline.data.reading.frame import Header, Rejected
-from pipeline.data.reading.mask_names import OF_IMAGES
+from pipeline.data.reading.mask_names import OF_IMAGES, shared_folders
 
 LONGEST = 4096  # characters of a path; each of its ends is compared, so time grows with the square
 PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")  # of Label Studio, before the names of uploaded files
@@ -22,7 +22,7 @@ class Ambiguous(Rejected):
 
     def __init__(self, sources: set[str]):
         first, second = sorted(sources)[:2]
-        super().__init__(f"could mean {first} or {second}")
+        super().__init__(f"could mean {first} or {second}: put it into a folder called as its image's")
         self.sources = sources
         """All that may be meant, two or more."""
 
@@ -40,11 +40,15 @@ class Names:
                     for end in _ends(written):
                         found.setdefault(end, set()).add(header.source)
 
-    def find(self, record: Record) -> str:
-        """The image that a record means: the longest end of its path that any image has must be one image's alone.
+    def find(self, record: Record, file: str = "") -> str:
+        """The image that a record means: the longest end of its path that any image has must be one image's alone, or
+        of several images' one must have most folders in common with the annotation file.
 
         Where no image is called exactly so, names count as equal that differ in case, in how accents are written, or in
         what annotation tools add.
+
+        Args:
+            file: the annotation file, relative to the folder of all: `train/labels/0.txt` is of `train/images/0.jpg`.
 
         Raises:
             Ambiguous: several images are called so.
@@ -60,8 +64,18 @@ class Names:
                 if len(found) == 1:
                     return next(iter(found))
                 if found:
-                    raise Ambiguous(found)
+                    return _nearest(file, found)
         raise Rejected("no image of the source is called so")
+
+
+def _nearest(file: str, sources: set[str]) -> str:
+    """The one image that has most folders in common with a file. Raises Ambiguous where several have as many."""
+    shared = {source: shared_folders(file, source) for source in sources}
+    most = max(shared.values())
+    nearest = [source for source, count in shared.items() if count == most]
+    if len(nearest) > 1:
+        raise Ambiguous(sources)
+    return nearest[0]
 
 
 def _loose(name: str) -> str:

@@ -52,11 +52,11 @@ class PaintTask(NamedTuple):
 def write(
     pool: SandboxPool, images: ImageSet, squares: list[Square], outlined: dict[str, Outlined], classes: list[str],
     settings: Dataset,
-) -> float:  # fmt: skip
+) -> NDArray[np.float64]:  # fmt: skip
     """Write the masks of an image set: (N, H, W) uint8, 0 where no defect is known, else 1 + the place of its class.
 
     Returns:
-        The share of the pixels of these images that are of a defect.
+        (classes,): the share of each class among the pixels of these images.
 
     Args:
         outlined: what is known of each image of the source whose defects have shapes, by its name.
@@ -70,16 +70,17 @@ def write(
     tasks = list(_tasks(squares, outlined, classes, settings, shape[1] * shape[2]))
     with whole(path) as part, progress("painting masks", len(tasks), "file") as bar:
         masks = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
-        defect = pixels = 0
+        counts = np.zeros(1 + len(classes), np.int64)
         for task, painted in pool.map(paint, tasks):
             if isinstance(painted, str | Failed):
                 reason = painted if isinstance(painted, str) else painted.reason
                 raise UserError(f"{task.of.record.where}: could be read at first, but not again: {reason}")
             masks[[square.row for square in task.squares]] = painted
-            defect, pixels = defect + int(np.count_nonzero(painted)), pixels + painted.size
+            for mask in painted:
+                counts += np.bincount(mask.ravel(), minlength=len(counts))
             bar.update()
         masks.flush()
-    return defect / max(1, pixels)
+    return counts[1:] / max(1, counts.sum())
 
 
 def _tasks(

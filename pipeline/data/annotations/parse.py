@@ -6,6 +6,7 @@ import os
 from typing import NamedTuple
 
 from pipeline.data.annotations import coco, cvat, label_studio, labelme, mask_files, voc, yolo
+from pipeline.data.annotations.clip import look_like_fractions
 from pipeline.data.annotations.files import OF_MANY, Annotation
 from pipeline.data.annotations.records import Fault, Reading, Record
 from pipeline.data.reading.frame import Rejected
@@ -37,7 +38,7 @@ class ReadTask(NamedTuple):
 def read_file(task: ReadTask) -> Reading:
     """What a file holds, or why nothing is known of it. Raises MemoryError where more may help."""
     try:
-        return _bounded(_read(task))
+        return _bounded(_in_pixels(_read(task), task.format))
     except MemoryError:
         raise
     except Exception as error:
@@ -63,6 +64,18 @@ def _read(task: ReadTask) -> Reading:
         case "labelstudio":
             return label_studio.read(path, name)
     return yolo.read(path, name, task.names)
+
+
+def _in_pixels(reading: Reading, kind: str) -> Reading:
+    """Raises Rejected where the boxes seem to be in fractions, which should be in pixels."""
+    regions = [region for record in reading.records for region in record.regions if not record.fractions]
+    if look_like_fractions(regions):
+        unit = "hundredths" if kind == "labelstudio" else "pixels"
+        raise Rejected(
+            "its boxes look like fractions of width and height, for nearly all lie within 2 pixels of the image's "
+            f"corner: write them in {unit}, as `format: {kind}` has them"
+        )
+    return reading
 
 
 def _bounded(reading: Reading) -> Reading:

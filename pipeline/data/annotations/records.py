@@ -115,7 +115,12 @@ def size_of(height: Any, width: Any) -> Size:
 
 
 def name_of(value: Any) -> str:
-    """A class's name with its white space in order. Raises Rejected where there is none that tables could hold."""
+    """A class's name with its white space in order; a whole number is one too. Raises Rejected where there is none that
+    tables could hold."""
+    if isinstance(value, bool):
+        raise Rejected(f"has the class {str(value).lower()} without quotes, which is no word; write it in quotes")
+    if isinstance(value, int):
+        value = str(value)
     if isinstance(value, str) and len(value) > LONGEST_NAME:
         raise Rejected(f"has a class whose name has {len(value)} characters, more than {LONGEST_NAME}")
     name = " ".join(value.split()) if isinstance(value, str) else ""

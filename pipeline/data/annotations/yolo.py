@@ -93,7 +93,7 @@ def read_names(path: str) -> list[str]:
             text = file.read()
         names = _of_yaml(text) if path.endswith((".yaml", ".yml")) else text.rstrip().splitlines()
         return [name_of(name) for name in names]
-    except Exception as error:  # a damaged date or number in it ends the parser in many ways
+    except Exception as error:  # what is damaged in it ends the parser in many ways
         raise UserError(f"boxes.names: {path} gives no names of classes: {_why(error)}") from None
 
 
@@ -106,11 +106,18 @@ def _why(error: Exception) -> str:
     return f"it is damaged in line {mark.line + 1}, column {mark.column + 1}" if mark else "it cannot be understood"
 
 
+class _AsWritten(yaml.SafeLoader):
+    """Takes words for text: `no`, `010` and `1` are names of classes like others, as is what looks like a date."""
+
+
+_AsWritten.yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # `<<`, which merges
+
+
 def _of_yaml(text: str) -> list:
-    content = yaml.safe_load(text)
+    content = yaml.load(text, _AsWritten)
     names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
-        names = [names[i] for i in range(len(names))]
+    if isinstance(names, dict) and names.keys() == {str(i) for i in range(len(names))}:
+        names = [names[str(i)] for i in range(len(names))]
     if not isinstance(names, list) or not names:
         raise Rejected("its `names` is no list, nor 0: name, 1: name, and so on")
     return names

@@ -48,19 +48,29 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
     )
 
 
+def alike(counts: Counter[str], what: str = "classes") -> list[str]:
+    """Warnings of names that differ in case or accents alone, from how often each occurs."""
+    found: dict[str, list[str]] = {}
+    for label in counts:
+        found.setdefault(loose(label), []).append(f"`{label}` ({counts[label]})")
+    return [
+        f"WARNING: the {what} {' and '.join(names)} differ in case or accents alone; if they are one, give them one "
+        "name"
+        for names in found.values()
+        if len(names) > 1
+    ]
+
+
+def loose(label: str) -> str:
+    """A name, of those that differ in case or accents alone the same."""
+    return unicodedata.normalize("NFC", label).casefold()
+
+
 def classes(settings: Dataset, images: ImageSet) -> list[str]:
     """Warnings of names that differ in case or accents alone, of those that sides of a split have, and of one class
     where folders should tell several apart."""
     counts = Counter(images.metadata["label"])
-    alike: dict[str, list[str]] = {}
-    for label in counts:
-        alike.setdefault(unicodedata.normalize("NFC", label).casefold(), []).append(f"`{label}` ({counts[label]})")
-    lines = [
-        f"WARNING: the classes {' and '.join(names)} differ in case or accents alone; if they are one, give them one "
-        "name"
-        for names in alike.values()
-        if len(names) > 1
-    ]
+    lines = alike(counts)
     sides = [f"`{label}`" for label in split_folders.may_be_sides(counts)]
     if settings.labels.rule == "folder" and sides and not settings.split.column:
         lines.append(

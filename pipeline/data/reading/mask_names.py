@@ -69,7 +69,7 @@ def _image(name: str, images: dict[str, list[str]]) -> str | None:
         found = [other for other in found if place(other)[0] == folder]
         if unmarked is None:
             found = [other for other in found if place(other)[1] == stem and _drawn(other) < _drawn(name)]
-    return max(found, key=lambda other: _shared(name, other)) if found else None
+    return max(found, key=lambda other: shared_folders(name, other)) if found else None
 
 
 def place(name: str) -> tuple[str, str]:
@@ -97,7 +97,7 @@ def names_masks(folder: str) -> bool:
     return FOLDER.fullmatch(folder) is not None
 
 
-def _shared(name: str, other: str) -> int:
+def shared_folders(name: str, other: str) -> int:
     """Folders that two paths have in common, in any place: `bad/a` in `masks` is of `images/bad/a`, `train_masks` of
     `train`."""
     own = {IN_FOLDER.sub("", part) for part in name.split("/")[:-1]}

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from pipeline.settings import UserError
 from tests.data.annotated import coco, voc, yolo
 
 BRIGHT = 250
+WAY_OUT = "put it into a folder called as its image's"
 
 
 @pytest.fixture
@@ -282,6 +284,33 @@ def test_what_a_missing_file_means_depends_on_the_format_and_can_be_said(tmp_pat
     assert unsaid.metadata["source"][unsaid.annotated].tolist() == ["1.png", "2.png"]
 
 
+@pytest.mark.parametrize("kind", ["yolo", "voc", "coco", "labelme"])
+def test_splits_may_have_equal_file_names(tmp_path, inline, source, annotated, kind):
+    boxes = {"train": (2, 4, 8, 14), "valid": (10, 2, 18, 8), "test": (4, 10, 16, 18)}
+    images = {f"{side}/images/{i}.png": dark(9 * i + x0, 20, 20, (x0, y0, x1, y1))
+              for side, (x0, y0, x1, y1) in boxes.items() for i in range(3)}  # fmt: skip
+    texts = {}
+    for side, (x0, y0, x1, y1) in boxes.items():
+        one = {
+            "yolo": yolo((0, (x0 + x1) / 40, (y0 + y1) / 40, (x1 - x0) / 20, (y1 - y0) / 20)),
+            "voc": voc(("a", x0 + 1, y0 + 1, x1, y1)),
+            "coco": coco([(f"{i}.png", 20, 20) for i in range(3)],
+                         [(i, "a", x0, y0, x1 - x0, y1 - y0) for i in range(3)]),
+            "labelme": json.dumps(
+                {"shapes": [{"label": "a", "shape_type": "rectangle", "points": [[x0, y0], [x1, y1]]}]}),
+        }[kind]  # fmt: skip
+        suffix = {"yolo": "txt", "voc": "xml"}.get(kind, "json")
+        files = ("_annotations.coco",) if kind == "coco" else [f"labels/{i}" for i in range(3)]
+        texts |= {f"{side}/{name}.{suffix}": one for name in files}
+    source(images, texts)
+    found = annotated(kind, {"names": ["a"]} if kind == "yolo" else {}, size=20)
+    assert found.annotated.all()
+    assert remarks(tmp_path / "out") == []
+    places = {name: i for i, name in enumerate(found.metadata["id"])}
+    for name, _, *ends in found.boxes.itertuples(index=False):
+        assert bright(found.images[places[name]]) == tuple(ends)
+
+
 def test_an_image_that_a_file_may_mean_is_no_background(tmp_path, inline, source, annotated):
     mark = yolo((0, 0.5, 0.5, 0.5, 0.5))
     places = ["x/0", "y/0", "x/1", "y/1", "x/2", "y/2", "z/3", "z/4"]
@@ -291,7 +320,7 @@ def test_an_image_that_a_file_may_mean_is_no_background(tmp_path, inline, source
     found = annotated("yolo", {"names": ["a"]})
     assert found.metadata["source"][found.annotated].tolist() == ["x/1.png", "z/3.png", "z/4.png"]
     assert set(remarks(tmp_path / "out")) == {
-        *[(f"{i}.txt", "", "left out", f"could mean x/{i}.png or y/{i}.png") for i in range(3)],
+        *[(f"{i}.txt", "", "left out", f"could mean x/{i}.png or y/{i}.png: {WAY_OUT}") for i in range(3)],
         *[(f"{place}.png", "", "unknown", f"has no annotation of its own, but {place[2]}.txt may mean it")
           for place in ("x/0", "y/0", "y/1", "x/2", "y/2")],
     }  # fmt: skip
@@ -362,8 +391,45 @@ def test_nothing_usable_stops_with_the_reason(tmp_path, inline, source, annotate
     with pytest.raises(UserError, match=r"none of 3 annotation file\(s\) gives a box: .*begins with <x>"):
         annotated()
     (tmp_path / "boxes" / "2.xml").write_text(voc(("a", 2, 2, 9, 9)))
-    with pytest.raises(UserError, match=r"boxes\.classes: no usable box of `b`; the classes found are a"):
+    with pytest.raises(UserError, match=r"boxes\.classes: no usable box of `b`; the annotations hold a \(1\)"):
         annotated(boxes={"classes": ["a", "b"]})
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["Pit", "crack"], "no usable box of `Pit`; the annotations hold crack (3), gepr\u00fcft (3), pit (3); "
+         "`Pit` and `pit` differ in case or accents alone"),
+        (["gepru\u0308ft"], "`gepru\u0308ft` and `gepr\u00fcft` differ in case or accents alone"),
+        (["pits"], "did you mean `pit` by `pits`?"),
+        (["void"], "no usable box of `void`; the annotations hold crack (3), gepr\u00fcft (3), pit (3)"),
+    ],
+)  # fmt: skip
+def test_a_class_without_a_box_is_told_those_with_some(tmp_path, inline, source, annotated, asked, said):
+    marks = [(label, 2 + 5 * i, 2, 6 + 5 * i, 9) for i, label in enumerate(("pit", "crack", "gepr\u00fcft"))]
+    source({f"{i}.png": dark(i, 20, 20) for i in range(3)}, {f"{i}.xml": voc(*marks) for i in range(3)})
+    with pytest.raises(UserError, match=re.escape(said)):
+        annotated(boxes={"classes": asked})
+
+
+def test_classes_of_boxes_that_differ_in_case_are_warned_of(tmp_path, inline, source, annotated, capsys):
+    texts = {f"{i}.xml": voc((label, 2, 2, 9, 9)) for i, label in enumerate(("crack", "Crack", "CRACK", "pit"))}
+    source({f"{i}.png": dark(i, 20, 20) for i in range(4)}, texts)
+    for words in ({}, {"classes": ["crack", "pit"]}):
+        annotated(boxes=words)
+        assert "classes of boxes `crack` (1) and `Crack` (1) and `CRACK` (1) differ in case" in capsys.readouterr().err
+
+
+def test_boxes_in_fractions_are_not_taken_for_pixels(tmp_path, inline, source, annotated):
+    marks = [(i, "a", 0.1, 0.2, 0.3, 0.3) for i in range(3)]
+    sizes = [(f"{i}.png", 20, 20) for i in range(3)]
+    source({f"{i}.png": dark(i, 20, 20) for i in range(3)}, {"0.json": coco(sizes, marks)})
+    with pytest.raises(UserError, match=r"look like fractions .* in pixels, as `format: coco` has"):
+        annotated("coco")
+    source({}, {f"{i}.xml": voc(("a", 0.1, 0.2, 0.4, 0.5)) for i in range(2)} | {"2.xml": voc(("a", 3, 3, 9, 9))})
+    assert annotated("voc").annotated.tolist() == [False, False, True]
+    with pytest.raises(UserError, match="look like fractions"):
+        annotated("voc", {"path": str(tmp_path / "boxes/[01].xml")})
 
 
 def test_boxes_change_nothing_of_the_images(tmp_path, inline, source, annotated, dataset):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from pipeline.data.annotations.clip import judged, seen
+from pipeline.data.annotations.clip import judged, look_like_fractions, seen
 from pipeline.data.annotations.records import Region
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Rejected
@@ -44,6 +44,26 @@ def test_boxes_of_nothing_are_refused(box, reason):
 )
 def test_a_box_ends_where_its_image_does(box, inside, cut):
     assert judged(Region("a", *box), height=20, width=40) == (("a", *inside), cut)
+
+
+@pytest.mark.parametrize(
+    ("boxes", "fractions"),
+    [
+        ([(0.1, 0.1, 0.3, 0.3)], True),
+        ([(0, 0, 1, 1), (0.25, 0.5, 0.75, 0.52)], True),
+        ([(-0.9, -0.5, 0.3, 0.7)], True),  # of Pascal VOC, which counts from 1
+        ([(0.9, 0.9, 1.3, 1.1)], True),  # a centre in place of the corner
+        ([(0.1, 0.1, 0.3, 0.3)] * 9 + [(4, 4, 9, 9)], True),
+        ([(0.1, 0.1, 0.3, 0.3)] * 8 + [(4, 4, 9, 9)], False),
+        ([(0, 0, 1, 1)], False),  # the first pixel
+        ([(4.2, 4.2, 4.7, 4.9)], False),
+        ([(0.5, 0.5, 12.5, 3.5)], False),
+        ([(math.nan, 0.1, 0.3, 0.3)], False),
+        ([], False),
+    ],
+)
+def test_boxes_in_fractions_lie_in_the_first_pixels(boxes, fractions):
+    assert look_like_fractions([Region("a", *box) for box in boxes]) is fractions
 
 
 def test_a_box_moves_and_scales_with_its_square():

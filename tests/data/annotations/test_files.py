@@ -82,11 +82,34 @@ def test_names_in_every_dress(tmp_path, name, text):
     assert read_names(str(tmp_path / name)) == ["b c", "a"]
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("names: [no, yes]", ["no", "yes"]),
+        ("names: {0: 1, 1: 2}", ["1", "2"]),
+        ("names: {0: off, '1': On}", ["off", "On"]),
+        ("names: [010, 1.50, 1e3]", ["010", "1.50", "1e3"]),
+        ("names:\n- 2026-12-01\n- 12:30", ["2026-12-01", "12:30"]),
+        ("base: &base {names: [a, b]}\n<<: *base", ["a", "b"]),
+    ],
+)
+def test_names_are_what_the_file_writes(tmp_path, text, names):
+    (tmp_path / "data.yaml").write_text(text)
+    assert read_names(str(tmp_path / "data.yaml")) == names
+
+
 BOMB = "a: &a " + "x" * 100_000 + "\nnames: [" + "*a, " * 10_000 + "*a]"  # a gigabyte, were it spelled out
 
 
 NAMELESS = ["", "names: 3", "names: {1: a}", "names: [", "names: [a, [b]]", "!!python/object/apply:os.getcwd []"]
-NAMELESS += ["names: [" * 10_000, BOMB, "names: [2026-99-99]", "names: [!!timestamp x]", f"names: [{'9' * 5000}]"]
+NAMELESS += [
+    "names: [" * 10_000,
+    BOMB,
+    "names: [a, ]]",
+    "names: [a, '']",
+    "names: [!!timestamp x]",
+    f"names: [{'9' * 5000}]",
+]
 
 
 @pytest.mark.parametrize("text", NAMELESS, ids=range(len(NAMELESS)))

@@ -1,6 +1,7 @@
 """Masks: what they say, in how many ways, and where they end in an image set."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -117,7 +118,14 @@ def test_a_photograph_is_no_mask(boxes, picture):
 
 @pytest.mark.parametrize(
     ("names", "why"),
-    [({"red": "a"}, "`red` is no value of a mask"), ("classes.txt", "mapping"), (["c"] * 256, "255 that masks may")],
+    [
+        ({"red": "a"}, "`red` is no value of a mask"),
+        ("classes.txt", "mapping"),
+        (["c"] * 256, "255 that masks may"),
+        ({"0": "background", "1": "a"}, "`background` would be a class .*leave 0 out"),
+        ({"#000000": "BG"}, "`BG` would"),
+        (["_background_", "a"], "`_background_` would be a class of defects.* a list names the values 1, 2"),
+    ],
 )
 def test_names_that_no_mask_can_have(names, why):
     with pytest.raises(ValueError, match=why):
@@ -243,6 +251,24 @@ def test_values_that_may_be_classes_are_told(inline, prepared, capsys, mask, sai
     prepared({f"images/{i}.png": dark(i, *SHAPE) for i in range(3)} | {f"masks/{i}.png": mask for i in range(3)})
     shown = capsys.readouterr().err
     assert said in shown if said else "hold the values" not in shown
+
+
+@pytest.mark.parametrize(
+    ("names", "warning"),
+    [
+        ({"0": "fine", "1": "crack", "2": "pore"}, r"78% of the pixels of the masks are of the class `fine`; .* null"),
+        ({"0": "crack", "1": None, "2": None}, "of the class `crack`"),
+        (["fine", "crack", "pore"], r"no mask holds the value 3, `pore`.* counts from 0, write \{1: crack, \.\.\.\}"),
+        (["crack", "pore"], None),
+        (["crack", "pore", "dent", "scratch"], None),  # of which two do not occur
+        ({"1": "crack", "2": "pore", "3": "dent"}, None),
+    ],
+)
+def test_names_that_may_be_of_other_values_are_warned_of(inline, prepared, capsys, names, warning):
+    content = {f"images/{i}.png": dark(i, *SHAPE) for i in range(3)} | {f"masks/{i}.png": TWO for i in range(3)}
+    prepared(content, boxes={"names": names})
+    said = capsys.readouterr().err
+    assert re.search(warning, said) if warning else "WARNING" not in said
 
 
 def test_what_is_wrong_with_a_mask_costs_its_image_alone(inline, prepared, tmp_path, capsys):

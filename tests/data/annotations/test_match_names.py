@@ -81,6 +81,30 @@ def test_the_exact_name_comes_first_and_two_alike_are_a_question():
         source.find(wanted("x"))
 
 
+@pytest.mark.parametrize(
+    ("file", "image", "found"),
+    [
+        ("train/labels/0.txt", "train/labels/0", "train/images/0.jpg"),
+        ("valid/_annotations.coco.json", "0.jpg", "valid/images/0.jpg"),
+        ("all.json", "valid/images/0.jpg", "valid/images/0.jpg"),
+        ("valid_masks/0.png", "valid_masks/0", "valid/images/0.jpg"),
+        ("train/labels/1.txt", "train/labels/1", "valid/images/1.jpg"),  # the only one, wherever it lies
+        ("labels/0.txt", "labels/0", None),
+        ("test/labels/0.txt", "test/labels/0", None),
+        ("train/labels/2.txt", "train/labels/2", None),
+    ],
+)
+def test_of_equal_names_the_one_nearest_to_the_annotation_is_meant(file, image, found):
+    equal = (f"{side}/images/{i}.jpg" for side in ("train", "valid") for i in (0, 2))
+    source = names(*equal, "valid/images/1.jpg", "train/images/2.png")
+    record = wanted(image, stem=not image.endswith(".jpg"))
+    if found is None:
+        with pytest.raises(Rejected, match=r"could mean .*put it into a folder called as its image's"):
+            source.find(record, file)
+    else:
+        assert source.find(record, file) == found
+
+
 def test_a_path_longer_than_any_is_no_name():
     with pytest.raises(Rejected, match="names an image in 4097 characters, more than a path may have"):
         names("x.png").find(wanted("a/" * 2047 + "x" * 3))

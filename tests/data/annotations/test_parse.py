@@ -264,6 +264,18 @@ def test_what_a_brush_painted_in_label_studio(reading):
         assert (len(found.faults), found.regions) == (1, [])
 
 
+def test_a_mark_of_two_labels_is_a_defect_of_each(record):
+    size = {"original_width": 40, "original_height": 20}
+    box = {"x": 10, "y": 10, "width": 15, "height": 75, "rectanglelabels": ["a", "b", "a"]} | size
+    found = record("labelstudio", json.dumps([{"image": "x.png", "tag": [box]}]))
+    assert (found.regions, found.faults) == ([HERE, HERE._replace(label="b")], [])
+    ring = {"points": [[10, 10], [25, 10], [25, 85]], "polygonlabels": ["a", "b"]} | size
+    found = record("labelstudio", json.dumps([{"image": "x.png", "tag": [ring]}]))
+    assert [shape.label for shape in found.shapes] == ["a", "b"]
+    found = record("labelstudio", json.dumps([{"image": "x.png", "tag": [box | {"rectanglelabels": ["a", ""]}]}]))
+    assert (found.regions, [fault.reason for fault in found.faults]) == ([], ["has no class"])
+
+
 def test_label_studio_with_classes_apart_from_tools(reading):
     """A defect that is not understood must not leave its image background."""
     size = {"original_width": 40, "original_height": 20, "id": "q"}
@@ -493,6 +505,18 @@ def test_wrong_types_anywhere_in_a_coco_file_make_no_error(reading):
 def test_a_name_that_no_table_can_hold_is_none(record, name, reason):
     found = record("coco", coco([("x.png", 20, 40)], [(0, name, 4, 2, 6, 15)], categories=(name,)))
     assert (found.regions, [fault.reason for fault in found.faults]) == ([], [reason])
+
+
+def test_a_whole_number_is_a_name_and_true_is_none(record):
+    numbered = coco([("x.png", 20, 40)], [(0, 7, 4, 2, 6, 15)], categories=(7,))
+    assert record("coco", numbered).regions == [HERE._replace(label="7")]
+    marks = [{"label": label, "points": [[4, 2], [10, 2], [10, 17]]} for label in (1, True, None)]
+    found = record("labelme", json.dumps({"shapes": marks}))
+    assert [region.label for region in found.regions] == ["1"]
+    wrong, none = (fault.reason for fault in found.faults)
+    assert "class true" in wrong
+    assert "in quotes" in wrong
+    assert none == "has no class"
 
 
 def test_letters_of_every_language_are_names(record):
