@@ -39,6 +39,14 @@ def check_names(results: Path) -> None:
         )
 
 
+def is_marked(folder: Path) -> bool:
+    """Whether a folder is one of results, of whatever run."""
+    try:
+        return set(read_json(folder / MARK)) == {"names"}
+    except UserError:
+        return False
+
+
 def mark_names(results: Path) -> None:
     """Say by which names the files of a folder of results go."""
     write_json(results / MARK, {"names": NAMES})

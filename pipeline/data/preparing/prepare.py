@@ -46,7 +46,7 @@ from pipeline.data.preparing.squares import Picture, Square, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, SandboxPool
-from pipeline.data.reading.source import HOW_TO_READ, VORONOI, by_suffix, check_patterns, listing, unread
+from pipeline.data.reading.source import HOW_TO_READ, VORONOI, by_suffix, check_patterns, listing, results_among, unread
 from pipeline.settings import Dataset, FewShots, UserError
 
 SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
@@ -92,6 +92,7 @@ def prepare(
     table = labels.read_table(settings)
     entries = listing(place, masks_of(settings))
     rejected = Rejections()
+    _name_results(place)
     _name_unread(place, rejected)
     with surviving(rejected, (kept or out) / "rejected.csv"):
         with SandboxPool(workers, SECONDS, WORKERS * memory) as pool:
@@ -114,6 +115,11 @@ def prepare(
         rejected.write(out / "rejected.csv")
         report.write(out / "near_duplicates.csv", choices.sources, choices.found)
         _tell(settings, out, choices, rejected)
+
+
+def _name_results(place: str | list[str]) -> None:
+    for folder in results_among(place):
+        say(f"`{folder}` holds results of Pyrite: nothing of it is an image of the source")
 
 
 def _name_unread(place: str | list[str], rejected: Rejections) -> None:
