@@ -115,7 +115,8 @@ def judged_by_one(table: pd.DataFrame) -> list[str]:
         return []
     which = ", ".join(f"`{label}`" for label in found[:4]) + (", ..." if len(found) > 4 else "")
     return [
-        f"WARNING: the test images of {len(found)} class(es) are of one group each ({which}), one source or scene: "
+        f"WARNING: the test images of {len(found)} class(es) are of one group each ({which}), one source or scene or a "
+        "single image: "
         "numbers on them say nothing about others; more sources, or a larger `split.test`, hold out several"
     ]
 
