@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import math
 from collections import Counter
 from functools import partial
@@ -13,6 +14,7 @@ from pipeline.base.files import whole
 from pipeline.base.job import progress
 from pipeline.data.near_duplicates import groups, search
 from pipeline.data.near_duplicates.pair_cache import remembered
+from pipeline.data.near_duplicates.placement import Placement
 from pipeline.data.near_duplicates.search import Found
 from pipeline.data.preparing.scan import Facts
 from pipeline.data.reading.source import VORONOI
@@ -156,14 +158,24 @@ def write(path: Path, sources: Sources, found: Overlaps) -> None:
 
     Pixel (r, c) of `other` shows what `file` shows at row `rows` + zoom (r cos turn - c sin turn) and column `cols` +
     zoom (r sin turn + c cos turn), with -c for c where it is `mirrored`. The evidence: `windows` that both show, the
-    share of them that is `agreeing`, and the `height` of all together in standard deviations of chance.
+    share of them that is `agreeing`, and the `height` of all together in standard deviations of chance; empty for exact
+    copies that were told by their pixels alone.
     """
+    seen = {(pair.first, pair.second) for pair in found.found.pairs}
+    copies = [(*link, Placement(1, 0)) for link in found.copies if link not in seen]
     with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for first, second, (a, b, mirrored), windows, agreeing, height in found.found.pairs:
-            turn = math.degrees(math.atan2(a.imag, a.real))
-            placed = [f"{b.real:.1f}", f"{b.imag:.1f}", f"{turn:.1f}", f"{abs(a):.3f}", "yes" if mirrored else "no"]
-            evidence = [windows, f"{agreeing:.2f}", f"{height:.1f}"]
+        for first, second, placement, *evidence in heapq.merge(found.found.pairs, copies, key=lambda row: row[:2]):
             names, sides = ([of[first], of[second]] for of in (sources.names, sources.sides))
-            table.writerow([*names, *placed, *evidence, *sides])
+            table.writerow([*names, *_placed(placement), *(_evidence(*evidence) if evidence else [""] * 3), *sides])
+
+
+def _placed(placement: Placement) -> list[str]:
+    a, b, mirrored = placement
+    turn = math.degrees(math.atan2(a.imag, a.real))
+    return [f"{b.real:.1f}", f"{b.imag:.1f}", f"{turn:.1f}", f"{abs(a):.3f}", "yes" if mirrored else "no"]
+
+
+def _evidence(windows: int, agreeing: float, height: float) -> list[str]:
+    return [str(windows), f"{agreeing:.2f}", f"{height:.1f}"]

@@ -42,7 +42,7 @@ from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.issues import Rejections, surviving
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.scan import CropTask, Facts, FailedCrops, ImageCrops, Plan, ScanTask, crop, scan
-from pipeline.data.preparing.squares import Picture, Square, squares
+from pipeline.data.preparing.squares import Picture, Square, check_good, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, SandboxPool
@@ -105,6 +105,7 @@ def prepare(
             pictures = tile_classes.told(pool, settings, pictures, rejected)
             while True:
                 _check_usable(pictures, len(entries), rejected)
+                check_good(settings, pictures)
                 choices = _decide(settings, pictures, skipped, workers, earlier, few)
                 lost = _write(pool, out, settings, choices)
                 if not lost:

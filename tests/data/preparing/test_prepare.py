@@ -231,6 +231,39 @@ def near_duplicates(out):
         return list(csv.DictReader(file))
 
 
+def test_exact_copies_too_small_to_compare_are_in_the_table(tmp_path, inline, folder, dataset, picture, capsys):
+    content = {f"{i:02d}.png": picture(i % 14, (32, 32)) for i in range(20)}
+    prepared(dataset(folder(content), size=32), tmp_path / "out")
+    assert "(6 pairs, in near_duplicates.csv)" in capsys.readouterr().err
+    rows = near_duplicates(tmp_path / "out")
+    assert [(row["file"], row["other"]) for row in rows] == [(f"{i:02d}.png", f"{14 + i}.png") for i in range(6)]
+    assert [rows[0][name] for name in ("rows", "cols", "turn", "zoom", "mirrored")] == [
+        "0.0",
+        "0.0",
+        "0.0",
+        "1.000",
+        "no",
+    ]
+    assert rows[0]["windows"] == rows[0]["height"] == ""
+    assert all(row["split"] == row["other_split"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("good", "said"),
+    [
+        ("Gut", "; `gut` differs in case"),
+        ("gutt", "did you mean `gut`"),
+        ("gepr\u00fcft", "how its accents"),
+        ("x", "$"),
+    ],
+)
+def test_good_is_a_class_of_the_images(tmp_path, inline, folder, dataset, picture, good, said):
+    kinds = ("gut", "gepru\u0308ft")
+    source = folder({f"{kind}/{i}.png": picture(10 * n + i) for n, kind in enumerate(kinds) for i in range(6)})
+    with pytest.raises(UserError, match=f"good: `{good}` is the class of no image; .* found are gepr.*, gut.*{said}"):
+        prepare(dataset(source, labels={"rule": "folder"}, good=good), tmp_path / "out")
+
+
 def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, capsys):
     images = prepared(dataset(crops()), tmp_path / "out")
     scene = images.metadata["source"].str.split("_").str[0]
@@ -518,7 +551,7 @@ def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, datase
     prepare(dataset(sides, labels="folder"), tmp_path / "sides")
     assert "WARNING: the classes `x_test`, `x_train` are called as sides of a split" in capsys.readouterr().err
     prepare(dataset(f"{root}/bad"), tmp_path / "none")
-    assert "WARNING" not in capsys.readouterr().err
+    assert "labels" not in capsys.readouterr().err
 
 
 def test_files_of_kinds_that_are_not_read_are_named(tmp_path, inline, folder, picture, dataset, capsys, monkeypatch):
