@@ -109,7 +109,8 @@ def _advice(settings: Dataset, pictures: list[Picture], own: list[str], found: O
         )
     if before > 1:
         return " (leave the class out with labels.classes)"
-    unread = sum(p.candidate.header.pages - 1 for p in pictures) if settings.pages != "all" else 0
+    one_scene = settings.pages == "all" or any(p.candidate.header.scene > 1 for p in pictures)  # channels are no images
+    unread = 0 if one_scene else sum(p.candidate.header.pages - 1 for p in pictures)
     if unread:
         return f"; {unread} more pages are not read: `pages: all`, with `split.by: slices` where they are of one stack"
     if len(pictures) > 1:

@@ -264,6 +264,28 @@ def test_good_is_a_class_of_the_images(tmp_path, inline, folder, dataset, pictur
         prepare(dataset(source, labels={"rule": "folder"}, good=good), tmp_path / "out")
 
 
+@pytest.mark.parametrize(("masks", "warned"), [(0, False), (4, True), (12, False)])
+def test_images_of_two_values_among_others_are_named(tmp_path, inline, folder, dataset, picture, capsys, masks, warned):
+    marked = {f"{i:02d}_Maske.png": np.uint8(255) * (picture(i) > 200) for i in range(masks)}
+    photographs = {f"{i:02d}.png": picture(50 + i) for i in range(12 - masks)}
+    images = prepared(dataset(folder(photographs | marked)), tmp_path / "out")
+    text = "4 of 12 images hold two values only, and look like masks, yet are taken for photographs: 00_Maske.png"
+    assert (f"WARNING: {text}" in capsys.readouterr().err) == warned
+    assert any(text in line for line in images.meta["noticed"]) == warned
+
+
+def test_channels_of_one_scene_are_not_offered_as_images(tmp_path, inline, dataset, capsys):
+    root = tmp_path / "images"
+    root.mkdir()
+    for i in range(6):
+        pixels = np.random.default_rng(i).integers(0, 255, (3, 32, 32), dtype=np.uint8)
+        tifffile.imwrite(root / f"{i}.tif", pixels, imagej=True, metadata={"axes": "CYX"})
+    prepare(dataset(str(root)), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "6 file(s) of several channels (3): one page of each is read, now number 0" in said
+    assert "pages are not read" not in said
+
+
 def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, capsys):
     images = prepared(dataset(crops()), tmp_path / "out")
     scene = images.metadata["source"].str.split("_").str[0]
