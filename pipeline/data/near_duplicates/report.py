@@ -26,8 +26,9 @@ COLUMNS = (
     "file", "other", "rows", "cols", "turn", "zoom", "mirrored", "windows", "agreeing", "height", "split", "other_split"
 )  # fmt: skip
 NOT_FOUND = (
-    "copies zoomed by more than 2, crops that share less than about 15 % (of images of 64 pixels less than about "
-    "60 %), smaller images or ones almost without details, one part in another pose or lit from another side"
+    "copies zoomed by more than 2 (of all of a picture by more than about 3), many of those that are stretched in one "
+    "direction, negatives, crops that share less than about 15 % (of images of 64 pixels less than about 60 %), "
+    "smaller images or ones almost without details, one part in another pose or lit from another side"
 )
 
 

@@ -242,7 +242,7 @@ def _like_masks(facts: list[Facts]) -> str | None:
         return None
     return (
         f"WARNING: {len(found)} of {len(facts)} images hold two values only, and look like masks, yet are taken for "
-        f"photographs: {', '.join(found[:3])}{', ...' if len(found) > 3 else ''}. Masks are left out where each is "
+        f"photographs ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''}). Masks are left out where each is "
         "called as its image with `_mask` behind, or lies in a folder `masks`; else take them out of the source"
     )
 

@@ -269,7 +269,7 @@ def test_images_of_two_values_among_others_are_named(tmp_path, inline, folder, d
     marked = {f"{i:02d}_Maske.png": np.uint8(255) * (picture(i) > 200) for i in range(masks)}
     photographs = {f"{i:02d}.png": picture(50 + i) for i in range(12 - masks)}
     images = prepared(dataset(folder(photographs | marked)), tmp_path / "out")
-    text = "4 of 12 images hold two values only, and look like masks, yet are taken for photographs: 00_Maske.png"
+    text = "4 of 12 images hold two values only, and look like masks, yet are taken for photographs (00_Maske.png"
     assert (f"WARNING: {text}" in capsys.readouterr().err) == warned
     assert any(text in line for line in images.meta["noticed"]) == warned
 
