@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import heapq
 import math
 from collections import Counter
 from functools import partial
@@ -162,21 +161,18 @@ def write(path: Path, sources: Sources, found: Overlaps) -> None:
     share of them that is `agreeing`, and the `height` of all together in standard deviations of chance; empty for exact
     copies that were told by their pixels alone.
     """
-    seen = {(pair.first, pair.second) for pair in found.found.pairs}
-    copies = [(*link, Placement(1, 0)) for link in found.copies if link not in seen]
+    rows = {(i, j): [*_placed(Placement(1, 0)), "", "", ""] for i, j in found.copies}
+    for first, second, placement, windows, agreeing, height in found.found.pairs:
+        rows[first, second] = [*_placed(placement), str(windows), f"{agreeing:.2f}", f"{height:.1f}"]
     with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for first, second, placement, *evidence in heapq.merge(found.found.pairs, copies, key=lambda row: row[:2]):
+        for (first, second), cells in sorted(rows.items()):
             names, sides = ([of[first], of[second]] for of in (sources.names, sources.sides))
-            table.writerow([*names, *_placed(placement), *(_evidence(*evidence) if evidence else [""] * 3), *sides])
+            table.writerow([*names, *cells, *sides])
 
 
 def _placed(placement: Placement) -> list[str]:
     a, b, mirrored = placement
     turn = math.degrees(math.atan2(a.imag, a.real))
     return [f"{b.real:.1f}", f"{b.imag:.1f}", f"{turn:.1f}", f"{abs(a):.3f}", "yes" if mirrored else "no"]
-
-
-def _evidence(windows: int, agreeing: float, height: float) -> list[str]:
-    return [str(windows), f"{agreeing:.2f}", f"{height:.1f}"]

@@ -58,7 +58,7 @@ def _small(details: NDArray[np.int8]) -> NDArray[np.float32]:
     """(SIDE²,) means of equal parts of an image (h, w), of mean 0 and norm 1."""
     flat = (_parts(details.shape[0]) @ details @ _parts(details.shape[1]).T).reshape(-1)
     flat -= flat.mean()
-    return flat / max(float(np.linalg.norm(flat)), 1e-6)
+    return (flat / max(float(np.linalg.norm(flat)), 1e-6)).astype(np.float32)
 
 
 @lru_cache(maxsize=64)
