@@ -39,6 +39,15 @@ def check_names(results: Path) -> None:
         )
 
 
+def is_marked(folder: Path) -> bool:
+    """Whether a folder is one of results, of whatever run."""
+    try:
+        mark = read_json(folder / MARK)
+    except UserError:
+        return False
+    return mark.keys() == {"names"} and isinstance(mark["names"], int)
+
+
 def mark_names(results: Path) -> None:
     """Say by which names the files of a folder of results go."""
     write_json(results / MARK, {"names": NAMES})

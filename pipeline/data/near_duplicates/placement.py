@@ -57,7 +57,7 @@ class Placement(NamedTuple):
 def _shifted(second: NDArray, shape: tuple[int, ...], down: int, right: int) -> tuple[NDArray, NDArray[np.bool_]]:
     laid, there = np.zeros(shape, np.float32), np.zeros(shape, bool)
     rows, cols = (
-        slice(max(0, -by), max(0, min(side, own - by)))
+        slice(min(side, max(0, -by)), max(0, min(side, own - by)))
         for by, side, own in zip((down, right), shape, second.shape, strict=True)
     )
     there[rows, cols] = True

@@ -13,6 +13,7 @@ from pipeline.base.files import whole
 from pipeline.base.job import progress
 from pipeline.data.near_duplicates import groups, search
 from pipeline.data.near_duplicates.pair_cache import remembered
+from pipeline.data.near_duplicates.placement import Placement
 from pipeline.data.near_duplicates.search import Found
 from pipeline.data.preparing.scan import Facts
 from pipeline.data.reading.source import VORONOI
@@ -24,8 +25,9 @@ COLUMNS = (
     "file", "other", "rows", "cols", "turn", "zoom", "mirrored", "windows", "agreeing", "height", "split", "other_split"
 )  # fmt: skip
 NOT_FOUND = (
-    "copies zoomed by more than 2, crops that share less than about 15 % (of images of 64 pixels less than about "
-    "60 %), smaller images or ones almost without details, one part in another pose or lit from another side"
+    "copies zoomed by more than 2 (of all of a picture by more than about 3), many of those that are stretched in one "
+    "direction, negatives, crops that share less than about 15 % (of images of 64 pixels less than about 60 %), "
+    "smaller images or ones almost without details, one part in another pose or lit from another side"
 )
 
 
@@ -156,14 +158,21 @@ def write(path: Path, sources: Sources, found: Overlaps) -> None:
 
     Pixel (r, c) of `other` shows what `file` shows at row `rows` + zoom (r cos turn - c sin turn) and column `cols` +
     zoom (r sin turn + c cos turn), with -c for c where it is `mirrored`. The evidence: `windows` that both show, the
-    share of them that is `agreeing`, and the `height` of all together in standard deviations of chance.
+    share of them that is `agreeing`, and the `height` of all together in standard deviations of chance; empty for exact
+    copies that were told by their pixels alone.
     """
+    rows = {(i, j): [*_placed(Placement(1, 0)), "", "", ""] for i, j in found.copies}
+    for first, second, placement, windows, agreeing, height in found.found.pairs:
+        rows[first, second] = [*_placed(placement), str(windows), f"{agreeing:.2f}", f"{height:.1f}"]
     with whole(path) as part, open(part, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file)
         table.writerow(COLUMNS)
-        for first, second, (a, b, mirrored), windows, agreeing, height in found.found.pairs:
-            turn = math.degrees(math.atan2(a.imag, a.real))
-            placed = [f"{b.real:.1f}", f"{b.imag:.1f}", f"{turn:.1f}", f"{abs(a):.3f}", "yes" if mirrored else "no"]
-            evidence = [windows, f"{agreeing:.2f}", f"{height:.1f}"]
+        for (first, second), cells in sorted(rows.items()):
             names, sides = ([of[first], of[second]] for of in (sources.names, sources.sides))
-            table.writerow([*names, *placed, *evidence, *sides])
+            table.writerow([*names, *cells, *sides])
+
+
+def _placed(placement: Placement) -> list[str]:
+    a, b, mirrored = placement
+    turn = math.degrees(math.atan2(a.imag, a.real))
+    return [f"{b.real:.1f}", f"{b.imag:.1f}", f"{turn:.1f}", f"{abs(a):.3f}", "yes" if mirrored else "no"]

@@ -2,10 +2,11 @@
 one part, in images of any size.
 
 Pairs that may are those with spots in common (`spot_matches`) and, in sets of moderate size, those that correlate at
-some shift (`upright`). They are laid upon one another and compared window by window (`proof`). What images share anyway
-(the shape of a part in its fixture, a scale bar, dust on the lens) is no evidence: each image of a pair is laid upon a
-few others of the set too, and how much its windows agree with these on average is taken off. Those with which nearly
-every window agrees come last for that: what many windows of one picture share is no fixture.
+some shift (`upright`), and those of unlike sizes that correlate where one covers the other (`rescaled`). They are laid
+upon one another and compared window by window (`proof`). What images share anyway (the shape of a part in its fixture,
+a scale bar, dust on the lens) is no evidence: each image of a pair is laid upon a few others of the set too, and how
+much its windows agree with these on average is taken off. Those with which nearly every window agrees come last for
+that: what many windows of one picture share is no fixture.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base import colour
-from pipeline.data.near_duplicates import correlate, keypoints, proof, spot_matches, upright
+from pipeline.data.near_duplicates import correlate, keypoints, proof, rescaled, spot_matches, upright
 from pipeline.data.near_duplicates.keypoints import Spots
 from pipeline.data.near_duplicates.placement import Placement
 from pipeline.data.near_duplicates.proof import CELL, Windows
@@ -96,6 +97,10 @@ def find(images: list[Traits], workers: int = 1, advance: Callable[[int], object
         shifted = [c for todo in _comparisons(images) for c in upright.find(search.details, todo, LOOKS, pool, advance)]
         shifted = _few([c for c in shifted if (c.first, c.second) not in known])
         likely += [view for view in pool.map(search.compared, shifted) if view]
+        known = {(view.image, view.other) for view in likely}
+        sized = rescaled.find(search.details, [image.scale for image in images], LOOKS)
+        sized = _few([c for c in sized if (c.first, c.second) not in known])
+        likely += [view for view in pool.map(search.compared, sized) if view]
         partners = _partners(likely)
         proven = search.proven(likely, partners, pool)
         backs = search.proven(list(pool.map(search.back, (view for view, _ in proven))), partners, pool)
@@ -105,7 +110,7 @@ def find(images: list[Traits], workers: int = 1, advance: Callable[[int], object
         back = heights.get((view.image, view.other, view.windows.placement.mirrored))
         if back is not None:
             best[view.image, view.other] = search.pair(view, min(height, back))
-    looked_at = len({(c.first, c.second) for c in (*spotted, *shifted)})
+    looked_at = len({(c.first, c.second) for c in (*spotted, *shifted, *sized)})
     return Found([best[key] for key in sorted(best)], to_correlate(images), looked_at)
 
 

@@ -17,14 +17,20 @@ def bar_rows(gray: np.ndarray) -> int:
     """Rows from the top of a likely information bar to the bottom of the picture; 0 where there seems to be none.
 
     A bar is a band across the full width in which one gray value fills half of most rows, while right above it that
-    value is rare. `gray` is (H, W) of any type.
+    value is rare. A rim all round the picture is none. `gray` is (H, W) of any type.
     """
     height = gray.shape[0]
     if height < SHORTEST:
         return 0
     first = int(height * (1 - HIGHEST))
     region = gray[first:]
-    return max(_band(np.mean(region == value, axis=1), height) for value in _candidates(region))
+    rows, value = max((_band(np.mean(region == value, axis=1), height), value) for value in _candidates(region))
+    return 0 if rows and _around(gray, value, rows // 2) else rows
+
+
+def _around(gray: np.ndarray, value: np.generic, rows: int) -> bool:
+    """Whether the value of a band fills the uppermost rows too, and both ends of all rows: a rim."""
+    return all(bool(np.all(part == value)) for part in (gray[:rows], gray[:, 0], gray[:, -1]))
 
 
 def _candidates(region: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ from pipeline.data.preparing.split_folders import Depth, Place
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry, printable
-from pipeline.settings import Dataset
+from pipeline.settings import Dataset, UserError
 
 
 class Candidate(NamedTuple):
@@ -35,7 +35,7 @@ def find(
     Rejected are: files that cannot be opened, images without a class or a row, rows without an image.
 
     Raises:
-        UserError: a class that is asked for has no image.
+        UserError: a class that is asked for has no image, or files lie beside folders of the split's sides.
     """
     found = listed(pool, entries, settings, rejected)
     refused = {file for file, _ in rejected.rows}
@@ -77,11 +77,24 @@ def listed(
 
 
 def _depth_of_sides(entries: list[Entry], settings: Dataset) -> Depth | None:
-    """How deep folders lie that name sides of the split; None where there are none, or a CSV names the sides."""
+    """How deep folders lie that name sides of the split; None where there are none, or a CSV names the sides.
+
+    Raises:
+        UserError: files beside the folders keep these from being sides.
+    """
     depth = None if settings.split.column else split_folders.depth(entries)
     if depth is not None:
         above = "below" if depth.label > depth.side else "above"
         say(f"the folders `train`, `val` and `test` are read as the split; a class is the folder {above} them")
+    elif not settings.split.column:
+        sides, files = split_folders.kept_from(entries)
+        if files:
+            more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+            raise UserError(
+                f"source: {len(files)} file(s) lie beside the folders `{'`, `'.join(sides)}`, which are the split only "
+                f"where every image is in one of them: `{'`, `'.join(files[:3])}`{more}. Move these elsewhere; or name "
+                "the folders alone, as a list, in `source`; rename the folders where they are no sides of a split"
+            )
     return depth
 
 

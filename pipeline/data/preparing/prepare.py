@@ -42,11 +42,11 @@ from pipeline.data.preparing.framing import Framed
 from pipeline.data.preparing.issues import Rejections, surviving
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.scan import CropTask, Facts, FailedCrops, ImageCrops, Plan, ScanTask, crop, scan
-from pipeline.data.preparing.squares import Picture, Square, squares
+from pipeline.data.preparing.squares import Picture, Square, check_good, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, SandboxPool
-from pipeline.data.reading.source import HOW_TO_READ, VORONOI, by_suffix, check_patterns, listing, unread
+from pipeline.data.reading.source import HOW_TO_READ, VORONOI, by_suffix, check_patterns, listing, results_among, unread
 from pipeline.settings import Dataset, FewShots, UserError
 
 SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
@@ -92,6 +92,7 @@ def prepare(
     table = labels.read_table(settings)
     entries = listing(place, masks_of(settings))
     rejected = Rejections()
+    _name_results(place)
     _name_unread(place, rejected)
     with surviving(rejected, (kept or out) / "rejected.csv"):
         with SandboxPool(workers, SECONDS, WORKERS * memory) as pool:
@@ -104,6 +105,7 @@ def prepare(
             pictures = tile_classes.told(pool, settings, pictures, rejected)
             while True:
                 _check_usable(pictures, len(entries), rejected)
+                check_good(settings, pictures)
                 choices = _decide(settings, pictures, skipped, workers, earlier, few)
                 lost = _write(pool, out, settings, choices)
                 if not lost:
@@ -114,6 +116,11 @@ def prepare(
         rejected.write(out / "rejected.csv")
         report.write(out / "near_duplicates.csv", choices.sources, choices.found)
         _tell(settings, out, choices, rejected)
+
+
+def _name_results(place: str | list[str]) -> None:
+    for folder in results_among(place):
+        say(f"`{folder}` holds results of Pyrite: nothing of it is an image of the source")
 
 
 def _name_unread(place: str | list[str], rejected: Rejections) -> None:

@@ -34,6 +34,8 @@ class Facts(NamedTuple):
     low: float
     high: float
     colour: bool
+    two_values: bool
+    """Whether no pixel has another value than the lowest and the highest."""
     bar: int
     """Rows of a likely information bar at the bottom of what `crop_bottom` leaves; 0 for none."""
     digest: bytes
@@ -121,9 +123,9 @@ def _facts(header: Header, frame: Frame, place: int, task: ScanTask) -> Facts:
         sample = pixels.reshape(-1)[chosen].astype(np.float64 if dtype in ("float64", "int64") else np.float32)
     bar = bar_rows(pixels if pixels.ndim == 2 else pixels[..., 1])
     return Facts(
-        header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full), bar,
-        _digest(frame.pixels), [box for box in boxes if box not in flat], sorted(flat), sample,
-        None if task.reduced is None else search.traits(pixels, task.reduced, bar),
+        header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full),
+        _two_values(pixels, low, high), bar, _digest(frame.pixels), [box for box in boxes if box not in flat],
+        sorted(flat), sample, None if task.reduced is None else search.traits(pixels, task.reduced, bar),
     )  # fmt: skip
 
 
@@ -151,6 +153,11 @@ def _check_levels(settings: Dataset, low: float, high: float, full: tuple[float,
 
 def _flat(patch: np.ndarray) -> bool:
     return bool(np.all(patch == patch.flat[0]))
+
+
+def _two_values(pixels: np.ndarray, low: float, high: float) -> bool:
+    """Whether all are the lowest or the highest; a row tells of most photographs that they are not."""
+    return all(bool(np.all((some == low) | (some == high))) for some in (pixels[len(pixels) // 2], pixels))
 
 
 def _digest(pixels: np.ndarray) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pipeline.data.reading.source import Entry
@@ -46,13 +46,34 @@ def depth(entries: list[Entry]) -> Depth | None:
     They do where each file is in one of them, at the same depth, and where `train` and another side occur. Folders that
     all files lie in are passed over.
     """
-    paths = [_folders(entry) for entry in entries]
-    common = sum(1 for _ in itertools.takewhile(lambda folders: len(set(folders)) == 1, zip(*paths, strict=False)))
+    return next((found for found, outside in _depths(entries) if not outside), None)
+
+
+def kept_from(entries: list[Entry]) -> tuple[list[str], list[str]]:
+    """The folders that would be sides, by their names, and the files that keep them from it by lying beside them;
+    none where they are sides, or where other folders lie beside them too."""
+    for found, outside in _depths(entries):
+        inside = [path for entry in entries if entry not in outside and (path := _folders(entry))]
+        heads = {tuple(path[: found.side]) for path in inside}
+        if outside and all(_beside(entry, found.side, heads) for entry in outside):
+            return sorted({path[found.side] for path in inside}), [entry.name for entry in outside]
+    return [], []
+
+
+def _depths(entries: list[Entry]) -> Iterator[tuple[Depth, set[Entry]]]:
+    """Where `train` and another side occur, and the files that are in none of these folders."""
+    paths = {entry: _folders(entry) for entry in entries}
+    rows = zip(*paths.values(), strict=False)
+    common = sum(1 for _ in itertools.takewhile(lambda folders: len(set(folders)) == 1, rows))
     for side, label in ((common, common + 1), (common + 1, common)):
-        sides = {side_of(path[side]) if len(path) > side else None for path in paths}
-        if {"train"} < sides and None not in sides:
-            return Depth(side, label)
-    return None
+        sides = {entry: side_of(path[side]) if len(path) > side else None for entry, path in paths.items()}
+        if {"train"} < {*sides.values()} - {None}:
+            yield Depth(side, label), {entry for entry, found in sides.items() if found is None}
+
+
+def _beside(entry: Entry, side: int, heads: set[tuple[str, ...]]) -> bool:
+    path = _folders(entry)
+    return "/" not in entry.name or (len(path) <= side and tuple(path) in heads)
 
 
 def place(entry: Entry, depth: Depth | None) -> Place:

@@ -90,12 +90,12 @@ def divided(groups: list[str], sides: list[str]) -> dict[str, set[str]]:
 
 
 def judged_by_one(labels: list[str], groups: list[str], sides: list[str]) -> list[str]:
-    """The classes of which several images judge, and all of one group."""
+    """The classes whose judging images are of one group: a single image is."""
     found: dict[str, list[str]] = {}
     for label, group, side in zip(labels, groups, sides, strict=True):
         if side == "test":
             found.setdefault(label, []).append(group)
-    return sorted(label for label, own in found.items() if len(own) > 1 and len(set(own)) == 1)
+    return sorted(label for label, own in found.items() if len(set(own)) == 1)
 
 
 def _drawn(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -43,6 +45,21 @@ class Square(NamedTuple):
     label: str
     group: str
     split: str
+
+
+def check_good(settings: Dataset, pictures: list[Picture]) -> None:
+    """Raises UserError where `good` names a class of none of the images."""
+    there = sorted({label for picture in pictures for label in picture.labels})
+    if settings.good is None or settings.good in there:
+        return
+    plain = {label: unicodedata.normalize("NFC", label).casefold() for label in (settings.good, *there)}
+    alike = [label for label in there if plain[label] == plain[settings.good]]
+    if alike:
+        hint = f"; `{alike[0]}` differs in case, or in how its accents are stored: write it as it is there"
+    else:
+        close = difflib.get_close_matches(settings.good, there, n=1, cutoff=0.5)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+    raise UserError(f"good: `{settings.good}` is the class of no image; the classes found are {', '.join(there)}{hint}")
 
 
 def squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: FewShots | None) -> list[Square]:
@@ -104,7 +121,8 @@ def _advice(settings: Dataset, pictures: list[Picture], own: list[str], found: O
         )
     if before > 1:
         return " (leave the class out with labels.classes)"
-    unread = sum(p.candidate.header.pages - 1 for p in pictures) if settings.pages != "all" else 0
+    one_scene = settings.pages == "all" or any(p.candidate.header.scene > 1 for p in pictures)  # channels are no images
+    unread = 0 if one_scene else sum(p.candidate.header.pages - 1 for p in pictures)
     if unread:
         return f"; {unread} more pages are not read: `pages: all`, with `split.by: slices` where they are of one stack"
     if len(pictures) > 1:

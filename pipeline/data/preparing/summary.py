@@ -14,6 +14,7 @@ from pipeline.data.preparing.scan import Facts, Plan
 from pipeline.settings import Dataset
 
 MANY = 0.5  # share of the images with an information bar from which a crop is suggested
+NEARLY_ALL = 0.9  # share of images of two values from which the set is of such images, not one with masks among them
 PIECES = {"train": "train", "val": "choose", "test": "judge"}  # sides of the split, and what they do
 SHOWN = {
     "resize": "of each the largest centred part of the shape of `size`, resampled",
@@ -126,7 +127,8 @@ def judged_by_one(table: pd.DataFrame) -> list[str]:
         return []
     which = ", ".join(f"`{label}`" for label in found[:4]) + (", ..." if len(found) > 4 else "")
     return [
-        f"WARNING: the test images of {len(found)} class(es) are of one group each ({which}), one source or scene: "
+        f"WARNING: the test images of {len(found)} class(es) are of one group each ({which}), one source or scene or a "
+        "single image: "
         "numbers on them say nothing about others; more sources, or a larger `split.test`, hold out several"
     ]
 
@@ -143,7 +145,9 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
         _dim(settings, facts, plan),
         _enlarged(settings, facts),
         _unread_pages(settings, facts),
+        _unread_channels(settings, facts),
         _channels(settings, facts),
+        _like_masks(facts),
         _bar(settings, facts),
     ]
     return [line for line in lines if line]
@@ -151,7 +155,8 @@ def describe(settings: Dataset, facts: list[Facts], plan: Plan, rejected: int) -
 
 def noticed(settings: Dataset, facts: list[Facts], plan: Plan) -> list[str]:
     """What of it the report repeats: what a person would set otherwise."""
-    return [line for line in (_dim(settings, facts, plan), _channels(settings, facts), _bar(settings, facts)) if line]
+    lines = _dim(settings, facts, plan), _channels(settings, facts), _like_masks(facts), _bar(settings, facts)
+    return [line for line in lines if line]
 
 
 def _mixed(what: str, counts: Counter, rule: str) -> str:
@@ -223,12 +228,34 @@ def _channels(settings: Dataset, facts: list[Facts]) -> str | None:
 
 
 def _unread_pages(settings: Dataset, facts: list[Facts]) -> str | None:
-    several = [f.header.pages for f in facts if f.header.pages > 1]
+    several = [f.header.pages for f in facts if f.header.pages > 1 and f.header.scene == 1]
     if settings.pages == "all" or not several:
         return None
     left = sum(several) - len(several)
     rule = f"`pages: {settings.pages}`; `all` reads them"
     return f"{len(several)} file(s) of several pages: {left} pages are not read ({rule})"
+
+
+def _unread_channels(settings: Dataset, facts: list[Facts]) -> str | None:
+    several = Counter(f.header.scene for f in facts if f.header.scene > 1)
+    if settings.pages == "all" or not several:
+        return None
+    counts = ", ".join(map(str, sorted(several)))
+    return (
+        f"{several.total()} file(s) of several channels ({counts}): one page of each is read, now number "
+        f"{settings.pages} counted from 0; `pages` chooses another"
+    )
+
+
+def _like_masks(facts: list[Facts]) -> str | None:
+    found = [f.header.source for f in facts if f.two_values]
+    if not 0 < len(found) < NEARLY_ALL * len(facts):
+        return None
+    return (
+        f"WARNING: {len(found)} of {len(facts)} images hold two values only, and look like masks, yet are taken for "
+        f"photographs ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''}). Masks are left out where each is "
+        "called as its image with `_mask` behind, or lies in a folder `masks`; else take them out of the source"
+    )
 
 
 def _bar(settings: Dataset, facts: list[Facts]) -> str | None:

@@ -7,9 +7,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.base.results import MARK, is_marked
 from pipeline.data.reading.file_type import START, kind
 from pipeline.settings import Dataset, UserError
 
@@ -30,6 +32,7 @@ UNREAD = {
 
 
 ARCHIVES = {".zip", ".rar", ".7z", ".tar", ".tgz", ".gz", ".bz2", ".xz"}
+APART = "give `results:` a folder that holds none of the images"
 HOW_TO_READ = "export it as TIFF (Fiji with Bio-Formats opens most)"
 
 
@@ -110,6 +113,15 @@ def unread(source: str | list[str]) -> list[str]:
     return sorted(names, key=natural)
 
 
+def results_among(source: str | list[str]) -> list[str]:
+    """Folders of results of Pyrite in the folders of a source: no file of theirs is one of the source."""
+    passed: set[str] = set()
+    for item in named_items(source, "source"):
+        for _ in walk(item, "source", lambda path: False, passed.add):
+            pass
+    return sorted({printable(os.path.normpath(folder)) for folder in passed}, key=natural)
+
+
 def by_suffix(paths: Iterable[str]) -> str:
     """`3 *.lif, 1 *.nd2`, the most frequent first."""
     counts = Counter(os.path.splitext(path)[1].lower() for path in paths)
@@ -118,11 +130,13 @@ def by_suffix(paths: Iterable[str]) -> str:
 
 def _none(item: str, where: str) -> str:
     """That an item holds no images, and what it holds in their place."""
-    there = [path for path, _ in walk(item, where, lambda path: _is_unread(path) or _is_archive(path))]
+    passed: list[str] = []
+    there = [path for path, _ in walk(item, where, lambda path: _is_unread(path) or _is_archive(path), passed.append)]
     packed = [path for path in there if _is_archive(path)]
     others = [path for path in there if _is_unread(path)]
     hint = f"; it holds {by_suffix(others)}, which are not read: {HOW_TO_READ}" if others else ""
     hint += f"; it holds {by_suffix(packed)}: unpack these" if packed else ""
+    hint += f"; `{printable(passed[0])}` holds results of Pyrite, which are none: {APART}" if passed else ""
     return f"`{item}` holds no images ({FORMATS}){hint}"
 
 
@@ -154,10 +168,16 @@ def named_items(source: str | list[str], where: str) -> list[str]:
     return [os.path.expanduser(item) for item in items]
 
 
-def walk(item: str, where: str, wanted: Callable[[str], bool]) -> Iterator[tuple[str, str]]:
+def walk(
+    item: str, where: str, wanted: Callable[[str], bool], passed: Callable[[str], object] = lambda folder: None
+) -> Iterator[tuple[str, str]]:
     """(path, root) of every file that an item of the setting `where` means; in a folder or a glob, those `wanted`.
 
     Among them is what its reader will reject: folders that cannot be listed, links that lead nowhere, pipes.
+
+    Args:
+        passed: called with each folder of results of Pyrite in a folder or a glob, whose files are left out: a run
+            would train on its own previews and on what it has drawn.
 
     Raises:
         UserError: there is no such name.
@@ -165,22 +185,33 @@ def walk(item: str, where: str, wanted: Callable[[str], bool]) -> Iterator[tuple
     if os.path.isfile(item):  # also where its name has the characters of a glob
         yield item, os.path.dirname(item) or "."
     elif os.path.isdir(item):
-        yield from ((path, item) for path in _below(item, wanted))
+        yield from ((path, item) for path in _below(item, wanted, passed))
     elif os.path.lexists(item):
         yield item, os.path.dirname(item) or "."
     elif glob.has_magic(item):
         root = _static_part(item)
+        results = cache(lambda folder: _results_around(folder, root))
         for path in sorted(glob.glob(item, recursive=True)):
-            if os.path.isdir(path):
-                yield from ((below, root) for below in _below(path, wanted))
+            if found := results(os.path.dirname(path) or "."):
+                passed(found)
+            elif os.path.isdir(path):
+                yield from ((below, root) for below in _below(path, wanted, passed))
             elif wanted(path):
                 yield path, root
     else:
         raise UserError(f"{where}: `{item}` does not exist")
 
 
-def _below(folder: str, wanted: Callable[[str], bool]) -> Iterator[str]:
-    """Files in a folder and the folders in it, links followed, hidden files (`.DS_Store`, `._a.tif`) left out.
+def _results_around(folder: str, root: str) -> str | None:
+    """The folder of results that a folder is in or is itself, below the one that a glob names."""
+    parts = Path(os.path.relpath(folder, root)).parts
+    above = (os.path.join(root, *parts[: depth + 1]) for depth in range(len(parts)))
+    return next((path for path in above if is_marked(Path(path))), None)
+
+
+def _below(folder: str, wanted: Callable[[str], bool], passed: Callable[[str], object]) -> Iterator[str]:
+    """Files in a folder and the folders in it, links followed, hidden files (`.DS_Store`, `._a.tif`) and results of
+    Pyrite left out.
 
     A folder that cannot be listed comes as itself.
     """
@@ -192,6 +223,10 @@ def _below(folder: str, wanted: Callable[[str], bool]) -> Iterator[str]:
             folders.clear()
             continue
         seen.add(real)
+        if MARK in names and is_marked(Path(top)):
+            passed(top)
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (os.path.join(top, name) for name in sorted(names) if wanted(os.path.join(top, name)))
     yield from (error.filename for error in closed)

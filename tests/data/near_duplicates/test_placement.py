@@ -48,3 +48,11 @@ def test_pixels_of_files_that_were_reduced(placement):
     details = np.array([0, 3 + 4j, 10 + 2j])
     middle = 3 * details + 1 * (1 + 1j)
     np.testing.assert_allclose(fine(middle), 2 * placement(details) + 0.5 * (1 + 1j))
+
+
+@pytest.mark.parametrize("by", [14 + 0j, -9 + 0j, 14j, -11j, 12 - 12j])
+def test_an_image_beyond_the_other_shows_nothing_of_it(by):
+    laid, there = Placement(1, by).laid(np.ones((8, 10), np.int8), (12, 10))
+    assert laid.shape == (12, 10)
+    assert not there.any()
+    assert not laid.any()

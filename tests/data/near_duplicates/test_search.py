@@ -5,6 +5,7 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import ndimage
 
 from pipeline.base import symmetry
@@ -164,6 +165,34 @@ def test_strips_that_share_few_rows():
     big = scene(8, size=420)
     (pair,) = found(big[:56, :400], big[46:102, 20:420], big[200:256, :400])
     assert shift(pair) == (0, 1, 46, 20)
+
+
+@pytest.mark.parametrize("factor", [0.75, 0.6, 0.5, 0.4])
+def test_a_picture_and_its_copy_of_another_size_are_found(factor):
+    pictures = []
+    for seed in range(6):
+        whole = scene(seed)[:128, :160]
+        copy = Image.fromarray(whole.astype(np.float32)).resize(
+            (round(160 * factor), round(128 * factor)), Image.LANCZOS
+        )
+        pictures += [whole, np.asarray(copy)][:: 1 if seed % 2 else -1]
+    pairs = found(*pictures)
+    assert [(pair.first, pair.second) for pair in pairs] == [(i, i + 1) for i in range(0, 12, 2)]
+    for pair in pairs:
+        assert abs(pair.placement.a) == pytest.approx(factor if pair.first % 4 == 0 else 1 / factor, rel=0.02)
+        assert abs(pair.placement.b) < 3  # both begin in one corner
+
+
+def test_every_second_pixel_of_a_picture_is_a_copy_of_it():
+    pictures = [picture for seed in range(4) for picture in (scene(seed)[:128, :160], scene(seed)[:128:2, :160:2])]
+    assert [(pair.first, pair.second) for pair in found(*pictures)] == [(0, 1), (2, 3), (4, 5), (6, 7)]
+
+
+def test_parts_in_one_fixture_in_images_of_several_sizes_are_no_pairs():
+    rows, cols = np.mgrid[:128, :128] - 64
+    outline = 60.0 * (np.hypot(rows, cols) < 48) - 90.0 * (np.hypot(rows, cols - 20) < 12)
+    parts = [outline + scene(seed)[:128, :128] / 2 for seed in range(24)]
+    assert found(*(ndimage.zoom(part, (1, 0.8, 0.62)[k % 3], order=1) for k, part in enumerate(parts))) == []
 
 
 def test_copies_on_disk_that_are_turned_a_little_or_zoomed():

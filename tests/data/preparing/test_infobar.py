@@ -23,6 +23,15 @@ def test_a_painted_bar_is_measured_to_the_row(value, height):
     assert bar_rows(image) == height
 
 
+def test_a_rim_all_round_is_no_bar():
+    image = grains(0)
+    for side in (image[:30], image[-30:], image[:, :30], image[:, -30:]):
+        side[...] = 0
+    assert bar_rows(image) == 0
+    image[:30] = grains(1)[:30]  # no rim above: a bar, and a margin at its sides
+    assert bar_rows(image) == 30
+
+
 def test_pictures_without_a_bar():
     assert bar_rows(grains(1)) == 0
     dark = grains(2)

@@ -13,7 +13,7 @@ from pipeline.data.preparing import magnification
 from pipeline.data.preparing.prepare import prepare
 from pipeline.settings import UserError
 
-PLAIN = {"near_duplicates": "off"}
+PLAIN = {"near_duplicates": "off", "test": 0.3}
 
 
 def waves(side, pixel, seed):

@@ -240,6 +240,61 @@ def near_duplicates(out):
         return list(csv.DictReader(file))
 
 
+def test_exact_copies_too_small_to_compare_are_in_the_table(tmp_path, inline, folder, dataset, picture, capsys):
+    content = {f"{i:02d}.png": picture(i % 14, (32, 32)) for i in range(20)}
+    prepared(dataset(folder(content), size=32), tmp_path / "out")
+    assert "(6 pairs, in near_duplicates.csv)" in capsys.readouterr().err
+    rows = near_duplicates(tmp_path / "out")
+    assert [(row["file"], row["other"]) for row in rows] == [(f"{i:02d}.png", f"{14 + i}.png") for i in range(6)]
+    assert [rows[0][name] for name in ("rows", "cols", "turn", "zoom", "mirrored")] == [
+        "0.0",
+        "0.0",
+        "0.0",
+        "1.000",
+        "no",
+    ]
+    assert rows[0]["windows"] == rows[0]["height"] == ""
+    assert all(row["split"] == row["other_split"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("good", "said"),
+    [
+        ("Gut", "; `gut` differs in case"),
+        ("gutt", "did you mean `gut`"),
+        ("gepr\u00fcft", "how its accents"),
+        ("x", "$"),
+    ],
+)
+def test_good_is_a_class_of_the_images(tmp_path, inline, folder, dataset, picture, good, said):
+    kinds = ("gut", "gepru\u0308ft")
+    source = folder({f"{kind}/{i}.png": picture(10 * n + i) for n, kind in enumerate(kinds) for i in range(6)})
+    with pytest.raises(UserError, match=f"good: `{good}` is the class of no image; .* found are gepr.*, gut.*{said}"):
+        prepare(dataset(source, labels={"rule": "folder"}, good=good), tmp_path / "out")
+
+
+@pytest.mark.parametrize(("masks", "warned"), [(0, False), (4, True), (12, False)])
+def test_images_of_two_values_among_others_are_named(tmp_path, inline, folder, dataset, picture, capsys, masks, warned):
+    marked = {f"{i:02d}_Maske.png": np.uint8(255) * (picture(i) > 200) for i in range(masks)}
+    photographs = {f"{i:02d}.png": picture(50 + i) for i in range(12 - masks)}
+    images = prepared(dataset(folder(photographs | marked)), tmp_path / "out")
+    text = "4 of 12 images hold two values only, and look like masks, yet are taken for photographs (00_Maske.png"
+    assert (f"WARNING: {text}" in capsys.readouterr().err) == warned
+    assert any(text in line for line in images.meta["noticed"]) == warned
+
+
+def test_channels_of_one_scene_are_not_offered_as_images(tmp_path, inline, dataset, capsys):
+    root = tmp_path / "images"
+    root.mkdir()
+    for i in range(6):
+        pixels = np.random.default_rng(i).integers(0, 255, (3, 32, 32), dtype=np.uint8)
+        tifffile.imwrite(root / f"{i}.tif", pixels, imagej=True, metadata={"axes": "CYX"})
+    prepare(dataset(str(root)), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "6 file(s) of several channels (3): one page of each is read, now number 0" in said
+    assert "pages are not read" not in said
+
+
 def test_overlapping_crops_stay_on_one_side(tmp_path, inline, crops, dataset, capsys):
     images = prepared(dataset(crops()), tmp_path / "out")
     scene = images.metadata["source"].str.split("_").str[0]
@@ -550,7 +605,7 @@ def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, datase
     prepare(dataset(sides, labels="folder"), tmp_path / "sides")
     assert "WARNING: the classes `x_test`, `x_train` are called as sides of a split" in capsys.readouterr().err
     prepare(dataset(f"{root}/bad"), tmp_path / "none")
-    assert "WARNING" not in capsys.readouterr().err
+    assert "labels" not in capsys.readouterr().err
 
 
 def test_files_of_kinds_that_are_not_read_are_named(tmp_path, inline, folder, picture, dataset, capsys, monkeypatch):

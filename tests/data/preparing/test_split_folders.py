@@ -7,7 +7,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import split_folders
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.source import listing
-from pipeline.settings import Dataset
+from pipeline.settings import Dataset, UserError
 
 
 def entries(tmp_path, *names):
@@ -37,6 +37,37 @@ def test_folders_are_sides_where_all_images_are_in_one(tmp_path, names, places):
     level = split_folders.depth(found)
     got = [tuple(split_folders.place(entry, level)) for entry in found]
     assert got == [(tmp_path.name if label is None else label, side) for label, side in places]
+
+
+@pytest.mark.parametrize(
+    ("names", "sides", "files"),
+    [
+        (["test/a.png", "train/b.png", "z.png"], ["test", "train"], ["z.png"]),
+        (["x/test/a.png", "x/train/b.png", "x/z.png"], ["test", "train"], ["x/z.png"]),
+        (["bad/test/a.png", "bad/train/b.png", "good/train/c.png", "good/z.png"], ["test", "train"], ["good/z.png"]),
+        (["bad/test/a.png", "bad/train/b.png", "good/train/c.png", "z.png"], ["test", "train"], ["z.png"]),
+        (["test/a.png", "train/b.png"], [], []),
+        (["test/a.png", "train/b.png", "other/z.png"], [], []),  # classes may be called so
+        (["test/a.png", "test/b.png", "z.png"], [], []),
+        (["a/test/a.png", "a/train/b.png", "b/z.png"], [], []),
+    ],
+)
+def test_files_that_keep_folders_from_being_sides(tmp_path, names, sides, files):
+    assert split_folders.kept_from(entries(tmp_path, *names)) == (sides, files)
+
+
+def test_a_stray_file_beside_the_sides_is_named(tmp_path, picture):
+    for k, name in enumerate(("train/a/0", "train/b/1", "test/a/2", "test/b/3", "overview")):
+        path = tmp_path / "data" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture(k, (32, 32))).save(path)
+    settings = Dataset(source=str(tmp_path / "data"), size=32, labels={"rule": "folder"})
+    with pytest.raises(UserError, match=r"1 file\(s\) lie beside the folders `test`, `train`.*: `overview.png`. Move"):
+        prepare(settings, tmp_path / "out")
+    alone = [str(tmp_path / "data" / side) for side in ("train", "test")]
+    prepare(settings.model_copy(update={"source": alone}), tmp_path / "out")
+    table = ImageSet.open(tmp_path / "out").metadata
+    assert table["split"].tolist() == ["test", "test", "train", "train"]
 
 
 def test_folders_of_a_list_are_sides_too(tmp_path):

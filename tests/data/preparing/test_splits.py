@@ -261,6 +261,6 @@ def test_a_picture_too_short_for_regions_says_what_it_needs():
 
 def test_classes_that_one_group_judges():
     sides = ["test"] * 6 + ["train"] * 2
-    assert splits.judged_by_one(list("aabbcabc"), list("gghijxyz"), sides) == []
+    assert splits.judged_by_one(list("aabbcabc"), list("gghijxyz"), sides) == ["c"]
     assert splits.judged_by_one(list("aabbccbc"), list("gghijjyz"), sides) == ["a", "c"]
-    assert splits.judged_by_one(["a", "b", "a"], ["g", "h", "i"], ["test", "test", "train"]) == []  # one image each
+    assert splits.judged_by_one(list("aabba"), list("ghijk"), ["test", "train", "test", "test", "train"]) == ["a"]

@@ -1,6 +1,7 @@
 """Which files a source means."""
 
 import os
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.data.reading.source import by_suffix, check_source, files, listing, unread
+from pipeline.base.results import mark_names
+from pipeline.data.reading.source import by_suffix, check_source, files, listing, results_among, unread
 from pipeline.settings import UserError
 
 NAMES = ["good/a 10.png", "good/a 9.png", "bad/b#1 (2).png", "bad/deep/[x] ü.png"]
@@ -59,6 +61,25 @@ def test_a_file_alone_even_with_the_characters_of_a_glob(folder, dataset):
 def test_links_are_followed_once(folder):
     os.symlink(folder, folder / "good" / "loop")
     assert len(listing(str(folder))) == 5
+
+
+def test_results_are_no_part_of_a_source_but_where_a_folder_of_theirs_is_named(folder, dataset, monkeypatch):
+    monkeypatch.chdir(folder)
+    before = listing("."), listing("**/*.png"), listing("*")
+    made = folder / "out" / "results of may"
+    (made / "steel" / "real").mkdir(parents=True)
+    shutil.copy(folder / "good" / "a 9.png", made / "steel" / "real" / "preview.png")
+    (folder / "good" / "names.json").write_text('{"names": ["scratch", "pore"]}')  # of classes: no mark of results
+    assert len(listing(".")) == len(before[0]) + 1
+    assert results_among(".") == []
+    mark_names(made)
+    assert (listing("."), listing("**/*.png"), listing("*")) == before
+    assert results_among(".") == ["out/results of may"]
+    assert results_among(["**/*.png", "good"]) == ["out/results of may"]
+    assert [e.name for e in listing("out/results of may/steel")] == ["real/preview.png"]
+    for none in ("out", "out/results of may"):
+        with pytest.raises(UserError, match=r"of may` holds results of Pyrite.*give `results:` a folder"):
+            check_source(dataset(none), "steel")
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "nowhere/*.png", "empty"])
