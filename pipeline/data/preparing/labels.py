@@ -278,13 +278,16 @@ def check_asked(settings: Dataset, occurring: set[str]) -> None:
     missing = [c for c in settings.labels.classes or [] if c not in occurring | made]
     if not missing or not occurring:
         return
-    there = sorted(occurring)
-    near = difflib.get_close_matches(missing[0], there, n=1)
-    hint = _hint(missing, there) or (f"; the nearest is `{near[0]}`" if near else "")
+    listed = found(missing, sorted(occurring))
+    raise UserError(f"labels.classes: no usable image of `{'`, `'.join(missing)}`; {listed}")
+
+
+def found(names: list[str], there: list[str]) -> str:
+    """Which classes the images have, and which of them names may mean that are none of these."""
+    near = difflib.get_close_matches(names[0], there, n=1)
+    hint = _hint(names, there) or (f"; the nearest is `{near[0]}`" if near else "")
     listed = ", ".join(there[:LISTED]) + (", ..." if len(there) > LISTED else "")
-    raise UserError(
-        f"labels.classes: no usable image of `{'`, `'.join(missing)}`; the classes of the images are {listed}{hint}"
-    )
+    return f"the classes found are {listed}{hint}"
 
 
 def classes(settings: Dataset, occurring: set[str]) -> list[str]:

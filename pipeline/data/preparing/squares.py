@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,7 +9,7 @@ import numpy as np
 
 from pipeline.data.near_duplicates import groups
 from pipeline.data.near_duplicates.report import Overlaps
-from pipeline.data.preparing import splits, tiling
+from pipeline.data.preparing import labels, splits, tiling
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.scan import Facts
 from pipeline.data.preparing.tiling import Crop
@@ -50,16 +48,8 @@ class Square(NamedTuple):
 def check_good(settings: Dataset, pictures: list[Picture]) -> None:
     """Raises UserError where `good` names a class of none of the images."""
     there = sorted({label for picture in pictures for label in picture.labels})
-    if settings.good is None or settings.good in there:
-        return
-    plain = {label: unicodedata.normalize("NFC", label).casefold() for label in (settings.good, *there)}
-    alike = [label for label in there if plain[label] == plain[settings.good]]
-    if alike:
-        hint = f"; `{alike[0]}` differs in case, or in how its accents are stored: write it as it is there"
-    else:
-        close = difflib.get_close_matches(settings.good, there, n=1, cutoff=0.5)
-        hint = f"; did you mean `{close[0]}`?" if close else ""
-    raise UserError(f"good: `{settings.good}` is the class of no image; the classes found are {', '.join(there)}{hint}")
+    if settings.good is not None and settings.good not in there:
+        raise UserError(f"good: `{settings.good}` is the class of no image; {labels.found([settings.good], there)}")
 
 
 def squares(settings: Dataset, pictures: list[Picture], found: Overlaps, few: FewShots | None) -> list[Square]:

@@ -258,18 +258,11 @@ def test_exact_copies_too_small_to_compare_are_in_the_table(tmp_path, inline, fo
 
 
 @pytest.mark.parametrize(
-    ("good", "said"),
-    [
-        ("Gut", "; `gut` differs in case"),
-        ("gutt", "did you mean `gut`"),
-        ("gepr\u00fcft", "how its accents"),
-        ("x", "$"),
-    ],
+    ("good", "said"), [("Gut", "; `Gut` and `gut` differ in case"), ("gutt", "the nearest is `gut`"), ("x", "$")]
 )
 def test_good_is_a_class_of_the_images(tmp_path, inline, folder, dataset, picture, good, said):
-    kinds = ("gut", "gepru\u0308ft")
-    source = folder({f"{kind}/{i}.png": picture(10 * n + i) for n, kind in enumerate(kinds) for i in range(6)})
-    with pytest.raises(UserError, match=f"good: `{good}` is the class of no image; .* found are gepr.*, gut.*{said}"):
+    source = folder({f"{kind}/{i}.png": picture(10 * n + i) for n, kind in enumerate(("gut", "00")) for i in range(6)})
+    with pytest.raises(UserError, match=f"good: `{good}` is the class of no image; .* found are 00, gut.*{said}"):
         prepare(dataset(source, labels={"rule": "folder"}, good=good), tmp_path / "out")
 
 
