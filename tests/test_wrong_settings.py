@@ -155,7 +155,7 @@ def test_no_setting_is_spoken_of_twice_or_by_the_names_of_kinds(value):
         ),
         (labels(rule="hdf5", class_column="kind"), "class_column: `kind` is not used under `labels.rule: hdf5`; set"),
         (
-            dataset(hdf5={"labels": "y"}),
+            dataset(source="a/b.h5", hdf5={"labels": "y"}),
             "hdf5.labels: `y` is not used under `labels.rule: none`; set `labels.rule: hdf5",
         ),
         (

@@ -26,6 +26,7 @@ from pipeline.settings.basics import (
 
 BACKGROUND = ("background", "bg")  # names that no defect has
 MOST_CLASSES = 255  # a byte of a prepared mask, less the background
+HDF5_FILE = re.compile(r"\.(h5|hdf5?|he5)\b", re.IGNORECASE)  # in a source
 VALUE = re.compile(r"\d{1,9}|#[0-9a-fA-F]{6}")  # of a mask, or a colour
 
 
@@ -389,7 +390,7 @@ class Dataset(Strict):
         for name, of in (("pattern", "filename"), ("class_column", "csv")):
             if rule != of:
                 _refuse_unused(labels, (name,), f"labels.rule: {rule}", f"labels.rule: {of}", "labels.")
-        if rule == "none" and self.source != "voronoi":
+        if rule == "none" and HDF5_FILE.search(str(self.source)):  # other sources may lie over a set that has labels
             _refuse_unused(self.hdf5, ("labels",), "labels.rule: none", "labels.rule: hdf5", "hdf5.")
         if labels.classes is not None and rule == "none":
             raise ValueError("labels.classes: nothing tells an image's class; set `labels.rule`")
