@@ -9,8 +9,8 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from pipeline.data.reading import readers
 from pipeline.data.reading.frame import Rejected
+from tests.data.reading.decoded import read
 
 TYPES = {("uint8", 2): 0, ("uint16", 2): 1, ("float32", 2): 2, ("uint8", 3): 3, ("uint16", 3): 4}
 SCALING = (
@@ -56,17 +56,6 @@ def czi(path, *tiles, scaling=None):
     header = struct.pack("<iiii16s16siqqiq", 1, 0, 0, 0, b"", b"", 0, *places, 0, 0).ljust(512, b"\0")
     path.write_bytes(segment(b"ZISRAWFILE", header) + blocks + metadata + directory)
     return path
-
-
-def read(path, settings):
-    headers = readers.headers(str(path), path.name, settings)
-    found = list(readers.frames(headers, settings))
-    for header, frame in zip(headers, found, strict=True):
-        if isinstance(frame, Rejected):
-            raise frame
-        shape = frame.pixels.shape if frame.pixels.ndim == 3 else (*frame.pixels.shape, 1)
-        assert (header.shape, header.dtype) == (shape, frame.pixels.dtype.name)
-    return headers, [frame.pixels for frame in found]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from pipeline.data.reading import readers
 from pipeline.data.reading.frame import Rejected
+from tests.data.reading.decoded import read
 
 CODES = {"int16": (1, 2), "float32": (2, 6), "uint8": (6, 8), "int32": (7, 3), "int8": (9, 9), "uint16": (10, 4),
          "uint32": (11, 5), "float64": (12, 7), "bool": (14, 8)}  # fmt: skip
@@ -71,38 +72,31 @@ def wrote(request, tmp_path):
     return write
 
 
-def read(path, settings):
-    headers = readers.headers(str(path), path.name, settings)
-    found = list(readers.frames(headers, settings))
-    for header, frame in zip(headers, found, strict=True):
-        shape = frame.pixels.shape if frame.pixels.ndim == 3 else (*frame.pixels.shape, 1)
-        assert (header.shape, header.dtype, header.source) == (shape, frame.pixels.dtype.name, frame.source)
-    return headers, [frame.pixels for frame in found], [frame.bits for frame in found]
-
-
 @pytest.mark.parametrize("dtype", CODES)
 def test_every_type_of_number(wrote, dataset, picture, dtype):
     pixels = picture(1, dtype="uint8" if dtype == "bool" else dtype)
     pixels = pixels > 99 if dtype == "bool" else pixels
-    ((header,), (found,), (bits,)) = read(wrote(image(pixels)), dataset())
+    path = wrote(image(pixels))
+    (header,), (found,) = read(path, dataset())
+    (frame,) = readers.frames([header], dataset())
     np.testing.assert_array_equal(found, pixels)
     assert (header.index, header.pages) == (None, 1)
-    assert bits == {"bool": 1, "float32": None, "float64": None}.get(dtype, 8 * pixels.itemsize)
+    assert frame.bits == {"bool": 1, "float32": None, "float64": None}.get(dtype, 8 * pixels.itemsize)
 
 
 def test_colours_lie_as_blue_green_red(wrote, dataset, picture):
     stored = picture(2, (6, 5, 4))
-    _, (found,), _ = read(wrote(image(stored.view("int32")[..., 0], code=23)), dataset())
+    _, (found,) = read(wrote(image(stored.view("int32")[..., 0], code=23)), dataset())
     np.testing.assert_array_equal(found, stored[..., [2, 1, 0]])
 
 
 def test_a_stack_has_pages(wrote, dataset, picture):
     stack = picture(3, (3, 6, 5), "int16")
     path = wrote(image(stack, scale=(2.0, 2.0), units=("nm", "nm")))
-    (header,), (first,), _ = read(path, dataset())
+    (header,), (first,) = read(path, dataset())
     np.testing.assert_array_equal(first, stack[0])
     assert (header.source, header.index, header.pages) == (f"{path.name}[0]", 0, 3)
-    headers, found, _ = read(path, dataset(pages="all"))
+    headers, found = read(path, dataset(pages="all"))
     np.testing.assert_array_equal(found, stack)
     assert [header.micrometres for header in headers] == [pytest.approx(0.002)] * 3
     with pytest.raises(Rejected, match=r"has 3 page\(s\), so no page 3"):
@@ -112,14 +106,14 @@ def test_a_stack_has_pages(wrote, dataset, picture):
 def test_several_images_are_pages_and_spectra_beside_them_are_left_out(wrote, dataset, picture):
     small, wide = picture(4, (6, 5), "uint16"), picture(5, (6, 9), "float32")
     path = wrote(image(small), image(np.ones(64, "float32")), image(wide))
-    headers, (first, second), _ = read(path, dataset(pages="all"))
+    headers, (first, second) = read(path, dataset(pages="all"))
     np.testing.assert_array_equal(first, small)
     np.testing.assert_array_equal(second, wide)
     assert [header.pages for header in headers] == [2, 2]
 
 
 def test_without_a_list_of_what_is_shown_all_are(wrote, dataset, picture):
-    _, (found,), _ = read(wrote(image(picture(6)), thumbnail=False), dataset())
+    _, (found,) = read(wrote(image(picture(6)), thumbnail=False), dataset())
     np.testing.assert_array_equal(found, picture(6))
 
 
@@ -128,7 +122,7 @@ def test_without_a_list_of_what_is_shown_all_are(wrote, dataset, picture):
     ((0.17, 0.17), ("1/nm", "1/nm"), None), ((1.0, 2.0), ("nm", "nm"), None), ((1.0, 1.0), ("", ""), None),
 ])  # fmt: skip
 def test_the_length_of_a_pixel_but_not_of_a_diffraction_pattern(wrote, dataset, picture, scale, units, length):
-    ((header,), _, _) = read(wrote(image(picture(), scale=scale, units=units)), dataset())
+    (header,), _ = read(wrote(image(picture(), scale=scale, units=units)), dataset())
     assert header.micrometres == (length and pytest.approx(length))
 
 

@@ -5,8 +5,8 @@ import struct
 import numpy as np
 import pytest
 
-from pipeline.data.reading import readers
 from pipeline.data.reading.frame import Rejected
+from tests.data.reading.decoded import read
 
 CODES = {"uint8": 1, "uint16": 2, "uint32": 3, "int8": 4, "int16": 5, "int32": 6, "float32": 7, "float64": 8}
 IMAGES, SPECTRA, TIMES, POSITIONS = 0x4122, 0x4120, 0x4152, 0x4142
@@ -38,14 +38,6 @@ def wrote(request, tmp_path):
         return path
 
     return write
-
-
-def read(path, settings):
-    headers = readers.headers(str(path), path.name, settings)
-    found = list(readers.frames(headers, settings))
-    for header, frame in zip(headers, found, strict=True):
-        assert (header.shape, header.dtype) == ((*frame.pixels.shape, 1), frame.pixels.dtype.name)
-    return headers, [frame.pixels for frame in found]
 
 
 @pytest.mark.parametrize("dtype", CODES)
