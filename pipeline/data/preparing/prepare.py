@@ -46,7 +46,7 @@ from pipeline.data.preparing.squares import Picture, Square, check_good, squares
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, SandboxPool
-from pipeline.data.reading.source import HOW_TO_READ, VORONOI, by_suffix, check_patterns, listing, results_among, unread
+from pipeline.data.reading.source import HOW_TO_READ, VORONOI, by_suffix, check_patterns, left_out, listing
 from pipeline.settings import Dataset, FewShots, UserError
 
 SECONDS = 120  # of the processor for a task: a damaged file may keep a decoder busy for ever
@@ -92,8 +92,7 @@ def prepare(
     table = labels.read_table(settings)
     entries = listing(place, masks_of(settings))
     rejected = Rejections()
-    _name_results(place)
-    _name_unread(place, rejected)
+    _name_left_out(place, rejected)
     with surviving(rejected, (kept or out) / "rejected.csv"):
         with SandboxPool(workers, SECONDS, WORKERS * memory) as pool:
             entries = found_masks.left_out(pool, entries, settings, rejected)
@@ -118,14 +117,11 @@ def prepare(
         _tell(settings, out, choices, rejected)
 
 
-def _name_results(place: str | list[str]) -> None:
-    for folder in results_among(place):
+def _name_left_out(place: str | list[str], rejected: Rejections) -> None:
+    """Name the folders of results in the source, and count the files that look like images and that nothing reads."""
+    others, results = left_out(place)
+    for folder in results:
         say(f"`{folder}` holds results of Pyrite: nothing of it is an image of the source")
-
-
-def _name_unread(place: str | list[str], rejected: Rejections) -> None:
-    """Count the files that look like images and are of kinds that nothing here reads."""
-    others = unread(place)
     for name in others:
         rejected.add(name, f"is of a kind that is not read; {HOW_TO_READ}")
     if others:

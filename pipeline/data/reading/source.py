@@ -106,20 +106,15 @@ def listing(source: str | list[str], masks: frozenset[str] = frozenset()) -> lis
     return sorted(entries, key=lambda entry: natural(entry.name))
 
 
-def unread(source: str | list[str]) -> list[str]:
-    """Files of a source that are called like images of kinds that nothing here reads, in natural order."""
-    found = {path: root for item in named_items(source, "source") for path, root in walk(item, "source", _is_unread)}
-    names = {printable(os.path.relpath(path, root)) for path, root in found.items() if _is_unread(path)}
-    return sorted(names, key=natural)
-
-
-def results_among(source: str | list[str]) -> list[str]:
-    """Folders of results of Pyrite in the folders of a source: no file of theirs is one of the source."""
-    passed: set[str] = set()
-    for item in named_items(source, "source"):
-        for _ in walk(item, "source", lambda path: False, passed.add):
-            pass
-    return sorted({printable(os.path.normpath(folder)) for folder in passed}, key=natural)
+def left_out(source: str | list[str]) -> tuple[list[str], list[str]]:
+    """What is in a source and none of it, in natural order: files that are called like images of kinds that nothing
+    here reads, and folders of results of Pyrite."""
+    results: set[str] = set()
+    items = named_items(source, "source")
+    found = {path: root for item in items for path, root in walk(item, "source", _is_unread, results.add)}
+    files = {printable(os.path.relpath(path, root)) for path, root in found.items() if _is_unread(path)}
+    folders = {printable(os.path.normpath(folder)) for folder in results}
+    return sorted(files, key=natural), sorted(folders, key=natural)
 
 
 def by_suffix(paths: Iterable[str]) -> str:

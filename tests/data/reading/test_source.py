@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pipeline.base.results import mark_names
-from pipeline.data.reading.source import by_suffix, check_source, files, listing, results_among, unread
+from pipeline.data.reading.source import by_suffix, check_source, files, left_out, listing
 from pipeline.settings import UserError
 
 NAMES = ["good/a 10.png", "good/a 9.png", "bad/b#1 (2).png", "bad/deep/[x] ü.png"]
@@ -71,11 +71,11 @@ def test_results_are_no_part_of_a_source_but_where_a_folder_of_theirs_is_named(f
     shutil.copy(folder / "good" / "a 9.png", made / "steel" / "real" / "preview.png")
     (folder / "good" / "names.json").write_text('{"names": ["scratch", "pore"]}')  # of classes: no mark of results
     assert len(listing(".")) == len(before[0]) + 1
-    assert results_among(".") == []
+    assert left_out(".")[1] == []
     mark_names(made)
     assert (listing("."), listing("**/*.png"), listing("*")) == before
-    assert results_among(".") == ["out/results of may"]
-    assert results_among(["**/*.png", "good"]) == ["out/results of may"]
+    assert left_out(".")[1] == ["out/results of may"]
+    assert left_out(["**/*.png", "good"])[1] == ["out/results of may"]
     assert [e.name for e in listing("out/results of may/steel")] == ["real/preview.png"]
     for none in ("out", "out/results of may"):
         with pytest.raises(UserError, match=r"of may` holds results of Pyrite.*give `results:` a folder"):
@@ -127,14 +127,14 @@ def test_images_of_kinds_that_are_not_read_are_counted(folder, dataset, monkeypa
         (folder / name).write_bytes(b"of another program")
     with h5py.File(folder / "good" / "velox.emd", "w") as file:
         file["images"] = [[1, 2], [3, 4]]
-    others = unread(str(folder))
+    others, _ = left_out(str(folder))
     assert others == ["bad/z.nd2", "good/x.lif", "good/y.LIF"]
     assert by_suffix(others) == "2 *.lif, 1 *.nd2"
     for name in ("good/tem.dm3", "good/tem.DM4", "good/tem_1.ser", "bad/light.czi", "bad/tem.emi"):
         (folder / name).touch()
     found = {entry.name for entry in listing(str(folder))}
     assert found >= {"good/velox.emd", "good/tem.dm3", "good/tem.DM4", "good/tem_1.ser", "bad/light.czi"}
-    assert unread(str(folder)) == others
+    assert left_out(str(folder))[0] == others
     monkeypatch.chdir(folder)
     (folder / "only").mkdir()
     (folder / "good" / "x.lif").rename(folder / "only" / "x.lif")
