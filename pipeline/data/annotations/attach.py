@@ -5,7 +5,6 @@ A step of its own after `prepare`: a box that is drawn anew must not train a gen
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterable, Set
 from pathlib import Path
@@ -28,6 +27,7 @@ from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import found_masks, list_images, preview, summary
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rejections, Remarks, surviving
+from pipeline.data.preparing.labels import likely
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.mask_names import one_of_several
@@ -359,19 +359,9 @@ def _classes(boxes: Boxes, placed: Placed, held: Counter[str], files: int, remar
         more = ", ..." if len(held) > MOST_CLASSES else ""
         raise UserError(
             f"boxes.classes: no usable box of `{'`, `'.join(missing)}`; the annotations hold {listed}{more}"
-            f"{_near(absent, held)}"
+            f"{likely(absent, sorted(held))}"
         )
     return list(boxes.classes) if boxes.classes is not None else there
-
-
-def _near(absent: list[str], held: Counter[str]) -> str:
-    """Which class of the annotations may be meant by one that they lack."""
-    for label in absent:
-        if same := [other for other in held if summary.loose(other) == summary.loose(label)]:
-            return f"; `{label}` and `{same[0]}` differ in case or accents alone"
-        if near := difflib.get_close_matches(label, list(held), n=1):
-            return f"; did you mean `{near[0]}` by `{label}`?"
-    return ""
 
 
 # ---------------------------------------------------------------- what a person reads

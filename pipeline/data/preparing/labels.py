@@ -45,7 +45,7 @@ class Table:
 
     def __init__(self, rows: list[Row]):
         self.rows = rows
-        self._levels = [_Rows(rows, form) for form in (str, _loose, _bare)]
+        self._levels = [_Rows(rows, form) for form in (str, loose, _bare)]
         self._used: set[str] = set()
 
     def find(self, source: str, ambiguous: Shared, folder: str = "") -> Row | None:
@@ -125,7 +125,7 @@ def short_names(source: str) -> list[str]:
 def shared_names(sources: Iterable[str]) -> Shared:
     """Short names that several images have, each with the form of writing in which they do."""
     written = (
-        {(form, form(name)) for name in short_names(source) for form in (str, _loose, _bare)} for source in sources
+        {(form, form(name)) for name in short_names(source) for form in (str, loose, _bare)} for source in sources
     )
     counts = Counter(itertools.chain.from_iterable(written))
     return {name for name, count in counts.items() if count > 1}
@@ -230,8 +230,8 @@ def _hint(names: list[str], labels: list[str]) -> str:
     for name, label in itertools.product(names, labels):
         if _read_by_yaml(label) == name:
             return f"; YAML reads {label} as {name}: write it in quotes ('{label}')"
-        if _loose(name).split() == _loose(label).split():
-            return f"; `{name}` and `{label}` differ in case or blanks alone"
+        if loose(name).split() == loose(label).split():
+            return f"; `{name}` and `{label}` differ in case, accents or blanks alone"
     return ""
 
 
@@ -284,10 +284,16 @@ def check_asked(settings: Dataset, occurring: set[str]) -> None:
 
 def found(names: list[str], there: list[str]) -> str:
     """Which classes the images have, and which of them names may mean that are none of these."""
-    near = difflib.get_close_matches(names[0], there, n=1)
-    hint = _hint(names, there) or (f"; the nearest is `{near[0]}`" if near else "")
     listed = ", ".join(there[:LISTED]) + (", ..." if len(there) > LISTED else "")
-    return f"the classes found are {listed}{hint}"
+    return f"the classes found are {listed}{likely(names, there)}"
+
+
+def likely(names: list[str], there: list[str]) -> str:
+    """Which of the classes there may be meant by names that are none of them, and how it differs; or nothing."""
+    if hint := _hint(names, there):
+        return hint
+    near = [close for name in names for close in difflib.get_close_matches(name, there, n=1)]
+    return f"; the nearest is `{near[0]}`" if near else ""
 
 
 def classes(settings: Dataset, occurring: set[str]) -> list[str]:
@@ -309,14 +315,14 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _loose(name: str) -> str:
-    """In one form of those that file systems make of a name."""
+def loose(name: str) -> str:
+    """A name in one form: the same for those that differ in case, or in how accents are written, alone."""
     return _composed(name).casefold()
 
 
 def _bare(name: str) -> str:
-    """As `_loose`, without the suffix."""
-    return os.path.splitext(_loose(name))[0]
+    """As `loose`, without the suffix."""
+    return os.path.splitext(loose(name))[0]
 
 
 def _clean(file: str) -> str:

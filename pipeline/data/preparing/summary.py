@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -10,6 +9,7 @@ import pandas as pd
 
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import scaling, split_folders, splits, tiling
+from pipeline.data.preparing.labels import loose
 from pipeline.data.preparing.scan import Facts, Plan
 from pipeline.settings import Dataset
 
@@ -60,11 +60,6 @@ def alike(counts: Counter[str], what: str = "classes") -> list[str]:
         for names in found.values()
         if len(names) > 1
     ]
-
-
-def loose(label: str) -> str:
-    """A name, of those that differ in case or accents alone the same."""
-    return unicodedata.normalize("NFC", label).casefold()
 
 
 def classes(settings: Dataset, images: ImageSet) -> list[str]:

@@ -399,9 +399,9 @@ def test_nothing_usable_stops_with_the_reason(tmp_path, inline, source, annotate
     ("asked", "said"),
     [
         (["Pit", "crack"], "no usable box of `Pit`; the annotations hold crack (3), gepr\u00fcft (3), pit (3); "
-         "`Pit` and `pit` differ in case or accents alone"),
-        (["gepru\u0308ft"], "`gepru\u0308ft` and `gepr\u00fcft` differ in case or accents alone"),
-        (["pits"], "did you mean `pit` by `pits`?"),
+         "`Pit` and `pit` differ in case, accents or blanks alone"),
+        (["gepru\u0308ft"], "`gepru\u0308ft` and `gepr\u00fcft` differ in case, accents or blanks alone"),
+        (["pits"], "; the nearest is `pit`"),
         (["void"], "no usable box of `void`; the annotations hold crack (3), gepr\u00fcft (3), pit (3)"),
     ],
 )  # fmt: skip

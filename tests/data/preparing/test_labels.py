@@ -103,9 +103,9 @@ def test_asked_classes_must_occur_and_keep_their_order(dataset):
         ([8, 9], {"010", "011"}, r"of `8`, `9`; .*; YAML reads 010 as 8: write it in quotes \('010'\)"),
         ([1], {"01"}, r"YAML reads 01 as 1: "),
         ([90], {"1:30"}, r"YAML reads 1:30 as 90: "),
-        (["bad"], {"bad ", "good"}, r"`bad` and `bad ` differ in case or blanks alone"),
-        (["b\u00e4d"], {"Ba\u0308d ", "good"}, "differ in case or blanks alone"),
-        (["bad"], {"Bad", "good"}, r"`bad` and `Bad` differ in case or blanks alone"),
+        (["bad"], {"bad ", "good"}, r"`bad` and `bad ` differ in case, accents or blanks alone"),
+        (["b\u00e4d"], {"Ba\u0308d ", "good"}, "differ in case, accents or blanks alone"),
+        (["bad"], {"Bad", "good"}, r"`bad` and `Bad` differ in case, accents or blanks alone"),
         (["dent"], {"pore"}, r"are pore$"),
     ],
 )
@@ -153,7 +153,9 @@ def test_rows_that_differ_in_case_accents_or_suffix_find_their_image(dataset, ta
 
 def test_a_class_that_differs_in_case_alone_is_said_so(dataset):
     rule = {"rule": "folder", "classes": ["bad"]}
-    with pytest.raises(Rejected, match=r"has the class `Bad`, .*; `bad` and `Bad` differ in case or blanks alone"):
+    with pytest.raises(
+        Rejected, match=r"has the class `Bad`, .*; `bad` and `Bad` differ in case, accents or blanks alone"
+    ):
         labels.check_named(dataset(labels=rule), "Bad")
 
 
