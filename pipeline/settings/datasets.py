@@ -181,10 +181,11 @@ class Split(Strict):
 class Boxes(Strict):
     """Boxes that people drew around defects: which files hold them, and what is made of them."""
 
-    format: Literal["voc", "coco", "yolo", "labelme", "cvat", "labelstudio", "mask"]
+    format: Literal["voc", "coco", "yolo", "labelme", "cvat", "labelstudio", "csv", "mask"]
     """`voc`: Pascal VOC XML, `labelme`: LabelMe JSON, `yolo`: YOLO txt, a file an image; `coco`: COCO JSON; `cvat`:
-    CVAT XML for images; `labelstudio`: Label Studio's JSON; `mask`: a picture as large as its image that shows where
-    the defects are, of which each connected part becomes a box."""
+    CVAT XML for images; `labelstudio`: Label Studio's JSON; `csv`: tables of boxes (TensorFlow, keras-retinanet) or of
+    runs of pixels (Kaggle); `mask`: a picture as large as its image that shows where the defects are. Of runs and masks
+    each connected part becomes a box."""
     path: str | list[str]
     """The annotation files: a folder, a glob, a file, or a list of these; for masks it may be that of the images."""
     outlines: bool = False

@@ -75,8 +75,8 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
     assert boxes is not None  # of a data set that is annotated
     with SandboxPool(workers, SECONDS, READERS * memory) as pool:
         listed = list_images.listed(pool, _entries(pool, settings), settings, Rejections())
-        readings = _read(pool, settings, boxes)
-    headers = {header.source: header for _, some in listed for header in some}
+        headers = {header.source: header for _, some in listed for header in some}
+        readings = _read(pool, settings, boxes, headers)
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
         sound = set(images.metadata["source"][images.metadata["label"] == settings.good])
         known, told = _known(boxes, images.metadata["source"], headers, readings, remarks, sound)
@@ -128,10 +128,11 @@ def _entries(pool: SandboxPool, settings: Dataset) -> list[Entry]:
     return [entry for entry in entries if entry.name not in named and entry.name not in drawn]
 
 
-def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes) -> dict[str, Reading]:
+def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes, headers: dict[str, Header]) -> dict[str, Reading]:
     """What each annotation file holds, by its name."""
     names = boxes.names if isinstance(boxes.names, list) else yolo.agreed_names(names_files(boxes))
-    tasks = [ReadTask(annotation, settings, names) for annotation in all_annotations(boxes)]
+    images = list(headers.values()) if boxes.format == "csv" else []
+    tasks = [ReadTask(annotation, settings, names, images) for annotation in all_annotations(boxes)]
     readings = {}
     with progress("reading boxes", len(tasks), "file") as bar:
         for task, found in pool.map(read_file, tasks):
@@ -146,7 +147,8 @@ def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes) -> dict[str, Readi
 def regions(settings: Dataset, headers: dict[str, Header], pool: SandboxPool) -> Known:
     """The usable boxes of the images of a source, by the name of each, for those where they are known."""
     assert settings.boxes is not None  # of a data set that is annotated
-    known, _ = _known(settings.boxes, headers, headers, _read(pool, settings, settings.boxes), Remarks())
+    readings = _read(pool, settings, settings.boxes, headers)
+    known, _ = _known(settings.boxes, headers, headers, readings, Remarks())
     return known
 
 
@@ -156,7 +158,7 @@ def shown_by(
     """Which of their regions the boxes of the images of a source show, for those where regions are known; all by the
     name of the image."""
     assert settings.boxes is not None  # of a data set that is annotated
-    readings = _read(pool, settings, settings.boxes)
+    readings = _read(pool, settings, settings.boxes, headers)
     known, told = _known(settings.boxes, headers, headers, readings, Remarks())
     outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
     return shown(pool, settings, boxes, known, outlined)

@@ -10,8 +10,11 @@ from pipeline.data.reading.source import files as files_of_images
 from pipeline.data.reading.source import is_image, named_items, natural, printable, walk
 from pipeline.settings import Boxes, Dataset, UserError
 
-SUFFIXES = {"voc": ".xml", "coco": ".json", "yolo": ".txt", "labelme": ".json", "cvat": ".xml", "labelstudio": ".json"}
-OF_MANY = ("coco", "cvat", "labelstudio")  # whose files tell of many images
+SUFFIXES = {
+    "voc": ".xml", "coco": ".json", "yolo": ".txt", "labelme": ".json", "cvat": ".xml", "labelstudio": ".json",
+    "csv": ".csv",
+}  # fmt: skip
+OF_MANY = ("coco", "cvat", "labelstudio", "csv")  # whose files tell of many images
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")  # of YOLO's classes, looked for in turn
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from pipeline.data.annotations import coco, cvat, label_studio, labelme, mask_files, voc, yolo
+from pipeline.data.annotations import coco, cvat, label_studio, labelme, mask_files, tables, voc, yolo
 from pipeline.data.annotations.clip import look_like_fractions
 from pipeline.data.annotations.files import OF_MANY, Annotation
 from pipeline.data.annotations.records import Fault, Reading, Record
-from pipeline.data.reading.frame import Rejected
+from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.mask_names import image_name
 from pipeline.data.reading.readers import explain
 from pipeline.data.reading.regular_file import check_regular
@@ -28,6 +28,8 @@ class ReadTask(NamedTuple):
     """Of the images that are annotated; with boxes."""
     names: list[str]
     """Of the classes, for YOLO."""
+    headers: list[Header]
+    """Of the images, for CSV, in which runs of pixels tell no size."""
 
     @property
     def format(self) -> str:
@@ -63,6 +65,8 @@ def _read(task: ReadTask) -> Reading:
             return cvat.read(path, name)
         case "labelstudio":
             return label_studio.read(path, name)
+        case "csv":
+            return tables.read(path, name, task.headers)
     return yolo.read(path, name, task.names)
 
 

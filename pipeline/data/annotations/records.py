@@ -92,7 +92,7 @@ class Reading(NamedTuple):
     faults: list[Fault]
     """Of boxes that belong to no image."""
     unreadable: str | None = None
-    """Why nothing is known of the file, nor which images it tells of."""
+    """Why nothing is known of the file, or of a part of it, nor which images that tells of."""
 
 
 def number(value: Any, what: str) -> float:

@@ -6,10 +6,11 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from pipeline.base.job import say
+from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.source import SUFFIXES
 from pipeline.settings import UserError
 
@@ -31,10 +32,7 @@ class Line(NamedTuple):
 
 
 def read(path: str, columns: dict[str, str]) -> list[Line]:
-    """The rows of a CSV file that are not empty.
-
-    It may be separated by commas, semicolons, tabs or bars, begin with a byte-order mark or Excel's `sep=;`, and be in
-    UTF-8, UTF-16 or, where nothing speaks against it, Windows-1252. Columns are found in any case.
+    """The rows of a CSV file below its first line, which names the columns, in any case.
 
     Args:
         columns: names of the columns, by the settings that ask for them.
@@ -42,51 +40,69 @@ def read(path: str, columns: dict[str, str]) -> list[Line]:
     Raises:
         UserError: it cannot be read, is no table, or lacks a column.
     """
-    text, skipped = _text(path), 0
-    if re.match(r"\"?sep=.\"?\r?\n", text, re.IGNORECASE):
-        text, skipped = text.partition("\n")[2], 1
     try:
-        headers = {mark: next(_table(text, mark), []) for mark in DELIMITERS}
-        mark = max(headers, key=lambda mark: (_has(headers[mark], columns), len(headers[mark])))
-        header, *rows = _table(text, mark) if text.strip() else [[]]
-    except csv.Error as error:
-        raise UserError(f"labels.csv: {path} is no table ({error})") from error
+        (_, header), *rows = list(lines(path, columns.values())) or [(1, [])]
+    except Rejected as reason:
+        raise UserError(f"labels.csv: {path} {reason}") from reason
     for setting, column in columns.items():
-        if _place(header, column) is None:
-            there = ", ".join(filter(None, map(str.strip, header))) or "nothing"
-            images = any(os.path.splitext(cell.strip())[1].lower() in SUFFIXES for cell in header)
+        if place(header, column) is None:
+            there = ", ".join(filter(None, header)) or "nothing"
+            images = any(os.path.splitext(cell)[1].lower() in SUFFIXES for cell in header)
             hint = ": a first line with the names of the columns is missing" if images else ""
             raise UserError(
                 f"{setting}: {path} has no column `{column}`; it has {there}{hint} (columns are separated by commas, "
                 "semicolons, tabs or bars)"
             )
-    places = {column: _place(header, column) for column in columns.values()}
-    return [
-        Line(number, {column: _cell(row, place) for column, place in places.items()})
-        for number, row in enumerate(rows, 2 + skipped)
-        if any(cell.strip() for cell in row)
-    ]
+    places = {column: place(header, column) for column in columns.values()}
+    return [Line(number, {column: _cell(row, at) for column, at in places.items()}) for number, row in rows]
 
 
-def _table(text: str, mark: str) -> Iterator[list[str]]:
-    return csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+def lines(path: str, columns: Collection[str]) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each line of a CSV file that is not empty, without white space around them, with its number.
+
+    It may be separated by commas, semicolons, tabs or bars, begin with a byte-order mark or Excel's `sep=;`, and be in
+    UTF-8, UTF-16 or, where nothing speaks against it, Windows-1252.
+
+    Args:
+        columns: that the first line may name: the separator is the one by which it names most of them.
+
+    Raises:
+        Rejected: it cannot be read, or is no table.
+    """
+    text, skipped = _text(path), 0
+    if re.match(r"\"?sep=.\"?\r?\n", text, re.IGNORECASE):
+        text, skipped = text.partition("\n")[2], 1
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # a mask in runs is a long cell
+    try:
+        headers = {mark: next(_table(text, mark), (0, []))[1] for mark in DELIMITERS}
+        mark = max(headers, key=lambda mark: (_has(headers[mark], columns), len(headers[mark])))
+        for number, cells in _table(text, mark, strict=True):
+            yield number + skipped, cells
+    except csv.Error as error:
+        raise Rejected(f"is no table ({error})") from error
 
 
-def _has(header: list[str], columns: dict[str, str]) -> int:
-    return sum(_place(header, column) is not None for column in columns.values())
-
-
-def _place(header: list[str], column: str) -> int | None:
+def place(header: list[str], column: str) -> int | None:
     """Where a column stands: under its very name, else under the one name that differs in case alone."""
-    names = [name.strip() for name in header]
-    if column in names:
-        return names.index(column)
-    alike = [i for i, name in enumerate(names) if name.casefold() == column.casefold()]
+    if column in header:
+        return header.index(column)
+    alike = [i for i, name in enumerate(header) if name.casefold() == column.casefold()]
     return alike[0] if len(alike) == 1 else None
 
 
-def _cell(row: list[str], place: int | None) -> str:
-    return row[place].strip() if place is not None and place < len(row) else ""
+def _table(text: str, mark: str, strict: bool = False) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=strict)
+    for row in reader:
+        if any(cells := [cell.strip() for cell in row]):
+            yield reader.line_num, cells
+
+
+def _has(header: list[str], columns: Collection[str]) -> int:
+    return sum(place(header, column) is not None for column in columns)
+
+
+def _cell(row: list[str], at: int | None) -> str:
+    return row[at] if at is not None and at < len(row) else ""
 
 
 def _text(path: str) -> str:
@@ -94,9 +110,9 @@ def _text(path: str) -> str:
         with open(os.path.expanduser(path), "rb") as file:
             content = file.read()
     except OSError as error:
-        raise UserError(f"labels.csv: {path} cannot be read ({error.strerror})") from error
+        raise Rejected(f"cannot be read ({error.strerror})") from error
     if content.startswith(b"PK\x03\x04"):
-        raise UserError(f"labels.csv: {path} is a workbook, not a table; {SAVE_AS}")
+        raise Rejected(f"is a workbook, not a table; {SAVE_AS}")
     try:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"
             return content.decode("utf-16")
@@ -107,6 +123,6 @@ def _text(path: str) -> str:
     except UnicodeDecodeError:
         pass
     if not WESTERN.fullmatch(content):
-        raise UserError(f"labels.csv: {path} is no text in UTF-8, and its letters have several readings; {SAVE_AS}")
-    say(f"labels.csv: {path} is not in UTF-8; it is read as Windows-1252 (Latin-1)")
+        raise Rejected(f"is no text in UTF-8, and its letters have several readings; {SAVE_AS}")
+    say(f"{path}: is not in UTF-8; it is read as Windows-1252 (Latin-1)")
     return content.decode("cp1252")

@@ -31,7 +31,7 @@ def reading(tmp_path):
     def read(kind, text, names=("b", "a")):
         path = tmp_path / f"one.{SUFFIX[kind]}"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_file(ReadTask(Annotation(str(path), path.name), settings(kind), list(names)))
+        return read_file(ReadTask(Annotation(str(path), path.name), settings(kind), list(names), []))
 
     return read
 
@@ -434,7 +434,7 @@ def test_what_is_no_file_is_never_opened(tmp_path):
     (tmp_path / "zero.xml").symlink_to("/dev/zero")  # without an end
     os.mkfifo(tmp_path / "pipe.xml")  # nobody will ever write into it
     reasons = {
-        path.name: read_file(ReadTask(Annotation(str(path), path.name), settings("voc"), [])).records[0].unreadable
+        path.name: read_file(ReadTask(Annotation(str(path), path.name), settings("voc"), [], [])).records[0].unreadable
         for path in tmp_path.iterdir()
     }
     assert reasons == {
@@ -455,7 +455,7 @@ def test_a_file_that_may_not_be_read_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "pipeline.data.annotations.yolo.open", denied, raising=False
     )  # a test may run as a user who may do all
-    assert read_file(ReadTask(Annotation(str(path), "a.txt"), settings("yolo"), ["a"])).records[0].unreadable == (
+    assert read_file(ReadTask(Annotation(str(path), "a.txt"), settings("yolo"), ["a"], [])).records[0].unreadable == (
         "cannot be read: Permission denied"
     )
 

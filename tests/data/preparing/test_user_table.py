@@ -63,3 +63,9 @@ def test_what_cannot_be_read_says_what_to_save_it_as(tmp_path, content, why):
 def test_a_folder_is_no_table(tmp_path):
     with pytest.raises(UserError, match=r"labels\.csv: .* cannot be read \(Is a directory\)"):
         cells(tmp_path)
+
+
+def test_a_quote_that_is_left_open_swallows_no_rows(tmp_path):
+    (tmp_path / "t.csv").write_text('file,class\na.png,"x\nb.png,y\nc.png,z\n')
+    with pytest.raises(UserError, match=r"labels\.csv: .*t\.csv is no table \(unexpected end of data\)"):
+        cells(tmp_path / "t.csv")
