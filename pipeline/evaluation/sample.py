@@ -50,12 +50,19 @@ class Sample:
         return len(self.rows)
 
     def where(self, mask: NDArray[np.bool_]) -> Sample:
+        """The images under a mask (n,)."""
         rows = np.flatnonzero(mask)
         found = {name: f.rows(rows) for name, f in self.features.items()}
         labels, groups = self.labels[rows], self.groups[rows]
         return replace(self, rows=self.rows[rows], labels=labels, groups=groups, features=found)
 
+    def one_of_class(self, label: str, rng: np.random.Generator) -> int:
+        """Position of a random image of a class; of any class where there is none of it."""
+        mine = np.flatnonzero(self.labels == label)
+        return int(rng.choice(mine if len(mine) else len(self)))
+
     def vectors(self, extractor: str) -> NDArray[np.float32]:
+        """(n, d) features of an extractor."""
         return self.features[extractor].vectors
 
     def pixels(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -59,7 +59,7 @@ def frechet(x: ArrayLike, y: ArrayLike) -> float:
 
 
 class Gaussian(NamedTuple):
-    """Fitted to a set of features."""
+    """A normal distribution in d dimensions."""
 
     mean: Array
     """(d,)"""
@@ -68,7 +68,7 @@ class Gaussian(NamedTuple):
 
 
 def gaussian(x: Array) -> Gaussian:
-    """Of (n, d) rows, n >= 2."""
+    """The Gaussian fitted to rows (n, d), n >= 2."""
     mean = x.mean(axis=0)
     centred = x - mean
     if len(x) <= x.shape[1]:
@@ -77,6 +77,7 @@ def gaussian(x: Array) -> Gaussian:
 
 
 def gaussian_of(mean: Array, covariance: Array) -> Gaussian:
+    """The Gaussian of a mean (d,) and a covariance (d, d), which may be singular."""
     try:
         factor = np.linalg.cholesky(covariance, upper=True)  # a quarter of the time of a QR decomposition of the rows
     except np.linalg.LinAlgError:  # singular: of constant features, for example
@@ -268,6 +269,7 @@ def _weighted(values: Array, weights: Array) -> float:
 
 
 def _cubic(x: Array, y: Array) -> Array:
+    """(n, m) kernel (x·y / d + 1)³ of rows (n, d) and (m, d)."""
     base = x @ y.T
     base /= x.shape[1]
     base += 1
@@ -344,11 +346,6 @@ def _radii(x: Array, parts: NDArray[np.bool_], k: int) -> Array:
     return found
 
 
-def euclidean(x: Array, y: Array) -> Array:
-    """(n, m) Euclidean distances of rows; rounding leaves about 1e-8 of the rows' norm between equal rows."""
-    return np.sqrt(_squared(x, y, _squared_norms(y)))
-
-
 def _squared_norms(x: Array) -> Array:
     return np.square(x).sum(axis=1)
 
@@ -359,13 +356,6 @@ def _squared(x: Array, y: Array, norms: Array) -> Array:
     squared *= -2
     squared += _squared_norms(x)[:, None] + norms
     return np.maximum(squared, 0, out=squared)  # a negative square is rounding
-
-
-def nearest(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.int64], Array]:
-    """(n,) position in y and (n,) exact Euclidean distance of the row of y nearest to each row of x."""
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    position = np.concatenate([euclidean(x[i : i + 512], y).argmin(axis=1) for i in range(0, len(x), 512)])
-    return position, np.linalg.norm(x - y[position], axis=1)
 
 
 def gram_distance(x: ArrayLike, y: ArrayLike, blocks: tuple[int, ...]) -> float:

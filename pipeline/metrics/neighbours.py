@@ -27,7 +27,7 @@ class Neighbours(NamedTuple):
 
     def where(self, mask: NDArray[np.bool_]) -> Neighbours:
         """Of some of the rows."""
-        return Neighbours(self.position[mask], self.first[mask], self.second[mask], self.others[mask])
+        return Neighbours._make(values[mask] for values in self)
 
     @property
     def ratio(self) -> Array:
