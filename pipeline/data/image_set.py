@@ -87,6 +87,11 @@ class ImageSet:
         return images[:, self.part.top : self.part.bottom, self.part.left : self.part.right]
 
     @property
+    def inherited(self) -> dict[str, Any]:
+        """What of `meta` holds for a set that is made of this one or like it."""
+        return {key: self.meta[key] for key in ("classes", "symmetry", "dtype", "scaling", "pixel_size", "unit")}
+
+    @property
     def digest(self) -> str:
         """Names what `images` shows: two sets of one digest show the same."""
         return self.meta["data_hash"] + ("" if self.part is None else f" {[*self.part]}")

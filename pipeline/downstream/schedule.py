@@ -28,6 +28,15 @@ def orientations(symmetry: str) -> NDArray[np.uint8]:
     return np.unique(np.arange(8, dtype=np.uint8) & SYMMETRIES[symmetry])
 
 
+def turned(images: NDArray, orientation: int) -> NDArray:
+    """Images (n, H, W, ...) mirrored left-right, then top-bottom, then rows and columns swapped, as the bits say."""
+    if orientation & HORIZONTAL:
+        images = images[:, :, ::-1]
+    if orientation & VERTICAL:
+        images = images[:, ::-1]
+    return images.swapaxes(1, 2) if orientation & TRANSPOSE else images
+
+
 @dataclass(frozen=True)
 class TrainingMix:
     """The images of a dataset that a detector learns from besides its real ones, and how all are presented."""

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from pipeline.base.device import device, reproducible
 from pipeline.base.files import sha256, write_whole
 from pipeline.base.job import progress, say
+from pipeline.base.pixels import normalised, stored
 from pipeline.base.rows import Rows
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.classifier.device_dataset import DeviceDataset, normalised, stored
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.downstream.classifier.scratch import Scratch
 from pipeline.downstream.schedule import TrainingMix
@@ -100,7 +101,7 @@ def _features(images: Rows, description: str, network: nn.Sequential) -> Feature
     vectors, size = [], max(1, PIXELS_A_BATCH // (images.shape[1] * images.shape[2]))
     with torch.inference_mode():
         for batch in batches(images, description, size):
-            unit = normalised(stored(_shrunk(batch)).to(device()).permute(0, 3, 1, 2))
+            unit = normalised(stored(_shrunk(batch)).to(device()))
             vectors.append(network(unit).cpu().numpy())
     return without_grams(np.concatenate(vectors))
 

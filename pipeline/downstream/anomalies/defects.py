@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.downstream.anomalies.patches import turned
 from pipeline.downstream.boxes.poisson import blended
-from pipeline.downstream.schedule import orientations
+from pipeline.downstream.schedule import orientations, turned
 
 AREA, ASPECT = (0.005, 0.1), (0.3, 3.3)  # of a pasted piece: share of the image, width over height (as CutPaste)
 LENGTH, THICKNESS = (10 / 256, 25 / 256), (2 / 256, 16 / 256)  # of a scar, over the shorter side (as CutPaste)

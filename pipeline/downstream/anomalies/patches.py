@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.base import imagenet
-from pipeline.downstream.classifier.device_dataset import normalised, stored
-from pipeline.downstream.schedule import HORIZONTAL, TRANSPOSE, VERTICAL, orientations
+from pipeline.base.pixels import normalised, stored
+from pipeline.downstream.schedule import orientations, turned
 
 FINE, COARSE = 8, 16  # strides of the maps; a cell of the grid is one of the finer
 SIZE = imagenet.CHANNELS[FINE] + imagenet.CHANNELS[COARSE]  # numbers of a patch
@@ -54,7 +54,7 @@ def grid(network: imagenet.EfficientNetLite0, images: NDArray, batch: int, devic
     found = np.empty((len(images), *shape), np.float32)
     with torch.inference_mode():
         for start in range(0, len(images), rows):
-            part = normalised(stored(images[start : start + rows]).to(device).permute(0, 3, 1, 2))
+            part = normalised(stored(images[start : start + rows]).to(device))
             maps = network.maps(F.interpolate(part, size, mode="bilinear"))
             fine, coarse = (_averaged(maps[stride]) for stride in (FINE, COARSE))
             coarse = F.interpolate(coarse, fine.shape[2:], mode="bilinear")
@@ -65,15 +65,6 @@ def grid(network: imagenet.EfficientNetLite0, images: NDArray, batch: int, devic
 def covered(masks: NDArray[np.bool_], cells: tuple[int, int]) -> NDArray[np.float32]:
     """(n, P, Q) shares of the cells that masks (n, H, W) cover."""
     return F.adaptive_avg_pool2d(torch.from_numpy(masks.astype(np.float32))[:, None], cells)[:, 0].numpy()
-
-
-def turned(images: NDArray, view: int) -> NDArray:
-    """Images (n, H, W, ...) mirrored left-right, then top-bottom, then rows and columns swapped."""
-    if view & HORIZONTAL:
-        images = images[:, :, ::-1]
-    if view & VERTICAL:
-        images = images[:, ::-1]
-    return images.swapaxes(1, 2) if view & TRANSPOSE else images
 
 
 def looked(

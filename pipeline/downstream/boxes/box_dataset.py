@@ -11,11 +11,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline.base.pixels import stored
 from pipeline.data.box_store import ENDS
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes.detector import BoxTargets
 from pipeline.downstream.boxes.symmetry import turned
-from pipeline.downstream.classifier.device_dataset import DeviceDataset, check_kind, check_turns, held, stored
+from pipeline.downstream.classifier.device_dataset import DeviceDataset, check_kind, check_turns, held
 from pipeline.settings import UserError
 
 # Splits that must have a box: setting to look at, what their images are called, what the box is needed for.
