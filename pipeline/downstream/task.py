@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import torch
 
+from pipeline.base.files import sha256
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import Arm
 from pipeline.downstream.baseline import Selection
@@ -78,6 +79,10 @@ class Task(ABC):
     """Fields of `result` that are equal just where the test images are the same, and what they are called."""
     files: ClassVar[Sequence[str]] = ("meta.json", "metadata.csv")
     """Of an image set, that a training depends on, where they are there: the description has the hash of the images."""
+
+    def hashes(self, *folders: Path) -> list[str]:
+        """SHA-256 of those of `files` that are there, in each folder of an image set."""
+        return [sha256(of / name) for of in folders for name in self.files if (of / name).is_file()]
 
     @abstractmethod
     def check(self, real: ImageSet, dataset: str) -> None:

@@ -23,15 +23,15 @@ Denoise = Callable[[Tensor, int], Tensor]  # (x_t, t) -> the clean image x_0 tha
 # ---------------------------------------------------------------- schedules
 
 
-def linear_schedule(steps: int = STEPS, first: float = 1e-4, last: float = 0.02) -> Tensor:
-    """(steps + 1,) ᾱ of variances that grow in a line (Ho et al. 2020, section 4)."""
-    return _cumulative(torch.linspace(first, last, steps, dtype=torch.float64))
+def linear_schedule() -> Tensor:
+    """(STEPS + 1,) ᾱ of variances that grow in a line from 1e-4 to 0.02 (Ho et al. 2020, section 4)."""
+    return _cumulative(torch.linspace(1e-4, 0.02, STEPS, dtype=torch.float64))
 
 
-def cosine_schedule(steps: int = STEPS, offset: float = 0.008) -> Tensor:
-    """(steps + 1,) ᾱ that falls like a squared cosine (Nichol & Dhariwal 2021, eq. 17), each variance at most 0.999."""
-    t = torch.arange(steps + 1, dtype=torch.float64) / steps
-    f = ((t + offset) / (1 + offset) * math.pi / 2).cos().square()
+def cosine_schedule() -> Tensor:
+    """(STEPS + 1,) ᾱ that falls like a squared cosine (Nichol & Dhariwal 2021, eq. 17), each variance at most 0.999."""
+    t = torch.arange(STEPS + 1, dtype=torch.float64) / STEPS
+    f = ((t + 0.008) / 1.008 * math.pi / 2).cos().square()
     return _cumulative((1 - f[1:] / f[:-1]).clamp(max=0.999))
 
 

@@ -111,7 +111,7 @@ FLIPS: dict[str, list[Callable[[Tensor, int, int], Tensor]]] = {
         lambda boxes, height, width: transposed(boxes),
     ],
 }
-"""Of each symmetry, moves that make its whole group if each is done or not: those of `pipeline.training.feed`."""
+"""Of each symmetry, moves that make its whole group if each is done or not: those of `pipeline.models.flips`."""
 
 
 # ---------------------------------------------------------------- what a model keeps

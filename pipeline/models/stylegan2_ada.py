@@ -74,9 +74,8 @@ class StyleGAN2ADA(StyledModel, DrawsStrips):
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         scalars = self.optimizer_step("D", self._discriminator_loss, batch)
         if self.r1_every and self.updates % self.r1_every == 0:
-            scalars = (
-                self.optimizer_step("D", self._r1_loss, batch) | scalars
-            )  # the main step's gradient is what is logged
+            # The main step's gradient is what is logged.
+            scalars = self.optimizer_step("D", self._r1_loss, batch) | scalars
         scalars |= self.optimizer_step("G", self._generator_loss, batch)
         if self.path_every and self.updates % self.path_every == 0:
             measured = self.optimizer_step("G", self._path_loss, batch, every=2)

@@ -41,9 +41,8 @@ def recoloured(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
         if SHOWN.fullmatch(name) and len(value) != channels:  # (channels, ...)
             gray = torch.tensordot(luma, value, 1)[None] if len(value) == 3 else value
             found[name] = gray.expand(channels, *value.shape[1:])
-        elif (
-            SEEN.fullmatch(name) and value.shape[1] != channels
-        ):  # (C, channels, 1, 1), divided by the root of the channels
+        elif SEEN.fullmatch(name) and value.shape[1] != channels:  # (C, channels, 1, 1)
+            # The network divides them by the root of the number of channels.
             scale = (channels / value.shape[1]) ** 0.5
             if channels == 1:
                 found[name] = value.sum(1, keepdim=True) * scale

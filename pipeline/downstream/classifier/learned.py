@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.base.device import amp_dtype
+from pipeline.base.rows import blocks
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier import device_dataset
 from pipeline.downstream.classifier.augment import Augmentation
@@ -45,7 +46,7 @@ class TrainedNetwork:
     def _looked(self, network: nn.Module, pool: DeviceDataset, rows: np.ndarray | None) -> list[Tensor]:
         """Of each way to turn the images what the network says of them."""
         rows = np.arange(len(pool)) if rows is None else rows
-        parts = [rows[start : start + self.batch] for start in range(0, len(rows), self.batch)]
+        parts = blocks(rows, self.batch)
         with _autocast(pool.device):
             return [
                 torch.cat([network(pool.turned(pool.at(part, np.full(len(part), turn)))) for part in parts]).float()
