@@ -175,7 +175,7 @@ def composed(material: Material, background_image: int, rng: np.random.Generator
         window = Window(*box)
         region = _region(window, material.margin, image.shape)
         fitted = [
-            fit(turned(material.patches.images[[row]], _drawn(symmetry, rng))[0], window, material.margin, region)
+            fit(turned(material.patches.images[row][None], _drawn(symmetry, rng))[0], window, material.margin, region)
             for row in rng.choice(material.of[label], CANDIDATES)
         ]
         unlike = [np.square(_detail(patch) - detail).sum() for patch in fitted]
