@@ -48,7 +48,7 @@ class NearestTraining(NamedTuple):
     """Side in pixels of the smallest piece that is seen if its gray values have changed; None where none is."""
 
     def where(self, mask: NDArray[np.bool_]) -> NearestTraining:
-        """Of the sample's images under a mask."""
+        """Of the sample's images under a mask (n,)."""
         kept = mask[self.looked]
         looked, pieced = (np.cumsum(mask) - 1)[self.looked[kept]], (np.cumsum(kept) - 1)[self.pieced[kept[self.pieced]]]
         area = None if self.area is None else self.area[kept[self.pieced]]

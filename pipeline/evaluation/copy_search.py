@@ -53,7 +53,7 @@ class Matches(NamedTuple):
     """(n,) that correlation in standard deviations of chance."""
 
     def where(self, mask: NDArray[np.bool_]) -> Matches:
-        """Of some of the images."""
+        """Of the images under a mask (n,)."""
         return Matches._make(values[mask] for values in self)
 
 
@@ -83,7 +83,7 @@ def coherence(down: NDArray, right: NDArray, both: NDArray) -> NDArray:
     """Squared coherence, in [0, 1], of structure tensors: 1 where all edges run one way (Förstner and Gülch 1987).
 
     Args:
-        down, right, both: sums of the gradient's squares down and to the right, and of its products, all of one shape.
+        down, right, both: (...) sums of the gradient's squares down and to the right, and of their products.
     """
     return ((down - right) ** 2 + 4 * both**2) / np.maximum((down + right) ** 2, 1e-12)
 

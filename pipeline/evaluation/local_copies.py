@@ -118,7 +118,13 @@ def freedom(patches: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def evidence(correlation: NDArray | np.float64, independent: NDArray) -> NDArray:
-    """-log of the chance that so many independent pixels correlate so well; 0 for a negative correlation."""
+    """(...) -log of the chance, in nats, that so many independent pixels correlate so well (Fisher 1915); 0 for a
+    negative correlation.
+
+    Args:
+        correlation: (...) in [-1, 1].
+        independent: (...) numbers of independent pixels, as `freedom` gives them.
+    """
     return -0.5 * independent * np.log1p(-np.square(np.clip(correlation, 0, EXACT)))
 
 

@@ -25,7 +25,7 @@ class Sample:
 
     @classmethod
     def of_set(cls, images: ImageSet, rows: NDArray[np.int64], extractors: dict[str, Extractor]) -> Sample:
-        """Some images of a set; features come from the set's cache, which has those of all of them."""
+        """Images of a set at rows (n,); features come from the set's cache, which has those of all of them."""
         found = {name: kept(images, name, extractor).rows(rows) for name, extractor in extractors.items()}
         return cls(images.images, rows, *_told(images, rows), found)
 

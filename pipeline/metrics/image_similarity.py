@@ -120,6 +120,13 @@ def frequency_plane(height: int, width: int) -> Array:
 
 
 def decibel(power: ArrayLike, quantum: float = 0.0) -> Array:
-    """10 log10 of a density (value² · pixel²) on top of the noise of a quantisation in steps of `quantum`, which is
-    quantum² / 12 at every frequency: an image stored in such steps shows nothing below it."""
+    """A density of power in decibel, on top of the noise of quantisation: an image shows nothing below that.
+
+    Args:
+        power: (...) density in value² · pixel², not negative.
+        quantum: step between stored values, whose rounding has the density quantum² / 12 at every frequency.
+
+    Returns:
+        (...) 10 log10 of the sum; -inf for a power of 0 with a quantum of 0.
+    """
     return 10 * np.log10(np.asarray(power, np.float64) + quantum**2 / 12)

@@ -26,7 +26,7 @@ class Neighbours(NamedTuple):
     """(n,) distance of that nearest row to the nearest other row of the reference."""
 
     def where(self, mask: NDArray[np.bool_]) -> Neighbours:
-        """Of some of the rows."""
+        """Of the rows under a mask (n,)."""
         return Neighbours._make(values[mask] for values in self)
 
     @property
@@ -42,7 +42,12 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(x: ArrayLike, y: ArrayLike) -> Neighbours:
-    """The two nearest rows of the reference y (m, d), m >= 2, to each row of x (n, d). Distances are Euclidean."""
+    """The two nearest rows of the reference to each judged row, by Euclidean distance.
+
+    Args:
+        x: (n, d), n >= 1.
+        y: (m, d) the reference, m >= 2.
+    """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     equal = ROUNDING * np.sqrt(np.square(y - y.mean(axis=0)).sum(axis=1).mean())
     position, distance = _nearest(x, y, equal, 2)

@@ -46,6 +46,7 @@ def update(average: nn.Module, module: nn.Module, keep: float) -> None:
 
 
 def normalisations(module: nn.Module) -> list[BatchNorm]:
+    """All batch normalisations of a network, in its order."""
     return [layer for layer in module.modules() if isinstance(layer, BatchNorm)]
 
 

@@ -27,7 +27,7 @@ def precision(x: Tensor, half: bool = False) -> torch.autocast:
 
 
 def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2; in float16, whose numbers end at 65 504, its result is bounded too."""
+    """Leaky ReLU of slope 0.2 of any tensor; in float16, whose numbers end at 65 504, it is bounded by CLAMP too."""
     x = F.leaky_relu(x, 0.2)
     return F.hardtanh(x, -CLAMP, CLAMP) if x.dtype == torch.float16 else x
 

@@ -46,7 +46,8 @@ def padded(layouts: list[Layout]) -> tuple[Tensor, Tensor]:
 
 
 def covered(kinds: Tensor, boxes: Tensor, classes: int, height: int, width: int) -> Tensor:
-    """`coverage` of what `padded` gives, on its device."""
+    """`coverage`, (N, classes, height, width), of kinds (N, M) and boxes (N, M, 4) as `padded` gives them, on their
+    device."""
     drawn = torch.zeros(len(kinds), classes, height, width, device=boxes.device)
     images = torch.arange(len(kinds), device=boxes.device)
     for kind, box in zip(kinds.unbind(1), boxes.unbind(1), strict=True):
