@@ -24,7 +24,7 @@ SYMMETRIES = {
 
 
 def orientations(symmetry: str) -> NDArray[np.uint8]:
-    """All that a symmetry allows, as their bits; 0, the image as it is, comes first."""
+    """(v,) all that a symmetry allows, ascending, as their bits; 0, the image as it is, comes first."""
     return np.unique(np.arange(8, dtype=np.uint8) & SYMMETRIES[symmetry])
 
 

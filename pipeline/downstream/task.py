@@ -61,6 +61,8 @@ class Dataset(Protocol):
 
 
 class Task(ABC):
+    """A kind of detectors: how they learn, what they are judged by, and what their results are."""
+
     name: ClassVar[str]
     """As in `registry.TASKS`."""
     settings: ClassVar[type[DetectorSettings]]
@@ -161,7 +163,7 @@ class Task(ABC):
     def kept(
         self, settings: Any, data: Any, judge: Callable[[], Any], cache: StepCache, notes: list[str]
     ) -> dict[Part, np.ndarray]:
-        """Rows of the training set for each of `parts` that can be, with a note on those that cannot.
+        """(k,) rows of the training set for each of `parts` that can be, with a note on those that cannot.
 
         Args:
             judge: trains a detector on the real images alone, by the recipe that was chosen.

@@ -41,6 +41,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrainingLength:
+    """The length that was chosen, as its file holds it."""
+
     steps: int
     """Of every detector of the comparison."""
     most: int

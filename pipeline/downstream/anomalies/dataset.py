@@ -50,9 +50,12 @@ class TrainingPatches:
 
 @dataclass(frozen=True)
 class JudgedPatches:
+    """Images that choose or judge, as patches."""
+
     patches: NDArray[np.float16]
     """(N, P, Q, SIZE)."""
     bad: NDArray[np.bool_]
+    """(N,) whether an image is not of the good class."""
     masks: NDArray[np.bool_]
     """(N, H, W)."""
     known: NDArray[np.bool_]

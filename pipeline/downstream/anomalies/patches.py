@@ -34,6 +34,7 @@ class Looks:
         return len(self.patches)
 
     def at(self, rows: NDArray[np.int64]) -> Looks:
+        """Of the images at positions (k,)."""
         return Looks(self.patches[rows], self.cover[rows])
 
 
@@ -76,9 +77,10 @@ def looked(
     batch: int,
     device: torch.device,
 ) -> Looks:
-    """Images (n, H, W, C) in every orientation that their symmetry allows.
+    """Images in every orientation that their symmetry allows.
 
     Args:
+        images: (n, H, W, C) unsigned integers.
         masks: (n, H, W), where the defects are.
         known: (n,) whether a mask is known.
     """

@@ -24,6 +24,8 @@ from pipeline.settings import DetectAnomalies
 
 
 class AnomalyDetection(Task):
+    """Is an image of the good class? See `Task`."""
+
     name = "anomalies"
     settings = DetectAnomalies
     setting = "detect.anomalies"

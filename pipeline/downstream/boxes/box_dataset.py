@@ -131,7 +131,7 @@ def _need(real: ImageSet, split: str, dataset: str) -> None:
 
 
 def without_boxes(images: ImageSet, rows: np.ndarray, device: torch.device) -> BoxDataset:
-    """Some images as if they had no boxes, for a detector to look at."""
+    """Images of a set at rows (n,), as if they had no boxes, for a detector to look at."""
     pool = _images([stored(images.images[rows])], device)
     return BoxDataset(pool, np.zeros((len(rows), 0, 4), np.float32), np.zeros((len(rows), 0), np.int64))
 

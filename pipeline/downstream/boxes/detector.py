@@ -33,6 +33,8 @@ class Detections(NamedTuple):
 
 
 class BoxDetector(nn.Module, ABC):
+    """A network that finds boxes in images of one size."""
+
     @abstractmethod
     def losses(self, images: Tensor, marks: BoxTargets) -> dict[str, Tensor]:
         """Scalars whose sum is minimised, for images (B, C, H, W) in [-1, 1]; in training mode."""

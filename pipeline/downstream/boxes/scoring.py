@@ -14,7 +14,7 @@ from pipeline.downstream.records import finite
 
 
 def validation_scores(network: BoxDetector, pool: BoxDataset, classes: int, batch: int) -> dict[str, float]:
-    """mAP50 and mAP50-95 on images with boxes."""
+    """`map50` and `map50_95` in [0, 1] on images with boxes, of K = `classes`, looked at `batch` at a time."""
     return _means(_judged(network, pool, classes, batch)[0])
 
 

@@ -56,7 +56,7 @@ class DeviceDataset:
         return normalised(self.stored[rows])
 
     def turned(self, at: At) -> Tensor:
-        """`images`, each turned by the bits of its orientation."""
+        """(n, C, H, W) as `images`, each turned by the bits of its orientation."""
         images = self.stored[at.rows]
         for bit, turn in (
             (HORIZONTAL, lambda x: x.flip(2)),

@@ -69,11 +69,12 @@ class Head:
     bias: NDArray[np.float64]
 
     def log_probabilities(self, pool: FeatureSet, rows: np.ndarray | None = None) -> np.ndarray:
-        """The mean over all the ways an image may be turned, renormalised."""
+        """(n, K) as of `Classifier`: the mean over all the ways an image may be turned, renormalised."""
         logits = self._seen(pool, rows) @ self.weights + self.bias
         return log_softmax(log_softmax(logits, axis=2).mean(axis=1), axis=1)
 
     def features(self, pool: FeatureSet, rows: np.ndarray | None = None) -> np.ndarray:
+        """(n, d) as of `Classifier`: the mean over all the ways an image may be turned."""
         return self._seen(pool, rows).mean(axis=1)
 
     def _seen(self, pool: FeatureSet, rows: np.ndarray | None) -> NDArray[np.float64]:
@@ -83,6 +84,8 @@ class Head:
 
 @dataclass
 class Frozen(Backbone):
+    """Features of EfficientNet-Lite0, computed once for each image set, and a logistic head."""
+
     name = "frozen"
 
     _known: dict[tuple, FeatureSet] = field(default_factory=dict)

@@ -26,6 +26,8 @@ from pipeline.settings import Detect, ImageSpec
 
 @dataclass(frozen=True)
 class TrainedNetwork:
+    """A network that names classes, as a `Classifier`."""
+
     network: nn.Sequential
     """Its last layer names the classes."""
     batch: int
@@ -34,7 +36,7 @@ class TrainedNetwork:
     """Each image is looked at in every way that this allows it to be turned."""
 
     def log_probabilities(self, pool: DeviceDataset, rows: np.ndarray | None = None) -> np.ndarray:
-        """The mean over all the ways an image may be turned, renormalised."""
+        """(n, K) as of `Classifier`: the mean over all the ways an image may be turned, renormalised."""
         mean = torch.stack([said.log_softmax(1) for said in self._looked(self.network, pool, rows)]).mean(0)
         return mean.log_softmax(1).cpu().double().numpy()
 
@@ -55,6 +57,8 @@ class TrainedNetwork:
 
 
 class Learned(Backbone):
+    """A network whose weights learn, begun with by `initial`."""
+
     rate = 1.0
     """Times the learning rate of the settings."""
 

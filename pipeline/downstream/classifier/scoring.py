@@ -27,7 +27,13 @@ def test_record(classifier: Classifier, test: LabelledDataset, validation: Label
 
 
 def record(predicted: np.ndarray, truth: np.ndarray, spec: ImageSpec, odds: np.ndarray | None) -> dict[str, Any]:
-    """The same of answers that are there already; `odds`: of the second of two classes, where they are known."""
+    """As `test_record`, of answers that are there already.
+
+    Args:
+        predicted: (N,) class indices.
+        truth: (N,) class indices.
+        odds: (N,) log odds of the second of two classes; None where they are not known.
+    """
     scores = _scores(predicted, truth, len(spec.classes))
     return scores if odds is None else scores | {"log_odds": odds.tolist(), "auroc": finite(auroc(truth == 1, odds))}
 
