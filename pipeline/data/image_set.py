@@ -38,6 +38,7 @@ class Part(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(height, width)."""
         return self.bottom - self.top, self.right - self.left
 
 

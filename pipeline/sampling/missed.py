@@ -84,7 +84,7 @@ class Missed:
     ) -> NDArray[np.int64]:
         """Which n images of class `name` to draw, ascending: of a model that draws boxes those of its first CANDIDATES
         · n whose boxes are most like the ones that are missed in images of that class, each of which is asked for in
-        proportion to its share; of other models the first n.
+        proportion to its share; of other models the first n. Their numbers (n,), from 0.
 
         Args:
             real_label, model_label: of the class, as the image set and the model number it.

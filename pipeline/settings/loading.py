@@ -23,7 +23,13 @@ from pipeline.settings.renamed import new_name, why_gone
 from pipeline.settings.shots import LIST, FewShots, draws_of, expanded, families
 from pipeline.settings.stages import Blend, Card, Detection, Evaluate, Gallery, Generate, Tracking
 
-CONTROLS = ("more_real", "same_real")
+TAKEN = {
+    "real": "a folder of the results",
+    "detection": "a folder of the results",
+    "more_real": "a control of the detectors",
+    "same_real": "a control of the detectors",
+    "all": "the detection arm that joins all models",
+}
 FOLDERS = ("benchmarks", "journal", "logs", "mlflow", "state", "tensorboard")  # of the results, beside the data sets
 
 # Pydantic's names of the members of a union.
@@ -67,14 +73,9 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def possible(self):
-        for name in ("real", "detection"):
+        for name, what in TAKEN.items():
             if name in self.models:
-                raise ValueError(f"models.{name}: `{name}` is the name of a folder of the results; choose another")
-        for name in CONTROLS:
-            if name in self.models:
-                raise ValueError(f"models.{name}: `{name}` is the name of a control of the detectors; choose another")
-        if "all" in self.models:
-            raise ValueError("models.all: `all` is the name of the detection arm that joins all models; choose another")
+                raise ValueError(f"models.{name}: `{name}` is the name of {what}; choose another")
         for name in FOLDERS:
             if name in self.datasets:
                 raise ValueError(f"datasets.{name}: `{name}` is the name of a folder of the results; choose another")

@@ -171,10 +171,7 @@ class Detect(Strict):
     of a head. Chosen on validation images; without them it is the first."""
     keep_fractions: Annotated[
         list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(distinct)
-    ] = [
-        1.0,
-        0.5,
-    ]
+    ] = [1.0, 0.5]
     """Shares of each class's synthetic images to use: the best by each of `filters`. Chosen on validation images;
     without them all are used."""
     filters: Annotated[list[Literal["confidence", "nearest"]], Field(min_length=1), AfterValidator(distinct)] = [

@@ -22,7 +22,7 @@ class BoxTargets(NamedTuple):
 
 
 class Detections(NamedTuple):
-    """The boxes that a detector found in one image, at most `precision.MOST`, surest first."""
+    """The boxes that a detector found in one image, at most `average_precision.MOST`, surest first."""
 
     boxes: Tensor
     """(n, 4) float32, x0, y0, x1, y1 in pixels, inside the image."""
