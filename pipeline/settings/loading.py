@@ -54,10 +54,10 @@ class Settings(Strict):
     quick: bool = False
     """A run that only shows whether everything runs (`config/quick.yaml`); every page of the report says so."""
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)] = [0]
-    """One generator of each model is made for each."""
+    """Each model is made once for each of these."""
     device: Device = "auto"
     """Where jobs compute: `auto` is an NVIDIA card that can be used, else the CPU; `mps` is Apple's, which nobody has
-    tried yet. The environment variable PYRITE_DEVICE overrides it. Changing it does nothing again."""
+    tried yet. The environment variable PYRITE_DEVICE overrides it. Changing it repeats no work."""
     jobs_per_gpu: Count = 1
     """Slots of each card: jobs that may share it. The resource `gpu` counts slots. A card has at most one for each 1.5
     GiB of its memory. The environment variable PYRITE_JOBS_PER_GPU overrides it."""
