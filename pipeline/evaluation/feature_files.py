@@ -57,8 +57,8 @@ def of_any_version(images: ImageSet, name: str) -> Kept | None:
 
 
 def read(path: Path, fits: Callable[[str], bool], n: int) -> Kept | None:
-    """Those of a set of n images, or of some of them, with a key that fits; None where there are none, or none that are
-    whole."""
+    """The stored features of a set of n images, or of some of them, if their key fits; None where there are none, or
+    the file is damaged."""
 
     def parse(file: NpzFile) -> Kept:
         blocks = [tuple(int(b) for b in file[name]) for name in ("vector_blocks", "gram_blocks")]

@@ -160,7 +160,8 @@ class Search:
         return Index(self.components, self.cells, self.order, self.starts, self.proof_threshold, self.smallest)
 
     def areas(self, made: NDArray[np.int8]) -> NDArray[np.float64]:
-        """(n,) share in [0, 1] of the area of each of (n, h, w) details that is pieces of training images."""
+        """(n,) in [0, 1], of each of the details (n, h, w): the share of its area that consists of pieces of training
+        images."""
         return np.array([self._area(pieces) for chunk in blocks(made, CHUNK) for pieces in self._pieces(chunk)])
 
     def _area(self, pieces: list[tuple[float, NDArray]]) -> float:

@@ -133,8 +133,8 @@ def kid_pulls(x: ArrayLike, y: ArrayLike) -> Array:
     """How far each image pulls `kid` from its mean: to first order (the Hájek projection of a U-statistic, van der
     Vaart 1998, chapter 12) the estimate less its mean is the sum of these.
 
-    So their norm is its standard error; and that of the difference of two distances of sets that have images in common,
-    or pairs that belong together in the same places, is the norm of the difference of their pulls.
+    So their norm is its standard error. Two distances may share images, or be of pairs in the same order: then the norm
+    of the difference of their pulls is the standard error of the difference of the distances.
 
     Args:
         x: (n, d), n >= 2.
@@ -183,7 +183,7 @@ def kid_of_groups(
 def kid_of_parts(
     x: ArrayLike, y: ArrayLike, labels: tuple[NDArray, NDArray], groups: tuple[NDArray, NDArray], parts: Parts
 ) -> Array:
-    """`kid_of_groups` of some rows of x and of y, for several choices of them at the cost of one: (p, 2).
+    """`kid_of_groups` of p subsets of the rows of x and y, at the cost of one: (p, 2).
 
     Args:
         parts: p pairs of positions among the rows of x, and of y.
@@ -302,7 +302,7 @@ def prdc(x: ArrayLike, y: ArrayLike, k: int = 5) -> dict[str, float]:
 
 
 def prdc_of_parts(x: ArrayLike, y: ArrayLike, parts: Parts, k: int = 5) -> Array:
-    """`prdc` of some rows of x and of y, for several choices of them at about the cost of one: (p, 4), in its order.
+    """`prdc` of p subsets of the rows of x and y, at about the cost of one: (p, 4), in its order.
 
     Args:
         parts: p pairs of positions among the rows of x, and of y; more than k of each.

@@ -206,7 +206,7 @@ def _places(all_rows: tuple[Rows, Rows], some: tuple[Rows, Rows]) -> tuple[Rows,
 
 
 def mean(values: NDArray, groups: NDArray) -> Estimate:
-    """Mean of (n,) values of which those of one group are not independent, n >= 1."""
+    """Mean of (n,) values, n >= 1; values of one group need not be independent."""
     centre = float(np.mean(values))
     _, member = np.unique(groups, return_inverse=True)
     count = member.max() + 1
@@ -280,12 +280,12 @@ def symmetric(found: Spread) -> Estimate:
 
 
 def positive(found: Spread, above: float | None = None) -> Estimate:
-    """Of a measure whose spread grows with it. The lower end is that of the logarithm's symmetric interval; the upper
-    is that of the square root's, for the logarithm's is too high where a value is as unsure as it is large. By trial:
-    a symmetric upper end covers in 88 % of samples.
+    """Interval of a measure whose spread grows with its value. The lower end is from a symmetric interval of the
+    logarithm; the upper from one of the square root, for the logarithm's is too high where a value is as unsure as it
+    is large. By trial: a symmetric upper end covers in 88 % of samples.
 
     Args:
-        above: height of the value over its least possible value, where that is not 0.
+        above: the value less its least possible one; None where that is 0.
     """
     height = float(found.value) if above is None else above
     if height <= 0:

@@ -89,8 +89,8 @@ class Sampler(ABC, nn.Module):
 
 
 class DrawsAround(Sampler):
-    """A family that can draw around coarse pictures, also around that of an image that somebody gives. Its models do
-    where they have some.
+    """A family that can draw around coarse pictures, also around the one of a given image. A model without any draws as
+    others do.
 
     The last of an image's latent numbers are those of its coarse picture.
     """

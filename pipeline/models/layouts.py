@@ -31,8 +31,8 @@ def coverage(
 ) -> Tensor:
     """(N, classes, height, width) float32 in [0, 1] on the device: how much of each pixel the boxes of a class cover.
 
-    Exact for one box, so that edges between pixels are seen. Where boxes of one class overlap, that of the box which
-    covers most of the pixel.
+    Exact for one box, so that edges between pixels are seen. Where boxes of one class overlap, the one that covers most
+    of the pixel counts.
     """
     kinds, boxes = padded(layouts)
     return covered(kinds.to(device), boxes.to(device), classes, height, width)

@@ -33,8 +33,8 @@ def _resized(name: str, more: int) -> str:
 
 
 def recoloured(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
-    """For gray images, or for red, green and blue: exactly the images of before made gray, or gray in all three; and
-    the logits of gray images in all three, or of what is gray of colours."""
+    """Weights for images of 1 or 3 channels: the generator's images are exactly those of before made gray, or repeated
+    in all three; the discriminator sees gray images repeated in all three, or the gray of coloured ones."""
     luma = torch.tensor(LUMA)
     found = dict(weights)
     for name, value in weights.items():

@@ -63,7 +63,7 @@ class Mapping(nn.Module):
 
     @torch.no_grad()
     def track(self, w: Tensor, labels: Tensor) -> None:
-        """Move the mean of each class towards those of its w (N, w_dim), by their number."""
+        """Move the mean of each class towards the mean of its w (N, w_dim), the farther the more there are."""
         member = F.one_hot(labels, len(self.w_average)).to(w.dtype)  # (N, K)
         count = distributed.total(member.sum(0))[:, None]
         mean = distributed.total(member.mT @ w) / count.clamp(min=1)

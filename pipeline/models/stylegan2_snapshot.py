@@ -224,7 +224,7 @@ def _generator(theirs: dict[str, Tensor], classes: int) -> dict[str, Tensor]:
 
 
 def _mapping(theirs: dict[str, Tensor], classes: int, at: str = "mapping.") -> dict[str, Tensor]:
-    """The layers of a mapping network, and its table of classes where it has as many."""
+    """The layers of a mapping network, and its table of classes where that has as many classes."""
     found = {}
     for i in range(_depth(theirs)):
         for part in ("weight", "bias"):
