@@ -176,7 +176,7 @@ class TrainedOn:
 
 @dataclass(frozen=True)
 class Arm(TrainedOn, Estimate):
-    """What the detectors of an arm learnt from, what they score, and what that says of the synthetic images."""
+    """What the detectors of an arm learnt from, how they score, and what that says of the synthetic images."""
 
     task: str
     """A name of `registry.TASKS`."""

@@ -1,4 +1,4 @@
-"""Interface of a task: all that an experiment with detectors and its comparison need of one kind of detectors.
+"""Interface of a task: what an experiment and its comparison need to know of one kind of detectors.
 
 A further task is a module with a `TASK`, a line in `registry.TASKS` and a class of settings.
 """
@@ -83,7 +83,7 @@ class Task(ABC):
     """Of an image set, that a training depends on, where they are there: the description has the hash of the images."""
 
     def hashes(self, *folders: Path) -> list[str]:
-        """SHA-256 of those of `files` that are there, in each folder of an image set."""
+        """SHA-256 of each of `files` that exists, folder by folder."""
         return [sha256(of / name) for of in folders for name in self.files if (of / name).is_file()]
 
     @abstractmethod
@@ -163,7 +163,7 @@ class Task(ABC):
     def kept(
         self, settings: Any, data: Any, judge: Callable[[], Any], cache: StepCache, notes: list[str]
     ) -> dict[Part, np.ndarray]:
-        """(k,) rows of the training set for each of `parts` that can be, with a note on those that cannot.
+        """(k,) rows of the training set for each of `parts` that can be formed, with a note on each that cannot.
 
         Args:
             judge: trains a detector on the real images alone, by the recipe that was chosen.

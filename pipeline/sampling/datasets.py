@@ -153,7 +153,7 @@ def _covered(images: ImageSet, row: int, boxes: pd.DataFrame) -> list[Callable[[
 
 
 def _inside(mask: NDArray[np.uint8], value: int, box: Any) -> NDArray[np.bool_]:
-    """The pixels within a box that the mask gives its class, which boxes that overlap share."""
+    """(H, W): the pixels within a box to which the mask gives its class; boxes that overlap share pixels."""
     part = slice(math.floor(box.y0), math.ceil(box.y1)), slice(math.floor(box.x0), math.ceil(box.x1))
     inside = np.zeros(mask.shape, bool)
     inside[part] = mask[part] == value

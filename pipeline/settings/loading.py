@@ -315,7 +315,7 @@ def _assign(config: dict, path: list[str], value: Any) -> None:
 
 
 def _explained(errors: list[ErrorDetails]) -> set[str]:
-    """A line for each setting; where it may be of several kinds, of those alone that its value can be meant to be."""
+    """A line for each setting. Where it may be of several kinds, the errors of those that its value can be meant as."""
     settings: dict[tuple, list[ErrorDetails]] = {}
     for error in errors:
         settings.setdefault(error["loc"][: _kind_place(error["loc"])], []).append(error)

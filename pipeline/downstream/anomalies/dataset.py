@@ -112,7 +112,7 @@ class Patches:
 
 
 def good_ones(real: ImageSet, of: ImageSet) -> NDArray[np.bool_]:
-    """(N,) which images of a set are of the good class of the real one."""
+    """(N,) bool: which images of a set are of the class that is `good` in the real one."""
     return (of.metadata["label"] == real.meta["good"]).to_numpy()
 
 
@@ -139,7 +139,7 @@ def check(real: ImageSet, dataset: str) -> None:
 
 
 def defects_of(real: ImageSet, rows: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(n, H, W) where the defects of these images are, and (n,) whether that is known; a good image has none."""
+    """(n, H, W) bool: where these images have defects, and (n,) bool: whether that is known. A good image has none."""
     good = good_ones(real, real)[rows]
     masks = np.zeros((len(rows), *real.images.shape[1:3]), bool)
     if real.masks is None:

@@ -33,7 +33,7 @@ def scarred(good: NDArray, count: int, seed: int) -> tuple[NDArray, NDArray[np.b
 def _pasted(
     good: NDArray, count: int, rng: np.random.Generator, shape: Callable[..., NDArray[np.bool_]]
 ) -> tuple[NDArray, NDArray[np.bool_]]:
-    """`shape(rng, H, W)`: (h, w), which pixels of its box are those of a piece."""
+    """`shape(rng, H, W)`: (h, w) bool, which pixels of its bounding box a piece covers."""
     top = np.iinfo(good.dtype).max
     height, width = good.shape[1:3]
     made, masks = np.empty((count, *good.shape[1:]), good.dtype), np.zeros((count, height, width), bool)

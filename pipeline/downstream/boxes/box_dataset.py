@@ -116,7 +116,7 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxDataset:
 
 
 def annotation_rows(real: ImageSet, split: str) -> pd.DataFrame:
-    """The rows of the set's table of boxes that belong to what `annotated_rows` gives of a split."""
+    """The rows of the set's table of boxes for the images that `annotated_rows` finds in a split."""
     assert real.boxes is not None  # `check` has looked
     return real.boxes[real.boxes["id"].isin(real.metadata["id"].iloc[annotated_rows(real, split)])]
 
@@ -148,7 +148,8 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
 
 
 def _read(sets: list[ImageSet], split: str, device: torch.device) -> BoxDataset:
-    """The annotated rows of a split of each set, of which the first is real; no other row of an image file is read."""
+    """The annotated rows of a split of each set, the first of them the real one; no other row of an image file is
+    read."""
     rows = [annotated_rows(one, split) for one in sets]
     tables = [_table(one, of, sets[0].box_classes) for one, of in zip(sets, rows, strict=True)]
     most = max(classes.shape[1] for _, classes in tables)
