@@ -291,7 +291,7 @@ class GenerativeModel(Sampler):
         """
 
     def fitted(self, weights: dict[str, Tensor], spec: ImageSpec) -> dict[str, Tensor]:
-        """Weights of a model of the family for other images, put where they belong in this one.
+        """Weights of a model of the family for other images, by the names that they have in this one.
 
         Args:
             weights: by the names of `state_dict`.

@@ -15,8 +15,8 @@ MAPPINGS = ("generator.mapping.layers.", "ema.mapping.layers.", "discriminator.m
 
 
 def resized(weights: dict[str, Tensor], more: int) -> dict[str, Tensor]:
-    """For images of 2^more times the side. The blocks of the generator are counted from the coarsest, where they stay;
-    those of the discriminator from the finest, and what sees the image, of one size or several, likewise."""
+    """Weights for images of 2^more times the side. The generator's blocks are counted from the coarsest and keep their
+    numbers. The discriminator's are counted from the finest and move, as do its layers that see the image."""
     places = {name: _resized(name, more) for name in weights}
     return {place: weights[name] for name, place in places.items() if place}
 
@@ -52,8 +52,8 @@ def recoloured(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
 
 
 def same_depth(weights: dict[str, Tensor], own: set[str]) -> dict[str, Tensor]:
-    """Without the mapping networks that have another number of layers than those of the names `own`, and without the
-    mean styles that they made."""
+    """The weights without mapping networks whose number of layers differs from that in `own` (names of the model's
+    tensors), and without the mean styles that they made."""
     found = dict(weights)
     for place in MAPPINGS:
         if {name for name in own if name.startswith(place)} != {name for name in weights if name.startswith(place)}:

@@ -115,7 +115,8 @@ class Snapshot:
 
         Args:
             classes: where the file knows another number of them, its classes are left out.
-            discriminator: the model's, whose vectors of the classes those of a file without any are put in terms of.
+            discriminator: the model's; where the file has no classes, its last layer is put in terms of this one's
+                class vectors.
         """
         found: dict[str, Tensor] = {}
         for place, tensors in (("generator", self.generator), ("ema", self.average)):

@@ -99,7 +99,7 @@ class Store:
             raise
 
     def experiment(self, name: str) -> str:
-        """The id of an experiment, made if need be."""
+        """The id of an experiment, made if need be. Raises Unavailable where it was deleted or moved."""
         if name not in self._experiments:
             full = f"{self.prefix}/{name}"
             known = self.client.get_experiment_by_name(full)
