@@ -22,13 +22,14 @@ import numpy as np
 import torch
 import yaml
 
+from pipeline.base.pixels import normalised, stored
 from pipeline.data.image_set import ImageSet
 from pipeline.metrics import distances
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import FAMILY_SETTINGS
 from pipeline.tracking.journal import null_journal
 from pipeline.training import loop
-from pipeline.training.feed import normalise, split_rows, stored_tensor
+from pipeline.training.feed import split_rows
 from pipeline.training.snapshots import draw
 from pipeline.training.validator import KID, Validator
 
@@ -53,7 +54,7 @@ class Recorder(Validator):
         super().__init__(data, *rest)
         Recorder.moments = []
         rows, labels = split_rows(data, data.spec, "test")
-        images = normalise(stored_tensor(data.images[rows]), float(np.iinfo(data.images.dtype).max))
+        images = normalised(stored(data.images[rows]))
         self.test = (self._vectors(images) - self.centre) / self.scale
         self.asked = torch.from_numpy(labels[np.linspace(0, len(labels) - 1, DRAWN).round().astype(int)])
 

@@ -162,6 +162,7 @@ class Model:
         """
         import pandas as pd
 
+        from pipeline.base.files import writing
         from pipeline.sampling.export import write_images
         from pipeline.sampling.files import HOLDS
 
@@ -176,12 +177,10 @@ class Model:
             {"id": [f"{name}_{i:06d}" for name, i in zip(names, numbers, strict=True)], "label": names, "seed": seeds}
         )
         meta = self._data | {"classes": list(self.classes)}
-        try:
+        with writing(folder):
             provenance = self._provenance if like is None else replace(self._provenance, real_pixels=LIKE)
             write_images(images, table, meta, folder, kind, provenance)
             return [folder / name for name in pd.read_csv(folder / "metadata.csv", keep_default_na=False)["file"]]
-        except OSError as error:
-            raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
     def _drawn(
         self,

@@ -62,7 +62,7 @@ def wanted_device() -> str:
 
 
 def visible() -> dict[str, int]:
-    """Bytes of memory of each card that CUDA shows here, by what CUDA_VISIBLE_DEVICES calls it."""
+    """Memory in bytes of each card that CUDA shows here, by its name in CUDA_VISIBLE_DEVICES."""
     asked = subprocess.run([sys.executable, "-I", "-S", "-c", _ASK], capture_output=True, text=True, check=False)
     sizes = json.loads(asked.stdout) if asked.returncode == 0 else []  # without a driver there is no such library
     listed = os.environ.get(VISIBLE)

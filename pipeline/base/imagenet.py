@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from pipeline.base.device import device
 from pipeline.base.files import sha256
 from pipeline.base.job import progress
+from pipeline.base.pixels import normalised, stored
 from pipeline.base.rows import Rows, gathered
 from pipeline.settings import UserError
 
@@ -187,12 +188,12 @@ def pooled(images: Rows, description: str) -> NDArray[np.float32]:
     """
     height, width = _enlarged(*images.shape[1:3])
     network = EfficientNetLite0(load(), images.shape[3]).to(device())
-    top, rows = np.iinfo(images.dtype).max, max(1, PIXELS_A_BATCH // (height * width))
+    rows = max(1, PIXELS_A_BATCH // (height * width))
 
     def looked_at() -> Iterator[NDArray[np.float32]]:
         for start in range(0, len(images), rows):
-            batch = torch.from_numpy(images[start : start + rows] * np.float32(2 / top) - 1).to(device())
-            yield means(network, batch.permute(0, 3, 1, 2)).cpu().numpy()
+            batch = normalised(stored(images[start : start + rows]).to(device()))
+            yield means(network, batch).cpu().numpy()
             bar.update(len(batch))
 
     with torch.inference_mode(), progress(description, len(images)) as bar:

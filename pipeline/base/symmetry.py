@@ -18,7 +18,7 @@ VIEWS = {
 
 
 def possible(height: int, width: int) -> list[int]:
-    """Positions in VIEWS of those that images of this size have: all eight, or four where they are not square."""
+    """Positions in VIEWS of the views that keep the size of an image: all eight of a square one, else four."""
     return list(range(8 if height == width else 4))
 
 

@@ -27,7 +27,7 @@ class Boxes(NamedTuple):
     masks: str | None
     """SHA-256 of the masks; None where the annotations tell no shapes."""
     masked: np.ndarray
-    """(N,) bool, of each image: whether the shape of each of its defects is known. The mask of one that is not is 0."""
+    """(N,) bool: whether the shapes of all defects of an image are known. Where not, its mask is 0."""
 
 
 def write(

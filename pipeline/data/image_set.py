@@ -38,6 +38,7 @@ class Part(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(height, width)."""
         return self.bottom - self.top, self.right - self.left
 
 
@@ -85,6 +86,11 @@ class ImageSet:
         if self.part is None:
             return images
         return images[:, self.part.top : self.part.bottom, self.part.left : self.part.right]
+
+    @property
+    def inherited(self) -> dict[str, Any]:
+        """What of `meta` holds for a set that is made of this one or like it."""
+        return {key: self.meta[key] for key in ("classes", "symmetry", "dtype", "scaling", "pixel_size", "unit")}
 
     @property
     def digest(self) -> str:

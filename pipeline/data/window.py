@@ -58,6 +58,6 @@ def _reached(start: float, end: float, pixels: int, length: int) -> np.ndarray:
 
 
 def _mirrored(positions: np.ndarray, length: int) -> np.ndarray:
-    """Where what lies at these positions of an axis, beyond its ends too, is in the image."""
+    """Positions within an axis of this length that mirror these, which may lie beyond its ends."""
     around = positions % (2 * length)
     return np.minimum(around, 2 * length - 1 - around)

@@ -49,8 +49,8 @@ def family_size(results: Sequence[TrainedOn]) -> int:
 
 
 def detectable_with_more(arm: Arm, arms: Sequence[Arm], more: int) -> float | None:
-    """The gain that an arm among all those of its task would detect with `more` times of what is scarcer, repetitions
-    or groups of test images, each of which varies as those that there are.
+    """The gain that an arm would detect with `more` times as many repetitions or groups of test images, whichever are
+    scarcer, if new ones varied as the present ones do; `arms` are all those of its task.
 
     The pseudo-observations among the groups, which `Arm` does not count, are left out of the quantiles. None where it
     detects nothing as it is, or where a source of chance is not known.

@@ -159,7 +159,7 @@ def _arm(row: Comparand) -> Arm:
 def _curve(
     task: Task, members: Sequence[Member], images: Mapping[str, float]
 ) -> tuple[list[float], list[JackknifeScores]]:
-    """The baselines of the family by ascending number of images, those of equal numbers once.
+    """The baselines of the family by ascending number of images; of members with the same number, one.
 
     Raises:
         UserError: members that were not judged by the same test images, or not as often.

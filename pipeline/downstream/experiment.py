@@ -14,7 +14,6 @@ import numpy as np
 import torch
 
 from pipeline.base.device import best_device, memory_limit, reproducible, say_device
-from pipeline.base.files import sha256
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import MORE_REAL, SAME_REAL, Arm, SyntheticSet
@@ -60,12 +59,7 @@ class Experiment:
             "version": self.version,
             "arm": self.arm.name,
             "settings": self.settings.model_dump(exclude={"repetitions"}),
-            "sets": [
-                sha256(of.path / name)
-                for of in (self.real, *self.added)
-                for name in self.task.files
-                if (of.path / name).is_file()
-            ],
+            "sets": self.task.hashes(*(of.path for of in (self.real, *self.added))),
         }
 
 

@@ -37,8 +37,8 @@ def fit(
     Args:
         network: on the device where it trains, in training mode; left in evaluation mode.
         settings: `learning_rate` is the peak.
-        batches: of `settings.steps` steps, rows and orientations as `schedule.presented` gives them.
-        loss: of a batch, a scalar.
+        batches: of `settings.steps` steps, rows (B,) and orientations (B,) as `schedule.presented` gives them.
+        loss: of a batch, () and differentiable.
         tick: called with a number of steps whenever that many more are done.
         warm: part of the steps, in [0, 1], over which the rate rises.
         steepest: norm that a gradient is shortened to.

@@ -41,9 +41,9 @@ class JackknifeScores(NamedTuple):
 def pooled(draws: Sequence[JackknifeScores]) -> JackknifeScores:
     """The mean over draws of the training images, all judged by the same test images; each draw is a repetition.
 
-    The draws differ by the chance of their images, of their repetitions, and of what each makes of the test images.
-    What the test images do to all draws alike, more draws do not lessen: it is in the jackknife of the mean. So
-    `interval` of this is one for new training images.
+    The draws differ in their images, in the random choices of their repetitions, and in what each makes of the test
+    images. The part of the chance of the test images that all draws share does not shrink with more draws: it is in the
+    jackknife of the mean. So `interval` of this is one for new training images.
     """
     means = np.array([np.mean(of.scores) for of in draws])
     whole, left_out = float(np.mean([of.whole for of in draws])), np.mean([of.left_out for of in draws], axis=0)

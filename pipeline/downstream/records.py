@@ -5,6 +5,7 @@ Imported by the report: computes nothing, imports no torch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,7 +176,7 @@ class TrainedOn:
 
 @dataclass(frozen=True)
 class Arm(TrainedOn, Estimate):
-    """What the detectors of an arm learnt from, what they score, and what that says of the synthetic images."""
+    """What the detectors of an arm learnt from, how they score, and what that says of the synthetic images."""
 
     task: str
     """A name of `registry.TASKS`."""
@@ -312,6 +313,11 @@ def read_results(paths: Iterable[Path], kind: type[Result]) -> list[Result]:
 def write_results(results: Sequence[ArmResult], path: Path) -> None:
     """Whole. Raises ValueError for numbers that are not finite."""
     write_json(path, [_adapter(type(one)).dump_python(one) for one in results])
+
+
+def finite(value: float) -> float | None:
+    """JSON has neither NaN nor infinity."""
+    return float(value) if math.isfinite(value) else None
 
 
 def read(path: Path) -> Comparison:

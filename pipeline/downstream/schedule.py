@@ -24,8 +24,17 @@ SYMMETRIES = {
 
 
 def orientations(symmetry: str) -> NDArray[np.uint8]:
-    """All that a symmetry allows, as their bits; 0, the image as it is, comes first."""
+    """(v,) all that a symmetry allows, ascending, as their bits; 0, the image as it is, comes first."""
     return np.unique(np.arange(8, dtype=np.uint8) & SYMMETRIES[symmetry])
+
+
+def turned(images: NDArray, orientation: int) -> NDArray:
+    """Images (n, H, W, ...) mirrored left-right, then top-bottom, then rows and columns swapped, as the bits say."""
+    if orientation & HORIZONTAL:
+        images = images[:, :, ::-1]
+    if orientation & VERTICAL:
+        images = images[:, ::-1]
+    return images.swapaxes(1, 2) if orientation & TRANSPOSE else images
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.downstream.arms import Arm, Recipe
 from pipeline.downstream.baseline import rank
-from pipeline.downstream.records import Candidate, Chosen
+from pipeline.downstream.records import Candidate, Chosen, finite
 from pipeline.downstream.registry import TASKS
 from pipeline.downstream.resumable import StepCache
 from pipeline.downstream.schedule import TrainingMix
@@ -87,28 +87,28 @@ class Selector:
         usual = AUGMENTED if AUGMENTED in recipes else recipes[0]
         ratios = list(dict.fromkeys(self.settings.ratios)) if real else [math.inf]
         if not len(extra):
-            return Choice(self._mix(extra, 0.0, usual), notes=[f"no {task.examples} to add: real ones alone"])
+            return Choice(TrainingMix(extra, 0.0, *usual), notes=[f"no {task.examples} to add: real ones alone"])
         if self.score is None:
             note = (
                 f"no validation {task.examples} to choose by: {'augmented, ' * usual.augmented}the first ratio, every "
                 "image that can be added"
             )
-            return Choice(self._mix(extra, ratios[0], usual), notes=[note])
-        tried = {recipe: self._try(self._mix(extra, ratios[0], recipe), (None, 1.0)) for recipe in recipes}
+            return Choice(TrainingMix(extra, ratios[0], *usual), notes=[note])
+        tried = {recipe: self._try(TrainingMix(extra, ratios[0], *recipe), (None, 1.0)) for recipe in recipes}
         recipe = max(tried, key=lambda of: rank(task.selection, tried[of].validation))
         notes: list[str] = []
-        alone = self._mix(np.arange(0), 0.0, recipe)
+        alone = TrainingMix(np.arange(0), 0.0, *recipe)
         kept = task.kept(self.settings, self.data, lambda: self.train(alone, FILTER), self.cache, notes)
         found = {
             (ratio, part): tried[recipe]
             if (ratio, part) == (ratios[0], (None, 1.0))
-            else self._try(self._mix(kept[part], ratio, recipe), part)
+            else self._try(TrainingMix(kept[part], ratio, *recipe), part)
             for part in kept
             for ratio in ratios
         }
         ratio, part = max(found, key=lambda of: rank(task.selection, found[of].validation))
         candidates = [*tried.values(), *(one for one in found.values() if one is not tried[recipe])]
-        chosen = self._mix(kept[part], ratio, recipe)
+        chosen = TrainingMix(kept[part], ratio, *recipe)
         return Choice(chosen, part, candidates, found[ratio, part].validation, notes)
 
     def _try(self, mix: TrainingMix, part: Part) -> Candidate:
@@ -123,10 +123,6 @@ class Selector:
         runs = {f"selection {name}{n}": SELECTION + n for n in range(count)}
         return [self.cache.run(run, partial(self.score, mix, seed)) for run, seed in runs.items()]
 
-    @staticmethod
-    def _mix(extra: np.ndarray, ratio: float, recipe: Recipe) -> TrainingMix:
-        return TrainingMix(extra, ratio, *recipe)
-
 
 def selection_runs(task: Task, settings: DetectorSettings, arm: Arm, validation: bool) -> int:
     """The most trainings that choosing makes in an arm; `validation`: whether there are validation images."""
@@ -138,8 +134,3 @@ def selection_runs(task: Task, settings: DetectorSettings, arm: Arm, validation:
     candidates = len(parts) * (len(set(settings.ratios)) if arm.real else 1) - ((None, 1.0) in parts)
     tried = len(TASKS[task.name].recipes()) + candidates
     return tried * settings.selection_runs + any(name is not None for name, _ in parts)
-
-
-def finite(ratio: float) -> float | None:
-    """JSON has no infinity."""
-    return None if math.isinf(ratio) else ratio

@@ -1,4 +1,4 @@
-"""Interface of a task: all that an experiment with detectors and its comparison need of one kind of detectors.
+"""Interface of a task: what an experiment and its comparison need to know of one kind of detectors.
 
 A further task is a module with a `TASK`, a line in `registry.TASKS` and a class of settings.
 """
@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import torch
 
+from pipeline.base.files import sha256
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import Arm
 from pipeline.downstream.baseline import Selection
@@ -60,6 +61,8 @@ class Dataset(Protocol):
 
 
 class Task(ABC):
+    """A kind of detectors: how they learn, what they are judged by, and what their results are."""
+
     name: ClassVar[str]
     """As in `registry.TASKS`."""
     settings: ClassVar[type[DetectorSettings]]
@@ -78,6 +81,10 @@ class Task(ABC):
     """Fields of `result` that are equal just where the test images are the same, and what they are called."""
     files: ClassVar[Sequence[str]] = ("meta.json", "metadata.csv")
     """Of an image set, that a training depends on, where they are there: the description has the hash of the images."""
+
+    def hashes(self, *folders: Path) -> list[str]:
+        """SHA-256 of each of `files` that exists, folder by folder."""
+        return [sha256(of / name) for of in folders for name in self.files if (of / name).is_file()]
 
     @abstractmethod
     def check(self, real: ImageSet, dataset: str) -> None:
@@ -156,7 +163,7 @@ class Task(ABC):
     def kept(
         self, settings: Any, data: Any, judge: Callable[[], Any], cache: StepCache, notes: list[str]
     ) -> dict[Part, np.ndarray]:
-        """Rows of the training set for each of `parts` that can be, with a note on those that cannot.
+        """(k,) rows of the training set for each of `parts` that can be formed, with a note on each that cannot.
 
         Args:
             judge: trains a detector on the real images alone, by the recipe that was chosen.

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.base.device import best_device, memory_limit, reproducible, say_device
-from pipeline.base.files import sha256, write_json
+from pipeline.base.files import write_json
 from pipeline.base.job import progress, say
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import Recipe
@@ -41,6 +41,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class TrainingLength:
+    """The length that was chosen, as its file holds it."""
+
     steps: int
     """Of every detector of the comparison."""
     most: int
@@ -149,5 +151,5 @@ def _recipe(task: Task, settings: Any, real: Path) -> dict[str, Any]:
     return {
         "version": METHOD["choose_steps"],
         "settings": settings.model_dump(exclude={"repetitions"}),
-        "sets": [sha256(real / name) for name in task.files if (real / name).is_file()],
+        "sets": task.hashes(real),
     }

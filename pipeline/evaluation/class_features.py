@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from pipeline.base.device import device, reproducible
 from pipeline.base.files import sha256, write_whole
 from pipeline.base.job import progress, say
+from pipeline.base.pixels import normalised, stored
 from pipeline.base.rows import Rows
 from pipeline.data.image_set import ImageSet
-from pipeline.downstream.classifier.device_dataset import DeviceDataset, normalised, stored
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.downstream.classifier.scratch import Scratch
 from pipeline.downstream.schedule import TrainingMix
@@ -69,12 +70,12 @@ def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
     `classifier.safetensors`: learned by the first job that looks at the set, loaded by the others. Damaged ones, or
     those of other images, are learned anew.
 
-    The images it learned from are also those that all others are compared with. Once it knows them by heart, they lie
-    apart from every new image, a perfect generator's and the floor's included, and only copies seem right. So it stops
-    long before. On steel (six classes, 32 pixels, no flips), in its features and in those of a classifier of other
-    images, the density of new images about 300 that it looked at 3 times each is 0.99 and 1.05, precision 0.979 and
-    0.985, Fréchet and kernel distance are equal within their errors; about 120 images that it looked at 12 times, the
-    density is 0.72 and 1.04, the Fréchet distance 3.5 and 2.1. Hence SEEN, and LEAST images to learn from.
+    All other images are compared with the ones that it learned from. Once it knows these by heart, they lie apart from
+    every new image, a perfect generator's and the floor's included, and only copies seem right. So it stops long
+    before. On steel (six classes, 32 pixels, no flips), in its features and in those of a classifier of other images,
+    the density of new images about 300 that it looked at 3 times each is 0.99 and 1.05, precision 0.979 and 0.985,
+    Fréchet and kernel distance are equal within their errors; about 120 images that it looked at 12 times, the density
+    is 0.72 and 1.04, the Fréchet distance 3.5 and 2.1. Hence SEEN, and LEAST images to learn from.
 
     Returns:
         The extractor, on the device where it looks; None where `settings.class_feature_steps` is 0, or where there are
@@ -100,7 +101,7 @@ def _features(images: Rows, description: str, network: nn.Sequential) -> Feature
     vectors, size = [], max(1, PIXELS_A_BATCH // (images.shape[1] * images.shape[2]))
     with torch.inference_mode():
         for batch in batches(images, description, size):
-            unit = normalised(stored(_shrunk(batch)).to(device()).permute(0, 3, 1, 2))
+            unit = normalised(stored(_shrunk(batch)).to(device()))
             vectors.append(network(unit).cpu().numpy())
     return without_grams(np.concatenate(vectors))
 

@@ -48,13 +48,20 @@ class Context(NamedTuple):
         return min(len(s) for s in (candidate, self.reference, self.heldout) if s is not None)
 
     def rng(self, purpose: int) -> np.random.Generator:
+        """Of the settings' seed, a stream of its own for each purpose."""
         return np.random.default_rng([self.settings.seed, purpose])
 
 
 def scaled(candidate: Sample, reference: Sample, extractor: str) -> tuple[NDArray, NDArray]:
-    """Features of both: Inception's as they are, so FID is FID; each layer of the random networks counts the same. The
-    classifier's, which are one layer, keep their proportions, for these are what it learned; only their common unit,
-    which a training leaves to chance, becomes the spread of the real images."""
+    """Features of both sets, (n, d) and (m, d) float64, as distances take them.
+
+    Inception's are as they are, so FID is FID; each layer of the random networks counts the same. The classifier's,
+    which are one layer, keep their proportions, for these are what it learned; only their common unit, which a training
+    leaves to chance, becomes the spread of the real images.
+
+    Raises:
+        UserError: the reference's features are all the same.
+    """
     x, y = candidate.vectors(extractor).astype(np.float64), reference.vectors(extractor).astype(np.float64)
     if extractor == "inception":
         return x, y
@@ -69,7 +76,12 @@ def scaled(candidate: Sample, reference: Sample, extractor: str) -> tuple[NDArra
 
 
 def row(extractor: str, metric: str, label: str | None, found: Estimate, n: int) -> dict[str, Any]:
-    """`low` and `high` are None where there are too few independent images for an interval.
+    """A number of the panel, as `panel.measure` describes it.
+
+    Args:
+        label: the class; ALL for a number over all classes.
+        found: its interval is null in the row where there are too few independent images for one.
+        n: images of each set.
 
     Raises:
         LookupError: the metric is not in the catalogue.

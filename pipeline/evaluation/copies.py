@@ -42,13 +42,13 @@ class NearestTraining(NamedTuple):
     pieced: NDArray[np.int64]
     """(l,) positions among `looked` of those that were looked at for pieces: all, or PIECED at random."""
     area: NDArray[np.float64] | None
-    """(l,) share of each of them that is pieces of training images, alike or identical, whichever is more; None where
-    none can be proven."""
+    """(l,) share of the area of each of `pieced` that consists of pieces of training images, alike or identical,
+    whichever is more; None where none can be proven."""
     smallest: int | None
     """Side in pixels of the smallest piece that is seen if its gray values have changed; None where none is."""
 
     def where(self, mask: NDArray[np.bool_]) -> NearestTraining:
-        """Of the sample's images under a mask."""
+        """Of the sample's images under a mask (n,)."""
         kept = mask[self.looked]
         looked, pieced = (np.cumsum(mask) - 1)[self.looked[kept]], (np.cumsum(kept) - 1)[self.pieced[kept[self.pieced]]]
         area = None if self.area is None else self.area[kept[self.pieced]]
@@ -115,7 +115,7 @@ def _pieces(
     context: Context,
     index: Index | None,
 ) -> tuple[int | None, list[NDArray[np.float64] | None], local_copies.Index | None, NDArray[np.uint64] | None]:
-    """`smallest`, for each sample `area` of some of its images, as of NearestTraining, and their part of the index."""
+    """`smallest` of NearestTraining, its `area` for some images of each sample, and both parts of the index."""
     reference = context.reference
     search = _piecewise(reference, context.rng(13), index and index.pieces)
     if search is None:

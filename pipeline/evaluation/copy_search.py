@@ -22,7 +22,7 @@ from scipy import ndimage
 
 from pipeline.base import symmetry
 from pipeline.base.colour import luminance
-from pipeline.base.rows import gathered
+from pipeline.base.rows import blocks, gathered
 from pipeline.data.near_duplicates import correlate, fingerprints
 from pipeline.data.near_duplicates.correlate import Correlator
 
@@ -42,7 +42,7 @@ class Matches(NamedTuple):
     real: NDArray[np.int64]
     """(n,) position among the training images."""
     view: NDArray[np.int64]
-    """(n,) position in views.VIEWS."""
+    """(n,) position in `symmetry.VIEWS`."""
     down: NDArray[np.int64]
     """(n,) shift in pixels of the images."""
     right: NDArray[np.int64]
@@ -53,9 +53,8 @@ class Matches(NamedTuple):
     """(n,) that correlation in standard deviations of chance."""
 
     def where(self, mask: NDArray[np.bool_]) -> Matches:
-        """Of some of the images."""
-        real, view, down, right = self.real[mask], self.view[mask], self.down[mask], self.right[mask]
-        return Matches(real, view, down, right, self.distance[mask], self.height[mask])
+        """Of the images under a mask (n,)."""
+        return Matches._make(values[mask] for values in self)
 
 
 def laid(image: NDArray, name: str, down: int, right: int) -> NDArray:
@@ -69,17 +68,32 @@ def laid(image: NDArray, name: str, down: int, right: int) -> NDArray:
 def details(images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.int8]:
     """(n, h, w) details of the images at some rows of (N, H, W, C), reduced to at most SIDE pixels."""
     k = correlate.factor(images.shape[1:3], SIDE)
-    chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
-    return gathered((correlate.evened(correlate.reduced(luminance(chunk), k)) for chunk in chunks), len(rows))
+    chunks = (luminance(images[some]) for some in blocks(rows, CHUNK))
+    return gathered((correlate.evened(correlate.reduced(chunk, k)) for chunk in chunks), len(rows))
+
+
+def box_sums(values: NDArray, side: int) -> NDArray[np.float64]:
+    """(n, h, w) -> sums over squares of a side at all places, (n, h - side + 1, w - side + 1)."""
+    total = np.pad(values.astype(np.float64), ((0, 0), (1, 0), (1, 0))).cumsum(axis=1).cumsum(axis=2)
+    down = total[:, side:] - total[:, :-side]
+    return down[..., side:] - down[..., :-side]
+
+
+def coherence(down: NDArray, right: NDArray, both: NDArray) -> NDArray:
+    """Squared coherence, in [0, 1], of structure tensors: 1 where all edges run one way (Förstner and Gülch 1987).
+
+    Args:
+        down, right, both: (...) sums of the gradient's squares down and to the right, and of their products.
+    """
+    return ((down - right) ** 2 + 4 * both**2) / np.maximum((down + right) ** 2, 1e-12)
 
 
 def proof_threshold(real: NDArray[np.int8]) -> float | None:
     """Height of a match that proves a copy of one of some images (n, h, w) of details.
 
-    That is CERTAIN. Small images hardly reach it: theirs is
-    PROVEN of what an image reaches upon itself, at least LEAST. None where images are so small, or so even, that they
-    have too little to tell them by. Photographs of steel reach 6 with the likest of 1 200 of other defects, and
-    polycrystals of 32 pixels, all unlike, 8.4.
+    That is CERTAIN. Small images hardly reach it: theirs is PROVEN of what an image reaches upon itself, at least
+    LEAST. None where images are so small, or so even, that they have too little to tell them by. Photographs of steel
+    reach 6 with the likest of 1 200 of other defects, and polycrystals of 32 pixels, all unlike, 8.4.
     """
     most = _clearest(real)
     return min(CERTAIN, max(LEAST, PROVEN * most)) if most >= REACHED else None
@@ -107,16 +121,16 @@ class Search:
 
     def __init__(self, real: NDArray[np.int8], scale: int):
         self.scale = scale
-        chunks = (real[start : start + CHUNK] for start in range(0, len(real), CHUNK))
-        self.fingerprints = gathered((fingerprints.vectors(fingerprints.of(chunk)) for chunk in chunks), len(real)).T
+        found = (fingerprints.vectors(fingerprints.of(chunk)) for chunk in blocks(real, CHUNK))
+        self.fingerprints = gathered(found, len(real)).T
         self.real = real[:, END, END]
         shape = self.real.shape[1:]
         self.views, self.correlator = symmetry.possible(*shape), Correlator(shape, 1)
 
     def matches(self, made: NDArray[np.int8]) -> Matches:
         """Of each of (n, h, w) details."""
-        chunks = (made[start : start + CHUNK] for start in range(0, len(made), CHUNK))
-        found = Matches(*(np.concatenate(parts) for parts in zip(*map(self._matches, chunks), strict=True)))
+        parts = zip(*map(self._matches, blocks(made, CHUNK)), strict=True)
+        found = Matches(*map(np.concatenate, parts))
         return found._replace(down=self.scale * found.down, right=self.scale * found.right)
 
     def _matches(self, made: NDArray[np.int8]) -> Matches:

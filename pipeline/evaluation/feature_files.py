@@ -28,10 +28,12 @@ class Features(NamedTuple):
     gram_blocks: tuple[int, ...]
 
     def rows(self, rows: NDArray[np.int64]) -> Features:
+        """Of the images at positions (k,), in their order."""
         return self._replace(vectors=self.vectors[rows], grams=self.grams[rows])
 
 
 def path_of(images: ImageSet, name: str) -> Path:
+    """Where the features of an image set by an extractor are kept."""
     return images.path / f"features-{name}.npz"
 
 
@@ -41,9 +43,11 @@ def key_of(images: ImageSet, name: str, version: str) -> str:
 
 
 class Kept(NamedTuple):
+    """Features that a file holds, and which images of the set they are of."""
+
     features: Features
     rows: NDArray[np.int64]
-    """Of the set's images those that they are of, ascending."""
+    """(n,) positions in the set, ascending."""
 
 
 def of_any_version(images: ImageSet, name: str) -> Kept | None:
@@ -53,8 +57,8 @@ def of_any_version(images: ImageSet, name: str) -> Kept | None:
 
 
 def read(path: Path, fits: Callable[[str], bool], n: int) -> Kept | None:
-    """Those of a set of n images, or of some of them, with a key that fits; None where there are none, or none that are
-    whole."""
+    """The stored features of a set of n images, or of some of them, if their key fits; None where there are none, or
+    the file is damaged."""
 
     def parse(file: NpzFile) -> Kept:
         blocks = [tuple(int(b) for b in file[name]) for name in ("vector_blocks", "gram_blocks")]
@@ -70,7 +74,12 @@ def read(path: Path, fits: Callable[[str], bool], n: int) -> Kept | None:
 
 
 def write(path: Path, key: str, found: Features, rows: NDArray[np.int64] | None = None) -> None:
-    """Keep them, if there is room; `rows` as of `Kept`, None for all images."""
+    """Keep features, if there is room.
+
+    Args:
+        key: as `key_of` gives it.
+        rows: (n,) as of `Kept`; None for all images.
+    """
     write_arrays(path, key, found._asdict() | ({} if rows is None else {"rows": rows}))
 
 

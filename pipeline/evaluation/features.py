@@ -52,7 +52,7 @@ def kept(images: ImageSet, name: str, extractor: Extractor, rows: NDArray[np.int
     A file that is damaged, or belongs to other images or another version of the extractor, is made anew.
 
     Args:
-        rows: ascending, of the images that are looked at; None is all.
+        rows: (n,) ascending positions of the images that are looked at; None is all.
 
     Raises:
         UserError: as `computed`.
@@ -69,6 +69,7 @@ def kept(images: ImageSet, name: str, extractor: Extractor, rows: NDArray[np.int
 
 
 def batches(images: Rows, description: str, size: int) -> Iterator[NDArray]:
+    """Images (N, H, W, C) as arrays of at most `size` of them, with a progress bar of this description."""
     with progress(description, len(images)) as bar:
         for start in range(0, len(images), size):
             batch = np.asarray(images[start : start + size])

@@ -7,14 +7,13 @@ from typing import Any
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pipeline.base.files import whole
 from pipeline.base.texts import PLAIN_TEXT, shortened
 from pipeline.evaluation import copy_search
 from pipeline.evaluation.sample import Sample
-from pipeline.metrics.distances import nearest
+from pipeline.metrics.neighbours import neighbours
 
 REAL = "#000000"
 LINES = [("#D55E00", "-"), ("#0072B2", (0, (5, 2))), ("#009E73", (0, (1, 1.5)))]
@@ -34,7 +33,6 @@ def plot_psd(path: Path, curve: dict[str, Any], lines: dict[str, list[float]]) -
         lines: mean spectrum of each judged set, by its name.
     """
     figure = Figure(figsize=(6.4, 4.2), layout="constrained", dpi=130)
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     frequency = curve["frequency"]
     band = curve["reference_low"], curve["reference_high"]
@@ -57,8 +55,8 @@ def plot_psd(path: Path, curve: dict[str, Any], lines: dict[str, list[float]]) -
 def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rng: np.random.Generator) -> None:
     """Real images of each class; judged images of it; the training image most like each of these (random features)."""
     columns = _columns(candidate, rng)
-    position, _ = nearest(candidate.vectors("random")[columns], reference.vectors("random"))
-    real = [_one_of_class(reference, candidate.labels[c], rng) for c in columns]
+    position = neighbours(candidate.vectors("random")[columns], reference.vectors("random")).position
+    real = [reference.one_of_class(candidate.labels[c], rng) for c in columns]
     several = len({*candidate.labels, *reference.labels}) > 1
     rows = [
         ("real", reference.pixels(np.array(real)), candidate.labels[columns]),
@@ -67,7 +65,6 @@ def plot_samples(path: Path, candidate: Sample, reference: Sample, name: str, rn
     ]
     side = 1 + GAP
     figure = Figure(figsize=(1.35 * len(columns) + 0.5, 1.35 * 3 * side), layout="constrained", dpi=130)
-    FigureCanvasAgg(figure)
     axes = figure.subplots()
     for down, (_, images, labels) in enumerate(rows):
         for across, (image, label) in enumerate(zip(images, labels, strict=True)):
@@ -94,7 +91,6 @@ def plot_closest(path: Path, pairs: list[dict[str, Any]], candidate: Sample, ref
     """
     down = -(-len(pairs) // PAIRS)
     figure = Figure(figsize=(2.75 * PAIRS, 1.95 * down + 0.35), layout="constrained", dpi=130)
-    FigureCanvasAgg(figure)
     figure.suptitle(f"Left {name}, right the training image closest to it, as it lies on the left one", fontsize=10)
     grid = figure.subplots(down, 2 * PAIRS, squeeze=False).ravel()
     for axes in grid:
@@ -133,8 +129,3 @@ def _columns(candidate: Sample, rng: np.random.Generator) -> np.ndarray:
         turn[mine] = np.arange(mine.sum())
     chosen = order[np.argsort(turn, kind="stable")[:COLUMNS]]
     return chosen[np.argsort(candidate.labels[chosen], kind="stable")]
-
-
-def _one_of_class(reference: Sample, label: str, rng: np.random.Generator) -> int:
-    mine = np.flatnonzero(reference.labels == label)
-    return int(rng.choice(mine if len(mine) else np.arange(len(reference))))

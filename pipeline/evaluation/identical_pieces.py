@@ -18,7 +18,7 @@ from scipy import ndimage
 from pipeline.base import symmetry
 from pipeline.base.colour import luminance
 from pipeline.data.near_duplicates import correlate
-from pipeline.evaluation.copy_search import CHUNK, SIDE
+from pipeline.evaluation.copy_search import CHUNK, SIDE, box_sums, coherence
 
 PATCH = 11  # pixels of a side, of images reduced to SIDE; they are not reduced, their patches are larger
 EVERY = 3  # the same, from patch to patch of a training image
@@ -91,9 +91,8 @@ def telling(pixels: NDArray, side: int) -> NDArray[np.float64]:
     1987). (n, h - side + 1, w - side + 1)."""
     gray = luminance(pixels).astype(np.float64)
     down, right = np.diff(gray, axis=1)[:, :, :-1], np.diff(gray, axis=2)[:, :-1]
-    a, b, c = (_sums(product, side - 1) for product in (down**2, right**2, down * right))
-    straight = ((a - b) ** 2 + 4 * c**2) / np.maximum((a + b) ** 2, 1e-12)
-    return _sums((down != 0) | (right != 0), side - 1) * (1 - straight)
+    straight = coherence(*(box_sums(product, side - 1) for product in (down**2, right**2, down * right)))
+    return box_sums((down != 0) | (right != 0), side - 1) * (1 - straight)
 
 
 def fingerprints(pixels: NDArray[np.uint64], side: int, step: int = 1) -> NDArray[np.uint64]:
@@ -109,13 +108,6 @@ def fingerprints(pixels: NDArray[np.uint64], side: int, step: int = 1) -> NDArra
 
 def _odd(rng: np.random.Generator, count: int) -> NDArray[np.uint64]:
     return rng.integers(2**63, size=count, dtype=np.uint64) | np.uint64(1)
-
-
-def _sums(values: NDArray, side: int) -> NDArray[np.float64]:
-    """(n, h, w) -> sums over squares at all places, (n, h - side + 1, w - side + 1)."""
-    total = np.pad(values.astype(np.float64), ((0, 0), (1, 0), (1, 0))).cumsum(axis=1).cumsum(axis=2)
-    down = total[:, side:] - total[:, :-side]
-    return down[..., side:] - down[..., :-side]
 
 
 def _chunks(images: NDArray, rows: NDArray[np.int64]) -> Iterator[tuple[int, NDArray]]:

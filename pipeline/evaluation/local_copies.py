@@ -36,7 +36,7 @@ from pipeline.base.colour import luminance
 from pipeline.base.rows import blocks, gathered, greatest
 from pipeline.data.near_duplicates import correlate
 from pipeline.data.near_duplicates.correlate import STEPS
-from pipeline.evaluation.copy_search import CHUNK, SIDE
+from pipeline.evaluation.copy_search import CHUNK, SIDE, box_sums, coherence
 
 BROAD = 2.0  # standard deviation, in pixels, of the smoothing whose remainder are the details
 END = slice(1, -1)  # smoothing mirrors an image at its ends; there, details are not those of a piece
@@ -75,8 +75,8 @@ def details(images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.int8]:
     Whole numbers of mean square STEPS², cut at 127; all 0 for an image without details.
     """
     k = correlate.factor(images.shape[1:3], SIDE)
-    chunks = (images[rows[start : start + CHUNK]] for start in range(0, len(rows), CHUNK))
-    return gathered((_fine(correlate.reduced(luminance(chunk), k)) for chunk in chunks), len(rows))
+    chunks = (luminance(images[some]) for some in blocks(rows, CHUNK))
+    return gathered((_fine(correlate.reduced(chunk, k)) for chunk in chunks), len(rows))
 
 
 def _fine(gray: NDArray) -> NDArray[np.int8]:
@@ -108,8 +108,7 @@ def freedom(patches: NDArray[np.float32]) -> NDArray[np.float64]:
     """(m, PATCH²) patches as `_centred` makes them -> (m,) their number of independent pixels; 0 for an even patch."""
     square = patches.reshape(-1, PATCH, PATCH)
     down, right = np.diff(square, axis=1)[:, :, :-1], np.diff(square, axis=2)[:, :-1]
-    a, b, c = ((x * y).sum(axis=(1, 2)) for x, y in ((down, down), (right, right), (down, right)))
-    straight = ((a - b) ** 2 + 4 * c**2) / np.maximum((a + b) ** 2, 1e-12)  # squared coherence
+    straight = coherence(*((x * y).sum(axis=(1, 2)) for x, y in ((down, down), (right, right), (down, right))))
     power = np.square(np.abs(fft.rfft2(square, (2 * PATCH, 2 * PATCH))))  # of which the autocorrelation is the inverse
     twice = np.r_[1.0, np.full(PATCH - 1, 2.0), 1.0].astype(np.float32)  # rfft2 leaves out what is conjugate
     energy = np.square(patches).sum(axis=1)
@@ -119,7 +118,13 @@ def freedom(patches: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def evidence(correlation: NDArray | np.float64, independent: NDArray) -> NDArray:
-    """-log of the chance that so many independent pixels correlate so well; 0 for a negative correlation."""
+    """(...) -log of the chance, in nats, that so many independent pixels correlate so well (Fisher 1915); 0 for a
+    negative correlation.
+
+    Args:
+        correlation: (...) in [-1, 1].
+        independent: (...) numbers of independent pixels, as `freedom` gives them.
+    """
     return -0.5 * independent * np.log1p(-np.square(np.clip(correlation, 0, EXACT)))
 
 
@@ -155,9 +160,9 @@ class Search:
         return Index(self.components, self.cells, self.order, self.starts, self.proof_threshold, self.smallest)
 
     def areas(self, made: NDArray[np.int8]) -> NDArray[np.float64]:
-        """(n,) share in [0, 1] of the area of each of (n, h, w) details that is pieces of training images."""
-        chunks = (made[start : start + CHUNK] for start in range(0, len(made), CHUNK))
-        return np.array([self._area(pieces) for chunk in chunks for pieces in self._pieces(chunk)])
+        """(n,) in [0, 1], of each of the details (n, h, w): the share of its area that consists of pieces of training
+        images."""
+        return np.array([self._area(pieces) for chunk in blocks(made, CHUNK) for pieces in self._pieces(chunk)])
 
     def _area(self, pieces: list[tuple[float, NDArray]]) -> float:
         proven = [mask for found, mask in pieces if found >= self.proof_threshold]
@@ -446,11 +451,8 @@ def _around(
 def _moments(image: NDArray[np.float32]) -> tuple[NDArray, NDArray]:
     """Of the patches at all places of an image (h, w) their sums, and sums of squared deviations from the mean with
     that of an even patch added."""
-    both = np.pad(np.stack([image, image**2]).astype(np.float64), ((0, 0), (1, 0), (1, 0)))
-    total = both.cumsum(axis=1).cumsum(axis=2)
-    down = total[:, PATCH:] - total[:, :-PATCH]
-    sums, squares = down[..., PATCH:] - down[..., :-PATCH]
-    return sums, squares - sums**2 / PATCH**2 + EVEN * STEPS**2 * PATCH**2
+    total, squares = box_sums(np.stack([image, image**2]), PATCH)
+    return total, squares - total**2 / PATCH**2 + EVEN * STEPS**2 * PATCH**2
 
 
 def _covering(side: int) -> NDArray[np.float32]:

@@ -60,7 +60,8 @@ def _value(array: NDArray) -> Any:
 
 
 def _key(real: ImageSet, context: Context) -> str:
-    """All that they depend on: images, which of them train and which are held out, and how they are compared."""
+    """All that the distances depend on: the images, which of them train, which are held out, and how they are
+    compared."""
     sets = [sample for sample in (context.reference, context.heldout) if sample is not None]
     classes = [(len(sample), *sorted(set(sample.labels.tolist()))) for sample in sets]
     method = METHOD["evaluate"], context.extractors["random"].version, context.settings.seed

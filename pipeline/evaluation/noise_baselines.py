@@ -26,7 +26,7 @@ def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generat
 
     It has that image's contrast, smoothness and mean colour, and no structure beyond these.
     """
-    models = np.array([_one_of_class(real, label, rng) for label in labels])
+    models = np.array([real.one_of_class(label, rng) for label in labels])
     top = np.iinfo(real.images.dtype).max
     power = 10 ** (real.vectors("psd")[models].astype(np.float64) / 10) - 1 / top**2 / 12
     _, height, width, _ = real.images.shape
@@ -40,25 +40,15 @@ def blurred_noise(real: Sample, labels: NDArray[np.str_], rng: np.random.Generat
     return images
 
 
-def _one_of_class(real: Sample, label: str, rng: np.random.Generator) -> int:
-    """Position of a random image of a class; of any class where all of that one's images are held out."""
-    mine = np.flatnonzero(real.labels == label)
-    return int(rng.choice(mine if len(mine) else len(real)))
-
-
 def _moments(real: Sample) -> tuple[NDArray, NDArray]:
     """(H, W, C) mean and standard deviation over images, in [0, 1]."""
     total, squares = np.zeros(real.images.shape[1:]), np.zeros(real.images.shape[1:])
-    for pixels in _chunks(real):
+    for some in blocks(np.arange(len(real)), CHUNK):
+        pixels = real.pixels(some)
         total = total + pixels.sum(axis=0)
         squares = squares + np.square(pixels).sum(axis=0)
     mean = total / len(real)
     return mean, np.sqrt(np.maximum(squares / len(real) - mean**2, 0))  # a negative variance is rounding
-
-
-def _chunks(real: Sample):
-    for start in range(0, len(real), CHUNK):
-        yield real.pixels(np.arange(start, min(start + CHUNK, len(real))))
 
 
 def _stored(images: NDArray, dtype: np.dtype) -> NDArray:

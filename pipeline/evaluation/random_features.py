@@ -12,7 +12,8 @@ from pipeline.metrics.random_networks import RandomNetworks
 
 
 def random_features(images: Rows, description: str) -> Features:
-    """Features of the random ensemble, at the images' own resolution, depth and channels."""
+    """Features and Gram matrices of images (N, H, W, C) of unsigned integers by the random ensemble, at the images' own
+    resolution, depth and channels."""
     _, height, width, channels = images.shape
     networks = RandomNetworks(channels, min(height, width), device())
     vectors, grams = (

@@ -25,7 +25,7 @@ class Sample:
 
     @classmethod
     def of_set(cls, images: ImageSet, rows: NDArray[np.int64], extractors: dict[str, Extractor]) -> Sample:
-        """Some images of a set; features come from the set's cache, which has those of all of them."""
+        """Images of a set at rows (n,); features come from the set's cache, which has those of all of them."""
         found = {name: kept(images, name, extractor).rows(rows) for name, extractor in extractors.items()}
         return cls(images.images, rows, *_told(images, rows), found)
 
@@ -50,12 +50,19 @@ class Sample:
         return len(self.rows)
 
     def where(self, mask: NDArray[np.bool_]) -> Sample:
+        """The images under a mask (n,)."""
         rows = np.flatnonzero(mask)
         found = {name: f.rows(rows) for name, f in self.features.items()}
         labels, groups = self.labels[rows], self.groups[rows]
         return replace(self, rows=self.rows[rows], labels=labels, groups=groups, features=found)
 
+    def one_of_class(self, label: str, rng: np.random.Generator) -> int:
+        """Position of a random image of a class; of any class where there is none of it."""
+        mine = np.flatnonzero(self.labels == label)
+        return int(rng.choice(mine if len(mine) else len(self)))
+
     def vectors(self, extractor: str) -> NDArray[np.float32]:
+        """(n, d) features of an extractor."""
         return self.features[extractor].vectors
 
     def pixels(self, positions: NDArray[np.int64]) -> NDArray[np.float64]:

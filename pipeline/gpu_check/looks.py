@@ -50,7 +50,7 @@ def unlike(a: Tensor, b: Tensor) -> tuple[float, float]:
 
 
 def features(size: int, device: torch.device, amplified: float = 1.0) -> Finding:
-    """The random networks, a classifier as `domain` has it and the ImageNet network, on the device and on the CPU.
+    """The random networks, a classifier as `class_features` has it, the ImageNet network: on the device and on the CPU.
 
     Args:
         amplified: factor of what is seen on the device; not 1 is for showing that a wrong one is found.

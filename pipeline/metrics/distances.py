@@ -59,7 +59,7 @@ def frechet(x: ArrayLike, y: ArrayLike) -> float:
 
 
 class Gaussian(NamedTuple):
-    """Fitted to a set of features."""
+    """A normal distribution in d dimensions."""
 
     mean: Array
     """(d,)"""
@@ -68,7 +68,7 @@ class Gaussian(NamedTuple):
 
 
 def gaussian(x: Array) -> Gaussian:
-    """Of (n, d) rows, n >= 2."""
+    """The Gaussian fitted to rows (n, d), n >= 2."""
     mean = x.mean(axis=0)
     centred = x - mean
     if len(x) <= x.shape[1]:
@@ -77,6 +77,7 @@ def gaussian(x: Array) -> Gaussian:
 
 
 def gaussian_of(mean: Array, covariance: Array) -> Gaussian:
+    """The Gaussian of a mean (d,) and a covariance (d, d), which may be singular."""
     try:
         factor = np.linalg.cholesky(covariance, upper=True)  # a quarter of the time of a QR decomposition of the rows
     except np.linalg.LinAlgError:  # singular: of constant features, for example
@@ -132,8 +133,8 @@ def kid_pulls(x: ArrayLike, y: ArrayLike) -> Array:
     """How far each image pulls `kid` from its mean: to first order (the Hájek projection of a U-statistic, van der
     Vaart 1998, chapter 12) the estimate less its mean is the sum of these.
 
-    So their norm is its standard error; and that of the difference of two distances of sets that have images in common,
-    or pairs that belong together in the same places, is the norm of the difference of their pulls.
+    So their norm is its standard error. Two distances may share images, or be of pairs in the same order: then the norm
+    of the difference of their pulls is the standard error of the difference of the distances.
 
     Args:
         x: (n, d), n >= 2.
@@ -182,7 +183,7 @@ def kid_of_groups(
 def kid_of_parts(
     x: ArrayLike, y: ArrayLike, labels: tuple[NDArray, NDArray], groups: tuple[NDArray, NDArray], parts: Parts
 ) -> Array:
-    """`kid_of_groups` of some rows of x and of y, for several choices of them at the cost of one: (p, 2).
+    """`kid_of_groups` of p subsets of the rows of x and y, at the cost of one: (p, 2).
 
     Args:
         parts: p pairs of positions among the rows of x, and of y.
@@ -268,6 +269,7 @@ def _weighted(values: Array, weights: Array) -> float:
 
 
 def _cubic(x: Array, y: Array) -> Array:
+    """(n, m) kernel (x·y / d + 1)³ of rows (n, d) and (m, d)."""
     base = x @ y.T
     base /= x.shape[1]
     base += 1
@@ -300,7 +302,7 @@ def prdc(x: ArrayLike, y: ArrayLike, k: int = 5) -> dict[str, float]:
 
 
 def prdc_of_parts(x: ArrayLike, y: ArrayLike, parts: Parts, k: int = 5) -> Array:
-    """`prdc` of some rows of x and of y, for several choices of them at about the cost of one: (p, 4), in its order.
+    """`prdc` of p subsets of the rows of x and y, at about the cost of one: (p, 4), in its order.
 
     Args:
         parts: p pairs of positions among the rows of x, and of y; more than k of each.
@@ -344,11 +346,6 @@ def _radii(x: Array, parts: NDArray[np.bool_], k: int) -> Array:
     return found
 
 
-def euclidean(x: Array, y: Array) -> Array:
-    """(n, m) Euclidean distances of rows; rounding leaves about 1e-8 of the rows' norm between equal rows."""
-    return np.sqrt(_squared(x, y, _squared_norms(y)))
-
-
 def _squared_norms(x: Array) -> Array:
     return np.square(x).sum(axis=1)
 
@@ -359,13 +356,6 @@ def _squared(x: Array, y: Array, norms: Array) -> Array:
     squared *= -2
     squared += _squared_norms(x)[:, None] + norms
     return np.maximum(squared, 0, out=squared)  # a negative square is rounding
-
-
-def nearest(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.int64], Array]:
-    """(n,) position in y and (n,) exact Euclidean distance of the row of y nearest to each row of x."""
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    position = np.concatenate([euclidean(x[i : i + 512], y).argmin(axis=1) for i in range(0, len(x), 512)])
-    return position, np.linalg.norm(x - y[position], axis=1)
 
 
 def gram_distance(x: ArrayLike, y: ArrayLike, blocks: tuple[int, ...]) -> float:

@@ -15,22 +15,20 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of MS-SSIM, fine to 
 # ---------------------------------------------------------------- pairs of images
 
 
-def ssim(a: ArrayLike, b: ArrayLike, data_range: float = 1.0) -> Array:
+def ssim(a: ArrayLike, b: ArrayLike) -> Array:
     """Structural similarity of pairs of images (Wang et al. 2004): Gaussian window, sigma 1.5, 11×11, K = 0.01, 0.03.
 
     Args:
-        a: (n, H, W) or (n, H, W, C), H and W at least 11.
+        a: (n, H, W) or (n, H, W, C) in [0, 1], H and W at least 11.
         b: same shape; image i is compared with image i of a.
-        data_range: difference of the largest and the smallest possible value.
 
     Returns:
         (n,) mean over pixels at least 5 from the edge, and over channels; 1 for equal images.
     """
-    similarity, _ = _similarity(np.asarray(a, np.float64), np.asarray(b, np.float64), data_range)
-    return similarity
+    return _similarity(np.asarray(a, np.float64), np.asarray(b, np.float64))[0]
 
 
-def ms_ssim(a: ArrayLike, b: ArrayLike, data_range: float = 1.0) -> Array:
+def ms_ssim(a: ArrayLike, b: ArrayLike) -> Array:
     """Multi-scale structural similarity of pairs of images (Wang, Simoncelli, Bovik 2003, eq. 7), windows as in `ssim`.
 
     Each scale halves the images by means of 2×2 pixels. The paper's five scales, with its weights, need 176 pixels for
@@ -38,9 +36,8 @@ def ms_ssim(a: ArrayLike, b: ArrayLike, data_range: float = 1.0) -> Array:
     A scale whose contrast and structure agree less than not at all, on average, makes the whole 0.
 
     Args:
-        a: (n, H, W) or (n, H, W, C), H and W at least 11.
+        a: (n, H, W) or (n, H, W, C) in [0, 1], H and W at least 11.
         b: same shape; image i is compared with image i of a.
-        data_range: difference of the largest and the smallest possible value.
 
     Returns:
         (n,); 1 for equal images.
@@ -50,10 +47,10 @@ def ms_ssim(a: ArrayLike, b: ArrayLike, data_range: float = 1.0) -> Array:
     weights = np.array(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count])
     product = np.ones(len(a))
     for weight in weights[:-1]:
-        _, structure = _similarity(a, b, data_range)
+        _, structure = _similarity(a, b)
         product *= np.maximum(structure, 0) ** weight
         a, b = _halved(a), _halved(b)
-    similarity, _ = _similarity(a, b, data_range)  # luminance is compared in the last scale alone
+    similarity, _ = _similarity(a, b)  # luminance is compared in the last scale alone
     return product * np.maximum(similarity, 0) ** weights[-1]
 
 
@@ -69,8 +66,8 @@ def _halved(images: Array) -> Array:
     return blocks.mean(axis=(2, 4))
 
 
-def _similarity(a: Array, b: Array, data_range: float) -> tuple[Array, Array]:
-    """(n,) mean similarity and (n,) the mean of its part in contrast and structure."""
+def _similarity(a: Array, b: Array) -> tuple[Array, Array]:
+    """(n,) mean similarity and (n,) the mean of its part in contrast and structure (Wang et al. 2004, eq. 13)."""
 
     def smooth(image: Array) -> Array:
         return ndimage.gaussian_filter(image, 1.5, radius=EDGE, axes=(1, 2))[:, EDGE:-EDGE, EDGE:-EDGE]
@@ -79,10 +76,10 @@ def _similarity(a: Array, b: Array, data_range: float) -> tuple[Array, Array]:
     variance_a = smooth(a * a) - mean_a**2
     variance_b = smooth(b * b) - mean_b**2
     covariance = smooth(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    c1, c2 = 0.01**2, 0.03**2
     structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
     luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    whole, part = ((maps).reshape(len(a), -1).mean(axis=1) for maps in (structure * luminance, structure))
+    whole, part = (maps.reshape(len(a), -1).mean(axis=1) for maps in (structure * luminance, structure))
     return whole, part
 
 
@@ -123,6 +120,13 @@ def frequency_plane(height: int, width: int) -> Array:
 
 
 def decibel(power: ArrayLike, quantum: float = 0.0) -> Array:
-    """10 log10 of a density (value² · pixel²) on top of the noise of a quantisation in steps of `quantum`, which is
-    quantum² / 12 at every frequency: an image stored in such steps shows nothing below it."""
+    """A density of power in decibel, on top of the noise of quantisation: an image shows nothing below that.
+
+    Args:
+        power: (...) density in value² · pixel², not negative.
+        quantum: step between stored values, whose rounding has the density quantum² / 12 at every frequency.
+
+    Returns:
+        (...) 10 log10 of the sum; -inf for a power of 0 with a quantum of 0.
+    """
     return 10 * np.log10(np.asarray(power, np.float64) + quantum**2 / 12)

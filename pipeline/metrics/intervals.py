@@ -96,7 +96,7 @@ def even_quota(size: int, shares: dict[str, float]) -> dict[str, int]:
 
 
 def shares_of(labels: NDArray) -> dict[str, float]:
-    """Fraction of each class."""
+    """Fraction of each class among (n,) labels, n >= 1; they sum to 1."""
     names, counts = np.unique(labels, return_counts=True)
     return {str(name): float(count / len(labels)) for name, count in zip(names, counts, strict=True)}
 
@@ -161,6 +161,15 @@ def estimate(metric: Callable[[NDArray, NDArray], Values], x: NDArray, y: NDArra
     halves of one sample differ as much as two whole samples of the population do (half-sampling, McCarthy 1969; the
     delete-d jackknife, Shao and Wu 1989, with d half of the groups), and a bias that depends on the number of images
     drops out, where a bootstrap's repeated images would add to it.
+
+    Args:
+        metric: of judged and reference rows, to a number or (q,) numbers.
+        x: (n, ...) judged images, such as features (n, d).
+        y: (m, ...) reference images.
+        draws: as `draw` plans them for these sets.
+
+    Returns:
+        A spread of floats, or of (q,) arrays.
     """
 
     def of_parts(a: NDArray, b: NDArray, parts: list[tuple[Rows, Rows]]) -> NDArray:
@@ -172,8 +181,12 @@ def estimate(metric: Callable[[NDArray, NDArray], Values], x: NDArray, y: NDArra
 def estimate_together(
     metric: Callable[[NDArray, NDArray, list[tuple[Rows, Rows]]], NDArray], x: NDArray, y: NDArray, draws: Draws
 ) -> Spread:
-    """`estimate` by a metric of several parts of two sets at once: (a, b, p pairs of positions in them) to p values, or
-    (p, q), which may take little longer than one part."""
+    """`estimate` by a metric that takes several parts of two sets at once, for hardly more time than one part.
+
+    Args:
+        metric: of judged rows, reference rows and p pairs of positions among these, to (p,) or (p, q) numbers.
+        x, y, draws: as in `estimate`.
+    """
     sure = draws.freedom >= FREEDOM
     first, *others = draws.whole
     found = metric(x[first[0]], y[first[1]], [_places(first, first), *(_places(first, h) for h in draws.half if sure)])
@@ -193,7 +206,7 @@ def _places(all_rows: tuple[Rows, Rows], some: tuple[Rows, Rows]) -> tuple[Rows,
 
 
 def mean(values: NDArray, groups: NDArray) -> Estimate:
-    """Mean of (n,) values of which those of one group are not independent, n >= 1."""
+    """Mean of (n,) values, n >= 1; values of one group need not be independent."""
     centre = float(np.mean(values))
     _, member = np.unique(groups, return_inverse=True)
     count = member.max() + 1
@@ -267,12 +280,12 @@ def symmetric(found: Spread) -> Estimate:
 
 
 def positive(found: Spread, above: float | None = None) -> Estimate:
-    """Of a measure whose spread grows with it. The lower end is that of the logarithm's symmetric interval; the upper
-    is that of the square root's, for the logarithm's is too high where a value is as unsure as it is large. By trial:
-    a symmetric upper end covers in 88 % of samples.
+    """Interval of a measure whose spread grows with its value. The lower end is from a symmetric interval of the
+    logarithm; the upper from one of the square root, for the logarithm's is too high where a value is as unsure as it
+    is large. By trial: a symmetric upper end covers in 88 % of samples.
 
     Args:
-        above: height of the value over its least possible value, where that is not 0.
+        above: the value less its least possible one; None where that is 0.
     """
     height = float(found.value) if above is None else above
     if height <= 0:

@@ -42,7 +42,7 @@ def otsu(counts: ArrayLike) -> float:
 
 
 def two_point(phase: Phase) -> Array:
-    """Two-point correlation S2 of each image: share of the pairs of pixels r apart of which both lie in the phase.
+    """Two-point correlation S2 of each image: of the pairs of pixels r apart, the share with both in the phase.
 
     Torquato 2002, eq. 2.10, averaged over directions: all pairs whose distance rounds to r count alike. Pairs are
     counted by FFT with zero padding and divided by the number of pairs that fit into the image, so the edge is not

@@ -26,8 +26,8 @@ class Neighbours(NamedTuple):
     """(n,) distance of that nearest row to the nearest other row of the reference."""
 
     def where(self, mask: NDArray[np.bool_]) -> Neighbours:
-        """Of some of the rows."""
-        return Neighbours(self.position[mask], self.first[mask], self.second[mask], self.others[mask])
+        """Of the rows under a mask (n,)."""
+        return Neighbours._make(values[mask] for values in self)
 
     @property
     def ratio(self) -> Array:
@@ -42,7 +42,12 @@ class Neighbours(NamedTuple):
 
 
 def neighbours(x: ArrayLike, y: ArrayLike) -> Neighbours:
-    """The two nearest rows of the reference y (m, d), m >= 2, to each row of x (n, d). Distances are Euclidean."""
+    """The two nearest rows of the reference to each judged row, by Euclidean distance.
+
+    Args:
+        x: (n, d), n >= 1.
+        y: (m, d) the reference, m >= 2.
+    """
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     equal = ROUNDING * np.sqrt(np.square(y - y.mean(axis=0)).sum(axis=1).mean())
     position, distance = _nearest(x, y, equal, 2)

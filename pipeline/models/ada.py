@@ -89,17 +89,19 @@ def _affine(a: Tensor, b: Tensor, c: Tensor, d: Tensor, x: Tensor, y: Tensor) ->
 
 
 def scaling(sx: Tensor, sy: Tensor) -> Tensor:
+    """(N, 3, 3) matrices that stretch x and y by factors (N,)."""
     zero = torch.zeros_like(sx)
     return _affine(sx, zero, zero, sy, zero, zero)
 
 
 def rotation(angle: Tensor) -> Tensor:
-    """Turns x towards y."""
+    """(N, 3, 3) matrices that turn x towards y by angles (N,) in radians."""
     sine, cosine, zero = angle.sin(), angle.cos(), torch.zeros_like(angle)
     return _affine(cosine, -sine, sine, cosine, zero, zero)
 
 
 def translation(x: Tensor, y: Tensor) -> Tensor:
+    """(N, 3, 3) matrices that move by x and y (N,)."""
     zero = torch.zeros_like(x)
     return _affine(zero + 1, zero, zero, zero + 1, x, y)
 

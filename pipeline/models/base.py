@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Loss = Callable[[MicroBatch], tuple[Tensor, dict[str, Tensor]]]
 
+LEAST, MOST = 16, 1024  # pixels of the sides of images
 LONG = 500_000  # images of a training that is worth some minutes of compilation
 
 
@@ -88,8 +89,8 @@ class Sampler(ABC, nn.Module):
 
 
 class DrawsAround(Sampler):
-    """A family that can draw around coarse pictures, also around that of an image that somebody gives. Its models do
-    where they have some.
+    """A family that can draw around coarse pictures, also around the one of a given image. A model without any draws as
+    others do.
 
     The last of an image's latent numbers are those of its coarse picture.
     """
@@ -250,6 +251,16 @@ class GenerativeModel(Sampler):
     def _parameters_of(self, name: str) -> list[nn.Parameter]:
         return [p for group in self.optimizers[name].param_groups for p in group["params"]]
 
+    def _load_slots(self, name: str, slots: dict[str, Tensor]) -> None:
+        parameters, state = self._parameters_of(name), dict[int, dict[str, Tensor]]()
+        for key, value in slots.items():
+            index, slot = key.split(".", 1)
+            parameter = parameters[int(index)]
+            if value.shape == parameter.shape:  # fused optimisers read a moment in the memory order of its parameter
+                value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+            state.setdefault(int(index), {})[slot] = value
+        self.optimizers[name].load_state_dict(self.optimizers[name].state_dict() | {"state": state})
+
     def _set_rate(self, optimizer: torch.optim.Optimizer) -> None:
         factor = self.lr_scale * rate_factor(self.settings, self.updates * self.settings.batch)
         for group in optimizer.param_groups:
@@ -280,7 +291,7 @@ class GenerativeModel(Sampler):
         """
 
     def fitted(self, weights: dict[str, Tensor], spec: ImageSpec) -> dict[str, Tensor]:
-        """Weights of a model of the family for other images, put where they belong in this one.
+        """Weights of a model of the family for other images, by the names that they have in this one.
 
         Args:
             weights: by the names of `state_dict`.
@@ -335,10 +346,9 @@ class GenerativeModel(Sampler):
             RuntimeError: names or shapes that are not this model's.
         """
         self.load_state_dict({k.removeprefix("model."): v for k, v in flat.items() if k.startswith("model.")})
-        for name, optimizer in self.optimizers.items():
+        for name in self.optimizers:
             prefix = f"optimizer.{name}."
-            slots = {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)}
-            _load_optimizer(optimizer, slots)
+            self._load_slots(name, {k.removeprefix(prefix): v for k, v in flat.items() if k.startswith(prefix)})
         scale = {k: type(v)(flat[f"scaler.{k}"]) for k, v in self.scaler.state_dict().items()}
         self.scaler.load_state_dict(scale)
 
@@ -407,18 +417,6 @@ def rate_factor(settings: Training, seen: int) -> float:
     return factor
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, slots: dict[str, Tensor]) -> None:
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, value in slots.items():
-        index, slot = key.split(".", 1)
-        parameter = parameters[int(index)]
-        if value.shape == parameter.shape:  # fused optimisers read a moment in the memory order of its parameter
-            value = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        state.setdefault(int(index), {})[slot] = value
-    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-
-
 def adams(betas: tuple[float, float], **networks: tuple[nn.Module, float]) -> dict[str, torch.optim.Optimizer]:
     """One optimiser a network, by name, each with its rate."""
     return {
@@ -427,7 +425,7 @@ def adams(betas: tuple[float, float], **networks: tuple[nn.Module, float]) -> di
     }
 
 
-def base_resolution(spec: ImageSpec, family: str, least: int = 16, most: int = 1024) -> tuple[int, int, int]:
+def base_resolution(spec: ImageSpec, family: str) -> tuple[int, int, int]:
     """Height and width of the coarsest features, 4 pixels on the shorter side, and how often they are doubled.
 
     Raises:
@@ -436,10 +434,10 @@ def base_resolution(spec: ImageSpec, family: str, least: int = 16, most: int = 1
     """
     short, long = sorted((spec.height, spec.width))
     unit = max(1, short // 4)
-    if short & (short - 1) or not least <= short <= most or long % unit:
+    if short & (short - 1) or not LEAST <= short <= MOST or long % unit:
         raise UserError(
             f"size: {spec.height} x {spec.width} cannot be made by {family}; its shorter side must be a power of two "
-            f"from {least} to {most}, the longer one a multiple of a quarter of it"
+            f"from {LEAST} to {MOST}, the longer one a multiple of a quarter of it"
         )
     return spec.height // unit, spec.width // unit, unit.bit_length() - 1
 

@@ -28,12 +28,12 @@ class Change:
 
 
 def shifts(part: MicroBatch) -> Tensor:
-    """(N, 2) pixels right and down, up to SHIFT of the sides."""
+    """(N, 2) int64 pixels right and down, at random, up to SHIFT of the sides."""
     sides = part.images.shape[:1:-1]
     return torch.stack([part.rng.integers(-round(SHIFT * side), round(SHIFT * side) + 1) for side in sides], 1)
 
 
 def moved(images: Tensor, shift: Tensor) -> Tensor:
-    """What moves in is mirrored."""
+    """Images (N, C, H, W) moved by (N, 2) pixels right and down; what moves in is mirrored."""
     still = torch.zeros_like(shift[:, 0])
     return blit(images, still, still, shift)

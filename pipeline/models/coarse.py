@@ -129,11 +129,11 @@ class CoarseBook(ABC, nn.Module):
 
     @property
     def jumping(self) -> int:
-        """So many of the numbers, the last ones, jump in the middle of the way from one image to another."""
+        """How many of the numbers, the last ones, jump in the middle of the way from one image to another."""
         return self.numbers
 
     def on_the_way(self, start: Tensor, end: Tensor, t: float) -> Tensor:
-        """`interpolate_latents` of a family whose latents end in the numbers of `ask`."""
+        """`interpolate_latents` of a family whose latents (N, length) end in the numbers of `ask`."""
         rest = start.shape[1] - self.jumping
         chosen = start if t < 0.5 else end
         return torch.cat([slerp(start[:, :rest], end[:, :rest], t), chosen[:, rest:]], 1)
@@ -153,7 +153,7 @@ class CoarseBook(ABC, nn.Module):
         return means.mean(), torch.cat(contrasts, 1).mean()
 
     def turned(self, pictures: Tensor, chances: Sequence[Tensor]) -> Tensor:
-        """As `flipped`; where an image is transposed, what was its rows' is its columns'."""
+        """`flipped` pictures (N, PARTS * C, h, w); where one is transposed, what was its rows' is its columns'."""
         pictures = flipped(pictures, self.symmetry, chances)
         if self.symmetry != "dihedral":
             return pictures
@@ -161,7 +161,7 @@ class CoarseBook(ABC, nn.Module):
         return torch.where(chances[-1] < 0.5, torch.cat([*others, columns, rows], 1), pictures)
 
     def varied(self, pictures: Tensor, numbers: Tensor) -> Tensor:
-        """With a little smooth noise, within [-1, 1]; `numbers` as of `ask`."""
+        """Pictures (N, PARTS * C, h, w) with a little smooth noise, within [-1, 1]; `numbers` as of `ask`."""
         waves = numbers[:, self.choosing + MOVES :].unflatten(1, self.waves)
         return (pictures + NOISE * enlarged(waves, self.shape[1:])).clamp(-1, 1)
 
@@ -259,9 +259,7 @@ class Around(nn.Module):
     features, one resolution after another."""
 
     def __init__(self, spec: ImageSpec, settings: AroundPictures, channels: Iterable[int]):
-        """Args:
-        channels: of the features, from the coarsest resolution on.
-        """
+        """Args: `channels` of the features, from the coarsest resolution on."""
         super().__init__()
         self.book = coarse_book(spec, settings)
         sides = [nn.Conv2d(self.book.shape[0], count, 1, bias=False) for count in channels]

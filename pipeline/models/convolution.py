@@ -37,8 +37,8 @@ def convolve_doubling(x: Tensor, weight: Tensor) -> Tensor:
 
 
 def as_product(x: Tensor, pixels: int, kernel: int) -> bool:
-    """Whether a product of matrices is the faster way; by the size of one image, so that it does not depend on the
-    batch."""
+    """Whether a product of matrices is faster for x (N, C, H, W), `pixels` of a result and a kernel of this side; by
+    the size of one image, so that it does not depend on the batch."""
     return x.device.type == "cpu" and (kernel == 1 or (x.dtype == torch.bfloat16 and pixels <= FEW))
 
 

@@ -316,7 +316,7 @@ class DDPM(GenerativeModel, DrawsAround, DrawsStrips, DrawsBoxes):
 
 
 class Augmentation(nn.Module):
-    """Random geometry of images that the network is told of, so that what it draws shows none of it (Karras et al.
+    """Random geometric transforms of images. The network is told which, so that its samples show none (Karras et al.
     2022, appendix F.2). Each transform is drawn with probability p; what lies outside an image is its mirror image."""
 
     LENGTH = 6  # numbers that tell the whole transform

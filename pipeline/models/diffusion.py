@@ -23,15 +23,15 @@ Denoise = Callable[[Tensor, int], Tensor]  # (x_t, t) -> the clean image x_0 tha
 # ---------------------------------------------------------------- schedules
 
 
-def linear_schedule(steps: int = STEPS, first: float = 1e-4, last: float = 0.02) -> Tensor:
-    """(steps + 1,) ᾱ of variances that grow in a line (Ho et al. 2020, section 4)."""
-    return _cumulative(torch.linspace(first, last, steps, dtype=torch.float64))
+def linear_schedule() -> Tensor:
+    """(STEPS + 1,) ᾱ of variances that grow in a line from 1e-4 to 0.02 (Ho et al. 2020, section 4)."""
+    return _cumulative(torch.linspace(1e-4, 0.02, STEPS, dtype=torch.float64))
 
 
-def cosine_schedule(steps: int = STEPS, offset: float = 0.008) -> Tensor:
-    """(steps + 1,) ᾱ that falls like a squared cosine (Nichol & Dhariwal 2021, eq. 17), each variance at most 0.999."""
-    t = torch.arange(steps + 1, dtype=torch.float64) / steps
-    f = ((t + offset) / (1 + offset) * math.pi / 2).cos().square()
+def cosine_schedule() -> Tensor:
+    """(STEPS + 1,) ᾱ that falls like a squared cosine (Nichol & Dhariwal 2021, eq. 17), each variance at most 0.999."""
+    t = torch.arange(STEPS + 1, dtype=torch.float64) / STEPS
+    f = ((t + 0.008) / 1.008 * math.pi / 2).cos().square()
     return _cumulative((1 - f[1:] / f[:-1]).clamp(max=0.999))
 
 
@@ -43,13 +43,13 @@ SCHEDULES: dict[str, Callable[[], Tensor]] = {"linear": linear_schedule, "cosine
 
 
 def snr(abar: Tensor) -> Tensor:
-    """Signal-to-noise ratio ᾱ / (1 - ᾱ); infinite for clean images."""
+    """(T,) signal-to-noise ratios ᾱ / (1 - ᾱ) of a schedule; infinite for clean images."""
     return abar / (1 - abar)
 
 
 # ---------------------------------------------------------------- what a network predicts
-# signal = √ᾱ_t and spread = √(1 - ᾱ_t) broadcast against the images. v = signal · ε - spread · x_0 (Salimans & Ho 2022,
-# section 4 and appendix D).
+# All take images (N, C, H, W) and signal = √ᾱ_t and spread = √(1 - ᾱ_t), which broadcast against them, and return
+# (N, C, H, W). v = signal · ε - spread · x_0 (Salimans & Ho 2022, section 4 and appendix D).
 
 
 def noised(images: Tensor, noise: Tensor, signal: Level, spread: Level) -> Tensor:
@@ -84,6 +84,14 @@ def loss_weights(abar: Tensor, prediction: str, bound: float | None) -> Tensor:
     """Factors of the squared error of the prediction at each ᾱ < 1: min(SNR, bound) times the squared error of x_0.
 
     Hang et al. 2023, section 3.4: an error of ε is SNR, one of v SNR + 1 times that of x_0. Without a bound, 1.
+
+    Args:
+        abar: (T,) ᾱ of the times, none of them 1.
+        prediction: `epsilon` or `v`.
+        bound: of SNR; None leaves every weight at 1.
+
+    Returns:
+        (T,) factors.
     """
     ratio = snr(abar)
     if bound is None:

@@ -54,7 +54,7 @@ def broadcast(value: Any) -> Any:
 
 @torch.no_grad()
 def total(x: Tensor) -> Tensor:
-    """Sum of a detached tensor over all ranks."""
+    """Sum over all ranks of a detached tensor, of the same shape on each."""
     return _all_reduced(x) if count() > 1 else x
 
 
@@ -72,7 +72,7 @@ def gather(x: Tensor) -> Tensor:
 
 
 def local_rows(x: Tensor) -> Tensor:
-    """This rank's rows of what `gather` returned."""
+    """(n, ...) of what `gather` returned, (ranks · n, ...), this rank's rows."""
     return x.chunk(count())[index()]
 
 

@@ -38,7 +38,7 @@ def decay(batch: int, seen: int, half_life: float, rampup: float) -> float:
 def update(average: nn.Module, module: nn.Module, keep: float) -> None:
     """Move the parameters of `average` to keep · average + (1 - keep) · module, and copy the buffers.
 
-    The statistics of batch normalisation are not copied: those of `module` are of other weights (`measure`).
+    The statistics of batch normalisation are not copied, for in `module` they belong to other weights (`measure`).
     """
     get_ema_multi_avg_fn(keep)(list(average.parameters()), list(module.parameters()), None)
     for target, source in zip(_copied(average), _copied(module), strict=True):
@@ -46,6 +46,7 @@ def update(average: nn.Module, module: nn.Module, keep: float) -> None:
 
 
 def normalisations(module: nn.Module) -> list[BatchNorm]:
+    """All batch normalisations of a network, in its order."""
     return [layer for layer in module.modules() if isinstance(layer, BatchNorm)]
 
 

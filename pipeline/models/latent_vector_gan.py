@@ -30,6 +30,8 @@ class LatentVectorGenerator(nn.Module):
 
 
 class Fake(NamedTuple):
+    """Generated images of a part of a batch."""
+
     images: Tensor
     """(N, C, H, W)"""
     pictures: Tensor | None

@@ -27,7 +27,7 @@ def precision(x: Tensor, half: bool = False) -> torch.autocast:
 
 
 def activate(x: Tensor) -> Tensor:
-    """Leaky ReLU of slope 0.2; in float16, whose numbers end at 65 504, its result is bounded too."""
+    """Leaky ReLU of slope 0.2 of any tensor; in float16, whose numbers end at 65 504, it is bounded by CLAMP too."""
     x = F.leaky_relu(x, 0.2)
     return F.hardtanh(x, -CLAMP, CLAMP) if x.dtype == torch.float16 else x
 
@@ -68,10 +68,10 @@ def divisor(n: int, most: int) -> int:
     return max(g for g in range(1, min(n, most) + 1) if n % g == 0)
 
 
-def channel_schedule(channels: int, times: int, least: int = 8) -> list[int]:
-    """Channels from the coarsest features to the finest: halved at every doubling of the resolution, down to `least`
-    or, if that is less, to `channels`."""
-    return [max(channels >> i, min(channels, least)) for i in range(times + 1)]
+def channel_schedule(channels: int, times: int) -> list[int]:
+    """Channels from the coarsest features to the finest: halved at every doubling of the resolution, down to 8 or, if
+    that is less, to `channels`."""
+    return [max(channels >> i, min(channels, 8)) for i in range(times + 1)]
 
 
 def class_channels(classes: int) -> int:

@@ -31,8 +31,8 @@ def coverage(
 ) -> Tensor:
     """(N, classes, height, width) float32 in [0, 1] on the device: how much of each pixel the boxes of a class cover.
 
-    Exact for one box, so that edges between pixels are seen. Where boxes of one class overlap, that of the box which
-    covers most of the pixel.
+    Exact for one box, so that edges between pixels are seen. Where boxes of one class overlap, the one that covers most
+    of the pixel counts.
     """
     kinds, boxes = padded(layouts)
     return covered(kinds.to(device), boxes.to(device), classes, height, width)
@@ -46,7 +46,8 @@ def padded(layouts: list[Layout]) -> tuple[Tensor, Tensor]:
 
 
 def covered(kinds: Tensor, boxes: Tensor, classes: int, height: int, width: int) -> Tensor:
-    """`coverage` of what `padded` gives, on its device."""
+    """`coverage`, (N, classes, height, width), of kinds (N, M) and boxes (N, M, 4) as `padded` gives them, on their
+    device."""
     drawn = torch.zeros(len(kinds), classes, height, width, device=boxes.device)
     images = torch.arange(len(kinds), device=boxes.device)
     for kind, box in zip(kinds.unbind(1), boxes.unbind(1), strict=True):
@@ -111,7 +112,7 @@ FLIPS: dict[str, list[Callable[[Tensor, int, int], Tensor]]] = {
         lambda boxes, height, width: transposed(boxes),
     ],
 }
-"""Of each symmetry, moves that make its whole group if each is done or not: those of `pipeline.training.feed`."""
+"""Of each symmetry, moves that make its whole group if each is done or not: those of `pipeline.models.flips`."""
 
 
 # ---------------------------------------------------------------- what a model keeps

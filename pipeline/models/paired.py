@@ -1,4 +1,4 @@
-"""The coarse pictures that go with boxes: those of training images whose own boxes are these, or lie most like them."""
+"""The coarse pictures that go with boxes: of training images with the same boxes, or with the most similar ones."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def nearest(
 ) -> Tensor:
     """Coarse pictures (N, PARTS * C, h, w) for images of these classes and boxes that somebody asks for.
 
-    Each is that of a training image of the class under the element of the symmetry's group that brings its own boxes
-    nearest; one of those that are nearly as alike as the most alike one. Without any boxes asked for, these are the
-    images with the smallest boxes. Of a class without images they are mid-gray.
+    Each is of a training image of the class, moved by the element of the symmetry's group that brings its own boxes
+    nearest, drawn from the images nearly as alike as the most alike one. Where no boxes are asked for, it is of an
+    image with the smallest boxes. Of a class without images they are mid-gray.
 
     Args:
         pictures, book: of the same training images, in the same order.

@@ -58,7 +58,7 @@ class Projector(nn.Module):
 
     @torch.no_grad()
     def centre(self, images: Tensor) -> None:
-        """Take the mean and the deviation of each feature over these images out of what it sees."""
+        """Take the mean and the deviation of each feature over images (N, C, H, W) out of what is seen from now on."""
         for i, found in enumerate(self._maps(images)):
             self.get_buffer(f"mean{i}").copy_(found.mean((0, 2, 3))[:, None, None])
             self.get_buffer(f"deviation{i}").copy_(found.std((0, 2, 3))[:, None, None] + 1e-3)

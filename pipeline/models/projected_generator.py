@@ -54,7 +54,13 @@ class Generator(nn.Module):
         return self.render(labels, noise, self.book.ask(labels, numbers))
 
     def render(self, labels: Tensor, noise: Tensor, pictures: Tensor) -> Tensor:
-        """The images of coarse pictures, those of the book."""
+        """Images (N, C, H, W) around coarse pictures.
+
+        Args:
+            labels: (N,) int64.
+            noise: (N, length - book.numbers) standard normal, of every resolution, the coarsest first.
+            pictures: (N, PARTS * C, h, w) as the book gives them.
+        """
         first, *noises = (
             part.unflatten(1, shape)
             for part, shape in zip(noise.split([*map(math.prod, self.noises)], 1), self.noises, strict=True)
@@ -84,8 +90,11 @@ class Block(nn.Module):
         nn.init.orthogonal_(self.convolution.weight)
 
     def forward(self, x: Tensor, labels: Tensor, beside: Tensor | None = None) -> Tensor:
-        """Args:
-        beside: added before the gates; twice as many channels as come out.
+        """Features (N, inputs, h, w) to (N, outputs, h, w).
+
+        Args:
+            labels: (N,) int64.
+            beside: (N, 2 * outputs, h, w), added before the gates.
         """
         x = self.norm(self.convolution(x), labels)
         if beside is not None:

@@ -33,7 +33,7 @@ class Module:
     state: dict[str, Any]
 
     def layers(self, name: str = "", depth: int = 0) -> Iterator[tuple[str, Module]]:
-        """This one and all within it, by their dotted names; its own is empty."""
+        """This one and all within it, by their dotted names; its own is empty. Raises Refused beyond DEEPEST."""
         if depth > DEEPEST:
             raise Refused(f"its modules stand more than {DEEPEST} deep within one another")
         yield name, self
@@ -47,7 +47,7 @@ class Module:
             yield from ((f"{name}.{key}".lstrip("."), value) for key, value in layer.own_tensors())
 
     def own_tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Those of this one alone."""
+        """Parameters and buffers of this module alone, without those of modules within it."""
         for kind in ("_parameters", "_buffers"):
             yield from ((key, value) for key, value in self._entries(kind) if isinstance(value, Tensor))
 

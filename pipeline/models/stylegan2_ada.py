@@ -45,9 +45,7 @@ class StyleGAN2ADA(StyledModel, DrawsStrips):
 
     def __init__(self, settings: StyleGAN2ADASettings, spec: ImageSpec, amp: torch.dtype | None = None):
         super().__init__(settings, spec, amp)
-        if (
-            settings.compile == "on" and settings.checkpoint_activations
-        ):  # torch 2.15's compiler fails on such a network
+        if settings.compile == "on" and settings.checkpoint_activations:  # torch 2.15's compiler fails on these
             raise UserError("checkpoint_activations: true cannot be had together with compile: true; choose one")
         self.generator = Generator(settings, spec)
         self.discriminator = Discriminator(settings, spec)
@@ -74,9 +72,8 @@ class StyleGAN2ADA(StyledModel, DrawsStrips):
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
         scalars = self.optimizer_step("D", self._discriminator_loss, batch)
         if self.r1_every and self.updates % self.r1_every == 0:
-            scalars = (
-                self.optimizer_step("D", self._r1_loss, batch) | scalars
-            )  # the main step's gradient is what is logged
+            # The main step's gradient is what is logged.
+            scalars = self.optimizer_step("D", self._r1_loss, batch) | scalars
         scalars |= self.optimizer_step("G", self._generator_loss, batch)
         if self.path_every and self.updates % self.path_every == 0:
             measured = self.optimizer_step("G", self._path_loss, batch, every=2)
@@ -92,7 +89,8 @@ class StyleGAN2ADA(StyledModel, DrawsStrips):
         return self.render(self.styles(labels, latents), latents)
 
     def styles(self, labels: Tensor, latents: Tensor, truncation: float = 1.0) -> Tensor:
-        """Karras et al. 2019, section B."""
+        """(N, layers, w_dim): the w of a mapping network for every layer, truncated as in Karras et al. 2019, section
+        B."""
         return self.ema.repeat(self.ema.mapping(latents[:, : self.settings.z_dim], labels, truncation))
 
     def render(self, styles: Tensor, latents: Tensor) -> Tensor:
@@ -138,8 +136,8 @@ class StyleGAN2ADA(StyledModel, DrawsStrips):
         return synthesis(self._mixed(part, track=True), self._noise(part.rng), self.settings.checkpoint_activations)
 
     def _logits(self, part: MicroBatch, *sets: Tensor) -> tuple[Tensor, ...]:
-        """Of sets of images, augmented, where no second derivative is wanted; the discriminator takes all of
-        them at once, and reads its weights but once."""
+        """(n,) logits of each set of images (n, C, H, W), augmented, where no second derivative is wanted; the
+        discriminator takes all sets at once, and reads its weights but once."""
         images = torch.cat([self._augment(images, part.rng) for images in sets])
         discriminator = self.compiled(self.discriminator)
         labels, recompute = part.labels.repeat(len(sets)), self.settings.checkpoint_activations

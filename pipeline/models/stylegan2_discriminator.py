@@ -78,8 +78,13 @@ class Discriminator(nn.Module):
         self.apart = most
 
     def forward(self, images: Tensor, labels: Tensor, recompute: bool = False, sets: int = 1) -> Tensor:
-        """`recompute` keeps no activations for the backward pass, which computes them again. The images are `sets` of
-        equal size, one after another, that do not see one another."""
+        """(N,) logits.
+
+        Args:
+            images: (N, C, H, W) in [-1, 1]: `sets` of equal size, one after another, that do not see one another.
+            labels: (N,) int64.
+            recompute: keep no activations for the backward pass, which computes them again.
+        """
         with precision(images, half=True):
             x = activate(self.image(images))
         for i, block in enumerate(self.blocks):
@@ -105,7 +110,7 @@ class Discriminator(nn.Module):
         return minibatch_std(x, torch.arange(len(x), device=x.device) % (len(x) // size), size)
 
     def classes(self, labels: Tensor) -> Tensor:
-        """(N, width) of unit scale."""
+        """(N, width) mapped classes of labels (N,)."""
         x = normalise(self.embedding(labels))
         for layer in self.mapping:
             x = activate(layer(x))

@@ -15,8 +15,8 @@ MAPPINGS = ("generator.mapping.layers.", "ema.mapping.layers.", "discriminator.m
 
 
 def resized(weights: dict[str, Tensor], more: int) -> dict[str, Tensor]:
-    """For images of 2^more times the side. The blocks of the generator are counted from the coarsest, where they stay;
-    those of the discriminator from the finest, and what sees the image, of one size or several, likewise."""
+    """Weights for images of 2^more times the side. The generator's blocks are counted from the coarsest and keep their
+    numbers. The discriminator's are counted from the finest and move, as do its layers that see the image."""
     places = {name: _resized(name, more) for name in weights}
     return {place: weights[name] for name, place in places.items() if place}
 
@@ -33,17 +33,16 @@ def _resized(name: str, more: int) -> str:
 
 
 def recoloured(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
-    """For gray images, or for red, green and blue: exactly the images of before made gray, or gray in all three; and
-    the logits of gray images in all three, or of what is gray of colours."""
+    """Weights for images of 1 or 3 channels: the generator's images are exactly those of before made gray, or repeated
+    in all three; the discriminator sees gray images repeated in all three, or the gray of coloured ones."""
     luma = torch.tensor(LUMA)
     found = dict(weights)
     for name, value in weights.items():
         if SHOWN.fullmatch(name) and len(value) != channels:  # (channels, ...)
             gray = torch.tensordot(luma, value, 1)[None] if len(value) == 3 else value
             found[name] = gray.expand(channels, *value.shape[1:])
-        elif (
-            SEEN.fullmatch(name) and value.shape[1] != channels
-        ):  # (C, channels, 1, 1), divided by the root of the channels
+        elif SEEN.fullmatch(name) and value.shape[1] != channels:  # (C, channels, 1, 1)
+            # The network divides them by the root of the number of channels.
             scale = (channels / value.shape[1]) ** 0.5
             if channels == 1:
                 found[name] = value.sum(1, keepdim=True) * scale
@@ -53,8 +52,8 @@ def recoloured(weights: dict[str, Tensor], channels: int) -> dict[str, Tensor]:
 
 
 def same_depth(weights: dict[str, Tensor], own: set[str]) -> dict[str, Tensor]:
-    """Without the mapping networks that have another number of layers than those of the names `own`, and without the
-    mean styles that they made."""
+    """The weights without mapping networks whose number of layers differs from that in `own` (names of the model's
+    tensors), and without the mean styles that they made."""
     found = dict(weights)
     for place in MAPPINGS:
         if {name for name in own if name.startswith(place)} != {name for name in weights if name.startswith(place)}:

@@ -63,7 +63,7 @@ class Mapping(nn.Module):
 
     @torch.no_grad()
     def track(self, w: Tensor, labels: Tensor) -> None:
-        """Move the mean of each class towards those of its w (N, w_dim), by their number."""
+        """Move the mean of each class towards the mean of its w (N, w_dim), the farther the more there are."""
         member = F.one_hot(labels, len(self.w_average)).to(w.dtype)  # (N, K)
         count = distributed.total(member.sum(0))[:, None]
         mean = distributed.total(member.mT @ w) / count.clamp(min=1)
@@ -80,6 +80,7 @@ class ScaledConv(nn.Module):
         self.blur = Blur(padding=1, gain=4.0) if up else None
 
     def scaled(self) -> Tensor:
+        """(outputs, inputs, kernel, kernel)."""
         return self.weight * self.gain
 
     def forward(self, x: Tensor, weight: Tensor) -> Tensor:
@@ -245,7 +246,13 @@ class Synthesis(nn.Module):
         self.layers = len(levels) + 1  # inputs w: one a convolution, one for the finest image
 
     def forward(self, ws: Tensor, noise: list[Tensor | None], recompute: bool = False) -> Tensor:
-        """`recompute` keeps no activations for the backward pass, which computes them again."""
+        """(N, C, H, W).
+
+        Args:
+            ws: (N, layers, w_dim), one w a layer.
+            noise: as `split_noise` gives it.
+            recompute: keep no activations for the backward pass, which computes them again.
+        """
         w = ws[:, :, None].unbind(1)  # (N, 1, w_dim) a layer
         with precision(ws):
             x, image = self.start(self.constant.expand(len(ws), -1, -1, -1), w, noise[0])
@@ -265,7 +272,7 @@ class Synthesis(nn.Module):
         return self.for_all([p.unflatten(1, (1, *size)) for p, size in zip(parts, self.noise_sizes, strict=True)])
 
     def for_all(self, noise: list[Tensor]) -> list[Tensor | None]:
-        """None for the convolutions without noise, which are the finest."""
+        """The noise of the coarsest convolutions, and None for the finest, which have none."""
         return noise + [None] * (self.layers - 1 - len(noise))
 
     @property

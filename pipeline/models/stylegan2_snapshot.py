@@ -115,7 +115,8 @@ class Snapshot:
 
         Args:
             classes: where the file knows another number of them, its classes are left out.
-            discriminator: the model's, whose vectors of the classes those of a file without any are put in terms of.
+            discriminator: the model's; where the file has no classes, its last layer is put in terms of this one's
+                class vectors.
         """
         found: dict[str, Tensor] = {}
         for place, tensors in (("generator", self.generator), ("ema", self.average)):
@@ -224,7 +225,7 @@ def _generator(theirs: dict[str, Tensor], classes: int) -> dict[str, Tensor]:
 
 
 def _mapping(theirs: dict[str, Tensor], classes: int, at: str = "mapping.") -> dict[str, Tensor]:
-    """The layers of a mapping network, and its table of classes where it has as many."""
+    """The layers of a mapping network, and its table of classes where that has as many classes."""
     found = {}
     for i in range(_depth(theirs)):
         for part in ("weight", "bias"):

@@ -26,7 +26,7 @@ FIRST = 4  # the cell that a strip begins with: cells are counted from 0, and a 
 
 
 def halos(doublings: int) -> list[int]:
-    """Columns beside a block that its pixels depend on, of the features of each resolution, coarsest first.
+    """How many columns beside a block its pixels depend on, in the features of each resolution, coarsest first.
 
     Output column j of a doubling convolution and its filter, of kernels 3 and 4, depends on input columns j // 2 - 1
     to j // 2 + 1, as does the doubling of the image; a second convolution of kernel 3 stands between two doublings.

@@ -141,9 +141,10 @@ def log_spectrum(images: Tensor) -> Tensor:
 
 
 def pair_weights(labels: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """(N, N) weights, of sum 1, of the pairs of different rows of one class; all 0 if there is none.
+    """(N, N) weights of pairs of rows, of sum 1: positive for two different rows of one class, else 0; all 0 without
+    such pairs.
 
-    A class has as much weight as it has rows, without those that are alone in theirs.
+    A class weighs as much as it has rows; a class of one row weighs nothing.
     """
     same = (labels[:, None] == labels).to(dtype).fill_diagonal_(0)
     partners = same.sum(1, keepdim=True)

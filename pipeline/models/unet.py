@@ -11,17 +11,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from pipeline.models.base import LEAST, MOST
 from pipeline.models.coarse import coarse_book
 from pipeline.models.layouts import Book
 from pipeline.settings import DDPMSettings, ImageSpec, UserError
 
-LEAST, MOST = 16, 1024  # sides of images
 
-
-def sinusoids(t: Tensor, width: int, longest: float = 10_000.0) -> Tensor:
-    """(N, width) cosines and sines of t (N,) at wavelengths from 2π to 2π · longest (Vaswani et al. 2017, 3.5)."""
+def sinusoids(t: Tensor, width: int) -> Tensor:
+    """(N, width) cosines and sines of t (N,) at wavelengths from 2π to 2π · 10 000 (Vaswani et al. 2017, section
+    3.5)."""
     half = width // 2
-    rates = torch.exp(-math.log(longest) * torch.arange(half, device=t.device, dtype=torch.float32) / half)
+    rates = torch.exp(-math.log(10_000) * torch.arange(half, device=t.device, dtype=torch.float32) / half)
     angles = t.float()[:, None] * rates
     return F.pad(torch.cat([angles.cos(), angles.sin()], 1), (0, width % 2))
 

@@ -27,7 +27,7 @@ DELAY = sum(i * h for i, h in enumerate(SYM6)) / math.sqrt(2)  # of the filter, 
 
 
 def reflect(position: Tensor, size: int) -> Tensor:
-    """Positions folded into [0, size - 1] by mirrors at the centres of the edge pixels; integers or floats."""
+    """(...) positions folded into [0, size - 1] by mirrors at the centres of the edge pixels; integers or floats."""
     position = position.remainder(2 * (size - 1))
     return torch.minimum(position, 2 * (size - 1) - position)
 
@@ -75,7 +75,7 @@ class Axis(nn.Module):
             self.register_buffer(name, value.float(), persistent=False)
 
     def place(self, position: Tensor) -> Tensor:
-        """Positions in pixels from the centre to grid_sample's units of the doubled axis."""
+        """(...) positions in pixels from the centre to grid_sample's units, in [-1, 1] along the doubled axis."""
         pixel = position + self.middle
         # The doubled image has a mirrored margin of its own; only what lies beyond it is folded back.
         low, high = self.positions[0] + self.middle, self.positions[-1] + self.middle

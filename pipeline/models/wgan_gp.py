@@ -66,9 +66,8 @@ class Critic(nn.Module):
         # One group is all channels and pixels of an image: layer normalisation (Ba et al. 2016).
         norms = [nn.GroupNorm(1, c) if settings.layer_norm else nn.Identity() for c in channels[1:]]
         self.norms = nn.ModuleList([nn.Identity(), *norms])
-        self.linear = nn.Linear(
-            channels[-1] * height * width, 1, bias=False
-        )  # differences of scores are all that counts
+        # Without a bias: differences of scores are all that counts.
+        self.linear = nn.Linear(channels[-1] * height * width, 1, bias=False)
         initialise(self)
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:

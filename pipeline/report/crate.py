@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from pipeline.base.files import read_json, whole
+from pipeline.base.files import whole
 from pipeline.data.image_set import ImageSet
 from pipeline.report.inputs import DatasetInputs
 from pipeline.settings import Card, places
@@ -171,8 +171,7 @@ def _by_hash(datasets: Mapping[str, DatasetInputs]) -> Iterator[Entity]:
             who = f"{run.model}, seed {run.seed}, on {dataset}"
             if run.synthetic is not None and (run.synthetic / "meta.json").is_file():
                 yield _images(ImageSet.open(run.synthetic), f"synthetic images of {who}", "result")
-            path = run.folder / "model.json"
-            if path.is_file() and (digest := read_json(path).get("sha256")):
+            if digest := run.recipe().get("sha256"):
                 weights = _hashed(digest, "File", f"weights of {who} (safetensors)", "result")
                 yield weights | {"encodingFormat": "application/octet-stream"}
 

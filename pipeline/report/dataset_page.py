@@ -67,9 +67,8 @@ def context(
     arms, box_arms, anomaly_arms = map(comparison.of, ("classification", "boxes", "anomalies"))
     entry = settings.get("datasets", {}).get(name, {})
     about = overview.dataset(real, entry)
-    folders = {model: [run.folder for run in inputs.of(model)] for model in models}
     untrained = {name for name, model in settings.get("models", {}).items() if model["family"] in UNTRAINED}
-    generators = overview.generators(settings.get("models", {}), folders, about["totals"]["train"])
+    generators = overview.generators(settings.get("models", {}), inputs, about["totals"]["train"])
     return (
         {
             "name": name,

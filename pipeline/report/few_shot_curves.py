@@ -72,7 +72,7 @@ class Curves:
 
 
 def found(comparisons: Mapping[str, Comparison]) -> list[Curves]:
-    """Curves of every family of which two or more members with different numbers of images were judged.
+    """Curves of every family with two or more judged members that have different numbers of images.
 
     None where no arm has real and synthetic images.
 

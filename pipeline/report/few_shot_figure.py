@@ -28,7 +28,7 @@ def overview(images: Sequence[float], lines: Lines, score: str) -> str:
 
     Args:
         images: (M,) real training images a class, ascending.
-        lines: `few_shots.drawn`, shares.
+        lines: `few_shot_curves.drawn`, shares.
         score: its name, for the axis.
 
     Returns:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipeline.base.files import read_json
 from pipeline.base.results import forecasts
@@ -25,6 +26,15 @@ class RunInputs:
     """Image set drawn from it."""
     evaluation: Path | None = None
     """Its `evaluation.json`."""
+
+    def recipe(self) -> dict[str, Any]:
+        """What its `model.json` says; empty where there is none.
+
+        Raises:
+            UserError: a file that is there and is no JSON object.
+        """
+        path = self.folder / places.RECIPE
+        return read_json(path) if path.is_file() else {}
 
 
 @dataclass(frozen=True)
@@ -75,7 +85,7 @@ class DatasetInputs:
         Raises:
             UserError: a file that is there and is no JSON object.
         """
-        recipes = {run.model: read_json(path) for run in self.runs if (path := run.folder / "model.json").is_file()}
+        recipes = {run.model: recipe for run in self.runs if (recipe := run.recipe())}
         return {model: recipe["features"] for model, recipe in recipes.items() if recipe.get("features")}
 
     def evaluations(self) -> list[Path]:

@@ -55,7 +55,7 @@ def points(share: float) -> str:
 
 
 def gain_of(of: Estimate | ClassEstimate | RecipeGain) -> tuple[float, float, float]:
-    """The gain and the ends of its interval, of what has one: of all but the baseline."""
+    """The gain and the ends of its interval; all but the baseline have them."""
     assert of.gain is not None
     assert of.low is not None
     assert of.high is not None

@@ -19,7 +19,8 @@ class NextSteps(NamedTuple):
     guessing: Arm | None
     """The baseline, where it may be guessing: more of what it is judged by would show no more, and is not asked for."""
     unsure: Arm | None
-    """The best arm, where MORE of what is scarcer would tell more of it: gains from `sees`, None where nobody knows."""
+    """The best arm, where MORE times the repetitions or test images would tell more of it: it would then detect gains
+    from `sees` on (None where nobody knows)."""
     sees: float | None
     draws: bool
     """Whether other real images may give another answer."""

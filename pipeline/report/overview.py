@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import splits
+from pipeline.report.inputs import DatasetInputs
 from pipeline.report.labels import joined, number
 from pipeline.settings import model_settings
 
@@ -104,24 +104,24 @@ def _rejected(path: Path) -> list[dict[str, str]]:
 
 
 def generators(
-    models: Mapping[str, Mapping[str, Any]], used: Mapping[str, Sequence[Path]], training_images: int
+    models: Mapping[str, Mapping[str, Any]], inputs: DatasetInputs, training_images: int
 ) -> list[dict[str, Any]]:
     """Rows of `name`, `family`, `images` (the budget), `passes` over the training images, `batch`, `kept`, `seeds`,
     `real_pixels` (what of the training images is in what it makes; empty for nothing).
 
     Args:
-        used: the folders of each generator's runs, a seed each; `kept` is how many images the weights in use had seen.
+        inputs: of the data set; `kept` is how many images the weights in use of each seed had seen.
     """
     rows = []
-    for name, runs in used.items():
-        model = models.get(name, {})
+    for name in inputs.models():
+        model, runs = models.get(name, {}), inputs.of(name)
         total = model.get("total_images")
         rows.append(
             {
                 "name": name,
                 "family": model.get("family", "–"),
                 "images": _number(total),
-                "kept": ", ".join(_number(_seen(run / "model.json")) for run in runs),
+                "kept": ", ".join(_number(run.recipe().get("images_seen")) for run in runs),
                 "seeds": len(runs),
                 "passes": f"{total / training_images:.0f}" if total and training_images else "–",
                 "batch": model.get("batch", "–"),
@@ -129,10 +129,6 @@ def generators(
             }
         )
     return rows
-
-
-def _seen(recipe: Path) -> int | None:
-    return read_json(recipe).get("images_seen") if recipe.is_file() else None
 
 
 def _number(n: int | None) -> str:

@@ -346,7 +346,8 @@ def verdict_of(arm: Arm) -> str:
 
 
 def sees(arm: Arm) -> str:
-    """The smallest gain that would be called *helps* in four of five repeats, of an arm of which nobody can tell."""
+    """Of an arm with the verdict *cannot tell*, the smallest gain that would be called *helps* in four of five
+    repeats."""
     if arm.verdict != "cannot tell":
         return ""
     return f"sees gains from {_detects(arm)} points" if _detects(arm) else "sees no gain"

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipeline.base.files import read_json
 from pipeline.downstream.arms import sole_model
 from pipeline.downstream.records import Arm
 from pipeline.downstream.registry import TASKS
@@ -102,8 +101,7 @@ def _distance(scores: Scores, model: str) -> dict[str, float]:
 
 
 def _minutes(run: RunInputs) -> dict[str, float]:
-    path = run.folder / "model.json"
-    seconds = read_json(path).get("seconds") if path.is_file() else None
+    seconds = run.recipe().get("seconds")
     return {} if seconds is None else {views.MINUTES: seconds / 60}
 
 

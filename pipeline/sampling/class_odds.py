@@ -10,6 +10,7 @@ from torch import Tensor
 from pipeline.base import imagenet
 from pipeline.base.class_head import class_head
 from pipeline.base.device import device
+from pipeline.base.pixels import normalised, stored
 from pipeline.data.image_set import ImageSet
 
 MOST = 60  # training images of a class that it learns from, evenly taken
@@ -23,8 +24,7 @@ class ClassOdds:
     def __init__(self, real: ImageSet):
         self.network = imagenet.EfficientNetLite0(imagenet.load(), real.spec.channels).to(device())
         rows = np.concatenate(_by_class(real))
-        top = np.iinfo(real.images.dtype).max
-        seen = torch.from_numpy(real.images[rows].astype(np.float32) * (2 / top) - 1).permute(0, 3, 1, 2)
+        seen = normalised(stored(real.images[rows]))
         self.head = class_head().fit(self._features(seen), real.labels[rows])
         self.names = [f"p({real.spec.classes[k]})" for k in self.head.classes_]
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.base import csvfile
-from pipeline.base.files import whole, write_whole
+from pipeline.base.files import whole, write_whole, writing
 from pipeline.base.job import progress
 from pipeline.data.image_set import ImageSet
 from pipeline.sampling.export import TABLE, safe_names
@@ -81,7 +81,7 @@ def write_dataset(sets: list[Path], folder: Path, kind: str, files: str = "png")
     if without:
         raise UserError(f"{', '.join(without)}: without {layout.needs}, which `{kind}` is made of")
     table = _table(sources, layout, files)
-    try:
+    with writing(folder):
         with progress(kind, len(table)) as bar:
             for row in table.itertuples():
                 images, provenance = sources[row.set]
@@ -89,9 +89,8 @@ def write_dataset(sets: list[Path], folder: Path, kind: str, files: str = "png")
                 seed = None if provenance is None else row.seed
                 write_file(folder / row.file, images.images[row.row], images.meta, provenance, seed)
                 bar.update()
-        layout.describe(folder, table, _boxes(sources, table), _box_classes(sources))
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        classes = list(dict.fromkeys(name for source in sources for name in source.images.box_classes))
+        layout.describe(folder, table, _boxes(sources, table), classes)
     return table[["file", "split", "label", "source", "seed", "digital_source_type"]]
 
 
@@ -130,11 +129,6 @@ def _table(sources: list[Source], layout: Layout, files: str) -> pd.DataFrame:
     return table
 
 
-def _box_classes(sources: list[Source]) -> list[str]:
-    """Of all sets, in the order of the first."""
-    return list(dict.fromkeys(name for source in sources for name in source.images.box_classes))
-
-
 def _boxes(sources: list[Source], table: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The boxes of each image that has some, by its file, with the column `covered`: what of a box the defect covers;
     None where nobody knows."""
@@ -159,7 +153,7 @@ def _covered(images: ImageSet, row: int, boxes: pd.DataFrame) -> list[Callable[[
 
 
 def _inside(mask: NDArray[np.uint8], value: int, box: Any) -> NDArray[np.bool_]:
-    """The pixels within a box that the mask gives its class, which boxes that overlap share."""
+    """(H, W): the pixels within a box to which the mask gives its class; boxes that overlap share pixels."""
     part = slice(math.floor(box.y0), math.ceil(box.y1)), slice(math.floor(box.x0), math.ceil(box.x1))
     inside = np.zeros(mask.shape, bool)
     inside[part] = mask[part] == value

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from pipeline.base.device import memory_limit, say_device, use_threads
+from pipeline.base.files import writing
 from pipeline.base.job import progress
+from pipeline.base.pixels import normalised, stored
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import COLUMNS, ImageSet, ImageSetWriter
 from pipeline.models.base import DrawsBoxes, GenerativeModel, Sampler
@@ -81,7 +82,7 @@ def generate(
     real, generator = ImageSet.open(data), model_files.load(model)
     say_device(f"draw {model.parent.name}", generator.device, generator.generate_amp)
     wanted = _wanted(settings, generator, real, Missed.read(missed, real) if missed else None)
-    try:
+    with writing(out):
         with memory_limit("generate.batch", settings.batch):
             _write(settings, generator, real, wanted, model.parent.name, out)
         drawn = ImageSet.open(out)
@@ -92,8 +93,6 @@ def generate(
             assert isinstance(generator, DrawsBoxes)  # no other family is trained with boxes
             labels = [w.model_label for w in wanted for _ in range(w.count)]
             write_boxes(generator, generator.spec.boxes, labels, drawn)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
     for name in ("samples.png", *(["boxes.png"] if generator.spec.boxes else [])):
         journal.artifact(out / name, out.name)
 
@@ -141,7 +140,7 @@ def _write(
             if isinstance(generator, GenerativeModel):
                 _judge(w, torch.stack(judged), real, int(generator.images_seen) // generator.settings.batch)
         copied = generator.settings.real_pixels
-        meta = _meta(real) | ({"real_pixels": copied} if copied else {}) | {"truncation": settings.truncation}
+        meta = real.inherited | ({"real_pixels": copied} if copied else {}) | {"truncation": settings.truncation}
         meta |= {"move": settings.move} if settings.move else {}
         writer.finish(_table(settings, wanted, source), meta)
 
@@ -179,9 +178,8 @@ def _judge(w: Wanted, images: torch.Tensor, real: ImageSet, updates: int) -> Non
     rows = rows[real.labels[rows] == w.real_label][:JUDGED]
     if not len(rows):
         return
-    levels = real.images[rows].astype(np.float32) * (2 / np.iinfo(real.images.dtype).max) - 1
     try:
-        health.check_samples(w.name, images, torch.from_numpy(levels).permute(0, 3, 1, 2), updates)
+        health.check_samples(w.name, images, normalised(stored(real.images[rows])), updates)
     except health.UnhealthyTraining as sickness:
         raise UserError(f"the model is of no use: {sickness}; train it anew, or longer") from sickness
 
@@ -193,8 +191,3 @@ def _table(settings: Generate, wanted: list[Wanted], source: str) -> pd.DataFram
             name = f"{w.name}_{i:06d}"
             rows.append((name, w.name, source, 0, 0, name, "train", seed))
     return pd.DataFrame(rows, columns=[*COLUMNS, "seed"])
-
-
-def _meta(real: ImageSet) -> dict[str, Any]:
-    """What the synthetic set has in common with the real one."""
-    return {k: real.meta[k] for k in ("classes", "symmetry", "dtype", "scaling", "pixel_size", "unit")}

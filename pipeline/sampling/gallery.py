@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.base.device import memory_limit, say_device, use_threads
+from pipeline.base.files import writing
 from pipeline.base.job import progress
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
@@ -90,15 +91,13 @@ def draw_gallery(settings: Gallery, model: Path, data: Path, out: Path, journal,
     }
     wanted = {name: draw for name, draw in parts.items() if draw is not None}
     facts: Facts = {"version": METHOD["gallery"], "classes": list(subject.labels), "seed": settings.seed}
-    try:
+    with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         with memory_limit("gallery.batch", settings.batch), progress("gallery", len(wanted), "part") as bar:
             for name, draw in wanted.items():
                 facts[name] = draw()
                 bar.update()
         (out / "gallery.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
     _tell(journal, facts, out)
 
 

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from pipeline.base.pixels import normalised, stored
 from pipeline.models.base import DrawsAround, DrawsBoxes, Sampler
 from pipeline.models.layouts import Layout
 from pipeline.settings import UserError
-from pipeline.training.feed import normalise, stored_tensor
 from pipeline.training.snapshots import with_latents
 
 MOST = 32  # boxes of an image
@@ -52,7 +52,7 @@ def draw_around(model: Sampler, labels: Tensor, seeds: Tensor, image: ArrayLike,
         raise UserError(
             f"like: an image of {_size(pixels.shape)}, {pixels.dtype}; the model's are {_size(shape)}, uint8 or uint16"
         )
-    seen = normalise(stored_tensor(pixels[None]), float(np.iinfo(pixels.dtype).max))[0]
+    seen = normalised(stored(pixels[None]))[0]
     return (model.follow(some, z, seen).cpu() for some, z in with_latents(model, labels, seeds, batch))
 
 

@@ -82,9 +82,9 @@ class Missed:
     def numbers(
         self, model: Sampler, name: str, real_label: int, model_label: int, seed: int, n: int
     ) -> NDArray[np.int64]:
-        """Which n images of class `name` to draw, ascending: of a model that draws boxes those of its first CANDIDATES
-        · n whose boxes are most like the ones that are missed in images of that class, each of which is asked for in
-        proportion to its share; of other models the first n.
+        """(n,) numbers, ascending from 0, of the images of class `name` to draw. A model that draws boxes is asked for
+        its first CANDIDATES · n layouts; taken are those most like the boxes that are missed in images of that class,
+        each of which counts in proportion to its share. Of other models they are the first n.
 
         Args:
             real_label, model_label: of the class, as the image set and the model number it.

@@ -12,7 +12,8 @@ Point = tuple[int, int]
 
 
 def outline(mask: NDArray[np.bool_]) -> list[Point]:
-    """Corners (x, y) of one closed polygon along the edges of pixels, which holds exactly those of a mask (H, W).
+    """Corners (x, y) of one closed polygon along the edges of pixels, which encloses exactly the pixels of a mask (H,
+    W).
 
     Parts and holes hang together by lines without width, there and back: the even-odd rule and the nonzero rule both
     fill the mask and nothing else. Empty for an empty mask.

@@ -41,7 +41,7 @@ class StripFile:
         self._offset = empty.offset
 
     def add(self, block: np.ndarray) -> None:
-        """Write (H, w, C) to the right of what is there."""
+        """Write (H, w, C) to the right of what is there. Raises ValueError where it does not fit."""
         after = self.filled + block.shape[1]
         if after > self.shape[1]:
             raise ValueError(f"{self.path}: a block of {block.shape[1]} columns at {self.filled} of {self.shape[1]}")

@@ -120,11 +120,7 @@ Folder = Annotated[str, AfterValidator(_folder)]
 Word = Annotated[str, BeforeValidator(_word)]
 # Of images or of boxes.
 Class = Annotated[str, Field(min_length=1), BeforeValidator(_word)]
-Classes = Annotated[
-    list[Class],
-    Field(min_length=1),
-    AfterValidator(distinct),
-]
+Classes = Annotated[list[Class], Field(min_length=1), AfterValidator(distinct)]
 # YAML reads a bare `on` and `off` as true and false.
 Switch = Annotated[
     Literal["auto", "on", "off"],

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
-FEWEST = 10  # training images of a class that coarse pictures can be drawn from a distribution of
+FEWEST = 10  # training images of a class, for a distribution of its coarse pictures
 COARSE_PICTURES = "its images follow 8 x 8 grey values and contrasts of a training image each, which the model keeps"
 
 
@@ -18,7 +18,7 @@ def _none(value: Any) -> bool:
 
 
 class GeneratorSettings(Strict):
-    """What a family can beside drawing its images, known without torch so that a run can be planned."""
+    """What a family can do beside drawing images, known without torch so that a run can be planned."""
 
     has_styles: ClassVar[bool] = False
     """Its models are a StyledModel: truncation, style mixing."""
@@ -60,7 +60,8 @@ class QuiltingSettings(Untrained):
     overlap: Annotated[float, Field(gt=0, le=0.5)] = 0.25
     """By how much pieces overlap, as a share of a piece's side."""
     tolerance: Annotated[float, Field(ge=0)] = 0.1
-    """A piece is any whose overlap differs by at most this share more than the best one's; 0.1 in the paper."""
+    """A piece is drawn from those whose overlap differs by at most this share more than the best one's (0.1 in the
+    paper)."""
 
     @property
     def real_pixels(self) -> str:
@@ -90,8 +91,8 @@ class HeldOut(Strict):
     """How held-out images are compared with drawn ones while a generator trains."""
 
     features: Literal["imagenet", "inception"]
-    """`imagenet`: of a network that knows photographs, which is installed. `inception`: those of FID, which is a curve
-    then, as is the Inception score; slow without a graphics card."""
+    """`imagenet`: of a network that knows photographs, which is installed. `inception`: those of FID, so
+    that curves of FID and of the Inception score are drawn too; slow without a graphics card."""
     weights: Folder = "~/.cache/pyrite"
     """Folder of Inception's weights, which are fetched where they are not; can be filled by hand."""
     patience_by: Literal["kid", "fid", "inception_score"] | None = None
@@ -274,7 +275,7 @@ class WGANGPSettings(CoarsePictures):
 
 
 class Texture(Strict):
-    """Statistics of textures that generated and real batches are drawn together by, beside the adversarial loss."""
+    """Losses beside the adversarial one: how generated and real batches differ in statistics of textures."""
 
     perceptual: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the mean VGG19 features (relu1_1 to relu4_1)."""
@@ -374,8 +375,8 @@ class ProjectedGANSettings(AroundPictures):
     learning_rate: Positive = 2e-3
     """Adam step of the generator."""
     discriminator_lr: Positive = 4e-3
-    """Adam step of the discriminators. A tenth of it where they win from the beginning (`saturation`), as on flat drawn
-    grains."""
+    """Adam step of the discriminators. Set a tenth of it where they win from the beginning (`saturation`), as on flat
+    drawn grains."""
     beta1: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """First Adam moment; the second is 0.99."""
     layout_weight: Annotated[float, Field(ge=0)] = 5.0

@@ -72,7 +72,7 @@ def _value(name: str, field: FieldInfo, depth: int) -> Iterator[str]:
 
 
 def _class_of(field: FieldInfo) -> type[Strict] | None:
-    """The class of a section, also of one that may be null and of the values of a mapping."""
+    """The class of a section, which may be null, or of the values of a mapping; None of other fields."""
     kinds = [field.annotation, *get_args(field.annotation)]
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Strict)), None)
 

@@ -23,7 +23,13 @@ from pipeline.settings.renamed import new_name, why_gone
 from pipeline.settings.shots import LIST, FewShots, draws_of, expanded, families
 from pipeline.settings.stages import Blend, Card, Detection, Evaluate, Gallery, Generate, Tracking
 
-CONTROLS = ("more_real", "same_real")
+TAKEN = {
+    "real": "a folder of the results",
+    "detection": "a folder of the results",
+    "more_real": "a control of the detectors",
+    "same_real": "a control of the detectors",
+    "all": "the detection arm that joins all models",
+}
 FOLDERS = ("benchmarks", "journal", "logs", "mlflow", "state", "tensorboard")  # of the results, beside the data sets
 
 # Pydantic's names of the members of a union.
@@ -48,10 +54,10 @@ class Settings(Strict):
     quick: bool = False
     """A run that only shows whether everything runs (`config/quick.yaml`); every page of the report says so."""
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(distinct)] = [0]
-    """One generator of each model is made for each."""
+    """Each model is made once for each of these."""
     device: Device = "auto"
     """Where jobs compute: `auto` is an NVIDIA card that can be used, else the CPU; `mps` is Apple's, which nobody has
-    tried yet. The environment variable PYRITE_DEVICE overrides it. Changing it does nothing again."""
+    tried yet. The environment variable PYRITE_DEVICE overrides it. Changing it repeats no work."""
     jobs_per_gpu: Count = 1
     """Slots of each card: jobs that may share it. The resource `gpu` counts slots. A card has at most one for each 1.5
     GiB of its memory. The environment variable PYRITE_JOBS_PER_GPU overrides it."""
@@ -67,14 +73,9 @@ class Settings(Strict):
 
     @model_validator(mode="after")
     def possible(self):
-        for name in ("real", "detection"):
+        for name, what in TAKEN.items():
             if name in self.models:
-                raise ValueError(f"models.{name}: `{name}` is the name of a folder of the results; choose another")
-        for name in CONTROLS:
-            if name in self.models:
-                raise ValueError(f"models.{name}: `{name}` is the name of a control of the detectors; choose another")
-        if "all" in self.models:
-            raise ValueError("models.all: `all` is the name of the detection arm that joins all models; choose another")
+                raise ValueError(f"models.{name}: `{name}` is the name of {what}; choose another")
         for name in FOLDERS:
             if name in self.datasets:
                 raise ValueError(f"datasets.{name}: `{name}` is the name of a folder of the results; choose another")
@@ -314,7 +315,7 @@ def _assign(config: dict, path: list[str], value: Any) -> None:
 
 
 def _explained(errors: list[ErrorDetails]) -> set[str]:
-    """A line for each setting; where it may be of several kinds, of those alone that its value can be meant to be."""
+    """A line for each setting. Where it may be of several kinds, the errors of those that its value can be meant as."""
     settings: dict[tuple, list[ErrorDetails]] = {}
     for error in errors:
         settings.setdefault(error["loc"][: _kind_place(error["loc"])], []).append(error)

@@ -113,7 +113,7 @@ class Gallery(Strict):
 
 
 class Card(Strict):
-    """What the cards of synthetic image sets say and no file knows."""
+    """What the cards of synthetic image sets say and is in no other file."""
 
     licence: str | None = None
     """Licence of the synthetic images: an SPDX identifier or an address. Mind that of the real ones."""
@@ -134,12 +134,12 @@ class Evaluate(Strict):
     weights: Folder = "~/.cache/pyrite"
     """Folder of downloaded weights; can be filled by hand."""
     class_feature_steps: Whole = 100
-    """Training steps, of 16 images each, of the small classifier of the real classes in whose features sets are
-    compared too; fewer where it would see each training image more than 3 times, which is how it learns them by heart.
-    0 leaves it out."""
+    """Training steps, of 16 images each, of a small classifier of the real classes, in whose features sets are compared
+    too. Fewer are taken where it would see each training image more than 3 times and learn them by heart. 0 leaves it
+    out."""
     imagenet: bool = True
-    """Compare sets in the features of EfficientNet-Lite0 too, which learned ImageNet's photographs; its weights come
-    with the installation. Looking takes a thread about 3 ms an image of 64 pixels and 10 ms one of 128."""
+    """Compare sets in the features of EfficientNet-Lite0 too, which was trained on ImageNet; its weights come with the
+    installation. On one thread it takes about 3 ms for an image of 64 pixels and 10 ms for one of 128."""
     subsets: Several = 50
     """Half-samples for the intervals of distances."""
     seed: Seed = 0
@@ -148,16 +148,15 @@ class Evaluate(Strict):
 
 class Detect(Strict):
     backbone: Literal["frozen", "fine_tuned", "scratch"] = "frozen"
-    """What the detectors of all arms see images with: `frozen`, EfficientNet-Lite0 with the weights of ImageNet, which
-    stay as they are, and a logistic head (seconds); `fine_tuned`, the same network and
-    head, all of which learns on (minutes of a CPU, for a GPU); `scratch`, a ResNet-18 that learns all it knows."""
+    """The network of the detectors of all arms: `frozen`, EfficientNet-Lite0 with the weights of ImageNet, which stay
+    as they are, and a logistic head (seconds); `fine_tuned`, the same network and head, trained on together (minutes of
+    a CPU, for a GPU); `scratch`, a ResNet-18 with random initial weights."""
     repetitions: Annotated[int, Field(ge=2, le=1000)] = 10
-    """Paired repetitions, each with chance of its own: which synthetic images and which augmented views are seen; where
-    detectors learn step by step the order, and from scratch the initial weights."""
+    """Paired repetitions, each with random choices of its own: which synthetic images and which augmented views are
+    seen; fine-tuned and from scratch also their order, and from scratch the initial weights."""
     steps: Count = 2400
     """Fine-tuned and from scratch: the most optimiser steps of a detector. An eighth, a quarter or half as many are
-    taken, the same in every arm, where no arm of real images scores a point more on the validation images with more of
-    them."""
+    taken, the same in every arm, where more steps gain no arm of real images a point on the validation images."""
     batch: Several = 64
     """Images at a time; fine-tuned and from scratch, in a step."""
     learning_rate: Positive = 1e-3
@@ -167,22 +166,19 @@ class Detect(Strict):
     width: Count = 64
     """From scratch: channels of ResNet-18's first stage; 64 in the paper."""
     ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0, 2.0]
-    """What all synthetic images weigh together, for each real one: their number in a batch, or their weight in the loss
-    of a head. Chosen on validation images; without them it is the first."""
+    """Total weight of the synthetic images, as a multiple of that of the real ones: by their number in a batch, or by
+    their weight in the loss of a head. Chosen on validation images; without them it is the first."""
     keep_fractions: Annotated[
         list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(distinct)
-    ] = [
-        1.0,
-        0.5,
-    ]
+    ] = [1.0, 0.5]
     """Shares of each class's synthetic images to use: the best by each of `filters`. Chosen on validation images;
     without them all are used."""
     filters: Annotated[list[Literal["confidence", "nearest"]], Field(min_length=1), AfterValidator(distinct)] = [
         "confidence",
         "nearest",
     ]
-    """What the best are, to a detector of the real training images: `confidence`, it is surest of the class asked for;
-    `nearest`, they look to it most like training images of that class. Chosen as `keep_fractions` is, below 1."""
+    """How a detector of real images finds the best: `confidence`, by how sure it is of the class that they are to show;
+    `nearest`, by how like training images of that class they look to it. Chosen as `keep_fractions` is, below 1."""
     selection_runs: Annotated[int, Field(ge=1, le=1000)] = 2
     """Trainings of each ratio with each filter and share to choose by, with seeds of their own. A single candidate
     needs none."""
@@ -195,8 +191,8 @@ class DetectBoxes(Strict):
     """`small`: written here, trains on a processor in minutes; the others are torchvision's on a ResNet-50, with random
     weights, for a GPU."""
     backbone: Literal["frozen", "fine_tuned", "scratch"] = "frozen"
-    """What `small` sees images with: `frozen`, EfficientNet-Lite0 with the weights of ImageNet, which stay as they are;
-    `fine_tuned`, the same network, which learns on; `scratch`, a small ResNet-18 that learns all it knows."""
+    """The network of `small`: `frozen`, EfficientNet-Lite0 with the weights of ImageNet, which stay as they are;
+    `fine_tuned`, the same network, trained on; `scratch`, a small ResNet-18 with random initial weights."""
     repetitions: Annotated[int, Field(ge=2, le=1000)] = 5
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 2000
@@ -216,8 +212,8 @@ class DetectBoxes(Strict):
     """Trainings of each ratio to choose by, with seeds of their own. A single ratio needs none."""
 
 
-class BoxDetection(DetectBoxes):
-    """What is set under `detect.boxes`. The class above is all that the job of an arm is given."""
+class BoxDetection(DetectBoxes):  # all of `detect.boxes`; the job of an arm is given the class above
+    """Detectors that find defects with boxes, in data sets that have boxes."""
 
     pseudo_labels: Annotated[list[Name], AfterValidator(distinct)] = []
     """Models in whose synthetic images a detector of the real training images looks for defects: each gives an arm of
@@ -225,27 +221,27 @@ class BoxDetection(DetectBoxes):
 
 
 class DetectAnomalies(Strict):
-    """Detectors of what is not good, in data sets that say which class is `good`. What they see images with is
-    EfficientNet-Lite0 with the weights of ImageNet."""
+    """Detectors of what is not good, in data sets that say which class is `good`. Their network is EfficientNet-Lite0
+    with the weights of ImageNet."""
 
     repetitions: Annotated[int, Field(ge=2, le=1000)] = 10
     """Paired repetitions, each with its own half of the images that are added and of the defects that are drawn; an arm
-    without either is fitted once, for it has no chance in it."""
+    without either is fitted once, for nothing in it is random."""
     batch: Several = 64
-    """Images that are looked at at a time."""
+    """Images at a time."""
     memory: Count = 1000
     """Patches of good images that the one-class detector keeps."""
     drawn: Count = 64
     """Good images into which pieces are pasted, as many that get scars, and as many into which defects are moved."""
     ratios: Annotated[list[Positive], Field(min_length=1), AfterValidator(distinct)] = [0.5, 1.0]
-    """What the patches of all added bad images weigh together, for those of the real ones. Chosen on validation images;
-    without them it is the first."""
+    """Total weight of the patches of added bad images, as a multiple of that of the real ones. Chosen on validation
+    images; without them it is the first."""
     selection_runs: Annotated[int, Field(ge=1, le=1000)] = 2
     """Trainings of each candidate to choose by, with seeds of their own."""
 
 
-class Detection(Detect):
-    """What is set under `detect`. `Detect` is all that a job of classification is given."""
+class Detection(Detect):  # all of `detect`; a job of classification is given `Detect`
+    """Detectors trained with and without synthetic images, to tell whether these help."""
 
     enabled: bool = True
     """Whether detectors are trained at all; `detect: off` is short for `detect: {enabled: false}`."""

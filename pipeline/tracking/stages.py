@@ -47,7 +47,7 @@ def watched_training(
     path: Path,
     splits: Mapping[str, int],
 ) -> Iterator[Journal]:
-    """`training` of an image set, named in the run, with what it takes of its machine.
+    """As `training`; the image set is named in the run, and what the job takes of its machine is recorded.
 
     Args:
         path: of the real image set.

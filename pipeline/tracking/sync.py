@@ -99,7 +99,7 @@ class Store:
             raise
 
     def experiment(self, name: str) -> str:
-        """The id of an experiment, made if need be."""
+        """The id of an experiment, made if need be. Raises Unavailable where it was deleted or moved."""
         if name not in self._experiments:
             full = f"{self.prefix}/{name}"
             known = self.client.get_experiment_by_name(full)
@@ -157,10 +157,8 @@ class Store:
         known = self._models(head["experiment"], attempt)
         model = next((m for m in known if m.tags.get("pyrite.digest") == content), None)
         if model is None:
-            experiment, tags = (
-                self.experiment(head["experiment"]),
-                {"pyrite.attempt": attempt, "pyrite.digest": content},
-            )
+            experiment = self.experiment(head["experiment"])
+            tags = {"pyrite.attempt": attempt, "pyrite.digest": content}
             model = self.client.create_logged_model(experiment, event["name"], run, tags, model_type="generator")
         if model.status != self.entities.LoggedModelStatus.READY:
             for file in files:
@@ -197,10 +195,8 @@ class Store:
     def add_dataset(self, run: str, event: dict[str, Any], context: str) -> None:
         """An image set as an input of a run."""
         e = self.entities
-        source, profile = (
-            json.dumps({"uri": event["path"]}),
-            json.dumps({"num_rows": sum(event["splits"].values())} | event["splits"]),
-        )
+        source = json.dumps({"uri": event["path"]})
+        profile = json.dumps({"num_rows": sum(event["splits"].values())} | event["splits"])
         dataset = e.Dataset(event["name"], event["digest"][:36], "local", source, profile=profile)
         tag = e.InputTag("mlflow.data.context", context)
         self.client.log_inputs(run, datasets=[e.DatasetInput(dataset, [tag])])

@@ -29,9 +29,7 @@ VERSION = "brain.Event:2"
 
 
 def check() -> None:
-    """Raises:
-    UserError: the package is not installed.
-    """
+    """Raises UserError where the package is not installed."""
     if find_spec("tensorboard") is None:
         raise UserError(
             "tracking.tensorboard: true needs the package tensorboard, which is not installed; "

@@ -65,7 +65,7 @@ def listing(server: str, pages: dict[str, str]) -> str:
 
 
 def free_port() -> int:
-    """5000 where it is free, or any other."""
+    """5000 where it is free, or any other. Raises UserError where none is."""
     for port in (PORT, 0):
         with socket.socket() as probe_socket:
             try:
@@ -87,6 +87,7 @@ def start(uri: str, results: Path, port: int) -> subprocess.Popen:
 
 
 def wait_for(server: subprocess.Popen, port: int) -> None:
+    """Return once the server answers. Raises UserError where it ends, or does not answer within PATIENCE seconds."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         try:

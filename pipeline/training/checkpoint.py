@@ -16,10 +16,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from pipeline.base.files import write_whole
+from pipeline.base.files import sha256, write_whole, writing
 from pipeline.base.job import say
 from pipeline.models.base import GenerativeModel
-from pipeline.settings import UserError
 
 KEEP = 2
 
@@ -80,7 +79,7 @@ class Checkpoints:
             if step > most_steps:
                 say(f"{path}: holds {step} steps, this training has {most_steps} in all; not used")
                 continue
-            if hashlib.sha256(path.read_bytes()).hexdigest() != path.stem.split("-")[4]:
+            if not _is_whole(path):
                 say(f"{path}: damaged (its SHA-256 is not the one in its name); going back to the one before")
                 continue
             before = [k for k in self._own() if k < path and _is_good(k)]
@@ -123,13 +122,17 @@ def last(folder: Path, spec: dict[str, Any], family: str) -> dict[str, Tensor]:
     """The tensors of the last whole checkpoint in a folder of a model of the family for such images; none where there
     is no such checkpoint."""
     for path in sorted(folder.glob("*-*-*-*-*.safetensors"), key=lambda p: p.stat().st_mtime, reverse=True):
-        if hashlib.sha256(path.read_bytes()).hexdigest() != path.stem.split("-")[4]:
+        if not _is_whole(path):
             continue
         with safetensors.safe_open(path, "pt") as file:
             identity = json.loads(file.metadata()["pyrite"])["identity"]
         if identity["spec"] == json.loads(json.dumps(spec)) and identity["settings"]["family"] == family:
             return read(path).tensors
     return {}
+
+
+def _is_whole(path: Path) -> bool:
+    return sha256(path) == path.stem.split("-")[4]
 
 
 def _is_good(path: Path) -> bool:
@@ -145,11 +148,9 @@ def exclusive(folder: Path) -> Iterator[None]:
     Raises:
         UserError: the folder cannot be written.
     """
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         file = open(folder / ".lock", "w")  # noqa: SIM115
-    except OSError as error:
-        raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
     with file:
         with suppress(OSError):
             _lock(file, folder)

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 
 from pipeline import models
+from pipeline.base.pixels import stored
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.models.untrained import Recombination
 from pipeline.settings import Untrained
 from pipeline.training import model_files
-from pipeline.training.feed import model_spec, stored_tensor, training_rows
+from pipeline.training.feed import model_spec, training_rows
 
 
 def collect(settings: Untrained, data: Path, out: Path, seed: int, journal) -> None:
@@ -45,6 +46,8 @@ def gathered(settings: Untrained, images: ImageSet, seed: int) -> Recombination:
     spec = spec._replace(classes=tuple(spec.classes[label] for label in there))
     order = np.random.default_rng(derive(seed)).permutation(len(rows))
     model = models.build_untrained(settings, spec)
-    stored = stored_tensor(np.ascontiguousarray(images.images[rows[order]].transpose(0, 3, 1, 2)))
-    model.keep(stored, torch.from_numpy(np.searchsorted(there, labels[order])))
+    model.keep(
+        stored(images.images[rows[order]].transpose(0, 3, 1, 2)),
+        torch.from_numpy(np.searchsorted(there, labels[order])),
+    )
     return model

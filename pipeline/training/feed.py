@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.base.device import upload
+from pipeline.base.pixels import normalised, stored
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.models import distributed
@@ -92,7 +93,6 @@ class Feed:
         self.rows, labels = training_rows(data, spec)
         self.labels = torch.from_numpy(labels).to(device)
         self.batch_size, self.device, self.symmetry = batch, device, spec.symmetry
-        self.maximum = float(np.iinfo(data.images.dtype).max)
         size = len(self.rows) * data.images[0].nbytes
         self.layouts = layouts_of(data, self.rows) if spec.boxes else []
         self.box_classes = len(spec.boxes)
@@ -122,10 +122,10 @@ class Feed:
         own = slice(distributed.index() * n, (distributed.index() + 1) * n)
         order = self.order(seed, step)[own]
         places = upload(torch.from_numpy(order), self.device)
-        stored = self.source.take(order, places)
+        taken = self.source.take(order, places)
         self.source.prepare(self.order(seed, step + 1)[own])
         rng = BatchRng(derive(seed, step, 2), self.batch_size, own, self.device)
-        images, masks = normalise(stored, self.maximum), None
+        images, masks = normalised(taken), None
         if self.box_classes:  # flipped as if they were colours of the image
             most = self.box_counts[order].max()
             kinds, boxes = (part[places, :most] for part in (self.kinds, self.boxes))
@@ -140,20 +140,12 @@ class Feed:
         """All training images in their order, AT_ONCE at a time, (n, C, H, W) float32 in [-1, 1], unflipped."""
         for positions in np.split(np.arange(len(self.rows)), range(AT_ONCE, len(self.rows), AT_ONCE)):
             places = torch.from_numpy(positions).to(self.device)
-            yield normalise(self.source.take(positions, places), self.maximum)
+            yield normalised(self.source.take(positions, places))
 
     def class_images(self, label: int, count: int) -> Tensor:
         """The first `count` training images of a class, (n, C, H, W) float32 in [-1, 1], unflipped."""
         positions = np.flatnonzero(self.labels.cpu().numpy() == label)[:count]
-        return normalise(self.source.take(positions, torch.from_numpy(positions).to(self.device)), self.maximum)
-
-
-def normalise(stored: Tensor, maximum: float) -> Tensor:
-    """(N, H, W, C) uint8, or int16 that holds the bits of uint16, to (N, C, H, W) float32 in [-1, 1], channels-last."""
-    if stored.dtype == torch.int16:
-        stored = stored.to(torch.int32).bitwise_and_(0xFFFF)
-    images = stored.permute(0, 3, 1, 2).to(torch.float32) * (2 / maximum) - 1
-    return images.contiguous(memory_format=torch.channels_last)
+        return normalised(self.source.take(positions, torch.from_numpy(positions).to(self.device)))
 
 
 def augment(images: Tensor, symmetry: str, rng: BatchRng) -> Tensor:
@@ -173,16 +165,11 @@ def _free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def stored_tensor(array: np.ndarray) -> Tensor:
-    # torch can hardly index uint16; int16 carries the same bits.
-    return torch.from_numpy(array.view(np.int16) if array.dtype == np.uint16 else array)
-
-
 class _Resident:
     """All training images on the device, as integers."""
 
     def __init__(self, images: np.ndarray, rows: np.ndarray, device: torch.device):
-        self.images = stored_tensor(np.ascontiguousarray(images[rows])).to(device)
+        self.images = stored(images[rows]).to(device)
 
     def take(self, order: np.ndarray, places: Tensor) -> Tensor:
         """Images by their positions; `places` are the same on the device."""
@@ -208,4 +195,4 @@ class _Mapped:
         self.ahead = (order, self.reader.submit(self._read, order))
 
     def _read(self, order: np.ndarray) -> Tensor:
-        return stored_tensor(self.images[self.rows[order]])
+        return stored(self.images[self.rows[order]])

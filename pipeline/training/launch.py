@@ -77,7 +77,7 @@ def check_cards(processes: int) -> None:
 
 
 def card_of(local_rank: int, cards: int) -> int:
-    """The card of a process: its number among those of its node, or the only one that its scheduler shows it.
+    """The card of a process: the one with its number on the node, or the only one that its scheduler shows it.
 
     Raises:
         UserError: several cards, but none for this process.

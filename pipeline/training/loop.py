@@ -21,6 +21,7 @@ import torch
 
 import pipeline.models
 from pipeline.base import device as devices
+from pipeline.base.files import writing
 from pipeline.base.job import progress, say
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
@@ -119,14 +120,11 @@ class Run:
             model.set_layouts(self.feed.labels.tolist(), self.feed.layouts)
         self.model = model.to(self.device).to(memory_format=torch.channels_last)
         self.model.keep_images(self.feed.every(), self.feed.labels)
-        try:
+        identity = _identity(settings, data, self.spec, seed) | ({"init_from": self.start.sha256} if self.start else {})
+        with writing(out):
             out.mkdir(parents=True, exist_ok=True)
-            identity = _identity(settings, data, self.spec, seed)
-            if self.start:
-                identity["init_from"] = self.start.sha256
+        with writing(state):
             self.checkpoints = Checkpoints(state, identity)
-        except OSError as error:
-            raise UserError(f"{error.filename}: cannot be written ({error.strerror})") from error
         self.log = TrainingLog(out / "training.csv", self.device)
         self.snapshots = Snapshots(state / "samples", out / "samples")
         self.validator = Validator(data, self.spec, self.device, settings)
@@ -233,23 +231,13 @@ class Run:
         """Write the model, the film and the last entries of the journal."""
         if not self.leader:
             return
-        try:
+        with writing(self.out):
             self.log.write()
             self.snapshots.film(self.out / "progress.gif")
-        except OSError as error:
-            raise UserError(f"{self.out}: cannot be written ({error.strerror})") from error
         kept = self.validator.kept if self.settings.keep == "best" else None
         started_from = self.start.described() if self.start else None
-        model_files.save(
-            self.model,
-            self.out,
-            self.seed,
-            self.data.meta,
-            self.elapsed,
-            self.validator.weights,
-            kept,
-            started_from,
-        )
+        weights = self.validator.weights
+        model_files.save(self.model, self.out, self.seed, self.data.meta, self.elapsed, weights, kept, started_from)
         self.checkpoints.finish()
         final = {"train/seconds": self.elapsed, "train/images": self.images}
         for name, (value, images) in self.validator.best.items():

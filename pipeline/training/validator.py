@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pipeline.base.device import full_precision
+from pipeline.base.pixels import normalised, stored
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.metrics import distances
@@ -18,7 +19,7 @@ from pipeline.models.base import GenerativeModel
 from pipeline.models.batch import BatchRng, MicroBatch
 from pipeline.models.layouts import coverage
 from pipeline.settings import ImageSpec, Training
-from pipeline.training.feed import normalise, split_rows, stored_tensor
+from pipeline.training.feed import split_rows
 from pipeline.training.held_out import FID, SCORE, look
 from pipeline.training.layouts import layouts_of
 from pipeline.training.model_files import averaged_weights
@@ -51,7 +52,7 @@ class Validator:
         watched = settings.held_out.patience_by if settings.held_out else None
         self.watched = f"held_out/{watched}" if watched else None
         if self.able:
-            self.images = normalise(stored_tensor(data.images[rows[order]]), float(np.iinfo(data.images.dtype).max))
+            self.images = normalised(stored(data.images[rows[order]]))
             self.masks = None
             if spec.boxes:
                 layouts = layouts_of(data, rows[order])
@@ -69,7 +70,8 @@ class Validator:
         self.missed: dict[str, int] = {}  # by measure: looks since its best value
 
     def evaluate(self, model: GenerativeModel, images: int, batch: int) -> dict[str, float]:
-        """Measure the model after so many images; keeps its averaged weights where its KID is as good as any so far.
+        """Measure the model after so many images, and keep its averaged weights where its KID is within one standard
+        error of the lowest.
 
         Returns:
             `held_out/kid`, what else the features tell, and the family's own scalars; nothing where too few images are

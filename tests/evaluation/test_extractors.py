@@ -14,6 +14,7 @@ from pipeline.evaluation.extractors import EXTRACTORS, extractors
 from pipeline.evaluation.features import Extractor
 from pipeline.evaluation.phases import Binarisation
 from pipeline.metrics import distances
+from pipeline.metrics.neighbours import neighbours
 from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 
@@ -73,7 +74,7 @@ class Case:
         return distances.prdc(self.space(images), self.space())
 
     def nearest(self, images):
-        return distances.nearest(self.space(images), self.space())[1]
+        return neighbours(self.space(images), self.space()).first
 
 
 def as_labelled(images, labels, wanted):

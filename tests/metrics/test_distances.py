@@ -244,15 +244,6 @@ def test_block_scale_refuses_images_that_are_all_alike():
         distances.block_scale(np.ones((4, 3)), (2, 1))
 
 
-def test_nearest_finds_the_copy_and_its_exact_distance():
-    y = np.random.default_rng(0).standard_normal((900, 20)) + 1000  # far from zero, where rounding is worst
-    x = y[[5, 700, 33]] + [[0], [0], [1e-3]]
-    position, distance = distances.nearest(x, y)
-    assert position.tolist() == [5, 700, 33]
-    assert distance[:2].tolist() == [0, 0]
-    assert distance[2] == pytest.approx(1e-3 * np.sqrt(20), rel=1e-6)
-
-
 def test_gram_distance_by_hand():
     # mean of x: (1, 0 | 6); of y: (4, 4 | 2). Layer 1: |(-3, -4)| / |(4, 4)|; layer 2: 4 / 2
     x, y = np.array([[0.0, 0, 5], [2, 0, 7]]), np.array([[4.0, 4, 2]])

@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.data.image_set import ImageSet
 from pipeline.report import overview
+from pipeline.report.inputs import DatasetInputs, RunInputs
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,7 @@ def test_images_held_back_for_the_positive_control_are_counted_where_there_are_a
 
 def test_generators_without_training_are_told_by_what_they_hold():
     models = {"q": {"family": "quilting"}, "c": {"family": "cgan", "total_images": 100, "batch": 4}}
-    rows = overview.generators(models, {"q": [Path("nowhere")], "c": [Path("nowhere")]}, 10)
+    inputs = DatasetInputs(Path("nowhere"), runs=[RunInputs(name, 0, Path("nowhere")) for name in models])
+    rows = overview.generators(models, inputs, 10)
     assert [row["real_pixels"] for row in rows] == ["its images are pieces of training images, joined", ""]
     assert [row["images"] for row in rows] == ["–", "100"]

@@ -8,7 +8,7 @@ from pipeline.data.image_set import ImageSet
 from pipeline.models.batch import BatchRng
 from pipeline.settings import UserError
 from pipeline.training import feed as feeds
-from pipeline.training.feed import Feed, augment, model_spec, normalise
+from pipeline.training.feed import Feed, augment, model_spec
 from tests.learning import plates
 from tests.tiny_family import image_set
 from tests.uploads import META, Uploads
@@ -61,11 +61,6 @@ def test_images_keep_their_levels_and_their_labels(tmp_path, monkeypatch, dtype,
         assert images.dtype == torch.float32
         assert images.is_contiguous(memory_format=torch.channels_last)
         assert np.array_equal(labels.numpy(), data.labels[rows])
-
-
-def test_black_is_minus_one_and_white_is_one():
-    deep = torch.from_numpy(np.array([0, 65535, 32768], np.uint16).view(np.int16)).view(3, 1, 1, 1)
-    assert normalise(deep, 65535.0).flatten().tolist() == pytest.approx([-1, 1, 1 / 65535], abs=1e-7)
 
 
 @pytest.mark.parametrize(

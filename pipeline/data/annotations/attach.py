@@ -49,7 +49,7 @@ class Placed(NamedTuple):
     """The boxes of a set."""
 
     rows: list[tuple]
-    """As `boxstore.COLUMNS`."""
+    """As `box_store.COLUMNS`."""
     cut: int
     """Boxes that reach out of their prepared image."""
     slivers: int

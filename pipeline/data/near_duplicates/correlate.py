@@ -159,7 +159,8 @@ class Correlator:
         return heights, rows, cols
 
     def peaks(self, one: Spectra, several: Spectra, least: float) -> Iterator[tuple[int, float, int, int]]:
-        """Position, height and shift of those of `several` whose peak with `one` has a height of `least`."""
+        """Position, height and shift (rows, columns) of those of `several` whose peak with `one` is at least `least`
+        high."""
         heights, rows, cols = self.tops(one, several)
         for i in np.flatnonzero(heights >= least):
             yield int(i), float(heights[i]), int(rows[i]), int(cols[i])

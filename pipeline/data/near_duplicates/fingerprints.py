@@ -1,4 +1,4 @@
-"""Fingerprints of images: the strengths of the lines of a power spectrum against those of their surroundings.
+"""Fingerprints of images: how strong lines of the power spectrum are beside their surroundings.
 
 They do not change where an image is shifted, differ between any two photographs of one texture, and a flip or a turn
 only moves them about; one turned by 180° has the same. A shift that leaves less than about half of the image changes

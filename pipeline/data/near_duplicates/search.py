@@ -1,12 +1,12 @@
 """Finds images that show one scene: copies, altered, turned, flipped or zoomed ones, crops that overlap, exposures of
 one part, in images of any size.
 
-Pairs that may are those with spots in common (`spot_matches`) and, in sets of moderate size, those that correlate at
-some shift (`upright`), and those of unlike sizes that correlate where one covers the other (`rescaled`). They are laid
-upon one another and compared window by window (`proof`). What images share anyway (the shape of a part in its fixture,
-a scale bar, dust on the lens) is no evidence: each image of a pair is laid upon a few others of the set too, and how
-much its windows agree with these on average is taken off. Those with which nearly every window agrees come last for
-that: what many windows of one picture share is no fixture.
+Candidates are pairs with spots in common (`spot_matches`) and, in sets of moderate size, pairs that correlate at some
+shift (`upright`), and pairs of unlike sizes that correlate where one covers the other (`rescaled`). They are laid upon
+one another and compared window by window (`proof`). What images share anyway (the shape of a part in its fixture, a
+scale bar, dust on the lens) is no evidence: each image of a pair is laid upon a few others of the set too, and how much
+its windows agree with these on average is taken off. For that, images with which nearly every window agrees are taken
+last: what many windows of one picture share is no fixture.
 """
 
 from __future__ import annotations

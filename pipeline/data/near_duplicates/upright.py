@@ -64,7 +64,7 @@ def find(
 
     Args:
         details: of all images, see `correlate.evened`.
-        most: pairs of an image with later ones that are kept, those of the highest peaks.
+        most: pairs kept of each image with later ones, the highest peaks first.
         advance: called with the number of pairs done.
     """
     correlator = Correlator(comparison.canvas, factor(comparison.canvas, COARSE))

@@ -136,7 +136,7 @@ def _of_program(file: h5py.File, options: HDF5) -> HDF5:
 
 
 def _of_velox(file: h5py.File) -> list[h5py.Dataset]:
-    """The images of a file of Velox, of which the numbers beside them are none; nothing of other files."""
+    """The images of a file of Velox, without the other arrays that it stores beside them; nothing of other files."""
     sets = [d for d in _datasets(file) if re.fullmatch("/Data/Image/[^/]+/Data", d.name) and d.ndim == 3]
     return sets if "Version" in file else []
 

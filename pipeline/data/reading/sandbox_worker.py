@@ -1,4 +1,4 @@
-"""The other side of `pool`: takes tasks from a connection until it is closed."""
+"""The other side of `sandbox`: takes tasks from a connection until it is closed."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ def walk(
 ) -> Iterator[tuple[str, str]]:
     """(path, root) of every file that an item of the setting `where` means; in a folder or a glob, those `wanted`.
 
-    Among them is what its reader will reject: folders that cannot be listed, links that lead nowhere, pipes.
+    Folders that cannot be listed, links that lead nowhere and pipes are among them; the reader rejects these.
 
     Args:
         passed: called with each folder of results of Pyrite in a folder or a glob, whose files are left out: a run

@@ -163,7 +163,8 @@ def _check_whole(page: TiffPage, size: int) -> None:
 
 
 def _decode(page: TiffPage, header: Header, number: int, stored: np.ndarray | None = None) -> np.ndarray:
-    """The pixels of the page of this `number`, or of samples `stored` as those of the page are."""
+    """The pixels of the page of this `number`; where `stored` is given, of these samples, laid out as the page's
+    own."""
     unconverted = page.photometric == PHOTOMETRIC.YCBCR and page.compression != COMPRESSION.JPEG
     if unconverted or page.compression == COMPRESSION.OJPEG:
         pixels = _by_pillow(header.path, number)  # libtiff knows old-style JPEG and the conversion of subsampled YCbCr

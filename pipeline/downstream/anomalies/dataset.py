@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from pipeline.base import imagenet
 from pipeline.base.device import memory_limit
+from pipeline.base.rows import blocks
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.anomalies import defects
 from pipeline.downstream.anomalies.detectors import Memory, remember
 from pipeline.downstream.anomalies.patches import Looks, grid, joined, looked
 from pipeline.downstream.arms import Defects
-from pipeline.downstream.classifier.device_dataset import check_kind, check_turns
+from pipeline.downstream.classifier.device_dataset import check_labels, check_turns
 from pipeline.settings import DetectAnomalies, UserError
 
 PATCHES = 50_000  # of good images, at random, that a memory is chosen from
@@ -49,9 +50,12 @@ class TrainingPatches:
 
 @dataclass(frozen=True)
 class JudgedPatches:
+    """Images that choose or judge, as patches."""
+
     patches: NDArray[np.float16]
     """(N, P, Q, SIZE)."""
     bad: NDArray[np.bool_]
+    """(N,) whether an image is not of the good class."""
     masks: NDArray[np.bool_]
     """(N, H, W)."""
     known: NDArray[np.bool_]
@@ -93,12 +97,7 @@ class Patches:
             return self._once((split, *_what(real, split)), lambda: _judged(settings, real, split, device))
 
     def _added(self, settings: DetectAnomalies, real: ImageSet, one: ImageSet, device: torch.device) -> Looks:
-        check_kind(one, real)
-        unknown = sorted(set(one.metadata["label"]) - set(real.spec.classes))
-        if unknown:
-            raise UserError(
-                f"{one.path}: class `{unknown[0]}` is none of the real ones ({', '.join(real.spec.classes)})"
-            )
+        check_labels(one, real)
         rows = one.rows("train")
         rows = rows[~good_ones(real, one)[rows]]
         # Real images in the place of synthetic ones have masks, too, which nobody would have of those of a generator.
@@ -112,13 +111,9 @@ class Patches:
         return self._known[key]  # type: ignore[return-value]
 
 
-def good_class(real: ImageSet) -> str:
-    return real.meta["good"]
-
-
 def good_ones(real: ImageSet, of: ImageSet) -> NDArray[np.bool_]:
-    """(N,) which images of a set are of the good class of the real one."""
-    return (of.metadata["label"] == good_class(real)).to_numpy()
+    """(N,) bool: which images of a set are of the class that is `good` in the real one."""
+    return (of.metadata["label"] == real.meta["good"]).to_numpy()
 
 
 def check(real: ImageSet, dataset: str) -> None:
@@ -144,7 +139,7 @@ def check(real: ImageSet, dataset: str) -> None:
 
 
 def defects_of(real: ImageSet, rows: NDArray) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """(n, H, W) where the defects of these images are, and (n,) whether that is known; a good image has none."""
+    """(n, H, W) bool: where these images have defects, and (n,) bool: whether that is known. A good image has none."""
     good = good_ones(real, real)[rows]
     masks = np.zeros((len(rows), *real.images.shape[1:3]), bool)
     if real.masks is None:
@@ -175,8 +170,8 @@ def _own(settings: DetectAnomalies, real: ImageSet, device: torch.device) -> Tra
 def _some(settings: DetectAnomalies, real: ImageSet, images: NDArray, device: torch.device) -> NDArray[np.float32]:
     """(m, SIZE) patches of these images in random order, as many of each; PATCHES at most, or one of each image."""
     network, rng, kept = _network(real, device), np.random.default_rng(SEED), []
-    for start in range(0, len(images), settings.batch):
-        found = grid(network, images[start : start + settings.batch], settings.batch, device)
+    for some in blocks(images, settings.batch):
+        found = grid(network, some, settings.batch, device)
         found = found.reshape(len(found), -1, found.shape[-1])
         each = min(found.shape[1], max(1, PATCHES // len(images)))
         chosen = np.argsort(rng.random(found.shape[:2]), axis=1)[:, :each, None]
@@ -186,8 +181,8 @@ def _some(settings: DetectAnomalies, real: ImageSet, images: NDArray, device: to
 
 def _judged(settings: DetectAnomalies, real: ImageSet, split: str, device: torch.device) -> JudgedPatches:
     rows, network = real.rows(split), _network(real, device)
-    parts = [rows[start : start + settings.batch] for start in range(0, len(rows), settings.batch)]
-    found = [grid(network, real.images[part], settings.batch, device).astype(np.float16) for part in parts]
+    parts = (grid(network, real.images[some], settings.batch, device) for some in blocks(rows, settings.batch))
+    found = [part.astype(np.float16) for part in parts]
     masks, known = defects_of(real, rows)
     bad = ~good_ones(real, real)[rows]
     return JudgedPatches(np.concatenate(found), bad, masks, known, real.metadata["group"].iloc[rows].tolist())
@@ -217,7 +212,7 @@ def _what(real: ImageSet, split: str) -> tuple:
         real.meta["data_hash"],
         real.rows(split).tobytes(),
         real.spec.symmetry,
-        good_class(real),
+        real.meta["good"],
         known,
         str(real.path),
     )

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.downstream.anomalies.patches import turned
 from pipeline.downstream.boxes.poisson import blended
-from pipeline.downstream.schedule import orientations
+from pipeline.downstream.schedule import orientations, turned
 
 AREA, ASPECT = (0.005, 0.1), (0.3, 3.3)  # of a pasted piece: share of the image, width over height (as CutPaste)
 LENGTH, THICKNESS = (10 / 256, 25 / 256), (2 / 256, 16 / 256)  # of a scar, over the shorter side (as CutPaste)
@@ -34,7 +33,7 @@ def scarred(good: NDArray, count: int, seed: int) -> tuple[NDArray, NDArray[np.b
 def _pasted(
     good: NDArray, count: int, rng: np.random.Generator, shape: Callable[..., NDArray[np.bool_]]
 ) -> tuple[NDArray, NDArray[np.bool_]]:
-    """`shape(rng, H, W)`: (h, w), which pixels of its box are those of a piece."""
+    """`shape(rng, H, W)`: (h, w) bool, which pixels of its bounding box a piece covers."""
     top = np.iinfo(good.dtype).max
     height, width = good.shape[1:3]
     made, masks = np.empty((count, *good.shape[1:]), good.dtype), np.zeros((count, height, width), bool)

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from pipeline.base.rows import blocks
 from pipeline.downstream.anomalies.patches import Looks
+from pipeline.downstream.classifier.frozen import not_quiet
 
 PROJECTED = 64  # numbers in which the memory is chosen (Johnson and Lindenstrauss, as Roth et al. 2022, section 3.2)
 CHUNK = 4096  # patches whose distances are computed at a time
-QUIET = 0.1  # of the median deviation of all numbers, which none is taken to have less than
 PENALTY = 30.0  # scikit-learn's C, the weights of all patches adding up to one
 GOOD = 4000  # patches of good images that a head learns from
 COVERED = 0.25  # of a patch that is bad; in an image that has none the patch that is covered most
@@ -36,9 +37,7 @@ class Scale(NamedTuple):
 
 def scale_of(patches: NDArray) -> Scale:
     """Mean and standard deviation of patches (m, d)."""
-    spread = patches.std(axis=0, dtype=np.float64)
-    spread = np.maximum(spread, max(QUIET * float(np.median(spread)), float(np.finfo(np.float32).eps)))
-    return Scale(patches.mean(axis=0, dtype=np.float64), spread)
+    return Scale(patches.mean(axis=0, dtype=np.float64), not_quiet(patches.std(axis=0, dtype=np.float64)))
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Memory:
     def scores(self, patches: NDArray) -> NDArray[np.float64]:
         """(...) distances of patches (..., d) to the nearest one that is kept; 0 of one that is."""
         rows = patches.reshape(-1, patches.shape[-1])
-        parts = [self._nearest(self.scale(rows[start : start + CHUNK])) for start in range(0, len(rows), CHUNK)]
+        parts = [self._nearest(self.scale(some)) for some in blocks(rows, CHUNK)]
         return np.concatenate(parts).reshape(patches.shape[:-1])
 
     def _nearest(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:

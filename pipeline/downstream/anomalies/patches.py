@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.base import imagenet
-from pipeline.downstream.classifier.device_dataset import normalised, stored
-from pipeline.downstream.schedule import HORIZONTAL, TRANSPOSE, VERTICAL, orientations
+from pipeline.base.pixels import normalised, stored
+from pipeline.downstream.schedule import orientations, turned
 
 FINE, COARSE = 8, 16  # strides of the maps; a cell of the grid is one of the finer
 SIZE = imagenet.CHANNELS[FINE] + imagenet.CHANNELS[COARSE]  # numbers of a patch
@@ -34,6 +34,7 @@ class Looks:
         return len(self.patches)
 
     def at(self, rows: NDArray[np.int64]) -> Looks:
+        """Of the images at positions (k,)."""
         return Looks(self.patches[rows], self.cover[rows])
 
 
@@ -54,7 +55,7 @@ def grid(network: imagenet.EfficientNetLite0, images: NDArray, batch: int, devic
     found = np.empty((len(images), *shape), np.float32)
     with torch.inference_mode():
         for start in range(0, len(images), rows):
-            part = normalised(stored(images[start : start + rows]).to(device).permute(0, 3, 1, 2))
+            part = normalised(stored(images[start : start + rows]).to(device))
             maps = network.maps(F.interpolate(part, size, mode="bilinear"))
             fine, coarse = (_averaged(maps[stride]) for stride in (FINE, COARSE))
             coarse = F.interpolate(coarse, fine.shape[2:], mode="bilinear")
@@ -67,15 +68,6 @@ def covered(masks: NDArray[np.bool_], cells: tuple[int, int]) -> NDArray[np.floa
     return F.adaptive_avg_pool2d(torch.from_numpy(masks.astype(np.float32))[:, None], cells)[:, 0].numpy()
 
 
-def turned(images: NDArray, view: int) -> NDArray:
-    """Images (n, H, W, ...) mirrored left-right, then top-bottom, then rows and columns swapped."""
-    if view & HORIZONTAL:
-        images = images[:, :, ::-1]
-    if view & VERTICAL:
-        images = images[:, ::-1]
-    return images.swapaxes(1, 2) if view & TRANSPOSE else images
-
-
 def looked(
     network: imagenet.EfficientNetLite0,
     images: NDArray,
@@ -85,9 +77,10 @@ def looked(
     batch: int,
     device: torch.device,
 ) -> Looks:
-    """Images (n, H, W, C) in every orientation that their symmetry allows.
+    """Images in every orientation that their symmetry allows.
 
     Args:
+        images: (n, H, W, C) unsigned integers.
         masks: (n, H, W), where the defects are.
         known: (n,) whether a mask is known.
     """

@@ -9,6 +9,8 @@ from pipeline.downstream.records import ArmResult, Repetition
 
 @dataclass(frozen=True, kw_only=True)
 class AnomalyRepetition(Repetition):
+    """One training of an anomaly detector and its scores, each in [0, 1]."""
+
     auroc: float
     """Chance that a bad test image scores above a good one."""
     recall_1: float
@@ -25,6 +27,8 @@ class AnomalyRepetition(Repetition):
 
 @dataclass(frozen=True)
 class AnomalyResult(ArmResult):
+    """The file of an arm of anomaly detectors."""
+
     truth: list[int]
     """0: good, 1: bad, of each test image."""
     repetitions: list[AnomalyRepetition]

@@ -20,6 +20,8 @@ SHARE = 0.01  # of the patches of an image, whose mean score is that of the imag
 
 
 class Detector(Protocol):
+    """What says of patches how bad they are."""
+
     def scores(self, patches: NDArray) -> NDArray[np.float64]:
         """(...) of patches (..., d); the higher the worse."""
         ...

@@ -24,6 +24,8 @@ from pipeline.settings import DetectAnomalies
 
 
 class AnomalyDetection(Task):
+    """Is an image of the good class? See `Task`."""
+
     name = "anomalies"
     settings = DetectAnomalies
     setting = "detect.anomalies"
@@ -121,7 +123,7 @@ class AnomalyDetection(Task):
 
 
 def _half(rng: np.random.Generator, looks: Looks, rows: np.ndarray) -> Looks:
-    """Half of these rows, rounded up: the spread of random halves is that of fresh draws of as many images."""
+    """A random half of these rows, rounded up: random halves spread as fresh draws of as many images would."""
     return looks.at(rng.permutation(rows)[: -(-len(rows) // 2)])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pipeline.base.files import writing
 from pipeline.base.job import progress, say
 from pipeline.base.seeds import derive
 from pipeline.data import box_store
@@ -18,8 +19,8 @@ from pipeline.data.preparing import preview
 from pipeline.data.window import Window, cut
 from pipeline.downstream.boxes.box_dataset import annotated_rows
 from pipeline.downstream.boxes.poisson import blended
-from pipeline.downstream.boxes.symmetry import turned
-from pipeline.downstream.schedule import HORIZONTAL, SYMMETRIES, TRANSPOSE, VERTICAL
+from pipeline.downstream.boxes.symmetry import turned as boxes_turned
+from pipeline.downstream.schedule import SYMMETRIES, TRANSPOSE, turned
 from pipeline.settings import Blend, Patches, UserError
 
 CANDIDATES = 8  # patches drawn for a box, of which one is put in
@@ -76,19 +77,17 @@ def blend(settings: Blend, cutting: Patches, real: Path, patches: Path, out: Pat
         UserError: no patch, or patches of other channels or depth; no training image that could be used; a full disk.
     """
     material = _material(ImageSet.open(real), ImageSet.open(patches), cutting.margin)
-    try:
+    with writing(out):
         boxes = _write(settings, material, out)
         made = ImageSet.open(out)
         box_store.write(out, made.meta["data_hash"], boxes, material.images.box_classes, [])
         lines = [f"{len(made)} training images with {len(boxes)} defects by {patches.parents[1].name}"]
         preview.write(ImageSet.open(out), lines, out / "samples.png", boxes=True)
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
     journal.artifact(out / "samples.png", "blended")
 
 
 def _write(settings: Blend, material: Material, out: Path) -> pd.DataFrame:
-    """Write the image set; its boxes, as `boxstore.Boxes.table`."""
+    """Write the image set; its boxes, as `box_store.Boxes.table`."""
     real = material.images
     # In an order of their own: the first few would be those of one class, as files are sorted.
     backgrounds = np.random.default_rng(derive(settings.seed)).permutation(list(material.layouts)).tolist()
@@ -96,19 +95,15 @@ def _write(settings: Blend, material: Material, out: Path) -> pd.DataFrame:
     rows, boxes = [], []
     with ImageSetWriter(out, count, *shape, real.images.dtype.name) as writer, progress("blending", count) as bar:
         for i in range(count):
-            background_image, name, seed = (
-                backgrounds[i % len(backgrounds)],
-                f"blended_{i:06d}",
-                derive(settings.seed, i),
-            )
+            name, seed = f"blended_{i:06d}", derive(settings.seed, i)
+            background_image = backgrounds[i % len(backgrounds)]
             image, layout = composed(material, background_image, np.random.default_rng(seed))
             writer[i] = image
             of = real.metadata.iloc[background_image]
             rows.append((name, of["label"], of["id"], 0, 0, name, "train", seed))
             boxes += [(name, label, *box) for label, box in zip(layout.labels, layout.boxes, strict=True)]
             bar.update()
-        same = {k: real.meta[k] for k in ("classes", "symmetry", "dtype", "scaling", "pixel_size", "unit")}
-        writer.finish(pd.DataFrame(rows, columns=[*COLUMNS, "seed"]), same)
+        writer.finish(pd.DataFrame(rows, columns=[*COLUMNS, "seed"]), real.inherited)
     return pd.DataFrame(boxes, columns=box_store.COLUMNS)
 
 
@@ -180,7 +175,7 @@ def composed(material: Material, background_image: int, rng: np.random.Generator
         window = Window(*box)
         region = _region(window, material.margin, image.shape)
         fitted = [
-            fit(_view(material.patches.images[row], _drawn(symmetry, rng)), window, material.margin, region)
+            fit(turned(material.patches.images[row][None], _drawn(symmetry, rng))[0], window, material.margin, region)
             for row in rng.choice(material.of[label], CANDIDATES)
         ]
         unlike = [np.square(_detail(patch) - detail).sum() for patch in fitted]
@@ -229,19 +224,10 @@ def _borrowed(material: Material, symmetry: str, rng: np.random.Generator) -> La
     labels, boxes, detail = material.layouts[int(rng.choice(material.layout_donors))]
     height, width = material.images.spec[:2]
     view = _drawn(symmetry, rng)
-    boxes = turned(torch.from_numpy(boxes[None]), torch.tensor([view]), height, width)[0].numpy()
+    boxes = boxes_turned(torch.from_numpy(boxes[None]), torch.tensor([view]), height, width)[0].numpy()
     return Layout(labels, boxes, detail[:, ::-1] if view & TRANSPOSE else detail)
 
 
 def _drawn(symmetry: str, rng: np.random.Generator) -> int:
     """Bits of a view, as in `schedule`; uniform over those of a symmetry."""
     return int(rng.integers(8)) & SYMMETRIES[symmetry]
-
-
-def _view(patch: np.ndarray, view: int) -> np.ndarray:
-    """(h, w, C), mirrored left-right, then top-bottom, then rows and columns swapped, as `turned` does with boxes."""
-    if view & HORIZONTAL:
-        patch = patch[:, ::-1]
-    if view & VERTICAL:
-        patch = patch[::-1]
-    return patch.swapaxes(0, 1) if view & TRANSPOSE else patch

@@ -11,11 +11,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from pipeline.base.pixels import stored
 from pipeline.data.box_store import ENDS
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.boxes.detector import BoxTargets
 from pipeline.downstream.boxes.symmetry import turned
-from pipeline.downstream.classifier.device_dataset import DeviceDataset, check_kind, check_turns, held, stored
+from pipeline.downstream.classifier.device_dataset import DeviceDataset, check_kind, check_turns, held
 from pipeline.settings import UserError
 
 # Splits that must have a box: setting to look at, what their images are called, what the box is needed for.
@@ -115,7 +116,7 @@ def judging(real: ImageSet, dataset: str, device: torch.device) -> BoxDataset:
 
 
 def annotation_rows(real: ImageSet, split: str) -> pd.DataFrame:
-    """The rows of the set's table of boxes that belong to what `annotated_rows` gives of a split."""
+    """The rows of the set's table of boxes for the images that `annotated_rows` finds in a split."""
     assert real.boxes is not None  # `check` has looked
     return real.boxes[real.boxes["id"].isin(real.metadata["id"].iloc[annotated_rows(real, split)])]
 
@@ -130,7 +131,7 @@ def _need(real: ImageSet, split: str, dataset: str) -> None:
 
 
 def without_boxes(images: ImageSet, rows: np.ndarray, device: torch.device) -> BoxDataset:
-    """Some images as if they had no boxes, for a detector to look at."""
+    """Images of a set at rows (n,), as if they had no boxes, for a detector to look at."""
     pool = _images([stored(images.images[rows])], device)
     return BoxDataset(pool, np.zeros((len(rows), 0, 4), np.float32), np.zeros((len(rows), 0), np.int64))
 
@@ -147,7 +148,8 @@ def _check(fakes: ImageSet, real: ImageSet) -> None:
 
 
 def _read(sets: list[ImageSet], split: str, device: torch.device) -> BoxDataset:
-    """The annotated rows of a split of each set, of which the first is real; no other row of an image file is read."""
+    """The annotated rows of a split of each set, the first of them the real one; no other row of an image file is
+    read."""
     rows = [annotated_rows(one, split) for one in sets]
     tables = [_table(one, of, sets[0].box_classes) for one, of in zip(sets, rows, strict=True)]
     most = max(classes.shape[1] for _, classes in tables)

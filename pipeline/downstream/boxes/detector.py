@@ -22,7 +22,7 @@ class BoxTargets(NamedTuple):
 
 
 class Detections(NamedTuple):
-    """The boxes that a detector found in one image, at most `precision.MOST`, surest first."""
+    """The boxes that a detector found in one image, at most `average_precision.MOST`, surest first."""
 
     boxes: Tensor
     """(n, 4) float32, x0, y0, x1, y1 in pixels, inside the image."""
@@ -33,6 +33,8 @@ class Detections(NamedTuple):
 
 
 class BoxDetector(nn.Module, ABC):
+    """A network that finds boxes in images of one size."""
+
     @abstractmethod
     def losses(self, images: Tensor, marks: BoxTargets) -> dict[str, Tensor]:
         """Scalars whose sum is minimised, for images (B, C, H, W) in [-1, 1]; in training mode."""

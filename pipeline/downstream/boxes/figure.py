@@ -46,6 +46,7 @@ def write(real: ImageSet, result: BoxResult, path: Path) -> None:
         figure.savefig(part, format="png", dpi=DPI)
 
 
+@matplotlib.rc_context(PLAIN_TEXT)
 def beside(real: ImageSet, results: Sequence[BoxResult]) -> Figure:
     """Test images, spread evenly over them, each with what the detectors of every result found, side by side.
 
@@ -56,11 +57,6 @@ def beside(real: ImageSet, results: Sequence[BoxResult]) -> Figure:
         real: the image set.
         results: one or two, of the same test images.
     """
-    with matplotlib.rc_context(PLAIN_TEXT):
-        return _beside(real, results)
-
-
-def _beside(real: ImageSet, results: Sequence[BoxResult]) -> Figure:
     first = results[0]
     chosen = spread(len(first.ids), COLUMNS * ROWS // len(results))
     panels = [(place, result) for place in chosen for result in results]

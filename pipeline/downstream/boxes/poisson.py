@@ -63,9 +63,9 @@ def _correction(difference: np.ndarray, held: tuple[Ends, Ends]) -> np.ndarray:
 def laplace(given: np.ndarray, held: tuple[Ends, Ends]) -> np.ndarray:
     """The f of `n(p) f(p) - (sum of f over the neighbours of p in the rectangle) = given(p)` at every place p (eq. 7).
 
-    n(p) counts the neighbours of p, those behind an end that is held among them, those behind a free end not. Along an
-    axis with two held ends sines diagonalise this (DST-I), with two free ends cosines (DCT-II); an axis with one free
-    end is half of one with two held ends, whose other half is its mirror image.
+    n(p) counts the neighbours of p, with those beyond a held end, without those beyond a free end. Along an axis with
+    two held ends sines diagonalise this (DST-I), with two free ends cosines (DCT-II); an axis with one free end is half
+    of one with two held ends, whose other half is its mirror image.
 
     Args:
         given: (h, w, C) float64.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.base.device import best_device, memory_limit, say_device
-from pipeline.base.files import write_json
+from pipeline.base.files import write_json, writing
 from pipeline.base.job import progress, say
 from pipeline.data import box_store
 from pipeline.data.annotations.clip import SMALLEST
@@ -24,7 +24,7 @@ from pipeline.downstream.boxes.scoring import drawn, listed
 from pipeline.downstream.boxes.threshold import NOT_CHOSEN, Threshold, thresholds
 from pipeline.downstream.classifier.device_dataset import check_kind
 from pipeline.downstream.fit import diverged
-from pipeline.settings import METHOD, DetectBoxes, UserError
+from pipeline.settings import METHOD, DetectBoxes
 
 TEACHER = 3000  # seed of the detector that labels: of no judged repetition and of no selection run
 CHUNK = 1024  # images looked at between two writings
@@ -36,7 +36,7 @@ class Labelled(NamedTuple):
     """What became of the synthetic images, in their order."""
 
     rows: list[tuple]
-    """Boxes, as `boxstore.COLUMNS`."""
+    """Boxes, as `box_store.COLUMNS`."""
     fates: list[str]
     """KEPT, NOTHING or OTHER, of each image."""
 
@@ -100,10 +100,8 @@ def pseudo_label(
     check_kind(made, real_set)
     with memory_limit("detect.boxes.batch", settings.batch):
         teacher, facts = _taught(settings, real_set, dataset)
-        try:
+        with writing(out):
             labelled = _label(teacher, settings, made, out, f"{dataset}: labels of {model}")
-        except OSError as error:
-            raise UserError(f"{out}: cannot be written ({error.strerror or error})") from error
     notes = _notes(facts["thresholds"], labelled, len(made))
     boxes = pd.DataFrame(labelled.rows, columns=box_store.COLUMNS)
     unknown = [own for own, fate in zip(made.metadata["id"], labelled.fates, strict=True) if fate != KEPT]
@@ -171,10 +169,8 @@ def _label(teacher: Teacher, settings: DetectBoxes, made: ImageSet, out: Path, t
 
 
 def _counts(made: ImageSet, labelled: Labelled, classes: list[str]) -> dict[str, Any]:
-    fates, boxes = (
-        Counter(zip(made.metadata["label"], labelled.fates, strict=True)),
-        Counter(r[1] for r in labelled.rows),
-    )
+    fates = Counter(zip(made.metadata["label"], labelled.fates, strict=True))
+    boxes = Counter(label for _, label, *_ in labelled.rows)
     images = {label: {fate: fates[label, fate] for fate in (KEPT, NOTHING, OTHER)} for label in made.meta["classes"]}
     return {"images": images, "boxes": {name: boxes[name] for name in classes}}
 

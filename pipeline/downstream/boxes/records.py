@@ -22,6 +22,8 @@ class Boxes:
 
 @dataclass(frozen=True, kw_only=True)
 class BoxRepetition(Repetition):
+    """One training of a box detector, its average precisions, each in [0, 1], and what it found."""
+
     map50: float
     map50_95: float
     ap50: list[float | None]
@@ -32,6 +34,8 @@ class BoxRepetition(Repetition):
 
 @dataclass(frozen=True)
 class BoxResult(ArmResult):
+    """The file of an arm of box detectors."""
+
     truth: Boxes
     """The boxes that people drew."""
     repetitions: list[BoxRepetition]

@@ -10,20 +10,20 @@ from pipeline.downstream.boxes.average_precision import BoxTable, average_precis
 from pipeline.downstream.boxes.box_dataset import BoxDataset
 from pipeline.downstream.boxes.detector import BoxDetector, Detections
 from pipeline.downstream.boxes.fit import find
+from pipeline.downstream.records import finite
 
 
 def validation_scores(network: BoxDetector, pool: BoxDataset, classes: int, batch: int) -> dict[str, float]:
-    """mAP50 and mAP50-95 on images with boxes."""
-    precision, _ = _judged(network, pool, classes, batch)
-    return _means(precision)
+    """`map50` and `map50_95` in [0, 1] on images with boxes, of K = `classes`, looked at `batch` at a time."""
+    return _means(_judged(network, pool, classes, batch)[0])
 
 
 def test_record(network: BoxDetector, pool: BoxDataset, classes: int, batch: int) -> dict[str, Any]:
     """The scores of one repetition and the boxes found, as `records.BoxRepetition` has them."""
     precision, said = _judged(network, pool, classes, batch)
     return _means(precision) | {
-        "ap50": [_number(row[0]) for row in precision],
-        "ap50_95": [_number(row.mean()) for row in precision],
+        "ap50": [finite(row[0]) for row in precision],
+        "ap50_95": [finite(row.mean()) for row in precision],
         "found": lists(said) | {"score": said.score.tolist()},
     }
 
@@ -63,8 +63,3 @@ def _columns(found: list[Detections]):
 def _rounded(boxes: np.ndarray) -> np.ndarray:
     """To a hundredth of a pixel."""
     return boxes.astype(float).round(2)
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if np.isnan(value) else float(value)

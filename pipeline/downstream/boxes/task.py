@@ -27,6 +27,8 @@ from pipeline.settings import DetectBoxes
 
 
 class BoxDetection(Task):
+    """Where are the defects of each class? See `Task`."""
+
     name = "boxes"
     settings = DetectBoxes
     setting = "detect.boxes"

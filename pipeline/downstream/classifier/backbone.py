@@ -38,6 +38,8 @@ class Classifier(Protocol):
 
 
 class Backbone(ABC):
+    """A kind of classifiers, by what they see images with."""
+
     name: ClassVar[str]
     """As `detect.backbone` has it."""
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.base.device import is_memory, upload
+from pipeline.base.pixels import normalised, stored
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.schedule import HORIZONTAL, TRANSPOSE, VERTICAL
 from pipeline.settings import UserError
@@ -30,8 +31,8 @@ class At(NamedTuple):
 class DeviceDataset:
     """Labelled images on one device.
 
-    `stored` is (N, H, W, C) uint8, or int16 with the bits of uint16 (torch can gather few operations of that type);
-    `labels` is (N,) int64; `n_real` of the images, the first ones, are real.
+    `stored` is (N, H, W, C) as `base.pixels.stored` gives them; `labels` is (N,) int64; `n_real` of the images, the
+    first ones, are real.
     """
 
     stored: Tensor
@@ -52,26 +53,20 @@ class DeviceDataset:
 
     def images(self, rows: Tensor) -> Tensor:
         """(n, C, H, W) float32 in [-1, 1], channels-last."""
-        return normalised(self.stored[rows].permute(0, 3, 1, 2))
+        return normalised(self.stored[rows])
 
     def turned(self, at: At) -> Tensor:
-        """`images`, each turned by the bits of its orientation."""
-        images = self.stored[at.rows].permute(0, 3, 1, 2)
+        """(n, C, H, W) as `images`, each turned by the bits of its orientation."""
+        images = self.stored[at.rows]
         for bit, turn in (
-            (HORIZONTAL, lambda x: x.flip(3)),
-            (VERTICAL, lambda x: x.flip(2)),
-            (TRANSPOSE, lambda x: x.mT),
+            (HORIZONTAL, lambda x: x.flip(2)),
+            (VERTICAL, lambda x: x.flip(1)),
+            (TRANSPOSE, lambda x: x.transpose(1, 2)),
         ):
             if at.bits & bit:
                 chosen = (at.orientations & bit).bool()[:, None, None, None]
                 images = torch.where(chosen, turn(images), images)
         return normalised(images)
-
-
-def stored(images: NDArray) -> Tensor:
-    """Images (N, H, W, C) of unsigned integers as a `DeviceDataset` holds them."""
-    images = np.ascontiguousarray(images)
-    return torch.from_numpy(images.view(np.int16) if images.dtype == np.uint16 else images)
 
 
 def held(sets: list[Tensor], device: torch.device) -> Tensor:
@@ -91,15 +86,6 @@ def held(sets: list[Tensor], device: torch.device) -> Tensor:
             f"not fit into the memory ({device.type}) of a detector; make them smaller (`size`) or fewer (`limit`, "
             "`generate.images_per_class`)"
         ) from error
-
-
-def normalised(images: Tensor) -> Tensor:
-    """(n, C, H, W) of stored images to float32 in [-1, 1], channels-last."""
-    if images.dtype == torch.uint8:
-        images = images.float() * (2 / 255) - 1
-    else:
-        images = (images.int() & 0xFFFF).float() * (2 / 65535) - 1
-    return images.contiguous(memory_format=torch.channels_last)
 
 
 def check(real: ImageSet, dataset: str) -> None:
@@ -153,8 +139,10 @@ def added(real: ImageSet, synthetic: ImageSet, device: torch.device) -> DeviceDa
 
 
 def _added(real: ImageSet, synthetic: ImageSet) -> tuple[Tensor, NDArray[np.int64]]:
-    _check(synthetic, real)
+    check_labels(synthetic, real)
     drawn = synthetic.rows("train")
+    if not len(drawn):
+        raise UserError(f"{synthetic.path}: 0 synthetic images, at least 1 is needed")
     codes = pd.Categorical(synthetic.metadata["label"], categories=real.spec.classes).codes[drawn]
     return stored(synthetic.images[drawn]), codes.astype(np.int64)
 
@@ -179,10 +167,9 @@ def check_kind(fakes: ImageSet, real: ImageSet) -> None:
             raise UserError(f"{fakes.path}: {what} is {found}, the real images {real.path} have {wanted}")
 
 
-def _check(fakes: ImageSet, real: ImageSet) -> None:
+def check_labels(fakes: ImageSet, real: ImageSet) -> None:
+    """`check_kind`, and raises UserError where the images are of a class that the real ones have not."""
     check_kind(fakes, real)
     unknown = sorted(set(fakes.metadata["label"]) - set(real.spec.classes))
     if unknown:
         raise UserError(f"{fakes.path}: class `{unknown[0]}` is none of the real ones ({', '.join(real.spec.classes)})")
-    if not len(fakes.rows("train")):
-        raise UserError(f"{fakes.path}: 0 synthetic images, at least 1 is needed")

@@ -45,7 +45,7 @@ def parts(settings: Detect) -> list[Part]:
 def kept(
     settings: Detect, data: LabelledDataset, judge: Callable[[], Classifier], cache: StepCache, notes: list[str]
 ) -> dict[Part, np.ndarray]:
-    """Rows of the dataset for each of `parts`; what would leave a class empty is left out, with a note.
+    """(k,) rows of the dataset for each of `parts`; what would leave a class empty is left out, with a note.
 
     Args:
         judge: trains a classifier on the real images alone; called where there is anything to filter.
@@ -112,8 +112,13 @@ def remoteness(
 
 
 def best(quality: np.ndarray, labels: np.ndarray, keep: float) -> np.ndarray:
-    """Ascending positions of the fraction `keep` (rounded down) of each class of the highest quality; of equal ones the
-    first."""
+    """(k,) ascending positions of the images of highest quality in each class; of equal ones the first.
+
+    Args:
+        quality: (m,).
+        labels: (m,) classes.
+        keep: fraction of each class, in [0, 1], rounded down.
+    """
     parts = [np.flatnonzero(labels == k) for k in np.unique(labels)]
     found = [rows[np.argsort(-quality[rows], kind="stable")[: count(len(rows), keep)]] for rows in parts]
     return np.sort(np.concatenate(found))

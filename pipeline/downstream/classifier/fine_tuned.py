@@ -19,6 +19,8 @@ from pipeline.settings import Detect, ImageSpec
 
 
 class FineTuned(Learned):
+    """EfficientNet-Lite0 that learns on, and a linear layer."""
+
     name = "fine_tuned"
     rate = 0.1  # a network that begins with random weights has farther to go
 

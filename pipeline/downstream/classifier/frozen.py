@@ -16,6 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from pipeline.base import imagenet
+from pipeline.base.rows import blocks
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier import device_dataset
 from pipeline.downstream.classifier.augment import Augmentation
@@ -68,11 +69,12 @@ class Head:
     bias: NDArray[np.float64]
 
     def log_probabilities(self, pool: FeatureSet, rows: np.ndarray | None = None) -> np.ndarray:
-        """The mean over all the ways an image may be turned, renormalised."""
+        """(n, K) as of `Classifier`: the mean over all the ways an image may be turned, renormalised."""
         logits = self._seen(pool, rows) @ self.weights + self.bias
         return log_softmax(log_softmax(logits, axis=2).mean(axis=1), axis=1)
 
     def features(self, pool: FeatureSet, rows: np.ndarray | None = None) -> np.ndarray:
+        """(n, d) as of `Classifier`: the mean over all the ways an image may be turned."""
         return self._seen(pool, rows).mean(axis=1)
 
     def _seen(self, pool: FeatureSet, rows: np.ndarray | None) -> NDArray[np.float64]:
@@ -82,6 +84,8 @@ class Head:
 
 @dataclass
 class Frozen(Backbone):
+    """Features of EfficientNet-Lite0, computed once for each image set, and a logistic head."""
+
     name = "frozen"
 
     _known: dict[tuple, FeatureSet] = field(default_factory=dict)
@@ -197,7 +201,7 @@ def _fit(seen: NDArray, labels: np.ndarray, weights: np.ndarray, classes: int) -
     rows, each = seen.reshape(-1, d), np.repeat(weights / views, views)
     middle = np.average(rows, axis=0, weights=each)
     scale = np.sqrt(np.average((rows - middle) ** 2, axis=0, weights=each))
-    scale = np.maximum(scale, max(QUIET * float(np.median(scale)), float(np.finfo(np.float32).eps)))
+    scale = not_quiet(scale)
     found, bias = np.zeros((d, classes)), np.full(classes, UNSEEN)
     known = np.unique(labels)
     bias[known] = 0.0
@@ -211,6 +215,11 @@ def _fit(seen: NDArray, labels: np.ndarray, weights: np.ndarray, classes: int) -
         found[:, known[1:] if one_sided else known] = model.coef_.T
         bias[known[1:] if one_sided else known] = model.intercept_
     return Head(middle, scale, found, bias)
+
+
+def not_quiet(deviations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(d,) deviations of features to divide them by: none is less than QUIET of their median, nor 0."""
+    return np.maximum(deviations, max(QUIET * float(np.median(deviations)), float(np.finfo(np.float32).eps)))
 
 
 def _views(of: DeviceDataset, spec: ImageSpec, trains: bool) -> Views:
@@ -243,6 +252,6 @@ def _look(
     """(n, d) of every image in its orientation."""
     height, width = imagenet.seen_at(*of.stored.shape[1:3])
     size = max(1, imagenet.PIXELS_A_BATCH // (height * width))
-    parts = [np.arange(start, min(start + size, len(of))) for start in range(0, len(of), size)]
+    parts = blocks(np.arange(len(of)), size)
     looked = [imagenet.texture(network, augment(of.turned(of.at(part, turns[part])))) for part in parts]
     return torch.cat(looked).float().cpu().numpy()

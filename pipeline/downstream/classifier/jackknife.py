@@ -72,6 +72,11 @@ def _auroc(observed: Observations, of: ClassifierRepetition) -> np.ndarray:
 
 
 def observations(result: ClassifierResult | AnomalyResult, against: bool) -> Observations:
+    """The test images of an arm with the pseudo-observations that `JackknifeTable` describes.
+
+    Args:
+        against: whether it is the arm that others are compared to, which is right where they are wrong.
+    """
     truth, classes = np.asarray(result.truth), len(result.classes)
     names, group = np.unique(result.groups, return_inverse=True)
     rows = _pseudo(truth, group, classes, against)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.base.device import amp_dtype
+from pipeline.base.rows import blocks
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.classifier import device_dataset
 from pipeline.downstream.classifier.augment import Augmentation
@@ -25,6 +26,8 @@ from pipeline.settings import Detect, ImageSpec
 
 @dataclass(frozen=True)
 class TrainedNetwork:
+    """A network that names classes, as a `Classifier`."""
+
     network: nn.Sequential
     """Its last layer names the classes."""
     batch: int
@@ -33,7 +36,7 @@ class TrainedNetwork:
     """Each image is looked at in every way that this allows it to be turned."""
 
     def log_probabilities(self, pool: DeviceDataset, rows: np.ndarray | None = None) -> np.ndarray:
-        """The mean over all the ways an image may be turned, renormalised."""
+        """(n, K) as of `Classifier`: the mean over all the ways an image may be turned, renormalised."""
         mean = torch.stack([said.log_softmax(1) for said in self._looked(self.network, pool, rows)]).mean(0)
         return mean.log_softmax(1).cpu().double().numpy()
 
@@ -45,7 +48,7 @@ class TrainedNetwork:
     def _looked(self, network: nn.Module, pool: DeviceDataset, rows: np.ndarray | None) -> list[Tensor]:
         """Of each way to turn the images what the network says of them."""
         rows = np.arange(len(pool)) if rows is None else rows
-        parts = [rows[start : start + self.batch] for start in range(0, len(rows), self.batch)]
+        parts = blocks(rows, self.batch)
         with _autocast(pool.device):
             return [
                 torch.cat([network(pool.turned(pool.at(part, np.full(len(part), turn)))) for part in parts]).float()
@@ -54,6 +57,8 @@ class TrainedNetwork:
 
 
 class Learned(Backbone):
+    """A network whose weights learn, begun with by `initial`."""
+
     rate = 1.0
     """Times the learning rate of the settings."""
 

@@ -12,7 +12,9 @@ class Scores:
     """What the answers to the test images are worth."""
 
     accuracy: float
+    """Share of right answers, in [0, 1]."""
     macro_f1: float
+    """Mean F1 over the classes that have test images, in [0, 1]."""
     f1: list[float | None]
     """Of each class; None without test images."""
     confusion: list[list[int]]
@@ -30,6 +32,8 @@ class Threshold(Scores):
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierRepetition(Scores, Repetition):
+    """One training of a classifier and its scores."""
+
     log_odds: list[float] | None = None
     """Of the second of two classes, of each test image."""
     auroc: float | None = None
@@ -40,6 +44,8 @@ class ClassifierRepetition(Scores, Repetition):
 
 @dataclass(frozen=True)
 class ClassifierResult(ArmResult):
+    """The file of an arm of classifiers."""
+
     truth: list[int]
     """Class index of each test image."""
     repetitions: list[ClassifierRepetition]

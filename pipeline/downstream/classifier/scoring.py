@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.downstream.classifier.backbone import Classifier, LabelledDataset
 from pipeline.downstream.classifier.scores import accuracy, auroc, confusion, f1, macro_f1, youden
+from pipeline.downstream.records import finite
 from pipeline.settings import ImageSpec
 
 
@@ -26,9 +27,15 @@ def test_record(classifier: Classifier, test: LabelledDataset, validation: Label
 
 
 def record(predicted: np.ndarray, truth: np.ndarray, spec: ImageSpec, odds: np.ndarray | None) -> dict[str, Any]:
-    """The same of answers that are there already; `odds`: of the second of two classes, where they are known."""
+    """As `test_record`, of answers that are there already.
+
+    Args:
+        predicted: (N,) class indices.
+        truth: (N,) class indices.
+        odds: (N,) log odds of the second of two classes; None where they are not known.
+    """
     scores = _scores(predicted, truth, len(spec.classes))
-    return scores if odds is None else scores | {"log_odds": odds.tolist(), "auroc": _number(auroc(truth == 1, odds))}
+    return scores if odds is None else scores | {"log_odds": odds.tolist(), "auroc": finite(auroc(truth == 1, odds))}
 
 
 def _scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str, Any]:
@@ -36,7 +43,7 @@ def _scores(predicted: np.ndarray, truth: np.ndarray, classes: int) -> dict[str,
     return {
         "accuracy": float(accuracy(matrix)),
         "macro_f1": float(macro_f1(matrix)),
-        "f1": [_number(value) for value in f1(matrix)],
+        "f1": [finite(value) for value in f1(matrix)],
         "confusion": matrix.tolist(),
         "predicted": predicted.tolist(),
     }
@@ -52,14 +59,9 @@ def _of_two(
         known = validation.labels.cpu().numpy()
         threshold = youden(known == 1, _log_odds(classifier.log_probabilities(validation)))
     at = None if np.isnan(threshold) else {"log_odds": threshold} | _scores((odds >= threshold).astype(int), truth, 2)
-    return {"log_odds": odds.tolist(), "auroc": _number(auroc(truth == 1, odds)), "at_threshold": at}
+    return {"log_odds": odds.tolist(), "auroc": finite(auroc(truth == 1, odds)), "at_threshold": at}
 
 
 def _log_odds(said: np.ndarray) -> np.ndarray:
     """Of the second class. Unlike probabilities they do not run together at 1; rounded, for they are written down."""
     return np.round(said[:, 1] - said[:, 0], 5)
-
-
-def _number(value: float) -> float | None:
-    """JSON has no NaN."""
-    return None if np.isnan(value) else float(value)

@@ -13,6 +13,8 @@ from pipeline.settings import Detect, ImageSpec
 
 
 class Scratch(Learned):
+    """A ResNet-18 with random weights."""
+
     name = "scratch"
 
     def initial(

@@ -27,6 +27,8 @@ BACKBONES: dict[str, Backbone] = {backbone.name: backbone for backbone in (Froze
 
 
 class Classification(Task):
+    """Which class does an image show? See `Task`."""
+
     name = "classification"
     settings = Detect
     setting = "detect"

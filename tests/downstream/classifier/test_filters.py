@@ -6,8 +6,9 @@ import torch
 from scipy.spatial import cKDTree
 from torch import nn
 
+from pipeline.base.pixels import stored
 from pipeline.downstream.classifier import filters
-from pipeline.downstream.classifier.device_dataset import DeviceDataset, stored
+from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.filters import FILTERS, best, confidence, nearest, parts, remoteness
 from pipeline.downstream.classifier.learned import TrainedNetwork
 from pipeline.downstream.classifier.scratch import Scratch
