@@ -1,4 +1,4 @@
-"""A backbone from scratch: a ResNet-18 that learns all it knows from the images of its arm."""
+"""A backbone from scratch: a ResNet-18 trained from random weights on the images of its arm."""
 
 from __future__ import annotations
 
