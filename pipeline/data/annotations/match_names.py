@@ -40,6 +40,10 @@ class Names:
                     for end in _ends(written):
                         found.setdefault(end, set()).add(header.source)
 
+    def known(self, stem: str) -> int:
+        """Parts of the longest end of a path, without its suffix, that any image has; 0 where none has one."""
+        return next((end.count("/") + 1 for end in _ends(stem) if end in self._found), 0)
+
     def find(self, record: Record, file: str = "") -> str:
         """The image that a record means: the longest end of its path that any image has must be one image's alone, or
         of several images' one must have most folders in common with the annotation file.

@@ -14,6 +14,7 @@ FOLDER = re.compile(rf"(?:.*[ ._-])?{WORD}(?:[ ._-].*)?", re.IGNORECASE)  # `mas
 IN_FOLDER = re.compile(rf"(?:[ ._-]|^){WORD}(?=[ ._-]|$)", re.IGNORECASE)
 OF_IMAGES = re.compile(r"[ ._-]+(?:image|img|orig(?:inal)?|raw|rgb|photo)$|^(?:image|img)[ ._-]+", re.IGNORECASE)
 NUMBERED = re.compile(r"^(.*[^/ ._-])[ ._-]+\d{1,3}$")
+NUMBER = re.compile(r"^\d{1,3}$")
 TWICE = re.compile(r"^(.+)\.(?:jpe?g|png|bmp|tiff?|gif|webp)$", re.IGNORECASE)  # `a.jpg`, of `a.jpg.png`
 DRAWN = {".png": 2, ".bmp": 2, ".gif": 2, ".tif": 1, ".tiff": 1}  # the higher, the likelier a drawing of its namesake
 
@@ -51,6 +52,13 @@ def one_of_several(name: str) -> str | None:
     return found[1] if found else None
 
 
+def folder_of_several(name: str) -> str | None:
+    """The folder of a mask whose name is a number: it may be called as the image of which it holds the masks
+    (`ground_truth/bent/004/000.png` of `test/bent/004.png`). None for other masks."""
+    folder, stem = place(name)
+    return folder if folder and NUMBER.match(stem) else None
+
+
 def image_name(name: str) -> str:
     """The path of a mask's image, without suffix, as the mask's own name tells it."""
     folder, _, last = name.rpartition("/")
@@ -69,7 +77,12 @@ def _image(name: str, images: dict[str, list[str]]) -> str | None:
         found = [other for other in found if place(other)[0] == folder]
         if unmarked is None:
             found = [other for other in found if place(other)[1] == stem and _drawn(other) < _drawn(name)]
-    return max(found, key=lambda other: shared_folders(name, other)) if found else None
+    of_folder = []
+    if _of_masks(folder) and (several := folder_of_several(name)) is not None:
+        called = images.get(several.rpartition("/")[2].lower(), [])
+        of_folder = [(shared_folders(several, other), other) for other in called]
+    beside = [(shared_folders(name, other), other) for other in found]
+    return max([*of_folder, *beside], key=lambda one: one[0], default=(0, None))[1]
 
 
 def place(name: str) -> tuple[str, str]:

@@ -224,6 +224,17 @@ def test_several_masks_of_an_image_are_its_mask_together(inline, prepared, tmp_p
     assert {row[0] for row in remarks(tmp_path / "out")} == {"p_1_mask_a.png", "p_3.png"}
 
 
+def test_masks_in_a_folder_that_is_called_as_their_image_are_of_it(inline, prepared):
+    """As MVTec LOCO has them: `ground_truth/bent/001/000.png` is of `test/bent/001.png`, not of `000.png`."""
+    content = {f"images/bent/{i:03d}.png": dark(i, *SHAPE) for i in range(3)} | {"images/1/007.png": dark(7, *SHAPE)}
+    content |= {f"masks/bent/{i:03d}/{j:03d}.png": j + 1 == TWO for i in (1, 2) for j in range(i)}
+    content |= {"masks/1/007.png": TWO}  # a class, whatever else is called 1
+    found = prepared(content, size=[16, 32], fit="stretch")
+    masked = dict(zip(found.metadata["source"], map(np.count_nonzero, found.masks), strict=True))
+    assert found.annotated.tolist() == [True, False, True, True]
+    assert 0 < masked["bent/001.png"] < masked["bent/002.png"] == masked["1/007.png"]
+
+
 def test_masks_beside_the_folder_of_images_are_offered(tmp_path, inline, folder, dataset, capsys):
     content = {f"photos/bad/{i}.png": dark(i, *SHAPE) for i in range(3)}
     content |= {f"{name}/{i}.png": TWO for name in ("Ground truth", "others") for i in range(2)}

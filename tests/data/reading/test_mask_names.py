@@ -20,11 +20,13 @@ PAIRS = {
     "b/x.PNG": "b/x.TIF",
     "masks/c/plate_3_01.png": "c/plate_3.jpg",  # one of several
     "masks/c/plate_4.png": "c/plate_4.jpg",  # not one of `plate`
+    "ground_truth/bent/020/021.png": "test/bent/020.png",  # one of those in the folder of an image, not of 021.png
+    "masks/022/023.png": "images/022/023.png",  # a folder of several images, though one elsewhere is called so
 }
 NO_MASKS = [
     "c/plate.jpg", "b/7_mask.png",  # its image is in another folder
     "b/unlabelled.png", "b/labels.png", "a/img_11.png", "a/11.png", "a/good_12.png", "a/good_13.png",
-    "test/good/000.png",
+    "test/good/000.png", "test/bent/021.png", "others/022.png",
 ]  # fmt: skip
 
 
