@@ -20,7 +20,9 @@ SIDES = {
     "testing": "test",
 }
 AFTER = re.compile(rf"(?:^|.*[ _-])({'|'.join(SIDES)})", re.IGNORECASE)  # `steel_train`
-MORE = re.compile(r"[ _-]*(?:set|data|images?|imgs?|split)$", re.IGNORECASE)  # `training_set`, `test_images`
+MORE = re.compile(  # `training_set`, `test_images`, `traincrop`, `val2017`
+    r"[ _-]*(?:set|data|images?|imgs?|split|crop(?:s|ped)?|tiles?|patch(?:es)?|(?:19|20)\d\d)$", re.IGNORECASE
+)
 
 
 class Depth(NamedTuple):

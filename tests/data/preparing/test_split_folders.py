@@ -26,6 +26,8 @@ def entries(tmp_path, *names):
         (["x/y/test/bad/a.png", "x/y/train/good/b.png"], [("bad", "test"), ("good", "train")]),  # in folders of all
         (["bad/test/a.png", "bad/train/b.png"], [("bad", "test"), ("bad", "train")]),
         (["test_set/bad/a.png", "training_set/good/b.png"], [("bad", "test"), ("good", "train")]),
+        (["testcrop/a.png", "traincrop/b.png"], [("", "test"), ("", "train")]),
+        (["train2017/a/x.png", "val2017/a/y.png"], [("a", "train"), ("a", "val")]),
         (["test/a.png", "val/b.png"], [("test", None), ("val", None)]),  # none to train on: classes of these names
         (["good/a.png", "train/b.png"], [("good", None), ("train", None)]),
         (["train/a/x.png", "train/b/y.png"], [("train", None), ("train", None)]),
