@@ -585,6 +585,23 @@ def test_a_bar_is_reported_with_the_crop_that_removes_it(tmp_path, inline, share
     assert "information bar" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (["D/CD", "D/UD", "P/CP", "P/UP"], "(`CD`, `UD`, `CP`, `UP`)"),
+        (["a/x/good", "a/x/bad", "b/y/good", "b/y/bad"], "(`bad`, `good`)"),
+        (["a/x", "a/y", "b"], None),  # pictures of one class lie in several folders, as they may
+        (["a/train", "a/test", "b/train", "b/test"], None),
+    ],
+)
+def test_folders_below_those_of_all_classes_are_told(tmp_path, inline, folder, picture, dataset, capsys, places, told):
+    root = folder({f"{place}/{i}.png": picture(9 * j + i) for j, place in enumerate(places) for i in range(2)})
+    prepare(dataset(root, labels="folder", split={"near_duplicates": "off"}), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert ("the folders of the classes hold several folders each" in said) == (told is not None)
+    assert told is None or told in said
+
+
 def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, dataset, capsys):
     content = {f"{label}/{label}{i}.png": picture(i + 9 * (label < "a")) for label in ("Bad", "bad") for i in range(3)}
     root = folder(content)
