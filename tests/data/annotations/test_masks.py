@@ -417,6 +417,21 @@ def test_photographs_with_the_names_of_masks_are_images(inline, dataset, folder,
     assert len(ImageSet.open(tmp_path / "out")) == 4
 
 
+def grains(shape=(120, 200)):
+    """A number each, up to that of white."""
+    numbers = np.random.default_rng(0).permutation(60).reshape(6, 10)
+    return (1000 * np.kron(numbers, np.ones((shape[0] // 6, shape[1] // 10)))).astype(np.uint16)
+
+
+@pytest.mark.parametrize("kind", ["labels", "segments of grains"])
+def test_numbered_grains_are_never_trained_on(inline, dataset, folder, tmp_path, kind):
+    content = {f"images/g{i}.tif": dark(i, 120, 200) for i in range(3)} | {
+        f"{kind}/g{i}.tif": grains() for i in range(3)
+    }
+    prepare(dataset(folder(content), split={"near_duplicates": "off"}), tmp_path / "out")
+    assert _sources(tmp_path / "out") == [f"images/g{i}.tif" for i in range(3)]
+
+
 def test_a_mask_is_told_from_a_photograph_by_content(tmp_path, picture):
     def shows(pixels, suffix="png", **words):
         path = tmp_path / f"a.{suffix}"
@@ -430,6 +445,7 @@ def test_a_mask_is_told_from_a_photograph_by_content(tmp_path, picture):
     assert shows(smooth, "jpg", quality=60)
     assert shows(numbers)
     assert shows(COLOURS[TWO])
+    assert shows(grains())
     assert not shows(picture(0))
     assert not shows(picture(0) // 10)  # dark
     assert not shows(picture(0, dtype="uint16") // 16)  # 12 bits in 16
