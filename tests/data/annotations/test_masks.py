@@ -340,6 +340,12 @@ def test_masks_among_the_images_are_never_trained_on(inline, prepared, folder, d
     assert found.metadata["source"].tolist() == [f"x/{i}.{kind}" for i in range(3)]
 
 
+def test_masks_of_any_name_beside_their_images_are_refused_as_the_only_pictures(inline, dataset, folder, tmp_path):
+    root = folder({f"{kind}/{i}.png": dark(i, *SHAPE) for i in range(3) for kind in ("photos", "binary")})
+    with pytest.raises(UserError, match=r"source: all 6 pictures in `.*` are among the masks of `boxes\.path`"):
+        prepare(dataset(root, boxes={"format": "mask", "path": root}), tmp_path / "out")
+
+
 def test_masks_of_no_image_in_a_folder_of_masks_train_nothing(inline, dataset, folder, tmp_path, capsys):
     content = {f"{i}/images/{i}.png": dark(i, *SHAPE) for i in range(3)}
     root = folder(content | {f"{i}/masks/nucleus.png": MASK for i in range(3)})
