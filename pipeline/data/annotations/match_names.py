@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from pipeline.data.annotations.records import Record
 from pipeline.data.reading.frame import Header, Rejected
-from pipeline.data.reading.mask_names import OF_IMAGES, shared_folders
+from pipeline.data.reading.mask_names import OF_IMAGES, nearest
 
 LONGEST = 4096  # characters of a path; each of its ends is compared, so time grows with the square
 PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")  # of Label Studio, before the names of uploaded files
@@ -74,12 +74,10 @@ class Names:
 
 def _nearest(file: str, sources: set[str]) -> str:
     """The one image that has most folders in common with a file. Raises Ambiguous where several have as many."""
-    shared = {source: shared_folders(file, source) for source in sources}
-    most = max(shared.values())
-    nearest = [source for source, count in shared.items() if count == most]
-    if len(nearest) > 1:
+    first, *others = nearest(file, sources)
+    if others:
         raise Ambiguous(sources)
-    return nearest[0]
+    return first
 
 
 def _loose(name: str) -> str:

@@ -82,7 +82,7 @@ def _image(name: str, images: dict[str, list[str]]) -> str | None:
         called = images.get(several.rpartition("/")[2].lower(), [])
         of_folder = [(shared_folders(several, other), other) for other in called]
     beside = [(shared_folders(name, other), other) for other in found]
-    return max([*of_folder, *beside], key=lambda one: one[0], default=(0, None))[1]
+    return max([*of_folder, *beside], key=lambda one: one[0], default=(None, None))[1]
 
 
 def place(name: str) -> tuple[str, str]:
@@ -110,8 +110,19 @@ def names_masks(folder: str) -> bool:
     return FOLDER.fullmatch(folder) is not None
 
 
-def shared_folders(name: str, other: str) -> int:
-    """Folders that two paths have in common, in any place: `bad/a` in `masks` is of `images/bad/a`, `train_masks` of
-    `train`."""
-    own = {IN_FOLDER.sub("", part) for part in name.split("/")[:-1]}
-    return len(own & set(other.split("/")[:-1]))
+def nearest(name: str, others: Iterable[str]) -> list[str]:
+    """Those of some paths, one or more, that have most folders in common with another."""
+    shared = {other: shared_folders(name, other) for other in others}
+    return [other for other, count in shared.items() if count == max(shared.values())]
+
+
+def shared_folders(name: str, other: str) -> tuple[int, int]:
+    """Folders that two paths have in common, in any place, then words of these: `bad/a` in `masks` is of
+    `images/bad/a`, `train_masks` of `train`, `train_lab` rather of `train_img` than of `test_img`."""
+    folders, others = name.split("/")[:-1], other.split("/")[:-1]
+    same = {IN_FOLDER.sub("", part) for part in folders} & set(others)
+    return len(same), len(_words(folders) & _words(others))
+
+
+def _words(folders: list[str]) -> set[str]:
+    return {word for folder in folders for word in re.split(r"[ ._-]+", folder.lower()) if word}

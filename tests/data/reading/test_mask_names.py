@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.data.reading.mask_names import image_name, in_folders_of_masks, partners
+from pipeline.data.reading.mask_names import image_name, in_folders_of_masks, nearest, partners
 
 PAIRS = {
     "Imgs/exp1_108.png": "Imgs/exp1_108.jpg",  # magnetic tiles
@@ -33,6 +33,12 @@ NO_MASKS = [
 def test_each_mask_finds_its_image_and_no_image_is_one():
     found = partners([*PAIRS, *PAIRS.values(), *NO_MASKS])
     assert found == PAIRS
+
+
+def test_words_of_folders_tell_where_whole_ones_do_not():
+    assert nearest("train_lab/7.png", ["test_img/7.jpg", "train_img/7.jpg"]) == ["train_img/7.jpg"]
+    assert nearest("bad/masks/7.png", ["good bad/7.jpg", "bad/7.jpg"]) == ["bad/7.jpg"]
+    assert nearest("drawings/7.png", ["bad/7.jpg", "good/7.jpg"]) == ["bad/7.jpg", "good/7.jpg"]
 
 
 def test_without_its_image_a_name_makes_no_mask():
