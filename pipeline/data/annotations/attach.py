@@ -94,6 +94,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         without = sum(done == UNKNOWN and reason == NO_ANNOTATION for _, _, done, reason in remarks.rows)
         lines = [
             *_headline(images, table, unknown, without),
+            *_unboxed_sides(settings, images, table),
             *_edges(boxes, placed),
             *_lost(settings, placed),
             *summary.alike(held, "classes of boxes"),
@@ -385,6 +386,19 @@ def _headline(images: ImageSet, table: pd.DataFrame, unknown: list[str], no_anno
             yield (
                 f"{no_annotation} source image(s) have no annotation; if all defects were marked, they show none: say "
                 "so by `boxes.missing: background`"
+            )
+
+
+def _unboxed_sides(settings: Dataset, images: ImageSet, table: pd.DataFrame) -> Iterable[str]:
+    """A warning where the images that train, or those that judge, show no box: detectors of boxes need some on both."""
+    sides = images.metadata["split"]
+    shown = set(sides[images.metadata["id"].isin(table["id"])])
+    for side, does in (("train", "learn"), ("test", "be judged")):
+        if settings.good is None and side in set(sides) - shown:
+            yield (
+                f"WARNING: none of the {(sides == side).sum()} {side} images shows a known box, so no detector of "
+                f"boxes can {does}; where a folder of the set has no annotations, let `source` name the others alone: "
+                "a split is drawn of these"
             )
 
 

@@ -208,7 +208,8 @@ def label_of(settings: Dataset, source: str, folder: str, from_file: str | None,
         case _:
             label = from_file
     if not label:
-        raise Rejected(f"has no class under `labels.rule: {settings.labels.rule}`")
+        hint = "; where no folder names one, set `labels: none`" if settings.labels.rule == "folder" else ""
+        raise Rejected(f"has no class under `labels.rule: {settings.labels.rule}`{hint}")
     return _as_named(settings, label)
 
 
