@@ -30,7 +30,7 @@ from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rej
 from pipeline.data.preparing.labels import likely
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
-from pipeline.data.reading.mask_names import folder_of_several, one_of_several
+from pipeline.data.reading.mask_names import folder_above, folder_of_several, one_of_several
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
@@ -226,7 +226,8 @@ def _by_image(
 
 def _meant(record: Record, file: str, names: Names) -> str:
     """The image of a record; of a mask that is a number the one that its folder is called as, if that says no less; of
-    a mask with a number at its end also the one that is called so without. Raises as `Names.find`."""
+    any other, where none is called as it is, the one called so without a number at its end, or as its folder. Raises as
+    `Names.find`."""
     folder = folder_of_several(record.image) if record.masks else None
     if folder is not None and names.known(folder) >= max(1, names.known(record.image)):
         record = record._replace(image=folder)
@@ -235,9 +236,11 @@ def _meant(record: Record, file: str, names: Names) -> str:
     except Ambiguous:
         raise
     except Rejected:
-        if not record.masks or (first := one_of_several(record.image)) is None:
+        others = (one_of_several(record.image), folder_above(record.image)) if record.masks else ()
+        known = [other for other in others if other is not None and names.known(other)]
+        if not known:
             raise
-        return names.find(record._replace(image=first), file)
+        return names.find(record._replace(image=known[0]), file)
 
 
 def _agreed(records: list[Record], remarks: Remarks) -> Record:

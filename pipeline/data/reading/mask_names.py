@@ -55,8 +55,16 @@ def one_of_several(name: str) -> str | None:
 def folder_of_several(name: str) -> str | None:
     """The folder of a mask whose name is a number: it may be called as the image of which it holds the masks
     (`ground_truth/bent/004/000.png` of `test/bent/004.png`). None for other masks."""
-    folder, stem = place(name)
-    return folder if folder and NUMBER.match(stem) else None
+    return folder_above(name) if NUMBER.match(place(name)[1]) else None
+
+
+def folder_above(name: str) -> str | None:
+    """The folder of a mask above those that are called as of masks (`a` of `a/masks/x.png`); None where there is
+    none."""
+    parts = place(name)[0].split("/")
+    while parts and names_masks(parts[-1]):
+        parts.pop()
+    return "/".join(parts) or None
 
 
 def image_name(name: str) -> str:

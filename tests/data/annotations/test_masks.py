@@ -235,6 +235,14 @@ def test_masks_in_a_folder_that_is_called_as_their_image_are_of_it(inline, prepa
     assert 0 < masked["bent/001.png"] < masked["bent/002.png"] == masked["1/007.png"]
 
 
+def test_masks_in_the_folder_of_their_image_need_no_name(inline, prepared):
+    """As in `7/images/7.png`, `7/masks/a.png`, `7/masks/b.png`."""
+    content = {f"images/p{i}/images/p{i}.png": dark(i, *SHAPE) for i in range(3)}
+    content |= {f"images/p{i}/masks/{name}.png": 1 + (name == "b") == TWO for i in range(2) for name in "ab"}
+    found = prepared(content, path="images", boxes={"missing": "background"})
+    assert found.boxes.groupby("id").size().tolist() == [2, 2]
+
+
 def test_masks_beside_the_folder_of_images_are_offered(tmp_path, inline, folder, dataset, capsys):
     content = {f"photos/bad/{i}.png": dark(i, *SHAPE) for i in range(3)}
     content |= {f"{name}/{i}.png": TWO for name in ("Ground truth", "others") for i in range(2)}
