@@ -602,6 +602,16 @@ def test_folders_below_those_of_all_classes_are_told(tmp_path, inline, folder, p
     assert told is None or told in said
 
 
+@pytest.mark.parametrize("search", ["auto", "off"])
+def test_copies_in_another_class_are_told(tmp_path, inline, folder, picture, dataset, capsys, search):
+    content = {f"{label}/{label}{i}.png": picture(i + 9 * (label == "b")) for label in "ab" for i in range(4)}
+    root = folder(content | {"b/x.png": content["a/a1.png"], "a/y.png": content["a/a2.png"]})
+    prepare(dataset(root, labels="folder", split={"near_duplicates": search}), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "2 image(s) are exact copies of others" in said
+    assert "WARNING: 1 of these are of another class than what they are copies of (first: b/x.png of a/a1.png)" in said
+
+
 def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, dataset, capsys):
     content = {f"{label}/{label}{i}.png": picture(i + 9 * (label < "a")) for label in ("Bad", "bad") for i in range(3)}
     root = folder(content)
