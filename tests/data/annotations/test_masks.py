@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline.data.annotations import mask_files
 from pipeline.data.annotations.attach import annotate
 from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import preview
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.source import FORMATS
@@ -416,13 +417,16 @@ def test_an_image_of_a_table_is_no_mask(inline, dataset, folder, tmp_path, rows)
     assert len(_sources(tmp_path / "out")) == rows
 
 
-def test_good_images_need_no_mask(inline, prepared):
+def test_good_images_need_no_mask(inline, prepared, tmp_path):
     content = {f"images/bad/{i}.png": dark(i, *SHAPE, CRACK) for i in range(4)}
     content |= {f"images/good/{i}.png": dark(10 + i, *SHAPE) for i in range(4)}
     content |= {f"masks/bad/{i}_mask.png": MASK for i in range(3)}
     found = prepared(content, labels={"rule": "folder"}, good="good")
     assert found.metadata["label"][~found.annotated].tolist() == ["bad"]  # its fourth image may have a defect anywhere
     assert found.masked.sum() == 7
+    with Image.open(tmp_path / "out" / "boxes.png") as sheet:
+        last = np.asarray(sheet.convert("L"))[-preview.THUMB :, : preview.MARGIN + preview.THUMB]
+    assert (last < 128).mean() > 0.5  # the row of the good ones is not blank
 
 
 def test_photographs_with_the_names_of_masks_are_images(inline, dataset, folder, tmp_path):
