@@ -92,7 +92,8 @@ class Labels(Strict):
     rule: Literal["none", "folder", "filename", "csv", "hdf5"] = "none"
     """`filename` takes group 1 of `pattern`; `csv` reads `csv`; `hdf5` reads `hdf5.labels`."""
     pattern: str = r"^(.+?)[-_ ]?\d+$"
-    """Regular expression on the file name without its extension; group 1 is the class."""
+    """Regular expression on the file name without its extension, or where it holds a `/` on the path below `source`;
+    group 1 is the class."""
     csv: list[str] = []
     """CSV files with one row an image."""
     file_column: str = "file"
@@ -172,7 +173,8 @@ class Split(Strict):
     group_column: str | None = None
     """Column of the labels' CSV; rows of one group belong together. Null groups by source file."""
     group_pattern: str | None = None
-    """Regular expression on the file name without its extension; images of equal group 1 belong together."""
+    """Regular expression as `labels.pattern`, such as `^(kos\\d+)/` for one on folders; images of equal group 1 belong
+    together."""
     near_duplicates: Switch = "auto"
     """Look for images of one scene (copies, crops that overlap, exposures of one part) and keep them on one side;
     `auto`: among at most 100 000 images, and not among drawn ones."""

@@ -30,7 +30,7 @@ from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rej
 from pipeline.data.preparing.labels import likely
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
-from pipeline.data.reading.mask_names import one_of_several
+from pipeline.data.reading.mask_names import folder_above, folder_of_several, one_of_several
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
@@ -94,6 +94,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         without = sum(done == UNKNOWN and reason == NO_ANNOTATION for _, _, done, reason in remarks.rows)
         lines = [
             *_headline(images, table, unknown, without),
+            *_unboxed_sides(settings, images, table),
             *_edges(boxes, placed),
             *_lost(settings, placed),
             *summary.alike(held, "classes of boxes"),
@@ -224,16 +225,22 @@ def _by_image(
 
 
 def _meant(record: Record, file: str, names: Names) -> str:
-    """The image of a record; of a mask with a number at its end also the one that is called so without. Raises as
+    """The image of a record; of a mask that is a number the one that its folder is called as, if that says no less; of
+    any other, where none is called as it is, the one called so without a number at its end, or as its folder. Raises as
     `Names.find`."""
+    folder = folder_of_several(record.image) if record.masks else None
+    if folder is not None and names.known(folder) >= max(1, names.known(record.image)):
+        record = record._replace(image=folder)
     try:
         return names.find(record, file)
     except Ambiguous:
         raise
     except Rejected:
-        if not record.masks or (first := one_of_several(record.image)) is None:
+        others = (one_of_several(record.image), folder_above(record.image)) if record.masks else ()
+        known = [other for other in others if other is not None and names.known(other)]
+        if not known:
             raise
-        return names.find(record._replace(image=first), file)
+        return names.find(record._replace(image=known[0]), file)
 
 
 def _agreed(records: list[Record], remarks: Remarks) -> Record:
@@ -382,6 +389,19 @@ def _headline(images: ImageSet, table: pd.DataFrame, unknown: list[str], no_anno
             yield (
                 f"{no_annotation} source image(s) have no annotation; if all defects were marked, they show none: say "
                 "so by `boxes.missing: background`"
+            )
+
+
+def _unboxed_sides(settings: Dataset, images: ImageSet, table: pd.DataFrame) -> Iterable[str]:
+    """A warning where the images that train, or those that judge, show no box: detectors of boxes need some on both."""
+    sides = images.metadata["split"]
+    shown = set(sides[images.metadata["id"].isin(table["id"])])
+    for side, does in (("train", "learn"), ("test", "be judged")):
+        if settings.good is None and side in set(sides) - shown:
+            yield (
+                f"WARNING: none of the {(sides == side).sum()} {side} images shows a known box, so no detector of "
+                f"boxes can {does}; where a folder of the set has no annotations, let `source` name the others alone: "
+                "a split is drawn of these"
             )
 
 

@@ -21,6 +21,7 @@ ONE_CLASS = "defect"  # of masks whose values have no names
 FEW = 16  # values of a drawn mask; more come of smooth edges, or of a photograph
 ENDS = 0.1  # of the range, at either end: where nearly all pixels of a mask with smooth edges are
 NEARLY_ALL = 0.9
+ALIKE = 0.9  # share of the pixels of a mask that are as their neighbour to the left
 FLAT = 0.5  # share of a mask that is of one value
 TOUCHING = np.ones((3, 3), bool)  # pixels that touch at a corner are of one defect
 
@@ -104,7 +105,8 @@ def _written(drawn: Drawn, value: float) -> str:
 
 
 def shows_mask(path: str, name: str, settings: Dataset) -> bool:
-    """Whether a picture holds few values, or is black and white but for smooth edges: a mask is, and no photograph.
+    """Whether a picture holds few values, or parts of one value each (the numbers of grains), or is black and white but
+    for smooth edges: a mask is, and no photograph.
 
     Raises:
         Rejected: it is no picture.
@@ -112,7 +114,8 @@ def shows_mask(path: str, name: str, settings: Dataset) -> bool:
     drawn = _drawn(path, name, settings)
     values, counts = np.unique(drawn.values, return_counts=True)
     flat = counts.max() >= FLAT * drawn.values.size  # no photograph is, however dark
-    return len(values) <= FEW or (flat and _black_and_white(drawn) >= NEARLY_ALL)
+    alike = float(np.mean(drawn.values[:, 1:] == drawn.values[:, :-1]))
+    return len(values) <= FEW or alike >= ALIKE or (flat and _black_and_white(drawn) >= NEARLY_ALL)
 
 
 def _named(drawn: Drawn, names: Names) -> tuple[NDArray[np.uint8], list[str]]:

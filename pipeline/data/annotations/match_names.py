@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from pipeline.data.annotations.records import Record
 from pipeline.data.reading.frame import Header, Rejected
-from pipeline.data.reading.mask_names import OF_IMAGES, shared_folders
+from pipeline.data.reading.mask_names import OF_IMAGES, nearest
 
 LONGEST = 4096  # characters of a path; each of its ends is compared, so time grows with the square
 PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")  # of Label Studio, before the names of uploaded files
@@ -39,6 +39,10 @@ class Names:
                 for found, written in ((self._found, name), (self._loosely, _loose(name))):
                     for end in _ends(written):
                         found.setdefault(end, set()).add(header.source)
+
+    def known(self, stem: str) -> int:
+        """Parts of the longest end of a path, without its suffix, that any image has; 0 where none has one."""
+        return next((end.count("/") + 1 for end in _ends(stem) if end in self._found), 0)
 
     def find(self, record: Record, file: str = "") -> str:
         """The image that a record means: the longest end of its path that any image has must be one image's alone, or
@@ -70,12 +74,10 @@ class Names:
 
 def _nearest(file: str, sources: set[str]) -> str:
     """The one image that has most folders in common with a file. Raises Ambiguous where several have as many."""
-    shared = {source: shared_folders(file, source) for source in sources}
-    most = max(shared.values())
-    nearest = [source for source, count in shared.items() if count == most]
-    if len(nearest) > 1:
+    first, *others = nearest(file, sources)
+    if others:
         raise Ambiguous(sources)
-    return nearest[0]
+    return first
 
 
 def _loose(name: str) -> str:

@@ -113,6 +113,13 @@ def summary(sources: Sources, found: Overlaps) -> dict[str, Any] | None:
 def notes(sources: Sources, found: Overlaps) -> list[str]:
     """One line a fact, for a person."""
     lines = [f"{len(found.copies)} image(s) are exact copies of others"] if found.copies else []
+    odd = [(i, j) for i, j in found.copies if sources.labels[i] != sources.labels[j]]
+    if odd:
+        i, j = odd[0]
+        lines.append(
+            f"WARNING: {len(odd)} of these are of another class than what they are copies of (first: "
+            f"{sources.names[j]} of {sources.names[i]}): no detector can learn both; keep one of each"
+        )
     counts, across = summary(sources, found), crossing(sources, found)
     if counts is None:
         lines.append(str(found.skipped))

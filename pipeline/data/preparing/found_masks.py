@@ -10,7 +10,7 @@ from pipeline.base.job import say
 from pipeline.data.annotations import mask_files
 from pipeline.data.preparing.issues import Rejections
 from pipeline.data.reading.frame import Rejected
-from pipeline.data.reading.mask_names import in_folders_of_masks, names_masks, partners, place
+from pipeline.data.reading.mask_names import in_folders_of_masks, names_masks, nearest, partners, place
 from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.data.reading.source import Entry, is_image, printable, walk
 from pipeline.settings import Dataset
@@ -100,11 +100,12 @@ def _drawn(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[s
 
     left = [entry for folder, own in some.items() if all(map(photographs, own)) for entry in called[folder]]
     shows |= _shows(pool, [entry for entry in left if entry.name not in shows], settings)
-    return {
+    images = {
         entry.name: [other.name for other in others(entry) if not shows.get(other.name)] or [others(entry)[0].name]
         for entry in left
         if shows[entry.name]
     }
+    return {name: nearest(name, some) for name, some in images.items()}
 
 
 def _shows(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[str, bool]:

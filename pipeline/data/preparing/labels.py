@@ -208,7 +208,8 @@ def label_of(settings: Dataset, source: str, folder: str, from_file: str | None,
         case _:
             label = from_file
     if not label:
-        raise Rejected(f"has no class under `labels.rule: {settings.labels.rule}`")
+        hint = "; where no folder names one, set `labels: none`" if settings.labels.rule == "folder" else ""
+        raise Rejected(f"has no class under `labels.rule: {settings.labels.rule}`{hint}")
     return _as_named(settings, label)
 
 
@@ -261,10 +262,12 @@ def group_of(settings: Dataset, source: str, whole: str, row: Row | None) -> str
 
 
 def _from_name(pattern: str, setting: str, source: str) -> str:
-    stem = os.path.splitext(source.rsplit("/", 1)[-1])[0]
-    found = re.search(pattern, stem)
+    """What a pattern finds in the name of a file, or in its path where the pattern holds a `/`, without suffix."""
+    what, whole = ("path", source) if "/" in pattern else ("name", source.rpartition("/")[2])
+    name = os.path.splitext(whole)[0]
+    found = re.search(pattern, name)
     if found is None or not found.group(1):
-        raise Rejected(f"its name `{stem}` does not match {setting} (`{pattern}`)")
+        raise Rejected(f"its {what} `{name}` does not match {setting} (`{pattern}`)")
     return found.group(1)
 
 

@@ -16,6 +16,8 @@ from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.data.reading.source import Entry, printable
 from pipeline.settings import Dataset, UserError
 
+OTHERS = 3  # folders listed that keep others from being sides
+
 
 class Candidate(NamedTuple):
     """An image that has a class and a header."""
@@ -94,6 +96,12 @@ def _depth_of_sides(entries: list[Entry], settings: Dataset) -> Depth | None:
                 f"source: {len(files)} file(s) lie beside the folders `{'`, `'.join(sides)}`, which are the split only "
                 f"where every image is in one of them: `{'`, `'.join(files[:3])}`{more}. Move these elsewhere; or name "
                 "the folders alone, as a list, in `source`; rename the folders where they are no sides of a split"
+            )
+        sides, others = split_folders.passed_over(entries)
+        if others and settings.labels.rule != "folder":  # else they are classes, of which a warning tells
+            say(
+                f"WARNING: the folders `{'`, `'.join(sides)}` are not read as the split, for others lie beside them: "
+                f"`{'`, `'.join(others[:OTHERS])}`; if they are, name them alone in `source`, as a list"
             )
     return depth
 

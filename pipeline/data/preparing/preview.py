@@ -30,7 +30,8 @@ LARGEST_CLASSES = 40  # shown; a sheet of more is not looked at
 def write(images: ImageSet, notes: list[str], path: Path, boxes: bool = False) -> None:
     """Draw the sheet of an image set as PNG; `notes` are lines on sizes, depths, channels and what was rejected.
 
-    With `boxes` it shows images that have some, framed in the colour of their class.
+    With `boxes` it shows images that have some, framed in the colour of their class, and of a class without any box
+    its background.
     """
     width = 2 * MARGIN + COLUMNS * (THUMB + GAP) - GAP
     lines = [part for note in notes for part in textwrap.wrap(note, 104, subsequent_indent="    ") or [""]]
@@ -70,11 +71,13 @@ def _counts(images: ImageSet, label: str) -> str:
 
 
 def _chosen(images: ImageSet, label: str, boxes: bool) -> np.ndarray:
-    """Rows spread evenly over the class, so that neighbours are not tiles of one source; with boxes where asked for."""
+    """Rows spread evenly over the class, so that neighbours are not tiles of one source; with boxes where asked for and
+    there."""
     own = (images.metadata["label"] == label).to_numpy()
     if boxes:
         assert images.boxes is not None  # asked for of sets with boxes alone
-        own = own & images.metadata["id"].isin(images.boxes["id"]).to_numpy()
+        boxed = own & images.metadata["id"].isin(images.boxes["id"]).to_numpy()
+        own = boxed if boxed.any() else own
     rows = np.flatnonzero(own)
     return rows[np.unique(np.linspace(0, len(rows) - 1, min(COLUMNS, len(rows))).astype(int))]
 

@@ -20,7 +20,11 @@ SIDES = {
     "testing": "test",
 }
 AFTER = re.compile(rf"(?:^|.*[ _-])({'|'.join(SIDES)})", re.IGNORECASE)  # `steel_train`
-MORE = re.compile(r"[ _-]*(?:set|data|images?|imgs?|split)$", re.IGNORECASE)  # `training_set`, `test_images`
+MORE = re.compile(  # `training_set`, `test_images`, `traincrop`, `val2017`, `test_private_mixed`
+    r"[ _-]*(?:set|data|images?|imgs?|split|crop(?:s|ped)?|tiles?|patch(?:es)?|(?:19|20)\d\d"
+    r"|(?:public|private)(?:[ _-]mixed)?)$",
+    re.IGNORECASE,
+)
 
 
 class Depth(NamedTuple):
@@ -57,6 +61,16 @@ def kept_from(entries: list[Entry]) -> tuple[list[str], list[str]]:
         heads = {tuple(path[: found.side]) for path in inside}
         if outside and all(_beside(entry, found.side, heads) for entry in outside):
             return sorted({path[found.side] for path in inside}), [entry.name for entry in outside]
+    return [], []
+
+
+def passed_over(entries: list[Entry]) -> tuple[list[str], list[str]]:
+    """The folders that would be sides, by their names, and those beside them for which they are none; else nothing."""
+    for found, outside in _depths(entries):
+        paths = {entry: path for entry in entries if len(path := _folders(entry)) > found.side}
+        beside = {path[found.side] for entry, path in paths.items() if entry in outside}
+        if beside and not all(_beside(entry, found.side, set()) for entry in outside):
+            return sorted({path[found.side] for path in paths.values()} - beside), sorted(beside)
     return [], []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.data.preparing.labels import loose
 from pipeline.data.preparing.scan import Facts, Plan
 from pipeline.settings import Dataset
 
+DEEPER = 6  # folders listed that tell no class
 MANY = 0.5  # share of the images with an information bar from which a crop is suggested
 NEARLY_ALL = 0.9  # share of images of two values from which the set is of such images, not one with masks among them
 PIECES = {"train": "train", "val": "choose", "test": "judge"}  # sides of the split, and what they do
@@ -74,6 +76,13 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
             "folders lie beside them, or no `train` does. Point `source` to a folder that holds `train`, `val` and "
             "`test` alone"
         )
+    if settings.labels.rule == "folder" and (deeper := _deeper(images.metadata)):
+        listed = ", ".join(f"`{name}`" for name in deeper[:DEEPER]) + (", ..." if len(deeper) > DEEPER else "")
+        lines.append(
+            f"WARNING: the folders of the classes hold several folders each ({listed}), which tell no class; if they "
+            "should, point `source` to them, as a list, or take the class from the path: `labels: {rule: filename, "
+            "pattern: '([^/]+)/[^/]+$'}`"
+        )
     if settings.labels.rule == "folder" and len(counts) == 1:
         lines.append(
             f"WARNING: `labels.rule: folder` finds one class, `{next(iter(counts))}`: nothing can be told apart. Point "
@@ -82,6 +91,24 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
             "where there are none, `none`"
         )
     return lines
+
+
+def _deeper(table: pd.DataFrame) -> list[str]:
+    """Folders below those of the classes, where each class has several; sides of a split are none."""
+    found: dict[str, list[list[str]]] = {}
+    for source, label in dict(zip(table["source"], table["label"], strict=True)).items():
+        folders = source.split("/")[:-1]
+        below = folders[folders.index(label) + 1 :] if label in folders else []
+        found.setdefault(label, []).append([name for name in below if split_folders.side_of(name) is None])
+    first = [dict.fromkeys(_first_apart(paths)) for paths in found.values()]
+    return list(dict.fromkeys(name for names in first for name in names)) if all(len(n) > 1 for n in first) else []
+
+
+def _first_apart(paths: list[list[str]]) -> list[str]:
+    """Of each path the first folder that not all have, of those that have one."""
+    same = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*paths, strict=False))
+    common = sum(1 for _ in same)
+    return [path[common] for path in paths if len(path) > common]
 
 
 def regions(settings: Dataset, table: pd.DataFrame, tiles: int) -> list[str]:

@@ -26,6 +26,7 @@ def told(pool: SandboxPool, settings: Dataset, pictures: list[Picture], rejected
     found = attach.shown_by(settings, headers, {source: p.facts.boxes for source, p in of.items()}, pool)
     result = [_classed(settings, p, found.get(p.candidate.header.source), rejected) for p in pictures]
     _tell(pictures, result)
+    _tell_unknown(pictures, found)
     return [picture for picture in result if picture.labels]
 
 
@@ -48,6 +49,18 @@ def _classed(settings: Dataset, picture: Picture, found: list[list[Showing]] | N
         rejected.add(picture.candidate.header.source, f"its tile at row {box.row}, column {box.col} {reason}")
     boxes, labels = [box for box, _ in kept], [label for _, label in kept]
     return picture._replace(facts=picture.facts._replace(boxes=boxes), labels=labels)
+
+
+def _tell_unknown(pictures: list[Picture], found: dict[str, list[list[Showing]]]) -> None:
+    """A warning of pictures that lack an annotation, where others of their class have defects that tell their tiles."""
+    of_defects = {p.candidate.label for p in pictures if any(found.get(p.candidate.header.source, ()))}
+    unknown = [p for p in pictures if p.candidate.label in of_defects and p.candidate.header.source not in found]
+    if unknown:
+        say(
+            f"WARNING: {sum(len(p.labels) for p in unknown)} tile(s) of {len(unknown)} picture(s) keep their class "
+            f"without a defect in sight, for these have no annotation that can be used (first: "
+            f"{unknown[0].candidate.header.source}): annotate them or take them out of `source`"
+        )
 
 
 def _tell(before: list[Picture], after: list[Picture]) -> None:

@@ -47,7 +47,7 @@ def read(path: str, columns: dict[str, str]) -> list[Line]:
     for setting, column in columns.items():
         if place(header, column) is None:
             there = ", ".join(filter(None, header)) or "nothing"
-            images = any(os.path.splitext(cell)[1].lower() in SUFFIXES for cell in header)
+            images = any(os.path.splitext(word)[1].lower() in SUFFIXES for cell in header for word in cell.split())
             hint = ": a first line with the names of the columns is missing" if images else ""
             raise UserError(
                 f"{setting}: {path} has no column `{column}`; it has {there}{hint} (columns are separated by commas, "
@@ -111,7 +111,9 @@ def _text(path: str) -> str:
             content = file.read()
     except OSError as error:
         raise Rejected(f"cannot be read ({error.strerror})") from error
-    if content.startswith(b"PK\x03\x04"):
+    if content.startswith(b"SQLite format 3"):
+        raise Rejected("is a database, not a table; export the table in it as `CSV UTF-8`")
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         raise Rejected(f"is a workbook, not a table; {SAVE_AS}")
     try:
         if content.startswith((b"\xff\xfe", b"\xfe\xff")):  # Excel's "Unicode text"

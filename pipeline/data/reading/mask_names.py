@@ -14,6 +14,7 @@ FOLDER = re.compile(rf"(?:.*[ ._-])?{WORD}(?:[ ._-].*)?", re.IGNORECASE)  # `mas
 IN_FOLDER = re.compile(rf"(?:[ ._-]|^){WORD}(?=[ ._-]|$)", re.IGNORECASE)
 OF_IMAGES = re.compile(r"[ ._-]+(?:image|img|orig(?:inal)?|raw|rgb|photo)$|^(?:image|img)[ ._-]+", re.IGNORECASE)
 NUMBERED = re.compile(r"^(.*[^/ ._-])[ ._-]+\d{1,3}$")
+NUMBER = re.compile(r"^\d{1,3}$")
 TWICE = re.compile(r"^(.+)\.(?:jpe?g|png|bmp|tiff?|gif|webp)$", re.IGNORECASE)  # `a.jpg`, of `a.jpg.png`
 DRAWN = {".png": 2, ".bmp": 2, ".gif": 2, ".tif": 1, ".tiff": 1}  # the higher, the likelier a drawing of its namesake
 
@@ -51,6 +52,21 @@ def one_of_several(name: str) -> str | None:
     return found[1] if found else None
 
 
+def folder_of_several(name: str) -> str | None:
+    """The folder of a mask whose name is a number: it may be called as the image of which it holds the masks
+    (`ground_truth/bent/004/000.png` of `test/bent/004.png`). None for other masks."""
+    return folder_above(name) if NUMBER.match(place(name)[1]) else None
+
+
+def folder_above(name: str) -> str | None:
+    """The folder of a mask above those that are called as of masks (`a` of `a/masks/x.png`); None where there is
+    none."""
+    parts = place(name)[0].split("/")
+    while parts and names_masks(parts[-1]):
+        parts.pop()
+    return "/".join(parts) or None
+
+
 def image_name(name: str) -> str:
     """The path of a mask's image, without suffix, as the mask's own name tells it."""
     folder, _, last = name.rpartition("/")
@@ -69,7 +85,12 @@ def _image(name: str, images: dict[str, list[str]]) -> str | None:
         found = [other for other in found if place(other)[0] == folder]
         if unmarked is None:
             found = [other for other in found if place(other)[1] == stem and _drawn(other) < _drawn(name)]
-    return max(found, key=lambda other: shared_folders(name, other)) if found else None
+    of_folder = []
+    if _of_masks(folder) and (several := folder_of_several(name)) is not None:
+        called = images.get(several.rpartition("/")[2].lower(), [])
+        of_folder = [(shared_folders(several, other), other) for other in called]
+    beside = [(shared_folders(name, other), other) for other in found]
+    return max([*of_folder, *beside], key=lambda one: one[0], default=(None, None))[1]
 
 
 def place(name: str) -> tuple[str, str]:
@@ -97,8 +118,19 @@ def names_masks(folder: str) -> bool:
     return FOLDER.fullmatch(folder) is not None
 
 
-def shared_folders(name: str, other: str) -> int:
-    """Folders that two paths have in common, in any place: `bad/a` in `masks` is of `images/bad/a`, `train_masks` of
-    `train`."""
-    own = {IN_FOLDER.sub("", part) for part in name.split("/")[:-1]}
-    return len(own & set(other.split("/")[:-1]))
+def nearest(name: str, others: Iterable[str]) -> list[str]:
+    """Those of some paths, one or more, that have most folders in common with another."""
+    shared = {other: shared_folders(name, other) for other in others}
+    return [other for other, count in shared.items() if count == max(shared.values())]
+
+
+def shared_folders(name: str, other: str) -> tuple[int, int]:
+    """Folders that two paths have in common, in any place, then words of these: `bad/a` in `masks` is of
+    `images/bad/a`, `train_masks` of `train`, `train_lab` rather of `train_img` than of `test_img`."""
+    folders, others = name.split("/")[:-1], other.split("/")[:-1]
+    same = {IN_FOLDER.sub("", part) for part in folders} & set(others)
+    return len(same), len(_words(folders) & _words(others))
+
+
+def _words(folders: list[str]) -> set[str]:
+    return {word for folder in folders for word in re.split(r"[ ._-]+", folder.lower()) if word}

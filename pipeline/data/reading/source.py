@@ -95,7 +95,13 @@ def listing(source: str | list[str], masks: frozenset[str] = frozenset()) -> lis
     items = named_items(source, "source")
     found: dict[str, tuple[str, str]] = {}  # path -> root, class
     for item in items:
-        some = {path: root for path, root in walk(item, "source", is_image) if os.path.realpath(path) not in masks}
+        pictures = dict(walk(item, "source", is_image))
+        some = {path: root for path, root in pictures.items() if os.path.realpath(path) not in masks}
+        if pictures and not some:
+            raise UserError(
+                f"source: all {len(pictures)} pictures in `{item}` are among the masks of `boxes.path`, for none is "
+                "called as a mask of another; let `boxes.path` name the folders of the masks alone"
+            )
         if not some:
             raise UserError(f"source: {_none(item, 'source')}")
         whole = len(items) > 1 and os.path.isdir(item)

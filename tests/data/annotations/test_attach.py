@@ -284,6 +284,18 @@ def test_what_a_missing_file_means_depends_on_the_format_and_can_be_said(tmp_pat
     assert unsaid.metadata["source"][unsaid.annotated].tolist() == ["1.png", "2.png"]
 
 
+@pytest.mark.parametrize(("boxed", "warned"), [("train", "test"), ("test", "train"), ("both", None)])
+def test_a_side_without_a_box_is_warned_of(inline, source, annotated, capsys, boxed, warned):
+    sides = ("train", "test")
+    images = {f"{side}/{side}{i}.png": dark(i + len(side), 20, 20) for side in sides for i in range(3)}
+    source(images, {f"{name}.xml": voc(("a", 3, 3, 10, 10)) for side in sides if boxed in (side, "both")
+                    for name in (f"{side}0", f"{side}1", f"{side}2")})  # fmt: skip
+    annotated()
+    does = {"train": "learn", "test": "be judged"}
+    said = f"images shows a known box, so no detector of boxes can {does.get(warned)}"
+    assert (said in capsys.readouterr().err) == (warned is not None)
+
+
 @pytest.mark.parametrize("kind", ["yolo", "voc", "coco", "labelme"])
 def test_splits_may_have_equal_file_names(tmp_path, inline, source, annotated, kind):
     boxes = {"train": (2, 4, 8, 14), "valid": (10, 2, 18, 8), "test": (4, 10, 16, 18)}

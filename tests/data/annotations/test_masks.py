@@ -11,6 +11,7 @@ from PIL import Image
 from pipeline.data.annotations import mask_files
 from pipeline.data.annotations.attach import annotate
 from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import preview
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.source import FORMATS
@@ -224,6 +225,25 @@ def test_several_masks_of_an_image_are_its_mask_together(inline, prepared, tmp_p
     assert {row[0] for row in remarks(tmp_path / "out")} == {"p_1_mask_a.png", "p_3.png"}
 
 
+def test_masks_in_a_folder_that_is_called_as_their_image_are_of_it(inline, prepared):
+    """As MVTec LOCO has them: `ground_truth/bent/001/000.png` is of `test/bent/001.png`, not of `000.png`."""
+    content = {f"images/bent/{i:03d}.png": dark(i, *SHAPE) for i in range(3)} | {"images/1/007.png": dark(7, *SHAPE)}
+    content |= {f"masks/bent/{i:03d}/{j:03d}.png": j + 1 == TWO for i in (1, 2) for j in range(i)}
+    content |= {"masks/1/007.png": TWO}  # a class, whatever else is called 1
+    found = prepared(content, size=[16, 32], fit="stretch")
+    masked = dict(zip(found.metadata["source"], map(np.count_nonzero, found.masks), strict=True))
+    assert found.annotated.tolist() == [True, False, True, True]
+    assert 0 < masked["bent/001.png"] < masked["bent/002.png"] == masked["1/007.png"]
+
+
+def test_masks_in_the_folder_of_their_image_need_no_name(inline, prepared):
+    """As in `7/images/7.png`, `7/masks/a.png`, `7/masks/b.png`."""
+    content = {f"images/p{i}/images/p{i}.png": dark(i, *SHAPE) for i in range(3)}
+    content |= {f"images/p{i}/masks/{name}.png": 1 + (name == "b") == TWO for i in range(2) for name in "ab"}
+    found = prepared(content, path="images", boxes={"missing": "background"})
+    assert found.boxes.groupby("id").size().tolist() == [2, 2]
+
+
 def test_masks_beside_the_folder_of_images_are_offered(tmp_path, inline, folder, dataset, capsys):
     content = {f"photos/bad/{i}.png": dark(i, *SHAPE) for i in range(3)}
     content |= {f"{name}/{i}.png": TWO for name in ("Ground truth", "others") for i in range(2)}
@@ -329,6 +349,12 @@ def test_masks_among_the_images_are_never_trained_on(inline, prepared, folder, d
     assert found.metadata["source"].tolist() == [f"x/{i}.{kind}" for i in range(3)]
 
 
+def test_masks_of_any_name_beside_their_images_are_refused_as_the_only_pictures(inline, dataset, folder, tmp_path):
+    root = folder({f"{kind}/{i}.png": dark(i, *SHAPE) for i in range(3) for kind in ("photos", "binary")})
+    with pytest.raises(UserError, match=r"source: all 6 pictures in `.*` are among the masks of `boxes\.path`"):
+        prepare(dataset(root, boxes={"format": "mask", "path": root}), tmp_path / "out")
+
+
 def test_masks_of_no_image_in_a_folder_of_masks_train_nothing(inline, dataset, folder, tmp_path, capsys):
     content = {f"{i}/images/{i}.png": dark(i, *SHAPE) for i in range(3)}
     root = folder(content | {f"{i}/masks/nucleus.png": MASK for i in range(3)})
@@ -391,19 +417,37 @@ def test_an_image_of_a_table_is_no_mask(inline, dataset, folder, tmp_path, rows)
     assert len(_sources(tmp_path / "out")) == rows
 
 
-def test_good_images_need_no_mask(inline, prepared):
+def test_good_images_need_no_mask(inline, prepared, tmp_path):
     content = {f"images/bad/{i}.png": dark(i, *SHAPE, CRACK) for i in range(4)}
     content |= {f"images/good/{i}.png": dark(10 + i, *SHAPE) for i in range(4)}
     content |= {f"masks/bad/{i}_mask.png": MASK for i in range(3)}
     found = prepared(content, labels={"rule": "folder"}, good="good")
     assert found.metadata["label"][~found.annotated].tolist() == ["bad"]  # its fourth image may have a defect anywhere
     assert found.masked.sum() == 7
+    with Image.open(tmp_path / "out" / "boxes.png") as sheet:
+        last = np.asarray(sheet.convert("L"))[-preview.THUMB :, : preview.MARGIN + preview.THUMB]
+    assert (last < 128).mean() > 0.5  # the row of the good ones is not blank
 
 
 def test_photographs_with_the_names_of_masks_are_images(inline, dataset, folder, tmp_path):
     root = folder({f"{name}.png": dark(i, *SHAPE) for i, name in enumerate(["a", "a_label", "b", "b_label"])})
     prepare(dataset(root, split={"near_duplicates": "off"}), tmp_path / "out")
     assert len(ImageSet.open(tmp_path / "out")) == 4
+
+
+def grains(shape=(120, 200)):
+    """A number each, up to that of white."""
+    numbers = np.random.default_rng(0).permutation(60).reshape(6, 10)
+    return (1000 * np.kron(numbers, np.ones((shape[0] // 6, shape[1] // 10)))).astype(np.uint16)
+
+
+@pytest.mark.parametrize("kind", ["labels", "segments of grains"])
+def test_numbered_grains_are_never_trained_on(inline, dataset, folder, tmp_path, kind):
+    content = {f"images/g{i}.tif": dark(i, 120, 200) for i in range(3)} | {
+        f"{kind}/g{i}.tif": grains() for i in range(3)
+    }
+    prepare(dataset(folder(content), split={"near_duplicates": "off"}), tmp_path / "out")
+    assert _sources(tmp_path / "out") == [f"images/g{i}.tif" for i in range(3)]
 
 
 def test_a_mask_is_told_from_a_photograph_by_content(tmp_path, picture):
@@ -419,6 +463,7 @@ def test_a_mask_is_told_from_a_photograph_by_content(tmp_path, picture):
     assert shows(smooth, "jpg", quality=60)
     assert shows(numbers)
     assert shows(COLOURS[TWO])
+    assert shows(grains())
     assert not shows(picture(0))
     assert not shows(picture(0) // 10)  # dark
     assert not shows(picture(0, dtype="uint16") // 16)  # 12 bits in 16

@@ -28,6 +28,10 @@ def test_rules(dataset):
     assert label("x.h5[0]", from_file="3", rule="hdf5") == "3"
     with pytest.raises(Rejected, match=r"`nothing` does not match labels\.pattern \(`_\(\\d\)`\)"):
         label("nothing.png", rule="filename", pattern=r"_(\d)")
+    assert label("D/CD/7001-1.jpg", rule="filename", pattern=r"/([CU])[DPW]/") == "C"  # on the path, for its `/`
+    assert label("kos01/Part 3.tif[2]", rule="filename", pattern=r"/(.+)$") == "Part 3"
+    with pytest.raises(Rejected, match=r"its path `d/a` does not match labels\.pattern \(`/b/\(x\)`\)"):
+        label("d/a.png", rule="filename", pattern=r"/b/(x)")
     with pytest.raises(Rejected, match=r"`f`, which labels\.classes does not name$"):
         labels.check_named(dataset(labels={"rule": "folder", "classes": ["a", "b"]}), "f")
 
@@ -69,6 +73,8 @@ def test_groups_from_names(dataset):
     assert labels.group_of(settings, "d/040617#2_S127(2)0015_y0382.tif", "whole", None) == "040617#2_S127(2)0015"
     with pytest.raises(Rejected, match=r"split\.group_pattern"):
         labels.group_of(settings, "other.tif", "whole", None)
+    by_folder = dataset(split={"group_pattern": r"^(kos\d+)/"})
+    assert labels.group_of(by_folder, "kos01/Part0.jpg", "whole", None) == "kos01"
 
 
 def test_contradictions_and_missing_columns_are_named(dataset, table):

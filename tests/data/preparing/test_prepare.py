@@ -585,6 +585,33 @@ def test_a_bar_is_reported_with_the_crop_that_removes_it(tmp_path, inline, share
     assert "information bar" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("places", "told"),
+    [
+        (["D/CD", "D/UD", "P/CP", "P/UP"], "(`CD`, `UD`, `CP`, `UP`)"),
+        (["a/x/good", "a/x/bad", "b/y/good", "b/y/bad"], "(`bad`, `good`)"),
+        (["a/x", "a/y", "b"], None),  # pictures of one class lie in several folders, as they may
+        (["a/train", "a/test", "b/train", "b/test"], None),
+    ],
+)
+def test_folders_below_those_of_all_classes_are_told(tmp_path, inline, folder, picture, dataset, capsys, places, told):
+    root = folder({f"{place}/{i}.png": picture(9 * j + i) for j, place in enumerate(places) for i in range(2)})
+    prepare(dataset(root, labels="folder", split={"near_duplicates": "off"}), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert ("the folders of the classes hold several folders each" in said) == (told is not None)
+    assert told is None or told in said
+
+
+@pytest.mark.parametrize("search", ["auto", "off"])
+def test_copies_in_another_class_are_told(tmp_path, inline, folder, picture, dataset, capsys, search):
+    content = {f"{label}/{label}{i}.png": picture(i + 9 * (label == "b")) for label in "ab" for i in range(4)}
+    root = folder(content | {"b/x.png": content["a/a1.png"], "a/y.png": content["a/a2.png"]})
+    prepare(dataset(root, labels="folder", split={"near_duplicates": search}), tmp_path / "out")
+    said = capsys.readouterr().err
+    assert "2 image(s) are exact copies of others" in said
+    assert "WARNING: 1 of these are of another class than what they are copies of (first: b/x.png of a/a1.png)" in said
+
+
 def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, dataset, capsys):
     content = {f"{label}/{label}{i}.png": picture(i + 9 * (label < "a")) for label in ("Bad", "bad") for i in range(3)}
     root = folder(content)

@@ -26,6 +26,9 @@ def entries(tmp_path, *names):
         (["x/y/test/bad/a.png", "x/y/train/good/b.png"], [("bad", "test"), ("good", "train")]),  # in folders of all
         (["bad/test/a.png", "bad/train/b.png"], [("bad", "test"), ("bad", "train")]),
         (["test_set/bad/a.png", "training_set/good/b.png"], [("bad", "test"), ("good", "train")]),
+        (["testcrop/a.png", "traincrop/b.png"], [("", "test"), ("", "train")]),
+        (["test_public/bad/a.png", "train/good/b.png"], [("bad", "test"), ("good", "train")]),
+        (["train2017/a/x.png", "val2017/a/y.png"], [("a", "train"), ("a", "val")]),
         (["test/a.png", "val/b.png"], [("test", None), ("val", None)]),  # none to train on: classes of these names
         (["good/a.png", "train/b.png"], [("good", None), ("train", None)]),
         (["train/a/x.png", "train/b/y.png"], [("train", None), ("train", None)]),
@@ -54,6 +57,31 @@ def test_folders_are_sides_where_all_images_are_in_one(tmp_path, names, places):
 )
 def test_files_that_keep_folders_from_being_sides(tmp_path, names, sides, files):
     assert split_folders.kept_from(entries(tmp_path, *names)) == (sides, files)
+
+
+@pytest.mark.parametrize(
+    ("names", "sides", "others"),
+    [
+        (["different_test/c.png", "test/a.png", "train/b.png"], ["test", "train"], ["different_test"]),
+        (["test/a.png", "train/b.png", "other/x/z.png"], ["test", "train"], ["other"]),
+        (["test/a.png", "train/b.png"], [], []),
+        (["test/a.png", "other/b.png"], [], []),
+    ],
+)
+def test_folders_that_keep_others_from_being_sides(tmp_path, names, sides, others):
+    assert split_folders.passed_over(entries(tmp_path, *names)) == (sides, others)
+
+
+@pytest.mark.parametrize(("rule", "warned"), [("none", True), ("folder", False)])
+def test_sides_that_are_passed_over_are_told(tmp_path, picture, capsys, rule, warned):
+    for k, name in enumerate(("train", "test", "more")):
+        (tmp_path / "in" / name).mkdir(parents=True)
+        for i in range(3):
+            Image.fromarray(picture(9 * k + i)).save(tmp_path / "in" / name / f"{i}.png")
+    words = {"split": {"near_duplicates": "off"}, "labels": {"rule": rule}}
+    prepare(Dataset(source=str(tmp_path / "in"), size=16, **words), tmp_path / "out")
+    said = "WARNING: the folders `test`, `train` are not read as the split, for others lie beside them: `more`"
+    assert (said in capsys.readouterr().err) == warned
 
 
 def test_a_stray_file_beside_the_sides_is_named(tmp_path, picture):

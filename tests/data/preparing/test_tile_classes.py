@@ -49,9 +49,10 @@ def test_only_tiles_on_the_scratch_are_bad(tiles, capsys):
     boxes = images.boxes.merge(own.reset_index(), on="id")
     assert boxes[["row", "col"]].apply(tuple, axis=1).tolist() == [(0, 0), (16, 16), (32, 32)]
     assert (boxes[["x0", "y0", "x1", "y1"]].to_numpy() == (0, 0, 16, 16)).all()
-    assert (
-        "6 tile(s) of pictures with defects show none and are background; 12 show too little" in capsys.readouterr().err
+    assert "6 tile(s) of pictures with defects show none and are background; 12 show too little" in (
+        said := capsys.readouterr().err
     )
+    assert "without a defect in sight" not in said
 
 
 def test_a_net_larger_than_a_tile_is_in_every_tile_that_shows_as_much_of_it_as_others(tiles):
@@ -71,6 +72,14 @@ def test_a_pit_on_an_edge_is_where_most_of_it_is(tiles):
         at: "bad" if at in [(0, 0), (16, 0), (16, 16)] else "background" for at in own.index
     }
     assert (0, 16) not in own.index
+
+
+def test_tiles_of_a_picture_without_an_annotation_are_warned_of(tiles, folder, capsys):
+    folder({"images/bad/9.png": dark(9, SIDE, SIDE)})
+    tiles(scratch())
+    said = capsys.readouterr().err
+    assert "WARNING: 9 tile(s) of 1 picture(s) keep their class without a defect in sight" in said
+    assert "(first: bad/9.png)" in said
 
 
 def test_with_a_good_class_they_are_good(tiles):

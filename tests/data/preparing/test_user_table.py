@@ -49,8 +49,11 @@ def test_two_columns_that_differ_in_case_are_kept_apart(tmp_path):
         ("file,class\na.png,裂纹\n".encode("gbk"), "its letters have several readings; save it as `CSV UTF-8`"),
         (b"file,class\na.png,\x80\n", "several readings"),
         (b"PK\x03\x04\x14\0\6\0", "is a workbook, not a table; save it as `CSV UTF-8`"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "is a workbook, not a table; save it as `CSV UTF-8`"),
+        (b"SQLite format 3\0\x10\0\x01", "is a database, not a table; export the table in it as `CSV UTF-8`"),
         (b"", "no column `file`; it has nothing"),
         (b"name;kind\n1;2\n", "no column `file`; it has name, kind"),
+        (b"images/a.png   0.5  mono\n", "a first line with the names of the columns is missing"),
         (b"a.png,x\nb.png,y\n", "it has a.png, x: a first line with the names of the columns is missing"),
     ],
 )

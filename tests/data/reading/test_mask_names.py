@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.data.reading.mask_names import image_name, in_folders_of_masks, partners
+from pipeline.data.reading.mask_names import image_name, in_folders_of_masks, nearest, partners
 
 PAIRS = {
     "Imgs/exp1_108.png": "Imgs/exp1_108.jpg",  # magnetic tiles
@@ -20,17 +20,25 @@ PAIRS = {
     "b/x.PNG": "b/x.TIF",
     "masks/c/plate_3_01.png": "c/plate_3.jpg",  # one of several
     "masks/c/plate_4.png": "c/plate_4.jpg",  # not one of `plate`
+    "ground_truth/bent/020/021.png": "test/bent/020.png",  # one of those in the folder of an image, not of 021.png
+    "masks/022/023.png": "images/022/023.png",  # a folder of several images, though one elsewhere is called so
 }
 NO_MASKS = [
     "c/plate.jpg", "b/7_mask.png",  # its image is in another folder
     "b/unlabelled.png", "b/labels.png", "a/img_11.png", "a/11.png", "a/good_12.png", "a/good_13.png",
-    "test/good/000.png",
+    "test/good/000.png", "test/bent/021.png", "others/022.png",
 ]  # fmt: skip
 
 
 def test_each_mask_finds_its_image_and_no_image_is_one():
     found = partners([*PAIRS, *PAIRS.values(), *NO_MASKS])
     assert found == PAIRS
+
+
+def test_words_of_folders_tell_where_whole_ones_do_not():
+    assert nearest("train_lab/7.png", ["test_img/7.jpg", "train_img/7.jpg"]) == ["train_img/7.jpg"]
+    assert nearest("bad/masks/7.png", ["good bad/7.jpg", "bad/7.jpg"]) == ["bad/7.jpg"]
+    assert nearest("drawings/7.png", ["bad/7.jpg", "good/7.jpg"]) == ["bad/7.jpg", "good/7.jpg"]
 
 
 def test_without_its_image_a_name_makes_no_mask():
