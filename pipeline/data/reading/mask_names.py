@@ -121,7 +121,8 @@ def names_masks(folder: str) -> bool:
 def nearest(name: str, others: Iterable[str]) -> list[str]:
     """Those of some paths, one or more, that have most folders in common with another."""
     shared = {other: shared_folders(name, other) for other in others}
-    return [other for other, count in shared.items() if count == max(shared.values())]
+    most = max(shared.values())
+    return [other for other, count in shared.items() if count == most]
 
 
 def shared_folders(name: str, other: str) -> tuple[int, int]:
