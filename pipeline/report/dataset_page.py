@@ -111,7 +111,7 @@ def _answers(
             verdicts.append(verdict(scores, model, shifts(evaluations)))
     rankings = findings.overall(scores, inputs.models())
     beside = findings.beside_untrained(rankings, untrained)
-    cautions = findings.cautions(rankings, [arm for of in by_task for arm in of], inputs.learned_in())
+    cautions = findings.cautions(rankings, [arm for of in by_task for arm in of], inputs.learned_in(), untrained)
     arms, box_arms, anomaly_arms = by_task
     return {
         "closest": [*sentences.closest(rankings, verdicts), *map(sentences.untrained, beside)],

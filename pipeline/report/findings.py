@@ -145,23 +145,26 @@ def beside_untrained(rankings: Sequence[Ranking], untrained: Collection[str]) ->
     return found + [Closer(list(won), names, free=False) for won, names in beaten.items() if won]
 
 
-def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str]) -> Cautions:
+def cautions(
+    rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str], untrained: Collection[str]
+) -> Cautions:
     """What keeps these answers from being certain.
 
     Args:
         learned_in: by generator, the extractor in whose features it was trained.
+        untrained: names of the generators without training.
     """
     flattered: dict[str, list[str]] = {}
     for model in dict.fromkeys(m for r in rankings for m, _ in r.models if learned_in.get(m) == r.extractor):
         flattered.setdefault(learned_in[model], []).append(model)
-    first = [score for _, score in rankings[0].models] if rankings else []
-    seeds = min((score.seeds for score in first), default=3)
+    models = rankings[0].models if rankings else []
+    seeds = min((score.seeds for model, score in models if model not in untrained), default=3)
     fids = [score.n for r in rankings if r.extractor == "inception" and r.metric == "fid" for _, score in r.models]
     repeats = {task: often([arm for arm in arms if arm.task == task]) for task in dict.fromkeys(a.task for a in arms)}
     return Cautions(
         flattered=flattered,
         seeds=seeds if seeds < 3 else None,
         repetitions={task: n for task, n in repeats.items() if 1 < n < FEW_REPEATS},
-        images=min((score.n for score in first), default=None),
+        images=min((score.n for _, score in models), default=None),
         fid_images=min(fids) if fids and min(fids) < FID_IMAGES else None,
     )

@@ -141,7 +141,8 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, Shift]) -> Verd
     asked = dict.fromkeys(of.row.question for of in measures if of.row.group != "copies")
     within = [name for name in asked if name not in [of.row.question for of in wrong]]
     structure = [of for of in wrong if of.row.group in ("texture", "microstructure")]
-    real = dict.fromkeys(label for name, _, _, label in scores if name == FLOOR and label is not None)
+    sure = (key for key, score in scores.items() if key[0] == FLOOR and score.sure)
+    real = dict.fromkeys(label for *_, label in sure if label is not None)
     return Verdict(
         model,
         within=within,

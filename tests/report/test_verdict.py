@@ -108,6 +108,8 @@ def test_a_class_without_images_is_named():
     assert verdict(scores, "a", {}).missing == []
     del scores["a", "random", "recall", "scratches"]
     assert verdict(scores, "a", {}).missing == ["scratches"]
+    scores[FLOOR, "random", "recall", "scratches"] = score(0.9, np.nan)
+    assert verdict(scores, "a", {}).missing == [], "too few held-out images of it are no fault of the generator"
 
 
 def test_images_far_from_the_training_images_are_no_copies_and_a_little_nearer_is_no_proof():
