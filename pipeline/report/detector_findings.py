@@ -19,8 +19,9 @@ Side = Literal["better", "worse", "unsure"]
 
 
 def generators(arms: Sequence[Arm]) -> list[Arm]:
-    """The arms with images of a generator: no baseline arm and no control."""
-    return [arm for arm in arms if arm.generative and not arm.control]
+    """The arms with images of a generator: no baseline arm, no control, and none whose generator has none to add, as of
+    bad images where it has seen none."""
+    return [arm for arm in arms if arm.generative and not arm.control and arm.n_synthetic]
 
 
 class Exchange(NamedTuple):

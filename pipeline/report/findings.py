@@ -57,12 +57,18 @@ class Cautions(NamedTuple):
 
 
 def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
-    """A ranking for every measure over all classes that can tell who is closer, the one to answer by first.
+    """A ranking for every measure over all classes that can tell who is closer, the one to answer by first. Those of
+    copies cannot: noise is far from all training images.
 
     FID is asked first where it was measured on enough images; then the Fréchet distance of random features, which sees
     all that the images show; then whatever there is. A measure whose goal is the floor's own value ranks nobody
     without a floor, and one of too few images nobody.
     """
+    return [ranking for ranking in _of_all(scores, models) if METRICS[ranking.metric].group != "copies"]
+
+
+def _of_all(scores: Scores, models: Sequence[str]) -> list[Ranking]:
+    """As `overall`, measures of copies among them."""
     judged: list[Judged] = [FLOOR, *models]
     measures = dict.fromkeys((e, m) for name, e, m, c in scores if c is None and name in models)
     rankings = [
@@ -76,7 +82,7 @@ def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
 
 def closest_alone(scores: Scores, models: Sequence[str]) -> dict[tuple[str, str], str]:
     """By measure (extractor, metric), the closest of several generators, where a gap parts it from all others."""
-    found = {(r.extractor, r.metric): r.models for r in overall(scores, models)}
+    found = {(r.extractor, r.metric): r.models for r in _of_all(scores, models)}
     return {
         measure: best
         for measure, ((best, score), *rest) in found.items()
@@ -112,14 +118,14 @@ def _preference(ranking: Ranking) -> int:
 
 
 def second_opinions(rankings: Sequence[Ranking]) -> dict[tuple[str, str], str | None]:
-    """By each measure but the first and those of copies, of the same generators: which it puts beyond doubt before the
+    """By each measure but the first, of the same generators: which it puts beyond doubt before the
     closest by the first; None: it does not contradict."""
     first, *others = rankings
     best, models = first.models[0][0], dict(first.models).keys()
     return {
         (r.extractor, r.metric): r.models[0][0] if apart(r.models[0][1], dict(r.models)[best]) else None
         for r in others
-        if dict(r.models).keys() == models and METRICS[r.metric].group != "copies"
+        if dict(r.models).keys() == models
     }
 
 

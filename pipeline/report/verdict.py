@@ -139,6 +139,8 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, Shift]) -> Verd
         return Verdict(model, "too few images" if any(key[0] == FLOOR for key in scores) else "no floor")
     wrong = off(measures, len(measures))
     asked = dict.fromkeys(of.row.question for of in measures if of.row.group != "copies")
+    if not asked:
+        return Verdict(model, "too few images", copies=_copies(measures, wrong))
     within = [name for name in asked if name not in [of.row.question for of in wrong]]
     structure = [of for of in wrong if of.row.group in ("texture", "microstructure")]
     sure = (key for key, score in scores.items() if key[0] == FLOOR and score.sure)

@@ -98,6 +98,11 @@ def test_no_ratio_of_a_measure_whose_floor_is_near_zero():
     assert ratio(score(0.5), score(0.25), "precision") is None
 
 
+def test_measures_of_copies_tell_nobody_closer():
+    known = {(name, "pixels", "copied_area", None): score(0.0) for name in (FLOOR, "a", "b")}
+    assert findings.overall(known, ["a", "b"]) == []
+
+
 def test_few_seeds_and_few_repetitions_are_said():
     rankings = findings.overall(frechet(a=score(2, seeds=1), b=score(3, seeds=3)), ["a", "b"])
     arms = [plain("real", repetitions=[0.5] * 3), plain("real", task="boxes", repetitions=[0.5] * 4)]

@@ -142,6 +142,8 @@ def test_equal_values_and_missing_intervals_are_not_worse():
 def test_of_too_few_images_nothing_is_said():
     unsure = {(name, *key): Score(v.value, np.nan, np.nan, 9, 1) for name in (FLOOR, "a") for key, v in REAL.items()}
     assert verdict(unsure, "a", {}) == Verdict("a", "too few images")
+    copied = unsure | {(name, "pixels", "copied_area", None): score(0.0) for name in (FLOOR, "a")}
+    assert verdict(copied, "a", {}) == Verdict("a", "too few images", copies="none"), "not within the floor throughout"
     known = unsure | {(name, "pixels", "psd", None): score(0.4) for name in (FLOOR, "a")}
     found = verdict(known, "a", {})
     assert (found.unknown, found.within, found.throughout) == (None, ["power spectrum"], True)
