@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
+from pipeline.base.job import print_anywhere
 from pipeline.downstream import records
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS
@@ -93,6 +94,7 @@ def _told(comparison: records.Comparison) -> Iterator[tuple[str, list[Arm], list
 
 if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # of a pipe that wants no more lines this process ends in silence
+    print_anywhere()
     *ends, folder = sys.argv[1:]
     try:
         (ending if ends == ["--ending"] else main)(Path(folder))

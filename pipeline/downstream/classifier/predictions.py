@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pipeline.base.job import print_anywhere
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import user_table
 from pipeline.downstream import comparison, records
@@ -186,6 +187,7 @@ def _arm(path: Path, name: str) -> Arm:
 
 
 if __name__ == "__main__":
+    print_anywhere()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for argument in ("real", "predicted", "out"):
         parser.add_argument(argument, type=Path)
