@@ -167,7 +167,8 @@ def _beside_floor(score: Score, first: Ranking) -> str:
     if times is not None:
         reach = f", {times:.1f} times the {floor} of new real images"
     if first.off_floor:
-        return f"{value}{reach} (the noise floor)."
+        nearer = ": closer than new real images, as copies are" if times is not None and times < 1 else ""
+        return f"{value}{reach} (the noise floor){nearer}."
     return f"{value}{reach}; the intervals overlap, so this measure cannot tell it from the noise floor."
 
 
@@ -321,7 +322,7 @@ def helped(of: Answer | None) -> list[Markup]:
     worth = Markup(" ") + _worth(of.best.verdict, of.exchange) if of.exchange else ""
     return [
         _of_best(of) + worth,
-        _could_help(of.control, of.more_real),
+        _could_help(of.control, of.more_real, perfect([of.baseline])),
         *(Markup(starts[real]) + _by_verdict(found) for real, found in of.others.items() if found),
         *([Markup(_why_not(of))] if of.unknown else []),
     ]
@@ -458,8 +459,11 @@ def _detects(arm: Arm) -> str:
     return "" if arm.detects is None else f"{100 * arm.detects:.1f}"
 
 
-def _could_help(control: str, more: Arm | None) -> Markup:
-    """Whether this comparison could have said *helps*, by the positive control."""
+def _could_help(control: str, more: Arm | None, nothing_left: bool) -> Markup:
+    """Whether this comparison could have said *helps*, by the positive control. `nothing_left`: to gain, on its test
+    images."""
+    if nothing_left:
+        return Markup("Nothing could help here, not even more real images: there is no mistake to mend.")
     if more is None:
         return Markup(
             "There was no positive control, for no real images are held back here (those that <code>shots</code> leaves"

@@ -79,6 +79,8 @@ def test_the_closest():
         "<b>&lt;b&gt;</b>: off",
         "The other measure puts another first: <b>&lt;b&gt;</b> (recall).",
     )
+    text = "0.5 times the 2.00 of new real images (the noise floor): closer than new real images, as copies are."
+    read(closest(real=score(2), a=score(1))[:1], text)
     first, *_, last = closest([score(0.3), score(0.3)], real=score(2, 3), a=score(4), b=score(4.1))
     read(
         [first, last],
@@ -215,6 +217,8 @@ def test_gains_that_are_not_left_are_not_promised():
     assert "sees gains from 8.4 points (there are 5.0 left to gain), and more repetitions would sharpen" in said(0.95)
     assert "and more test images of other groups would sharpen" in said(0.9, 1)
     assert "without them no mistake is made on these test images, so nothing is left to gain" in said(1.0)
+    none_left = sentences.helped(detector_findings.answer([plain(score=1.0), more_real("cannot tell"), arm("real+a")]))
+    read(none_left[1:2], "Nothing could help here, not even more real images: there is no mistake to mend.")
 
 
 def test_of_one_class_there_is_no_single_class_to_name():
