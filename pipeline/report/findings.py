@@ -54,6 +54,8 @@ class Cautions(NamedTuple):
     images: int | None
     """That distances were measured on, and FID, where these are too few for it."""
     fid_images: int | None
+    crossing: int
+    """Pairs of images of one scene that a given split leaves across its sides."""
 
 
 def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
@@ -152,13 +154,18 @@ def beside_untrained(rankings: Sequence[Ranking], untrained: Collection[str]) ->
 
 
 def cautions(
-    rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str], untrained: Collection[str]
+    rankings: Sequence[Ranking],
+    arms: Sequence[Arm],
+    learned_in: Mapping[str, str],
+    untrained: Collection[str],
+    crossing: int,
 ) -> Cautions:
     """What keeps these answers from being certain.
 
     Args:
         learned_in: by generator, the extractor in whose features it was trained.
         untrained: names of the generators without training.
+        crossing: as `Cautions` has it.
     """
     flattered: dict[str, list[str]] = {}
     for model in dict.fromkeys(m for r in rankings for m, _ in r.models if learned_in.get(m) == r.extractor):
@@ -173,4 +180,5 @@ def cautions(
         repetitions={task: n for task, n in repeats.items() if 1 < n < FEW_REPEATS},
         images=min((score.n for _, score in models), default=None),
         fid_images=min(fids) if fids and min(fids) < FID_IMAGES else None,
+        crossing=crossing,
     )

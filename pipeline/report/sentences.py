@@ -203,6 +203,12 @@ def cautions(of: Cautions) -> list[str]:
         " flatters such a generator; go by the other measures."
         for extractor, names in of.flattered.items()
     ]
+    if of.crossing:
+        pairs = "a pair" if of.crossing == 1 else f"{of.crossing} pairs"
+        found.append(
+            f"The split that was given leaves {pairs} of images of one scene across its sides: what judges is not all"
+            " new, and scores are better than on new images."
+        )
     if of.seeds is not None:
         times = {1: "once", 2: "twice"}[of.seeds]
         text = f"Each training was made {times}: part of a difference between generators may be luck of the seed."

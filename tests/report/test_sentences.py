@@ -93,10 +93,11 @@ def test_the_closest():
 
 
 def test_cautions():
-    assert sentences.cautions(Cautions({}, None, {}, None, None)) == []
+    assert sentences.cautions(Cautions({}, None, {}, None, None, 0)) == []
     read(
-        sentences.cautions(Cautions({"imagenet": ["a", "b"]}, 2, {"boxes": 3}, 60, 500)),
+        sentences.cautions(Cautions({"imagenet": ["a", "b"]}, 2, {"boxes": 3}, 60, 500, 10)),
         "a and b learned from the ImageNet features themselves",
+        "The split that was given leaves 10 pairs of images of one scene across its sides",
         "Each training was made twice",
         "Distances were measured on 60 images a set",
         "FID was measured on 500 images; below 2048 it is mostly bias",
