@@ -334,6 +334,14 @@ def helped(of: Answer | None) -> list[Markup]:
     ]
 
 
+def nothing_added(arms: Sequence[Arm]) -> list[Markup]:
+    """Of anomaly detectors, where no bad training image taught a generator to draw any; empty where one did."""
+    generative = [arm for arm in arms if arm.generative and not arm.control]
+    if not generative or any(arm.n_synthetic for arm in generative):
+        return []
+    return [Markup("Nobody can say: no bad image is among the training images, so no generator draws any to add.")]
+
+
 def alarms(of: Mapping[Alarm, Arm]) -> list[Markup]:
     """What makes every verdict of a comparison worthless."""
     return [Markup(_alarm(kind, arm)) for kind, arm in of.items()]

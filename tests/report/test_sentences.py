@@ -222,6 +222,12 @@ def test_gains_that_are_not_left_are_not_promised():
     read(none_left[1:2], "Nothing could help here, not even more real images: there is no mistake to mend.")
 
 
+def test_generators_that_draw_no_bad_image_are_not_judged():
+    said = "Nobody can say: no bad image is among the training images, so no generator draws any to add."
+    assert sentences.nothing_added([plain(), arm("real+a", n_synthetic=0)]) == [said]
+    assert sentences.nothing_added([plain(), arm("real+a")]) == sentences.nothing_added([]) == []
+
+
 def test_of_one_class_there_is_no_single_class_to_name():
     def said(*classes):
         best = arm("real+a", by_class=[change(name, 0.0, -0.1, 0.1) for name in classes])

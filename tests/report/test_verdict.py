@@ -109,6 +109,8 @@ def test_a_class_without_images_is_named():
     del scores["a", "random", "recall", "scratches"]
     assert verdict(scores, "a", {}).missing == ["scratches"]
     scores[FLOOR, "random", "recall", "scratches"] = score(0.9, np.nan)
+    assert verdict(scores, "a", {}).missing == ["scratches"]
+    scores["a", "random", "recall", "scratches"] = score(0.9)
     assert verdict(scores, "a", {}).missing == [], "too few held-out images of it are no fault of the generator"
 
 
