@@ -88,7 +88,7 @@ def _told(comparison: records.Comparison) -> Iterator[tuple[str, list[Arm], list
     for task, words in labels.DETECTORS.items():
         if arms := comparison.of(task):
             alarms = [f"WARNING: {alarm}" for alarm in sentences.alarms(detector_findings.alarms(arms))]
-            said = [*alarms, *sentences.helped(detector_findings.answer(arms))]
+            said = [*alarms, *sentences.helped(detector_findings.answer(arms)), *sentences.nothing_added(arms)]
             yield words.kind, arms, [Markup(sentence).striptags() for sentence in said]
 
 

@@ -123,8 +123,10 @@ def _answers(
         "alarms": [alarm for of in by_task for alarm in sentences.alarms(detector_findings.alarms(of))],
         "helped": sentences.helped(detector_findings.answer(arms)),
         "helped_boxes": sentences.helped(detector_findings.answer(box_arms)),
-        "helped_anomalies": sentences.helped(detector_findings.answer(anomaly_arms))
-        or sentences.nothing_added(anomaly_arms),
+        "helped_anomalies": [
+            *sentences.helped(detector_findings.answer(anomaly_arms)),
+            *sentences.nothing_added(anomaly_arms),
+        ],
         "cautions": sentences.cautions(cautions),
     }
 

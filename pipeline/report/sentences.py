@@ -149,6 +149,8 @@ def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Ma
     (best, score), *rest = first.models
     measure = METRICS[first.metric].title_of(first.extractor)
     start = "{} comes closest to the real images: its {} is " if rest else "{} is the only generator here. Its {} is "
+    if not rest and len(verdicts) > 1:
+        start = "{} is the only generator that was measured over all classes. Its {} is "
     if len(first.closest) > 1:
         start = "{} <b>cannot be told apart</b>: the intervals of their {} overlap. The lowest is {}'s, "
     order = [model for model, _ in first.models]
@@ -167,7 +169,7 @@ def _beside_floor(score: Score, first: Ranking) -> str:
     if times is not None:
         reach = f", {times:.1f} times the {floor} of new real images"
     if first.off_floor:
-        nearer = ": closer than new real images, as copies are" if times is not None and times < 1 else ""
+        nearer = ": closer than new real images, as copies would be" if times is not None and times < 1 else ""
         return f"{value}{reach} (the noise floor){nearer}."
     return f"{value}{reach}; the intervals overlap, so this measure cannot tell it from the noise floor."
 

@@ -79,7 +79,10 @@ def test_the_closest():
         "<b>&lt;b&gt;</b>: off",
         "The other measure puts another first: <b>&lt;b&gt;</b> (recall).",
     )
-    text = "0.5 times the 2.00 of new real images (the noise floor): closer than new real images, as copies are."
+    part = [Verdict("a"), Verdict("of one class alone")]
+    said = sentences.closest(findings.overall(frechet(a=score(2)), ["a", "of one class alone"]), part)
+    read(said[:1], "<b>a</b> is the only generator that was measured over all classes. Its Fréchet")
+    text = "0.5 times the 2.00 of new real images (the noise floor): closer than new real images, as copies would be."
     read(closest(real=score(2), a=score(1))[:1], text)
     first, *_, last = closest([score(0.3), score(0.3)], real=score(2, 3), a=score(4), b=score(4.1))
     read(
