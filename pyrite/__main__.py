@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pyrite
+from pipeline.base.job import print_anywhere
 
 
 def main(words: list[str] | None = None) -> None:
@@ -68,4 +69,5 @@ def _draw(given: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    print_anywhere()
     main()

@@ -193,7 +193,10 @@ def keep(found: list[Row], settings: Settings) -> None:
 
 def lines(found: list[Row], folder: Path) -> Iterator[str]:
     """A table for a console, its sum, and how right the forecasts were where jobs have run; the disk that they need,
-    and what is free on that of the results."""
+    and what is free on that of the results. Of no generator that is trained here, a line that says so."""
+    if not found:
+        yield "no generator of it is trained here"
+        return
     yield COLUMNS.format("data set", "generator", "an update", "training", "took", "drawing", "took", "seeds")
     for row in found:
         times = (short(seconds) for stage in ("train", "generate") for seconds in row.jobs[stage])

@@ -108,7 +108,7 @@ def test_no_setting_is_spoken_of_twice_or_by_the_names_of_kinds(value):
         (model(total_images="1e6"), "it is '1e6', which YAML takes for text; write 1000000"),
         (model(batch="many"), "models.m.batch: Input should be a valid"),
         (model(batch=1), "greater than or equal to 2; it is 1"),
-        (model(classes=[]), "models.m.classes: List should have at least 1 item"),
+        (model(classes=[]), "models.m.classes: at least 1 must be named; it is []"),
         (model(init_from="results/steel/m/seed-0/"), "results/steel/m/seed-0 is what this model becomes itself"),
         (
             model() | {"generate": {"move": {"grain_size": 1}}},

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pipeline.base.job import print_anywhere
 from pipeline.settings import UserError
 
 WORKFLOW = Path(__file__).resolve().parent
@@ -98,4 +99,5 @@ def main(options: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    print_anywhere()
     sys.exit(main(sys.argv[1:]))

@@ -20,6 +20,11 @@ from pipeline.settings import UserError
 _console = sys.stderr
 
 
+def print_anywhere() -> None:
+    """From here on a character that the console's encoding lacks is printed as `?` and ends no program."""
+    cast(io.TextIOWrapper, sys.stdout).reconfigure(errors="replace")
+
+
 @contextmanager
 def job(log: str | os.PathLike) -> Iterator[None]:
     """Send all output of the block to `log`; leave the console to progress bars and to one line for a failure.

@@ -87,7 +87,7 @@ def run_arms(
         real: image set; its `train` rows train, its `val` rows choose, its `test` rows judge, its `control` rows are
             what the positive control adds.
         synthetic: image sets of all generators' arms. Classes may be a subset of the real ones.
-        arms: what is trained on, an arm after another.
+        arms: what is trained on, an arm after another; a control is left out where no images are held back for it.
         out: JSON file to write, a list of `task.result`; pictures come to lie beside it.
         state: folder of what is done so far: a killed job goes on with the rest. Emptied at the end.
         dataset: name of the data set in the config, for messages.
@@ -106,6 +106,10 @@ def run_arms(
     caches, results, runs = [], [], []
     with ExitStack() as journals:
         for arm in arms:
+            if any(not len(opened[one].rows("train")) for one in arm.synthetic if one in CONTROLS):
+                say(f"{dataset}, {arm.name}: left out, for no real images are held back for it")
+                task.pictures(images, None, out)
+                continue
             experiment = Experiment(task, settings, arm, images, [opened[one] for one in arm.synthetic], dataset)
             caches.append(StepCache(state / f"{arm.name}.json", experiment.recipe()))
             runs.append(journals.enter_context(journal(arm) if journal else null_journal()))

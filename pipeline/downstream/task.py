@@ -149,7 +149,7 @@ class Task(ABC):
         return []
 
     def pictures(self, real: ImageSet, result: Any, out: Path) -> list[Path]:
-        """Draw pictures beside `out`, the file of the arm."""
+        """Draw pictures beside `out`, the file of the arm; `result` is None for one that is left out."""
         return []
 
     def precision(self, settings: Any, device: torch.device) -> torch.dtype | None:

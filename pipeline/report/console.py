@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
+from pipeline.base.job import print_anywhere
 from pipeline.downstream import records
 from pipeline.downstream.records import Arm
 from pipeline.evaluation.catalog import METRICS
@@ -87,12 +88,13 @@ def _told(comparison: records.Comparison) -> Iterator[tuple[str, list[Arm], list
     for task, words in labels.DETECTORS.items():
         if arms := comparison.of(task):
             alarms = [f"WARNING: {alarm}" for alarm in sentences.alarms(detector_findings.alarms(arms))]
-            said = [*alarms, *sentences.helped(detector_findings.answer(arms))]
+            said = [*alarms, *sentences.helped(detector_findings.answer(arms)), *sentences.nothing_added(arms)]
             yield words.kind, arms, [Markup(sentence).striptags() for sentence in said]
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # of a pipe that wants no more lines this process ends in silence
+    print_anywhere()
     *ends, folder = sys.argv[1:]
     try:
         (ending if ends == ["--ending"] else main)(Path(folder))

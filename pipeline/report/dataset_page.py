@@ -67,6 +67,7 @@ def context(
     arms, box_arms, anomaly_arms = map(comparison.of, ("classification", "boxes", "anomalies"))
     entry = settings.get("datasets", {}).get(name, {})
     about = overview.dataset(real, entry)
+    crossing = (real.meta.get("near_duplicates") or {}).get("crossing", 0)
     untrained = {name for name, model in settings.get("models", {}).items() if model["family"] in UNTRAINED}
     generators = overview.generators(settings.get("models", {}), inputs, about["totals"]["train"])
     return (
@@ -87,7 +88,7 @@ def context(
             "anomalies": anomalies_section.context(anomaly_arms, _by_arm(inputs.anomalies, AnomalyResult)),
             "timings": timings(inputs),
         }
-        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], untrained)
+        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], untrained, crossing)
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
@@ -103,6 +104,7 @@ def _answers(
     inputs: DatasetInputs,
     by_task: Sequence[Sequence[Arm]],
     untrained: set[str],
+    crossing: int,
 ) -> dict[str, Any]:
     """The sentences of both pages."""
     verdicts = []
@@ -111,7 +113,9 @@ def _answers(
             verdicts.append(verdict(scores, model, shifts(evaluations)))
     rankings = findings.overall(scores, inputs.models())
     beside = findings.beside_untrained(rankings, untrained)
-    cautions = findings.cautions(rankings, [arm for of in by_task for arm in of], inputs.learned_in())
+    cautions = findings.cautions(
+        rankings, [arm for of in by_task for arm in of], inputs.learned_in(), untrained, crossing
+    )
     arms, box_arms, anomaly_arms = by_task
     return {
         "closest": [*sentences.closest(rankings, verdicts), *map(sentences.untrained, beside)],
@@ -119,7 +123,10 @@ def _answers(
         "alarms": [alarm for of in by_task for alarm in sentences.alarms(detector_findings.alarms(of))],
         "helped": sentences.helped(detector_findings.answer(arms)),
         "helped_boxes": sentences.helped(detector_findings.answer(box_arms)),
-        "helped_anomalies": sentences.helped(detector_findings.answer(anomaly_arms)),
+        "helped_anomalies": [
+            *sentences.helped(detector_findings.answer(anomaly_arms)),
+            *sentences.nothing_added(anomaly_arms),
+        ],
         "cautions": sentences.cautions(cautions),
     }
 

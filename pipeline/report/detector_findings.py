@@ -11,6 +11,7 @@ from pipeline.report.labels import gain_of, guessing
 
 ORDER = ["helps", "cannot tell", "hurts"]  # from the best news to the worst
 SMALL = 0.03  # of a score: a change that leaves no room for more is said to be little
+MORE = 4  # times as much of what is scarce, which halves an interval
 LITTLE = 0.02  # of a score: real images that surely gain less leave nothing for synthetic ones to gain
 
 Alarm = Literal["guessing", "one group", "same real"]
@@ -18,8 +19,9 @@ Side = Literal["better", "worse", "unsure"]
 
 
 def generators(arms: Sequence[Arm]) -> list[Arm]:
-    """The arms with images of a generator: no baseline arm and no control."""
-    return [arm for arm in arms if arm.generative and not arm.control]
+    """The arms with images of a generator: no baseline arm, no control, and none whose generator has none to add, as of
+    bad images where it has seen none."""
+    return [arm for arm in arms if arm.generative and not arm.control and arm.n_synthetic]
 
 
 class Exchange(NamedTuple):
@@ -91,8 +93,22 @@ def alarms(arms: Sequence[Arm]) -> dict[Alarm, Arm]:
 
 
 def may_guess(arms: Sequence[Arm]) -> bool:
-    """Whether the baseline, the first, is not surely better than a detector that looks at no image."""
-    return bool(arms) and (guess := guessing(arms[0])) is not None and arms[0].score_low <= guess
+    """Whether the baseline, the first, is not surely better than a detector that looks at no image. One group of test
+    images leaves nothing sure: there it is so where it scores no better."""
+    if not arms or (guess := guessing(arms[0])) is None:
+        return False
+    return (arms[0].score if arms[0].n_groups == 1 else arms[0].score_low) <= guess
+
+
+def judged_by_few(baseline: Arm) -> bool:
+    """Of one that may be guessing: whether it scores so much better than guessing that MORE times the test images,
+    which halve the interval, would leave no doubt."""
+    return (baseline.score + baseline.score_low) / 2 > (guessing(baseline) or 0)
+
+
+def perfect(arms: Sequence[Arm]) -> bool:
+    """Whether the baseline, the first, makes no mistake on the test images: no images can be seen to help it."""
+    return bool(arms) and round(arms[0].score, 9) >= 1
 
 
 def best_of(arms: Sequence[Arm]) -> Arm | None:

@@ -61,9 +61,12 @@ def _row(arm: Arm, learns_from: str) -> dict[str, Any]:
 
 def gain(of: Estimate | ClassEstimate | RecipeGain) -> dict[str, str | None]:
     """`gain` and `interval` in points, None in the baseline; `sure`: a sign that needs no colour, where the interval
-    leaves zero."""
+    leaves zero. An interval without width is none: of images that all agree by chance a score without
+    pseudo-observations knows no other."""
     if of.gain is None:
         return {"gain": None, "interval": None, "sure": ""}
     mean, low, high = gain_of(of)
+    if low == high:
+        return {"gain": points(mean), "interval": "no interval", "sure": ""}
     sure = "▲ " if low > 0 else "▼ " if high < 0 else ""
     return {"gain": points(mean), "interval": interval(of), "sure": sure}

@@ -54,15 +54,23 @@ class Cautions(NamedTuple):
     images: int | None
     """That distances were measured on, and FID, where these are too few for it."""
     fid_images: int | None
+    crossing: int
+    """Pairs of images of one scene that a given split leaves across its sides."""
 
 
 def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
-    """A ranking for every measure over all classes that can tell who is closer, the one to answer by first.
+    """A ranking for every measure over all classes that can tell who is closer, the one to answer by first. Those of
+    copies cannot: noise is far from all training images.
 
     FID is asked first where it was measured on enough images; then the Fréchet distance of random features, which sees
     all that the images show; then whatever there is. A measure whose goal is the floor's own value ranks nobody
     without a floor, and one of too few images nobody.
     """
+    return [ranking for ranking in _of_all(scores, models) if METRICS[ranking.metric].group != "copies"]
+
+
+def _of_all(scores: Scores, models: Sequence[str]) -> list[Ranking]:
+    """As `overall`, measures of copies among them."""
     judged: list[Judged] = [FLOOR, *models]
     measures = dict.fromkeys((e, m) for name, e, m, c in scores if c is None and name in models)
     rankings = [
@@ -76,7 +84,7 @@ def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
 
 def closest_alone(scores: Scores, models: Sequence[str]) -> dict[tuple[str, str], str]:
     """By measure (extractor, metric), the closest of several generators, where a gap parts it from all others."""
-    found = {(r.extractor, r.metric): r.models for r in overall(scores, models)}
+    found = {(r.extractor, r.metric): r.models for r in _of_all(scores, models)}
     return {
         measure: best
         for measure, ((best, score), *rest) in found.items()
@@ -112,14 +120,14 @@ def _preference(ranking: Ranking) -> int:
 
 
 def second_opinions(rankings: Sequence[Ranking]) -> dict[tuple[str, str], str | None]:
-    """By each measure but the first and those of copies, of the same generators: which it puts beyond doubt before the
+    """By each measure but the first, of the same generators: which it puts beyond doubt before the
     closest by the first; None: it does not contradict."""
     first, *others = rankings
     best, models = first.models[0][0], dict(first.models).keys()
     return {
         (r.extractor, r.metric): r.models[0][0] if apart(r.models[0][1], dict(r.models)[best]) else None
         for r in others
-        if dict(r.models).keys() == models and METRICS[r.metric].group != "copies"
+        if dict(r.models).keys() == models
     }
 
 
@@ -145,23 +153,32 @@ def beside_untrained(rankings: Sequence[Ranking], untrained: Collection[str]) ->
     return found + [Closer(list(won), names, free=False) for won, names in beaten.items() if won]
 
 
-def cautions(rankings: Sequence[Ranking], arms: Sequence[Arm], learned_in: Mapping[str, str]) -> Cautions:
+def cautions(
+    rankings: Sequence[Ranking],
+    arms: Sequence[Arm],
+    learned_in: Mapping[str, str],
+    untrained: Collection[str],
+    crossing: int,
+) -> Cautions:
     """What keeps these answers from being certain.
 
     Args:
         learned_in: by generator, the extractor in whose features it was trained.
+        untrained: names of the generators without training.
+        crossing: as `Cautions` has it.
     """
     flattered: dict[str, list[str]] = {}
     for model in dict.fromkeys(m for r in rankings for m, _ in r.models if learned_in.get(m) == r.extractor):
         flattered.setdefault(learned_in[model], []).append(model)
-    first = [score for _, score in rankings[0].models] if rankings else []
-    seeds = min((score.seeds for score in first), default=3)
+    models = rankings[0].models if rankings else []
+    seeds = min((score.seeds for model, score in models if model not in untrained), default=3)
     fids = [score.n for r in rankings if r.extractor == "inception" and r.metric == "fid" for _, score in r.models]
     repeats = {task: often([arm for arm in arms if arm.task == task]) for task in dict.fromkeys(a.task for a in arms)}
     return Cautions(
         flattered=flattered,
         seeds=seeds if seeds < 3 else None,
         repetitions={task: n for task, n in repeats.items() if 1 < n < FEW_REPEATS},
-        images=min((score.n for score in first), default=None),
+        images=min((score.n for _, score in models), default=None),
         fid_images=min(fids) if fids and min(fids) < FID_IMAGES else None,
+        crossing=crossing,
     )

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from pipeline.downstream.chance import detectable_with_more
 from pipeline.downstream.records import Arm
-from pipeline.report.detector_findings import best_of, may_guess
+from pipeline.report.detector_findings import MORE, best_of, may_guess, perfect
+from pipeline.settings import UNTRAINED
 
-MORE = 4  # times as much of what is scarce
 ENOUGH = 0.02  # a comparison that sees such gains needs no more of anything
 
 
@@ -17,7 +17,9 @@ class NextSteps(NamedTuple):
     """None, False or empty where nothing is to be learnt."""
 
     guessing: Arm | None
-    """The baseline, where it may be guessing: more of what it is judged by would show no more, and is not asked for."""
+    """The baseline, where it may be guessing."""
+    perfect: Arm | None
+    """The baseline, where it makes no mistake: more of what it is judged by is not asked for."""
     unsure: Arm | None
     """The best arm, where MORE times the repetitions or test images would tell more of it: it would then detect gains
     from `sees` on (None where nobody knows)."""
@@ -39,14 +41,23 @@ def of_dataset(arms: Sequence[Arm], settings: Mapping[str, Any], generators: Seq
     longer = [of for of in generators if of["images"] != "–" and of["kept"].split(", ").count(of["images"])]
     best = best_of(arms)
     if may_guess(arms) or best is None:
-        return NextSteps(arms[0] if may_guess(arms) else None, None, None, False, longer)
+        return NextSteps(arms[0] if may_guess(arms) else None, None, None, None, False, longer)
     enough = best.detects is not None and best.detects <= ENOUGH
-    unsure = best.verdict == "cannot tell" and best.error_images is not None and not enough
+    nothing_left = best.verdict == "cannot tell" and perfect(arms)
+    unsure = best.verdict == "cannot tell" and best.error_images is not None and not enough and not nothing_left
     draws = settings.get("shots") is not None and best.new_shots is None and settings.get("draw", 1) == 1
     sees = detectable_with_more(best, arms, MORE)
-    return NextSteps(None, best if unsure else None, sees if unsure else None, draws, longer)
+    return NextSteps(
+        None,
+        arms[0] if nothing_left else None,
+        best if unsure else None,
+        sees if unsure else None,
+        draws,
+        longer,
+    )
 
 
 def one_seed(settings: Mapping[str, Any]) -> bool:
-    """Whether each generator is trained once, which leaves open what is luck; `settings` of the run, plain."""
-    return len(settings.get("seeds", [0])) == 1
+    """Whether generators are trained, each once, which leaves open what is luck; `settings` of the run, plain."""
+    trained = any(model["family"] not in UNTRAINED for model in settings.get("models", {}).values())
+    return trained and len(settings.get("seeds", [0])) == 1

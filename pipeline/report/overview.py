@@ -60,7 +60,9 @@ def _facts(real: ImageSet) -> list[str]:
         facts.append(f"black and white are set by {SCALINGS[scaling['rule']]}")
     facts += meta.get("framing", []) + meta.get("noticed", [])
     if shots := meta.get("settings", {}).get("shots"):
-        facts.append(f"few shots: at most {shots} source images a class to train, and as many to choose by")
+        what = "bad source image" if meta.get("good") is not None else "source image a class"
+        what = what if shots == 1 else what.replace("image", "images")
+        facts.append(f"few shots: at most {shots} {what} to train, and as many to choose by")
     if meta.get("symmetry", "none") != "none":
         facts.append(f"augmented by its symmetry ({meta['symmetry']})")
     return facts

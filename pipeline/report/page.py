@@ -128,8 +128,13 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
-    environment.filters["breakable"] = lambda text: Markup("<wbr>").join(re.split(r"(?<=[_-])", text))
+    environment.filters["breakable"] = breakable
     return environment
+
+
+def breakable(text: str) -> Markup:
+    """A name that may be broken behind its dashes, and where it has none for long: no table is wider than its page."""
+    return Markup("<wbr>").join(re.findall(r"[^_-]{0,39}[_-]|[^_-]{1,40}", text))
 
 
 def _facts(datasets: Mapping[str, DatasetInputs], commit: str | None, date: datetime) -> list[str]:

@@ -8,12 +8,22 @@ from markupsafe import Markup
 
 from pipeline.downstream.records import Arm, ClassEstimate, LabelEfficiency
 from pipeline.evaluation.catalog import FEATURES, METRICS
-from pipeline.report.detector_findings import LITTLE, Alarm, Answer, Exchange, divided, surely_changed
+from pipeline.report.detector_findings import (
+    LITTLE,
+    MORE,
+    Alarm,
+    Answer,
+    Exchange,
+    divided,
+    judged_by_few,
+    perfect,
+    surely_changed,
+)
 from pipeline.report.directions import Shift
 from pipeline.report.few_shot_curves import WITHOUT
 from pipeline.report.findings import FEW_REPEATS, FID_IMAGES, Cautions, Closer, Ranking, second_opinions
 from pipeline.report.labels import DETECTORS, gain_of, guessing, interval, joined, number, number_of_images, points
-from pipeline.report.next_steps import MORE, NextSteps
+from pipeline.report.next_steps import NextSteps
 from pipeline.report.tables import Score
 from pipeline.report.verdict import Beside, Verdict, ratio
 
@@ -139,6 +149,8 @@ def closest(rankings: Sequence[Ranking], verdicts: Sequence[Verdict]) -> list[Ma
     (best, score), *rest = first.models
     measure = METRICS[first.metric].title_of(first.extractor)
     start = "{} comes closest to the real images: its {} is " if rest else "{} is the only generator here. Its {} is "
+    if not rest and len(verdicts) > 1:
+        start = "{} is the only generator that was measured over all classes. Its {} is "
     if len(first.closest) > 1:
         start = "{} <b>cannot be told apart</b>: the intervals of their {} overlap. The lowest is {}'s, "
     order = [model for model, _ in first.models]
@@ -157,7 +169,8 @@ def _beside_floor(score: Score, first: Ranking) -> str:
     if times is not None:
         reach = f", {times:.1f} times the {floor} of new real images"
     if first.off_floor:
-        return f"{value}{reach} (the noise floor)."
+        nearer = ": closer than new real images, as copies would be" if times is not None and times < 1 else ""
+        return f"{value}{reach} (the noise floor){nearer}."
     return f"{value}{reach}; the intervals overlap, so this measure cannot tell it from the noise floor."
 
 
@@ -166,10 +179,12 @@ def _opinions(of: Mapping[tuple[str, str], str | None]) -> list[Markup]:
         return []
     first = dict.fromkeys(name for name in of.values() if name)
     if not first:
-        return [Markup("None of the {} other measures puts another generator first beyond doubt.").format(len(of))]
+        none = "The other measure does not put" if len(of) == 1 else f"None of the {len(of)} other measures puts"
+        return [Markup(f"{none} another generator first beyond doubt.")]
     told = with_features([joined(list(dict.fromkeys(short(*m) for m in of if of[m] == name))) for name in first])
     named = Markup(", ").join(Markup("<b>{}</b> ({})").format(*one) for one in zip(first, told, strict=True))
-    return [Markup("Of {} other measures some put another first: {}.").format(len(of), named)]
+    start = "The other measure puts" if len(of) == 1 else f"Of {len(of)} other measures some put"
+    return [Markup(start + " another first: {}.").format(named)]
 
 
 def untrained(of: Closer) -> Markup:
@@ -190,6 +205,12 @@ def cautions(of: Cautions) -> list[str]:
         " flatters such a generator; go by the other measures."
         for extractor, names in of.flattered.items()
     ]
+    if of.crossing:
+        pairs = "a pair" if of.crossing == 1 else f"{of.crossing} pairs"
+        found.append(
+            f"The split that was given leaves {pairs} of images of one scene across its sides: what judges is not all"
+            " new, and scores are better than on new images."
+        )
     if of.seeds is not None:
         times = {1: "once", 2: "twice"}[of.seeds]
         text = f"Each training was made {times}: part of a difference between generators may be luck of the seed."
@@ -219,9 +240,19 @@ LEARNING = {  # what may make a detector learn that guesses
 def next_steps(of: NextSteps) -> list[Markup]:
     """Empty where nothing more is to be learnt."""
     found = []
-    if of.guessing:
+    if of.guessing and judged_by_few(of.guessing):
+        found.append(
+            Markup("{}: so few cannot tell the detector from one that guesses.").format(_more_tests(of.guessing))
+        )
+    elif of.guessing:
         text = ": the detector may be guessing, and nothing can be compared before it learns. Then more real images a"
         found.append(Markup(LEARNING[of.guessing.task] + text + " class."))
+    if of.perfect:
+        text = (
+            "Real images on which the detector fails, or fewer to train it (<code>shots</code>): without a generator"
+            f" it makes no mistake on the {of.perfect.n_test} test images, so nothing can be seen to help it."
+        )
+        found.append(Markup(text))
     if of.unsure:
         found.append(_sharper(of.unsure, of.sees))
     if of.draws:
@@ -238,11 +269,15 @@ def _sharper(best: Arm, sees: float | None) -> Markup:
     if best.scarcer == "repetitions":
         what = Markup("<code>{}.repetitions: {}</code>").format(SETTING[best.task], MORE * len(best.repetitions))
     else:
-        what = Markup("Four times the test images (there are {} of {} groups)").format(best.n_test, best.n_groups)
+        what = _more_tests(best)
     if best.detects is None or sees is None:
         return Markup("{}, to begin with: as it is, the comparison sees no gain.").format(what)
     text = Markup("{}: the comparison would see gains in {} from about {:.1f} points, in place of {:.1f}.")
     return text.format(what, DETECTORS[best.task].score, 100 * sees, 100 * best.detects)
+
+
+def _more_tests(of: Arm) -> Markup:
+    return Markup("Four times the test images (there are {} of {} groups)").format(of.n_test, of.n_groups)
 
 
 # ---------------------------------------------------------------- how many real images a generator is worth
@@ -295,10 +330,18 @@ def helped(of: Answer | None) -> list[Markup]:
     worth = Markup(" ") + _worth(of.best.verdict, of.exchange) if of.exchange else ""
     return [
         _of_best(of) + worth,
-        _could_help(of.control, of.more_real),
+        _could_help(of.control, of.more_real, perfect([of.baseline])),
         *(Markup(starts[real]) + _by_verdict(found) for real, found in of.others.items() if found),
         *([Markup(_why_not(of))] if of.unknown else []),
     ]
+
+
+def nothing_added(arms: Sequence[Arm]) -> list[Markup]:
+    """Of anomaly detectors, where no bad training image taught a generator to draw any; empty where one did."""
+    generative = [arm for arm in arms if arm.generative and not arm.control]
+    if not generative or any(arm.n_synthetic for arm in generative):
+        return []
+    return [Markup("Nobody can say: no bad image is among the training images, so no generator draws any to add.")]
 
 
 def alarms(of: Mapping[Alarm, Arm]) -> list[Markup]:
@@ -318,10 +361,12 @@ def _alarm(kind: Alarm, arm: Arm) -> str:
             f" help by {points(gain_of(arm)[0])} points ({interval(arm)}), though they hold nothing new: so may be any"
             " other gain."
         )
+    surely = "" if arm.n_groups == 1 else f" (95 % interval from {100 * arm.score_low:.1f})"
+    before = f"it is judged by more than {arm.n_test} test images" if judged_by_few(arm) else "it learns"
     return (
         f"Even the strongest detector without a generator may be guessing: its {DETECTORS[arm.task].score} is"
-        f" {100 * arm.score:.1f} %, and guessing reaches {100 * (guessing(arm) or 0):.1f} %. No verdict on images means"
-        " anything before it learns."
+        f" {100 * arm.score:.1f} %{surely}, and guessing reaches {100 * (guessing(arm) or 0):.1f} %. No verdict on"
+        f" images means anything before {before}."
     )
 
 
@@ -378,9 +423,19 @@ def _of_best(of: Answer) -> Markup:
     ends = (f"{-100 * low:.1f}", f"{100 * high:.1f}") if of.kind == "little" else (points(low), points(high))
     numbers = (100 * of.baseline.score, 100 * best.score, points(change), *ends)
     text = Markup(words).format(made_of(best), added, called.score, *numbers, _classes(best.by_class, called.of_class))
-    sharper = f"this comparison {sees(best)}, and more {best.scarcer} would sharpen it most" if sees(best) else ""
+    sharper = _sharpened(best, of.baseline) if sees(best) else ""
     more = filter(None, (_divided(best), sharper, _other_shots(best)))
     return Markup("{} {}.").format(badge(best.verdict), Markup("; ").join([text, *more]))
+
+
+def _sharpened(best: Arm, baseline: Arm) -> str:
+    if perfect([baseline]):
+        return "without them no mistake is made on these test images, so nothing is left to gain"
+    text = f"this comparison {sees(best)}"
+    if best.detects is not None and best.detects > 1 - baseline.score:
+        text += f" (there are {100 * (1 - baseline.score):.1f} left to gain)"
+    more = "test images of other groups" if best.n_groups == 1 else best.scarcer
+    return f"{text}, and more {more} would sharpen it most"
 
 
 def _other_shots(best: Arm) -> str:
@@ -394,7 +449,7 @@ def _other_shots(best: Arm) -> str:
 
 
 def _classes(by_class: Sequence[ClassEstimate], score: str) -> Markup:
-    if not score:
+    if not score or len(by_class) == 1:
         return Markup("")
     found = [(word, row) for word, row in surely_changed(by_class).items() if row is not None]
     if not found:
@@ -420,8 +475,11 @@ def _detects(arm: Arm) -> str:
     return "" if arm.detects is None else f"{100 * arm.detects:.1f}"
 
 
-def _could_help(control: str, more: Arm | None) -> Markup:
-    """Whether this comparison could have said *helps*, by the positive control."""
+def _could_help(control: str, more: Arm | None, nothing_left: bool) -> Markup:
+    """Whether this comparison could have said *helps*, by the positive control. `nothing_left`: to gain, on its test
+    images."""
+    if nothing_left:
+        return Markup("Nothing could help here, not even more real images: there is no mistake to mend.")
     if more is None:
         return Markup(
             "There was no positive control, for no real images are held back here (those that <code>shots</code> leaves"

@@ -139,9 +139,10 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, Shift]) -> Verd
         return Verdict(model, "too few images" if any(key[0] == FLOOR for key in scores) else "no floor")
     wrong = off(measures, len(measures))
     asked = dict.fromkeys(of.row.question for of in measures if of.row.group != "copies")
+    if not asked:
+        return Verdict(model, "too few images", copies=_copies(measures, wrong))
     within = [name for name in asked if name not in [of.row.question for of in wrong]]
     structure = [of for of in wrong if of.row.group in ("texture", "microstructure")]
-    real = dict.fromkeys(label for name, _, _, label in scores if name == FLOOR and label is not None)
     return Verdict(
         model,
         within=within,
@@ -149,10 +150,21 @@ def verdict(scores: Scores, model: str, directions: Mapping[str, Shift]) -> Verd
         distance=next((of for of in wrong if of.row.group == "distance"), None),  # the others ask the same
         structure=[(of, directions.get(of.metric)) for of in sorted(structure, key=lambda of: -(of.times or 0))],
         variety=_variety(wrong),
-        missing=[label for label in real if label not in found],
+        missing=_missing(scores, model, found),
         worst=_worst_class([of for measures in found.values() for of in measures]),
         copies=_copies(measures, wrong),
     )
+
+
+def _missing(scores: Scores, model: str, found: Mapping[str | None, object]) -> list[str]:
+    """The classes that the floor was measured for and the generator was not; and those that both were, and for want of
+    the generator's images not surely."""
+    measured = {label for name, _, _, label in scores if name == model}
+    real: dict[str, bool] = {}
+    for (name, _, _, label), score in scores.items():
+        if name == FLOOR and label is not None:
+            real[label] = real.get(label, False) or score.sure
+    return [label for label, sure in real.items() if label not in (found if sure else measured)]
 
 
 def _variety(wrong: Sequence[Beside]) -> dict[Fault, Beside]:

@@ -26,7 +26,7 @@ METHOD = {
     "detect_boxes": 7,
     "detect_anomalies": 2,
     "compare": 2,
-    "report": 11,
+    "report": 12,
 }
 
 

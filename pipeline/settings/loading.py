@@ -360,6 +360,8 @@ def _explain(error: ErrorDetails) -> str:
             return f"{name}.family: `{tag}` is not one of {', '.join(FAMILY_SETTINGS)}{_nearest(tag, FAMILY_SETTINGS)}"
         case "string_pattern_mismatch" | "string_too_long" if where[-1:] == ["[key]"]:
             return f"{'.'.join(where[:-1])}: a name is 1 to 80 letters, digits and _, and begins with a letter"
+        case "too_short":
+            return f"{name}: at least {error['ctx']['min_length']} must be named; it is {_shown(error['input'])}"
         case "value_error":
             message = str(error["ctx"]["error"])
             return f"{name}: {message}" if where else message

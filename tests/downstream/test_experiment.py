@@ -8,7 +8,8 @@ import pytest
 
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import MORE_REAL, SAME_REAL, Arm, Recipe
-from pipeline.downstream.experiment import Experiment
+from pipeline.downstream.experiment import Experiment, run_arms
+from pipeline.downstream.records import read_results
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import METHOD
 from tests.downstream.cases import ALL, COUNTS, MADE, REAL, SPLIT, WITH, timeless, watched
@@ -63,6 +64,17 @@ def test_controls_learn_from_real_images_as_if_they_were_synthetic(case):
         result = case.run(real, arm=Arm((one,)))
         assert (result.control, result.chosen.candidates != [], result.n_real) == (True, True, 8)
         assert result.n_synthetic == count * result.chosen.keep
+
+
+def test_a_control_is_left_out_where_no_images_are_held_back_for_it(case, capfd):
+    """As of more shots than there are images."""
+    real, _ = case.sets()
+    out = case.folder / "real+more_real.json"
+    arms = [Arm((MORE_REAL,))]
+    run_arms(case.task, case.settings, real, {}, arms, out, case.folder / "state", "plates")
+    assert read_results([out], case.task.result) == []
+    assert "plates, real+more_real: left out, for no real images are held back for it" in capfd.readouterr().err
+    assert out.with_suffix(".png").is_file() == (case.task.name == "boxes")
 
 
 def test_without_validation_images_nothing_is_chosen_and_that_is_said(case, capfd):

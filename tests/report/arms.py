@@ -45,7 +45,13 @@ def arm(name, verdict="cannot tell", gain=0.0, low=-0.1, high=0.1, models=None, 
     """An arm of real images and those of a model, unless it is said otherwise; scores follow from the gain."""
     models = [name.removeprefix("real+").removesuffix("-only")] if models is None else models
     score = PLAIN.score + gain
-    known = {"score": score, "repetitions": [score] * 5, "share_repetitions": 0.6, "detectable": 0.084}
+    known = {
+        "n_synthetic": 120,
+        "score": score,
+        "repetitions": [score] * 5,
+        "share_repetitions": 0.6,
+        "detectable": 0.084,
+    }
     known |= {"synthetic": [SyntheticSet(model, "synthetic") for model in models], "verdict": verdict}
     return replace(PLAIN, arm=name, gain=gain, low=low, high=high, **known | more)
 

@@ -12,7 +12,16 @@ from pipeline.downstream.classifier.scores import auroc
 from pipeline.downstream.paired_gain import compare
 from pipeline.downstream.records import Chosen, result_of
 from pipeline.downstream.registry import TASKS
-from pipeline.report import anomalies_section, class_table, detector_findings, figures, page, sentences
+from pipeline.report import (
+    anomalies_section,
+    class_table,
+    detector_findings,
+    downstream_section,
+    figures,
+    page,
+    sentences,
+)
+from tests.report.arms import arm
 
 TASK = TASKS["anomalies"].load()
 TRUTH = np.arange(60) % 3 == 0
@@ -67,6 +76,14 @@ def test_the_page_shows_them(section):
     assert "real+&lt;b&gt;" in text
     assert "the strongest without a generator" in text
     assert detector_findings.alarms(section[0]) == {}
+
+
+def test_an_interval_without_width_is_none():
+    arms = [arm("real+x", "no generator", 0.2, low, 0.2) for low in (0.2, 0.1)]
+    assert [downstream_section.gain(of) for of in arms] == [
+        {"gain": "+20.0", "interval": "no interval", "sure": ""},
+        {"gain": "+20.0", "interval": "+10.0 to +20.0", "sure": "▲ "},
+    ]
 
 
 def test_without_arms_there_is_no_section():

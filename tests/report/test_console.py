@@ -1,5 +1,6 @@
 """The table a run ends with."""
 
+import os
 import subprocess
 import sys
 
@@ -43,6 +44,16 @@ def test_columns_go_from_real_to_noise_and_hold_the_mean_of_the_seeds(tmp_path, 
     assert verdict.startswith("steel, ")
     assert "helps Yes: images of cgan" in verdict
     assert last == f"The report: {tmp_path / 'report.html'}"
+
+
+def test_a_console_that_lacks_signs_shows_the_rest(tmp_path):
+    rows = [["größe", "floor", "real", None, "random", "frechet", "set", "", 0.1, 0.0, 0.2, 40]]
+    pd.DataFrame(rows, columns=MEASURED).reindex(columns=COLUMNS).to_csv(tmp_path / "summary.csv", index=False)
+    words = [sys.executable, "-m", "pipeline.report.console", tmp_path]
+    done = subprocess.run(words, capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert b"gr??e: distance to the training images" in done.stdout
+    assert b"Fr?chet distance" in done.stdout
 
 
 def test_results_that_are_not_there_are_a_line(tmp_path):

@@ -156,9 +156,17 @@ def test_a_detector_that_may_be_guessing_is_a_warning(more, warned):
     assert detector_findings.alarms([base]) == ({"guessing": base} if warned else {})
 
 
+def test_generators_that_had_nothing_to_add_answer_nothing():
+    nothing = replace(ANY, n_synthetic=0)
+    assert detector_findings.answer([BASE, nothing]) is None
+    assert detector_findings.answer([BASE, nothing, ANY]).best == ANY
+
+
 def test_a_single_group_of_test_images_is_a_warning():
-    one = replace(BASE, n_groups=1)
-    assert detector_findings.alarms([one]) == {"one group": one}
+    one = replace(BASE, n_groups=1, score_low=0.0, by_class=[change("a"), change("b")])
+    assert detector_findings.alarms([one]) == {"one group": one}, "not guessing too, for its interval says nothing"
+    guesses = replace(one, score=0.5)
+    assert detector_findings.alarms([guesses]) == {"guessing": guesses, "one group": guesses}
 
 
 def test_no_one_guesses_better_than_one_in_k():

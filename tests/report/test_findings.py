@@ -55,7 +55,7 @@ def test_fid_answers_only_where_it_was_measured_on_enough_images():
     def answers(n):
         scores = frechet(a=score(2, n=n)) | {("a", "inception", "fid", None): score(30, n=n)}
         rankings = findings.overall(scores, ["a"])
-        return rankings[0].extractor, findings.cautions(rankings, [], {}).fid_images
+        return rankings[0].extractor, findings.cautions(rankings, [], {}, (), 0).fid_images
 
     assert answers(2047) == ("random", 2047)
     assert answers(2048) == ("inception", None)
@@ -98,12 +98,18 @@ def test_no_ratio_of_a_measure_whose_floor_is_near_zero():
     assert ratio(score(0.5), score(0.25), "precision") is None
 
 
+def test_measures_of_copies_tell_nobody_closer():
+    known = {(name, "pixels", "copied_area", None): score(0.0) for name in (FLOOR, "a", "b")}
+    assert findings.overall(known, ["a", "b"]) == []
+
+
 def test_few_seeds_and_few_repetitions_are_said():
     rankings = findings.overall(frechet(a=score(2, seeds=1), b=score(3, seeds=3)), ["a", "b"])
     arms = [plain("real", repetitions=[0.5] * 3), plain("real", task="boxes", repetitions=[0.5] * 4)]
     few = {"classification": 3, "boxes": 4}
-    assert findings.cautions(rankings, arms, {}) == Cautions({}, 1, few, images=60, fid_images=None)
-    assert findings.cautions([], [plain("real")], {}) == Cautions({}, None, {}, None, None)
+    assert findings.cautions(rankings, arms, {}, (), 7) == Cautions({}, 1, few, images=60, fid_images=None, crossing=7)
+    assert findings.cautions(rankings, [], {}, {"a"}, 0).seeds is None  # it has no training whose luck it could be
+    assert findings.cautions([], [plain("real")], {}, (), 0) == Cautions({}, None, {}, None, None, 0)
 
 
 def test_a_generator_that_learned_from_the_features_it_is_measured_in_is_flattered():
@@ -115,7 +121,7 @@ def test_a_generator_that_learned_from_the_features_it_is_measured_in_is_flatter
         ({"a": "imagenet", "b": "imagenet"}, {"imagenet": ["a", "b"]}),
         ({"a": "classifier", "c": "imagenet"}, {}),
     ):
-        assert findings.cautions(rankings, [], learned_in).flattered == flattered
+        assert findings.cautions(rankings, [], learned_in, (), 0).flattered == flattered
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ import json
 
 import numpy as np
 import pytest
+from markupsafe import Markup
 
 from pipeline.report import console, figures, front_table, latex, ranking, tables
 from pipeline.report.inputs import DatasetInputs, RunInputs
-from pipeline.report.page import write
+from pipeline.report.page import breakable, write
 from pipeline.report.tables import FLOOR, Reference
 from pipeline.report.verdict import verdict
 from tests.report.arms import change
@@ -131,3 +132,10 @@ def test_figures_have_room_for_any_name_of_a_class(name):
     gains = [change(label, 0.1, 0.05, 0.2) for label in (name, "b")]
     assert figures.class_gains([name, "b"], [0.5, 0.6], {"real+a": gains}).startswith("<svg")
     assert figures.precision_recall({name: {"real": np.linspace(1, 0, 101)}}).startswith("<svg")
+
+
+@pytest.mark.parametrize("name", ["x" * 200, "a-" * 60, "<b>_" + "&" * 50, "", "rolled-in_scale", "two\nlines"])
+def test_no_name_makes_a_table_wider_than_the_page(name):
+    parts = breakable(name).split("<wbr>")
+    assert "".join(Markup(part).unescape() for part in parts) == name
+    assert all(len(Markup(part).unescape()) <= 40 for part in parts)

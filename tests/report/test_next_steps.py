@@ -12,7 +12,7 @@ from tests.report.arms import arm, change, plain
 BASE = plain()
 FEW = {"shots": 5, "draw": 1}
 NEW = NewShots(5, 0.03, -0.01, 0.07, "cannot tell")
-NOTHING = NextSteps(None, None, None, draws=False, longer=[])
+NOTHING = NextSteps(None, None, None, None, draws=False, longer=[])
 
 
 def steps(best, settings=None):
@@ -58,6 +58,14 @@ def test_a_detector_that_guesses_needs_to_learn_not_more_to_be_judged_by():
     assert (found.guessing, found.unsure) == (None, best)
 
 
+def test_a_detector_without_mistakes_is_not_asked_for_more_test_images():
+    base = replace(BASE, score=1.0)
+    best = arm("real+x", error_repetitions=0.01, error_images=0.03)
+    assert next_steps.of_dataset([base, best], {}, []) == NOTHING._replace(perfect=base)
+    worse = arm("real+x", "hurts", -0.2, -0.3, -0.1, error_repetitions=0.01, error_images=0.03)
+    assert next_steps.of_dataset([base, worse], {}, []) == NOTHING
+
+
 def test_a_single_draw_of_few_shots_does_not_speak_for_others():
     best = arm("real+x", "helps", 0.1, 0.05, 0.15)
     assert steps(best, FEW) == NOTHING._replace(draws=True)
@@ -71,4 +79,6 @@ def test_generators_whose_last_weights_were_kept_may_go_on_and_one_seed_is_one()
         {"name": "warp", "images": "–", "kept": "–"},
     ]
     assert next_steps.of_dataset([], {}, rows) == NOTHING._replace(longer=[rows[1]])
-    assert [next_steps.one_seed({"seeds": seeds}) for seeds in ([0], [0, 1])] == [True, False]
+    trained, free = ({"models": {"a": {"family": family}}} for family in ("ddpm", "warp"))
+    assert [next_steps.one_seed(trained | {"seeds": seeds}) for seeds in ([0], [0, 1])] == [True, False]
+    assert not next_steps.one_seed(free | {"seeds": [0]})

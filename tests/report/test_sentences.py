@@ -77,13 +77,18 @@ def test_the_closest():
         "<b>c</b> comes closest…4.00 (3.90 to 4.10), 2.0 times the 2.00 of new real images (the noise floor).",
         "<b>c</b>: off",
         "<b>&lt;b&gt;</b>: off",
-        "Of 1 other measures some put another first: <b>&lt;b&gt;</b> (recall).",
+        "The other measure puts another first: <b>&lt;b&gt;</b> (recall).",
     )
+    part = [Verdict("a"), Verdict("of one class alone")]
+    said = sentences.closest(findings.overall(frechet(a=score(2)), ["a", "of one class alone"]), part)
+    read(said[:1], "<b>a</b> is the only generator that was measured over all classes. Its Fréchet")
+    text = "0.5 times the 2.00 of new real images (the noise floor): closer than new real images, as copies would be."
+    read(closest(real=score(2), a=score(1))[:1], text)
     first, *_, last = closest([score(0.3), score(0.3)], real=score(2, 3), a=score(4), b=score(4.1))
     read(
         [first, last],
         "<b>a</b> and <b>b</b> <b>cannot be told apart</b>…The lowest is a's, 4.00…; the intervals overlap, so",
-        "None of the 1 other measures puts another generator first beyond doubt.",
+        "The other measure does not put another generator first beyond doubt.",
     )
     read([sentences.untrained(Closer(["<q>"], ["a"], free=True))], "<b>&lt;q&gt;</b> is closer than <b>a</b>, and")
     text = "<b>a</b> and <b>b</b> are closer than <b>p</b> and <b>q</b>, which need no training."
@@ -91,10 +96,11 @@ def test_the_closest():
 
 
 def test_cautions():
-    assert sentences.cautions(Cautions({}, None, {}, None, None)) == []
+    assert sentences.cautions(Cautions({}, None, {}, None, None, 0)) == []
     read(
-        sentences.cautions(Cautions({"imagenet": ["a", "b"]}, 2, {"boxes": 3}, 60, 500)),
+        sentences.cautions(Cautions({"imagenet": ["a", "b"]}, 2, {"boxes": 3}, 60, 500, 10)),
         "a and b learned from the ImageNet features themselves",
+        "The split that was given leaves 10 pairs of images of one scene across its sides",
         "Each training was made twice",
         "Distances were measured on 60 images a set",
         "FID was measured on 500 images; below 2048 it is mostly bias",
@@ -103,14 +109,27 @@ def test_cautions():
 
 
 def test_next_steps():
-    nothing, row = NextSteps(None, None, None, draws=False, longer=[]), {"name": "<d>", "images": "9\u202f000"}
+    nothing, row = NextSteps(None, None, None, None, draws=False, longer=[]), {"name": "<d>", "images": "9\u202f000"}
     assert sentences.next_steps(nothing) == []
     read(
-        sentences.next_steps(NextSteps(plain(task="boxes"), arm("a", share_repetitions=0.2), 0.051, True, [row])),
+        sentences.next_steps(
+            NextSteps(
+                plain(task="boxes", score=0, score_low=0), None, arm("a", share_repetitions=0.2), 0.051, True, [row]
+            )
+        ),
         "More <code>detect.boxes.steps</code>: the detector may be guessing",
         "Four times the test images (there are 120 of 60 groups):…gains in macro F1 from about 5.1 points…of 8.4.",
         "<code>draws: 5</code>, five times the trainings",
         "A larger <code>total_images</code> of <b>&lt;d&gt;</b> (9\u202f000)",
+    )
+    few = plain(score=1.0, score_low=0.2, n_test=2, n_groups=2, by_class=[change("a"), change("b")])
+    read(
+        sentences.next_steps(nothing._replace(guessing=few)),
+        "Four times the test images (there are 2 of 2 groups): so few cannot tell the detector from one that guesses.",
+    )
+    read(
+        sentences.next_steps(nothing._replace(perfect=plain(score=1.0))),
+        "(<code>shots</code>)…no mistake on the 120 test images, so nothing can be seen to help it.",
     )
     blind = nothing._replace(unsure=arm("a", share_repetitions=0.8))
     read(sentences.next_steps(blind), "<code>detect.repetitions: 20</code>, to begin with: as it is,…sees no gain.")
@@ -193,11 +212,42 @@ def test_images_of_which_nobody_can_tell():
     )
 
 
+def test_gains_that_are_not_left_are_not_promised():
+    def said(score, n_groups=60):
+        base, best = plain(score=score), arm("real+a", detectable=0.084, n_groups=n_groups)
+        return str(sentences.helped(detector_findings.answer([base, best]))[0])
+
+    assert "this comparison sees gains from 8.4 points, and more repetitions would" in said(0.9)
+    assert "sees gains from 8.4 points (there are 5.0 left to gain), and more repetitions would sharpen" in said(0.95)
+    assert "and more test images of other groups would sharpen" in said(0.9, 1)
+    assert "without them no mistake is made on these test images, so nothing is left to gain" in said(1.0)
+    none_left = sentences.helped(detector_findings.answer([plain(score=1.0), more_real("cannot tell"), arm("real+a")]))
+    read(none_left[1:2], "Nothing could help here, not even more real images: there is no mistake to mend.")
+
+
+def test_generators_that_draw_no_bad_image_are_not_judged():
+    said = "Nobody can say: no bad image is among the training images, so no generator draws any to add."
+    assert sentences.nothing_added([plain(), arm("real+a", n_synthetic=0)]) == [said]
+    assert sentences.nothing_added([plain(), arm("real+a")]) == sentences.nothing_added([]) == []
+
+
+def test_of_one_class_there_is_no_single_class_to_name():
+    def said(*classes):
+        best = arm("real+a", by_class=[change(name, 0.0, -0.1, 0.1) for name in classes])
+        return str(sentences.helped(detector_findings.answer([plain(), best]))[0])
+
+    assert "of no single class" in said("a", "b")
+    assert "of no single class" not in said("a")
+
+
 def test_what_may_be_wrong_with_a_comparison():
-    base = plain(score=0.4, by_class=[change(name) for name in "abc"])
+    base = plain(score=0.4, score_low=0.2, by_class=[change(name) for name in "abc"])
+    few = plain(score=1.0, score_low=0.2, n_test=3, by_class=base.by_class)
+    text = "is 100.0 % (95 % interval from 20.0), and guessing reaches 33.3 %.…before it is judged by more than 3 test"
+    read(sentences.alarms({"guessing": few}), text)
     read(
         sentences.alarms({"guessing": base, "one group": base, "same real": same_real("helps", 0.02, 0.01, 0.03)}),
-        "its macro F1 is 40.0 %, and guessing reaches 33.3 %.",
+        "its macro F1 is 40.0 % (95 % interval from 20.0), and guessing reaches 33.3 %.…anything before it learns.",
         "All 120 test images are of one group",
         "a generator's, are said to help by +2.0 points (+1.0 to +3.0)",
     )

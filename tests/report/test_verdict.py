@@ -108,6 +108,10 @@ def test_a_class_without_images_is_named():
     assert verdict(scores, "a", {}).missing == []
     del scores["a", "random", "recall", "scratches"]
     assert verdict(scores, "a", {}).missing == ["scratches"]
+    scores[FLOOR, "random", "recall", "scratches"] = score(0.9, np.nan)
+    assert verdict(scores, "a", {}).missing == ["scratches"]
+    scores["a", "random", "recall", "scratches"] = score(0.9)
+    assert verdict(scores, "a", {}).missing == [], "too few held-out images of it are no fault of the generator"
 
 
 def test_images_far_from_the_training_images_are_no_copies_and_a_little_nearer_is_no_proof():
@@ -140,6 +144,8 @@ def test_equal_values_and_missing_intervals_are_not_worse():
 def test_of_too_few_images_nothing_is_said():
     unsure = {(name, *key): Score(v.value, np.nan, np.nan, 9, 1) for name in (FLOOR, "a") for key, v in REAL.items()}
     assert verdict(unsure, "a", {}) == Verdict("a", "too few images")
+    copied = unsure | {(name, "pixels", "copied_area", None): score(0.0) for name in (FLOOR, "a")}
+    assert verdict(copied, "a", {}) == Verdict("a", "too few images", copies="none"), "not within the floor throughout"
     known = unsure | {(name, "pixels", "psd", None): score(0.4) for name in (FLOOR, "a")}
     found = verdict(known, "a", {})
     assert (found.unknown, found.within, found.throughout) == (None, ["power spectrum"], True)

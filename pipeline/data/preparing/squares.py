@@ -104,9 +104,14 @@ def _advice(settings: Dataset, pictures: list[Picture], own: list[str], found: O
     stack = len(pictures) > 1 and len({(p.candidate.header.path, p.candidate.header.key) for p in pictures}) == 1
     slices = "; `split.by: slices` divides a stack by ranges of its slices"
     if before > len(set(own)):
+        why = (
+            "are copies of one another, which are kept together even where `split.near_duplicates` is `off`"
+            if settings.split.near_duplicates == "off"
+            else "show one scene: where these are different parts that only look alike, `split.near_duplicates: off` "
+            "leaves them apart"
+        )
         return (
-            f"; {before} groups became {len(set(own))} because {len(found.links)} pairs of images show one scene: "
-            "where these are different parts that only look alike, `split.near_duplicates: off` leaves them apart"
+            f"; {before} groups became {len(set(own))} because {len(found.links)} pairs of images {why}"
             f"{slices if stack else ''}"
         )
     if before > 1:

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from pipeline.base.job import say
@@ -28,14 +28,16 @@ class Line(NamedTuple):
 
     number: int
     cells: dict[str, str]
-    """By the columns that were asked for."""
+    """By the columns that were asked for and are there."""
 
 
-def read(path: str, columns: dict[str, str]) -> list[Line]:
+def read(path: str, columns: dict[str, str], optional: Sequence[str] = (), what: str = "labels.csv") -> list[Line]:
     """The rows of a CSV file below its first line, which names the columns, in any case.
 
     Args:
         columns: names of the columns, by the settings that ask for them.
+        optional: names of further columns, which it may have.
+        what: the table is, as errors begin with.
 
     Raises:
         UserError: it cannot be read, is no table, or lacks a column.
@@ -43,7 +45,7 @@ def read(path: str, columns: dict[str, str]) -> list[Line]:
     try:
         (_, header), *rows = list(lines(path, columns.values())) or [(1, [])]
     except Rejected as reason:
-        raise UserError(f"labels.csv: {path} {reason}") from reason
+        raise UserError(f"{what}: {path} {reason}") from reason
     for setting, column in columns.items():
         if place(header, column) is None:
             there = ", ".join(filter(None, header)) or "nothing"
@@ -54,6 +56,7 @@ def read(path: str, columns: dict[str, str]) -> list[Line]:
                 "semicolons, tabs or bars)"
             )
     places = {column: place(header, column) for column in columns.values()}
+    places |= {column: at for column in optional if (at := place(header, column)) is not None}
     return [Line(number, {column: _cell(row, at) for column, at in places.items()}) for number, row in rows]
 
 

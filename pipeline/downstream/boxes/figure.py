@@ -46,6 +46,14 @@ def write(real: ImageSet, result: BoxResult, path: Path) -> None:
         figure.savefig(part, format="png", dpi=DPI)
 
 
+def write_empty(path: Path) -> None:
+    """The PNG of an arm that is left out."""
+    figure = Figure(figsize=(4, 1))
+    figure.suptitle("left out: no real images are held back for it", fontsize=10)
+    with whole(path) as part:
+        figure.savefig(part, format="png", dpi=DPI)
+
+
 @matplotlib.rc_context(PLAIN_TEXT)
 def beside(real: ImageSet, results: Sequence[BoxResult]) -> Figure:
     """Test images, spread evenly over them, each with what the detectors of every result found, side by side.

@@ -106,10 +106,13 @@ class BoxDetection(Task):
     ) -> list[str]:
         return [*_absent(real, synthetic), *_seen_by_generators(arm, real)]
 
-    def pictures(self, real: ImageSet, result: BoxResult, out: Path) -> list[Path]:
+    def pictures(self, real: ImageSet, result: BoxResult | None, out: Path) -> list[Path]:
         """Of what the first repetition found."""
         picture = out.with_suffix(".png")
-        figure.write(real, result, picture)
+        if result is None:
+            figure.write_empty(picture)
+        else:
+            figure.write(real, result, picture)
         return [picture]
 
 

@@ -97,13 +97,19 @@ def check(real: ImageSet, dataset: str) -> None:
     """
     classes = real.spec.classes
     if len(classes) < 2:
-        raise UserError(f"datasets.{dataset}.labels: a detector needs two classes, found {len(classes)} ({classes[0]})")
+        raise UserError(
+            f"datasets.{dataset}.labels: a detector needs two classes, found {len(classes)} ({classes[0]}); with `none`"
+            " all images are of one kind and no detector is trained"
+        )
     counts = np.bincount(real.labels[real.rows("train")], minlength=len(classes))
     for name, count in zip(classes, counts, strict=True):
         if not count:
             raise UserError(f"datasets.{dataset}: class `{name}` has 0 training images, a detector needs at least 1")
     if not len(real.rows("test")):
-        raise UserError(f"datasets.{dataset}.split.test: 0 test images, a detector needs at least 1 to be judged by")
+        raise UserError(
+            f"datasets.{dataset}.split.test: 0 test images, a detector needs at least 1 to be judged by; `detect: off`"
+            " trains none"
+        )
     check_turns(real, dataset)
 
 

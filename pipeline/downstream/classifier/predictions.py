@@ -9,13 +9,18 @@ verdicts are printed, and written as those of ours are.
 from __future__ import annotations
 
 import argparse
+import math
+import re
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from pipeline.base.job import print_anywhere
 from pipeline.data.image_set import ImageSet
+from pipeline.data.preparing import user_table
 from pipeline.downstream import comparison, records
 from pipeline.downstream.arms import Arm, SyntheticSet
 from pipeline.downstream.classifier import scoring
@@ -46,7 +51,7 @@ def main(real: Path, predicted: Path, out: Path) -> None:
 
 def read(path: Path, images: ImageSet, dataset: str) -> list[ClassifierResult]:
     """The arms of a CSV file with the columns `arm`, `repetition`, `image`, `predicted` and, of two classes, if it is
-    known, `score`.
+    known, `score`; `user_table.read` says as what it may be saved.
 
     `arm` is `real`, `augmented`, `balanced` or `augmented+balanced` for a detector that saw no generator's images, and
     `real+` with a name for one that did; its real images are taken to be presented as those of the baseline, which is
@@ -54,50 +59,79 @@ def read(path: Path, images: ImageSet, dataset: str) -> list[ClassifierResult]:
     a test image in metadata.csv. `predicted` is a class; `score` is the higher, the surer it is of the second class.
 
     Raises:
-        UserError: a file that cannot be read, columns or classes that are not known, or an arm and repetition that does
-            not have every test image once.
+        UserError: a file that cannot be read, columns, classes or numbers that are not known, or an arm and repetition
+            that does not have every test image once.
     """
-    table = _table(path)
-    rows = images.rows("test")
-    known = images.metadata.iloc[rows]
-    names = "source" if set(table["image"]) <= set(known["source"]) and known["source"].is_unique else "id"
-    classes = list(images.spec.classes)
-    unknown = sorted(set(table["predicted"]) - set(classes))
-    if unknown:
-        raise UserError(f"{path}: predicted: `{unknown[0]}` is no class of {images.path} ({', '.join(classes)})")
+    columns = {f"predictions.{name}": name for name in COLUMNS}
+    lines = user_table.read(str(path), columns, [SCORE], what="predictions")
+    if not lines:
+        raise UserError(f"predictions: {path} has no row below the names of its columns")
+    table = pd.DataFrame([line.cells for line in lines]).assign(line=[line.number for line in lines])
+    classes = {name.strip(): name for name in images.spec.classes}
+    table["predicted"] = _each(
+        path, table, "predicted", classes.get, f"no class of {images.path} ({', '.join(classes)})"
+    )
+    table["repetition"] = _each(path, table, "repetition", _count, "no number of a repetition, which count from 0")
+    if SCORE in table and len(classes) == 2:
+        wanted = "no number; each row has one, or leave the column out"
+        table[SCORE] = _each(path, table, SCORE, _decimal, wanted).astype(float)
+        _check_direction(path, table, images.spec.classes)
+    known = images.metadata.iloc[images.rows("test")]
+    names = max(("id", "source"), key=lambda column: table["image"].isin(known[column]).sum())
     plain = [arm for arm in table["arm"].unique() if not arm.startswith(ADDED)]
     baseline = next((arm for arm in plain if arm == "augmented"), plain[0] if plain else "real")
     return [
-        _result(path, part, str(arm), baseline, known[names].tolist(), images, dataset)
+        _result(path, part, str(arm), baseline, known[names], images, dataset)
         for arm, part in table.groupby("arm", sort=False)
     ]
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _each(
+    path: Path, table: pd.DataFrame, column: str, meant: Callable[[str], object | None], wanted: str
+) -> pd.Series:
+    """What the cells of a column mean; `wanted` says what one is that means nothing."""
+    found = [meant(cell) for cell in table[column]]
+    if None in found:
+        row = table.iloc[found.index(None)]
+        raise UserError(f"predictions: {path}, line {row['line']}: {column} `{row[column]}` is {wanted}")
+    return pd.Series(found, index=table.index)
+
+
+def _check_direction(path: Path, table: pd.DataFrame, classes: Sequence[str]) -> None:
+    """At any threshold a score that is surer of the second class is on average higher where that is predicted."""
+    means = table.groupby(["arm", "predicted"])[SCORE].mean().unstack()
+    if set(classes) <= set(means) and (turned := means[classes[1]] < means[classes[0]]).any():
+        raise UserError(
+            f"predictions: {path}: arm {turned.idxmax()}: score is higher where `{classes[0]}` is predicted; it must"
+            f" be the higher, the surer of `{classes[1]}`"
+        )
+
+
+def _count(cell: str) -> int | None:
+    return int(found[1]) if (found := re.fullmatch(r"(\d{1,9})(?:\.0*)?", cell, re.ASCII)) else None
+
+
+def _decimal(cell: str) -> float | None:
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(("arm", "image", "predicted"), str), keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as a CSV file ({error})") from None
-    missing = [name for name in COLUMNS if name not in table]
-    if missing:
-        raise UserError(f"{path}: has no column `{missing[0]}`; needed are {', '.join(COLUMNS)}")
-    return table
+        value = float(cell.replace(",", "."))
+    except ValueError:
+        return None
+    return None if math.isnan(value) else value
 
 
 def _result(
-    path: Path, table: pd.DataFrame, name: str, baseline: str, wanted: list[str], images: ImageSet, dataset: str
+    path: Path, table: pd.DataFrame, name: str, baseline: str, wanted: pd.Series, images: ImageSet, dataset: str
 ) -> ClassifierResult:
     arm, recipe = _arm(path, name), _arm(path, baseline)
     truth = images.labels[images.rows("test")]
     repetitions = []
     for seed, part in table.groupby("repetition"):
-        if sorted(part["image"]) != sorted(wanted):
-            odd = sorted(set(wanted) ^ set(part["image"])) or part["image"][part["image"].duplicated()].tolist()
+        if odd := _odd(part["image"], wanted):
             raise UserError(
-                f"{path}: arm {name}, repetition {seed}: {len(part)} rows for {len(wanted)} test images; `{odd[0]}` is "
-                "too often there, missing, or no test image"
+                f"predictions: {path}: arm {name}, repetition {seed}: {len(part)} rows for {len(wanted)} test images; "
+                f"{odd}"
             )
-        ordered = part.set_index("image").loc[wanted]
+        ordered = part.set_index("image").loc[wanted.tolist()]
         predicted = pd.Categorical(ordered["predicted"], categories=images.spec.classes).codes.astype(np.int64)
         odds = ordered[SCORE].to_numpy(float) if SCORE in ordered and len(images.spec.classes) == 2 else None
         repetitions.append({"seed": int(seed), "seconds": 0.0} | scoring.record(predicted, truth, images.spec, odds))
@@ -127,16 +161,33 @@ def _result(
     )
 
 
+def _odd(said: pd.Series, wanted: pd.Series) -> str:
+    """What is wrong with the names of the images of a repetition; empty for nothing."""
+    if wanted.duplicated().any():
+        return (
+            f"`{wanted[wanted.duplicated()].iloc[0]}` is the {wanted.name} of several of them: name images by their id"
+        )
+    unknown, missing = said[~said.isin(wanted)], wanted[~wanted.isin(said)]
+    if len(unknown):
+        example = f", such as `{wanted.iloc[0]}` is; name all by their id or all by their source" if len(wanted) else ""
+        return f"`{unknown.iloc[0]}` is not the {wanted.name} of a test image{example}"
+    if len(missing):
+        return f"`{missing.iloc[0]}` is missing"
+    twice = said[said.duplicated()]
+    return f"`{twice.iloc[0]}` is there more than once" if len(twice) else ""
+
+
 def _arm(path: Path, name: str) -> Arm:
     if name.startswith(ADDED) and len(name) > len(ADDED):
         return Arm((SyntheticSet(name.removeprefix(ADDED), "synthetic"),))
     plain = {arm.name: arm for arm in TASKS["classification"].baseline_arms()}
     if name not in plain:
-        raise UserError(f"{path}: arm: `{name}` is neither of {', '.join(plain)} nor `real+` with a name")
+        raise UserError(f"predictions: {path}: arm: `{name}` is neither of {', '.join(plain)} nor `real+` with a name")
     return plain[name]
 
 
 if __name__ == "__main__":
+    print_anywhere()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for argument in ("real", "predicted", "out"):
         parser.add_argument(argument, type=Path)

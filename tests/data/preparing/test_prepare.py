@@ -415,6 +415,13 @@ def test_a_class_of_one_scene_is_refused_with_the_reason(tmp_path, inline, crops
         prepare(dataset(crops(), labels=labels), tmp_path / "out")
 
 
+def test_copies_are_not_told_apart_by_a_setting_that_is_set(tmp_path, inline, folder, dataset, picture):
+    root = folder({f"{label}/{i}.png": picture(seed) for seed, label in enumerate("ab") for i in range(4)})
+    settings = dataset(root, labels="folder", split={"near_duplicates": "off"})
+    with pytest.raises(UserError, match="8 groups became 2 because 6 pairs of images are copies of one another, which"):
+        prepare(settings, tmp_path / "out")
+
+
 def test_a_given_split_across_overlapping_crops_is_left_and_said(tmp_path, inline, crops, dataset, capsys):
     table = tmp_path / "t.csv"
     lines = [f"{i}_{n}.png,{'val' if (i, n) in [(3, 'b'), (5, 'a')] else 'train'}" for i in range(16) for n in "abc"]

@@ -61,6 +61,17 @@ def test_sources_name_images_too_and_augmented_is_the_baseline_where_it_is(tmp_p
         (lambda rows: rows.replace("real_000012", "real_000001"), "`real_000001` is"),
         (lambda rows: rows.replace("real+mine", "mine"), "`mine` is neither of real, augmented"),
         (lambda rows: rows[rows["arm"] != "real"], "no arm without a generator"),
+        (lambda rows: rows.iloc[:0], "no row below the names of its columns"),
+        (lambda rows: rows.astype({"image": str}).replace("real_000012", "12.png"), "`12.png` is not the id of a test"),
+        (lambda rows: rows.assign(repetition=rows["repetition"] + 0.5), "line 2: repetition `0.5` is no number of a"),
+        (lambda rows: rows.assign(repetition="first"), "line 2: repetition `first` is no number of a repetition"),
+        (lambda rows: rows.assign(repetition=rows["repetition"].where(rows.index != 3)), "line 5: repetition `` is no"),
+        (
+            lambda rows: rows.assign(score=rows["score"].where(rows.index != 3)),
+            "line 5: score `` is no number; each row",
+        ),
+        (lambda rows: rows.assign(score="high"), "line 2: score `high` is no number"),
+        (lambda rows: rows.assign(score=-rows["score"]), "score is higher where `bar` is predicted; it must be the "),
     ],
 )
 def test_a_file_that_cannot_be_compared_says_why(tmp_path, real, change, said):
@@ -68,7 +79,16 @@ def test_a_file_that_cannot_be_compared_says_why(tmp_path, real, change, said):
         compared(tmp_path, real, change(table({"real": 0.5, "real+mine": 0.9})))
 
 
+@pytest.mark.parametrize("written", [{"sep": ";", "decimal": ",", "encoding": "utf-8-sig"}, {"encoding": "utf-16"}])
+def test_a_table_is_read_as_spreadsheets_of_any_country_save_it(tmp_path, real, written):
+    rows = table({"real": 0.5, "real+mine": 0.9})
+    rows.rename(columns=str.title).to_csv(tmp_path / "p.csv", index=False, **written)
+    predictions.main(real, tmp_path / "p.csv", tmp_path / "written.json")
+    compared(tmp_path, real, rows)
+    assert (tmp_path / "written.json").read_text() == (tmp_path / "c.json").read_text()
+
+
 def test_no_file_is_an_error_in_one_line(tmp_path, real):
-    with pytest.raises(UserError, match="cannot be read as a CSV file"):
+    with pytest.raises(UserError, match=r"predictions: .*cannot be read"):
         predictions.main(real, tmp_path / "none.csv", tmp_path / "c.json")
     assert not (tmp_path / "c.json").exists()
