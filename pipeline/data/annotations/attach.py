@@ -20,12 +20,12 @@ from pipeline.data.annotations import painting, yolo
 from pipeline.data.annotations.clip import judged
 from pipeline.data.annotations.files import all_annotations, masks_of, names_files, with_masks
 from pipeline.data.annotations.match_names import Ambiguous, Names
-from pipeline.data.annotations.painting import Outlined, Square
+from pipeline.data.annotations.painting import Annotated, Square
 from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of
 from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing import found_masks, list_images, preview, summary
+from pipeline.data.preparing import found_masks, list_images, preview, summary, tiling
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rejections, Remarks, surviving
 from pipeline.data.preparing.labels import likely
 from pipeline.data.preparing.tiling import Crop
@@ -79,9 +79,9 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         readings = _read(pool, settings, boxes, headers)
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
         sound = set(images.metadata["source"][images.metadata["label"] == settings.good])
-        known, told = _known(boxes, images.metadata["source"], headers, readings, remarks, sound)
+        known, told = _known(settings, images.metadata["source"], headers, readings, remarks, sound)
         squares = _squares(images)
-        outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
+        outlined = {source: one for source, one in told.items() if one.record.outlined}
         with SandboxPool(workers, SECONDS, READERS * memory) as pool:
             showing = shown(pool, settings, _boxes(squares), known, outlined)
         placed = _placed(boxes, images, squares, known, showing, remarks)
@@ -107,8 +107,8 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             with SandboxPool(workers, SECONDS, READERS * memory) as pool:
                 shares = painting.write(pool, images, squares, outlined, classes, settings)
             lines += _masks(boxes, shares, classes, len(unmasked) - len(unknown))
-            lines += _unnamed({value: None for record in told.values() for value in record.values})
-            lines += _counted_from_0(boxes, {region.label for record in told.values() for region in record.regions})
+            lines += _unnamed({value: None for one in told.values() for value in one.record.values})
+            lines += _counted_from_0(boxes, {region.label for one in told.values() for region in one.record.regions})
         digest = images.meta["data_hash"]
         box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
         for line in lines:
@@ -149,7 +149,7 @@ def regions(settings: Dataset, headers: dict[str, Header], pool: SandboxPool) ->
     """The usable boxes of the images of a source, by the name of each, for those where they are known."""
     assert settings.boxes is not None  # of a data set that is annotated
     readings = _read(pool, settings, settings.boxes, headers)
-    known, _ = _known(settings.boxes, headers, headers, readings, Remarks())
+    known, _ = _known(settings, headers, headers, readings, Remarks())
     return known
 
 
@@ -160,35 +160,37 @@ def shown_by(
     name of the image."""
     assert settings.boxes is not None  # of a data set that is annotated
     readings = _read(pool, settings, settings.boxes, headers)
-    known, told = _known(settings.boxes, headers, headers, readings, Remarks())
-    outlined = {s: Outlined(r, headers[s].shape[:2]) for s, r in told.items() if r.outlined}
+    known, told = _known(settings, headers, headers, readings, Remarks())
+    outlined = {source: one for source, one in told.items() if one.record.outlined}
     return shown(pool, settings, boxes, known, outlined)
 
 
 def _known(
-    boxes: Boxes,
+    settings: Dataset,
     sources: Iterable[str],
     headers: dict[str, Header],
     readings: dict[str, Reading],
     remarks: Remarks,
     sound: Set[str] = frozenset(),
-) -> tuple[Known, dict[str, Record]]:
+) -> tuple[Known, dict[str, Annotated]]:
     """The usable boxes of every one of some images that has an annotation, with this, or needs none; `sound` are those
     of the class without defects."""
+    boxes = settings.boxes
+    assert boxes is not None  # of a data set that is annotated
     records, possible = _by_image(headers, readings, remarks)
     background = boxes.missing == "background" or (boxes.missing == "auto" and boxes.format == "yolo")
     # The images of a lost file are not named: one that lacks an annotation may be one of them.
     background &= not any(reading.unreadable for reading in readings.values())
     known: Known = {}
-    told: dict[str, Record] = {}
+    told: dict[str, Annotated] = {}
     for source in dict.fromkeys(sources):
         if source not in headers:
             raise UserError(f"{source}: was prepared a moment ago, but is not there now")
         try:
             if source in records:
-                record = _agreed(records[source], remarks)
-                known[source] = _usable(record, headers[source], boxes, remarks)
-                told[source] = record
+                one = _upright(_agreed(records[source], remarks), headers[source], settings)
+                known[source] = _usable(one, source, boxes, remarks)
+                told[source] = one
             elif source in sound:
                 known[source] = []
             elif source in possible:  # also where none means background: the file may mark a defect in it
@@ -263,20 +265,30 @@ def _agreed(records: list[Record], remarks: Remarks) -> Record:
     return first
 
 
-def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> list[Region]:
-    """The boxes of an image inside it, each once. Raises Rejected where they are not known."""
-    height, width = header.shape[:2]
+def _upright(record: Record, header: Header, settings: Dataset) -> Annotated:
+    """A record and the (H, W) of what it tells of: the picture, or what `crop_bottom` leaves of it. Raises Rejected
+    where that is something else, or nothing is known."""
     if record.unreadable:
         raise Rejected(record.unreadable)
-    if record.size not in (None, (height, width)):
-        was = " x ".join(f"{side:g}" for side in record.size)
-        what = "its mask has" if record.masks else "its boxes were drawn on"
-        raise Rejected(f"{what} {was} pixels, but the upright picture has {height} x {width}")
+    height, width = header.shape[:2]
+    left = tiling.cropped_height(settings, height)
+    if record.size in (None, (height, width)):
+        return Annotated(record, (height, width))
+    if record.size == (left, width):
+        return Annotated(record, (left, width))
+    was = " x ".join(f"{side:g}" for side in record.size)
+    what = "its mask has" if record.masks else "its boxes were drawn on"
+    raise Rejected(f"{what} {was} pixels, but the upright picture has {height} x {width}")
+
+
+def _usable(one: Annotated, source: str, boxes: Boxes, remarks: Remarks) -> list[Region]:
+    """The boxes of an image inside it, each once. Raises Rejected where none of them can be used."""
+    record, (height, width) = one
     faults = list(record.faults)
     kept: dict[Region, None] = {}  # in order; a hostile file may hold hundreds of thousands
     for region in record.pixels(height, width):
         if boxes.classes is not None and region.label not in boxes.classes:
-            remarks.add(header.source, str(region), LEFT_OUT, "is of a class that boxes.classes does not name")
+            remarks.add(source, str(region), LEFT_OUT, "is of a class that boxes.classes does not name")
             continue
         try:
             inside, cut = judged(region, height, width)
@@ -284,13 +296,13 @@ def _usable(record: Record, header: Header, boxes: Boxes, remarks: Remarks) -> l
             faults.append(Fault(str(region), str(reason)))
             continue
         if inside in kept:
-            remarks.add(header.source, str(region), LEFT_OUT, "is the same as another of its image")
+            remarks.add(source, str(region), LEFT_OUT, "is the same as another of its image")
             continue
         if cut:
-            remarks.add(header.source, str(region), CLIPPED, "reaches out of the image")
+            remarks.add(source, str(region), CLIPPED, "reaches out of the image")
         kept[inside] = None
     for fault in faults:
-        remarks.add(header.source, fault.box, LEFT_OUT, fault.reason)
+        remarks.add(source, fault.box, LEFT_OUT, fault.reason)
     if faults and not kept:  # a defect is there: to call the image background would be wrong
         raise Rejected("none of its boxes can be used")
     return list(kept)

@@ -33,16 +33,16 @@ class Square(NamedTuple):
     box: Crop
 
 
-class Outlined(NamedTuple):
-    """An image of the source, the shapes of whose defects are known."""
+class Annotated(NamedTuple):
+    """What is known of an image of the source."""
 
     record: Record
     shape: tuple[int, int]
-    """(H, W)."""
+    """(H, W) of what was annotated: all of the picture, or what `crop_bottom` leaves."""
 
 
 class PaintTask(NamedTuple):
-    of: Outlined
+    of: Annotated
     squares: list[Square]
     classes: list[str]
     """All of the set."""
@@ -50,7 +50,7 @@ class PaintTask(NamedTuple):
 
 
 def write(
-    pool: SandboxPool, images: ImageSet, squares: list[Square], outlined: dict[str, Outlined], classes: list[str],
+    pool: SandboxPool, images: ImageSet, squares: list[Square], outlined: dict[str, Annotated], classes: list[str],
     settings: Dataset,
 ) -> NDArray[np.float64]:  # fmt: skip
     """Write the masks of an image set: (N, H, W) uint8, 0 where no defect is known, else 1 + the place of its class.
@@ -84,7 +84,7 @@ def write(
 
 
 def _tasks(
-    squares: list[Square], outlined: dict[str, Outlined], classes: list[str], settings: Dataset, pixels: int
+    squares: list[Square], outlined: dict[str, Annotated], classes: list[str], settings: Dataset, pixels: int
 ) -> Iterator[PaintTask]:
     most = max(1, TASK_BYTES // pixels)
     shown: dict[str, list[Square]] = {}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.annotations import mask_files
 from pipeline.data.annotations.clip import Seen, judged, seen
-from pipeline.data.annotations.painting import Outlined
+from pipeline.data.annotations.painting import Annotated
 from pipeline.data.annotations.records import Region
 from pipeline.data.annotations.shapes import paint
 from pipeline.data.preparing.tiling import Crop
@@ -29,7 +29,7 @@ class Showing(NamedTuple):
 
 class TightenTask(NamedTuple):
     source: str
-    of: Outlined
+    of: Annotated
     pairs: list[tuple[Region, Crop]]
     """A region, and a box that shows a part of it."""
     settings: Dataset
@@ -53,7 +53,7 @@ def shown(
     settings: Dataset,
     boxes: dict[str, list[Crop]],
     known: dict[str, list[Region]],
-    outlined: dict[str, Outlined],
+    outlined: dict[str, Annotated],
 ) -> dict[str, list[list[Showing]]]:
     """Of each picture, for each of its boxes the regions that it shows, those with no pixel in it left out.
 
@@ -141,7 +141,7 @@ class Window(NamedTuple):
     inside: NDArray[np.bool_]
 
 
-def _windows(of: Outlined, wanted: set[Region], settings: Dataset) -> dict[Region, Window]:
+def _windows(of: Annotated, wanted: set[Region], settings: Dataset) -> dict[Region, Window]:
     found: dict[Region, Window] = {}
     for region, inside in _outlines(of, wanted, settings):
         if region in found:  # two parts of one rectangle are one region
@@ -151,7 +151,7 @@ def _windows(of: Outlined, wanted: set[Region], settings: Dataset) -> dict[Regio
     return found
 
 
-def _outlines(of: Outlined, wanted: set[Region], settings: Dataset) -> Iterator[tuple[Region, NDArray[np.bool_]]]:
+def _outlines(of: Annotated, wanted: set[Region], settings: Dataset) -> Iterator[tuple[Region, NDArray[np.bool_]]]:
     record, (height, width) = of
     for mask in record.masks:
         for region, parts, number in mask_files.components(*mask_files.classes(mask, settings)):

@@ -307,6 +307,20 @@ def test_what_is_wrong_with_a_mask_costs_its_image_alone(inline, prepared, tmp_p
     assert prepared(content, boxes={"missing": "background"}).masked.tolist() == [True, True, False, False, True]
 
 
+def test_masks_of_what_crop_bottom_leaves_are_as_good_as_those_of_all(inline, prepared):
+    """Their pixels are where they would be in a mask of all, and a mask of any other size is still none."""
+    content = {f"images/{i}.png": dark(i, 20, 30) for i in range(4)}
+    content |= {"masks/0.png": drawn((255, *PORE)), "masks/1.png": drawn((255, *PORE), shape=(16, 30))}
+    content |= {"masks/2.png": drawn((255, *PORE), shape=(17, 30))}
+    found = prepared(content, crop_bottom=4, boxes={"missing": "background"})
+    assert found.annotated.tolist() == [True, True, False, True]
+    whole, part = found.masks[:2]
+    assert whole.any()
+    assert np.array_equal(whole, part)
+    boxes = found.boxes.set_index("id")
+    assert boxes.loc[found.metadata["id"][0]].equals(boxes.loc[found.metadata["id"][1]])
+
+
 def test_polygons_become_masks_where_they_are_asked_for(inline, folder, dataset, tmp_path):
     root = folder({f"images/{i}.png": dark(i, 32, 32) for i in range(4)})
     content = json.loads(coco([(f"{i}.png", 32, 32) for i in range(3)], [(i, "a", 4, 2, 12, 20) for i in range(2)]))
