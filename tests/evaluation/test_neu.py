@@ -20,7 +20,7 @@ from pipeline.settings import Dataset, Evaluate
 from pipeline.tracking.journal import null_journal
 from tests.evaluation.conftest import write_set
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_large_figures")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_figures")]
 SIZE = 64
 SETTINGS = Evaluate(inception="off", subsets=20)
 DROPPED = "scratches"

@@ -14,7 +14,7 @@ from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 # test_copies judges pieces, and draws deep and coloured images; figures of gray ones are those of `floor` and `good`.
-pytestmark = pytest.mark.usefixtures("no_pieces", "no_large_figures")
+pytestmark = pytest.mark.usefixtures("no_pieces", "no_figures")
 SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, imagenet=False, subsets=20)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
