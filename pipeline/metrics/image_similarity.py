@@ -56,8 +56,8 @@ def ssim_and_ms_ssim(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
 
 
 def scales(side: int) -> int:
-    """Number of scales of `ssim_and_ms_ssim` for images whose shorter side has that many pixels, at least 11: 1 below 22 pixels,
-    2 from there, 3 from 44, 4 from 88, 5 from 176."""
+    """Number of scales of `ssim_and_ms_ssim` for images whose shorter side has that many pixels, at least 11: 1 below
+    22 pixels, 2 from there, 3 from 44, 4 from 88, 5 from 176."""
     return min(len(SCALE_WEIGHTS), (side // WINDOW).bit_length())
 
 
