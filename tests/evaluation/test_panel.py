@@ -318,7 +318,7 @@ def test_grain_size_of_a_lattice_is_the_standards(tmp_path):
 
 @pytest.mark.parametrize(("pixel_size", "unit"), [(None, "µm"), (0.5, "furlong")])
 def test_no_grain_size_number_without_a_length(tmp_path, pixel_size, unit):
-    lattice_set(tmp_path / "real", 16, 40, pixel_size, unit)
+    lattice_set(tmp_path / "real", 16, 16, pixel_size, unit)
     panel.evaluate_real(SETTINGS, tmp_path / "real", tmp_path / "real.json", "lattice")
     record = json.loads((tmp_path / "real.json").read_text())
     assert "astm_grain_size" not in by_metric(record, "real")
