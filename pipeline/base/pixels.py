@@ -9,8 +9,9 @@ from torch import Tensor
 
 
 def stored(images: NDArray) -> Tensor:
-    """Images of uint8 or uint16, of any shape; uint16 becomes int16 of the same bits, for torch can hardly index it."""
-    images = np.ascontiguousarray(images)
+    """Images of uint8 or uint16, of any shape; uint16 becomes int16 of the same bits, for torch can hardly index it.
+    What may not be written to, as images in a file, is copied: a tensor may be."""
+    images = np.require(images, requirements=["C", "W"])
     return torch.from_numpy(images.view(np.int16) if images.dtype == np.uint16 else images)
 
 

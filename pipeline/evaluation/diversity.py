@@ -36,10 +36,10 @@ def diversity(candidate: Sample, context: Context) -> Iterator[dict | str]:
         found = likeness(values, pairs, candidate.groups, candidate.labels, shares)
         return row(extractor, metric, ALL, symmetric(found), len(values))
 
-    yield of("pixels", "pair_ssim", image_similarity.ssim(a, b))
-    side = min(a.shape[1:3])
+    side, (one, several) = min(a.shape[1:3]), image_similarity.ssim_and_ms_ssim(a, b)
+    yield of("pixels", "pair_ssim", one)
     if image_similarity.scales(side) > 1:
-        yield of("pixels", "pair_ms_ssim", image_similarity.ms_ssim(a, b))
+        yield of("pixels", "pair_ms_ssim", several)
     else:
         yield catalog.METRICS["pair_ms_ssim"].left_out(f"those of {side} pixels have but one, which is pair_ssim")
     if context.lpips and side >= lpips.SMALLEST:

@@ -28,8 +28,8 @@ def ssim(a: ArrayLike, b: ArrayLike) -> Array:
     return _similarity(np.asarray(a, np.float64), np.asarray(b, np.float64))[0]
 
 
-def ms_ssim(a: ArrayLike, b: ArrayLike) -> Array:
-    """Multi-scale structural similarity of pairs of images (Wang, Simoncelli, Bovik 2003, eq. 7), windows as in `ssim`.
+def ssim_and_ms_ssim(a: ArrayLike, b: ArrayLike) -> tuple[Array, Array]:
+    """`ssim`, and multi-scale structural similarity of the same pairs (Wang, Simoncelli, Bovik 2003, eq. 7).
 
     Each scale halves the images by means of 2×2 pixels. The paper's five scales, with its weights, need 176 pixels for
     the window to fit into the last; smaller images have fewer (`scales`), with the weights of these made to sum to 1.
@@ -40,23 +40,24 @@ def ms_ssim(a: ArrayLike, b: ArrayLike) -> Array:
         b: same shape; image i is compared with image i of a.
 
     Returns:
-        (n,); 1 for equal images.
+        (n,) of one scale, (n,) of all; 1 for equal images.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     count = scales(min(a.shape[1:3]))
     weights = np.array(SCALE_WEIGHTS[:count]) / sum(SCALE_WEIGHTS[:count])
     product = np.ones(len(a))
+    similarity, structure = _similarity(a, b)
+    fine = similarity
     for weight in weights[:-1]:
-        _, structure = _similarity(a, b)
         product *= np.maximum(structure, 0) ** weight
         a, b = _halved(a), _halved(b)
-    similarity, _ = _similarity(a, b)  # luminance is compared in the last scale alone
-    return product * np.maximum(similarity, 0) ** weights[-1]
+        similarity, structure = _similarity(a, b)
+    return fine, product * np.maximum(similarity, 0) ** weights[-1]  # luminance is compared in the last scale alone
 
 
 def scales(side: int) -> int:
-    """Number of scales of `ms_ssim` for images whose shorter side has that many pixels, at least 11: 1 below 22 pixels,
-    2 from there, 3 from 44, 4 from 88, 5 from 176."""
+    """Number of scales of `ssim_and_ms_ssim` for images whose shorter side has that many pixels, at least 11: 1 below
+    22 pixels, 2 from there, 3 from 44, 4 from 88, 5 from 176."""
     return min(len(SCALE_WEIGHTS), (side // WINDOW).bit_length())
 
 
@@ -73,12 +74,11 @@ def _similarity(a: Array, b: Array) -> tuple[Array, Array]:
         return ndimage.gaussian_filter(image, 1.5, radius=EDGE, axes=(1, 2))[:, EDGE:-EDGE, EDGE:-EDGE]
 
     mean_a, mean_b = smooth(a), smooth(b)
-    variance_a = smooth(a * a) - mean_a**2
-    variance_b = smooth(b * b) - mean_b**2
-    covariance = smooth(a * b) - mean_a * mean_b
+    product, squares = mean_a * mean_b, mean_a**2 + mean_b**2
+    covariance, variances = smooth(a * b) - product, smooth(a * a + b * b) - squares
     c1, c2 = 0.01**2, 0.03**2
-    structure = (2 * covariance + c2) / (variance_a + variance_b + c2)
-    luminance = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
+    structure = (2 * covariance + c2) / (variances + c2)
+    luminance = (2 * product + c1) / (squares + c1)
     whole, part = (maps.reshape(len(a), -1).mean(axis=1) for maps in (structure * luminance, structure))
     return whole, part
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -119,6 +120,7 @@ def _render(template: str, out: Path, context: Mapping[str, Any]) -> None:
     write_whole(out, html.encode("utf-8", "replace"))  # file names may hold bytes that are no text
 
 
+@functools.cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),

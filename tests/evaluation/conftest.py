@@ -59,10 +59,12 @@ def real_set(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def no_pieces():
-    """The search for pieces of training images, two thirds of a panel's time, finds none in whatever it is given."""
+    """The searches for pieces of training images, two thirds of a panel's time, find none in all they are given."""
     nothing = SimpleNamespace(smallest=17, index=None, areas=lambda made: np.zeros(len(made)))
+    none_equal = SimpleNamespace(known=None, areas=lambda images, rows: np.zeros(len(rows)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(copies, "_piecewise", lambda *_: nothing)
+        patch.setattr(copies, "IdenticalPieces", lambda *_: none_equal)
         patch.setattr(nearest_file, "write", lambda *_: None)  # what finds none is no floor of other tests
         patch.setattr(nearest_file, "read", lambda *_: (None, None))
         yield
@@ -102,7 +104,8 @@ def pieces_searched_once():
 
 
 @pytest.fixture
-def no_large_figures(monkeypatch):
-    """The panel without its figures of images, a third of what is left of its time without the search for pieces."""
-    for name in ("plot_closest", "plot_samples"):
-        monkeypatch.setattr(panel, name, lambda *_: None)
+def no_figures(monkeypatch):
+    """The panel with empty files in place of its figures, which take half of what is left of its time without the
+    search for pieces."""
+    for name in ("plot_psd", "plot_closest", "plot_samples"):
+        monkeypatch.setattr(panel, name, lambda path, *_: path.touch())

@@ -14,7 +14,7 @@ from pipeline.settings import Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 from tests.evaluation.test_panel import Journal
 
-pytestmark = pytest.mark.usefixtures("no_pieces", "no_large_figures")  # which are not of these features
+pytestmark = pytest.mark.usefixtures("no_pieces", "no_figures")  # which are not of these features
 SETTINGS = Evaluate(inception="off", imagenet=False, class_feature_steps=20, subsets=20)
 HASTY = SETTINGS.model_copy(update={"class_feature_steps": 2})  # where it does not matter what was learned
 SMALL = {"size": 32}

@@ -41,6 +41,7 @@ def new(real_set, tmp_path_factory, few_pieced):
     return *judge(real_set(), out, blobs(label_list(150), 9), label_list(150)), out
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_set, floor, tmp_path):
     """Fifteen of 150 are training images, turned, flipped or moved: all are proven, and no other is."""
     labels = label_list(150)
@@ -64,6 +65,7 @@ def test_a_tenth_of_copies_is_counted_shown_and_not_held_against_the_rest(real_s
     assert 0.95 < found["nn_distance_ratio_pixels"]["value"] < 1.05  # a median: a tenth does not move it
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_of_a_large_set_some_are_looked_at_and_named_rightly(real_set, tmp_path, monkeypatch):
     """Every second of 150 images is a training image: half of those that are looked at are copies, each of its own."""
     monkeypatch.setattr(copies, "LOOKED", 60)
@@ -87,6 +89,7 @@ def test_rows_under_a_mask_are_those_of_the_images_looked_at():
     assert (found.pieced.tolist(), found.area.tolist()) == ([2, 3], [0.6, 0.9])
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_set_of_copies_fails_every_number_of_copies(real_set, floor, tmp_path):
     training = np.load(real_set() / "images.npy")[:90, :, ::-1]  # a flip has other features, but is a copy
     usual = floor[1]
@@ -161,6 +164,7 @@ def test_images_too_small_to_prove_a_copy_say_so(real_set, tmp_path):
     assert f"pair_ms_ssim: left out, {scales}" in record["notes"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_lpips_of_pairs_where_its_weights_are(real_set, tmp_path, monkeypatch):
     """A stand-in whose distance is that of the mean gray of two images."""
     monkeypatch.setattr(copies, "_piecewise", lambda *_: None)

@@ -12,7 +12,7 @@ from pipeline.settings import Evaluate
 from tests.evaluation.conftest import blobs, label_list, write_set
 from tests.evaluation.test_panel import Journal
 
-pytestmark = pytest.mark.usefixtures("no_large_figures")
+pytestmark = pytest.mark.usefixtures("no_figures")
 SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, imagenet=False, subsets=20)
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing.prepare import prepare
+from pipeline.data.preparing import prepare
 from pipeline.data.preparing.tiling import resize
 from pipeline.evaluation import panel
 from pipeline.evaluation.catalog import names
@@ -18,9 +18,10 @@ from pipeline.report import tables
 from pipeline.report.verdict import off, paired, verdict
 from pipeline.settings import Dataset, Evaluate
 from pipeline.tracking.journal import null_journal
+from tests.data.conftest import Inline
 from tests.evaluation.conftest import write_set
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_large_figures")]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("no_figures")]
 SIZE = 64
 SETTINGS = Evaluate(inception="off", subsets=20)
 DROPPED = "scratches"
@@ -59,7 +60,9 @@ def steel(shared_data, tmp_path_factory, pieces_searched_once, few_pieced):
         # the groups that come with the images: to search 1 620 for overlaps takes two minutes. Half B is called test
         split={"group_column": "group", "near_duplicates": "off", "test": 0.3, "val": 0.4},
     )
-    prepare(settings, folder / "whole")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prepare, "SandboxPool", Inline)
+        prepare.prepare(settings, folder / "whole")
     whole = ImageSet.open(folder / "whole")  # all of it: of every other scene the panel tells three of these facts not
     return halved(Steel(folder, np.array(whole.images), whole.metadata))
 

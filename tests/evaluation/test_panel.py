@@ -14,7 +14,7 @@ from pipeline.settings import METHOD, Evaluate, UserError
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 # test_copies judges pieces, and draws deep and coloured images; figures of gray ones are those of `floor` and `good`.
-pytestmark = pytest.mark.usefixtures("no_pieces", "no_large_figures")
+pytestmark = pytest.mark.usefixtures("no_pieces", "no_figures")
 SETTINGS = Evaluate(inception="off", lpips="off", class_feature_steps=0, imagenet=False, subsets=20)
 DISTANCES = ("frechet", "frechet_inf", "kid", "gram", "psd")
 PHASES = ("phase_fraction", "two_point", "lineal_path", "chords_bright", "chords_dark", "mean_intercept")
@@ -318,7 +318,7 @@ def test_grain_size_of_a_lattice_is_the_standards(tmp_path):
 
 @pytest.mark.parametrize(("pixel_size", "unit"), [(None, "µm"), (0.5, "furlong")])
 def test_no_grain_size_number_without_a_length(tmp_path, pixel_size, unit):
-    lattice_set(tmp_path / "real", 16, 40, pixel_size, unit)
+    lattice_set(tmp_path / "real", 16, 16, pixel_size, unit)
     panel.evaluate_real(SETTINGS, tmp_path / "real", tmp_path / "real.json", "lattice")
     record = json.loads((tmp_path / "real.json").read_text())
     assert "astm_grain_size" not in by_metric(record, "real")

@@ -16,6 +16,12 @@ BATCH_STATISTICS = {"dcgan", "cgan", "stylegan2_ada", "projected_gan"}
 pytestmark = pytest.mark.parametrize("family", models.FAMILIES)
 
 
+@pytest.fixture(autouse=True)
+def few_measured(monkeypatch):
+    """Statistics of an averaged network are measured on a few images: what they must be is told by one test alone."""
+    monkeypatch.setattr(ema, "MEASURED", 8)
+
+
 def make(family, of=None, seed=0, amp=None, **changes):
     torch.manual_seed(seed)
     model = models.build(tiny_settings(family, **changes), of or spec(), amp)
@@ -83,9 +89,10 @@ def test_image_depends_on_its_own_seed_and_label_alone(family):
     assert torch.equal(together, model.sample(labels, seeds))
 
 
-def test_batch_statistics_are_those_of_what_the_averaged_network_draws(family):
+def test_batch_statistics_are_those_of_what_the_averaged_network_draws(family, monkeypatch):
     """Far from its start, the live network's statistics are not those of the average, which moves slowly. What comes
     out of a normalisation over fresh images has mean 0 and variance 1, whatever the shares of the classes."""
+    monkeypatch.undo()  # of as many images as a training's
     model = make(family, spec(classes=2), batch=32, ema_half_life_images=200, ema_rampup=1.0)
     assert not [layer for layer in model.modules() if isinstance(layer, nn.modules.batchnorm._BatchNorm)]
     model.keep_labels(torch.tensor([0, 1, 1, 1, 1, 1, 1, 1]))

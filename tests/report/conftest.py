@@ -1,3 +1,7 @@
+import copy
+import io
+import shutil
+
 import pytest
 from PIL import Image
 
@@ -22,9 +26,30 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(boxes_section, "_picture", lambda *of: images.png(Image.new("RGB", (8, 8))))
 
 
+@pytest.fixture(scope="session")
+def kept_run(tmp_path_factory):
+    """A run, and a copy of its files to put them back from."""
+    root = tmp_path_factory.mktemp("kept")
+    made = make_run(root / "run")
+    shutil.copytree(made.root, root / "copy")
+    return made, root / "copy"
+
+
 @pytest.fixture
-def run(tmp_path, undrawn):
-    return make_run(tmp_path)
+def run(kept_run, undrawn, monkeypatch):
+    """A run to change, whose pages are made fast; it lies where that of the test before lay."""
+    made, files = kept_run
+    shutil.rmtree(made.root, ignore_errors=True)
+    shutil.copytree(files, made.root)
+    monkeypatch.setattr(images, "_png", _png)
+    return copy.deepcopy(made)
+
+
+def _png(picture):
+    """As a page's, larger by a little."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
 
 
 @pytest.fixture(scope="session")

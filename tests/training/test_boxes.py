@@ -130,11 +130,18 @@ def test_no_test_row_is_read_and_no_layout_is_of_another_split(tmp_path, monkeyp
     assert kept[:, 0].unique().tolist() == list(range(30))
 
 
+@pytest.fixture(scope="module")
+def before(tmp_path_factory):
+    """The folder of a training, its images beside it."""
+    root = tmp_path_factory.mktemp("before")
+    return learn(plates.image_set(root / "real", 90, split=SPLITS), root, keep="last")
+
+
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_boxes_of_held_out_images_change_nothing_that_is_learnt(tmp_path, split):
+def test_boxes_of_held_out_images_change_nothing_that_is_learnt(tmp_path, before, split):
     """Of test images nothing at all; those of images to choose by only what the training is watched with."""
-    path = plates.image_set(tmp_path / "real", 90, split=SPLITS)
-    before = learn(path, tmp_path / "before", keep="last")
+    path = tmp_path / "real"
+    shutil.copytree(before.parent / "real", path)
     data = ImageSet.open(path)
     ids = set(data.metadata["id"][data.rows(split)])
     asked = {name: [] for name in data.metadata["id"]}
