@@ -101,9 +101,9 @@ def may_guess(arms: Sequence[Arm]) -> bool:
 
 
 def judged_by_few(baseline: Arm) -> bool:
-    """Of one that may be guessing: whether it scores so much better than guessing that MORE times the test images,
-    which halve the interval, would leave no doubt."""
-    return (baseline.score + baseline.score_low) / 2 > (guessing(baseline) or 0)
+    """Of one that may be guessing: whether its score is nearer to 1 than to that of guessing, so that it is the test
+    images that are too few, and not what it has learnt."""
+    return baseline.score > (1 + (guessing(baseline) or 0)) / 2
 
 
 def perfect(arms: Sequence[Arm]) -> bool:

@@ -245,6 +245,8 @@ def test_what_may_be_wrong_with_a_comparison():
     few = plain(score=1.0, score_low=0.2, n_test=3, by_class=base.by_class)
     text = "is 100.0 % (95 % interval from 20.0), and guessing reaches 33.3 %.…before it is judged by more than 3 test"
     read(sentences.alarms({"guessing": few}), text)
+    weak = plain(task="boxes", score=0.014, score_low=0.0, n_test=42)  # more images would only show how weak it is
+    read(sentences.alarms({"guessing": weak}), "its mAP50 is 1.4 %…anything before it learns.")
     read(
         sentences.alarms({"guessing": base, "one group": base, "same real": same_real("helps", 0.02, 0.01, 0.03)}),
         "its macro F1 is 40.0 % (95 % interval from 20.0), and guessing reaches 33.3 %.…anything before it learns.",
