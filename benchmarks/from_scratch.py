@@ -24,6 +24,7 @@ from pipeline.settings import Detect, FewShots
 
 CONTROL = 60  # images of each class that judge nothing, as in the record of few shots
 ARMS = ("real", "augmented")
+SETTINGS = Detect(backbone="scratch", width=8, steps=600, batch=32, repetitions=2)
 
 
 def main() -> None:
@@ -31,11 +32,8 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, required=True, help="a prepared image set")
     parser.add_argument("--shots", type=int, nargs="+", default=[10, 40])
     parser.add_argument("--draws", type=int, default=3)
-    parser.add_argument("--width", type=int, default=8)
-    parser.add_argument("--steps", type=int, default=600)
     given = parser.parse_args()
     pool, planned = ImageSet.open(given.pool), TASKS["classification"]
-    settings = Detect(backbone="scratch", width=given.width, steps=given.steps, batch=32, repetitions=2)
     task, of = planned.load(), planned.arms([], more_real=False)
     print(f"| draw | images a class | {' | '.join(ARMS)} | seconds |\n| ---: | ---: | ---: | ---: | ---: |")
     for draw in range(given.draws):
@@ -43,7 +41,7 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 real, out, began = Path(folder) / "real", Path(folder) / "arms.json", time.process_time()
                 write_shots(real, pool, FewShots(shots, max(given.shots), CONTROL), draw)
-                run_arms(task, settings, real, {}, [of[name] for name in ARMS], out, out.with_suffix(""), f"{shots}")
+                run_arms(task, SETTINGS, real, {}, [of[name] for name in ARMS], out, out.with_suffix(""), f"{shots}")
                 results = {result.arm: result for result in read_results([out], task.result)}
             scores = [np.mean([one.macro_f1 for one in results[name].repetitions]) for name in ARMS]
             told = " | ".join(f"{100 * score:.1f}" for score in scores)
