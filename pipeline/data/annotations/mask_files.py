@@ -21,7 +21,7 @@ ONE_CLASS = "defect"  # of masks whose values have no names
 FEW = 16  # values of a drawn mask; more come of smooth edges, or of a photograph
 ENDS = 0.1  # of the range, at either end: where nearly all pixels of a mask with smooth edges are
 NEARLY_ALL = 0.9
-ALIKE = 0.9  # share of the pixels of a mask that are as their neighbour to the left
+ALIKE = 0.75  # share of a mask's pixels, but for those of its commonest value, that are as their left neighbour
 FLAT = 0.5  # share of a mask that is of one value
 TOUCHING = np.ones((3, 3), bool)  # pixels that touch at a corner are of one defect
 
@@ -114,7 +114,9 @@ def shows_mask(path: str, name: str, settings: Dataset) -> bool:
     drawn = _drawn(path, name, settings)
     values, counts = np.unique(drawn.values, return_counts=True)
     flat = counts.max() >= FLAT * drawn.values.size  # no photograph is, however dark
-    alike = float(np.mean(drawn.values[:, 1:] == drawn.values[:, :-1]))
+    parts = drawn.values[:, 1:] != values[counts.argmax()]  # the background of a photograph may be of one value, too
+    same = parts & (drawn.values[:, 1:] == drawn.values[:, :-1])
+    alike = int(same.sum()) / max(1, int(parts.sum()))
     return len(values) <= FEW or alike >= ALIKE or (flat and _black_and_white(drawn) >= NEARLY_ALL)
 
 

@@ -478,6 +478,11 @@ def test_a_mask_is_told_from_a_photograph_by_content(tmp_path, picture):
     assert shows(numbers)
     assert shows(COLOURS[TWO])
     assert shows(grains())
+    rows, columns = np.indices((160, 160))
+    particles = (np.hypot(rows % 20 - 10, columns % 20 - 10) < 6) * (1 + rows // 20 + 8 * (columns // 20))
+    assert shows(particles.astype(np.uint8))  # numbered, on a background
+    spots = np.exp(-((rows % 80 - 40) ** 2 + (columns % 80 - 40) ** 2) / 50)
+    assert not shows((100 + 80 * spots).astype(np.uint8))  # a photograph of spots on an even background
     assert not shows(picture(0))
     assert not shows(picture(0) // 10)  # dark
     assert not shows(picture(0, dtype="uint16") // 16)  # 12 bits in 16
