@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from pipeline.base import results
 from pipeline.training.forecast import START
+from pyrite.plan import read
 from tests import driver
 from tests.forks import ROOT, Child
 
@@ -182,6 +184,22 @@ TARGETS = {f"{part}_all" for part in ("prepare", "train", "generate", "evaluate"
 def test_targets_come_before_options(page):
     for words in commands(page.read_text(encoding="utf-8")):
         assert not late(words, TARGETS), words
+
+
+EVERY_FAMILY = [ROOT / "config" / name for name in ("config.yaml", "all-families.yaml")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_settings_of_commands_can_be_set(page):
+    """Snakemake reads each as YAML, and would make a mapping of `a={b: 1}`. Records are of configurations of their
+    own."""
+    if page.parent.name == "results":
+        return
+    settings = [word.removeprefix("set=") for words in commands(page.read_text(encoding="utf-8")) for word in words
+                if word.startswith("set=") and "…" not in word]  # fmt: skip
+    for text in settings:
+        assert isinstance(yaml.safe_load(text), str), text
+        read(EVERY_FAMILY, text)
 
 
 def test_a_late_target_is_seen():
