@@ -110,8 +110,11 @@ def test_the_configurations_that_ship_are_valid_alone_and_under_the_quick_overla
     load(raw)
     plain = {key: quick.pop(key) for key in ("results", "quick")}
     merged = raw | {key: (raw.get(key) or {}) | value for key, value in quick.items()} | plain
-    trained = [model for model in load(merged).models.values() if isinstance(model, Training)]
+    tiny = load(merged)
+    trained = [model for model in tiny.models.values() if isinstance(model, Training)]
     assert {model.total_images for model in trained} == {512}
+    detectors = (tiny.detect, tiny.detect.boxes, tiny.detect.anomalies)
+    assert {(of.repetitions, tuple(of.ratios), of.selection_runs) for of in detectors} == {(2, (1,), 1)}
     assert plain["results"] != load(raw).results
 
 
