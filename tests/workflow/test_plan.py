@@ -99,7 +99,9 @@ def test_the_plan_of_the_demo(tmp_path, capfd, monkeypatch):
     assert said[-1].startswith("one after another: ")
     assert all(seconds >= START for seconds in results.forecasts(tmp_path).values())
     assert plan.main([str(ROOT / "config" / "quick.yaml")]) != 0
-    assert "ERROR: datasets: this setting has no default" in capfd.readouterr().out
+    refused = capfd.readouterr().out
+    assert "ERROR: datasets: this setting has no default" in refused
+    assert "what is laid over others, as config/quick.yaml is, comes after them" in refused
     assert looked == [demo]
 
 
