@@ -124,6 +124,15 @@ def test_all_families_are_there_over_the_default_experiment():
     assert {model.family for model in models.values()} == set(FAMILY_SETTINGS)
 
 
+@pytest.mark.parametrize("family", FAMILY_SETTINGS)
+def test_the_page_of_a_family_names_settings_that_it_has(family):
+    page = (ROOT / "docs" / "families" / f"{family}.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| setting \|.*\n((?:\|.*\n)+)", page, re.M)
+    named = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert named
+    assert named <= set(FAMILY_SETTINGS[family].model_fields)
+
+
 def test_the_schema_that_ships_is_the_one_of_the_settings():
     shipped = json.loads((ROOT / "config" / "schema.json").read_text(encoding="utf-8"))
     assert shipped == schema(), "run `make schema`"
