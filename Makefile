@@ -14,8 +14,7 @@ demo: .venv/.installed  ## the default experiment: images, generators, detectors
 	@$(BIN)/python -m pipeline.report.console results
 
 plan: .venv/.installed  ## what a run would do, a line a stage, and how long it will take; CONFIG="mine.yaml …" for your own
-	@$(BIN)/python -m pyrite plan $(CONFIG)
-	@$(BIN)/python workflow/plan.py --configfile $(CONFIG)
+	@$(BIN)/python workflow/plan.py $(CONFIG)
 
 test: .venv/.installed  ## everything but the slow learning tests
 	$(PYTEST) -m "not slow and not slurm and not kubernetes and not services and not faults"

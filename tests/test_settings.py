@@ -110,8 +110,11 @@ def test_the_configurations_that_ship_are_valid_alone_and_under_the_quick_overla
     load(raw)
     plain = {key: quick.pop(key) for key in ("results", "quick")}
     merged = raw | {key: (raw.get(key) or {}) | value for key, value in quick.items()} | plain
-    trained = [model for model in load(merged).models.values() if isinstance(model, Training)]
+    tiny = load(merged)
+    trained = [model for model in tiny.models.values() if isinstance(model, Training)]
     assert {model.total_images for model in trained} == {512}
+    detectors = (tiny.detect, tiny.detect.boxes, tiny.detect.anomalies)
+    assert {(of.repetitions, tuple(of.ratios), of.selection_runs) for of in detectors} == {(2, (1,), 1)}
     assert plain["results"] != load(raw).results
 
 
@@ -119,6 +122,15 @@ def test_all_families_are_there_over_the_default_experiment():
     raw, more = (yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()) for name in ("config", "all-families"))
     models = load(raw | more | {"models": raw["models"] | more["models"]}).models
     assert {model.family for model in models.values()} == set(FAMILY_SETTINGS)
+
+
+@pytest.mark.parametrize("family", FAMILY_SETTINGS)
+def test_the_page_of_a_family_names_settings_that_it_has(family):
+    page = (ROOT / "docs" / "families" / f"{family}.md").read_text(encoding="utf-8")
+    (table,) = re.findall(r"^\| setting \|.*\n((?:\|.*\n)+)", page, re.M)
+    named = {name for line in table.splitlines() for name in re.findall(r"`(\w+)`", line.split("|")[1])}
+    assert named
+    assert named <= set(FAMILY_SETTINGS[family].model_fields)
 
 
 def test_the_schema_that_ships_is_the_one_of_the_settings():

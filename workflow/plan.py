@@ -82,13 +82,21 @@ def lines(planned: Sequence[Job], seconds: Sequence[float]) -> Iterator[str]:
     yield f"one after another: {short(sum(seconds))}"
 
 
-def main(options: Sequence[str]) -> int:
-    """Print the plan of a run with these options of Snakemake, or its error."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", *options]
+def timed(configurations: Sequence[str]) -> int:
+    """Minutes: what `pyrite plan` says of the generators, which it times. The status."""
+    return subprocess.run([sys.executable, "-m", "pyrite", "plan", *configurations], check=False).returncode
+
+
+def main(configurations: Sequence[str], options: Sequence[str] = ()) -> int:
+    """Print the plan of a run of these configurations, with options of Snakemake, or its error before anything is
+    timed. The status."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--configfile", *configurations, *options]
     done = subprocess.run(command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         print(done.stdout)
         return done.returncode
+    if status := timed(configurations):
+        return status
     planned = list(jobs(done.stdout))
     try:
         print("\n".join(lines(planned, keep(planned))) if planned else "nothing to do: all is there")

@@ -352,7 +352,8 @@ def _explain(error: ErrorDetails) -> str:
         case "extra_forbidden":
             return f"{name}: {_unknown(where[0], where[-1], _siblings(path, error['loc']))}"
         case "missing":
-            return f"{name}: this setting has no default and must be given"
+            laid = "; what is laid over others, as config/quick.yaml is, comes after them" if len(where) == 1 else ""
+            return f"{name}: this setting has no default and must be given{laid}"
         case "union_tag_not_found":
             return f"{name}.family: must be given, one of {', '.join(FAMILY_SETTINGS)}"
         case "union_tag_invalid":

@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from pipeline.base import results
 from pipeline.training.forecast import START
+from pyrite.plan import read
 from tests import driver
 from tests.forks import ROOT, Child
 
@@ -86,14 +88,21 @@ def test_what_jobs_should_take_is_kept_and_what_was_timed_counts(tmp_path, monke
     assert results.forecasts(tmp_path) == {files[0]: 900, files[2]: START + 60}
 
 
-def test_the_plan_of_the_demo(tmp_path, capfd):
-    assert plan.main(["--directory", str(ROOT), "--config", f"set=results={tmp_path}"]) == 0
+def test_the_plan_of_the_demo(tmp_path, capfd, monkeypatch):
+    """What a run would refuse is said before its generators are timed, which takes minutes."""
+    looked: list[list[str]] = []
+    monkeypatch.setattr(plan, "timed", lambda configurations: looked.append(configurations) or 0)
+    demo = [str(ROOT / "config" / "config.yaml")]
+    assert plan.main(demo, ["--directory", str(ROOT), "--config", f"set=results={tmp_path}"]) == 0
     said = capfd.readouterr().out.splitlines()
     assert len(said) <= 20
     assert said[-1].startswith("one after another: ")
     assert all(seconds >= START for seconds in results.forecasts(tmp_path).values())
-    assert plan.main(["--configfile", str(ROOT / "config" / "quick.yaml")]) != 0
-    assert "ERROR: datasets: this setting has no default" in capfd.readouterr().out
+    assert plan.main([str(ROOT / "config" / "quick.yaml")]) != 0
+    refused = capfd.readouterr().out
+    assert "ERROR: datasets: this setting has no default" in refused
+    assert "what is laid over others, as config/quick.yaml is, comes after them" in refused
+    assert looked == [demo]
 
 
 def _processor_seconds(*words: str) -> tuple[float, str]:
@@ -177,6 +186,22 @@ TARGETS = {f"{part}_all" for part in ("prepare", "train", "generate", "evaluate"
 def test_targets_come_before_options(page):
     for words in commands(page.read_text(encoding="utf-8")):
         assert not late(words, TARGETS), words
+
+
+EVERY_FAMILY = [ROOT / "config" / name for name in ("config.yaml", "all-families.yaml")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_settings_of_commands_can_be_set(page):
+    """Snakemake reads each as YAML, and would make a mapping of `a={b: 1}`. Records are of configurations of their
+    own."""
+    if page.parent.name == "results":
+        return
+    settings = [word.removeprefix("set=") for words in commands(page.read_text(encoding="utf-8")) for word in words
+                if word.startswith("set=") and "…" not in word]  # fmt: skip
+    for text in settings:
+        assert isinstance(yaml.safe_load(text), str), text
+        read(EVERY_FAMILY, text)
 
 
 def test_a_late_target_is_seen():
