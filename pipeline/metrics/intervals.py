@@ -73,16 +73,12 @@ def stratified(labels: NDArray, quota: dict[str, int], rng: np.random.Generator,
     names, member = np.unique(np.arange(len(labels)) if groups is None else groups, return_inverse=True)
     if len(names) < len(labels):
         order = order[np.argsort(rng.permutation(len(names))[member[order]], kind="stable")]
-    left = dict(quota)
-    taken, spare = [], []
-    for row in order:
-        label = labels[row]
-        if left.get(label, 0) > 0:
-            left[label] -= 1
-            taken.append(row)
-        else:
-            spare.append(row)
-    return np.sort(np.array(taken + spare[: sum(left.values())], np.int64))
+    ordered, taken = labels[order], np.zeros(len(order), bool)
+    for label, count in quota.items():
+        taken[np.flatnonzero(ordered == label)[:count]] = True
+    lacking = sum(quota.values()) - int(taken.sum())
+    taken[np.flatnonzero(~taken)[:lacking]] = True
+    return np.sort(order[taken])
 
 
 def even_quota(size: int, shares: dict[str, float]) -> dict[str, int]:
