@@ -2,6 +2,9 @@
 
 import json
 
+from pipeline.data.annotations.files import Annotation
+from pipeline.data.annotations.parse import ReadTask, outcome, read_file
+
 ELEMENTS = "<name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>"
 
 
@@ -26,3 +29,9 @@ def coco(images, marks, categories=("b", "a")):
 def yolo(*marks):
     """YOLO; `marks` are (class number, centre x, centre y, width, height) as fractions."""
     return "\n".join(" ".join(str(value) for value in mark) for mark in marks)
+
+
+def reading(path, settings, names=(), headers=()):
+    """What a file of annotations holds."""
+    task = ReadTask(Annotation(str(path), path.name), settings, list(names), list(headers))
+    return outcome(task, read_file(task))

@@ -21,7 +21,7 @@ from pipeline.data.annotations.clip import judged
 from pipeline.data.annotations.files import all_annotations, masks_of, names_files, with_masks
 from pipeline.data.annotations.match_names import Ambiguous, Names
 from pipeline.data.annotations.painting import Annotated, Square
-from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
+from pipeline.data.annotations.parse import ReadTask, outcome, read_file
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of
 from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
@@ -31,7 +31,7 @@ from pipeline.data.preparing.labels import likely
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.mask_names import folder_above, folder_of_several, one_of_several
-from pipeline.data.reading.sandbox import Failed, SandboxPool
+from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
 
@@ -137,7 +137,7 @@ def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes, headers: dict[str,
     readings = {}
     with progress("reading boxes", len(tasks), "file") as bar:
         for task, found in pool.map(read_file, tasks):
-            readings[task.annotation.name] = unreadable(task, found.reason) if isinstance(found, Failed) else found
+            readings[task.annotation.name] = outcome(task, found)
             bar.update()
     return {task.annotation.name: readings[task.annotation.name] for task in tasks}
 

@@ -11,8 +11,9 @@ from pipeline.data.annotations.files import OF_MANY, Annotation
 from pipeline.data.annotations.records import Fault, Reading, Record
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.mask_names import image_name
-from pipeline.data.reading.readers import explain
+from pipeline.data.reading.readers import explained
 from pipeline.data.reading.regular_file import check_regular
+from pipeline.data.reading.sandbox import Failed
 from pipeline.settings import Dataset
 
 # Bytes: thousands of boxes an image. LabelMe keeps the image beside them. No mask has a limit.
@@ -37,14 +38,10 @@ class ReadTask(NamedTuple):
         return self.settings.boxes.format
 
 
+@explained
 def read_file(task: ReadTask) -> Reading:
-    """What a file holds, or why nothing is known of it. Raises MemoryError where more may help."""
-    try:
-        return _bounded(_in_pixels(_read(task), task.format))
-    except MemoryError:
-        raise
-    except Exception as error:
-        return unreadable(task, explain(error))
+    """What a file holds."""
+    return _bounded(_in_pixels(_read(task), task.format))
 
 
 def _read(task: ReadTask) -> Reading:
@@ -98,10 +95,13 @@ def _first(faults: list[Fault]) -> list[Fault]:
     return [*faults[:MOST_FAULTS], Fault(f"{rest} others", "cannot be used either")] if rest > 0 else faults
 
 
-def unreadable(task: ReadTask, reason: str) -> Reading:
-    """A file of which nothing is known but, where it stands for one image, that image's name."""
+def outcome(task: ReadTask, found: Reading | Failed) -> Reading:
+    """What is known of a file; of one that cannot be read nothing but, where it stands for one image, that image's
+    name."""
+    if not isinstance(found, Failed):
+        return found
     name = task.annotation.name
     if task.format in OF_MANY:
-        return Reading([], [], reason)
+        return Reading([], [], found.reason)
     image = image_name(name) if task.format == "mask" else os.path.splitext(name)[0]
-    return Reading([Record(image, True, name, None, [], [], unreadable=reason)], [])
+    return Reading([Record(image, True, name, None, [], [], unreadable=found.reason)], [])

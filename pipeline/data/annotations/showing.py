@@ -16,7 +16,7 @@ from pipeline.data.annotations.records import Region
 from pipeline.data.annotations.shapes import paint
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Rejected
-from pipeline.data.reading.readers import explain
+from pipeline.data.reading.readers import explained
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.settings import Dataset, UserError
 
@@ -81,9 +81,8 @@ def shown(
     tasks = [TightenTask(source, outlined[source], some, settings) for source, some in sorted(pairs.items()) if some]
     tight: dict[str, Parts] = {}
     for task, result in pool.map(tighten, tasks):
-        if isinstance(result, str | Failed):
-            reason = result if isinstance(result, str) else result.reason
-            raise UserError(f"{task.of.record.where}: could be read at first, but not again: {reason}")
+        if isinstance(result, Failed):
+            raise UserError(f"{task.of.record.where}: could be read at first, but not again: {result.reason}")
         tight[task.source] = dict(zip(task.pairs, result, strict=True))
     for source, parts in tight.items():
         most: dict[Region, int] = {}
@@ -120,15 +119,10 @@ def _tightened(
             yield Showing(one.region, again._replace(share=max(again.share, pixels / most[one.region])))
 
 
-def tighten(task: TightenTask) -> list[Part] | str:
-    """For each pair what the box shows of the region, or why nothing is known. Raises MemoryError where more may
-    help."""
-    try:
-        windows = _windows(task.of, {region for region, _ in task.pairs}, task.settings)
-    except MemoryError:
-        raise
-    except Exception as error:
-        return explain(error)
+@explained
+def tighten(task: TightenTask) -> list[Part]:
+    """For each pair what the box shows of the region."""
+    windows = _windows(task.of, {region for region, _ in task.pairs}, task.settings)
     return [_in_box(region, windows[region], box) for region, box in task.pairs]
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from PIL import UnidentifiedImageError
 
@@ -12,6 +14,7 @@ from pipeline.data.reading import czi, dm, hdf5, raster, ser, tiff
 from pipeline.data.reading.file_type import START, kind
 from pipeline.data.reading.frame import Frame, Header, Rejected
 from pipeline.data.reading.regular_file import check_regular, unread
+from pipeline.data.reading.sandbox import Failed
 from pipeline.data.reading.source import FORMATS
 from pipeline.settings import Dataset
 
@@ -20,6 +23,9 @@ READERS = {"tiff": tiff, "image": raster, "hdf5": hdf5, "dm": dm, "ser": ser, "c
 LACKS_MEMORY = re.compile(r"allocat|(out of|insufficient|not enough) memory", re.IGNORECASE)
 DECODERS = {"czifile", "h5py", "imagecodecs", "PIL", "tifffile", "zlib"}
 POINTERS = {"Git LFS": b"version https://git-lfs.github.com/", "git-annex": b"/annex/objects/"}
+
+Task = TypeVar("Task")
+Made = TypeVar("Made")
 
 
 def headers(path: str, name: str, settings: Dataset) -> list[Header]:
@@ -96,10 +102,26 @@ def _judged(error: Exception, name: str) -> Rejected:
     if LACKS_MEMORY.search(str(error)):
         raise MemoryError from error
     print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
-    return Rejected(explain(error))
+    return Rejected(_explain(error))
 
 
-def explain(error: Exception) -> str:
+def explained(function: Callable[[Task], Made]) -> Callable[[Task], Made | Failed]:
+    """A function of a task that reads a file, in the pool's processes: where it cannot, `Failed` says why, as of one
+    that crashes. Raises MemoryError where more may help."""
+
+    @functools.wraps(function)
+    def guarded(task: Task) -> Made | Failed:
+        try:
+            return function(task)
+        except MemoryError:
+            raise
+        except Exception as error:
+            return Failed(_explain(error))
+
+    return guarded
+
+
+def _explain(error: Exception) -> str:
     """A decoder's complaint as a reason a user can read: in its own words where these are about the file."""
     if isinstance(error, Rejected):
         return str(error)

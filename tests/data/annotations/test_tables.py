@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from pipeline.data.annotations.attach import annotate
-from pipeline.data.annotations.files import Annotation
-from pipeline.data.annotations.parse import ReadTask, read_file
 from pipeline.data.annotations.shapes import paint
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.frame import Header
 from pipeline.settings import Dataset
+from tests.data.annotated import reading as known
 from tests.data.annotations.test_attach import bright, dark, remarks
 
 HEIGHT, WIDTH = 5, 7
@@ -29,7 +28,7 @@ def reading(tmp_path):
         path = tmp_path / "_annotations.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         settings = Dataset(source="unused", boxes={"format": "csv", "path": "unused"})
-        return read_file(ReadTask(Annotation(str(path), path.name), settings, [], list(headers)))
+        return known(path, settings, headers=headers)
 
     return read
 
