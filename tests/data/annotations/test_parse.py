@@ -310,6 +310,10 @@ def test_masks_and_turned_boxes_of_labelme(record):
     content["shapes"] = [{"label": "a", "shape_type": "rotation", "points": L}, mask | {"mask": "?"}]
     found = record("labelme", json.dumps(content))
     assert (found.regions, found.faults[0].reason) == ([HERE], "has a mask that is no picture in base64")
+    Image.new("L", (2, 2)).save(black := io.BytesIO(), "png")
+    content["shapes"][1]["mask"] = base64.b64encode(black.getvalue()).decode()
+    found = record("labelme", json.dumps(content))
+    assert (found.regions, found.faults) == ([HERE], [("shape 2", "has an empty mask")])
 
 
 def test_boxes_that_cannot_be_read_are_named_and_the_others_kept(record):
