@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.job import progress, say
 from pipeline.data import box_store
-from pipeline.data.annotations import painting, yolo
+from pipeline.data.annotations import painting, tables, yolo
 from pipeline.data.annotations.clip import judged
 from pipeline.data.annotations.files import all_annotations, masks_of, names_files, with_masks
 from pipeline.data.annotations.match_names import Ambiguous, Names
@@ -132,14 +132,24 @@ def _entries(pool: SandboxPool, settings: Dataset) -> list[Entry]:
 def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes, headers: dict[str, Header]) -> dict[str, Reading]:
     """What each annotation file holds, by its name."""
     names = boxes.names if isinstance(boxes.names, list) else yolo.agreed_names(names_files(boxes))
-    images = list(headers.values()) if boxes.format == "csv" else []
-    tasks = [ReadTask(annotation, settings, names, images) for annotation in all_annotations(boxes)]
-    readings = {}
+    tasks = [ReadTask(annotation, settings, names) for annotation in all_annotations(boxes)]
+    readings = _outcomes(pool, tasks)
+    if asking := [task for task in tasks if readings[task.annotation.name].sizeless]:
+        images, again = Names(list(headers.values())), []
+        for task in asking:
+            name = task.annotation.name
+            again.append(task._replace(sizes=tables.asked_sizes(readings[name], name, images, headers)))
+        readings |= _outcomes(pool, again)
+    return readings
+
+
+def _outcomes(pool: SandboxPool, tasks: list[ReadTask]) -> dict[str, Reading]:
+    found = {}
     with progress("reading boxes", len(tasks), "file") as bar:
-        for task, found in pool.map(read_file, tasks):
-            readings[task.annotation.name] = outcome(task, found)
+        for task, result in pool.map(read_file, tasks):
+            found[task.annotation.name] = outcome(task, result)
             bar.update()
-    return {task.annotation.name: readings[task.annotation.name] for task in tasks}
+    return {task.annotation.name: found[task.annotation.name] for task in tasks}
 
 
 # ---------------------------------------------------------------- which boxes an image of the source has

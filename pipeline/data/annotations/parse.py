@@ -9,7 +9,7 @@ from pipeline.data.annotations import coco, cvat, label_studio, labelme, mask_fi
 from pipeline.data.annotations.clip import look_like_fractions
 from pipeline.data.annotations.files import OF_MANY, Annotation
 from pipeline.data.annotations.records import Fault, Reading, Record
-from pipeline.data.reading.frame import Header, Rejected
+from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.mask_names import image_name
 from pipeline.data.reading.readers import explained
 from pipeline.data.reading.regular_file import check_regular
@@ -29,8 +29,8 @@ class ReadTask(NamedTuple):
     """Of the images that are annotated; with boxes."""
     names: list[str]
     """Of the classes, for YOLO."""
-    headers: list[Header]
-    """Of the images, for CSV, in which runs of pixels tell no size."""
+    sizes: tables.Sizes | None = None
+    """Of the images that it tells of, for CSV, once they are asked for."""
 
     @property
     def format(self) -> str:
@@ -63,7 +63,7 @@ def _read(task: ReadTask) -> Reading:
         case "labelstudio":
             return label_studio.read(path, name)
         case "csv":
-            return tables.read(path, name, task.headers)
+            return tables.read(path, name, task.sizes)
     return yolo.read(path, name, task.names)
 
 
@@ -80,7 +80,7 @@ def _in_pixels(reading: Reading, kind: str) -> Reading:
 
 
 def _bounded(reading: Reading) -> Reading:
-    return Reading([_few_boxes(r) for r in reading.records], _first(reading.faults), reading.unreadable)
+    return reading._replace(records=[_few_boxes(r) for r in reading.records], faults=_first(reading.faults))
 
 
 def _few_boxes(record: Record) -> Record:
