@@ -76,14 +76,13 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
     with SandboxPool(workers, SECONDS, READERS * memory) as pool:
         listed = list_images.listed(pool, _entries(pool, settings), settings, Rejections())
         headers = {header.source: header for _, some in listed for header in some}
-        readings = _read(pool, settings, boxes, headers)
+        readings = _read(pool, settings, headers)
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
         sound = set(images.metadata["source"][images.metadata["label"] == settings.good])
         known, told = _known(settings, images.metadata["source"], headers, readings, remarks, sound)
         squares = _squares(images)
-        outlined = {source: one for source, one in told.items() if one.record.outlined}
         with SandboxPool(workers, SECONDS, READERS * memory) as pool:
-            showing = shown(pool, settings, _boxes(squares), known, outlined)
+            showing = shown(pool, settings, _boxes(squares), known, told)
         placed = _placed(boxes, images, squares, known, showing, remarks)
         _other_classes(images, known, remarks)
         held = Counter(r.label for reading in readings.values() for record in reading.records for r in record.regions)
@@ -102,6 +101,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         ]
         unmasked = None
         if with_masks(boxes):
+            outlined = {source: one for source, one in told.items() if one.record.outlined}
             masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
             unmasked = _ids(images, masked)
             with SandboxPool(workers, SECONDS, READERS * memory) as pool:
@@ -129,8 +129,10 @@ def _entries(pool: SandboxPool, settings: Dataset) -> list[Entry]:
     return [entry for entry in entries if entry.name not in named and entry.name not in drawn]
 
 
-def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes, headers: dict[str, Header]) -> dict[str, Reading]:
+def _read(pool: SandboxPool, settings: Dataset, headers: dict[str, Header]) -> dict[str, Reading]:
     """What each annotation file holds, by its name."""
+    boxes = settings.boxes
+    assert boxes is not None  # of a data set that is annotated
     names = boxes.names if isinstance(boxes.names, list) else yolo.agreed_names(names_files(boxes))
     tasks = [ReadTask(annotation, settings, names) for annotation in all_annotations(boxes)]
     readings = _outcomes(pool, tasks)
@@ -157,10 +159,7 @@ def _outcomes(pool: SandboxPool, tasks: list[ReadTask]) -> dict[str, Reading]:
 
 def regions(settings: Dataset, headers: dict[str, Header], pool: SandboxPool) -> Known:
     """The usable boxes of the images of a source, by the name of each, for those where they are known."""
-    assert settings.boxes is not None  # of a data set that is annotated
-    readings = _read(pool, settings, settings.boxes, headers)
-    known, _ = _known(settings, headers, headers, readings, Remarks())
-    return known
+    return _of_source(settings, headers, pool)[0]
 
 
 def shown_by(
@@ -168,11 +167,11 @@ def shown_by(
 ) -> dict[str, list[list[Showing]]]:
     """Which of their regions the boxes of the images of a source show, for those where regions are known; all by the
     name of the image."""
-    assert settings.boxes is not None  # of a data set that is annotated
-    readings = _read(pool, settings, settings.boxes, headers)
-    known, told = _known(settings, headers, headers, readings, Remarks())
-    outlined = {source: one for source, one in told.items() if one.record.outlined}
-    return shown(pool, settings, boxes, known, outlined)
+    return shown(pool, settings, boxes, *_of_source(settings, headers, pool))
+
+
+def _of_source(settings: Dataset, headers: dict[str, Header], pool: SandboxPool) -> tuple[Known, dict[str, Annotated]]:
+    return _known(settings, headers, headers, _read(pool, settings, headers), Remarks())
 
 
 def _known(

@@ -53,7 +53,7 @@ def shown(
     settings: Dataset,
     boxes: dict[str, list[Crop]],
     known: dict[str, list[Region]],
-    outlined: dict[str, Annotated],
+    told: dict[str, Annotated],
 ) -> dict[str, list[list[Showing]]]:
     """Of each picture, for each of its boxes the regions that it shows, those with no pixel in it left out.
 
@@ -65,7 +65,7 @@ def shown(
     Args:
         boxes: of each picture, by its name.
         known: the regions of those whose regions are known; the others have none here.
-        outlined: what is known of those that tell outlines.
+        told: what is known of those that have an annotation, some of which tell outlines.
 
     Raises:
         UserError: a mask cannot be read any more.
@@ -76,9 +76,10 @@ def shown(
             (one.region, box) for one_box, box in zip(found[source], boxes[source], strict=True) for one in one_box
             if one.seen.cut
         ]
-        for source in found.keys() & outlined.keys()
+        for source in found.keys() & told.keys()
+        if told[source].record.outlined
     }  # fmt: skip
-    tasks = [TightenTask(source, outlined[source], some, settings) for source, some in sorted(pairs.items()) if some]
+    tasks = [TightenTask(source, told[source], some, settings) for source, some in sorted(pairs.items()) if some]
     tight: dict[str, Parts] = {}
     for task, result in pool.map(tighten, tasks):
         if isinstance(result, Failed):
