@@ -21,12 +21,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.base.job import progress
+from pipeline.base.null_journal import NullJournal
 from pipeline.data.image_set import ImageSet, ImageSetWriter
 from pipeline.data.preparing.prepare import prepare
 from pipeline.evaluation import panel
 from pipeline.report import tables, verdict
 from pipeline.settings import Dataset, Evaluate
-from pipeline.tracking.journal import null_journal
 
 SHARES = (0.4, 0.3, 0.3)
 KEPT = ("classes", "symmetry", "unit", "dtype", "pixel_size", "scaling")  # of what a set says of its images
@@ -75,7 +75,7 @@ def alarms(whole: ImageSet, rows: list[NDArray[np.int64]], folder: Path) -> dict
     write(whole, np.concatenate([train, heldout]), real, folder / "real")
     write(whole, judged, ["train"] * len(judged), folder / "new")
     panel.evaluate_real(SETTINGS, folder / "real", folder / "floor.json", "real")
-    panel.evaluate(SETTINGS, folder / "real", folder / "new", folder / "new.json", "real", "new", 0, null_journal())
+    panel.evaluate(SETTINGS, folder / "real", folder / "new", folder / "new.json", "real", "new", 0, NullJournal())
     pairs = verdict.paired(tables.scores(tables.summary([folder / "floor.json", folder / "new.json"])), "new")
     everything = pairs.pop(None)
     single = sum(len(asked) for asked in pairs.values())

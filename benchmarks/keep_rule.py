@@ -22,12 +22,12 @@ import numpy as np
 import torch
 import yaml
 
+from pipeline.base.null_journal import NullJournal
 from pipeline.base.pixels import normalised, stored
 from pipeline.data.image_set import ImageSet
 from pipeline.metrics import distances
 from pipeline.models.base import GenerativeModel
 from pipeline.settings import FAMILY_SETTINGS
-from pipeline.tracking.journal import null_journal
 from pipeline.training import loop
 from pipeline.training.feed import split_rows
 from pipeline.training.snapshots import draw
@@ -69,7 +69,7 @@ class Recorder(Validator):
 
 def record(settings, data: Path, seed: int) -> list[Moment]:
     with tempfile.TemporaryDirectory() as folder, mock.patch.object(loop, "Validator", Recorder):
-        loop.train(settings, data, Path(folder) / "out", Path(folder) / "state", seed, null_journal(), 1e9, threads=1)
+        loop.train(settings, data, Path(folder) / "out", Path(folder) / "state", seed, NullJournal(), 1e9, threads=1)
     return Recorder.moments
 
 

@@ -36,12 +36,12 @@ from torchvision.models import inception_v3
 from benchmarks.peers import busy, duel, seconds
 from benchmarks.throughput import cpu
 from pipeline.base.device import use_threads
+from pipeline.base.null_journal import NullJournal
 from pipeline.data.image_set import ImageSetWriter
 from pipeline.evaluation import distances, features, panel, structure
 from pipeline.evaluation.inception import inception_features
 from pipeline.metrics import distances as metrics
 from pipeline.settings import Evaluate
-from pipeline.tracking.journal import null_journal
 
 SCALES = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0)  # of the noise of each class, pixels
 WEIGHTS_FILE = "inception-2015-12-05.pt"  # as clean-fid names it
@@ -141,9 +141,7 @@ def panel_times(sizes: Sizes) -> tuple[dict[str, NDArray], NDArray]:
         patched.enter_context(mock.patch.object(features, "computed", timed))
         start = now()
         out = root / "evaluation.json"
-        panel.evaluate(
-            Evaluate(inception="off"), root / "real", root / "made", out, "noise", "model", 0, null_journal()
-        )
+        panel.evaluate(Evaluate(inception="off"), root / "real", root / "made", out, "noise", "model", 0, NullJournal())
         whole = now() - start
     return clock.spent | {"all else": whole - sum(clock.spent.values())}, whole
 

@@ -33,13 +33,13 @@ import tifffile
 from PIL import Image
 from scipy import ndimage
 
+from pipeline.base.null_journal import NullJournal
 from pipeline.data.image_set import ImageSetWriter
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.inputs import fingerprint, remember
 from pipeline.data.reading.source import files
 from pipeline.evaluation import panel
 from pipeline.settings import Dataset, Evaluate
-from pipeline.tracking.journal import Journal
 
 Result = TypeVar("Result")
 BAND = 500  # rows that are drawn at a time
@@ -119,7 +119,7 @@ def evaluating(root: Path, count: int, made: int) -> None:
     settings, real, synthetic = Evaluate(inception="off", lpips="off"), root / "real", root / "synthetic"
     apart("drawing", lambda: (textures(real, count, 1), textures(synthetic, made, 2)))
     apart("the floor", lambda: panel.evaluate_real(settings, real, real / "evaluation.json", "drawn"))
-    out, journal = synthetic / "evaluation.json", Journal(None, key="", stage="evaluate", name="", experiment="")
+    out, journal = synthetic / "evaluation.json", NullJournal()
     apart("a generator", lambda: panel.evaluate(settings, real, synthetic, out, "drawn", "copy", 0, journal))
 
 

@@ -15,6 +15,7 @@ import torch
 
 from pipeline.base.device import best_device, memory_limit, reproducible, say_device
 from pipeline.base.job import progress, say
+from pipeline.base.null_journal import NullJournal
 from pipeline.data.image_set import ImageSet
 from pipeline.downstream.arms import MORE_REAL, SAME_REAL, Arm, SyntheticSet
 from pipeline.downstream.fit import diverged
@@ -25,7 +26,6 @@ from pipeline.downstream.schedule import TrainingMix
 from pipeline.downstream.selection import Choice, Selector, selection_runs
 from pipeline.downstream.task import Dataset, DetectorSettings, Task
 from pipeline.settings import METHOD
-from pipeline.tracking.journal import null_journal
 from pipeline.tracking.system import watched
 
 CONTROLS = {MORE_REAL: "control", SAME_REAL: "train"}
@@ -112,7 +112,7 @@ def run_arms(
                 continue
             experiment = Experiment(task, settings, arm, images, [opened[one] for one in arm.synthetic], dataset)
             caches.append(StepCache(state / f"{arm.name}.json", experiment.recipe()))
-            runs.append(journals.enter_context(journal(arm) if journal else null_journal()))
+            runs.append(journals.enter_context(journal(arm) if journal else NullJournal()))
             with watched(runs[-1]):
                 results.append(_run_arm(experiment, caches[-1], device))
         write_results(results, out)

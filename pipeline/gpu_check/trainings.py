@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline import models
+from pipeline.base.null_journal import NullJournal
 from pipeline.base.seeds import derive
 from pipeline.data.image_set import ImageSet
 from pipeline.gpu_check.rows import Finding, LeftOut
@@ -22,7 +23,7 @@ from pipeline.settings import Training
 from pipeline.training import model_files
 from pipeline.training.checkpoint import read, state_on_cpu
 from pipeline.training.interrupt import STATUS
-from pipeline.training.launch import NullJournal, launch
+from pipeline.training.launch import launch
 from pipeline.training.loop import train
 from pipeline.training.snapshots import draw_classes
 

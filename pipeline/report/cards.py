@@ -63,9 +63,9 @@ def write(datasets: Mapping[str, DatasetInputs], summary_csv: Path, card: Card, 
         scores, compared = tables.scores(numbers[of_it]), inputs.compared()
         real = ImageSet.open(inputs.real)
         for run in inputs.runs:
-            if run.synthetic is None or not (recipe := run.recipe()):
+            made, recipe = run.drawn(), run.recipe()
+            if made is None or not recipe:
                 continue
-            made = ImageSet.open(run.synthetic)
             text = _markdown(name, inputs, run, real, made, recipe, scores, compared.arms if compared else [], card)
             write_whole(run.folder / "card.md", text.encode())
             body = _croissant(name, run, made, recipe, card, date or Date.today())

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pipeline.base import symmetry
-from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
 from pipeline.evaluation import copy_search
 from pipeline.report import images
@@ -35,23 +33,17 @@ def context(real: ImageSet, inputs: DatasetInputs) -> list[dict[str, Any]]:
     """
     part = real.filled  # what was compared
     real = real.within(part)
-    heldout = [Found(pair, real, "") for pair in _closest(inputs.evaluation)]
+    heldout = [Found(pair, real, "") for pair in inputs.evaluated().get("closest", [])]
     groups = [_group("Real, held out", "what chance makes of new real images", heldout, real)]
     for model in inputs.models():
         found = []
         for run in inputs.of(model):
-            if run.synthetic is not None and run.synthetic.is_dir():
-                drawn = ImageSet.open(run.synthetic).within(part)
+            if (drawn := run.drawn()) is not None:
+                drawn = drawn.within(part)
                 seed = f"seed {run.seed}" if len(inputs.of(model)) > 1 else ""
-                found += [Found(pair, drawn, seed) for pair in _closest(run.evaluation)]
+                found += [Found(pair, drawn, seed) for pair in run.evaluated().get("closest", [])]
         groups.append(_group(model, "synthetic", found, real))
     return [group for group in groups if group["pairs"]]
-
-
-def _closest(evaluation: Path | None) -> Sequence[Mapping[str, Any]]:
-    if evaluation is None or not evaluation.is_file():
-        return []
-    return read_json(evaluation).get("closest", [])
 
 
 def _group(name: str, note: str, found: Sequence[Found], real: ImageSet) -> dict[str, Any]:

@@ -169,8 +169,8 @@ def _by_hash(datasets: Mapping[str, DatasetInputs]) -> Iterator[Entity]:
         yield _images(ImageSet.open(inputs.real), f"real images of {dataset}", "object")
         for run in inputs.runs:
             who = f"{run.model}, seed {run.seed}, on {dataset}"
-            if run.synthetic is not None and (run.synthetic / "meta.json").is_file():
-                yield _images(ImageSet.open(run.synthetic), f"synthetic images of {who}", "result")
+            if (made := run.drawn()) is not None:
+                yield _images(made, f"synthetic images of {who}", "result")
             if digest := run.recipe().get("sha256"):
                 weights = _hashed(digest, "File", f"weights of {who} (safetensors)", "result")
                 yield weights | {"encodingFormat": "application/octet-stream"}

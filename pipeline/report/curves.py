@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.base.files import read_json
 from pipeline.evaluation.catalog import METRICS
 from pipeline.report import figures, images
 from pipeline.report.tables import FLOOR
 
+Evaluation = Mapping[str, Any]  # what an `evaluation.json` says
 
-def notes(evaluations: Sequence[Path]) -> list[str]:
+
+def notes(evaluations: Sequence[Evaluation]) -> list[str]:
     """What the evaluations had to say, each sentence once, with those that it concerns."""
     found: dict[str, list[str]] = {}
-    for path in evaluations:
-        body = read_json(path)
+    for body in evaluations:
         names = {row.get("model", body["model"]) for row in body["metrics"]}
         for note in body.get("notes", []):
             start, _, rest = note.partition(": ")
@@ -30,14 +29,14 @@ def notes(evaluations: Sequence[Path]) -> list[str]:
     return [f"{text} ({', '.join(names)})" for text, names in found.items()]
 
 
-def psd(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
+def psd(real: Evaluation, models: Mapping[str, Sequence[Evaluation]]) -> str | None:
     """Data URI of the spectra's figure, None without any; a generator's line is the mean over its seeds.
 
     Args:
-        real: evaluation of the real images: its sample is the held-out images, where there are some.
+        real: evaluation of the real images, empty without: its sample is the held-out images, where there are some.
         models: evaluations of each generator's seeds.
     """
-    found = _curve("psd", *_read(real, models))
+    found = _curve("psd", real, models)
     if found is None:
         return None
     first, floor, lines = found
@@ -45,36 +44,25 @@ def psd(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
     return images.svg(figures.psd(first["frequency"], band, floor, lines, first["unit"]))
 
 
-def microstructure(real: Path | None, models: Mapping[str, Sequence[Path]]) -> str | None:
+def microstructure(real: Evaluation, models: Mapping[str, Sequence[Evaluation]]) -> str | None:
     """Data URI of the figure of the phases' statistics; None without any. Args as `psd`."""
-    read = _read(real, models)
-    curves = {m.name: _curve(m.name, *read) for m in METRICS.values() if m.curve}
+    curves = {m.name: _curve(m.name, real, models) for m in METRICS.values() if m.curve}
     found = {name: curve for name, curve in curves.items() if curve is not None}
     return images.svg(figures.microstructure(found)) if found else None
 
 
-def binarisation(evaluations: Sequence[Path]) -> dict[str, Any] | None:
+def binarisation(evaluations: Sequence[Evaluation]) -> dict[str, Any] | None:
     """How all images of a data set were cut in two phases, `threshold` (0 to 1) and `boundaries` among it."""
-    return next((found for path in evaluations if (found := read_json(path).get("phases"))), None)
-
-
-def _read(
-    real: Path | None, models: Mapping[str, Sequence[Path]]
-) -> tuple[dict[str, Any] | None, dict[str, list[dict[str, Any]]]]:
-    floor = read_json(real) if real is not None and real.is_file() else None
-    return floor, {model: [read_json(path) for path in paths] for model, paths in models.items()}
+    return next((found for body in evaluations if (found := body.get("phases"))), None)
 
 
 def _curve(
-    name: str, real: dict[str, Any] | None, models: Mapping[str, Sequence[dict[str, Any]]]
+    name: str, real: Evaluation, models: Mapping[str, Sequence[Evaluation]]
 ) -> tuple[dict[str, Any], Sequence[float] | None, dict[str, Sequence[float]]] | None:
     """A curve with its reference, the line of the held-out real images if any, and a line for each generator."""
-    first, floor = None, None
-    if real is not None:
-        first = real.get("curves", {}).get(name)
-        if first and any(row.get("model", FLOOR.name) == FLOOR.name for row in real["metrics"]):
-            floor = first["sample"]
-    lines = {}
+    first, floor, lines = real.get("curves", {}).get(name), None, {}
+    if first and any(row.get("model", FLOOR.name) == FLOOR.name for row in real["metrics"]):
+        floor = first["sample"]
     for model, bodies in models.items():
         found = [curve for body in bodies if (curve := body.get("curves", {}).get(name))]
         if found:

@@ -143,12 +143,14 @@ def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: I
 
 
 def _curves(inputs: DatasetInputs, models: Sequence[str]) -> dict[str, Any]:
-    evaluations = {model: inputs.evaluations_of(model) for model in models}
+    real = inputs.evaluated()
+    evaluations = {model: [read_json(path) for path in inputs.evaluations_of(model)] for model in models}
+    every = [body for of in ([real] if real else [], *evaluations.values()) for body in of]
     return {
-        "notes": curves.notes(inputs.evaluations()),
-        "psd": curves.psd(inputs.evaluation, evaluations),
-        "microstructure": curves.microstructure(inputs.evaluation, evaluations),
-        "binarisation": curves.binarisation(inputs.evaluations()),
+        "notes": curves.notes(every),
+        "psd": curves.psd(real, evaluations),
+        "microstructure": curves.microstructure(real, evaluations),
+        "binarisation": curves.binarisation(every),
     }
 
 

@@ -58,11 +58,11 @@ def context(real: ImageSet, inputs: DatasetInputs) -> dict[str, Any] | None:
 
 def _of(run: RunInputs, name: str) -> tuple[ImageSet, Kept] | None:
     """The synthetic images of a run and the features of those that were judged."""
-    if run.synthetic is None or not (run.synthetic / "meta.json").is_file():
+    drawn = run.drawn()
+    if drawn is None or len(drawn) < LEAST:
         return None
-    drawn = ImageSet.open(run.synthetic)
     found = feature_files.of_any_version(drawn, name)
-    return (drawn, found) if found is not None and len(drawn) >= LEAST else None
+    return None if found is None else (drawn, found)
 
 
 def _mapped(real: ImageSet, of_real: Kept, drawn: dict[str, tuple[ImageSet, Kept]]) -> tuple[Map, dict[str, Map]]:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import matplotlib
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from pipeline.base.texts import shortened
-from pipeline.report.figures import LETTERS, RC, WIDTH, svg, unique_legend
+from pipeline.report.figures import LETTERS, RC, in_rows, svg, unique_legend
 from pipeline.report.style import Style, styles
 
 if TYPE_CHECKING:
@@ -31,10 +30,8 @@ def draw(held_out: Map, generators: Mapping[str, Map], classes: Sequence[str]) -
         classes: names that the numbers of the images stand for.
     """
     looks = list(styles(classes).values()) if len(classes) <= TOLD_APART else [ALL] * len(classes)
-    rows = -(-(1 + len(generators)) // COLUMNS)
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 0.5 + 3.1 * rows), layout="constrained")
-        grid = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
+        figure, grid = in_rows(1 + len(generators), COLUMNS, 0.5, 3.1)
         _scatter(grid[0], held_out.training, looks, classes, filled=True)
         _scatter(grid[0], held_out.other, looks, classes, filled=False)
         _head(grid[0], "Real, held out: hollow", held_out)
@@ -42,8 +39,6 @@ def draw(held_out: Map, generators: Mapping[str, Map], classes: Sequence[str]) -
             axes.plot(*of_it.training.points.T, "o", ms=3, mew=0, color=GRAY, label="real training images")
             _scatter(axes, of_it.other, looks, classes, filled=True)
             _head(axes, shortened(name, LETTERS), of_it)
-        for axes in grid[1 + len(generators) :]:
-            axes.set_axis_off()
         figure.legend(*unique_legend(*grid), loc="outside lower center", ncols=6)
         return svg(figure)
 

@@ -101,9 +101,7 @@ def psd(
                 axes.plot(x, floor - zero, color=REAL.color, lw=1.2, ls=":", label="real held-out images, mean")
             _lines(axes, x, {name: models[name] - zero for name in models})
             axes.set(xscale="log", xlim=(x[0], x[-1]), xlabel=f"spatial frequency ({_frequency(unit)})")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.xaxis.set_minor_formatter(NullFormatter())
+            _plain_log(axes, (1, 2, 5))
             _sizes(axes, unit)
         spectrum.set(title="Power at each scale", ylabel="power spectral density (dB)")
         difference.set(title="Difference to the real images", ylabel="dB more (+) or less (−) than real")
@@ -124,6 +122,13 @@ def _lines(axes: Axes, x: np.ndarray, lines: Mapping[str, Sequence[float] | np.n
             "mew": 0,
         }
         axes.plot(x, lines[name], **look, markevery=every, label=name)
+
+
+def _plain_log(axes: Axes, subs: Sequence[float]) -> None:
+    """Ticks of a logarithmic x-axis at these parts of a decade, written as plain numbers."""
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _sizes(axes: Axes, unit: str) -> None:
@@ -151,17 +156,12 @@ def microstructure(
     Returns:
         SVG text.
     """
-    columns = 4 if len(found) in (4, 7, 8) else 3
-    rows = -(-len(found) // columns)
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 0.5 + 2.9 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        figure, grid = in_rows(len(found), 4 if len(found) in (4, 7, 8) else 3, 0.5, 2.9)
         for axes, (name, (curve, floor, models)) in zip(grid, found.items(), strict=False):
             panel = METRICS[name].curve
             assert panel is not None  # no other has numbers over a length
             _structure_panel(axes, panel, curve, floor, models)
-        for axes in grid[len(found) :]:
-            axes.set_axis_off()
         legend = unique_legend(*grid)
         if len(found) < len(grid):
             grid[-1].legend(*legend, loc="center")
@@ -191,9 +191,7 @@ def _structure_panel(
     axes.set(title=panel.title, xlabel=panel.x + unit, ylabel=panel.y, xscale=panel.scale, ylim=(0, None))
     axes.set_xlim(_where_it_happens(x, np.max(lines, axis=0), np.min(lines, axis=0)))
     if panel.scale == "log":
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        _plain_log(axes, (1, 2, 3, 5, 7))
 
 
 def _where_it_happens(x: np.ndarray, upper: np.ndarray, lower: np.ndarray) -> tuple[float, float]:
@@ -220,16 +218,12 @@ def training(model: str, tables: Mapping[int, pd.DataFrame]) -> str:
         SVG text.
     """
     panels = _panels(tables.values())
-    lines = max(1, -(-len(panels) // TRAINING_COLUMNS))
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 2.5 * lines), layout="constrained")
-        grid = figure.subplots(lines, TRAINING_COLUMNS, squeeze=False).ravel()
+        figure, grid = in_rows(len(panels), TRAINING_COLUMNS, 0, 2.5)
         for axes, (title, scalars) in zip(grid, panels.items(), strict=False):
             _training_panel(axes, tables, scalars)
             axes.set(title=f"{model}: {title}", xlabel="thousands of images shown")
             axes.set_ylabel(SCALARS.get(title, f"{title} (no unit)"), fontsize=8)
-        for axes in grid[len(panels) :]:
-            axes.set_axis_off()
         return svg(figure)
 
 
@@ -274,18 +268,13 @@ def class_gains(
         SVG text.
     """
     columns = min(len(arms), CLASS_COLUMNS)
-    rows = -(-len(arms) // columns)
     with matplotlib.rc_context(RC):
-        height = 0.75 + rows * (0.62 + 0.27 * len(classes))
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        figure, grid = in_rows(len(arms), columns, 0.75, 0.62 + 0.27 * len(classes), shared=True)
         for axes, (name, gains) in zip(grid, arms.items(), strict=False):
             for y, (base, gain) in enumerate(zip(without, gains, strict=True)):
                 _class_row(axes, y, base, gain)
             axes.set_title(name, fontsize=9)
             axes.tick_params(axis="y", length=0)
-        for axes in grid[len(arms) :]:
-            axes.set_visible(False)
         for axes in grid[max(len(arms) - columns, 0) : len(arms)]:  # nothing is drawn below these
             axes.tick_params(axis="x", labelbottom=True)
             axes.set_xlabel(f"{score} of the class (%)")
@@ -324,21 +313,17 @@ def precision_recall(panels: Mapping[str, Mapping[str, Sequence[float] | np.ndar
         SVG text.
     """
     columns = min(max(len(panels), 4), PRECISION_COLUMNS)  # of fewer the panels would be huge
-    rows = -(-len(panels) // columns)
     first, *others = next(iter(panels.values()))
     looks = {first: REAL} | styles(others)
     with matplotlib.rc_context(RC):
-        figure = Figure(figsize=(WIDTH, 0.7 + 2.4 * rows), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+        figure, grid = in_rows(len(panels), columns, 0.7, 2.4, shared=True)
         for axes, (name, lines) in zip(grid, panels.items(), strict=False):
             for i, (arm, line) in enumerate(lines.items()):
                 look, every = looks[arm], (4 + 6 * i, 12)
-                style = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4, "mew": 0}
+                style: dict[str, Any] = {"color": look.color, "ls": look.line, "marker": look.marker, "ms": 4, "mew": 0}
                 recall = np.linspace(0, 100, len(line))
                 axes.plot(recall, 100 * np.asarray(line), **style, markevery=every, label=arm)
             axes.set_title(shortened(name, LETTERS), fontsize=9)
-        for axes in grid[len(panels) :]:
-            axes.set_visible(False)
         for axes in grid[max(len(panels) - columns, 0) : len(panels)]:  # nothing is drawn below these
             axes.tick_params(axis="x", labelbottom=True)
             axes.set_xlabel("true boxes found (%)")
@@ -394,12 +379,10 @@ def positions(rows: Sequence[Mapping[str, Any]], models: Sequence[str]) -> str:
         for y, row in enumerate(rows):
             _position_row(axes, y, row, looks)
         axes.set(xscale="log", xlabel="times the floor (log scale); further left is closer to the real images")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        _plain_log(axes, (1, 2, 5))
         axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.tick_params(axis="y", length=0)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(*unique_legend(axes), loc="outside lower center", ncols=6)
         return svg(figure)
 
@@ -412,6 +395,22 @@ def _position_row(axes: Axes, y: int, row: Mapping[str, Any], looks: Mapping[str
             value, low, high = row["models"][name]
             axes.plot([low, high], [y + offset] * 2, color=style.color, lw=1.5)
             axes.plot(value, y + offset, style.marker, color=style.color, ms=6, ls="none", label=name)
+
+
+def in_rows(count: int, columns: int, around: float, each: float, shared: bool = False) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels in rows, and its places in their order; those left over stay blank.
+
+    Args:
+        around: inches of height beside the rows.
+        each: of a row.
+        shared: whether all have the same axes.
+    """
+    rows = max(1, -(-count // columns))
+    figure = Figure(figsize=(WIDTH, around + each * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=shared, sharey=shared).ravel()
+    for axes in grid[count:]:
+        axes.set_axis_off()
+    return figure, list(grid)
 
 
 def unique_legend(*panels: Axes) -> tuple[list, list]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.base.files import read_json
 from pipeline.base.results import forecasts
+from pipeline.data.image_set import ImageSet
 from pipeline.downstream import records
 from pipeline.downstream.records import Comparison
 from pipeline.settings import Settings, places
@@ -21,11 +22,15 @@ class RunInputs:
     model: str
     seed: int
     folder: Path
-    """`model.json`; of a trained one `training.csv`, `progress.gif`, `gallery/`."""
-    synthetic: Path | None = None
-    """Image set drawn from it."""
-    evaluation: Path | None = None
-    """Its `evaluation.json`."""
+    """`model.json`, `synthetic/`, `evaluation.json`; of a trained one `training.csv`, `progress.gif`, `gallery/`."""
+
+    @property
+    def synthetic(self) -> Path:
+        return self.folder / "synthetic"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.folder / places.EVALUATION
 
     def recipe(self) -> dict[str, Any]:
         """What its `model.json` says; empty where there is none.
@@ -33,8 +38,15 @@ class RunInputs:
         Raises:
             UserError: a file that is there and is no JSON object.
         """
-        path = self.folder / places.RECIPE
-        return read_json(path) if path.is_file() else {}
+        return _said(self.folder / places.RECIPE)
+
+    def evaluated(self) -> dict[str, Any]:
+        """What its `evaluation.json` says; as `recipe`."""
+        return _said(self.evaluation)
+
+    def drawn(self) -> ImageSet | None:
+        """The images drawn from it; None where there are none."""
+        return ImageSet.open(self.synthetic) if self.synthetic.is_dir() else None
 
 
 @dataclass(frozen=True)
@@ -42,9 +54,7 @@ class DatasetInputs:
     """One data set and all that was made of it."""
 
     real: Path
-    """The prepared image set, with `rejected.csv` beside its files."""
-    evaluation: Path | None = None
-    """`evaluation.json` of held-out real images: floor and noise baselines."""
+    """The prepared image set, with `rejected.csv` and `evaluation.json` beside its files."""
     runs: Sequence[RunInputs] = ()
     detection: Sequence[Path] = ()
     """A JSON file for each training arm of the detector, the arm `real` among them."""
@@ -58,6 +68,15 @@ class DatasetInputs:
     """Snakemake's benchmark file of each stage, by what the reader knows the stage as (`train cgan, seed 0`)."""
     forecasts: Mapping[str, float] = field(default_factory=dict)
     """Seconds that `make plan` said beforehand, by the same names."""
+
+    @property
+    def evaluation(self) -> Path:
+        """Of held-out real images: floor and noise baselines."""
+        return self.real / places.EVALUATION
+
+    def evaluated(self) -> dict[str, Any]:
+        """What it says; as `RunInputs.recipe`."""
+        return _said(self.evaluation)
 
     def models(self) -> list[str]:
         """Names of the generators, each once, in order."""
@@ -93,8 +112,12 @@ class DatasetInputs:
         return _there([self.evaluation, *(run.evaluation for run in self.runs)])
 
 
-def _there(paths: Iterable[Path | None]) -> list[Path]:
-    return [path for path in paths if path is not None and path.is_file()]
+def _there(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in paths if path.is_file()]
+
+
+def _said(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
 
 
 def collect(results: Path, settings: Settings, arms: Sequence[Path] = ()) -> dict[str, DatasetInputs]:
@@ -115,10 +138,14 @@ def _dataset(results: Path, settings: Settings, dataset: str, arms: Sequence[Pat
     classifiers, boxes, anomalies = (_within(of, arms) for of in (folder, folder / "boxes", folder / "anomalies"))
     took = _benchmarks(results / "benchmarks" / dataset, settings, dataset, classifiers, boxes, anomalies)
     said = forecasts(results)
+    models = settings.models_of(dataset)
     return DatasetInputs(
         real=real,
-        evaluation=real / places.EVALUATION,
-        runs=[_run(results, dataset, m, s) for m in settings.models_of(dataset) for s in settings.seeds],
+        runs=[
+            RunInputs(m, s, results / places.RUN.format(dataset=dataset, model=m, seed=s))
+            for m in models
+            for s in settings.seeds
+        ],
         detection=classifiers,
         box_arms=boxes,
         anomalies=anomalies,
@@ -130,11 +157,6 @@ def _dataset(results: Path, settings: Settings, dataset: str, arms: Sequence[Pat
 
 def _within(folder: Path, paths: Iterable[Path]) -> list[Path]:
     return [path for path in paths if path.parent == folder]
-
-
-def _run(results: Path, dataset: str, model: str, seed: int) -> RunInputs:
-    run = results / places.RUN.format(dataset=dataset, model=model, seed=seed)
-    return RunInputs(model, seed, run, run / "synthetic", run / places.EVALUATION)
 
 
 def _benchmarks(

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from PIL.Image import Image
 
-from pipeline.base.files import read_json
 from pipeline.data.image_set import ImageSet
 from pipeline.report import images
 from pipeline.report.inputs import DatasetInputs, RunInputs
@@ -87,7 +86,7 @@ def table(real: ImageSet, inputs: DatasetInputs) -> dict[str, Any]:
     """
     sources = [Source("Real", "training images", real, "train"), Source("Real", "held out", real, "test")]
     sources += _drawn(inputs)
-    neighbours = [_neighbours(source) for source in sources]
+    neighbours = [source.run.evaluated().get("neighbours", []) if source.run else [] for source in sources]
     classes = real.meta["classes"]
     rows = [
         {"label": label, "cells": [_cell(*pair, label, real) for pair in zip(sources, neighbours, strict=True)]}
@@ -117,20 +116,12 @@ def _cell(source: Source, neighbours: Sequence[dict[str, int]], label: str, real
     return images.png(images.sheet(made + nearest, len(chosen)))
 
 
-def _neighbours(source: Source) -> list[dict[str, int]]:
-    run = source.run
-    if run is None or run.evaluation is None or not run.evaluation.is_file():
-        return []
-    return read_json(run.evaluation).get("neighbours", [])
-
-
 def _drawn(inputs: DatasetInputs) -> list[Source]:
     """The first seed of each generator, where its images are there."""
     found = []
     for model in inputs.models():
         run = inputs.of(model)[0]
-        if run.synthetic is not None and run.synthetic.is_dir():
-            drawn = ImageSet.open(run.synthetic)
+        if (drawn := run.drawn()) is not None:
             found.append(Source(model, f"synthetic, seed {run.seed}{_truncation(drawn)}", drawn, run=run))
     return found
 

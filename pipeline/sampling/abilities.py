@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 from pipeline.models.base import DrawsStrips, Sampler, StyledModel
 from pipeline.settings import STRIPS, STYLED, UserError
 
@@ -28,3 +31,9 @@ def wide(model: Sampler, setting: str) -> DrawsStrips:
         f"{setting}: `{model.settings.family}` draws images of its own width only; families that draw strips of any "
         f"width: {', '.join(STRIPS)}"
     )
+
+
+def rendered(model: StyledModel, styles: Tensor, latents: Tensor, batch: int) -> Tensor:
+    """(N, C, H, W) on the CPU, of styles (N, layers, w_dim) and the latents that their noise is of, drawn in parts."""
+    parts = zip(styles.split(batch), latents.split(batch), strict=True)
+    return torch.cat([model.render(some, theirs).cpu() for some, theirs in parts])

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.models.base import StyledModel, latents
+from pipeline.sampling.abilities import rendered
 from pipeline.sampling.descriptors import described, gray, threshold_of
 from pipeline.settings import UserError
 
@@ -80,7 +81,7 @@ def find(model: StyledModel, batch: int = 32, odds: Odds | None = None) -> list[
     )
     found = [("SeFa", i, v) for i, v in enumerate(_most(model.style_matrix()), 1)]
     found += [("GANSpace", i, v) for i, v in enumerate(_most(own), 1)]
-    plain = _drawn(model, model.styles(labels[:UNMOVED], z[:UNMOVED]), z[:UNMOVED], batch)
+    plain = rendered(model, model.styles(labels[:UNMOVED], z[:UNMOVED]), z[:UNMOVED], batch)
     threshold = threshold_of(gray(plain.numpy()))
 
     def described_by_all(images: Tensor) -> dict[str, NDArray]:
@@ -116,7 +117,7 @@ def along(model: StyledModel, direction: Direction, label: int, seed: int, steps
     with torch.no_grad():
         styles = model.styles(torch.tensor([label], device=model.device), z)
         sizes = torch.tensor(steps, device=model.device)[:, None, None]
-        return _drawn(model, styles + sizes * direction.vector, z.expand(len(steps), -1), batch)
+        return rendered(model, styles + sizes * direction.vector, z.expand(len(steps), -1), batch)
 
 
 def _apart(styles: Tensor, labels: Tensor) -> Tensor:
@@ -135,7 +136,7 @@ def _most(rows: Tensor) -> list[Tensor]:
 def _along(model: StyledModel, vector: Tensor, labels: Tensor, z: Tensor, batch: int) -> Tensor:
     """Images moved by each of the STEPS, (steps · images, C, H, W)."""
     styles = model.styles(labels, z)
-    return torch.cat([_drawn(model, styles + step * vector, z, batch) for step in STEPS])
+    return torch.cat([rendered(model, styles + step * vector, z, batch) for step in STEPS])
 
 
 def _named(method: str, number: int, vector: Tensor, values: dict[str, NDArray], spread: dict[str, float]) -> Direction:
@@ -165,7 +166,3 @@ def _numbered(directions: list[Direction]) -> list[Direction]:
         count = seen[direction.name] = seen.get(direction.name, 0) + 1
         found.append(replace(direction, name=direction.name if count == 1 else f"{direction.name}_{count}"))
     return found
-
-
-def _drawn(model: StyledModel, styles: Tensor, z: Tensor, batch: int) -> Tensor:
-    return torch.cat([model.render(*pair).cpu() for pair in zip(styles.split(batch), z.split(batch), strict=True)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
@@ -14,7 +13,7 @@ from PIL import Image
 
 from pipeline.base.units import MILLIMETRES
 from pipeline.data.preparing.scaling import restore
-from pipeline.sampling.provenance import TIFF_TAG, Provenance, in_jpeg, in_png
+from pipeline.sampling.provenance import TIFF_TAG, Provenance, in_png
 
 # By the format wished for: what types of pixels it holds, and the suffix. All other types become TIFF.
 HOLDS = {"tiff": (), "png": ("uint8", "uint16"), "jpeg": ("uint8",)}
@@ -52,12 +51,10 @@ def write_file(
         return
     packet = provenance.packet(seed) if provenance else b""
     if path.suffix == ".png":
-        payload, put = bytes(imagecodecs.png_encode(pixels)), in_png
+        payload = bytes(imagecodecs.png_encode(pixels))
+        path.write_bytes(in_png(payload, packet) if packet else payload)
     else:
-        buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, "JPEG", quality=95, subsampling=0)
-        payload, put = buffer.getvalue(), in_jpeg
-    path.write_bytes(put(payload, packet) if packet else payload)
+        Image.fromarray(pixels).save(path, "JPEG", quality=95, subsampling=0, xmp=packet)
 
 
 def tiff_options(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,22 +80,20 @@ def draw_gallery(settings: Gallery, model: Path, data: Path, out: Path, journal,
     assert isinstance(generator, GenerativeModel)  # one that was trained
     subject = GalleryModel(generator, settings, model_files.read_recipe(model)["data"], Provenance.of(model))
     say_device(f"gallery of {model.parent.name}", subject.model.device, subject.model.generate_amp)
-    parts = {
-        "truncation": partial(_sweep, subject, settings.sweep, out) if settings.sweep else None,
-        "interpolation": partial(_interpolation, subject, settings.interpolation, out)
-        if settings.interpolation
-        else None,
-        "mixing": partial(_mixing, subject, settings.mixing, out) if settings.mixing else None,
-        "directions": partial(_directions, subject, data, out) if settings.directions else None,
-        "strips": partial(_strips, subject, settings.strips, out) if settings.strips else None,
+    parts: dict[str, tuple[Callable[..., Facts], Any]] = {
+        "truncation": (_sweep, settings.sweep),
+        "interpolation": (_interpolation, settings.interpolation),
+        "mixing": (_mixing, settings.mixing),
+        "directions": (_directions, data if settings.directions else None),
+        "strips": (_strips, settings.strips),
     }
-    wanted = {name: draw for name, draw in parts.items() if draw is not None}
+    wanted = {name: (draw, part) for name, (draw, part) in parts.items() if part}
     facts: Facts = {"version": METHOD["gallery"], "classes": list(subject.labels), "seed": settings.seed}
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
         with memory_limit("gallery.batch", settings.batch), progress("gallery", len(wanted), "part") as bar:
-            for name, draw in wanted.items():
-                facts[name] = draw()
+            for name, (draw, part) in wanted.items():
+                facts[name] = draw(subject, part, out)
                 bar.update()
         (out / "gallery.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     _tell(journal, facts, out)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pipeline.models.base import StyledModel, latents
+from pipeline.sampling.abilities import rendered
 
 COARSE = 4  # styles of the layers at 4 and 8 pixels (Karras et al. 2019, figure 3); half of them where there are few
 
@@ -29,13 +30,8 @@ def mixing_grid(model: StyledModel, label: int, rows: Tensor, columns: Tensor, b
     cut = min(COARSE, styles.shape[1] // 2)
     mixed = fine.repeat(len(rows), 1, 1)  # row by row
     mixed[:, :cut] = coarse[:, :cut].repeat_interleave(len(columns), 0)
-    drawn = _render(model, torch.cat([styles, mixed]), torch.cat([z, z[len(rows) :].repeat(len(rows), 1)]), batch)
+    drawn = rendered(model, torch.cat([styles, mixed]), torch.cat([z, z[len(rows) :].repeat(len(rows), 1)]), batch)
     left, top, inner = drawn.split([len(rows), len(columns), len(mixed)])
     corner = torch.ones_like(left[:1])
     body = torch.cat([left[:, None], inner.unflatten(0, (len(rows), len(columns)))], 1)
     return torch.cat([torch.cat([corner, top])[None], body])
-
-
-def _render(model: StyledModel, styles: Tensor, z: Tensor, batch: int) -> Tensor:
-    parts = zip(styles.split(batch), z.split(batch), strict=True)
-    return torch.cat([model.render(some, theirs).cpu() for some, theirs in parts])

@@ -29,7 +29,7 @@ NAMESPACES = {
     "Iptc4xmpExt": "http://iptc.org/std/Iptc4xmpExt/2008-02-29/",
     "pyrite": "urn:pyrite:provenance/",
 }
-TIFF_TAG, PNG_KEYWORD, JPEG_HEADER = 700, b"XML:com.adobe.xmp", b"http://ns.adobe.com/xap/1.0/\0"
+TIFF_TAG, PNG_KEYWORD = 700, b"XML:com.adobe.xmp"
 
 
 @dataclass(frozen=True)
@@ -106,18 +106,3 @@ def in_png(file: bytes, packet: bytes) -> bytes:
     chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
     header = 8 + 25  # signature and IHDR
     return file[:header] + chunk + file[header:]
-
-
-def in_jpeg(file: bytes, packet: bytes) -> bytes:
-    """The JPEG with an XMP packet in a segment at its beginning, after that of JFIF where there is one.
-
-    Raises:
-        ValueError: the packet is larger than a segment may be, 65 504 bytes.
-    """
-    body = JPEG_HEADER + packet
-    if len(body) + 2 > 0xFFFF:
-        raise ValueError(f"an XMP packet of {len(packet)} bytes does not fit a segment")
-    after = 2
-    if file[2:4] == b"\xff\xe0":
-        after += 2 + struct.unpack(">H", file[4:6])[0]
-    return file[:after] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + file[after:]

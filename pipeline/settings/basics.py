@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Self, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -80,6 +81,16 @@ class Strict(BaseModel):
             return values
         lists = {name for name, field in cls.model_fields.items() if _takes_lists_alone(field.annotation)}
         return {name: [value] if name in lists and _is_one(value) else value for name, value in values.items()}
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        for fault in self.faults():
+            raise ValueError(fault)
+        return self
+
+    def faults(self) -> Iterator[str]:
+        """Why its settings, each of which is possible, cannot stand together; the first reason is said."""
+        yield from ()
 
 
 def _folder(text: str) -> str:

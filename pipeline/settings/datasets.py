@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from pipeline.settings.basics import (
     MOST_DRAWS,
@@ -104,13 +105,12 @@ class Labels(Strict):
     """The classes to use, in this order; null takes all that occur. An image of another class is rejected."""
 
 
-def _refuse_unused(section: Strict, names: tuple[str, ...], under: str, needed: str, where: str = "") -> None:
-    """Raise ValueError where one of some settings of a section has another value than its default, though it has no
-    use there."""
+def _unused(section: Strict, names: tuple[str, ...], under: str, needed: str, where: str = "") -> Iterator[str]:
+    """Settings of a section that have another value than their default, though they have no use there."""
     for name in names:
         value = getattr(section, name)
         if value != type(section).model_fields[name].default:
-            raise ValueError(f"{where}{name}: `{value}` is not used under `{under}`; set `{needed}`, or leave it out")
+            yield f"{where}{name}: `{value}` is not used under `{under}`; set `{needed}`, or leave it out"
 
 
 class Scaling(Strict):
@@ -128,24 +128,16 @@ class Scaling(Strict):
     high_percentile: Annotated[float, Field(ge=0, le=100)] = 99.9
     """For the percentile rules: the percentile that becomes white."""
 
-    @model_validator(mode="after")
-    def ordered(self):
+    def faults(self) -> Iterator[str]:
         if self.low >= self.high:
-            raise ValueError(f"low ({self.low}) must be below high ({self.high})")
+            yield f"low ({self.low}) must be below high ({self.high})"
         if self.low_percentile >= self.high_percentile:
-            raise ValueError(
-                f"low_percentile ({self.low_percentile}) must be below high_percentile ({self.high_percentile})"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def ends_are_used(self):
+            yield f"low_percentile ({self.low_percentile}) must be below high_percentile ({self.high_percentile})"
         if self.rule != "fixed":
-            _refuse_unused(self, ("low", "high"), f"scaling.rule: {self.rule}", "scaling.rule: fixed")
+            yield from _unused(self, ("low", "high"), f"scaling.rule: {self.rule}", "scaling.rule: fixed")
         if "percentile" not in self.rule:
             ends = ("low_percentile", "high_percentile")
-            _refuse_unused(self, ends, f"scaling.rule: {self.rule}", "scaling.rule: percentile")
-        return self
+            yield from _unused(self, ends, f"scaling.rule: {self.rule}", "scaling.rule: percentile")
 
 
 class Split(Strict):
@@ -209,33 +201,31 @@ class Boxes(Strict):
     visible: Annotated[float, Field(gt=0, le=1)] = 0.5
     """A box stays in a prepared image that shows at least this share of what an image of this size can show of it."""
 
-    @model_validator(mode="after")
-    def names_are_of_their_format(self):
+    def faults(self) -> Iterator[str]:
         if self.outlines and self.format == "voc":
-            raise ValueError("outlines: Pascal VOC XML has boxes alone; leave `outlines` out")
+            yield "outlines: Pascal VOC XML has boxes alone; leave `outlines` out"
         if self.format == "mask" and isinstance(self.names, str):
-            raise ValueError("names: of masks they are a mapping, as in {1: crack, 2: pore}, or a list, no file")
+            yield "names: of masks they are a mapping, as in {1: crack, 2: pore}, or a list, no file"
         if isinstance(self.names, dict):
             if self.format != "mask":
-                raise ValueError(f"names: a mapping of values is for masks; for `{self.format}` write a list")
+                yield f"names: a mapping of values is for masks; for `{self.format}` write a list"
             if wrong := [value for value in self.names if not VALUE.fullmatch(value)]:
                 value = self.names[wrong[0]] or ""
                 if VALUE.fullmatch(value):
-                    raise ValueError(
+                    yield (
                         f"names: a mask's value stands before its class: {{{value}: {wrong[0]}}}, not "
                         f"{{{wrong[0]}: {value}}}"
                     )
-                raise ValueError(f"names: `{wrong[0]}` is no value of a mask, such as 1 or '#ff0000'")
+                yield f"names: `{wrong[0]}` is no value of a mask, such as 1 or '#ff0000'"
         labels = list(self.names.values()) if isinstance(self.names, dict) else self.names or []
         called = [label for label in labels if re.sub(r"[\W_]", "", label or "").casefold() in BACKGROUND]
         if self.format == "mask" and called:
-            raise ValueError(
+            yield (
                 f"names: `{called[0]}` would be a class of defects; leave 0 out, which is background, and give other "
                 "values of it null, as in {1: crack, 255: null}; a list names the values 1, 2, ..."
             )
         if self.format == "mask" and len(self.names or ()) > MOST_CLASSES:
-            raise ValueError(f"names: {len(self.names or ())} values, more than the {MOST_CLASSES} that masks may have")
-        return self
+            yield f"names: {len(self.names or ())} values, more than the {MOST_CLASSES} that masks may have"
 
 
 class Patches(Strict):
@@ -334,89 +324,47 @@ class Dataset(Strict):
         """Height and width of a training image in pixels."""
         return (self.size, self.size) if isinstance(self.size, int) else (self.size[0], self.size[1])
 
-    @model_validator(mode="after")
-    def drawn_images_are_square(self):
-        if self.source == "voronoi" and not isinstance(self.size, int):
-            raise ValueError(f"size: `source: voronoi` draws squares, not {self.size}; give one number")
-        return self
+    def faults(self) -> Iterator[str]:
+        fit, split, labels, rule, boxes = self.fit, self.split, self.labels, self.labels.rule, self.boxes
+        drawn = self.source == "voronoi"
 
-    @model_validator(mode="after")
-    def no_defect_is_shown_twice(self):
-        if self.boxes is not None and self.fit == "pad" and self.padding == "reflect":
-            raise ValueError(
-                "padding: `reflect` shows defects again in the rim, without boxes; use `edge` or `constant`"
-            )
-        return self
+        if drawn and not isinstance(self.size, int):
+            yield f"size: `source: voronoi` draws squares, not {self.size}; give one number"
+        if boxes is not None and fit == "pad" and self.padding == "reflect":
+            yield "padding: `reflect` shows defects again in the rim, without boxes; use `edge` or `constant`"
+        if self.same_scale and fit not in ("tile", "resize"):
+            yield f"same_scale: is for `fit: tile` and `resize`, which show a part of a picture, not `{fit}`"
 
-    @model_validator(mode="after")
-    def only_parts_have_a_scale(self):
-        if self.same_scale and self.fit not in ("tile", "resize"):
-            raise ValueError(
-                f"same_scale: is for `fit: tile` and `resize`, which show a part of a picture, not `{self.fit}`"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def only_tiles_lie_in_regions(self):
-        if self.split.by != "source":
-            if self.split.by == "region" and self.fit != "tile":
-                raise ValueError(
-                    f"split.by: `region` divides the tiles of a picture, but fit is `{self.fit}`, not `tile`"
-                )
-            if self.split.column is not None or self.shots is not None:
-                other = "shots" if self.split.column is None else "split.column"
-                what = "picture" if self.split.by == "region" else "stack"
-                raise ValueError(
-                    f"split.by: `{self.split.by}` divides each {what}, and {other} whole ones; leave one out"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def only_shots_are_drawn(self):
+        if split.by == "region" and fit != "tile":
+            yield f"split.by: `region` divides the tiles of a picture, but fit is `{fit}`, not `tile`"
+        if split.by != "source" and (split.column is not None or self.shots is not None):
+            other = "shots" if split.column is None else "split.column"
+            what = "picture" if split.by == "region" else "stack"
+            yield f"split.by: `{split.by}` divides each {what}, and {other} whole ones; leave one out"
         if self.draws > 1 and self.shots is None:
-            raise ValueError(f"draws: {self.draws} draws of few-shot sets, and `shots` is not set")
+            yield f"draws: {self.draws} draws of few-shot sets, and `shots` is not set"
         if self.draw > self.draws:
-            raise ValueError(f"draw: {self.draw} is beyond the last of {self.draws} draws")
-        return self
+            yield f"draw: {self.draw} is beyond the last of {self.draws} draws"
+        if boxes is not None and boxes.place_cut and fit != "resize":
+            yield f"boxes.place_cut: places the square of `fit: resize`, but fit is `{fit}`"
 
-    @model_validator(mode="after")
-    def only_a_cut_can_be_placed(self):
-        if self.boxes is not None and self.boxes.place_cut and self.fit != "resize":
-            raise ValueError(f"boxes.place_cut: places the square of `fit: resize`, but fit is `{self.fit}`")
-        return self
-
-    @model_validator(mode="after")
-    def what_tells_classes_is_used(self):
-        labels, rule = self.labels, self.labels.rule
-        if labels.csv and rule != "csv" and self.split.column is None and self.split.group_column is None:
-            raise ValueError(f"labels.csv: is not read under `labels.rule: {rule}`; set `labels.rule: csv`")
+        if labels.csv and rule != "csv" and split.column is None and split.group_column is None:
+            yield f"labels.csv: is not read under `labels.rule: {rule}`; set `labels.rule: csv`"
         for name, of in (("pattern", "filename"), ("class_column", "csv")):
             if rule != of:
-                _refuse_unused(labels, (name,), f"labels.rule: {rule}", f"labels.rule: {of}", "labels.")
+                yield from _unused(labels, (name,), f"labels.rule: {rule}", f"labels.rule: {of}", "labels.")
         if rule == "none" and HDF5_FILE.search(str(self.source)):  # other sources may lie over a set that has labels
-            _refuse_unused(self.hdf5, ("labels",), "labels.rule: none", "labels.rule: hdf5", "hdf5.")
+            yield from _unused(self.hdf5, ("labels",), "labels.rule: none", "labels.rule: hdf5", "hdf5.")
         if labels.classes is not None and rule == "none":
-            raise ValueError("labels.classes: nothing tells an image's class; set `labels.rule`")
-        return self
+            yield "labels.classes: nothing tells an image's class; set `labels.rule`"
 
-    @model_validator(mode="after")
-    def what_is_of_a_fit_is_used(self):
-        if self.fit != "tile":
-            _refuse_unused(self, ("tile_source", "tile_overlap"), f"fit: {self.fit}", "fit: tile")
-        if self.fit != "pad":
-            _refuse_unused(self, ("padding",), f"fit: {self.fit}", "fit: pad")
-        return self
-
-    @model_validator(mode="after")
-    def good_is_a_class(self):
-        if self.good is not None and self.labels.rule == "none":
-            raise ValueError(f"good: `{self.good}` is a class, and `labels` names none; set `labels.rule`")
-        if self.good is not None and self.labels.classes is not None and self.good not in self.labels.classes:
-            raise ValueError(f"good: `{self.good}` is not among labels.classes ({', '.join(self.labels.classes)})")
-        return self
-
-    @model_validator(mode="after")
-    def drawn_images_have_no_annotations(self):
-        if self.boxes is not None and self.source == "voronoi":
-            raise ValueError("boxes: the drawn images of `source: voronoi` have no annotations; leave `boxes` out")
-        return self
+        if fit != "tile":
+            yield from _unused(self, ("tile_source", "tile_overlap"), f"fit: {fit}", "fit: tile")
+        if fit != "pad":
+            yield from _unused(self, ("padding",), f"fit: {fit}", "fit: pad")
+        if self.good is not None and rule == "none":
+            yield f"good: `{self.good}` is a class, and `labels` names none; set `labels.rule`"
+        if self.good is not None and labels.classes is not None and self.good not in labels.classes:
+            yield f"good: `{self.good}` is not among labels.classes ({', '.join(labels.classes)})"
+        if boxes is not None and drawn:
+            yield "boxes: the drawn images of `source: voronoi` have no annotations; leave `boxes` out"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from pipeline.settings.basics import MOST, Classes, Count, Folder, Fraction, Positive, Several, Strict, Switch, Whole
 
@@ -98,11 +99,9 @@ class HeldOut(Strict):
     patience_by: Literal["kid", "fid", "inception_score"] | None = None
     """What `patience` watches; null is the held-out loss of a family that has one, else KID."""
 
-    @model_validator(mode="after")
-    def _of_inception(self) -> HeldOut:
+    def faults(self) -> Iterator[str]:
         if self.features != "inception" and self.patience_by in ("fid", "inception_score"):
-            raise ValueError(f"patience_by: {self.patience_by} needs features: inception")
-        return self
+            yield f"patience_by: {self.patience_by} needs features: inception"
 
 
 class Training(GeneratorSettings):
@@ -173,11 +172,9 @@ class AroundPictures(Training):
     def real_pixels(self) -> str:
         return COARSE_PICTURES if self.draws_around and self.coarse_pictures_from == "images" else ""
 
-    @model_validator(mode="after")
-    def _from_nothing(self) -> AroundPictures:
+    def faults(self) -> Iterator[str]:
         if self.coarse_pictures_from != "images" and not self.draws_around:
-            raise ValueError(f"coarse_pictures_from: {self.coarse_pictures_from} needs coarse_pictures: true")
-        return self
+            yield f"coarse_pictures_from: {self.coarse_pictures_from} needs coarse_pictures: true"
 
 
 class CoarsePictures(AroundPictures):
@@ -450,13 +447,10 @@ class DDPMSettings(AroundPictures):
     def draws_boxes(self) -> bool:
         return self.boxes
 
-    @model_validator(mode="after")
-    def _pictures_of_boxes(self) -> DDPMSettings:
+    def faults(self) -> Iterator[str]:
+        yield from super().faults()
         if self.boxes and self.coarse_pictures_from != "images":
-            raise ValueError(
-                "boxes: true needs coarse_pictures_from: images; a distribution does not say where boxes are"
-            )
-        return self
+            yield "boxes: true needs coarse_pictures_from: images; a distribution does not say where boxes are"
 
 
 ModelSettings = Annotated[

@@ -7,17 +7,18 @@ import difflib
 import os
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, get_args
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from pipeline.settings import patches
 from pipeline.settings.basics import Count, Device, Folder, Name, Seed, Strict, UserError, distinct
 from pipeline.settings.datasets import Dataset
 from pipeline.settings.families import FAMILY_SETTINGS, FEWEST, STYLED, AroundPictures, ModelSettings, Training
-from pipeline.settings.patches import OWN, check_sources, patch_sets
+from pipeline.settings.patches import OWN, patch_sets
 from pipeline.settings.places import RUN
 from pipeline.settings.renamed import new_name, why_gone
 from pipeline.settings.shots import LIST, FewShots, draws_of, expanded, families
@@ -71,76 +72,74 @@ class Settings(Strict):
     detect: Annotated[Detection, BeforeValidator(_switched)] = Detection()
     card: Card = Card()
 
-    @model_validator(mode="after")
-    def possible(self):
+    def faults(self) -> Iterator[str]:
         for name, what in TAKEN.items():
             if name in self.models:
-                raise ValueError(f"models.{name}: `{name}` is the name of {what}; choose another")
+                yield f"models.{name}: `{name}` is the name of {what}; choose another"
         for name in FOLDERS:
             if name in self.datasets:
-                raise ValueError(f"datasets.{name}: `{name}` is the name of a folder of the results; choose another")
-        check_sources(self.datasets)
+                yield f"datasets.{name}: `{name}` is the name of a folder of the results; choose another"
+        yield from patches.faults(self.datasets)
         for dataset, d in self.datasets.items():
             short, long = sorted(d.shape)
             if short & (short - 1) or short < 32 or long % (short // 4):
-                raise ValueError(
+                yield (
                     f"datasets.{dataset}.size: {d.size} cannot be made by any family; their shorter side is a power of "
                     "two from 32 to 1024, the longer one a multiple of a quarter of it"
                 )
         for dataset, d in self.datasets.items():
             for name in d.models or []:
                 if name not in self.models:
-                    raise ValueError(f"datasets.{dataset}.models: `{name}` is no model{_nearest(name, self.models)}")
-        self._enough_for_a_distribution()
-        self._boxes_where_they_are_wanted()
-        self._none_begins_with_itself()
-        self._check_pseudo_labels()
-        self._check_missed()
+                    yield f"datasets.{dataset}.models: `{name}` is no model{_nearest(name, self.models)}"
+        yield from self._too_few_for_a_distribution()
+        yield from self._boxes_where_there_are_none()
+        yield from self._beginning_with_itself()
+        yield from self._no_pseudo_labels()
+        yield from self._nothing_missed()
         if not any(m.family in STYLED for m in self.models.values()):
-            self._nothing_for_styles()
-        return self
+            yield from self._nothing_for_styles()
 
-    def _enough_for_a_distribution(self) -> None:
+    def _too_few_for_a_distribution(self) -> Iterator[str]:
         for dataset, d in self.datasets.items():
             for name in self.models_of(dataset) if d.shots is not None and d.shots < FEWEST else ():
                 model = self.models[name]
                 if isinstance(model, AroundPictures) and model.coarse_pictures_from == "distribution":
-                    raise ValueError(
+                    yield (
                         f"models.{name}.coarse_pictures_from: distribution needs {FEWEST} training images of each "
                         f"class, and datasets.{dataset}.shots leaves {d.shots}"
                     )
 
-    def _nothing_for_styles(self) -> None:
+    def _nothing_for_styles(self) -> Iterator[str]:
         have = f"cannot be had, no model has styles; the families that have: {', '.join(STYLED)}"
         if self.generate.truncation != 1:
-            raise ValueError(f"generate.truncation: {self.generate.truncation:g} {have}")
+            yield f"generate.truncation: {self.generate.truncation:g} {have}"
         if self.generate.move:
-            raise ValueError(f"generate.move: {', '.join(self.generate.move)} {have}")
+            yield f"generate.move: {', '.join(self.generate.move)} {have}"
 
-    def _none_begins_with_itself(self) -> None:
+    def _beginning_with_itself(self) -> Iterator[str]:
         for name, model in self.models.items():
             start = os.path.normpath(getattr(model, "init_from", None) or os.devnull)
             trained = [dataset for dataset in self.datasets if name in self.models_of(dataset)]
             runs = [RUN.format(dataset=d, model=name, seed=seed) for d in trained for seed in self.seeds]
             own = {os.path.normpath(f"{self.results}/{run}") for run in runs}
             if start in own:
-                raise ValueError(
+                yield (
                     f"models.{name}.init_from: {start} is what this model becomes itself; leave it out of `models` of "
                     "that data set, or name another model"
                 )
 
-    def _check_pseudo_labels(self) -> None:
+    def _no_pseudo_labels(self) -> Iterator[str]:
         boxed = {model for name, d in self.datasets.items() if d.boxes for model in self.models_of(name)}
         for name in self.detect.boxes.pseudo_labels:
             where = f"detect.boxes.pseudo_labels: `{name}`"
             if name not in self.models:
-                raise ValueError(f"{where} is no model{_nearest(name, self.models)}")
+                yield f"{where} is no model{_nearest(name, self.models)}"
             if name not in boxed:
-                raise ValueError(f"{where} is trained on no data set with boxes")
+                yield f"{where} is trained on no data set with boxes"
             if self.models[name].draws_boxes:
-                raise ValueError(f"{where} draws images whose boxes are known (models.{name}.boxes); leave it out here")
+                yield f"{where} draws images whose boxes are known (models.{name}.boxes); leave it out here"
 
-    def _check_missed(self) -> None:
+    def _nothing_missed(self) -> Iterator[str]:
         judged = {
             model
             for name, d in self.datasets.items()
@@ -151,9 +150,9 @@ class Settings(Strict):
         for name in self.detect.missed:
             where = f"detect.missed: `{name}`"
             if name not in self.models:
-                raise ValueError(f"{where} is no model{_nearest(name, self.models)}")
+                yield f"{where} is no model{_nearest(name, self.models)}"
             if name not in judged:
-                raise ValueError(f"{where} is trained on no data set whose classes, or boxes, a detector could miss")
+                yield f"{where} is trained on no data set whose classes, or boxes, a detector could miss"
 
     def models_of(self, dataset: str) -> list[str]:
         """Names of the generators that are trained on a data set, in the order of `models`.
@@ -172,17 +171,17 @@ class Settings(Strict):
         )
         return len(self.seeds) * sum(trained)
 
-    def _boxes_where_they_are_wanted(self) -> None:
+    def _boxes_where_there_are_none(self) -> Iterator[str]:
         boxed = [name for name, model in self.models.items() if model.draws_boxes]
         if boxed and not any(d.boxes for d in self.datasets.values()):
-            raise ValueError(f"models.{boxed[0]}.boxes: true needs a data set with `boxes`, and no data set has any")
+            yield f"models.{boxed[0]}.boxes: true needs a data set with `boxes`, and no data set has any"
         for dataset, d in self.datasets.items():
             without = "draw images with boxes (boxes: true), but the data set has no `boxes`"
             unable = [name for name in d.models or [] if name in boxed and not d.boxes]
             if unable:
-                raise ValueError(f"datasets.{dataset}.models: {', '.join(unable)} would {without}")
+                yield f"datasets.{dataset}.models: {', '.join(unable)} would {without}"
             if not self.models_of(dataset):
-                raise ValueError(f"datasets.{dataset}: no model is left for it, all {without}")
+                yield f"datasets.{dataset}: no model is left for it, all {without}"
 
     def few_shots(self, dataset: str) -> FewShots | None:
         """How a data set with `shots` is drawn; None of one without."""

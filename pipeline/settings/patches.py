@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pipeline.settings.datasets import Dataset
 
 OWN = {"patches_of", "patches", "size", "models"}  # what may be set of them; all else is as in the other data set
@@ -12,36 +14,32 @@ def patch_sets(datasets: dict[str, Dataset]) -> dict[str, str]:
     return {d.patches_of: name for name, d in datasets.items() if d.patches_of is not None}
 
 
-def check_sources(datasets: dict[str, Dataset]) -> None:
-    """See that every data set has images to come from.
-
-    Raises:
-        ValueError: neither `source` nor `patches_of`; patches with a setting that is not theirs, of a data set that has
-            no boxes, or of one that has patches already.
-    """
+def faults(datasets: dict[str, Dataset]) -> Iterator[str]:
+    """Data sets without images to come from: neither `source` nor `patches_of`; patches with a setting that is not
+    theirs, of a data set that has no boxes, or of one that has patches already."""
     boxed = [name for name, d in datasets.items() if d.boxes is not None]
     cut: dict[str, str] = {}
     for name, d in datasets.items():
         if d.patches_of is None:
             if d.source is None:
-                raise ValueError(f"datasets.{name}.source: must be given, or `patches_of`")
+                yield f"datasets.{name}.source: must be given, or `patches_of`"
             continue
-        _check_patches(name, d, boxed)
+        yield from _of_patches(name, d, boxed)
         if d.patches_of in cut:
-            raise ValueError(
+            yield (
                 f"datasets.{name}.patches_of: `{d.patches_of}` has its patches in `{cut[d.patches_of]}` already, and "
                 "can have one such data set"
             )
         cut[d.patches_of] = name
 
 
-def _check_patches(name: str, patches: Dataset, boxed: list[str]) -> None:
+def _of_patches(name: str, patches: Dataset, boxed: list[str]) -> Iterator[str]:
     for key, field in Dataset.model_fields.items():
         if key not in OWN and getattr(patches, key) != field.default:
-            raise ValueError(
+            yield (
                 f"datasets.{name}.{key}: cannot be set beside `patches_of`, it is that of `{patches.patches_of}`; only "
                 f"{', '.join(sorted(OWN))} can"
             )
     if patches.patches_of not in boxed:
         known = f"those are {', '.join(boxed)}" if boxed else "there is none, see `boxes`"
-        raise ValueError(f"datasets.{name}.patches_of: `{patches.patches_of}` is no data set with boxes; {known}")
+        yield f"datasets.{name}.patches_of: `{patches.patches_of}` is no data set with boxes; {known}"

@@ -51,7 +51,7 @@ class Journal:
     Leaving the block writes how it ended: FINISHED, KILLED (interrupt, SystemExit) or FAILED with the traceback.
 
     Args:
-        folder: where it is kept; None keeps nothing. Snakemake must not know it, or would delete it.
+        folder: where it is kept. Snakemake must not know it, or would delete it.
         key: what the MLflow run is about, the same for every job that adds to it (`steel/cgan/seed-0`).
         stage: what this job does (`train`, `evaluate`).
         name: name of the MLflow run (`cgan-s0`).
@@ -66,7 +66,7 @@ class Journal:
 
     def __init__(
         self,
-        folder: str | os.PathLike | None,
+        folder: str | os.PathLike,
         *,
         key: str,
         stage: str,
@@ -77,7 +77,7 @@ class Journal:
         params: Mapping[str, Any] | None = None,
         tags: Mapping[str, Any] | None = None,
     ):
-        self._folder = None if folder is None else Path(folder).absolute()
+        self._folder = Path(folder).absolute()
         self._head: dict[str, Any] = {
             "key": key,
             "stage": stage,
@@ -89,14 +89,13 @@ class Journal:
         self._torn = self._failed = False
         self._past: Past | None = None
         self._held: list[dict[str, Any]] | None = None  # events that wait for the decision which attempt this is
-        if self._folder is not None:
-            with self._harmless():
-                self._folder.mkdir(parents=True, exist_ok=True)
-                self._past = Past.of(self._folder / EVENTS)
-                if resume and self._past:
-                    self._held = []
-                else:
-                    self._begin(self._folder)
+        with self._harmless():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._past = Past.of(self._folder / EVENTS)
+            if resume and self._past:
+                self._held = []
+            else:
+                self._begin()
         self.params(params or {})
         self.tags(tags or {})
 
@@ -129,13 +128,13 @@ class Journal:
     @property
     def watches(self) -> bool:
         """Whether what the job takes belongs here: not to another's run that it adds to, which shows its own job's."""
-        return self._folder is not None and not self._head["attach"]
+        return not self._head["attach"]
 
     def image(self, key: str, path: str | os.PathLike, images: int) -> None:
         """A PNG file as one step of the image slider `key`; copied, so the file may go."""
         with self._harmless():
             self._decide(int(images))
-            if self._folder is None or self._file < 0 or not self._is_new("image", key, int(images)):
+            if self._file < 0 or not self._is_new("image", key, int(images)):
                 return
             from PIL import Image
 
@@ -198,7 +197,7 @@ class Journal:
             self.close("FAILED", "".join(traceback.format_exception(kind, error, trace))[-8000:])
 
     def _from_here(self, path: str | os.PathLike) -> str:
-        return os.path.abspath(path) if self._folder is None else os.path.relpath(path, self._folder)
+        return os.path.relpath(path, self._folder)
 
     def _decide(self, images: int | None = None) -> None:
         """Which attempt this is, seen from its first point."""
@@ -206,28 +205,27 @@ class Journal:
             return
         held, self._held = self._held, None
         with self._harmless():
-            assert self._folder is not None  # or nothing would have been held
-            assert self._past is not None
+            assert self._past is not None  # or nothing would have been held
             if images is not None and images <= self._past.first:
-                self._begin(self._folder)
+                self._begin()
             else:
-                self._continue(self._folder)
+                self._continue()
             for event in held:
                 self._append(event)
 
-    def _begin(self, folder: Path) -> None:
-        path = folder / EVENTS
+    def _begin(self) -> None:
+        path = self._folder / EVENTS
         supersedes = []
         if self._past:
             supersedes = [*self._past.head["supersedes"], self._past.head["attempt"]]
-            os.replace(path, folder / f"events.{self._past.head['attempt']}.jsonl")
+            os.replace(path, self._folder / f"events.{self._past.head['attempt']}.jsonl")
             self._past = None
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
-        started = {"t": "start", "ts": _after_all(folder, str(self._head["key"]))}
+        started = {"t": "start", "ts": _after_all(self._folder, str(self._head["key"]))}
         self._append(started | self._head | {"attempt": uuid.uuid4().hex, "supersedes": supersedes} | _process())
 
-    def _continue(self, folder: Path) -> None:
-        path = folder / EVENTS
+    def _continue(self) -> None:
+        path = self._folder / EVENTS
         self._torn = not _ends_with_newline(path)  # killed in the middle of a line
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND)
         self._write("resume", **_process())
@@ -264,11 +262,6 @@ class Journal:
                 self._failed = True
                 print("journal: an event was lost, the job goes on:", file=sys.stderr)
                 traceback.print_exc()
-
-
-def null_journal() -> Journal:
-    """A journal that keeps nothing."""
-    return Journal(None, key="", stage="", name="", experiment="")
 
 
 class Past(NamedTuple):

@@ -8,13 +8,14 @@ import socket
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
 from pipeline.tracking.journal import EVENTS, head_of, read_events
 
 STATE = "mlflow.json"
+Kept = TypeVar("Kept")
 SILENCE = 1800.0  # seconds after which a job of another host that wrote nothing counts as dead
 
 
@@ -72,10 +73,7 @@ class Entry:
         return next(read_events(self.events, self.state.offset), None) is not None
 
     def save(self) -> None:
-        path = self.folder / STATE
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(asdict(self.state)), encoding="utf-8")
-        os.replace(part, path)
+        keep(self.folder / STATE, self.state)
 
     def forget(self) -> None:
         """Send everything again."""
@@ -96,7 +94,7 @@ def backlog(journals: Path, store: str) -> list[Entry]:
     for folder, head in sorted(heads.items(), key=lambda item: item[1]["attach"]):
         entry = Entry(folder, head, owners.get((head["experiment"], head["key"])), State(store))
         entry.forget()
-        old = _read(folder / STATE)
+        old = kept(folder / STATE, State)
         if (old.store, old.attempt, old.owner) == (store, entry.state.attempt, entry.state.owner):
             entry.state = old
         entries.append(entry)
@@ -113,9 +111,17 @@ def alive(pid: int, since: int) -> bool:
         return False
 
 
-def _read(path: Path) -> State:
+def keep(path: Path, state: Any) -> None:
+    """Write a dataclass whole."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(asdict(state)), encoding="utf-8")
+    os.replace(part, path)
+
+
+def kept(path: Path, kind: type[Kept]) -> Kept:
+    """What `keep` wrote; one of defaults alone where it is lost or damaged."""
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        return State(**{f.name: body[f.name] for f in fields(State)})
+        return kind(**{f.name: body[f.name] for f in fields(kind)})  # type: ignore[arg-type]  # a dataclass
     except (OSError, ValueError, KeyError, TypeError):
-        return State()
+        return kind()

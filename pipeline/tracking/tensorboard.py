@@ -11,18 +11,16 @@ imported when there is something to write; neither torch nor TensorFlow are.
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pipeline.settings import UserError
 from pipeline.tracking.journal import read_events
-from pipeline.tracking.pending_runs import Entry, backlog
+from pipeline.tracking.pending_runs import Entry, backlog, keep, kept
 
 PREFIX = "events.out.tfevents"  # what TensorBoard knows an event file by
 VERSION = "brain.Event:2"
@@ -113,9 +111,7 @@ def extend(file: Path, entry: Entry) -> None:
             encode(event)
             cursor.read = offset
         cursor.written = stream.tell()
-    part = _cursor(file).with_suffix(".part")
-    part.write_text(json.dumps(asdict(cursor)), encoding="utf-8")
-    os.replace(part, _cursor(file))
+    keep(_cursor(file), cursor)
 
 
 class Encoder:
@@ -132,8 +128,8 @@ class Encoder:
             "params": lambda event: self._table("settings", event),
             "tags": lambda event: self._table("tags", event),
             "metrics": self._scalars,
-            "final": self._final,
-            "system": self._system,
+            "final": lambda event: self._scalars(event, "final/"),
+            "system": self._scalars,
             "image": self._image,
             "end": self._end,
         }
@@ -159,12 +155,6 @@ class Encoder:
     def _scalars(self, event: dict[str, Any], group: str = "") -> Iterator[Any]:
         for name, value in event["d"].items():
             yield self.summary.Summary.Value(tag=group + name, simple_value=value)
-
-    def _final(self, event: dict[str, Any]) -> Iterator[Any]:
-        return self._scalars(event, "final/")
-
-    def _system(self, event: dict[str, Any]) -> Iterator[Any]:
-        return self._scalars(event)
 
     def _image(self, event: dict[str, Any]) -> Iterator[Any]:
         from PIL import Image
@@ -204,9 +194,5 @@ def _cursor(file: Path) -> Path:
 
 def _read(file: Path) -> Cursor:
     """Where to go on; the beginning, where the event file holds less than the cursor says."""
-    try:
-        body = json.loads(_cursor(file).read_text(encoding="utf-8"))
-        cursor = Cursor(**{f.name: body[f.name] for f in fields(Cursor)})
-        return cursor if file.stat().st_size >= cursor.written else Cursor()
-    except (OSError, ValueError, KeyError, TypeError):
-        return Cursor()
+    cursor = kept(_cursor(file), Cursor)
+    return cursor if file.is_file() and file.stat().st_size >= cursor.written else Cursor()

@@ -19,6 +19,7 @@ import torch.multiprocessing
 
 from pipeline.base.device import device
 from pipeline.base.job import say
+from pipeline.base.null_journal import NullJournal
 from pipeline.settings import UserError
 
 MEETING = 300.0  # seconds within which all must be there; reading torch from a slow disk takes one or two minutes
@@ -56,13 +57,6 @@ def launch(processes: int, function: Callable[..., None], *args, journal, **opti
         _as_rank(function, args, options | {"journal": journal}, lambda error: crew.why())
     finally:
         crew.dismiss()
-
-
-class NullJournal:
-    """The journal of a rank that writes none."""
-
-    def __getattr__(self, kind: str) -> Callable[..., None]:
-        return lambda *args, **options: None
 
 
 def check_cards(processes: int) -> None:

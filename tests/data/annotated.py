@@ -2,6 +2,11 @@
 
 import json
 
+from pipeline.data.annotations import tables
+from pipeline.data.annotations.files import Annotation
+from pipeline.data.annotations.match_names import Names
+from pipeline.data.annotations.parse import ReadTask, outcome, read_file
+
 ELEMENTS = "<name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox>"
 
 
@@ -26,3 +31,14 @@ def coco(images, marks, categories=("b", "a")):
 def yolo(*marks):
     """YOLO; `marks` are (class number, centre x, centre y, width, height) as fractions."""
     return "\n".join(" ".join(str(value) for value in mark) for mark in marks)
+
+
+def reading(path, settings, names=(), headers=()):
+    """What a file of annotations holds."""
+    task = ReadTask(Annotation(str(path), path.name), settings, list(names))
+    found = outcome(task, read_file(task))
+    if not found.sizeless:
+        return found
+    by_name = {header.source: header for header in headers}
+    task = task._replace(sizes=tables.asked_sizes(found, path.name, Names(list(headers)), by_name))
+    return outcome(task, read_file(task))

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from pipeline.base import symmetry
+from pipeline.base.null_journal import NullJournal
 from pipeline.evaluation import copies, lpips, panel
 from pipeline.evaluation.catalog import names
 from pipeline.settings import Evaluate
-from pipeline.tracking.journal import null_journal
 from tests.evaluation.conftest import blobs, label_list, write_set
 
 pytestmark = pytest.mark.usefixtures("pieces_searched_once", "few_pieced")
@@ -21,7 +21,7 @@ SHARES = ("authenticity", "copy_rate", "copied_area")
 
 def judge(real, out, images, labels, settings=SETTINGS):
     write_set(out / "synthetic", images, labels, classes=sorted(set(label_list(3))))
-    panel.evaluate(settings, real, out / "synthetic", out / "evaluation.json", "blobs", "cgan", 0, null_journal())
+    panel.evaluate(settings, real, out / "synthetic", out / "evaluation.json", "blobs", "cgan", 0, NullJournal())
     record = json.loads((out / "evaluation.json").read_text())
     return record, {row["metric"]: row for row in record["metrics"] if row["class"] is None}
 

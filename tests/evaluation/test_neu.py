@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
+from pipeline.base.null_journal import NullJournal
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import prepare
 from pipeline.data.preparing.tiling import resize
@@ -17,7 +18,6 @@ from pipeline.evaluation.catalog import names
 from pipeline.report import tables
 from pipeline.report.verdict import off, paired, verdict
 from pipeline.settings import Dataset, Evaluate
-from pipeline.tracking.journal import null_journal
 from tests.data.conftest import Inline
 from tests.evaluation.conftest import write_set
 
@@ -80,7 +80,7 @@ def judge(steel, images, rows, name):
     """Scores of these images and of the floor."""
     path = steel.folder / name
     steel.write(path, np.rint(np.clip(images, 0, 255)).astype(np.uint8), rows, "train")
-    panel.evaluate(SETTINGS, steel.folder / "real", path, path / "evaluation.json", "neu", name, 0, null_journal())
+    panel.evaluate(SETTINGS, steel.folder / "real", path, path / "evaluation.json", "neu", name, 0, NullJournal())
     return tables.scores(tables.summary([steel.folder / "floor.json", path / "evaluation.json"]))
 
 

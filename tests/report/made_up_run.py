@@ -335,7 +335,7 @@ def make_run(root):
             write_set(folder / "synthetic", rng, HOSTILE, {"train": 8}, model, sigma)
             rows = metric_rows(model, part, HOSTILE, scale=1 + 0.1 * seed)
             write_evaluation(folder / "evaluation.json", model, seed, rows, 5 * part * 20)
-            runs.append(RunInputs(model, seed, folder, folder / "synthetic", folder / "evaluation.json"))
+            runs.append(RunInputs(model, seed, folder))
 
     (root / "steel/detection").mkdir()
     arms = [detection(arm, rng, HOSTILE, skill, n, seeds) for arm, skill, n, seeds in ARMS]
@@ -346,7 +346,6 @@ def make_run(root):
     (root / "prepare.tsv").write_text(benchmark + "0.4\t0:00:00\t-\t-\t-\t-\t-\t-\t-\tNA\n")
     inputs = DatasetInputs(
         real=root / "steel/real",
-        evaluation=root / "steel/real/evaluation.json",
         runs=runs,
         detection=[write_results(root / "steel/detection/arms.json", *arms)],
         box_arms=boxes,

@@ -1,5 +1,3 @@
-import json
-
 import numpy as np
 import pytest
 
@@ -10,7 +8,7 @@ from pipeline.report import curves, figures
 from tests.report.made_up_run import phase_curves, psd_curve
 
 
-def write(path, model, notes, names=("real",), curve=None):
+def evaluation(model, notes, names=("real",), curve=None):
     body = {
         "model": model,
         "seed": None if model == "real" else 0,
@@ -18,16 +16,15 @@ def write(path, model, notes, names=("real",), curve=None):
         "metrics": [{"model": name} for name in names],
         "curves": {},
     }
-    path.write_text(json.dumps(body | ({"curves": curve} if curve else {})), encoding="utf-8")
-    return path
+    return body | ({"curves": curve} if curve else {})
 
 
-def test_a_note_is_said_once_with_all_that_it_concerns(tmp_path):
+def test_a_note_is_said_once_with_all_that_it_concerns():
     real = ["no image is held out", "real: kid: left out", "blurred noise: kid: left out"]
     files = [
-        write(tmp_path / "a", "real", real, ("real", "noise", "blurred noise")),
-        write(tmp_path / "b", "sg2", ["kid: left out"], ("sg2",)),
-        write(tmp_path / "c", "sg2", ["kid: left out", "fid: few images"], ("sg2",)),
+        evaluation("real", real, ("real", "noise", "blurred noise")),
+        evaluation("sg2", ["kid: left out"], ("sg2",)),
+        evaluation("sg2", ["kid: left out", "fid: few images"], ("sg2",)),
     ]
     assert curves.notes(files) == [
         "no image is held out (real)",
@@ -36,30 +33,30 @@ def test_a_note_is_said_once_with_all_that_it_concerns(tmp_path):
     ]
 
 
-def test_noise_is_never_drawn_as_the_held_out_images(tmp_path, monkeypatch):
+def test_noise_is_never_drawn_as_the_held_out_images(monkeypatch):
     """Without held-out images the real file's curve is that of noise."""
     drawn = []
     monkeypatch.setattr(
         curves.figures, "psd", lambda x, band, floor, lines, unit: drawn.append((floor, lines)) or "<svg/>"
     )
-    model = write(tmp_path / "m", "sg2", [], ("sg2",), {"psd": psd_curve(4.0)})
-    twin = write(tmp_path / "t", "sg2", [], ("sg2",), {"psd": psd_curve(2.0)})
+    model = evaluation("sg2", [], ("sg2",), {"psd": psd_curve(4.0)})
+    twin = evaluation("sg2", [], ("sg2",), {"psd": psd_curve(2.0)})
     for models in (("noise",), ("real", "noise")):
-        curves.psd(write(tmp_path / "r", "real", [], models, {"psd": psd_curve(1.0)}), {"sg2": [model, twin]})
+        curves.psd(evaluation("real", [], models, {"psd": psd_curve(1.0)}), {"sg2": [model, twin]})
     assert drawn[0][0] is None
     assert drawn[1][0] == psd_curve(1.0)["sample"]
     assert drawn[0][1]["sg2"] == pytest.approx(psd_curve(3.0)["sample"])  # the mean over seeds
-    assert curves.psd(None, {"sg2": []}) is None
+    assert curves.psd({}, {"sg2": []}) is None
 
 
-def test_phases_are_drawn_as_far_as_they_were_measured(tmp_path, monkeypatch):
+def test_phases_are_drawn_as_far_as_they_were_measured(monkeypatch):
     """The mean over seeds; a statistic that no file holds has no panel, and none at all no figure."""
     drawn = []
     monkeypatch.setattr(curves.figures, "microstructure", lambda found: drawn.append(found) or "<svg/>")
     long, short = phase_curves(1.5), phase_curves(0.5)
     del long["mean_intercept"], short["mean_intercept"]
-    models = {"sg2": [write(tmp_path / "a", "sg2", [], curve=long), write(tmp_path / "b", "sg2", [], curve=short)]}
-    real = write(tmp_path / "r", "real", [], ("real", "noise"), phase_curves(1.0) | {"psd": psd_curve(1.0)})
+    models = {"sg2": [evaluation("sg2", [], curve=long), evaluation("sg2", [], curve=short)]}
+    real = evaluation("real", [], ("real", "noise"), phase_curves(1.0) | {"psd": psd_curve(1.0)})
     curves.microstructure(real, models)
     assert list(drawn[0]) == list(phase_curves(1.0))
     curve, floor, lines = drawn[0]["chords_bright"]
@@ -67,7 +64,7 @@ def test_phases_are_drawn_as_far_as_they_were_measured(tmp_path, monkeypatch):
     both = [c["chords_bright"]["sample"] for c in (long, short)]
     assert lines["sg2"] == pytest.approx([(a + b) / 2 for a, b in zip(*both, strict=True)])
     assert drawn[0]["mean_intercept"][2] == {}
-    assert curves.microstructure(None, {"sg2": [write(tmp_path / "c", "sg2", [])]}) is None
+    assert curves.microstructure({}, {"sg2": [evaluation("sg2", [])]}) is None
 
 
 def test_a_phase_figure_shows_where_something_happens():

@@ -44,7 +44,7 @@ def inputs(tmp_path):
     rng = np.random.default_rng(1)
     write_set(tmp_path / "real", rng, CLASSES, {"train": 10, "test": 4}, "photo.tif")
     write_set(tmp_path / "cgan" / "synthetic", rng, CLASSES, {"train": 6}, "cgan")
-    runs = [RunInputs(name, 0, tmp_path / name, tmp_path / name / "synthetic") for name in ("cgan", "not_there")]
+    runs = [RunInputs(name, 0, tmp_path / name) for name in ("cgan", "not_there")]
     return DatasetInputs(tmp_path / "real", runs=runs)
 
 

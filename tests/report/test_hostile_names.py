@@ -38,11 +38,11 @@ def made(tmp_path_factory):
         body["metrics"] = [row(whose, metric, label) for whose in judged for metric, label in asked]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(body), encoding="utf-8")
-        return path
 
-    floor = evaluation(root / "steel/real/evaluation.json", "real", None, REFERENCES)
-    runs = [RunInputs(m, 0, root / m, None, evaluation(root / m / "evaluation.json", m, 0, [m])) for m in MODELS]
-    inputs = DatasetInputs(root / "steel/real", floor, runs)
+    evaluation(root / "steel/real/evaluation.json", "real", None, REFERENCES)
+    for model in MODELS:
+        evaluation(root / model / "evaluation.json", model, 0, [model])
+    inputs = DatasetInputs(root / "steel/real", [RunInputs(model, 0, root / model) for model in MODELS])
     return inputs, expected, root
 
 
@@ -114,7 +114,7 @@ def test_a_page_of_them_is_drawn_and_can_be_filtered(made, monkeypatch):
         detection(arm, np.random.default_rng(i), CLASSES, 0.9 - i / 20, 10, models=MODELS) for i, arm in enumerate(arms)
     ]
     drawn = [write_results(root / "steel/detection/arms.json", *results)]
-    given = compare("steel", DatasetInputs(inputs.real, inputs.evaluation, inputs.runs, detection=drawn))
+    given = compare("steel", DatasetInputs(inputs.real, inputs.runs, detection=drawn))
     settings = {"seeds": [0], "datasets": {"steel": {}}, "models": {}}
     monkeypatch.setattr(figures, "svg", lambda figure: "<svg/>")  # drawing takes most of a page's time
     write(root / "report.html", root / "summary.csv", {"steel": given}, settings)

@@ -319,6 +319,7 @@ def test_the_same_run_gives_the_same_pages(pages, whole_run):
 
 
 def test_only_real_images_make_a_page_too(run):
+    run.inputs.evaluation.unlink()
     run.inputs = DatasetInputs(real=run.inputs.real)
     pages = render(run)
     for page in both(pages).values():
@@ -337,8 +338,11 @@ def test_only_real_images_make_a_page_too(run):
 
 @pytest.mark.parametrize("gone", ["evaluation", "runs", "comparison", "benchmarks"])
 def test_a_piece_that_was_not_made_is_left_out(run, gone):
-    empty = {"evaluation": None, "runs": [], "comparison": None, "benchmarks": {}}[gone]
-    run.inputs = dataclasses.replace(run.inputs, **{gone: empty})
+    empty = {"runs": [], "comparison": None, "benchmarks": {}}
+    if gone in empty:
+        run.inputs = dataclasses.replace(run.inputs, **{gone: empty[gone]})
+    else:
+        run.inputs.evaluation.unlink()
     render(run)
 
 
@@ -365,9 +369,10 @@ def test_files_that_are_not_there_are_left_out(run):
 
 def test_several_data_sets_each_have_their_answer(run):
     out = run.root / "report.html"
-    other = DatasetInputs(real=run.inputs.real)
+    other = DatasetInputs(real=run.root / "grains/real")
     boxes = DatasetInputs(real=run.root / "boxes/real", box_arms=run.inputs.box_arms)
-    shutil.copytree(run.inputs.real, boxes.real)
+    for of in (other, boxes):  # whose images were not measured
+        shutil.copytree(run.inputs.real, of.real, ignore=shutil.ignore_patterns("evaluation.json"))
     boxes = compare("boxes", boxes)
     settings = run.settings | {"datasets": run.settings["datasets"] | {"grains": {"source": "voronoi"}}}
     settings["seeds"] = [0]
@@ -480,10 +485,10 @@ def large_run(root):
         folder = root / "steel" / model
         write_set(folder / "synthetic", rng, classes, {"train": 1}, model)
         write_evaluation(folder / "evaluation.json", model, 0, metric_rows(model, 0.01 * (i + 1), classes), i / 4)
-        runs.append(RunInputs(model, 0, folder, folder / "synthetic", folder / "evaluation.json"))
+        runs.append(RunInputs(model, 0, folder))
     results = [detection(arm, rng, classes, 0.8, 0, models=models) for arm in ("real", "real+model_3")]
     arms = write_results(root / "arms.json", *results)
-    inputs = DatasetInputs(root / "steel/real", root / "steel/real/evaluation.json", runs, [arms])
+    inputs = DatasetInputs(root / "steel/real", runs, [arms])
     return SimpleNamespace(inputs=compare("steel", inputs), settings={}, root=root)
 
 

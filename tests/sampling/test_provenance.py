@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.sampling.export import export
 from pipeline.sampling.files import suffix, write_file
-from pipeline.sampling.provenance import JPEG_HEADER, NAMESPACES, TIFF_TAG, Provenance, in_jpeg, in_png
+from pipeline.sampling.provenance import NAMESPACES, TIFF_TAG, Provenance, in_png
 from pipeline.settings import FAMILY_SETTINGS
 from pipeline.training.collect import collect
 from pipeline.training.loop import train
@@ -110,14 +110,6 @@ def test_what_kind_of_source_a_family_is(tmp_path, family, blended, term):
 def test_every_family_has_a_term_of_the_vocabulary():
     known = {"trainedAlgorithmicMedia", "compositeCapture", "algorithmicallyEnhanced"}
     assert {settings.digital_source for settings in FAMILY_SETTINGS.values()} == known
-
-
-def test_a_jpeg_without_jfif_and_a_packet_too_large():
-    bare = b"\xff\xd8\xff\xdb\x00\x04ab"
-    marked = in_jpeg(bare, b"<x/>")
-    assert marked.startswith(b"\xff\xd8\xff\xe1\x00\x23" + JPEG_HEADER + b"<x/>\xff\xdb")
-    with pytest.raises(ValueError, match="does not fit a segment"):
-        in_jpeg(bare, b"x" * 65_505)
 
 
 def test_the_chunk_of_a_png_is_one_that_a_strict_reader_takes():

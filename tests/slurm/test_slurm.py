@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from pipeline.training.launch import NullJournal
+from pipeline.base.null_journal import NullJournal
 from pipeline.training.loop import train
 from pyrite.plan import read
 from tests.forks import ROOT, Child

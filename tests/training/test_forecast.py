@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 
+from pipeline.base.null_journal import NullJournal
 from pipeline.data.image_set import ImageSet
 from pipeline.models import FAMILIES
 from pipeline.models.base import GenerativeModel
@@ -15,7 +16,6 @@ from pipeline.settings import UserError
 from pipeline.training import forecast as forecast_module
 from pipeline.training.elsewhere import Work
 from pipeline.training.forecast import START, Forecast, _mean_seconds, forecast
-from pipeline.training.launch import NullJournal
 from pipeline.training.loop import train
 from pyrite import plan
 from pyrite.__main__ import main

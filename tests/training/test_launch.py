@@ -222,7 +222,7 @@ def test_processes_that_another_program_starts_join_each_other():
     ranks = [forks.Child(__name__, "joined", **shared, RANK=rank) for rank in ("0", "1")]
     assert [rank.wait() for rank in ranks] == [0, 0]
     assert "rank 0 of 2: 3 <class 'str'>\n" in ranks[0].said
-    assert ranks[1].said == "rank 1 of 2: 3 <class 'pipeline.training.launch.NullJournal'>\n"
+    assert ranks[1].said == "rank 1 of 2: 3 <class 'pipeline.base.null_journal.NullJournal'>\n"
 
 
 def test_one_process_starts_no_other():

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from pipeline.base.job import progress, say
 from pipeline.data import box_store
-from pipeline.data.annotations import painting, yolo
+from pipeline.data.annotations import painting, tables, yolo
 from pipeline.data.annotations.clip import judged
 from pipeline.data.annotations.files import all_annotations, masks_of, names_files, with_masks
 from pipeline.data.annotations.match_names import Ambiguous, Names
 from pipeline.data.annotations.painting import Annotated, Square
-from pipeline.data.annotations.parse import ReadTask, read_file, unreadable
+from pipeline.data.annotations.parse import ReadTask, outcome, read_file
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of
 from pipeline.data.annotations.showing import Showing, shown
 from pipeline.data.image_set import ImageSet
@@ -31,7 +31,7 @@ from pipeline.data.preparing.labels import likely
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.mask_names import folder_above, folder_of_several, one_of_several
-from pipeline.data.reading.sandbox import Failed, SandboxPool
+from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.data.reading.source import Entry, listing
 from pipeline.settings import Boxes, Dataset, UserError
 
@@ -76,14 +76,13 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
     with SandboxPool(workers, SECONDS, READERS * memory) as pool:
         listed = list_images.listed(pool, _entries(pool, settings), settings, Rejections())
         headers = {header.source: header for _, some in listed for header in some}
-        readings = _read(pool, settings, boxes, headers)
+        readings = _read(pool, settings, headers)
     with surviving(remarks, (kept or folder) / "boxes_remarks.csv"):
         sound = set(images.metadata["source"][images.metadata["label"] == settings.good])
         known, told = _known(settings, images.metadata["source"], headers, readings, remarks, sound)
         squares = _squares(images)
-        outlined = {source: one for source, one in told.items() if one.record.outlined}
         with SandboxPool(workers, SECONDS, READERS * memory) as pool:
-            showing = shown(pool, settings, _boxes(squares), known, outlined)
+            showing = shown(pool, settings, _boxes(squares), known, told)
         placed = _placed(boxes, images, squares, known, showing, remarks)
         _other_classes(images, known, remarks)
         held = Counter(r.label for reading in readings.values() for record in reading.records for r in record.regions)
@@ -102,6 +101,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         ]
         unmasked = None
         if with_masks(boxes):
+            outlined = {source: one for source, one in told.items() if one.record.outlined}
             masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
             unmasked = _ids(images, masked)
             with SandboxPool(workers, SECONDS, READERS * memory) as pool:
@@ -129,17 +129,29 @@ def _entries(pool: SandboxPool, settings: Dataset) -> list[Entry]:
     return [entry for entry in entries if entry.name not in named and entry.name not in drawn]
 
 
-def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes, headers: dict[str, Header]) -> dict[str, Reading]:
+def _read(pool: SandboxPool, settings: Dataset, headers: dict[str, Header]) -> dict[str, Reading]:
     """What each annotation file holds, by its name."""
+    boxes = settings.boxes
+    assert boxes is not None  # of a data set that is annotated
     names = boxes.names if isinstance(boxes.names, list) else yolo.agreed_names(names_files(boxes))
-    images = list(headers.values()) if boxes.format == "csv" else []
-    tasks = [ReadTask(annotation, settings, names, images) for annotation in all_annotations(boxes)]
-    readings = {}
+    tasks = [ReadTask(annotation, settings, names) for annotation in all_annotations(boxes)]
+    readings = _outcomes(pool, tasks)
+    if asking := [task for task in tasks if readings[task.annotation.name].sizeless]:
+        images, again = Names(list(headers.values())), []
+        for task in asking:
+            name = task.annotation.name
+            again.append(task._replace(sizes=tables.asked_sizes(readings[name], name, images, headers)))
+        readings |= _outcomes(pool, again)
+    return readings
+
+
+def _outcomes(pool: SandboxPool, tasks: list[ReadTask]) -> dict[str, Reading]:
+    found = {}
     with progress("reading boxes", len(tasks), "file") as bar:
-        for task, found in pool.map(read_file, tasks):
-            readings[task.annotation.name] = unreadable(task, found.reason) if isinstance(found, Failed) else found
+        for task, result in pool.map(read_file, tasks):
+            found[task.annotation.name] = outcome(task, result)
             bar.update()
-    return {task.annotation.name: readings[task.annotation.name] for task in tasks}
+    return {task.annotation.name: found[task.annotation.name] for task in tasks}
 
 
 # ---------------------------------------------------------------- which boxes an image of the source has
@@ -147,10 +159,7 @@ def _read(pool: SandboxPool, settings: Dataset, boxes: Boxes, headers: dict[str,
 
 def regions(settings: Dataset, headers: dict[str, Header], pool: SandboxPool) -> Known:
     """The usable boxes of the images of a source, by the name of each, for those where they are known."""
-    assert settings.boxes is not None  # of a data set that is annotated
-    readings = _read(pool, settings, settings.boxes, headers)
-    known, _ = _known(settings, headers, headers, readings, Remarks())
-    return known
+    return _of_source(settings, headers, pool)[0]
 
 
 def shown_by(
@@ -158,11 +167,11 @@ def shown_by(
 ) -> dict[str, list[list[Showing]]]:
     """Which of their regions the boxes of the images of a source show, for those where regions are known; all by the
     name of the image."""
-    assert settings.boxes is not None  # of a data set that is annotated
-    readings = _read(pool, settings, settings.boxes, headers)
-    known, told = _known(settings, headers, headers, readings, Remarks())
-    outlined = {source: one for source, one in told.items() if one.record.outlined}
-    return shown(pool, settings, boxes, known, outlined)
+    return shown(pool, settings, boxes, *_of_source(settings, headers, pool))
+
+
+def _of_source(settings: Dataset, headers: dict[str, Header], pool: SandboxPool) -> tuple[Known, dict[str, Annotated]]:
+    return _known(settings, headers, headers, _read(pool, settings, headers), Remarks())
 
 
 def _known(

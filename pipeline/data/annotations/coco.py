@@ -10,7 +10,8 @@ import re
 from collections import Counter
 from typing import Any
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, Size, name_of, number, size_of
+from pipeline.data.annotations.marks import Marks
+from pipeline.data.annotations.records import Fault, Reading, Region, Size, name_of, number, size_of
 from pipeline.data.annotations.shapes import Shape, ends, listed, packed_counts, runs
 from pipeline.data.annotations.text_files import json_content
 from pipeline.data.reading.frame import Rejected
@@ -28,9 +29,7 @@ def read(path: str, name: str) -> Reading:
     images = list({json.dumps(image, sort_keys=True): image for image in images}.values())  # some list them twice
     names = {_id(c): c.get("name") for c in categories}
     known = Counter(_id(image) for image in images)
-    regions: dict[Any, list[Region]] = {i: [] for i in known}
-    faults: dict[Any, list[Fault]] = {i: [] for i in known}
-    shapes: dict[Any, list[Shape]] = {i: [] for i in known}
+    marked = {own: Marks() for own in known}
     sizes = {_id(image): size_of(image.get("height"), image.get("width")) for image in images}
     dangling = []
     for mark in marks:
@@ -38,13 +37,8 @@ def read(path: str, name: str) -> Reading:
         if own not in known:
             dangling.append(Fault(which, f"belongs to no image: the file has none with id {own[:LONGEST]}"))
             continue
-        try:
-            region, shape = _marked(mark, names, sizes[own])
-        except Rejected as reason:
-            faults[own].append(Fault(which, str(reason)))
-            continue
-        regions[own].append(region)
-        shapes[own] += [shape] if shape else []
+        with marked[own].reading(which):
+            marked[own].add(*_marked(mark, names, sizes[own]))
     records = []
     for image in images:
         own = _id(image)
@@ -53,12 +47,10 @@ def read(path: str, name: str) -> Reading:
             lost = f"its id {own[:LONGEST]} stands for {known[own]} images"
         elif not _file(image):
             lost = "its entry names no image (file_name)"
-        elif dangling and not regions[own] and not faults[own]:
+        elif dangling and not marked[own].regions and not marked[own].faults:
             lost = f"has no box, but {len(dangling)} annotation(s) of its file belong to no image"
         where = f"{name}, image {own[:LONGEST]}"
-        told = shapes[own] if len(shapes[own]) == len(regions[own]) else None
-        size, own_regions, own_faults = sizes[own], regions[own], faults[own]
-        records.append(Record(_file(image), False, where, size, own_regions, own_faults, unreadable=lost, shapes=told))
+        records.append(marked[own].record(_file(image), False, where, sizes[own], unreadable=lost))
     return Reading(records, dangling)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number, size_of
+from pipeline.data.annotations.marks import Marks
+from pipeline.data.annotations.records import Reading, Record, name_of, number, size_of
 from pipeline.data.annotations.shapes import Runs, Shape, around, ellipse, ends, polygon, rectangle, runs, turned
 from pipeline.data.annotations.text_files import xml_root
 from pipeline.data.reading.frame import Rejected
@@ -23,21 +24,13 @@ def read(path: str, name: str) -> Reading:
 
 
 def _record(image: Element, name: str) -> Record:
-    regions, faults, shapes = [], [], []
+    marks = Marks()
     for i, mark in enumerate(image, 1):
-        if mark.tag == "tag":  # of the whole image
-            continue
-        try:
-            shape, outlined = _shape(mark)
-            regions.append(Region(shape.label, *ends(shape)))
-        except Rejected as reason:
-            faults.append(Fault(f"{mark.tag[:20]} {i}", str(reason)))
-            continue
-        shapes += [shape] if outlined else []
-    called = image.get("name", "")
-    known = shapes if len(shapes) == len(regions) else None
-    size = size_of(image.get("height"), image.get("width"))
-    return Record(called, False, f"{name}, image {called[:80]}", size, regions, faults, shapes=known)
+        with marks.reading(f"{mark.tag[:20]} {i}"):
+            if mark.tag != "tag":  # of the whole image
+                marks.add_shape(*_shape(mark))
+    called, size = image.get("name", ""), size_of(image.get("height"), image.get("width"))
+    return marks.record(called, False, f"{name}, image {called[:80]}", size)
 
 
 def _shape(mark: Element) -> tuple[Shape, bool]:

@@ -9,8 +9,9 @@ from urllib.parse import unquote
 
 import numpy as np
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
-from pipeline.data.annotations.shapes import MOST_PIXELS, Runs, Shape, drawn, ellipse, ends, polygon, rectangle, turned
+from pipeline.data.annotations.marks import Marks
+from pipeline.data.annotations.records import Reading, Record, name_of, number
+from pipeline.data.annotations.shapes import MOST_PIXELS, Runs, Shape, drawn, ellipse, polygon, rectangle, turned
 from pipeline.data.annotations.text_files import json_content
 from pipeline.data.reading.frame import Rejected
 
@@ -49,30 +50,25 @@ def _markings(task: dict) -> list[list[dict]]:
     return [[mark for mark in result if isinstance(mark, dict)] for result in results if isinstance(result, list)]
 
 
-def _record(task: dict, marks: list[dict], name: str) -> Record:
-    regions, faults, shapes, sizes = [], [], [], set()
-    named = {str(mark.get("id")) for mark in marks if _key(_value(mark)) is not None}
-    for i, mark in enumerate(marks, 1):
+def _record(task: dict, entries: list[dict], name: str) -> Record:
+    marks, sizes = Marks(), set()
+    named = {str(mark.get("id")) for mark in entries if _key(_value(mark)) is not None}
+    for i, mark in enumerate(entries, 1):
         value = _value(mark)
         if not any(key in value for key in PLACED):  # a class of the whole image, a note
             continue
         if _key(value) is None and "id" in mark and str(mark["id"]) in named:  # more about a region that has a class
             continue
-        try:
+        with marks.reading(f"region {i}"):
             own = _size(mark)
             labels = _labels(value)
             shape, outlined = _shape(value, own, labels[0])
-            marked = [shape._replace(label=label) for label in labels]
-            regions += [Region(one.label, *ends(one)) for one in marked]
-        except Rejected as reason:
-            faults.append(Fault(f"region {i}", str(reason)))
-            continue
-        sizes.add(own)
-        shapes += marked if outlined else []
-    known = shapes if len(shapes) == len(regions) else None
+            for label in labels:
+                marks.add_shape(shape._replace(label=label), outlined)
+            sizes.add(own)
     image = _image(task) or ""
     size = sizes.pop() if len(sizes) == 1 else None
-    return Record(image, False, f"{name}, image {image[:80]}", size, regions, faults, shapes=known)
+    return marks.record(image, False, f"{name}, image {image[:80]}", size)
 
 
 def _value(mark: dict) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, size_of
-from pipeline.data.annotations.shapes import Runs, Shape, around, drawn, ellipse, ends, polygon
+from pipeline.data.annotations.marks import Marks
+from pipeline.data.annotations.records import Reading, name_of, size_of
+from pipeline.data.annotations.shapes import Runs, Shape, around, drawn, ellipse, polygon
 from pipeline.data.annotations.text_files import json_content
 from pipeline.data.reading.frame import Rejected
 
@@ -22,21 +23,15 @@ BOUNDED = ("rectangle", "rotation", "oriented_rectangle", "linestrip", "line")  
 def read(path: str, name: str) -> Reading:
     """The one image of a file, which has the file's own name. Raises Rejected where it is no such file."""
     content = json_content(path)
-    marks = content.get("shapes") if isinstance(content, dict) else None
-    if not isinstance(marks, list) or not all(isinstance(mark, dict) for mark in marks):
+    entries = content.get("shapes") if isinstance(content, dict) else None
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise Rejected("is no LabelMe annotation: it has no list of `shapes`")
-    regions, faults, shapes = [], [], []
-    for i, mark in enumerate(marks, 1):
-        try:
-            shape, outlined = _shape(mark)
-        except Rejected as reason:
-            faults.append(Fault(f"shape {i}", str(reason)))
-            continue
-        regions.append(Region(shape.label, *ends(shape)))
-        shapes += [shape] if outlined else []
-    known = shapes if len(shapes) == len(regions) else None
-    image, size = os.path.splitext(name)[0], size_of(content.get("imageHeight"), content.get("imageWidth"))
-    return Reading([Record(image, True, name, size, regions, faults, shapes=known)], [])
+    marks = Marks()
+    for i, entry in enumerate(entries, 1):
+        with marks.reading(f"shape {i}"):
+            marks.add_shape(*_shape(entry))
+    size = size_of(content.get("imageHeight"), content.get("imageWidth"))
+    return Reading([marks.record(os.path.splitext(name)[0], True, name, size)], [])
 
 
 def _shape(mark: dict) -> tuple[Shape, bool]:

@@ -17,7 +17,7 @@ from pipeline.data.annotations.shapes import paint as paint_shape
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import tiling
 from pipeline.data.preparing.tiling import Crop
-from pipeline.data.reading.readers import explain
+from pipeline.data.reading.readers import explained
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.settings import Dataset, UserError
 
@@ -72,9 +72,8 @@ def write(
         masks = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
         counts = np.zeros(1 + len(classes), np.int64)
         for task, painted in pool.map(paint, tasks):
-            if isinstance(painted, str | Failed):
-                reason = painted if isinstance(painted, str) else painted.reason
-                raise UserError(f"{task.of.record.where}: could be read at first, but not again: {reason}")
+            if isinstance(painted, Failed):
+                raise UserError(f"{task.of.record.where}: could be read at first, but not again: {painted.reason}")
             masks[[square.row for square in task.squares]] = painted
             for mask in painted:
                 counts += np.bincount(mask.ravel(), minlength=len(counts))
@@ -96,14 +95,10 @@ def _tasks(
             yield PaintTask(of, own[first : first + most], classes, settings)
 
 
-def paint(task: PaintTask) -> NDArray[np.uint8] | str:
-    """(n, height, width): the mask of each square; or why there is none. Raises MemoryError where more may help."""
-    try:
-        marked = _classes(task)
-    except MemoryError:
-        raise
-    except Exception as error:
-        return explain(error)
+@explained
+def paint(task: PaintTask) -> NDArray[np.uint8]:
+    """(n, height, width): the mask of each square."""
+    marked = _classes(task)
     return np.stack([_resized(marked, square.box, task.settings.shape) for square in task.squares])
 
 

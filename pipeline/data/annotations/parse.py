@@ -9,10 +9,11 @@ from pipeline.data.annotations import coco, cvat, label_studio, labelme, mask_fi
 from pipeline.data.annotations.clip import look_like_fractions
 from pipeline.data.annotations.files import OF_MANY, Annotation
 from pipeline.data.annotations.records import Fault, Reading, Record
-from pipeline.data.reading.frame import Header, Rejected
+from pipeline.data.reading.frame import Rejected
 from pipeline.data.reading.mask_names import image_name
-from pipeline.data.reading.readers import explain
+from pipeline.data.reading.readers import explained
 from pipeline.data.reading.regular_file import check_regular
+from pipeline.data.reading.sandbox import Failed
 from pipeline.settings import Dataset
 
 # Bytes: thousands of boxes an image. LabelMe keeps the image beside them. No mask has a limit.
@@ -28,8 +29,8 @@ class ReadTask(NamedTuple):
     """Of the images that are annotated; with boxes."""
     names: list[str]
     """Of the classes, for YOLO."""
-    headers: list[Header]
-    """Of the images, for CSV, in which runs of pixels tell no size."""
+    sizes: tables.Sizes | None = None
+    """Of the images that it tells of, for CSV, once they are asked for."""
 
     @property
     def format(self) -> str:
@@ -37,14 +38,10 @@ class ReadTask(NamedTuple):
         return self.settings.boxes.format
 
 
+@explained
 def read_file(task: ReadTask) -> Reading:
-    """What a file holds, or why nothing is known of it. Raises MemoryError where more may help."""
-    try:
-        return _bounded(_in_pixels(_read(task), task.format))
-    except MemoryError:
-        raise
-    except Exception as error:
-        return unreadable(task, explain(error))
+    """What a file holds."""
+    return _bounded(_in_pixels(_read(task), task.format))
 
 
 def _read(task: ReadTask) -> Reading:
@@ -66,7 +63,7 @@ def _read(task: ReadTask) -> Reading:
         case "labelstudio":
             return label_studio.read(path, name)
         case "csv":
-            return tables.read(path, name, task.headers)
+            return tables.read(path, name, task.sizes)
     return yolo.read(path, name, task.names)
 
 
@@ -83,7 +80,7 @@ def _in_pixels(reading: Reading, kind: str) -> Reading:
 
 
 def _bounded(reading: Reading) -> Reading:
-    return Reading([_few_boxes(r) for r in reading.records], _first(reading.faults), reading.unreadable)
+    return reading._replace(records=[_few_boxes(r) for r in reading.records], faults=_first(reading.faults))
 
 
 def _few_boxes(record: Record) -> Record:
@@ -98,10 +95,13 @@ def _first(faults: list[Fault]) -> list[Fault]:
     return [*faults[:MOST_FAULTS], Fault(f"{rest} others", "cannot be used either")] if rest > 0 else faults
 
 
-def unreadable(task: ReadTask, reason: str) -> Reading:
-    """A file of which nothing is known but, where it stands for one image, that image's name."""
+def outcome(task: ReadTask, found: Reading | Failed) -> Reading:
+    """What is known of a file; of one that cannot be read nothing but, where it stands for one image, that image's
+    name."""
+    if not isinstance(found, Failed):
+        return found
     name = task.annotation.name
     if task.format in OF_MANY:
-        return Reading([], [], reason)
+        return Reading([], [], found.reason)
     image = image_name(name) if task.format == "mask" else os.path.splitext(name)[0]
-    return Reading([Record(image, True, name, None, [], [], unreadable=reason)], [])
+    return Reading([Record(image, True, name, None, [], [], unreadable=found.reason)], [])

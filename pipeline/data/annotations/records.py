@@ -93,6 +93,8 @@ class Reading(NamedTuple):
     """Of boxes that belong to no image."""
     unreadable: str | None = None
     """Why nothing is known of the file, or of a part of it, nor which images that tells of."""
+    sizeless: bool = False
+    """Whether nothing is known yet but which images it tells of, whose sizes it needs to be read."""
 
 
 def number(value: Any, what: str) -> float:

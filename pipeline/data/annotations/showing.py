@@ -16,7 +16,7 @@ from pipeline.data.annotations.records import Region
 from pipeline.data.annotations.shapes import paint
 from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading.frame import Rejected
-from pipeline.data.reading.readers import explain
+from pipeline.data.reading.readers import explained
 from pipeline.data.reading.sandbox import Failed, SandboxPool
 from pipeline.settings import Dataset, UserError
 
@@ -53,7 +53,7 @@ def shown(
     settings: Dataset,
     boxes: dict[str, list[Crop]],
     known: dict[str, list[Region]],
-    outlined: dict[str, Annotated],
+    told: dict[str, Annotated],
 ) -> dict[str, list[list[Showing]]]:
     """Of each picture, for each of its boxes the regions that it shows, those with no pixel in it left out.
 
@@ -65,7 +65,7 @@ def shown(
     Args:
         boxes: of each picture, by its name.
         known: the regions of those whose regions are known; the others have none here.
-        outlined: what is known of those that tell outlines.
+        told: what is known of those that have an annotation, some of which tell outlines.
 
     Raises:
         UserError: a mask cannot be read any more.
@@ -76,14 +76,14 @@ def shown(
             (one.region, box) for one_box, box in zip(found[source], boxes[source], strict=True) for one in one_box
             if one.seen.cut
         ]
-        for source in found.keys() & outlined.keys()
+        for source in found.keys() & told.keys()
+        if told[source].record.outlined
     }  # fmt: skip
-    tasks = [TightenTask(source, outlined[source], some, settings) for source, some in sorted(pairs.items()) if some]
+    tasks = [TightenTask(source, told[source], some, settings) for source, some in sorted(pairs.items()) if some]
     tight: dict[str, Parts] = {}
     for task, result in pool.map(tighten, tasks):
-        if isinstance(result, str | Failed):
-            reason = result if isinstance(result, str) else result.reason
-            raise UserError(f"{task.of.record.where}: could be read at first, but not again: {reason}")
+        if isinstance(result, Failed):
+            raise UserError(f"{task.of.record.where}: could be read at first, but not again: {result.reason}")
         tight[task.source] = dict(zip(task.pairs, result, strict=True))
     for source, parts in tight.items():
         most: dict[Region, int] = {}
@@ -120,15 +120,10 @@ def _tightened(
             yield Showing(one.region, again._replace(share=max(again.share, pixels / most[one.region])))
 
 
-def tighten(task: TightenTask) -> list[Part] | str:
-    """For each pair what the box shows of the region, or why nothing is known. Raises MemoryError where more may
-    help."""
-    try:
-        windows = _windows(task.of, {region for region, _ in task.pairs}, task.settings)
-    except MemoryError:
-        raise
-    except Exception as error:
-        return explain(error)
+@explained
+def tighten(task: TightenTask) -> list[Part]:
+    """For each pair what the box shows of the region."""
+    windows = _windows(task.of, {region for region, _ in task.pairs}, task.settings)
     return [_in_box(region, windows[region], box) for region, box in task.pairs]
 
 

@@ -9,12 +9,14 @@ to right" (Airbus Ship Detection, "Evaluation"); an empty cell is an image witho
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 
+from pipeline.data.annotations.marks import Marks
 from pipeline.data.annotations.mask_files import components
 from pipeline.data.annotations.match_names import Names
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, Size, name_of, number, size_of
@@ -41,11 +43,14 @@ class Row(NamedTuple):
     """Whether it has fewer cells than the first line."""
 
 
-def read(path: str, name: str, headers: list[Header]) -> Reading:
+Sizes = dict[str, tuple[int, int]]  # (H, W) of images, as a table calls them
+
+
+def read(path: str, name: str, sizes: Sizes | None = None) -> Reading:
     """The images that a table names, each once; of runs the connected parts of each row are its regions.
 
     Args:
-        headers: of the images of the source: runs tell no size.
+        sizes: of those of its images that are known, for runs tell no size; None says that they are to be asked for.
 
     Raises:
         Rejected: it is no such file.
@@ -73,8 +78,9 @@ def read(path: str, name: str, headers: list[Header]) -> Reading:
         images.setdefault(image, []).append(row)
     records = [_unmarked(image, rows, name) for image, rows in images.items()]
     if "EncodedPixels" in layout:
-        names, sizes = Names(headers), {header.source: header.shape[:2] for header in headers}
-        records = [_painted(record, images[record.image], name, names, sizes) for record in records]
+        if sizes is None:
+            return Reading(records, [], sizeless=True)
+        records = [_painted(record, images[record.image], name, sizes) for record in records]
     else:
         records = [_boxed(record, images[record.image]) for record in records]
     if not lost:
@@ -98,27 +104,33 @@ def _unmarked(image: str, rows: list[Row], name: str) -> Record:
 
 
 def _boxed(record: Record, rows: list[Row]) -> Record:
+    marks = Marks()
     for row in rows:
-        try:
+        with marks.reading(f"line {row.line}"):
             _check_whole(row)
             if row.label or any(row.marks):
                 corners = (number(value, what) for value, what in zip(row.marks, CORNERS, strict=True))
-                record.regions.append(Region(name_of(row.label), *corners))
-        except Rejected as reason:
-            record.faults.append(Fault(f"line {row.line}", str(reason)))
-    return record if record.regions else record._replace(shapes=[])
+                marks.add(Region(name_of(row.label), *corners))
+    return marks.record(record.image, record.stem, record.where, record.size, unreadable=record.unreadable)
 
 
-def _painted(record: Record, rows: list[Row], name: str, names: Names, sizes: dict[str, tuple[int, int]]) -> Record:
+def asked_sizes(reading: Reading, name: str, names: Names, headers: Mapping[str, Header]) -> Sizes:
+    """Those that a table of this `name` asks for, among the images of the source (by their names)."""
+    found: Sizes = {}
+    for record in reading.records:
+        with suppress(Rejected):  # no image, or none alone, is called so: nobody will ask for its parts
+            found[record.image] = headers[names.find(record, name)].shape[:2]
+    return found
+
+
+def _painted(record: Record, rows: list[Row], name: str, sizes: Sizes) -> Record:
     """As of a mask, nothing is known of an image where a row is wrong."""
-    try:
-        height, width = sizes[names.find(record, name)]
-    except Rejected:  # no image, or none alone, is called so: nobody will ask for its parts
+    if record.image not in sizes:
         return record
     pairs: list[tuple[Region, Shape]] = []
     for row in rows:
         try:
-            pairs += _parts(row, height, width)
+            pairs += _parts(row, *sizes[record.image])
         except Rejected as reason:
             return record._replace(unreadable=f"line {row.line} of {name} {reason}")
     return record._replace(regions=[region for region, _ in pairs], shapes=[shape for _, shape in pairs])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 from xml.etree.ElementTree import Element
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number, size_of
+from pipeline.data.annotations.marks import Marks
+from pipeline.data.annotations.records import Reading, Region, name_of, number, size_of
 from pipeline.data.annotations.text_files import xml_root
 from pipeline.data.reading.frame import Rejected
 
@@ -23,14 +24,12 @@ def read(path: str, name: str) -> Reading:
     root = xml_root(path)
     if root.tag != "annotation":
         raise Rejected(f"is no Pascal VOC annotation: it begins with <{root.tag[:40]}>")
-    regions, faults = [], []
+    marks = Marks()
     for i, marked in enumerate(root.findall("object"), 1):
-        try:
-            regions.append(_region(marked))
-        except Rejected as reason:
-            faults.append(Fault(f"object {i}", str(reason)))
+        with marks.reading(f"object {i}"):
+            marks.add(_region(marked))
     size = size_of(root.findtext("size/height"), root.findtext("size/width"))
-    return Reading([Record(os.path.splitext(name)[0], True, name, size, regions, faults)], [])
+    return Reading([marks.record(os.path.splitext(name)[0], True, name, size)], [])
 
 
 def _region(marked: Element) -> Region:

@@ -11,7 +11,8 @@ import os
 
 import yaml
 
-from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of, number
+from pipeline.data.annotations.marks import Marks
+from pipeline.data.annotations.records import Reading, Region, name_of, number
 from pipeline.data.annotations.shapes import Shape, ends, listed
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import UserError
@@ -26,18 +27,12 @@ def read(path: str, name: str, names: list[str]) -> Reading:
             lines = file.read().splitlines()
     except UnicodeDecodeError:
         raise Rejected("is no text") from None
-    regions, faults, shapes = [], [], []
+    marks = Marks()
     for i, line in enumerate(lines, 1):
-        try:
+        with marks.reading(f"line {i}"):
             if line.strip():
-                region, shape = _marked(line.split(), names)
-                regions.append(region)
-                shapes += [shape] if shape else []
-        except Rejected as reason:
-            faults.append(Fault(f"line {i}", str(reason)))
-    told = shapes if len(shapes) == len(regions) else None
-    image = os.path.splitext(name)[0]
-    return Reading([Record(image, True, name, None, regions, faults, fractions=True, shapes=told)], [])
+                marks.add(*_marked(line.split(), names))
+    return Reading([marks.record(os.path.splitext(name)[0], True, name, None, fractions=True)], [])
 
 
 def _marked(words: list[str], names: list[str]) -> tuple[Region, Shape | None]:

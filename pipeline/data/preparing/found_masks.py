@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import os
 from itertools import islice
-from typing import NamedTuple
 
 from pipeline.base.job import say
 from pipeline.data.annotations import mask_files
 from pipeline.data.preparing.issues import Rejections
-from pipeline.data.reading.frame import Rejected
+from pipeline.data.preparing.scan import FileTask
 from pipeline.data.reading.mask_names import in_folders_of_masks, names_masks, nearest, partners, place
+from pipeline.data.reading.readers import explained
 from pipeline.data.reading.sandbox import SandboxPool
 from pipeline.data.reading.source import Entry, is_image, printable, walk
 from pipeline.settings import Dataset
 
 MOST = 0.5  # share of a folder's files that have namesakes, above which it may be one of masks
 LOOKED_AT = 8  # files of a folder, and namesakes of each, that tell whether it is one of masks
-
-
-class MaskTask(NamedTuple):
-    entry: Entry
-    settings: Dataset
 
 
 def left_out(pool: SandboxPool, entries: list[Entry], settings: Dataset, rejected: Rejections) -> list[Entry]:
@@ -109,8 +104,9 @@ def _drawn(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[s
 
 
 def _shows(pool: SandboxPool, entries: list[Entry], settings: Dataset) -> dict[str, bool]:
-    """Whether each file shows a mask, by its name."""
-    tasks = (MaskTask(entry, settings) for entry in dict.fromkeys(entries))
+    """Whether each file shows a mask, by its name. What cannot be read does not: its reason is found where images are
+    read."""
+    tasks = (FileTask(entry, settings) for entry in dict.fromkeys(entries))
     return {task.entry.name: shows is True for task, shows in pool.map(shows_mask, tasks)}
 
 
@@ -136,9 +132,7 @@ def offered(place: str | list[str], entries: list[Entry], settings: Dataset) -> 
             )
 
 
-def shows_mask(task: MaskTask) -> bool:
-    """Whether a file holds few values. What cannot be read is none: its reason is found where images are read."""
-    try:
-        return mask_files.shows_mask(task.entry.path, task.entry.name, task.settings)
-    except Rejected:
-        return False
+@explained
+def shows_mask(task: FileTask) -> bool:
+    """Whether a file holds few values."""
+    return mask_files.shows_mask(task.entry.path, task.entry.name, task.settings)

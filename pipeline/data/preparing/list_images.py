@@ -9,7 +9,7 @@ from pipeline.base.job import progress, say
 from pipeline.data.preparing import labels, split_folders
 from pipeline.data.preparing.issues import Rejections
 from pipeline.data.preparing.labels import Row, Shared, Table
-from pipeline.data.preparing.scan import ListTask, list_file
+from pipeline.data.preparing.scan import FileTask, list_file
 from pipeline.data.preparing.split_folders import Depth, Place
 from pipeline.data.reading.frame import Header, Rejected
 from pipeline.data.reading.sandbox import Failed, SandboxPool
@@ -69,12 +69,12 @@ def listed(
     """The images of each file, in the order of the files."""
     found: dict[str, list[Header]] = {}
     with progress("listing", len(entries), "file") as bar:
-        for task, result in pool.map(list_file, (ListTask(entry, settings) for entry in entries)):
+        for task, result in pool.map(list_file, (FileTask(entry, settings) for entry in entries)):
             bar.update()
-            if isinstance(result, list):
-                found[task.entry.path] = result
+            if isinstance(result, Failed):
+                rejected.add(task.entry.name, result.reason)
             else:
-                rejected.add(task.entry.name, result.reason if isinstance(result, Failed) else result)
+                found[task.entry.path] = result
     return [(entry, found[entry.path]) for entry in entries if entry.path in found]
 
 

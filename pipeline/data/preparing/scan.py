@@ -69,17 +69,15 @@ class ScanTask(NamedTuple):
         return [self._replace(rows=[r], headers=[h], marks=[m], extents=[e]) for r, h, m, e in each]
 
 
-class ListTask(NamedTuple):
+class FileTask(NamedTuple):
     entry: Entry
     settings: Dataset
 
 
-def list_file(task: ListTask) -> list[Header] | str:
-    """The images of a file, or the reason why it has none."""
-    try:
-        return readers.headers(task.entry.path, task.entry.name, task.settings)
-    except Rejected as reason:
-        return str(reason)
+@readers.explained
+def list_file(task: FileTask) -> list[Header]:
+    """The images of a file."""
+    return readers.headers(task.entry.path, task.entry.name, task.settings)
 
 
 def scan(task: ScanTask) -> list[Facts | str]:

@@ -46,19 +46,13 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
         ]
 
 
-def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
-    """Decode images of one file, one at a time."""
+def frames(wanted: list[Header]) -> Iterator[Frame]:
+    """Decode images of one file, one at a time. Raises Rejected at one that cannot be."""
     path, file_bytes = wanted[0].path, os.path.getsize(wanted[0].path)
     with _opened(path) as czi:
         planes = _planes(czi, file_bytes)
         for header in wanted:
-            try:
-                pixels = _decoded(planes[header.index or 0], file_bytes)
-            except Rejected as reason:
-                yield reason
-                continue
-            bits = None if pixels.dtype.kind == "f" else 8 * pixels.dtype.itemsize
-            yield Frame(header.source, header.index, pixels, bits)
+            yield Frame.of(_decoded(planes[header.index or 0], file_bytes))
 
 
 def _opened(path: str) -> Any:

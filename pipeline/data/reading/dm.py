@@ -42,24 +42,21 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     return [_header(path, name, index, plane, len(planes), settings) for index, plane in chosen]
 
 
-def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
-    """Decode images of one file, one at a time."""
+def frames(wanted: list[Header]) -> Iterator[Frame]:
+    """Decode images of one file, one at a time. Raises Rejected at one that cannot be."""
     planes = _planes(wanted[0].path)
     for header in wanted:
         plane = planes[header.index or 0]
         count = plane.height * plane.width
         pixels = np.fromfile(header.path, plane.dtype, count, offset=plane.offset)
         pixels = pixels.reshape(plane.height, plane.width, *plane.dtype.shape)
-        pixels = pixels[..., 2::-1] if pixels.ndim == 3 else pixels
-        bits = {"f": None, "b": 1}.get(pixels.dtype.kind, 8 * pixels.dtype.itemsize)
-        yield Frame(header.source, header.index, pixels, bits)
+        yield Frame.of(pixels[..., 2::-1] if pixels.ndim == 3 else pixels)
 
 
 def _header(path: str, name: str, index: int, plane: Plane, images: int, settings: Dataset) -> Header:
     check_claim(settings, plane.height, plane.width, 1, 8 * plane.dtype.itemsize, os.path.getsize(path))
     shape = (plane.height, plane.width, 3 if plane.dtype.shape else 1)
-    header = page_header(path, name, index, images, shape, plane.dtype.base.name)
-    return header._replace(micrometres=plane.micrometres)
+    return page_header(path, name, index, images, shape, plane.dtype.base.name, plane.micrometres)
 
 
 def _planes(path: str) -> list[Plane]:

@@ -45,20 +45,30 @@ class Header(NamedTuple):
 class Frame(NamedTuple):
     """A decoded image."""
 
-    source: str
-    index: int | None  # type: ignore[assignment]  # hides tuple.index, as in Header
     pixels: np.ndarray
     """(H, W) or (H, W, 3) in the source's type; upright, black is low, no alpha, palette applied."""
     bits: int | None
     """Significant bits a sample, which may be fewer than the type holds; None for floats."""
-    label: str | None = None
+
+    @classmethod
+    def of(cls, pixels: np.ndarray) -> Frame:
+        """Whose samples have all the bits of their type."""
+        return cls(pixels, {"f": None, "b": 1}.get(pixels.dtype.kind, 8 * pixels.dtype.itemsize))
 
 
-def page_header(path: str, name: str, index: int, pages: int, shape: tuple[int, int, int], dtype: str) -> Header:
+def page_header(
+    path: str,
+    name: str,
+    index: int,
+    pages: int,
+    shape: tuple[int, int, int],
+    dtype: str,
+    micrometres: float | None = None,
+) -> Header:
     """Of one of the `pages` images of a file; the only one of its file has no index."""
     if pages == 1:
-        return Header(path, name, shape, dtype)
-    return Header(path, f"{name}[{index}]", shape, dtype, index, pages=pages)
+        return Header(path, name, shape, dtype, micrometres=micrometres)
+    return Header(path, f"{name}[{index}]", shape, dtype, index, pages=pages, micrometres=micrometres)
 
 
 def chosen_pages(settings: Dataset, count: int) -> list[int]:

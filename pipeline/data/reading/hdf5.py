@@ -71,16 +71,14 @@ def _folders(paths: list[str]) -> list[str]:
     return next((list(same) for same in zip(*parts, strict=False) if len(set(same)) > 1), [own[0] for own in parts])
 
 
-def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame | Rejected]:
-    """Decode images of one file, one at a time."""
+def frames(wanted: list[Header], options: HDF5) -> Iterator[Frame]:
+    """Decode images of one file, one at a time. Raises Rejected at one that cannot be."""
     with h5py.File(wanted[0].path, "r", rdcc_nbytes=CACHE, rdcc_nslots=10007) as file:
         options, turned = _of_program(file, options), _of_matlab(wanted[0].path)
         for key, headers in itertools.groupby(wanted, key=lambda header: header.key):
             data, run = _inside(_node(file, key)), list(headers)
             for header, pixels in zip(run, _pixels(data, run, options), strict=True):
-                pixels = _arranged(pixels, header, data.shape, options, turned)
-                bits = {"f": None, "b": 1}.get(pixels.dtype.kind, 8 * pixels.dtype.itemsize)
-                yield Frame(header.source, header.index, pixels, bits, header.label)
+                yield Frame.of(_arranged(pixels, header, data.shape, options, turned))
 
 
 def _pixels(data: h5py.Dataset, run: list[Header], options: HDF5) -> Iterator[np.ndarray]:

@@ -40,8 +40,8 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     return [Header(path, f"{name}[{i}]", shape, dtype, i, pages=count) for i in chosen_pages(settings, count)]
 
 
-def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
-    """Decode the image of one file."""
+def frames(wanted: list[Header]) -> Iterator[Frame]:
+    """Decode the image of one file. Raises Rejected where it cannot be."""
     for header in wanted:
         with Image.open(header.path, formats=FORMATS) as image:
             image.seek(header.index or 0)
@@ -50,10 +50,7 @@ def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
                 pixels = np.asarray(image.convert("RGB"))
             else:
                 pixels = _deep_pixels(header.path) if header.dtype == "uint16" else _pixels(image)
-        bits = 1 if pixels.dtype == bool else 8 * pixels.dtype.itemsize
-        yield Frame(
-            header.source, header.index, upright(pixels, orientation), bits if pixels.dtype.kind != "f" else None
-        )
+        yield Frame.of(upright(pixels, orientation))
 
 
 def _pixels(image: Image.Image) -> np.ndarray:

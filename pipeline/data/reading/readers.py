@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from PIL import UnidentifiedImageError
 
@@ -12,12 +14,18 @@ from pipeline.data.reading import czi, dm, hdf5, raster, ser, tiff
 from pipeline.data.reading.file_type import START, kind
 from pipeline.data.reading.frame import Frame, Header, Rejected
 from pipeline.data.reading.regular_file import check_regular, unread
+from pipeline.data.reading.sandbox import Failed
 from pipeline.data.reading.source import FORMATS
 from pipeline.settings import Dataset
 
+# By what `file_type.kind` says.
+READERS = {"tiff": tiff, "image": raster, "hdf5": hdf5, "dm": dm, "ser": ser, "czi": czi}
 LACKS_MEMORY = re.compile(r"allocat|(out of|insufficient|not enough) memory", re.IGNORECASE)
 DECODERS = {"czifile", "h5py", "imagecodecs", "PIL", "tifffile", "zlib"}
 POINTERS = {"Git LFS": b"version https://git-lfs.github.com/", "git-annex": b"/annex/objects/"}
+
+Task = TypeVar("Task")
+Made = TypeVar("Made")
 
 
 def headers(path: str, name: str, settings: Dataset) -> list[Header]:
@@ -28,18 +36,7 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
         MemoryError: it may be usable, with more memory.
     """
     try:
-        match _kind(path):
-            case "tiff":
-                return tiff.headers(path, name, settings)
-            case "hdf5":
-                return hdf5.headers(path, name, settings)
-            case "dm":
-                return dm.headers(path, name, settings)
-            case "ser":
-                return ser.headers(path, name, settings)
-            case "czi":
-                return czi.headers(path, name, settings)
-        return raster.headers(path, name, settings)
+        return READERS[_kind(path)].headers(path, name, settings)
     except (Rejected, MemoryError):
         raise
     except Exception as error:
@@ -65,25 +62,13 @@ def frames(wanted: list[Header], settings: Dataset) -> Iterator[Frame | Rejected
             done += 1
 
 
-def _native(frame: Frame | Rejected) -> Frame | Rejected:
-    if isinstance(frame, Rejected) or frame.pixels.dtype.isnative:
-        return frame
-    return frame._replace(pixels=frame.pixels.astype(frame.pixels.dtype.newbyteorder("=")))
+def _native(frame: Frame) -> Frame:
+    return frame._replace(pixels=frame.pixels.astype(frame.pixels.dtype.newbyteorder("="), copy=False))
 
 
-def _frames(wanted: list[Header], settings: Dataset) -> Iterator[Frame | Rejected]:
-    match _kind(wanted[0].path):
-        case "tiff":
-            return tiff.frames(wanted)
-        case "hdf5":
-            return hdf5.frames(wanted, settings.hdf5)
-        case "dm":
-            return dm.frames(wanted)
-        case "ser":
-            return ser.frames(wanted)
-        case "czi":
-            return czi.frames(wanted)
-    return raster.frames(wanted)
+def _frames(wanted: list[Header], settings: Dataset) -> Iterator[Frame]:
+    reader = READERS[_kind(wanted[0].path)]
+    return hdf5.frames(wanted, settings.hdf5) if reader is hdf5 else reader.frames(wanted)
 
 
 def _kind(path: str) -> str:
@@ -117,10 +102,26 @@ def _judged(error: Exception, name: str) -> Rejected:
     if LACKS_MEMORY.search(str(error)):
         raise MemoryError from error
     print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
-    return Rejected(explain(error))
+    return Rejected(_explain(error))
 
 
-def explain(error: Exception) -> str:
+def explained(function: Callable[[Task], Made]) -> Callable[[Task], Made | Failed]:
+    """A function of a task that reads a file, in the pool's processes: where it cannot, `Failed` says why, as of one
+    that crashes. Raises MemoryError where more may help."""
+
+    @functools.wraps(function)
+    def guarded(task: Task) -> Made | Failed:
+        try:
+            return function(task)
+        except MemoryError:
+            raise
+        except Exception as error:
+            return Failed(_explain(error))
+
+    return guarded
+
+
+def _explain(error: Exception) -> str:
     """A decoder's complaint as a reason a user can read: in its own words where these are about the file."""
     if isinstance(error, Rejected):
         return str(error)

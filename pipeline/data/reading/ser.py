@@ -40,15 +40,13 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     return [_header(path, name, index, offsets, settings) for index in chosen_pages(settings, len(offsets))]
 
 
-def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
-    """Decode images of one file, one at a time."""
+def frames(wanted: list[Header]) -> Iterator[Frame]:
+    """Decode images of one file, one at a time. Raises Rejected at one that cannot be."""
     offsets = _offsets(wanted[0].path)
     for header in wanted:
         element = _element(header.path, offsets[header.index or 0])
         pixels = np.fromfile(header.path, element.dtype, element.height * element.width, offset=element.offset)
-        pixels = pixels.reshape(element.height, element.width)[::-1]  # the lowest row comes first
-        bits = None if pixels.dtype.kind == "f" else 8 * pixels.dtype.itemsize
-        yield Frame(header.source, header.index, pixels, bits)
+        yield Frame.of(pixels.reshape(element.height, element.width)[::-1])  # the lowest row comes first
 
 
 def _header(path: str, name: str, index: int, offsets: list[int], settings: Dataset) -> Header:
@@ -57,8 +55,8 @@ def _header(path: str, name: str, index: int, offsets: list[int], settings: Data
     check_claim(settings, element.height, element.width, 1, 8 * dtype.itemsize, file_bytes)
     if element.offset + element.height * element.width * dtype.itemsize > file_bytes:
         raise Rejected("is truncated: an image would end after the end of the file")
-    header = page_header(path, name, index, len(offsets), (element.height, element.width, 1), dtype.name)
-    return header._replace(micrometres=element.micrometres)
+    shape = (element.height, element.width, 1)
+    return page_header(path, name, index, len(offsets), shape, dtype.name, element.micrometres)
 
 
 def _offsets(path: str) -> list[int]:

@@ -12,7 +12,7 @@ from PIL import Image
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from pipeline.base.colour import cmyk_to_rgb
-from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, chosen_pages, one_more
+from pipeline.data.reading.frame import Frame, Header, Rejected, check_claim, chosen_pages, one_more, page_header
 from pipeline.data.reading.orientation import swaps_axes, upright
 from pipeline.data.reading.pixel_size import micrometres
 from pipeline.settings import Dataset
@@ -49,18 +49,15 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
         ]
 
 
-def frames(wanted: list[Header]) -> Iterator[Frame | Rejected]:
-    """Decode pages of one file, one at a time."""
+def frames(wanted: list[Header]) -> Iterator[Frame]:
+    """Decode pages of one file, one at a time. Raises Rejected at one that cannot be."""
     with TiffFile(wanted[0].path, **ALONE) as tiff:
         hidden = _hidden(tiff)
         for header in wanted:
-            try:
-                number = 0 if hidden else _pages(tiff)[0][0] if header.index is None else header.index
-                page = tiff.pages[number].aspage()
-                stored = _stored(tiff, hidden, header.index or 0) if hidden else None
-                yield Frame(header.source, header.index, _decode(page, header, number, stored), _bits(page))
-            except Rejected as reason:
-                yield reason
+            number = 0 if hidden else _pages(tiff)[0][0] if header.index is None else header.index
+            page = tiff.pages[number].aspage()
+            stored = _stored(tiff, hidden, header.index or 0) if hidden else None
+            yield Frame(_decode(page, header, number, stored), _bits(page))
 
 
 class Hidden(NamedTuple):
@@ -123,10 +120,8 @@ def _header(
     _check_whole(page, os.path.getsize(path))
     if swaps_axes(_orientation(page)):
         height, width = width, height
-    source = f"{name}[{index}]" if pages > 1 else name
     dtype = "uint8" if page.photometric == PHOTOMETRIC.PALETTE else page.dtype.name
-    shape = (height, width, channels)
-    return Header(path, source, shape, dtype, index if pages > 1 else None, pages=pages, micrometres=size)
+    return page_header(path, name, index, pages, (height, width, channels), dtype, size)
 
 
 def _check_model(page: TiffPage, settings: Dataset) -> int:

@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 
 from pipeline.data.annotations import parse
-from pipeline.data.annotations.files import Annotation
-from pipeline.data.annotations.parse import ReadTask, read_file
 from pipeline.data.annotations.records import Region
 from pipeline.data.annotations.shapes import paint
 from pipeline.settings import Dataset
+from tests.data import annotated
 from tests.data.annotated import coco, voc, yolo
 
 SUFFIX = {"voc": "xml", "cvat": "xml", "yolo": "txt", "coco": "json", "labelme": "json", "labelstudio": "json"}
@@ -31,7 +30,7 @@ def reading(tmp_path):
     def read(kind, text, names=("b", "a")):
         path = tmp_path / f"one.{SUFFIX[kind]}"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_file(ReadTask(Annotation(str(path), path.name), settings(kind), list(names), []))
+        return annotated.reading(path, settings(kind), names)
 
     return read
 
@@ -311,6 +310,10 @@ def test_masks_and_turned_boxes_of_labelme(record):
     content["shapes"] = [{"label": "a", "shape_type": "rotation", "points": L}, mask | {"mask": "?"}]
     found = record("labelme", json.dumps(content))
     assert (found.regions, found.faults[0].reason) == ([HERE], "has a mask that is no picture in base64")
+    Image.new("L", (2, 2)).save(black := io.BytesIO(), "png")
+    content["shapes"][1]["mask"] = base64.b64encode(black.getvalue()).decode()
+    found = record("labelme", json.dumps(content))
+    assert (found.regions, found.faults) == ([HERE], [("shape 2", "has an empty mask")])
 
 
 def test_boxes_that_cannot_be_read_are_named_and_the_others_kept(record):
@@ -433,10 +436,7 @@ def test_what_is_no_file_is_never_opened(tmp_path):
     (tmp_path / "loop.xml").symlink_to(tmp_path / "loop.xml")
     (tmp_path / "zero.xml").symlink_to("/dev/zero")  # without an end
     os.mkfifo(tmp_path / "pipe.xml")  # nobody will ever write into it
-    reasons = {
-        path.name: read_file(ReadTask(Annotation(str(path), path.name), settings("voc"), [], [])).records[0].unreadable
-        for path in tmp_path.iterdir()
-    }
+    reasons = {path.name: annotated.reading(path, settings("voc")).records[0].unreadable for path in tmp_path.iterdir()}
     assert reasons == {
         "folder.xml": "is a folder that cannot be listed",
         "link.xml": f"is a link to {tmp_path}/nowhere, which is not there: was its content fetched?",
@@ -455,9 +455,8 @@ def test_a_file_that_may_not_be_read_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(
         "pipeline.data.annotations.yolo.open", denied, raising=False
     )  # a test may run as a user who may do all
-    assert read_file(ReadTask(Annotation(str(path), "a.txt"), settings("yolo"), ["a"], [])).records[0].unreadable == (
-        "cannot be read: Permission denied"
-    )
+    (record,) = annotated.reading(path, settings("yolo"), ["a"]).records
+    assert record.unreadable == "cannot be read: Permission denied"
 
 
 WRONG = [None, True, 3, 2.5, "x", [], {}, [[1]], {"a": []}, -1, 10**400, "9" * 400, float("nan"), "\ud800", ""]

@@ -5,14 +5,14 @@ import time
 import numpy as np
 import pytest
 
+from pipeline.data.annotations import attach
 from pipeline.data.annotations.attach import annotate
-from pipeline.data.annotations.files import Annotation
-from pipeline.data.annotations.parse import ReadTask, read_file
 from pipeline.data.annotations.shapes import paint
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.frame import Header
 from pipeline.settings import Dataset
+from tests.data.annotated import reading as known
 from tests.data.annotations.test_attach import bright, dark, remarks
 
 HEIGHT, WIDTH = 5, 7
@@ -29,7 +29,7 @@ def reading(tmp_path):
         path = tmp_path / "_annotations.csv"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
         settings = Dataset(source="unused", boxes={"format": "csv", "path": "unused"})
-        return read_file(ReadTask(Annotation(str(path), path.name), settings, [], list(headers)))
+        return known(path, settings, headers=headers)
 
     return read
 
@@ -314,6 +314,15 @@ def test_runs_become_masks_and_a_box_for_each_part(tmp_path, inline, annotated):
     assert found.masked.tolist() == found.annotated.tolist()
     np.testing.assert_array_equal(found.masks[:4] > 0, found.images[:4, ..., 0] > 100)
     assert ("unsaid.png", "", "unknown", "has no annotation") in remarks(tmp_path / "out")
+
+
+def test_a_table_is_given_the_sizes_of_its_own_images_alone(inline, annotated, monkeypatch):
+    given, read_file = [], attach.read_file
+    monkeypatch.setattr(attach, "read_file", lambda task: given.append(task.sizes) or read_file(task))
+    images = {f"{i}.png": dark(i, 24, 30 + i, (5, 4, 8, 19)) for i in range(4)}
+    rows = {f"{i}.csv": f"{KAGGLE}{i}.png,2,{encoded(images[f'{i}.png'] > 100)}\n" for i in range(3)}
+    annotated(images, rows | {"3.csv": f"{TENSORFLOW}3.png,33,24,2,5,4,8,19\n"})
+    assert given == [None] * 4 + [{f"{i}.png": (24, 30 + i)} for i in range(3)]
 
 
 def test_what_is_wrong_costs_its_own_images_alone(tmp_path, inline, annotated):

@@ -8,18 +8,15 @@ from pipeline.data.preparing.prepare import _runs
 from pipeline.data.reading import hdf5, readers
 from pipeline.data.reading.frame import Rejected
 from pipeline.settings import Dataset
+from tests.data.reading import decoded
 
 
 def read(path, **hdf5):
     """(sources, pixels) of all images of a file."""
     labels = hdf5.pop("rule", "none")
     settings = Dataset.model_validate({"source": "x", "hdf5": hdf5, "labels": {"rule": labels}})
-    headers = readers.headers(str(path), "f.h5", settings)
-    frames = list(readers.frames(headers, settings))
-    for header, frame in zip(headers, frames, strict=True):
-        assert header.shape == (*frame.pixels.shape, 1)[:3]
-        assert header.dtype == frame.pixels.dtype.name
-    return [h.source for h in headers], [f.pixels for f in frames], [h.label for h in headers]
+    headers, pixels = decoded.read(path, settings, "f.h5")
+    return [h.source for h in headers], pixels, [h.label for h in headers]
 
 
 @pytest.fixture

@@ -10,17 +10,13 @@ from PIL import Image
 
 from pipeline.data.reading import readers
 from pipeline.data.reading.frame import Rejected
+from tests.data.reading import decoded
 
 
 def read(path, settings):
-    """The one frame of a file."""
-    headers = readers.headers(str(path), path.name, settings)
-    frame = next(readers.frames(headers, settings))
-    if isinstance(frame, Rejected):
-        raise frame
-    shape = frame.pixels.shape if frame.pixels.ndim == 3 else (*frame.pixels.shape, 1)
-    assert (headers[0].shape, headers[0].dtype) == (shape, frame.pixels.dtype.name)
-    return frame.pixels
+    """The pixels of the one image of a file."""
+    _, (pixels,) = decoded.read(path, settings)
+    return pixels
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "webp"])
