@@ -55,6 +55,7 @@ def planned(results, settings="", *words):
 
 MODELS = ["cgan", "stylegan2_ada"]  # one that can draw least, one that can draw most; the others are trained elsewhere
 CHOSEN = f"datasets.polycrystals.shots=null datasets.polycrystals.models=[{','.join(MODELS)}]"
+CHOSEN += " all_models.total_images=64 detect.filters=[confidence] detect.keep_fractions=[1]"
 
 
 STOPS = [  # the log of a stage, a target that ends with it, and how it is stopped
