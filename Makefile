@@ -66,7 +66,7 @@ draw: .venv/.installed  ## a page to draw from finished models, on this machine 
 	$(BIN)/python -m pyrite draw $(RESULTS)
 
 .venv/.installed: pyproject.toml
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --upgrade-deps .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
 	@touch $@
 

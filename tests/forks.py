@@ -19,6 +19,7 @@ import psutil
 ROOT = Path(__file__).resolve().parents[1]
 FORKS = multiprocessing.get_context("forkserver")
 IMPORTED = ["snakemake.cli", "pipeline.settings"]
+IMPORTED += ["snakemake.report.html_reporter", "smart_open", "nbformat"]  # which every run of Snakemake imports
 LONGEST = 600  # seconds
 
 

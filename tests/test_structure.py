@@ -60,6 +60,12 @@ def test_only_the_syncer_imports_mlflow_and_nothing_imports_snakemake(path):
         assert "mlflow" not in names
 
 
+def test_no_module_imports_the_slow_half_of_scipy():
+    """Either takes half a second of every job; `scipy.special` has the quantiles."""
+    slow = re.compile(r"^\s*(from scipy import .*|(from|import) scipy\.)\b(stats|signal)\b", re.M)
+    assert [path for path in MODULES if slow.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_the_report_computes_no_gain_and_no_verdict_of_detectors():
     """It lays out what `comparison.json` holds, what more repetitions or images would let it see (`chance`), and draws
     curves and boxes of the arms' own files."""

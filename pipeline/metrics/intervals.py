@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, norm
-from scipy.stats import t as student
+from scipy.special import betainccinv, betaincinv, ndtri, stdtrit
 
 Rows = NDArray[np.int64]
 Values = float | NDArray[np.float64]
@@ -220,7 +219,7 @@ def median(values: NDArray, groups: NDArray) -> Estimate:
     if np.isnan(error):
         return Estimate(centre, np.nan, np.nan)
     alone = 0.5 / np.sqrt(n)  # of single images, whatever their values
-    reach = max(norm.isf(TAIL) * alone, student.isf(TAIL, count - 1) * error if count < n else 0)
+    reach = max(-ndtri(TAIL) * alone, -stdtrit(count - 1, TAIL) * error if count < n else 0)
     low, high = np.quantile(values, np.clip([0.5 - reach, 0.5 + reach], 0, 1), method="weibull")
     return Estimate(centre, min(float(low), centre), max(float(high), centre))
 
@@ -271,7 +270,7 @@ def likeness(values: NDArray, pairs: NDArray, groups: NDArray, labels: NDArray, 
 
 def symmetric(found: Spread) -> Estimate:
     """Of a measure without bounds."""
-    reach = student.isf(TAIL, found.freedom) * found.error
+    reach = -stdtrit(found.freedom, TAIL) * found.error
     return Estimate(float(found.value), float(found.value - reach), float(found.value + reach))
 
 
@@ -286,7 +285,7 @@ def positive(found: Spread, above: float | None = None) -> Estimate:
     height = float(found.value) if above is None else above
     if height <= 0:
         return symmetric(found)
-    reach = student.isf(TAIL, found.freedom) * found.error / height
+    reach = -stdtrit(found.freedom, TAIL) * found.error / height
     value = float(found.value)
     return Estimate(value, float(value + height * np.expm1(-reach)), float(value + height * ((1 + reach / 2) ** 2 - 1)))
 
@@ -326,7 +325,7 @@ def share(hits: NDArray[np.bool_] | NDArray[np.float64], groups: NDArray) -> Est
 
 def _effective(value: float, error: float, n: int, freedom: float) -> float:
     """Independent images that give a share this standard error, fewer where that is itself unsure."""
-    return (student.isf(TAIL, n - 1) / student.isf(TAIL, min(freedom, n - 1))) ** 2 * value * (1 - value) / error**2
+    return (stdtrit(n - 1, TAIL) / stdtrit(min(freedom, n - 1), TAIL)) ** 2 * value * (1 - value) / error**2
 
 
 def binomial(value: float, n: float) -> tuple[float, float]:
@@ -336,10 +335,10 @@ def binomial(value: float, n: float) -> tuple[float, float]:
     hits, misses = value * n, n - value * n
 
     def end(tail: Callable[..., float], one: float, exact: tuple[float, float]) -> float:
-        return float(tail(TAIL, *(exact if one < 2.5 else (hits + 0.5, misses + 0.5))))
+        return float(tail(*(exact if one < 2.5 else (hits + 0.5, misses + 0.5)), TAIL))
 
-    low = end(beta.ppf, misses, (hits, misses + 1)) if hits > 1.5 else 0.0
-    high = end(beta.isf, hits, (hits + 1, misses)) if misses > 1.5 else 1.0
+    low = end(betaincinv, misses, (hits, misses + 1)) if hits > 1.5 else 0.0
+    high = end(betainccinv, hits, (hits + 1, misses)) if misses > 1.5 else 1.0
     return min(low, value), max(high, value)
 
 

@@ -245,6 +245,13 @@ def test_counts_distance_is_that_of_scipy_on_the_lengths():
     assert microstructure.counts_distance(x, y) == pytest.approx(stats.wasserstein_distance(*lengths), rel=1e-12)
 
 
+def test_values_distance_is_that_of_scipy_also_with_ties():
+    rng = np.random.default_rng(7)
+    for x, y in ((rng.normal(size=(30, 1)), rng.normal(size=41)), (rng.integers(0, 4, 30), rng.integers(0, 4, 17))):
+        expected = stats.wasserstein_distance(np.ravel(x), np.ravel(y))
+        assert microstructure.values_distance(x, y) == pytest.approx(expected, rel=1e-12)
+
+
 def test_distances_of_a_shift_are_the_shift():
     x, y = np.zeros((1, 40)), np.zeros((1, 40))
     x[0, [10, 12]], y[0, [15, 17]] = (3, 1), (6, 2)

@@ -12,7 +12,7 @@ from tests.workflow.test_rerun import planned, run
 def patches(source):  # noqa: F811
     """Settings that add patches of the images with boxes, and one generator of them."""
     boxed = f"{with_boxes(source)} datasets.polycrystals.models=[dcgan] datasets.defects.models=[cgan]"
-    return f"{boxed} datasets.defects.patches_of=polycrystals datasets.defects.size=32"
+    return f"{boxed} datasets.defects.patches_of=polycrystals datasets.defects.size=32 all_models.total_images=32"
 
 
 def test_patches_are_cut_once_and_blended_for_each_of_their_generators(tmp_path, patches):

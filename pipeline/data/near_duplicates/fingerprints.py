@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage, signal
+from scipy import fft, ndimage
 
 BAND = 3 / 8  # highest frequency of a fingerprint, in cycles a pixel; above is noise
 TAPER = 0.5  # share of a side over which the window of a fingerprint falls to 0 (Tukey)
@@ -20,12 +20,19 @@ def of(images: NDArray[np.int8]) -> NDArray[np.float32]:
     """(n, h, w) details -> (n, 2 a + 1, 2 b + 1), the lines of the spectrum from -a to a down and -b to b across:
     amplitude over the mean of its surroundings, less 1."""
     _, height, width = images.shape
-    window = np.outer(*(signal.windows.tukey(side + 2, TAPER)[1:-1] ** 0.5 for side in (height, width)))
+    window = np.outer(_window(height), _window(width))
     a, b = int(BAND * height), int(BAND * width)
     amplitude = np.abs(fft.rfft2(images * window.astype(np.float32)))[:, np.arange(-a, a + 1), : b + 1]
     plane = np.concatenate([amplitude[:, ::-1, :0:-1], amplitude], axis=2)  # a line and its opposite are the same
     around = ndimage.gaussian_filter(plane, AROUND, axes=(1, 2), mode="mirror")
     return plane / np.maximum(around, 1e-6) - 1
+
+
+def _window(side: int) -> NDArray[np.float64]:
+    """(side,) root of Tukey's window, without the zeros at its ends."""
+    place = np.arange(1, side + 1)
+    inwards = 2 * np.minimum(place, place[::-1]) / TAPER / (side + 1)
+    return (0.5 * (1 + np.cos(np.pi * (np.minimum(inwards, 1) - 1)))) ** 0.5
 
 
 def vectors(planes: NDArray[np.float32]) -> NDArray[np.float32]:

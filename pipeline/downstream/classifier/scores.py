@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -50,7 +49,8 @@ def auroc(truth: np.ndarray, scores: np.ndarray) -> float:
     positive, negative = int(truth.sum()), int((~truth).sum())
     if not positive or not negative:
         return float("nan")
-    below = rankdata(scores)[truth].sum() - positive * (positive + 1) / 2
+    _, rank, count = np.unique(scores, return_inverse=True, return_counts=True)
+    below = (np.cumsum(count) - (count - 1) / 2)[rank][truth].sum() - positive * (positive + 1) / 2
     return float(below / (positive * negative))
 
 
