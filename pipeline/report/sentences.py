@@ -231,8 +231,9 @@ def cautions(of: Cautions) -> list[str]:
 
 SETTING = {"classification": "detect", "boxes": "detect.boxes", "anomalies": "detect.anomalies"}
 LEARNING = {  # what may make a detector learn that guesses
-    "classification": "<code>detect.backbone: frozen</code>, or more <code>detect.steps</code> for one that learns",
-    "boxes": "More <code>detect.boxes.steps</code>",
+    "classification": "<code>detect.backbone: frozen</code>, or for one that learns more <code>detect.steps</code>"
+    " where all of them were taken",
+    "boxes": "More <code>detect.boxes.steps</code> where all of them were taken, or <code>backbone: fine_tuned</code>",
     "anomalies": "More good images to train on, or a larger <code>size</code> at which the defects can be seen",
 }
 
