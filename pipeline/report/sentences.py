@@ -248,6 +248,9 @@ def next_steps(of: NextSteps) -> list[Markup]:
     elif of.guessing:
         text = ": the detector may be guessing, and nothing can be compared before it learns. Then more real images a"
         found.append(Markup(LEARNING[of.guessing.task] + text + " class."))
+    if of.rising:
+        text = "More <code>{}.steps</code>: real images gained by all of them, and detectors that learn for too short a"
+        found.append(Markup(text + " time may gain by no image, real or synthetic.").format(SETTING[of.rising.task]))
     if of.perfect:
         text = (
             "Real images on which the detector fails, or fewer to train it (<code>shots</code>): without a generator"

@@ -122,6 +122,10 @@ def test_next_steps():
         "<code>draws: 5</code>, five times the trainings",
         "A larger <code>total_images</code> of <b>&lt;d&gt;</b> (9\u202f000)",
     )
+    read(
+        sentences.next_steps(nothing._replace(rising=plain(task="boxes"))),
+        "More <code>detect.boxes.steps</code>: real images gained by all of them",
+    )
     few = plain(score=1.0, score_low=0.2, n_test=2, n_groups=2, by_class=[change("a"), change("b")])
     read(
         sentences.next_steps(nothing._replace(guessing=few)),
