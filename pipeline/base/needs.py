@@ -17,6 +17,7 @@ from pipeline.settings import Dataset, Detect, DetectAnomalies, DetectBoxes, Tra
 LONGEST = 1440  # minutes: what nearly every cluster allows; a training goes on in its next attempt
 SHORTEST = 20  # minutes: a node may be slow to begin
 BASE = 2000  # MB: Python with torch, and Snakemake twice around it
+MAPS = 540  # MB of maps that small detectors of boxes on a frozen network keep on processors (`trunk.HELD`)
 CARD = 3000  # MB of the machine's memory that CUDA's libraries take
 FEW = 64  # pixels of a side: networks for smaller images gain nothing by a second processor
 FASTER = 300  # times as fast as one processor that a card is with networks of ordinary size; small ones take no time
@@ -150,7 +151,9 @@ def finding(settings: DetectBoxes, images: Images, card: bool, detectors: int | 
     """Of so many detectors that find boxes; of those of one arm where no number is given."""
     fits = detectors or settings.repetitions + settings.selection_runs * len(settings.ratios)
     cost = BOXES[settings.backbone] if settings.detector == "small" else LARGE
-    return _needs(fits * settings.steps * settings.batch * cost, images, card, settings.batch * cost * 400)
+    needs = _needs(fits * settings.steps * settings.batch * cost, images, card, settings.batch * cost * 400)
+    keeps = settings.detector == "small" and settings.backbone == "frozen" and not card
+    return needs._replace(mem_mb=needs.mem_mb + MAPS * keeps)
 
 
 def telling_good(settings: DetectAnomalies, arms: int, images: Images, card: bool) -> Needs:

@@ -17,8 +17,10 @@ MATRIX_CLASSES = 20  # of more a matrix cannot be read: the largest confusions a
 LISTED = 10
 BACKBONES = {  # what the caption says of each, and of so many steps
     "frozen": "The same logistic head in every arm, on features of EfficientNet-Lite0 as ImageNet left it",
-    "fine_tuned": "The same EfficientNet-Lite0 in every arm, which learnt ImageNet and then {} optimiser steps here",
-    "scratch": "The same ResNet-18 in every arm, from scratch, {} optimiser steps",
+    "fine_tuned": "The same EfficientNet-Lite0 in every arm, which learnt ImageNet and then {} optimiser steps here,"
+    " as many as real images gain by or the settings allow",
+    "scratch": "The same ResNet-18 in every arm, from scratch, {} optimiser steps, as many as real images gain by or"
+    " the settings allow",
 }
 
 

@@ -65,6 +65,10 @@ def context(
     real, scores = ImageSet.open(inputs.real), tables.scores(numbers)
     models = inputs.models()
     arms, box_arms, anomaly_arms = map(comparison.of, ("classification", "boxes", "anomalies"))
+    classifiers, boxes = _by_arm(inputs.detection, ClassifierResult), _by_arm(inputs.box_arms, BoxResult)
+    first, learn = arms or box_arms or anomaly_arms, classifiers if arms else boxes
+    baseline = learn.get(first[0].arm) if arms or box_arms else None
+    rising = baseline is not None and next_steps.took_all(baseline, settings.get("detect", {}))
     entry = settings.get("datasets", {}).get(name, {})
     about = overview.dataset(real, entry)
     crossing = (real.meta.get("near_duplicates") or {}).get("crossing", 0)
@@ -75,7 +79,7 @@ def context(
             "name": name,
             "overview": about,
             "generators": generators,
-            "next": sentences.next_steps(next_steps.of_dataset(arms or box_arms or anomaly_arms, entry, generators)),
+            "next": sentences.next_steps(next_steps.of_dataset(first, entry, generators, rising)),
             "strip": sample_grid.strip(real, inputs),
             "samples": sample_grid.table(real, inputs),
             "map": feature_map.context(real, inputs),
@@ -83,8 +87,8 @@ def context(
             "galleries": gallery.context([inputs.of(model)[0] for model in models]),
             "training": _training(inputs),
             "films": [film for run in inputs.runs if (film := _film(run))],
-            "detector": classifier_section.context(arms, _by_arm(inputs.detection, ClassifierResult)),
-            "boxes": boxes_section.context(box_arms, _by_arm(inputs.box_arms, BoxResult), real),
+            "detector": classifier_section.context(arms, classifiers),
+            "boxes": boxes_section.context(box_arms, boxes, real),
             "anomalies": anomalies_section.context(anomaly_arms, _by_arm(inputs.anomalies, AnomalyResult)),
             "timings": timings(inputs),
         }

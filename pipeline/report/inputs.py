@@ -178,4 +178,5 @@ def _benchmarks(
     for job in (path.stem for path in anomalies):
         found["detect anomalies, all arms"] = folder / "detection" / "anomalies" / f"{job}.tsv"
     boxes = folder / "detection" / "boxes"
+    found |= {"detect, length": folder / "detection" / "steps.tsv", "detect boxes, length": boxes / "steps.tsv"}
     return found | {f"detect boxes, arm {path.stem}": boxes / f"{path.stem}.tsv" for path in box_arms}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pipeline.downstream.chance import detectable_with_more
-from pipeline.downstream.records import Arm
+from pipeline.downstream.records import Arm, ArmResult
 from pipeline.report.detector_findings import MORE, best_of, may_guess, perfect
 from pipeline.settings import UNTRAINED
 
@@ -28,15 +28,20 @@ class NextSteps(NamedTuple):
     """Whether other real images may give another answer."""
     longer: Sequence[Mapping[str, Any]]
     """Rows of the generators whose last weights were kept, as if they had not been done."""
+    rising: Arm | None = None
+    """The baseline, where its detectors took all the steps that they might and gained by the last of them."""
 
 
-def of_dataset(arms: Sequence[Arm], settings: Mapping[str, Any], generators: Sequence[Mapping[str, Any]]) -> NextSteps:
+def of_dataset(
+    arms: Sequence[Arm], settings: Mapping[str, Any], generators: Sequence[Mapping[str, Any]], rising: bool = False
+) -> NextSteps:
     """What to run longer on one data set.
 
     Args:
         arms: of the first of its tasks, the baseline first; empty without detectors.
         settings: of the data set, plain.
         generators: rows of `overview.generators`.
+        rising: what `took_all` says of the baseline.
     """
     longer = [of for of in generators if of["images"] != "–" and of["kept"].split(", ").count(of["images"])]
     best = best_of(arms)
@@ -54,7 +59,16 @@ def of_dataset(arms: Sequence[Arm], settings: Mapping[str, Any], generators: Seq
         sees if unsure else None,
         draws,
         longer,
+        arms[0] if rising else None,
     )
+
+
+def took_all(result: ArmResult, detect: Mapping[str, Any]) -> bool:
+    """Whether validation images chose all the steps of an arm that the settings `detect`, plain, allow, which they do
+    only where real images gain by the last half of them."""
+    own = detect.get("boxes", {}) if result.task == "boxes" else detect
+    learns = result.task == "boxes" or result.settings.get("backbone", "frozen") != "frozen"
+    return learns and result.chosen.validation is not None and result.steps == own.get("steps")
 
 
 def one_seed(settings: Mapping[str, Any]) -> bool:

@@ -231,8 +231,9 @@ def cautions(of: Cautions) -> list[str]:
 
 SETTING = {"classification": "detect", "boxes": "detect.boxes", "anomalies": "detect.anomalies"}
 LEARNING = {  # what may make a detector learn that guesses
-    "classification": "<code>detect.backbone: frozen</code>, or more <code>detect.steps</code> for one that learns",
-    "boxes": "More <code>detect.boxes.steps</code>",
+    "classification": "<code>detect.backbone: frozen</code>, or for one that learns more <code>detect.steps</code>"
+    " where all of them were taken",
+    "boxes": "More <code>detect.boxes.steps</code> where all of them were taken, or <code>backbone: fine_tuned</code>",
     "anomalies": "More good images to train on, or a larger <code>size</code> at which the defects can be seen",
 }
 
@@ -247,6 +248,9 @@ def next_steps(of: NextSteps) -> list[Markup]:
     elif of.guessing:
         text = ": the detector may be guessing, and nothing can be compared before it learns. Then more real images a"
         found.append(Markup(LEARNING[of.guessing.task] + text + " class."))
+    if of.rising:
+        text = "More <code>{}.steps</code>: real images gained by all of them, and detectors that learn for too short a"
+        found.append(Markup(text + " time may gain by no image, real or synthetic.").format(SETTING[of.rising.task]))
     if of.perfect:
         text = (
             "Real images on which the detector fails, or fewer to train it (<code>shots</code>): without a generator"

@@ -22,12 +22,12 @@ METHOD = {
     "evaluate": 9,
     "choose_steps": 2,
     "detect": 7,
-    "pseudo_label": 4,
-    "find_missed": 2,
-    "detect_boxes": 7,
+    "pseudo_label": 5,
+    "find_missed": 3,
+    "detect_boxes": 8,
     "detect_anomalies": 2,
     "compare": 2,
-    "report": 12,
+    "report": 13,
 }
 
 

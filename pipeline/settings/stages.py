@@ -196,7 +196,8 @@ class DetectBoxes(Strict):
     repetitions: Annotated[int, Field(ge=2, le=1000)] = 5
     """Paired repetitions: the same initial weights and data order in every arm."""
     steps: Count = 2000
-    """Optimiser steps of a detector, the same in every arm."""
+    """The most optimiser steps of a detector. An eighth, a quarter or half as many are taken, the same in every arm,
+    where more steps gain no arm of real images a point of mAP50 on the validation images."""
     batch: Several = 16
     """Images a step."""
     learning_rate: Positive = 2e-3

@@ -73,6 +73,8 @@ def test_detectors_of_boxes_ask_by_their_number():
     settings = DetectBoxes(repetitions=5, selection_runs=2, ratios=[0.5, 1.0], steps=100, batch=8)
     asked = [needs.finding(settings, SMALL, False, number).seconds for number in (1, 3, None)]
     assert asked == [100 * 8 * 0.01 * fits for fits in (1, 3, 5 + 2 * 2)]
+    # 2000 + 4 · 8.192 MB of images, and 3000 of a card, or 1.5 · 8 · 0.01 · 400 of a batch and 540 of kept maps
+    assert [needs.finding(settings, SMALL, card).mem_mb for card in (True, False)] == [5033, 2081 + 540]
 
 
 def test_seconds_by_hand():

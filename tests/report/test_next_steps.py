@@ -4,9 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.downstream.records import NewShots
+from pipeline.downstream.arms import Arm
+from pipeline.downstream.records import NewShots, result_of
+from pipeline.downstream.registry import TASKS
 from pipeline.report import next_steps
 from pipeline.report.next_steps import NextSteps
+from tests.downstream.cases import stub
 from tests.report.arms import arm, change, plain
 
 BASE = plain()
@@ -82,3 +85,24 @@ def test_generators_whose_last_weights_were_kept_may_go_on_and_one_seed_is_one()
     trained, free = ({"models": {"a": {"family": family}}} for family in ("ddpm", "warp"))
     assert [next_steps.one_seed(trained | {"seeds": seeds}) for seeds in ([0], [0, 1])] == [True, False]
     assert not next_steps.one_seed(free | {"seeds": [0]})
+
+
+@pytest.mark.parametrize(
+    ("task", "backbone", "steps", "validation", "said"),
+    [
+        ("boxes", "frozen", 200, [], True),
+        ("boxes", "frozen", 100, [], False),  # more gained nothing
+        ("boxes", "frozen", 200, None, False),  # nobody knows
+        ("classification", "scratch", 90, [], True),
+        ("classification", "scratch", 45, [], False),
+        ("classification", "frozen", 90, [], False),
+    ],
+)
+def test_detectors_that_took_all_their_steps_want_more(task, backbone, steps, validation, said):
+    kind = TASKS[task].load()
+    body = stub(kind, Arm(), validation, steps=steps, settings={"backbone": backbone})
+    result = result_of(body, kind.result)
+    assert next_steps.took_all(result, {"steps": 90, "boxes": {"steps": 200}}) == said
+    best = arm("real+x", "helps", 0.1, 0.05, 0.15, error_repetitions=0.01, error_images=0.01)
+    found = next_steps.of_dataset([BASE, best], {}, [], said)
+    assert found == NOTHING._replace(rising=BASE if said else None)

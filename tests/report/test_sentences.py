@@ -117,10 +117,14 @@ def test_next_steps():
                 plain(task="boxes", score=0, score_low=0), None, arm("a", share_repetitions=0.2), 0.051, True, [row]
             )
         ),
-        "More <code>detect.boxes.steps</code>: the detector may be guessing",
+        "More <code>detect.boxes.steps</code> where all of them were taken,…: the detector may be guessing",
         "Four times the test images (there are 120 of 60 groups):…gains in macro F1 from about 5.1 points…of 8.4.",
         "<code>draws: 5</code>, five times the trainings",
         "A larger <code>total_images</code> of <b>&lt;d&gt;</b> (9\u202f000)",
+    )
+    read(
+        sentences.next_steps(nothing._replace(rising=plain(task="boxes"))),
+        "More <code>detect.boxes.steps</code>: real images gained by all of them",
     )
     few = plain(score=1.0, score_low=0.2, n_test=2, n_groups=2, by_class=[change("a"), change("b")])
     read(

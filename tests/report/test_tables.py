@@ -134,7 +134,7 @@ def test_beside_what_a_job_took_stands_what_was_said_of_it(tmp_path):
     )
     said = {f"benchmarks/steel/{job}.tsv": seconds for job, seconds in (("prepare", 90.0), ("cgan-s1/train", 150.0))}
     (tmp_path / "plan.json").write_text(json.dumps(said))
-    for place in ("prepare", "cgan-s1/train", "cgan-s1/generate", "late-s0/train"):
+    for place in ("prepare", "cgan-s1/train", "cgan-s1/generate", "late-s0/train", "detection/boxes/steps"):
         file = tmp_path / "benchmarks" / "steel" / f"{place}.tsv"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text("s\tmax_rss\n180.0\t100\n")
@@ -144,6 +144,7 @@ def test_beside_what_a_job_took_stands_what_was_said_of_it(tmp_path):
         "train cgan, seed 1": "2 min 30 s, off by a factor of 1.20",
         "generate cgan, seed 1": "",
         "train late, seed 0": "",
+        "detect boxes, length": "",
     }
     (tmp_path / "plan.json").unlink()
     assert {row["forecast"] for row in dataset_page.timings(collect(tmp_path, settings)["steel"])} == {""}

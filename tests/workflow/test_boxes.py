@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 from PIL import Image
 
 from tests.data.annotated import voc
-from tests.workflow.test_rerun import planned, run
+from tests.forks import Child
+from tests.workflow.test_rerun import command, planned, run
 
 
 def again(results, settings):
@@ -64,7 +66,8 @@ def pseudo(source):
 
 def test_a_model_whose_images_are_labelled_has_an_arm_of_its_own(source, pseudo):
     results = source / "results"
-    jobs = {"prepare": 1, "annotate": 1, "train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 4}
+    jobs = {"prepare": 1, "annotate": 1, "train": 1, "generate": 1}
+    jobs |= {"choose_box_steps": 1, "pseudo_label": 1, "detect_boxes": 4}
     assert planned(results, pseudo, "detect_all") == jobs | {"compare_detectors": 1, "detect_all": 1}
     wrong = run(results, settings=pseudo.replace("[ddpm]", "[dpm]"), check=False)
     assert "ERROR: detect.boxes.pseudo_labels: `dpm` is no model; did you mean `ddpm`?" in wrong
@@ -77,17 +80,22 @@ def test_detectors_of_boxes_and_labels_are_made_anew_for_what_concerns_them_and_
     results, boxed = source / "results", with_boxes(source)
     run(results, "prepare_all", settings=plain(source))
     assert again(results, boxed) == ["annotate"]
+    length = results / "polycrystals" / "detection" / "boxes" / "steps.json"
+    run(results, str(length), settings=pseudo)
+    assert json.loads(length.read_text()) == {"steps": 2, "most": 2, "tried": []}  # there is nothing to choose by
+    length.write_text('{"steps": 1, "most": 2, "tried": []}')
     run(results, "detect_all", settings=pseudo)
     assert json.loads((results / "polycrystals" / "real" / "boxes.json").read_text())["classes"] == ["a"]
     assert again(results, boxed) == again(results, plain(source)) == []
     assert again(results, f"{boxed} datasets.polycrystals.boxes.visible=0.6") == ["annotate"]
     folder = results / "polycrystals" / "ddpm" / "seed-0" / "pseudo"
-    assert json.loads((folder / "pseudo_labels.json").read_text())["model"] == "ddpm"
+    labels = json.loads((folder / "pseudo_labels.json").read_text())
+    assert (labels["model"], labels["settings"]["steps"]) == ("ddpm", 1)
     assert (folder / "boxes.csv").is_file()
     folder = results / "polycrystals" / "detection" / "boxes"
     for arm in ("real", "augmented", "real+same_real", "real+ddpm.pseudo"):
         (written,) = json.loads((folder / f"{arm}.json").read_text())
-        assert len(written["repetitions"]) == 2
+        assert (len(written["repetitions"]), written["steps"]) == (2, 1)
         assert (folder / f"{arm}.png").is_file()
     last = {"compare_detectors": 1, "detect_all": 1}
     assert planned(results, pseudo, "detect_all") == {}
@@ -96,14 +104,28 @@ def test_detectors_of_boxes_and_labels_are_made_anew_for_what_concerns_them_and_
     added = {"train": 1, "generate": 1, "pseudo_label": 1, "detect_boxes": 1}
     assert planned(results, more, "detect_all") == added | last
     assert planned(results, f"{pseudo} detect.boxes.repetitions=3", "detect_all") == {"detect_boxes": 4} | last
-    anew = {"pseudo_label": 1, "detect_boxes": 4} | last
+    anew = {"choose_box_steps": 1, "pseudo_label": 1, "detect_boxes": 4} | last
     assert planned(results, f"{pseudo} detect.boxes.steps=3", "detect_all") == anew
     unlabelled = pseudo.replace("[ddpm]", "[]")
     assert planned(results, unlabelled, "detect_all") == last
-    assert planned(results, f"{unlabelled} detect.boxes.steps=3", "detect_all") == {"detect_boxes": 3} | last
+    alone = {"choose_box_steps": 1, "detect_boxes": 3} | last
+    assert planned(results, f"{unlabelled} detect.boxes.steps=3", "detect_all") == alone
     (source / "boxes" / "3.xml").write_text(voc(("a", 3, 3, 9, 19)))
     assert planned(results, pseudo, "detect_all") == {"annotate": 1} | anew
-    assert planned(results, unlabelled, "detect_all") == {"annotate": 1, "detect_boxes": 3} | last
+    assert planned(results, unlabelled, "detect_all") == {"annotate": 1} | alone
+
+
+def test_the_chosen_length_is_handed_to_every_detector_of_boxes(source, pseudo):
+    """To those of the arms, to the one that labels, and to those that say what is missed."""
+    settings = f"{with_boxes(source)} detect.boxes.pseudo_labels=[cgan] models.ddpm.boxes=true detect.missed=[ddpm]"
+    dry = Child("snakemake.cli", "--dry-run", *command(source / "results", "detect_all", settings=settings)[1:])
+    assert dry.wait() == 0, dry.said
+    asked = re.findall(r"^rule (\w+):\n +input: (.*)\n", dry.said, re.M)
+    length = f"{source}/results/polycrystals/detection/boxes/steps.json"
+    told = [rule for rule, files in asked if length in files.split(", ")]
+    wanted = ("detect_boxes", "pseudo_label", "find_missed_boxes")
+    assert {*told} == {*wanted}
+    assert len(told) == len([rule for rule, _ in asked if rule in wanted]) == 8
 
 
 def test_links_to_nowhere_and_pipes_among_annotations_stop_nothing(source):

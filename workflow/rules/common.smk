@@ -168,6 +168,7 @@ def holds_back(dataset):
 
 LEARNS = SETTINGS.detect.backbone != "frozen"  # whether classifiers learn step by step
 LENGTH = f"<results>/{places.DETECTION}/steps.json"  # how many steps they take
+BOX_LENGTH = f"<results>/{places.DETECTION}/boxes/steps.json"  # those of boxes
 DETECTED = DATASETS if SETTINGS.detect.enabled else []  # where detectors are wanted
 # By task and data set, its arms by their names.
 ARMS = {
@@ -389,6 +390,12 @@ def of_box_detectors(number):
     return lambda w: needs.finding(
         SETTINGS.detect.boxes, images(w.dataset), on_card(), number
     )
+
+
+def of_box_length():
+    """How many detectors of boxes, as long as the longest, take as long as those that choose their length: half, a
+    quarter and an eighth are less than a whole one more."""
+    return 2 * len(TASKS["boxes"].recipes()) * SETTINGS.detect.boxes.selection_runs
 
 
 def of_preparation(w):

@@ -24,6 +24,29 @@ rule choose_steps:
         "../scripts/choose_steps.py"
 
 
+use rule choose_steps as choose_box_steps with:
+    input:
+        real=REAL,
+        boxes=BOXES,
+    output:
+        BOX_LENGTH,
+    log:
+        "<results>/logs/{dataset}/detection/boxes/steps.log",
+    benchmark:
+        "<results>/benchmarks/{dataset}/detection/boxes/steps.tsv"
+    threads: threads(of_box_detectors(of_box_length()))
+    resources:
+        **asked(of_box_detectors(of_box_length())),
+        gpu=slot,
+    params:
+        task="boxes",
+        method=METHOD["choose_steps"],
+        settings=SETTINGS.detect.boxes.model_dump(
+            exclude={"pseudo_labels", "repetitions", "ratios"}
+        ),
+        state=f"{SETTINGS.results}/state/{places.DETECTION}/boxes/steps.json",
+
+
 rule detect:
     input:
         real=REAL,
@@ -64,6 +87,7 @@ use rule detect as detect_boxes with:
         synthetic=lambda w: synthetic_sets(
             "boxes", w.dataset, w.box_arm, IMAGE_SET + BOX_FILES
         ),
+        steps=[BOX_LENGTH],
     output:
         numbers=f"<results>/{places.DETECTION}/boxes/{{box_arm}}.json",
         picture=report(

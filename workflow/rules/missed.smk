@@ -28,6 +28,7 @@ use rule find_missed as find_missed_boxes with:
     input:
         real=REAL,
         boxes=BOXES,
+        steps=[BOX_LENGTH],
     output:
         "<results>/{dataset}/detection/missed-boxes.csv",
     log:

@@ -3,6 +3,7 @@ rule pseudo_label:
         real=REAL,
         boxes=BOXES,
         synthetic=SYNTHETIC,
+        steps=[BOX_LENGTH],
     output:
         [f"{PSEUDO}/{name}" for name in IMAGE_SET + BOX_FILES],
         numbers=f"{PSEUDO}/pseudo_labels.json",

@@ -35,6 +35,9 @@ class Detections(NamedTuple):
 class BoxDetector(nn.Module, ABC):
     """A network that finds boxes in images of one size."""
 
+    again = True
+    """Whether the images that it is shown are shown again and again: all but augmented ones."""
+
     @abstractmethod
     def losses(self, images: Tensor, marks: BoxTargets) -> dict[str, Tensor]:
         """Scalars whose sum is minimised, for images (B, C, H, W) in [-1, 1]; in training mode."""

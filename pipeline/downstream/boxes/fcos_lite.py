@@ -72,7 +72,7 @@ class FCOSLite(BoxDetector):
 
     def _said(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """(B, L, K) logits and (B, L, 4) boxes of all places, float32."""
-        maps = self.trunk(images)
+        maps = self.trunk(images, self.again)
         top = None
         for features, lateral in zip(reversed(maps), reversed(self.lateral), strict=True):
             level = lateral(features)

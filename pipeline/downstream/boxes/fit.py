@@ -59,7 +59,9 @@ def train(
             return torch.stack(list(network.losses(images, marks).values())).sum()
 
         batches = presented(settings.steps, settings.batch, spec.symmetry, pool.images, mix, seed)
+        network.again = augment is None
         fit(network, settings, batches, loss, tick, WARM, STEEPEST)
+        network.again = True
     return network
 
 
