@@ -195,8 +195,10 @@ def _worst_class(measures: Sequence[Beside]) -> Beside | None:
 
 
 def _copies(measures: Sequence[Beside], wrong: Sequence[Beside]) -> Beside | Literal["none"] | None:
-    found = (of for of in wrong if of.row.group == "copies" and not _just_alike(measures, of))
-    return next(found, "none" if any(of.row.group == "copies" for of in measures) else None)
+    """By what copies are proven, else by what they are likely."""
+    found = [of for of in wrong if of.row.group == "copies" and not _just_alike(measures, of)]
+    none: Literal["none"] | None = "none" if any(of.row.group == "copies" for of in measures) else None
+    return next(iter(sorted(found, key=lambda of: not of.row.alarm)), none)
 
 
 def _just_alike(measures: Sequence[Beside], near: Beside) -> bool:

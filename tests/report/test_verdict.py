@@ -75,6 +75,13 @@ def test_what_is_off_is_said_by_question_and_in_the_direction_that_the_curves_sh
     )
 
 
+def test_proven_copies_are_said_before_images_that_are_near_training_images():
+    near = {"nn_distance_ratio": score(0.7, 0.04)}
+    assert named(judged(**near, copy_rate=score(0.75, 0.04)).copies) == ("pixels", "copy_rate")
+    assert named(judged(**near, copied_area=score(0.2, 0.05)).copies) == ("pixels", "copied_area")
+    assert named(judged(**near).copies) == ("random", "nn_distance_ratio")
+
+
 def test_pieces_of_training_images_are_said_where_whole_copies_are_none():
     assert named(judged(copied_area=score(0.2, 0.05)).copies) == ("pixels", "copied_area")
     assert judged(copied_area=score(0.02, 0.01)).copies == "none"
