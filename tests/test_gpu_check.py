@@ -22,7 +22,15 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize(
     ("family", "precision"),
-    [("dcgan", "fp32"), ("dcgan", "bf16"), ("dcgan", "fp16"), ("cgan", "bf16"), ("ddpm", "bf16"), ("wgan_gp", "fp16")],
+    [
+        ("dcgan", "fp32"),
+        ("dcgan", "bf16"),
+        ("dcgan", "fp16"),
+        ("cgan", "bf16"),
+        ("ddpm", "bf16"),
+        ("wgan_gp", "fp16"),
+        ("stylegan2_ada", "bf16"),
+    ],
 )
 def test_a_healthy_machine_has_the_gradients_of_float32(family, precision):
     found = updates.check(family, 32, CPU, precision)

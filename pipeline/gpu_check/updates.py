@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from functools import lru_cache
+from typing import Any
 from unittest import mock
 
 import torch
@@ -17,8 +18,11 @@ from pipeline.gpu_check.subjects import PRECISIONS, built, narrow, noise
 from pipeline.models.batch import Batch, BatchRng
 
 CPU = torch.device("cpu")
-# Of the error of a gradient. Sound ones have at most 0.4 in bf16 and 0.09 in fp16, whose mantissa is TF32's.
-LIMITS = {"fp32": 1e-3, "tf32": 0.2, "fp16": 0.2, "bf16": 0.6}
+# Of the error of a gradient. Sound ones have at most 0.31 in bf16 and 0.11 in fp16, whose mantissa is TF32's.
+LIMITS = {"fp32": 1e-3, "tf32": 0.2, "fp16": 0.2, "bf16": 0.5}
+# The gradient of the path length is second order: 7 bits of its convolutions leave errors of 0.4 to 0.85, as large as a
+# gradient that is missing. In the other precisions it is compared.
+LEFT_OUT = {("stylegan2_ada", "bf16"): {"path_length_weight": 0.0}}
 SCALES = (2.0**16, 2.0**8, 1.0)  # of losses in fp16; the first may overflow, which a training mends by itself
 SMALL = 0.1  # of the whole gradient: errors of parameters with less than that weigh less
 
@@ -48,13 +52,14 @@ def check(family: str, size: int, device: torch.device, precision: str, compiled
     Args:
         precision: one of PRECISIONS; `fp32` is without TF32.
     """
-    expected = reference(family, size)
+    changes = LEFT_OUT.get((family, precision), {})
+    expected = reference(family, size, **changes)
     scales = SCALES if precision == "fp16" else SCALES[-1:]
     for scale in scales:
         # Not around a compiler: it asks for the precision in a way that this setting does not allow.
         whole = full_precision() if precision == "fp32" and not compiled else nullcontext()
         with whole:
-            found = gradients(family, size, device, PRECISIONS[precision], scale, compiled)
+            found = gradients(family, size, device, PRECISIONS[precision], scale, compile=compiled, **changes)
         error = apart(found, expected)
         if math.isfinite(error):
             break
@@ -62,10 +67,10 @@ def check(family: str, size: int, device: torch.device, precision: str, compiled
     return Finding(said, error <= LIMITS[precision], f"error ≤ {LIMITS[precision]}")
 
 
-@lru_cache(maxsize=1)
-def reference(family: str, size: int) -> Gradients:
+@lru_cache(maxsize=2)
+def reference(family: str, size: int, **changes: Any) -> Gradients:
     with full_precision():
-        return gradients(family, size, CPU)
+        return gradients(family, size, CPU, **changes)
 
 
 def gradients(
@@ -74,14 +79,15 @@ def gradients(
     device: torch.device,
     amp: torch.dtype | None = None,
     scale: float = 1.0,
-    compiled: bool = False,
+    **changes: Any,
 ) -> Gradients:
     """Of every step of an update, on the CPU, as its optimiser sees them; no step moves a weight.
 
     Args:
         scale: of the losses, in fp16 alone.
+        changes: settings of the family beside those of `subjects.narrow`.
     """
-    model = built(narrow(family, compile=compiled), size, device, amp)
+    model = built(narrow(family, **changes), size, device, amp)
     model.lr_scale = 0.0
     if model.scaler.is_enabled():
         model.scaler.load_state_dict(model.scaler.state_dict() | {"scale": scale})
