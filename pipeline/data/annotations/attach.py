@@ -229,7 +229,7 @@ def _by_image(
             try:
                 found.setdefault(_meant(record, file, names), []).append(record)
             except Rejected as reason:
-                remarks.add(record.where, "", LEFT_OUT, str(reason))
+                remarks.add(record.where, "", LEFT_OUT, record.unreadable or str(reason))
                 if isinstance(reason, Ambiguous):
                     possible = dict.fromkeys(reason.sources, record.where) | possible
     return found, possible
