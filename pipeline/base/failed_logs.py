@@ -14,6 +14,7 @@ _BY = {
     "at once (`--cores 1`) where memory is short",
     15: "was stopped by SIGTERM, which schedulers and machines that shut down send; the same command goes on",
 }
+_BAR = re.compile(r"^\s*$|\d%\|.*\[\d\d:\d\d")  # a progress bar, or nothing
 _LOGS = re.compile(r"^ +log: (.+) \(check log file\(s\) for error details\)$", re.MULTILINE)
 
 
@@ -28,7 +29,7 @@ def killed(run: str) -> Iterator[str]:
 
 
 def last_lines(run: str) -> Iterator[str]:
-    """The last ten lines of every log of a failed job that is there and not empty, each log once.
+    """The last ten lines, without bars of progress, of every log of a failed job that is not empty, each log once.
 
     Args:
         run: the log of Snakemake, which names them.
@@ -36,6 +37,20 @@ def last_lines(run: str) -> Iterator[str]:
     named = (path for found in _LOGS.findall(run) for path in found.split(", "))
     for path in map(Path, dict.fromkeys(named)):
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-        if lines := text.splitlines()[-LAST:]:
+        if lines := [line for line in text.splitlines() if not _BAR.search(line)][-LAST:]:
             yield f"{path} ends with:"
             yield from (f"    {line}" for line in lines)
+
+
+def way_on(run: str) -> Iterator[str]:
+    """How to come to a report although jobs failed, in a line; nothing where none failed by itself.
+
+    Args:
+        run: the log of Snakemake.
+    """
+    if logs := dict.fromkeys(_LOGS.findall(run)):
+        yield (
+            f"{len(logs)} job(s) failed, and the report needs all: the same command goes on once what the lines above "
+            "name is mended; with `-k` it first makes all that needs none of them; without a data set in `datasets:`, "
+            "or a model in `models:`, the report is of the others"
+        )

@@ -1,4 +1,4 @@
-from pipeline.base.failed_logs import killed, last_lines
+from pipeline.base.failed_logs import killed, last_lines, way_on
 
 
 def test_the_last_ten_lines_of_each_log_once_and_nothing_of_empty_or_missing_ones(tmp_path):
@@ -24,3 +24,17 @@ def test_a_stage_whose_job_was_killed_is_named_once_and_no_other():
     assert second.startswith("ERROR: detect: ")
     assert "the same command goes on" in first
     assert third.startswith("ERROR: generate: was stopped by SIGTERM")
+
+
+def test_bars_of_progress_take_no_line_of_what_a_log_says_last(tmp_path):
+    bars = "looking:   0%|          | 0.00/8.00 [00:00<?, ?image/s]\n\n" * 9
+    (tmp_path / "a.log").write_text(f"reads 4 files\n{bars}ERROR: x\n")
+    said = list(last_lines(f"    log: {tmp_path}/a.log (check log file(s) for error details)\n"))
+    assert said[1:] == ["    reads 4 files", "    ERROR: x"]
+
+
+def test_the_way_to_a_report_of_the_rest_is_told_where_jobs_failed():
+    error = "Error in rule train:\n    log: {}.log (check log file(s) for error details)\n"
+    (said,) = way_on("".join(error.format(name) for name in "abb"))
+    assert said.startswith("2 job(s) failed, and the report needs all: ")
+    assert list(way_on("rule train:\n    log: a.log\n")) == []

@@ -14,7 +14,7 @@ from snakemake import __version__ as snakemake_version
 from snakemake.persistence import MetadataRecord
 
 from pipeline.base import cards, needs, results, user
-from pipeline.base.failed_logs import killed, last_lines
+from pipeline.base.failed_logs import killed, last_lines, way_on
 from pipeline.base.files import write_whole
 from pipeline.data.annotations import files as annotation_files
 from pipeline.data.reading.inputs import fingerprint
@@ -643,7 +643,7 @@ def show_failed(logs):
     """Which jobs were killed, and what failed ones said last, at the end of all that a run has printed."""
     for log in logs:
         text = Path(log).read_text(encoding="utf-8", errors="replace")
-        for line in (*last_lines(text), *killed(text)):
+        for line in (*last_lines(text), *killed(text), *way_on(text)):
             print(line, file=sys.stderr)
     if trouble := room_trouble():
         print(trouble, file=sys.stderr)

@@ -229,9 +229,11 @@ def _by_image(
             try:
                 found.setdefault(_meant(record, file, names), []).append(record)
             except Rejected as reason:
-                remarks.add(record.where, "", LEFT_OUT, str(reason))
                 if isinstance(reason, Ambiguous):
                     possible = dict.fromkeys(reason.sources, record.where) | possible
+                elif record.unreadable:  # why it names no image, and what to mend first
+                    reason = Rejected(record.unreadable)
+                remarks.add(record.where, "", LEFT_OUT, str(reason))
     return found, possible
 
 

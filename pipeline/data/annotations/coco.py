@@ -13,7 +13,7 @@ from typing import Any
 from pipeline.data.annotations.marks import Marks
 from pipeline.data.annotations.records import Fault, Reading, Region, Size, name_of, number, size_of
 from pipeline.data.annotations.shapes import Shape, ends, listed, packed_counts, runs
-from pipeline.data.annotations.text_files import json_content
+from pipeline.data.annotations.text_files import json_content, other_format
 from pipeline.data.reading.frame import Rejected
 
 LONGEST = 80  # characters of an id in a message
@@ -60,7 +60,7 @@ def _sections(path: str) -> list[list[dict]]:
     for key in ("images", "annotations", "categories"):
         section = content.get(key) if isinstance(content, dict) else None
         if not isinstance(section, list) or not all(isinstance(entry, dict) for entry in section):
-            raise Rejected(f"is no COCO annotation: it has no list of `{key}`")
+            raise Rejected(f"is no COCO annotation: it has no list of `{key}`{other_format(content)}")
         sections.append(section)
     return sections
 

@@ -15,6 +15,7 @@ SUFFIXES = {
     "csv": ".csv",
 }  # fmt: skip
 OF_MANY = ("coco", "cvat", "labelstudio", "csv")  # whose files tell of many images
+FORM = "sample_submission"  # how Kaggle calls the form that answers are handed in on: of no image anything is known
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")  # of YOLO's classes, looked for in turn
 
 
@@ -96,7 +97,7 @@ def _found(boxes: Boxes, where: str) -> dict[str, str]:
 
     def wanted(path: str) -> bool:
         name = os.path.basename(path)
-        return name.lower().endswith(suffix) and not name.startswith(".") and name not in NAMES
+        return name.lower().endswith(suffix) and not name.startswith((".", FORM)) and name not in NAMES
 
     found: dict[str, str] = {}
     for item in named_items(boxes.path, f"{where}.path"):

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.data.annotations.marks import Marks
 from pipeline.data.annotations.records import Reading, Record, name_of, number
 from pipeline.data.annotations.shapes import MOST_PIXELS, Runs, Shape, drawn, ellipse, polygon, rectangle, turned
-from pipeline.data.annotations.text_files import json_content
+from pipeline.data.annotations.text_files import json_content, other_format
 from pipeline.data.reading.frame import Rejected
 
 IMAGE = re.compile(r"\.(tiff?|png|jpe?g|jfif|bmp|webp|gif|h5|hdf5)$", re.IGNORECASE)
@@ -28,7 +28,7 @@ def read(path: str, name: str) -> Reading:
     """
     tasks = json_content(path)
     if not isinstance(tasks, list) or not all(isinstance(task, dict) and _image(task) for task in tasks):
-        raise Rejected("is no export of Label Studio: it is no list of tasks that name an image")
+        raise Rejected(f"is no export of Label Studio: it is no list of tasks that name an image{other_format(tasks)}")
     return Reading([_record(task, marks, name) for task in tasks for marks in _markings(task)], [])
 
 

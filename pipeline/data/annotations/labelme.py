@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.data.annotations.marks import Marks
 from pipeline.data.annotations.records import Reading, name_of, size_of
 from pipeline.data.annotations.shapes import Runs, Shape, around, drawn, ellipse, polygon
-from pipeline.data.annotations.text_files import json_content
+from pipeline.data.annotations.text_files import json_content, other_format
 from pipeline.data.reading.frame import Rejected
 
 BOUNDED = ("rectangle", "rotation", "oriented_rectangle", "linestrip", "line")  # only their extent is read
@@ -25,7 +25,7 @@ def read(path: str, name: str) -> Reading:
     content = json_content(path)
     entries = content.get("shapes") if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        raise Rejected("is no LabelMe annotation: it has no list of `shapes`")
+        raise Rejected(f"is no LabelMe annotation: it has no list of `shapes`{other_format(content)}")
     marks = Marks()
     for i, entry in enumerate(entries, 1):
         with marks.reading(f"shape {i}"):

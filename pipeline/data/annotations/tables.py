@@ -60,6 +60,8 @@ def read(path: str, name: str, sizes: Sizes | None = None) -> Reading:
     if _is_a_box(first):
         first, lines = WITHOUT_NAMES, chain([(line, first)], lines)
     layout = next((names for names in LAYOUTS if all(user_table.place(first, one) is not None for one in names)), None)
+    if "region_shape_attributes" in first:
+        raise Rejected("is a table of the VGG Image Annotator, whose menu exports COCO too: `format: coco`")
     if layout is None:
         known = "; or ".join(", ".join(names) for names in LAYOUTS)
         raise Rejected(f"is no table of boxes: its first line does not name the columns {known}")

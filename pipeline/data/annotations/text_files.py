@@ -89,3 +89,26 @@ def json_content(path: str) -> Any:
         raise Rejected("is no JSON: it is no text in UTF-8") from None
     except (ValueError, RecursionError):  # numbers of thousands of digits, brackets in thousands
         raise Rejected("is no JSON that can be read: its numbers or brackets are without end") from None
+
+
+def other_format(content: Any) -> str:
+    """Of JSON that is not what it was taken for: what it looks like, and the way to have it read; or nothing."""
+    some = content if isinstance(content, dict) else {}
+    first = next(iter(content[:1] if isinstance(content, list) else some.values()), None)
+    keys = first.keys() if isinstance(first, dict) else set()
+    if some.get("images") and "annotations" in some:
+        return "; it looks like COCO: `format: coco`"
+    if "shapes" in some:
+        return "; it looks like LabelMe: `format: labelme`"
+    if isinstance(content, list) and keys & {"annotations", "completions"} and keys & {"data", "predictions"}:
+        return "; it looks like Label Studio: `format: labelstudio`"
+    tool = None
+    if "_via_img_metadata" in some or {"filename", "regions"} <= keys:
+        tool = "the VGG Image Annotator, whose menu exports COCO too"
+    elif {"image", "annotations"} <= keys:
+        tool = "CreateML"
+    elif {"objects", "size"} <= some.keys():
+        tool = "Supervisely"
+    elif "items" in some and "categories" in some:
+        tool = "Datumaro"
+    return f"; it looks like a file of {tool}: export or convert it to COCO, `format: coco`" if tool else ""

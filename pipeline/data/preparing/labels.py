@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import yaml
 
+from pipeline.base.job import say
 from pipeline.data.preparing import split_folders, user_table
 from pipeline.data.preparing.user_table import Line
 from pipeline.data.reading.frame import Rejected
@@ -22,6 +23,7 @@ from pipeline.settings import Dataset, Split, UserError
 ALL = "all"  # the class of sets without labels
 BACKGROUND = "background"  # that of tiles without a defect, where no class is `good`
 LISTED = 20  # names of classes in a message
+OF_SPLITS = ("split", "set", "subset", "phase", "partition")  # how people call the column of a split
 
 
 class Row(NamedTuple):
@@ -151,7 +153,16 @@ def read_table(settings: Dataset) -> Table | None:
 
 
 def _rows(path: str, settings: Dataset, columns: dict[str, str]) -> list[Row]:
-    return [_row(line, path, settings, columns) for line in user_table.read(path, columns)]
+    others = OF_SPLITS if settings.split.column is None else ()
+    lines = user_table.read(path, columns, others)
+    for column in others:
+        sides = {split_folders.side_of(line.cells.get(column, "")) for line in lines}
+        if "train" in sides and len(sides) > 1 and None not in sides:
+            say(
+                f"WARNING: the column `{column}` of {path} names sides of a split, and is not used; "
+                f"`split: {{column: {column}}}` takes that of the table"
+            )
+    return [_row(line, path, settings, columns) for line in lines]
 
 
 def _row(line: Line, path: str, settings: Dataset, columns: dict[str, str]) -> Row:

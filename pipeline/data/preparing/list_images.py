@@ -43,12 +43,15 @@ def find(
     refused = {file for file, _ in rejected.rows}
     shared = labels.shared_names(header.source for _, headers in found for header in headers)
     depth = _depth_of_sides(entries, settings)
+    outside = _beside_classes(entries, settings)
     candidates: list[Candidate] = []
     occurring: set[str] = set()
     for entry, headers in found:
         place = split_folders.place(entry, depth)
         for header in headers:
             try:
+                if entry in outside and not header.folder:
+                    raise Rejected("lies beside the folders of the classes, in none of them; a class needs a folder")
                 row = _row(entry, header, table, shared) if table else None
                 label = labels.label_of(settings, header.source, header.folder or place.folder, header.label, row)
                 occurring.add(label)
@@ -61,6 +64,17 @@ def find(
             rejected.add(row.file, f"{row.where} has a row for it, but the source has no such image")
     labels.check_asked(settings, occurring)
     return candidates
+
+
+def _beside_classes(entries: list[Entry], settings: Dataset) -> set[Entry]:
+    """The files beside two or more folders of classes, such as a figure of a README: the folder of all is no class,
+    unless `labels.classes` names it."""
+    if settings.labels.rule != "folder":
+        return set()
+    beside = {entry for entry in entries if "/" not in entry.name}
+    several = len({entry.folder for entry in entries if entry not in beside}) > 1
+    named = settings.labels.classes or []
+    return {entry for entry in beside if entry.folder not in named} if several else set()
 
 
 def listed(

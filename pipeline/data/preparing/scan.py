@@ -20,6 +20,9 @@ from pipeline.data.reading.frame import Frame, Header, Rejected
 from pipeline.data.reading.source import Entry
 from pipeline.settings import Dataset
 
+WIDE = 128  # gray values between the darkest and the brightest pixel of a mask
+NEAR = 26  # gray values at either end, of a mask with smooth edges
+FLAT, NEARLY_ALL = 0.5, 0.9  # shares of a mask: of one value, and near either end
 PART_BYTES = 32 * 2**20  # of squares that are sent at a time
 
 
@@ -35,7 +38,7 @@ class Facts(NamedTuple):
     high: float
     colour: bool
     two_values: bool
-    """Whether no pixel has another value than the lowest and the highest."""
+    """Whether no pixel has another value than the lowest and the highest, but for smooth edges as of a JPEG."""
     bar: int
     """Rows of a likely information bar at the bottom of what `crop_bottom` leaves; 0 for none."""
     digest: bytes
@@ -154,8 +157,14 @@ def _flat(patch: np.ndarray) -> bool:
 
 
 def _two_values(pixels: np.ndarray, low: float, high: float) -> bool:
-    """Whether all are the lowest or the highest; a row tells of most photographs that they are not."""
-    return all(bool(np.all((some == low) | (some == high))) for some in (pixels[len(pixels) // 2], pixels))
+    """Whether all are the lowest or the highest, or nearly all black or white and most alike, as in a mask that a JPEG
+    holds; a row tells of most photographs that they are not two values."""
+    if all(bool(np.all((some == low) | (some == high))) for some in (pixels[len(pixels) // 2], pixels)):
+        return True
+    if pixels.dtype != np.uint8 or high - low < WIDE:
+        return False
+    counts = np.bincount(pixels.ravel(), minlength=256) / pixels.size
+    return bool(counts.max() >= FLAT and counts[:NEAR].sum() + counts[256 - NEAR :].sum() >= NEARLY_ALL)
 
 
 def _digest(pixels: np.ndarray) -> bytes:

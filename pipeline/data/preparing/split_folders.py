@@ -20,6 +20,7 @@ SIDES = {
     "testing": "test",
 }
 AFTER = re.compile(rf"(?:^|.*[ _-])({'|'.join(SIDES)})", re.IGNORECASE)  # `steel_train`
+BEFORE = re.compile(rf"({'|'.join(SIDES)})[ _-].+", re.IGNORECASE)  # `train_good`
 MORE = re.compile(  # `training_set`, `test_images`, `traincrop`, `val2017`, `test_private_mixed`
     r"[ _-]*(?:set|data|images?|imgs?|split|crop(?:s|ped)?|tiles?|patch(?:es)?|(?:19|20)\d\d"
     r"|(?:public|private)(?:[ _-]mixed)?)$",
@@ -111,8 +112,12 @@ def _folders(entry: Entry) -> list[str]:
 
 
 def may_be_sides(folders: Iterable[str]) -> list[str]:
-    """Those of some folders that may well be sides of one split: of `steel_train` and `steel_test` both; of
-    `fatigue_test` and `tensile_test`, of which none trains, neither."""
-    called = {folder: AFTER.fullmatch(MORE.sub("", folder) or folder) for folder in folders}
-    sides = {folder: SIDES[match[1].lower()] for folder, match in called.items() if match}
-    return list(sides) if "train" in sides.values() else []
+    """Those of some folders that may well be sides of one split: of `steel_train` and `steel_test` both, as of
+    `train_good` and `test_good`; of `fatigue_test` and `tensile_test`, of which none trains, neither."""
+    folders = list(folders)
+    for form, fewest in ((AFTER, 1), (BEFORE, 2)):
+        called = {folder: form.fullmatch(MORE.sub("", folder) or folder) for folder in folders}
+        sides = {folder: SIDES[match[1].lower()] for folder, match in called.items() if match}
+        if "train" in sides.values() and len(set(sides.values())) >= fewest:
+            return list(sides)
+    return []

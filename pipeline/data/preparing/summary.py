@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import unicodedata
 from collections import Counter
 
 import numpy as np
@@ -52,13 +53,15 @@ def few_shots(settings: Dataset, images: ImageSet) -> list[str]:
 
 
 def alike(counts: Counter[str], what: str = "classes") -> list[str]:
-    """Warnings of names that differ in case or accents alone, from how often each occurs."""
+    """Warnings of names that differ in case, accents, blanks or signs without width alone, from how often each
+    occurs."""
     found: dict[str, list[str]] = {}
     for label in counts:
-        found.setdefault(loose(label), []).append(f"`{label}` ({counts[label]})")
+        seen = "".join(letter for letter in loose(label) if unicodedata.category(letter) != "Cf")
+        found.setdefault(" ".join(seen.split()), []).append(f"`{label}` ({counts[label]})")
     return [
-        f"WARNING: the {what} {' and '.join(names)} differ in case or accents alone; if they are one, give them one "
-        "name"
+        f"WARNING: the {what} {' and '.join(names)} differ in case, accents or blanks alone; if they are one, give "
+        "them one name"
         for names in found.values()
         if len(names) > 1
     ]
@@ -74,7 +77,7 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
         lines.append(
             f"WARNING: the classes {', '.join(sides)} are called as sides of a split, and are none to this run: other "
             "folders lie beside them, or no `train` does. Point `source` to a folder that holds `train`, `val` and "
-            "`test` alone"
+            "`test` alone, with folders of the classes in them"
         )
     if settings.labels.rule == "folder" and (deeper := _deeper(images.metadata)):
         listed = ", ".join(f"`{name}`" for name in deeper[:DEEPER]) + (", ..." if len(deeper) > DEEPER else "")

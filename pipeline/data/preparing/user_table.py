@@ -51,8 +51,9 @@ def read(path: str, columns: dict[str, str], optional: Sequence[str] = (), what:
             there = ", ".join(filter(None, header)) or "nothing"
             images = any(os.path.splitext(word)[1].lower() in SUFFIXES for cell in header for word in cell.split())
             hint = ": a first line with the names of the columns is missing" if images else ""
+            no = "several columns" if header.count(column) > 1 else "no column"
             raise UserError(
-                f"{setting}: {path} has no column `{column}`; it has {there}{hint} (columns are separated by commas, "
+                f"{setting}: {path} has {no} `{column}`; it has {there}{hint} (columns are separated by commas, "
                 "semicolons, tabs or bars)"
             )
     places = {column: place(header, column) for column in columns.values()}
@@ -86,9 +87,10 @@ def lines(path: str, columns: Collection[str]) -> Iterator[tuple[int, list[str]]
 
 
 def place(header: list[str], column: str) -> int | None:
-    """Where a column stands: under its very name, else under the one name that differs in case alone."""
+    """Where a column stands: under its very name, else under the one name that differs in case alone; None where two
+    are called so."""
     if column in header:
-        return header.index(column)
+        return header.index(column) if header.count(column) == 1 else None
     alike = [i for i, name in enumerate(header) if name.casefold() == column.casefold()]
     return alike[0] if len(alike) == 1 else None
 

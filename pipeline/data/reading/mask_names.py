@@ -6,8 +6,8 @@ import os
 import re
 from collections.abc import Iterable
 
-SEGMENTS = r"seg(?:ment(?:ation)?s?|mentation(?:class|object))?"
-WORD = rf"(?:ground[ _-]?truth|masks?|labels?|lbl|gt|{SEGMENTS}|annot(?:ation)?s?)"
+SEGMENTS = r"seg(?:ment(?:ation|ed)?s?|mentation(?:class|object))?"
+WORD = rf"(?:ground[ _-]?truth|masks?|labels?|lbl|gt|{SEGMENTS}|annot(?:ation)?s?|binary|binari[sz]ed)"
 END = re.compile(rf"^(.+?)[ ._-]+{WORD}(?:[ ._-]?\d+)?$", re.IGNORECASE)  # `a_mask`, `a-GT`, `a_mask_0`
 BEGINNING = re.compile(rf"^{WORD}[ ._-]+(.+)$", re.IGNORECASE)  # `mask_a`
 FOLDER = re.compile(rf"(?:.*[ ._-])?{WORD}(?:[ ._-].*)?", re.IGNORECASE)  # `masks`, `ground_truth`, `train_masks`

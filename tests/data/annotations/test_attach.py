@@ -338,6 +338,13 @@ def test_an_image_that_a_file_may_mean_is_no_background(tmp_path, inline, source
     }  # fmt: skip
 
 
+def test_why_a_file_cannot_be_read_is_said_where_no_image_is_called_as_it_is(tmp_path, inline, source, annotated):
+    source({f"{i}.png": dark(i, 20, 20) for i in range(4)}, {"0.txt": yolo((0, 0.5, 0.5, 0.5, 0.5))})
+    (tmp_path / "boxes" / "export.txt").write_bytes(b"\xff\xfe\xfa")
+    annotated("yolo", {"names": ["a"]})
+    assert ("export.txt", "", "left out", "is no text") in remarks(tmp_path / "out")
+
+
 def test_a_lost_file_of_many_images_leaves_no_background(tmp_path, inline, source, annotated):
     whole = coco([("1.png", 20, 20), ("2.png", 20, 20)], [(0, "a", 3, 3, 5, 5)])
     source({f"{i}.png": dark(i, 20, 20) for i in range(4)}, {"one.json": whole, "two.json": whole[:90]})

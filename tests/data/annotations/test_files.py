@@ -39,6 +39,12 @@ def test_folders_globs_and_lists_each_file_once(tree):
         all_annotations(boxes(f"{tree}/other", "coco"))
 
 
+def test_the_form_of_a_competition_tells_of_no_image(tmp_path):
+    for name in ("train.csv", "sample_submission.csv"):
+        (tmp_path / name).write_text("ImageId,ClassId,EncodedPixels\n")
+    assert [annotation.name for annotation in all_annotations(boxes(str(tmp_path), "csv"))] == ["train.csv"]
+
+
 def test_the_names_of_yolo_classes_are_looked_for_upwards(tree):
     nearest = f"{tree}/labels/classes.txt"
     both = [nearest, f"{tree}/data.yaml"]

@@ -364,7 +364,7 @@ def test_masks_among_the_images_are_never_trained_on(inline, prepared, folder, d
 
 
 def test_masks_of_any_name_beside_their_images_are_refused_as_the_only_pictures(inline, dataset, folder, tmp_path):
-    root = folder({f"{kind}/{i}.png": dark(i, *SHAPE) for i in range(3) for kind in ("photos", "binary")})
+    root = folder({f"{kind}/{i}.png": dark(i, *SHAPE) for i in range(3) for kind in ("photos", "drawings")})
     with pytest.raises(UserError, match=r"source: all 6 pictures in `.*` are among the masks of `boxes\.path`"):
         prepare(dataset(root, boxes={"format": "mask", "path": root}), tmp_path / "out")
 

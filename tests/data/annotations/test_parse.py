@@ -411,6 +411,36 @@ def test_what_is_no_annotation_is_said(reading, kind, text, reason):
     assert len(said) < 250
 
 
+VIA = {"a.png12": {"filename": "a.png", "size": 12, "regions": [], "file_attributes": {}}}
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (VIA, "looks like a file of the VGG Image Annotator, whose menu exports COCO"),
+        ({"_via_settings": {}, "_via_img_metadata": VIA}, "VGG Image Annotator"),
+        ([{"image": "a.png", "annotations": []}], "CreateML"),
+        ({"description": "", "objects": [], "size": {"height": 4, "width": 5}}, "Supervisely"),
+        ({"info": {}, "categories": {}, "items": []}, "Datumaro"),
+        ({"shapes": [], "imagePath": "a.png"}, "looks like LabelMe: `format: labelme`"),
+        ({"images": [{"id": 1}], "annotations": []}, "looks like COCO: `format: coco`"),
+        ([{"id": 1, "annotations": [], "data": {"image": "a.png"}}], "looks like Label Studio: `format: labelstudio`"),
+    ],
+)
+def test_json_of_another_tool_is_called_what_it_is(reading, content, why):
+    for kind in ("coco", "labelme"):
+        found = reading(kind, json.dumps(content))
+        if kind not in why:
+            assert why in (found.unreadable or found.records[0].unreadable)
+    own = reading("labelstudio", json.dumps(content))
+    assert own.records == [] or "labelstudio" in why  # of none of them an image without a mark is background
+
+
+def test_what_is_of_no_tool_is_called_so_by_none(reading):
+    for content in ([], [3], {}, {"a": []}, {"images": {}}, 7, None):
+        assert "looks like" not in reading("coco", json.dumps(content)).unreadable
+
+
 def test_an_xml_file_cannot_read_another(tmp_path, record):
     secret = tmp_path / "secret.txt"
     secret.write_text("open sesame")

@@ -211,6 +211,8 @@ def test_an_image_of_two_sizes(reading):
         ("filename,class,CLASS,Class,xmin,ymin,xmax,Ymax,YMAX\n", "does not name the columns"),
         (f'{TENSORFLOW}a.png,40,20,"crack,4,2,10,17\nb.png,40,20,crack,4,2,10,17\n', "is no table (unexpected end"),
         (f'{TENSORFLOW}"a.png,40,20,x,4,2,10,17\n"b.png",40,20,x,4,2,10,17\n', "is no table"),
+        ("filename,file_size,region_id,region_shape_attributes\n", "VGG Image Annotator, whose menu exports COCO too"),
+        ("filename,class,class,xmin,ymin,xmax,ymax\na.png,x,y,1,2,3,4\n", "does not name the columns"),
         (b"PK\x03\x04\x14\0\6\0", "is a workbook"),
         (f"{TENSORFLOW}a.png,40,20,трещина,4,2,10,17\n".encode("cp1251"), "several readings"),
         (f"{TENSORFLOW}a.png,40,20,x,.1,.1,.5,.5\n", "look like fractions"),

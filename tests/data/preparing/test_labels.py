@@ -184,3 +184,17 @@ def test_rows_with_more_of_the_path_than_the_source_has(dataset, table):
 def test_words_of_a_split_are_understood_in_any_case(dataset, table):
     settings = dataset(labels={"csv": [table("file,part\na,Train\nb,TEST\nc,Validation\n")]}, split={"column": "part"})
     assert [row.split for row in labels.read_table(settings).rows] == ["train", "test", "val"]
+
+
+def test_a_column_of_sides_that_is_not_used_is_said(dataset, table, capsys):
+    def said(text, **split):
+        path = table(text)
+        labels.read_table(dataset(labels={"rule": "csv", "csv": [path]}, split=split))
+        return capsys.readouterr().err
+
+    sides = "file,class,Set\na,x,Train\nb,y,test\n"
+    assert "the column `set` of " in said(sides)
+    assert "`split: {column: set}` takes that of the table" in said(sides)
+    assert said(sides, column="Set") == ""
+    assert said("file,class,set\na,x,training\nb,y,7\n") == ""  # no sides
+    assert said("file,class,set\na,x,train\nb,y,train\n") == ""  # one alone divides nothing

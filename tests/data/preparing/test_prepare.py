@@ -1,6 +1,7 @@
 """From files to an image set."""
 
 import csv
+import os
 import sys
 from pathlib import Path
 
@@ -274,6 +275,38 @@ def test_images_of_two_values_among_others_are_named(tmp_path, inline, folder, d
     text = "4 of 12 images hold two values only, and look like masks, yet are taken for photographs (00_Maske.png"
     assert (f"WARNING: {text}" in capsys.readouterr().err) == warned
     assert any(text in line for line in images.meta["noticed"]) == warned
+
+
+def test_images_of_smooth_edges_between_black_and_white_are_named_too(
+    tmp_path, inline, folder, dataset, picture, capsys
+):
+    white = np.zeros((32, 32), np.uint8)
+    white[8:14, 8:20] = 255
+    soft = ((3 * white.astype(int) + np.roll(white, 1, 0)) // 4).astype(np.uint8)
+    soft[0, ::3] = 3
+    bad = {f"{i}_bw.png": np.roll(soft, i, 1) for i in range(3)}
+    dark = {f"{i}.png": np.minimum(picture(i, (32, 32)), 20) for i in range(6)}  # a photograph, however dark
+    bright = {f"b{i}.png": picture(20 + i, (32, 32)) for i in range(6)}
+    prepare(dataset(folder(bad | dark | bright)), tmp_path / "out")
+    assert "WARNING: 3 of 15 images hold two values only" in capsys.readouterr().err
+
+
+def test_a_picture_beside_the_folders_of_the_classes_is_of_none(tmp_path, inline, folder, dataset, picture):
+    content = {f"{c}/Imgs/{i}.png": picture(10 * n + i) for n, c in enumerate(("good", "bad")) for i in range(6)}
+    root = folder(content | {"dataset.png": picture(99)})
+    images = prepared(dataset(root, labels={"rule": "folder"}), tmp_path / "out")
+    assert images.meta["classes"] == ["bad", "good"]
+    assert "beside the folders of the classes, in none of them" in rejected(tmp_path / "out")["dataset.png"]
+    name = os.path.basename(root)
+    named = dataset(root, labels={"rule": "folder", "classes": ["good", "bad", name]}, split={"test": 0, "val": 0})
+    assert prepared(named, tmp_path / "named").meta["classes"] == ["good", "bad", name]
+
+
+def test_what_lies_beside_one_folder_is_a_class_of_its_own(tmp_path, inline, folder, dataset, picture):
+    content = {f"{i}.png": picture(i) for i in range(6)} | {f"bad/{i}.png": picture(20 + i) for i in range(6)}
+    root = folder(content)
+    images = prepared(dataset(root, labels={"rule": "folder"}), tmp_path / "out")
+    assert images.meta["classes"] == sorted(["bad", os.path.basename(root)])
 
 
 def test_channels_of_one_scene_are_not_offered_as_images(tmp_path, inline, dataset, capsys):
@@ -623,7 +656,10 @@ def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, datase
     content = {f"{label}/{label}{i}.png": picture(i + 9 * (label < "a")) for label in ("Bad", "bad") for i in range(3)}
     root = folder(content)
     prepare(dataset(root, labels="folder"), tmp_path / "out")
-    assert "WARNING: the classes `Bad` (3) and `bad` (3) differ in case or accents alone" in capsys.readouterr().err
+    assert (
+        "WARNING: the classes `Bad` (3) and `bad` (3) differ in case, accents or blanks alone"
+        in capsys.readouterr().err
+    )
     prepare(dataset(f"{root}/bad", labels="folder"), tmp_path / "one")
     said = capsys.readouterr().err
     assert "WARNING: `labels.rule: folder` finds one class, `bad`" in said

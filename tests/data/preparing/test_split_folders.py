@@ -1,10 +1,12 @@
 """`train`, `val` and `test` folders are the split, above the classes or below them."""
 
+from collections import Counter
+
 import pytest
 from PIL import Image
 
 from pipeline.data.image_set import ImageSet
-from pipeline.data.preparing import split_folders
+from pipeline.data.preparing import split_folders, summary
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.source import listing
 from pipeline.settings import Dataset, UserError
@@ -126,7 +128,16 @@ def test_a_published_layout_keeps_its_split(tmp_path, picture, capsys, order):
     [
         (["steel_train", "steel_test"], 2), (["Train", "TEST", "x"], 2), (["train", "unlabeled"], 1),
         (["fatigue_test", "tensile test"], 0), (["contest", "trainer"], 0),
+        (["train_good", "train_bad", "test_good", "test_bad"], 4), (["train_wheel", "train_rail"], 0),
+        (["test_good", "test_bad"], 0),
     ],
 )  # fmt: skip
 def test_classes_are_called_as_sides_where_one_trains(classes, sides):
     assert split_folders.may_be_sides(classes) == classes[:sides]
+
+
+def test_names_that_look_the_same_are_said_to_be_alike():
+    (said,) = summary.alike(Counter({"ok": 3, "\u200bok": 2, " OK": 1, "o k": 1}))
+    assert said.startswith(
+        "WARNING: the classes `ok` (3) and `\u200bok` (2) and ` OK` (1) differ in case, accents or blanks"
+    )

@@ -42,6 +42,13 @@ def test_two_columns_that_differ_in_case_are_kept_apart(tmp_path):
         cells(tmp_path / "t.csv")
 
 
+def test_of_two_columns_of_one_name_none_is_taken(tmp_path):
+    (tmp_path / "t.csv").write_text("file,class,class\n1,2,3\n")
+    with pytest.raises(UserError, match=r"class_column: .*several columns `class`; it has file, class, class"):
+        cells(tmp_path / "t.csv")
+    assert [line.cells for line in user_table.read(str(tmp_path / "t.csv"), {"x": "file"})] == [{"file": "1"}]
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

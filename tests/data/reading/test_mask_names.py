@@ -12,6 +12,9 @@ PAIRS = {
     "SegmentationClass/7.png": "JPEGImages/7.jpg",  # VOC
     "labels/13.jpg.png": "photos/13.jpg",
     "a/14.jpg.png": "a/14.jpg",
+    "a/15_binary.jpg": "a/15.jpg",
+    "Optical_segmented/16_binary.jpg": "Optical/16.jpg",
+    "binarized/17.tif": "micrographs/17.tif",
     "a/7_GT.png": "a/7.tif",
     "a/gt-8.png": "a/8.png",
     "a/9_mask_2.png": "a/9_image.png",
