@@ -14,6 +14,7 @@ from pipeline.data.reading.orientation import swaps_axes, upright
 from pipeline.settings import Dataset
 
 FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "GIF"]
+FILMS = {"PNG", "WEBP", "GIF"}  # a JPEG of several pictures has thumbnails, and other views of one scene
 ORIENTATION = 274  # EXIF tag
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is checked here, before decoding
 
@@ -31,7 +32,7 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
             height, width = width, height
         channels = 1 if image.mode in GRAY else 3
         dtype = GRAY.get(image.mode, "uint8")
-        count = getattr(image, "n_frames", 1) if image.format == "GIF" else 1
+        count = getattr(image, "n_frames", 1) if image.format in FILMS else 1
     if deep is not None:
         channels, dtype = deep, "uint16"
     if count == 1:

@@ -356,6 +356,17 @@ def test_labels_of_named_numbers_and_tables_that_are_no_labels(tmp_path, stack):
         read(tmp_path / "a", rule="hdf5", labels="scores")
 
 
+def test_labels_that_are_neither_numbers_nor_texts_are_refused(tmp_path, stack):
+    pairs = np.zeros(5, [("grain", "i4"), ("phase", "f4")])
+    with pytest.raises(Rejected, match=r"`/labels` \(hdf5\.labels\) holds neither .* parts grain, phase\)"):
+        read(write(tmp_path / "a", images=stack, labels=pairs), rule="hdf5")
+    with h5py.File(tmp_path / "b", "w") as file:
+        file["images"] = stack
+        file.create_dataset("labels", data=[file["images"].ref] * 5, dtype=h5py.ref_dtype)
+    with pytest.raises(Rejected, match="holds neither numbers nor texts"):
+        read(tmp_path / "b", rule="hdf5")
+
+
 def test_rows_of_square_images_are_a_question(tmp_path, picture):
     rows = picture(4, (40, 256))
     path = write(tmp_path / "a", data=rows)

@@ -90,16 +90,19 @@ def test_a_bomb_is_refused_unread(tmp_path, dataset):
         read(path, dataset(max_pixels=10**9))
 
 
-def test_a_single_gif_is_an_image_and_a_film_has_pages(tmp_path, dataset, picture):
+@pytest.mark.parametrize("kind", ["gif", "png", "webp"])
+def test_a_single_picture_is_an_image_and_a_film_has_pages(tmp_path, dataset, picture, kind):
+    one, film = f"one.{kind}", f"film.{kind}"
+    options = {"lossless": True} if kind == "webp" else {}
     frames = [Image.fromarray(picture(i, (8, 12)) & 0xF0) for i in range(4)]
-    frames[0].save(tmp_path / "one.gif")
-    (one,) = readers.headers(str(tmp_path / "one.gif"), "one.gif", dataset())
-    assert (one.source, one.index, one.shape[:2]) == ("one.gif", None, (8, 12))
-    assert (read(tmp_path / "one.gif", dataset()) == np.asarray(frames[0])[..., None]).all()
-    frames[0].save(tmp_path / "film.gif", save_all=True, append_images=frames[1:])
-    headers = readers.headers(str(tmp_path / "film.gif"), "film.gif", dataset(pages="all"))
-    assert [(h.source, h.pages, h.shape) for h in headers] == [(f"film.gif[{i}]", 4, (8, 12, 3)) for i in range(4)]
+    frames[0].save(tmp_path / one, **options)
+    (header,) = readers.headers(str(tmp_path / one), one, dataset())
+    assert (header.source, header.index, header.shape[:2]) == (one, None, (8, 12))
+    assert (read(tmp_path / one, dataset()).reshape(8, 12, -1) == np.asarray(frames[0])[..., None]).all()
+    frames[0].save(tmp_path / film, save_all=True, append_images=frames[1:], **options)
+    headers = readers.headers(str(tmp_path / film), film, dataset(pages="all"))
+    assert [(h.source, h.pages, h.shape) for h in headers] == [(f"{film}[{i}]", 4, (8, 12, 3)) for i in range(4)]
     for frame, expected in zip(readers.frames(headers, dataset(pages="all")), frames, strict=True):
         np.testing.assert_array_equal(frame.pixels, np.repeat(np.asarray(expected)[..., None], 3, axis=2))
     with pytest.raises(Rejected, match=r"has 4 page\(s\), so no page 4"):
-        readers.headers(str(tmp_path / "film.gif"), "film.gif", dataset(pages=4))
+        readers.headers(str(tmp_path / film), film, dataset(pages=4))
