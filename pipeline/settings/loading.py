@@ -41,6 +41,8 @@ def _at_home(folder: str) -> str:
     found = os.path.expanduser(folder)
     if found.startswith("~"):
         raise ValueError(f"`{folder}` is in a home that is not there; write `./{folder}` for a folder of this name")
+    if os.path.dirname(os.path.abspath(found)) == os.path.abspath(found):
+        raise ValueError(f"`{folder}` is where all folders of this machine lie; name one of its own")
     return found
 
 
@@ -357,7 +359,7 @@ def _explain(error: ErrorDetails) -> str:
             return f"{name}.family: must be given, one of {', '.join(FAMILY_SETTINGS)}"
         case "union_tag_invalid":
             tag = error["ctx"]["tag"]
-            return f"{name}.family: `{tag}` is not one of {', '.join(FAMILY_SETTINGS)}{_nearest(tag, FAMILY_SETTINGS)}"
+            return f"{name}.family: `{tag}` is no family{_nearest(tag, FAMILY_SETTINGS)}"
         case "string_pattern_mismatch" | "string_too_long" if where[-1:] == ["[key]"]:
             return f"{'.'.join(where[:-1])}: a name is 1 to 80 letters, digits and _, and begins with a letter"
         case "too_short":
@@ -398,8 +400,9 @@ def _unknown(section: str, name: str, known: Iterable[str]) -> str:
 
 
 def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean `{near[0]}`?" if near else f"; the valid ones are {', '.join(sorted(known))}"
+    small = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), small, n=1, cutoff=0.5)
+    return f"; did you mean `{small[near[0]]}`?" if near else f"; the valid ones are {', '.join(sorted(known))}"
 
 
 def _path(loc: tuple) -> tuple:
