@@ -213,7 +213,8 @@ void call_cpu(const c10::OperatorHandle& op, Stack* stack) {
 void checked(const Tensor& x, const Tensor& weight) {
   calls++;
   TORCH_CHECK(x.device() == HERE && weight.device() == HERE, "convolution: all on one device, please");
-  TORCH_CHECK(x.scalar_type() == weight.scalar_type(), "convolution: ", x.scalar_type(), " with weights of ", weight.scalar_type());
+  const auto given = x.scalar_type(), weights = weight.scalar_type();
+  TORCH_CHECK(given == weights, "convolution: ", given, " with weights of ", weights);
 }
 
 Tensor convolve(
@@ -235,7 +236,8 @@ std::tuple<Tensor, Tensor, Tensor> convolve_backward(
   AutoDispatchBelowAutograd below;
   const std::vector<int64_t> bias = {transposed ? weight.size(1) * groups : weight.size(0)};
   auto [a, b, c] = at::convolution_backward(
-      host(gradient), host(x), host(weight), bias, stride, padding, dilation, transposed, output_padding, groups, wanted);
+      host(gradient), host(x), host(weight), bias, stride, padding, dilation, transposed, output_padding, groups,
+      wanted);
   return {home(a), home(b), home(c)};
 }
 
@@ -294,7 +296,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, kernels) {
   kernels.impl("view_as_complex", native::view_as_complex);
   kernels.impl(
       "set_.source_Storage_storage_offset",
-      [](Tensor& x, Storage from, c10::SymInt offset, c10::SymIntArrayRef size, c10::SymIntArrayRef strides) -> Tensor& {
+      [](Tensor& x, Storage from, c10::SymInt offset, c10::SymIntArrayRef size,
+         c10::SymIntArrayRef strides) -> Tensor& {
         x.unsafeGetTensorImpl()->set_storage_keep_dtype(from);
         x.unsafeGetTensorImpl()->set_sizes_and_strides(size, strides, offset);
         return x;
