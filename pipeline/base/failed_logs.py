@@ -50,7 +50,7 @@ def way_on(run: str) -> Iterator[str]:
     """
     if logs := dict.fromkeys(_LOGS.findall(run)):
         yield (
-            f"{len(logs)} job(s) failed, and the report needs all: the same command goes on once what the lines above "
-            "name is mended; with `-k` it first makes all that needs none of them; without a data set in `datasets:`, "
-            "or a model in `models:`, the report is of the others"
+            f"{len(logs)} job(s) failed, and the report needs all. Mend what the lines above name and give the same "
+            "command again: what is done stays. With `-k` it goes on with what needs no failed job. For a report of "
+            "the rest, take the data set out of `datasets:`, or the model out of `models:`."
         )

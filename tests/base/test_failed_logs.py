@@ -36,5 +36,5 @@ def test_bars_of_progress_take_no_line_of_what_a_log_says_last(tmp_path):
 def test_the_way_to_a_report_of_the_rest_is_told_where_jobs_failed():
     error = "Error in rule train:\n    log: {}.log (check log file(s) for error details)\n"
     (said,) = way_on("".join(error.format(name) for name in "abb"))
-    assert said.startswith("2 job(s) failed, and the report needs all: ")
+    assert said.startswith("2 job(s) failed, and the report needs all. ")
     assert list(way_on("rule train:\n    log: a.log\n")) == []
