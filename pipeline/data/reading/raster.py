@@ -15,6 +15,7 @@ from pipeline.settings import Dataset
 
 FORMATS = ["PNG", "JPEG", "BMP", "WEBP", "GIF"]
 FILMS = {"PNG", "WEBP", "GIF"}  # a JPEG of several pictures has thumbnails, and other views of one scene
+LEAST = 13  # bytes of a picture of a film, at the very least (GIF)
 ORIENTATION = 274  # EXIF tag
 Image.MAX_IMAGE_PIXELS = None  # `max_pixels` is checked here, before decoding
 
@@ -35,6 +36,8 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
         count = getattr(image, "n_frames", 1) if image.format in FILMS else 1
     if deep is not None:
         channels, dtype = deep, "uint16"
+    if count * LEAST > (size := os.path.getsize(path)):  # what a moving PNG says of itself
+        raise Rejected(f"claims {count} pictures in {size} bytes, which cannot be")
     if count == 1:
         return [Header(path, name, (height, width, channels), dtype)]
     shape = (height, width, 3)  # from the second on they are in colour, whatever the first is

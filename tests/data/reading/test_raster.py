@@ -90,6 +90,19 @@ def test_a_bomb_is_refused_unread(tmp_path, dataset):
         read(path, dataset(max_pixels=10**9))
 
 
+def test_a_film_that_claims_more_pictures_than_it_has_bytes_is_rejected(tmp_path, dataset, picture):
+    """Of a moving PNG, whose second chunk says how many there are; the list of a thousand million would fill memory."""
+    frames = [Image.fromarray(picture(i, (8, 12))) for i in range(2)]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    data = (tmp_path / "a.png").read_bytes()
+    place = data.index(b"acTL")
+    chunk = b"acTL" + struct.pack(">II", 2**30, 0)
+    lie = data[:place] + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[place + 16 :]
+    (tmp_path / "b.png").write_bytes(lie)
+    with pytest.raises(Rejected, match=r"claims 1073741824 pictures in \d+ bytes, which cannot be"):
+        readers.headers(str(tmp_path / "b.png"), "b.png", dataset(pages="all"))
+
+
 @pytest.mark.parametrize("kind", ["gif", "png", "webp"])
 def test_a_single_picture_is_an_image_and_a_film_has_pages(tmp_path, dataset, picture, kind):
     one, film = f"one.{kind}", f"film.{kind}"
