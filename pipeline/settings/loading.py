@@ -37,7 +37,7 @@ FOLDERS = ("benchmarks", "journal", "logs", "mlflow", "state", "tensorboard")  #
 KIND = re.compile(r"str|int|float|bool|constrained-.+|(function-\w+|nullable|literal|list|dict)\[.+", re.DOTALL)
 
 
-def _at_home(folder: str) -> str:
+def _own_folder(folder: str) -> str:
     found = os.path.expanduser(folder)
     if found.startswith("~"):
         raise ValueError(f"`{folder}` is in a home that is not there; write `./{folder}` for a folder of this name")
@@ -52,7 +52,7 @@ def _switched(value: Any) -> Any:
 
 
 class Settings(Strict):
-    results: Annotated[Folder, AfterValidator(_at_home)] = "results"
+    results: Annotated[Folder, AfterValidator(_own_folder)] = "results"
     """Folder of everything that is made."""
     quick: bool = False
     """A run that only shows whether everything runs (`config/quick.yaml`); every page of the report says so."""

@@ -22,7 +22,8 @@ from pipeline.settings import Dataset
 
 WIDE = 128  # gray values between the darkest and the brightest pixel of a mask
 NEAR = 26  # gray values at either end, of a mask with smooth edges
-FLAT, NEARLY_ALL = 0.5, 0.9  # shares of a mask: of one value, and near either end
+FLAT, NEARLY_ALL = 0.35, 0.9  # shares of a mask: of one value, and near either end
+LOOKED_AT = 512  # rows and columns at most, evenly spread, that these shares are taken of
 PART_BYTES = 32 * 2**20  # of squares that are sent at a time
 
 
@@ -38,7 +39,7 @@ class Facts(NamedTuple):
     high: float
     colour: bool
     two_values: bool
-    """Whether no pixel has another value than the lowest and the highest, but for smooth edges as of a JPEG."""
+    """Whether it is of two values alone, as a mask is, or black and white but for smooth edges, as one in a JPEG."""
     bar: int
     """Rows of a likely information bar at the bottom of what `crop_bottom` leaves; 0 for none."""
     digest: bytes
@@ -125,7 +126,7 @@ def _facts(header: Header, frame: Frame, place: int, task: ScanTask) -> Facts:
     bar = bar_rows(pixels if pixels.ndim == 2 else pixels[..., 1])
     return Facts(
         header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full),
-        _two_values(pixels, low, high), bar, _digest(frame.pixels), [box for box in boxes if box not in flat],
+        two_values(pixels, low, high), bar, _digest(frame.pixels), [box for box in boxes if box not in flat],
         sorted(flat), sample, None if task.reduced is None else search.traits(pixels, task.reduced, bar),
     )  # fmt: skip
 
@@ -156,15 +157,16 @@ def _flat(patch: np.ndarray) -> bool:
     return bool(np.all(patch == patch.flat[0]))
 
 
-def _two_values(pixels: np.ndarray, low: float, high: float) -> bool:
+def two_values(pixels: np.ndarray, low: float, high: float) -> bool:
     """Whether all are the lowest or the highest, or nearly all black or white and most alike, as in a mask that a JPEG
     holds; a row tells of most photographs that they are not two values."""
     if all(bool(np.all((some == low) | (some == high))) for some in (pixels[len(pixels) // 2], pixels)):
         return True
     if pixels.dtype != np.uint8 or high - low < WIDE:
         return False
-    counts = np.bincount(pixels.ravel(), minlength=256) / pixels.size
-    return bool(counts.max() >= FLAT and counts[:NEAR].sum() + counts[256 - NEAR :].sum() >= NEARLY_ALL)
+    some = pixels[:: len(pixels) // LOOKED_AT + 1, :: pixels.shape[1] // LOOKED_AT + 1]
+    shares = np.bincount(some.ravel(), minlength=256) / some.size
+    return bool(shares.max() >= FLAT and shares[:NEAR].sum() + shares[256 - NEAR :].sum() >= NEARLY_ALL)
 
 
 def _digest(pixels: np.ndarray) -> bytes:

@@ -277,7 +277,7 @@ def _like_masks(facts: list[Facts]) -> str | None:
     if not 0 < len(found) < NEARLY_ALL * len(facts):
         return None
     return (
-        f"WARNING: {len(found)} of {len(facts)} images hold two values only, and look like masks, yet are taken for "
+        f"WARNING: {len(found)} of {len(facts)} images are of two values, and look like masks, yet are taken for "
         f"photographs ({', '.join(found[:3])}{', ...' if len(found) > 3 else ''}). Masks are left out where each is "
         "called as its image with `_mask` behind, or lies in a folder `masks`; else take them out of the source"
     )

@@ -498,8 +498,8 @@ def _one_an_image(data: h5py.Dataset, count: int) -> bool:
 
 def _label_texts(data: h5py.Dataset, count: int) -> list[str | None]:
     if data.dtype.kind in "Vc" or h5py.check_ref_dtype(data.dtype) is not None:
-        parts = f", parts {', '.join(data.dtype.names)}" if data.dtype.names else ""
-        raise Rejected(f"`{data.name}` (hdf5.labels) holds neither numbers nor texts (type {data.dtype.kind}{parts})")
+        of = f", but {', '.join(data.dtype.names)} in one" if data.dtype.names else ""
+        raise Rejected(f"`{data.name}` (hdf5.labels) holds neither numbers nor texts{of}")
     values = data[()]
     if values.shape == (1, count):
         values = values.reshape(-1)

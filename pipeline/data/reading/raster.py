@@ -27,8 +27,8 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
     """The image of a file, or the chosen ones of a film, undecoded. Raises Rejected."""
     with Image.open(path, formats=FORMATS) as image:
         width, height = image.size
-        deep = _deep_png(path)
-        check_claim(settings, height, width, 1, 32 if deep is None else 64, os.path.getsize(path))
+        deep, size = _deep_png(path), os.path.getsize(path)
+        check_claim(settings, height, width, 1, 32 if deep is None else 64, size)
         if swaps_axes(_orientation(image)):
             height, width = width, height
         channels = 1 if image.mode in GRAY else 3
@@ -36,12 +36,14 @@ def headers(path: str, name: str, settings: Dataset) -> list[Header]:
         count = getattr(image, "n_frames", 1) if image.format in FILMS else 1
     if deep is not None:
         channels, dtype = deep, "uint16"
-    if count * LEAST > (size := os.path.getsize(path)):  # what a moving PNG says of itself
-        raise Rejected(f"claims {count} pictures in {size} bytes, which cannot be")
     if count == 1:
         return [Header(path, name, (height, width, channels), dtype)]
+    if count * LEAST > size:  # what a moving PNG says of itself
+        raise Rejected(f"claims {count} pictures in {size} bytes, which cannot be")
+    if deep is not None:
+        raise Rejected(f"is a moving PNG of {count} pictures of 16 bits; save each of them alone")
     shape = (height, width, 3)  # from the second on they are in colour, whatever the first is
-    return [Header(path, f"{name}[{i}]", shape, dtype, i, pages=count) for i in chosen_pages(settings, count)]
+    return [Header(path, f"{name}[{i}]", shape, "uint8", i, pages=count) for i in chosen_pages(settings, count)]
 
 
 def frames(wanted: list[Header]) -> Iterator[Frame]:

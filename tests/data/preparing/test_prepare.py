@@ -1,6 +1,7 @@
 """From files to an image set."""
 
 import csv
+import io
 import os
 import sys
 from pathlib import Path
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from pipeline.data.image_set import ImageSet
 from pipeline.data.near_duplicates import report
 from pipeline.data.preparing import prepare as module
-from pipeline.data.preparing import scaling
+from pipeline.data.preparing import scaling, scan
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.sandbox import Failed
 from pipeline.settings import UserError
@@ -272,7 +274,7 @@ def test_images_of_two_values_among_others_are_named(tmp_path, inline, folder, d
     marked = {f"{i:02d}_Maske.png": np.uint8(255) * (picture(i) > 200) for i in range(masks)}
     photographs = {f"{i:02d}.png": picture(50 + i) for i in range(12 - masks)}
     images = prepared(dataset(folder(photographs | marked)), tmp_path / "out")
-    text = "4 of 12 images hold two values only, and look like masks, yet are taken for photographs (00_Maske.png"
+    text = "4 of 12 images are of two values, and look like masks, yet are taken for photographs (00_Maske.png"
     assert (f"WARNING: {text}" in capsys.readouterr().err) == warned
     assert any(text in line for line in images.meta["noticed"]) == warned
 
@@ -288,7 +290,20 @@ def test_images_of_smooth_edges_between_black_and_white_are_named_too(
     dark = {f"{i}.png": np.minimum(picture(i, (32, 32)), 20) for i in range(6)}  # a photograph, however dark
     bright = {f"b{i}.png": picture(20 + i, (32, 32)) for i in range(6)}
     prepare(dataset(folder(bad | dark | bright)), tmp_path / "out")
-    assert "WARNING: 3 of 15 images hold two values only" in capsys.readouterr().err
+    assert "WARNING: 3 of 15 images are of two values" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("area", [0.02, 0.5, 0.9])
+@pytest.mark.parametrize("quality", [30, 95])
+def test_masks_in_jpegs_look_like_masks_and_a_photograph_of_two_phases_does_not(area, quality):
+    rng = np.random.default_rng(0)
+    smooth = gaussian_filter(rng.normal(size=(200, 256)), 8)
+    defect = smooth > np.quantile(smooth, 1 - area)
+    for pixels, mask in ((255 * defect, True), (np.where(defect, 215, 40) + rng.normal(0, 8, defect.shape), False)):
+        file = io.BytesIO()
+        Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
+        read = np.asarray(Image.open(file))
+        assert scan.two_values(read, read.min(), read.max()) == mask
 
 
 def test_a_picture_beside_the_folders_of_the_classes_is_of_none(tmp_path, inline, folder, dataset, picture):

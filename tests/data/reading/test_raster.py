@@ -103,6 +103,19 @@ def test_a_film_that_claims_more_pictures_than_it_has_bytes_is_rejected(tmp_path
         readers.headers(str(tmp_path / "b.png"), "b.png", dataset(pages="all"))
 
 
+def test_moving_pngs_of_one_bit_are_read_as_they_look_and_those_of_16_are_refused(tmp_path, dataset, picture):
+    bits = [Image.fromarray(picture(i, (8, 12)) > 128) for i in range(2)]
+    bits[0].save(tmp_path / "a.png", save_all=True, append_images=bits[1:])
+    headers = readers.headers(str(tmp_path / "a.png"), "a.png", dataset(pages="all"))
+    for header, frame, expected in zip(headers, readers.frames(headers, dataset(pages="all")), bits, strict=True):
+        assert header.dtype == frame.pixels.dtype.name == "uint8"
+        np.testing.assert_array_equal(frame.pixels[..., 0] > 0, np.asarray(expected))
+    deep = [Image.fromarray(picture(i, (8, 12), "uint16")) for i in range(2)]
+    deep[0].save(tmp_path / "b.png", save_all=True, append_images=deep[1:])
+    with pytest.raises(Rejected, match="moving PNG of 2 pictures of 16 bits"):
+        readers.headers(str(tmp_path / "b.png"), "b.png", dataset())
+
+
 @pytest.mark.parametrize("kind", ["gif", "png", "webp"])
 def test_a_single_picture_is_an_image_and_a_film_has_pages(tmp_path, dataset, picture, kind):
     one, film = f"one.{kind}", f"film.{kind}"
