@@ -60,7 +60,7 @@ VERSION = 1  # raised when `pooled` would give other numbers
 SMALLEST = 64  # pixels of the shorter side that `pooled` enlarges to
 TINY = 1e-12  # least variance that `texture` tells from none
 ENLARGED = 96  # that `texture` enlarges to
-PIXELS_A_BATCH = 1 << 17
+PIXELS_A_BATCH = 1 << 18  # below 16 images torch has slower convolutions of one pixel on one thread
 
 
 class Convolution(nn.Module):
