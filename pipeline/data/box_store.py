@@ -74,3 +74,9 @@ def read(folder: Path, images: str, ids: pd.Series) -> Boxes | None:
     annotated = ~ids.isin(seal["unknown"]).to_numpy()
     masked = ~ids.isin(seal["unmasked"]).to_numpy() if "masks" in seal else np.zeros(len(ids), bool)
     return Boxes(table.assign(**numbers), seal["classes"], annotated, seal.get("masks"), masked)
+
+
+def lost(folder: Path) -> list[str]:
+    """What framing left nothing of, or little, of the defects of the pictures: sentences; none without boxes."""
+    path = folder / "boxes.json"
+    return read_json(path).get("lost", []) if path.is_file() else []

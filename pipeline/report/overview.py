@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline.data import box_store
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import splits
 from pipeline.report.inputs import DatasetInputs
@@ -58,7 +59,7 @@ def _facts(real: ImageSet) -> list[str]:
     scaling = meta.get("scaling") or {}
     if scaling.get("rule") in SCALINGS:
         facts.append(f"black and white are set by {SCALINGS[scaling['rule']]}")
-    facts += meta.get("framing", []) + meta.get("noticed", [])
+    facts += meta.get("framing", []) + box_store.lost(real.path) + meta.get("noticed", [])
     if shots := meta.get("settings", {}).get("shots"):
         what = "bad source image" if meta.get("good") is not None else "source image a class"
         what = what if shots == 1 else what.replace("image", "images")

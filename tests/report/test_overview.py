@@ -1,5 +1,6 @@
 """What the page says went into a data set."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -41,6 +42,14 @@ def test_what_framing_cuts_off_is_among_the_facts():
     said = "`fit: resize` cuts off 35% of a picture"
     for key in ("framing", "noticed"):
         assert said in overview.dataset(ImageSet(Path("nowhere"), meta | {key: [said]}, table), {})["facts"]
+
+
+def test_what_framing_leaves_of_the_defects_is_among_the_facts(tmp_path):
+    table = pd.DataFrame({"label": "a", "split": ["train"], "group": ["g"]})
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
+    said = "of 66 pictures with boxes 19 show none of them now"
+    (tmp_path / "boxes.json").write_text(json.dumps({"lost": [said]}), encoding="utf-8")
+    assert said in overview.dataset(ImageSet(tmp_path, meta, table), {})["facts"]
 
 
 SHOTS = "few shots: at most {} to train, and as many to choose by"

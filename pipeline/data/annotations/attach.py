@@ -54,6 +54,8 @@ class Placed(NamedTuple):
     """Boxes that reach out of their prepared image."""
     slivers: int
     """Parts of boxes too small to count."""
+    only_slivers: list[str]
+    """Ids of the images that show such parts and no box: a detector would learn defects as background there."""
     shown: dict[str, float]
     """Of each picture with boxes the share of them that its prepared images show, 1 for all of each box."""
 
@@ -89,13 +91,15 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
         classes = _classes(boxes, placed, held, len(readings), remarks)
         remarks.write(folder / "boxes_remarks.csv")
         table = pd.DataFrame(placed.rows, columns=box_store.COLUMNS)
-        unknown = _ids(images, known.keys())
+        unannotated = _ids(images, known.keys())
+        unknown = unannotated + placed.only_slivers
         without = sum(done == UNKNOWN and reason == NO_ANNOTATION for _, _, done, reason in remarks.rows)
+        lost = list(_lost(settings, placed))
         lines = [
-            *_headline(images, table, unknown, without),
+            *_headline(images, table, unannotated, unknown, without),
             *_unboxed_sides(settings, images, table),
             *_edges(boxes, placed),
-            *_lost(settings, placed),
+            *(f"WARNING: {line}" for line in lost),
             *summary.alike(held, "classes of boxes"),
             *remarks.counted(),
         ]
@@ -105,12 +109,16 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             masked = known.keys() - told.keys() | outlined.keys()  # without an annotation, background has an empty mask
             unmasked = _ids(images, masked)
             with SandboxPool(workers, SECONDS, READERS * memory) as pool:
-                shares = painting.write(pool, images, squares, outlined, classes, settings)
-            lines += _masks(boxes, shares, classes, len(unmasked) - len(unknown))
+                painted = painting.write(pool, images, squares, outlined, classes, settings)
+            lines += _masks(boxes, painted.shares, classes, len(unmasked) - len(unannotated))
+            with_box = images.metadata["id"].isin(table["id"]).to_numpy()
+            vanished = list(_vanished(settings, int((with_box & painted.empty).sum())))
+            lost += vanished
+            lines += (f"WARNING: {line}" for line in vanished)
             lines += _unnamed({value: None for one in told.values() for value in one.record.values})
             lines += _counted_from_0(boxes, {region.label for one in told.values() for region in one.record.regions})
         digest = images.meta["data_hash"]
-        box_store.write(folder, digest, table, classes, unknown, unmasked, settings=boxes.model_dump())
+        box_store.write(folder, digest, table, classes, unknown, unmasked, lost=lost, settings=boxes.model_dump())
         for line in lines:
             say(line)
         preview.write(ImageSet.open(folder), lines, folder / "boxes.png", boxes=True)
@@ -339,10 +347,14 @@ def _placed(
 ) -> Placed:
     rows, found = [], set()
     cut = slivers = 0
+    only_slivers = []
     most: dict[tuple[str, Region], float] = {(source, region): 0 for source in known for region in known[source]}
     parts = {source: iter(of_boxes) for source, of_boxes in showing.items()}
     for name, square in zip(images.metadata["id"], squares, strict=True):
-        for region, part in next(parts[square.source]) if square.source in parts else ():
+        some = next(parts[square.source]) if square.source in parts else []
+        if some and all(part.share < boxes.visible for _, part in some):
+            only_slivers.append(name)
+        for region, part in some:
             most[square.source, region] = max(most[square.source, region], part.share)
             if part.share < boxes.visible:
                 slivers += 1
@@ -355,7 +367,7 @@ def _placed(
             if (source, region) not in found:
                 remarks.add(source, str(region), LEFT_OUT, "no prepared image shows enough of it (boxes.visible)")
     shares = {s: float(np.mean([most[s, region] for region in regions])) for s, regions in known.items() if regions}
-    return Placed(rows, cut, slivers, shares)
+    return Placed(rows, cut, slivers, only_slivers, shares)
 
 
 def _squares(images: ImageSet) -> list[Square]:
@@ -399,15 +411,19 @@ def _classes(boxes: Boxes, placed: Placed, held: Counter[str], files: int, remar
 # ---------------------------------------------------------------- what a person reads
 
 
-def _headline(images: ImageSet, table: pd.DataFrame, unknown: list[str], no_annotation: int) -> Iterable[str]:
+def _headline(
+    images: ImageSet, table: pd.DataFrame, unannotated: list[str], unknown: list[str], no_annotation: int
+) -> Iterable[str]:
     counts = Counter(table["label"])
     with_boxes = table["id"].nunique()
     classes = ", ".join(f"{label} {n}" for label, n in sorted(counts.items()))
     yield f"{len(table)} boxes in {with_boxes} of {len(images)} images; {classes}"
     if empty := len(images) - with_boxes - len(unknown):
         yield f"{empty} image(s) without a box: background"
-    if unknown:
-        yield f"{len(unknown)} image(s) whose boxes are not known: no detector learns from them or is judged on them"
+    if unannotated:
+        yield (
+            f"{len(unannotated)} image(s) whose boxes are not known: no detector learns from them or is judged on them"
+        )
         if no_annotation:
             yield (
                 f"{no_annotation} source image(s) have no annotation; if all defects were marked, they show none: say "
@@ -432,7 +448,12 @@ def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
     if placed.cut:
         yield f"{placed.cut} boxes reach out of their prepared image and are cut at its edge"
     if placed.slivers:
-        yield f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as boxes"
+        alone = f"; {len(placed.only_slivers)} image(s) show nothing else" if placed.only_slivers else ""
+        left = ", and no detector of boxes learns from them or is judged on them" if placed.only_slivers else ""
+        yield (
+            f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as "
+            f"boxes{alone}{left}"
+        )
 
 
 def _masks(boxes: Boxes, shares: NDArray[np.float64], classes: list[str], unmasked: int) -> Iterable[str]:
@@ -478,9 +499,19 @@ def _lost(settings: Dataset, placed: Placed) -> Iterable[str]:
     gone, little = int(np.sum(shares == 0)), int(np.sum((shares > 0) & (shares < 0.5)))
     if gone or little:
         yield (
-            f"WARNING: of {len(shares)} pictures with boxes {gone} show none of them now, {little} less than half,"
+            f"of {len(shares)} pictures with boxes {gone} show none of them now, {little} less than half,"
             f" for `fit: {settings.fit}` cuts them off: `pad` with `padding: edge`, `stretch` and `tile` keep all"
             f"{', `boxes.place_cut` cuts where they are' if settings.fit == 'resize' else ''}"
+        )
+
+
+def _vanished(settings: Dataset, images: int) -> Iterable[str]:
+    """That masks are empty, though their images have boxes."""
+    if images:
+        height, width = settings.shape
+        yield (
+            f"the masks of {images} image(s) with boxes have no pixel left: their defects are thinner than a pixel of "
+            f"{height} x {width}; a larger `size`, or `fit: tile`, keeps them"
         )
 
 

@@ -41,6 +41,15 @@ class Annotated(NamedTuple):
     """(H, W) of what was annotated: all of the picture, or what `crop_bottom` leaves."""
 
 
+class Painted(NamedTuple):
+    """What the masks of an image set hold."""
+
+    shares: NDArray[np.float64]
+    """(classes,): of each class among the pixels of the images that have annotations."""
+    empty: NDArray[np.bool_]
+    """(N,): whether the mask of an image has no pixel of any class."""
+
+
 class PaintTask(NamedTuple):
     of: Annotated
     squares: list[Square]
@@ -52,11 +61,8 @@ class PaintTask(NamedTuple):
 def write(
     pool: SandboxPool, images: ImageSet, squares: list[Square], outlined: dict[str, Annotated], classes: list[str],
     settings: Dataset,
-) -> NDArray[np.float64]:  # fmt: skip
+) -> Painted:  # fmt: skip
     """Write the masks of an image set: (N, H, W) uint8, 0 where no defect is known, else 1 + the place of its class.
-
-    Returns:
-        (classes,): the share of each class among the pixels of these images.
 
     Args:
         outlined: what is known of each image of the source whose defects have shapes, by its name.
@@ -70,16 +76,17 @@ def write(
     tasks = list(_tasks(squares, outlined, classes, settings, shape[1] * shape[2]))
     with whole(path) as part, progress("painting masks", len(tasks), "file") as bar:
         masks = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
-        counts = np.zeros(1 + len(classes), np.int64)
+        counts, empty = np.zeros(1 + len(classes), np.int64), np.ones(len(images), bool)
         for task, painted in pool.map(paint, tasks):
             if isinstance(painted, Failed):
                 raise UserError(f"{task.of.record.where}: could be read at first, but not again: {painted.reason}")
-            masks[[square.row for square in task.squares]] = painted
+            rows = [square.row for square in task.squares]
+            masks[rows], empty[rows] = painted, ~painted.any(axis=(1, 2))
             for mask in painted:
                 counts += np.bincount(mask.ravel(), minlength=len(counts))
             bar.update()
         masks.flush()
-    return counts[1:] / max(1, counts.sum())
+    return Painted(counts[1:] / max(1, counts.sum()), empty)
 
 
 def _tasks(

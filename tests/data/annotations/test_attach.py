@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pipeline.data import box_store
 from pipeline.data.annotations import attach as module
 from pipeline.data.annotations.attach import annotate
 from pipeline.data.annotations.parse import read_file
@@ -380,8 +381,12 @@ def test_defects_that_the_cut_leaves_out_are_counted(tmp_path, inline, source, a
     boxes = {f"{name}.xml": voc(("pit", x0 + 1, y0 + 1, x1, y1)) for name, (x0, y0, x1, y1) in places.items()}
     source(images, boxes)
     warning = "of 3 pictures with boxes 1 show none of them now, 1 less than half, for `fit: resize` cuts them off"
-    annotated(boxes={"missing": "background"})
-    assert warning in capsys.readouterr().err
+    found = annotated(boxes={"missing": "background"})
+    said = capsys.readouterr().err
+    assert warning in said
+    assert any(warning in line for line in box_store.lost(found.path))
+    assert found.metadata["source"][~found.annotated].tolist() == ["third.png"], "a third of a pit is no background"
+    assert "1 image(s) show nothing else, and no detector of boxes learns from them" in said
     for settings in ({"fit": "stretch"}, {}):
         placed = annotated(boxes={"missing": "background", "place_cut": not settings}, **settings)
         assert "cuts them off" not in capsys.readouterr().err

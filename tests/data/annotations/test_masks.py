@@ -8,6 +8,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from pipeline.data import box_store
 from pipeline.data.annotations import mask_files
 from pipeline.data.annotations.attach import annotate
 from pipeline.data.image_set import ImageSet
@@ -173,6 +174,18 @@ def test_a_mask_is_cut_and_resampled_as_its_image(inline, prepared, shape, words
     np.testing.assert_array_equal(found.masks[0], expected[step // 2 :: step, step // 2 :: step])
     if step == 1:
         np.testing.assert_array_equal(found.masks[0] > 0, found.images[0, ..., 0] > 200)
+
+
+def test_masks_that_are_thinner_than_a_pixel_are_told(inline, prepared, capsys):
+    content = {f"images/{i}.png": dark(i, 80, 80, (10, 10, 60, 60)) for i in range(4)}
+    thin, thick = (1, 10, 10, 60, 11), (1, 10, 10, 60, 60)  # of five rows and columns one is kept
+    content |= {f"masks/{i}.png": drawn(thick if i else thin, shape=(80, 80)) for i in range(4)}
+    found = prepared(content, size=16)
+    assert found.boxes["id"].nunique() == 4
+    assert found.masks.any(axis=(1, 2)).tolist() == [False, True, True, True]
+    said = "the masks of 1 image(s) with boxes have no pixel left"
+    assert said in capsys.readouterr().err
+    assert [line for line in box_store.lost(found.path) if said in line]
 
 
 def test_masks_under_a_rim_stretched_and_under_a_placed_cut(inline, prepared):
