@@ -24,6 +24,7 @@ WIDE = 128  # gray values between the darkest and the brightest pixel of a mask
 NEAR = 26  # gray values at either end, of a mask with smooth edges
 FLAT, NEARLY_ALL = 0.35, 0.9  # shares of a mask: of one value, and near either end
 LOOKED_AT = 512  # rows and columns at most, evenly spread, that these shares are taken of
+STRAY = 0.005  # share of the pixels at either end
 PART_BYTES = 32 * 2**20  # of squares that are sent at a time
 
 
@@ -37,6 +38,8 @@ class Facts(NamedTuple):
     bits: int | None
     low: float
     high: float
+    bulk: tuple[float, float]
+    """Ends of the values but for the lowest and the highest STRAY of them, hot pixels for one."""
     colour: bool
     two_values: bool
     """Whether it is of two values alone, as a mask is, or black and white but for smooth edges, as one in a JPEG."""
@@ -125,7 +128,7 @@ def _facts(header: Header, frame: Frame, place: int, task: ScanTask) -> Facts:
         sample = pixels.reshape(-1)[chosen].astype(np.float64 if dtype in ("float64", "int64") else np.float32)
     bar = bar_rows(pixels if pixels.ndim == 2 else pixels[..., 1])
     return Facts(
-        header, (height, width), dtype, frame.bits, low, high, colour.has_colour(pixels, *full),
+        header, (height, width), dtype, frame.bits, low, high, _bulk(pixels), colour.has_colour(pixels, *full),
         two_values(pixels, low, high), bar, _digest(frame.pixels), [box for box in boxes if box not in flat],
         sorted(flat), sample, None if task.reduced is None else search.traits(pixels, task.reduced, bar),
     )  # fmt: skip
@@ -164,9 +167,18 @@ def two_values(pixels: np.ndarray, low: float, high: float) -> bool:
         return True
     if pixels.dtype != np.uint8 or high - low < WIDE:
         return False
-    some = pixels[:: len(pixels) // LOOKED_AT + 1, :: pixels.shape[1] // LOOKED_AT + 1]
+    some = _evenly(pixels)
     shares = np.bincount(some.ravel(), minlength=256) / some.size
     return bool(shares.max() >= FLAT and shares[:NEAR].sum() + shares[256 - NEAR :].sum() >= NEARLY_ALL)
+
+
+def _bulk(pixels: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(_evenly(pixels), [STRAY, 1 - STRAY])
+    return float(low), float(high)
+
+
+def _evenly(pixels: np.ndarray) -> np.ndarray:
+    return pixels[:: len(pixels) // LOOKED_AT + 1, :: pixels.shape[1] // LOOKED_AT + 1]
 
 
 def _digest(pixels: np.ndarray) -> bytes:

@@ -25,6 +25,7 @@ SHOWN = {
     "stretch": "each brought to the shape of `size` by distortion",
 }
 DIM = 0.25  # share of the range below which the use of it is reported
+STRAY_IMAGES = 0.05  # share of the images whose own brightness is not asked where a few pixels hide that of the others
 BLACK = 0.02  # and below which a person sees nothing of them
 
 
@@ -222,15 +223,25 @@ def _scaled(settings: Dataset, plan: Plan) -> str:
 def _dim(settings: Dataset, facts: list[Facts], plan: Plan) -> str | None:
     if settings.scaling.rule not in ("dtype", "fixed"):
         return None
-    values = [
-        [scaling.converted(v, scaling.type_range(f.dtype, f.bits), plan.full) for v in (f.low, f.high)] for f in facts
-    ]
-    low, high = np.min(values), np.max(values)
-    used = (min(high, plan.high) - max(low, plan.low)) / (plan.high - plan.low)
+    ends = np.array([_on_scale(f, plan, (f.low, f.high)) for f in facts])
+    low, high, what = ends.min(), ends.max(), "the images use"
+    if (used := _used(plan, low, high)) >= DIM and np.dtype(plan.dtype).itemsize > 1:
+        ends = np.array([_on_scale(f, plan, f.bulk) for f in facts])
+        low, high = np.quantile(ends[:, 0], STRAY_IMAGES), np.quantile(ends[:, 1], 1 - STRAY_IMAGES)
+        used, what = _used(plan, low, high), "all but a few pixels, hot ones for example, use"
     if used >= DIM:
         return None
-    text = f"the images use {used:.1%} of this range ({low:g} to {high:g}): `percentile` or `fixed` keeps more contrast"
+    text = f"{what} {used:.1%} of this range ({low:g} to {high:g}): `percentile` or `fixed` keeps more contrast"
     return text if used >= BLACK else f"WARNING: {text}; as they are they look all of one gray"
+
+
+def _on_scale(facts: Facts, plan: Plan, values: tuple[float, float]) -> list[float]:
+    """Source values of an image on the scale of the set's type."""
+    return [scaling.converted(v, scaling.type_range(facts.dtype, facts.bits), plan.full) for v in values]
+
+
+def _used(plan: Plan, low: float, high: float) -> float:
+    return (min(high, plan.high) - max(low, plan.low)) / (plan.high - plan.low)
 
 
 def _enlarged(settings: Dataset, facts: list[Facts]) -> str | None:

@@ -166,6 +166,22 @@ def test_scaling_rules(tmp_path, inline, folder, dataset, picture, capsys):
     assert "the images use 0.2% of this range" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("hot", "span", "said"),
+    [(6, 2000, True), (0, 2000, True), (6, 50000, False), (2000, 2000, False)],
+    ids=["hot pixels", "none", "bright images", "half is bright"],
+)
+def test_a_few_hot_pixels_do_not_hide_that_images_are_dark(inline, folder, dataset, capsys, tmp_path, hot, span, said):
+    rng = np.random.default_rng(0)
+    content = {f"{i}.tif": rng.integers(400, 400 + span, (64, 64)).astype("u2") for i in range(4)}
+    for picture in content.values():
+        picture.flat[rng.choice(picture.size, hot, replace=False)] = 65535
+    prepare(dataset(folder(content)), tmp_path / "out")
+    who = "all but a few pixels, hot ones for example, use" if hot else "the images use"
+    assert (f"{who} 3." in capsys.readouterr().err) == said
+    assert any(who in fact for fact in ImageSet.open(tmp_path / "out").meta["noticed"]) == said
+
+
 def test_small_whole_numbers_in_wide_types_are_not_turned_black(tmp_path, inline, dataset, picture):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["images"] = picture(1, (6, 16, 16)).astype(np.int64)
