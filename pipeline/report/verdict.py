@@ -195,8 +195,13 @@ def _worst_class(measures: Sequence[Beside]) -> Beside | None:
 
 
 def _copies(measures: Sequence[Beside], wrong: Sequence[Beside]) -> Beside | Literal["none"] | None:
-    """By what copies are proven, else by what they are likely."""
-    found = [of for of in wrong if of.row.group == "copies" and not _just_alike(measures, of)]
+    """By what copies are proven, else by what they are likely: not in the features in which images are farther from all
+    training images than new real ones are, as noise is from most of them and a little less from one."""
+    far = {of.extractor for of in measures if of.row.role == "ratio" and worse(of.score, of.floor, "lower")}
+    found = [
+        of for of in wrong
+        if of.row.group == "copies" and not _just_alike(measures, of) and (of.row.alarm or of.extractor not in far)
+    ]  # fmt: skip
     none: Literal["none"] | None = "none" if any(of.row.group == "copies" for of in measures) else None
     return next(iter(sorted(found, key=lambda of: not of.row.alarm)), none)
 

@@ -21,6 +21,7 @@ REAL = {
     ("pixels", "chords_dark", None): score(0.1, 0.05),
     ("pixels", "pair_ssim", None): score(0.3),
     ("random", "nn_distance_ratio", None): score(1.0),
+    ("random", "nn_distance_ratio_1_2", None): score(0.96),
     ("pixels", "copy_rate", None): score(0.0, 0.0),
     ("pixels", "copied_area", None): score(0.01, 0.01),
     ("random", "recall", "crazing"): score(0.9),
@@ -53,6 +54,14 @@ def test_images_as_good_as_real_ones():
 def test_images_that_are_less_like_the_training_images_than_real_ones_are_no_copies():
     near, far = (Beside("pixels", "nn_ssim", score(likeness, 0.02), score(0.5, 0.02)) for likeness in (0.8, 0.2))
     assert verdicts.off([near, far], 1) == [near]
+
+
+def test_noise_that_is_far_from_all_training_images_is_no_copy_of_the_least_far():
+    one, far = score(0.7, 0.02), score(25.0, 3.0)
+    assert named(judged(nn_distance_ratio_1_2=one).copies) == ("random", "nn_distance_ratio_1_2")
+    assert judged(nn_distance_ratio_1_2=one, nn_distance_ratio=far).copies == "none"
+    proven = judged(nn_distance_ratio_1_2=one, nn_distance_ratio=far, copy_rate=score(0.2, 0.05))
+    assert named(proven.copies) == ("pixels", "copy_rate")
 
 
 def test_what_is_off_is_said_by_question_and_in_the_direction_that_the_curves_show():
