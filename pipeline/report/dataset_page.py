@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from pipeline.base import csvfile
 from pipeline.base.files import read_json
@@ -125,14 +126,15 @@ def _answers(
         "closest": [*sentences.closest(rankings, verdicts), *map(sentences.untrained, beside)],
         "glance": front_rows.line(rankings, arms or box_arms or anomaly_arms),
         "alarms": [alarm for of in by_task for alarm in sentences.alarms(detector_findings.alarms(of))],
-        "helped": sentences.helped(detector_findings.answer(arms)),
-        "helped_boxes": sentences.helped(detector_findings.answer(box_arms)),
-        "helped_anomalies": [
-            *sentences.helped(detector_findings.answer(anomaly_arms)),
-            *sentences.nothing_added(anomaly_arms),
-        ],
+        "helped": _helped(arms),
+        "helped_boxes": _helped(box_arms),
+        "helped_anomalies": _helped(anomaly_arms),
         "cautions": sentences.cautions(cautions),
     }
+
+
+def _helped(arms: Sequence[Arm]) -> list[Markup]:
+    return [*sentences.helped(detector_findings.answer(arms)), *sentences.nothing_added(arms)]
 
 
 def _numbers(scores: Scores, models: Sequence[str], arms: Sequence[Arm], real: ImageSet) -> dict[str, Any]:

@@ -341,11 +341,20 @@ def helped(of: Answer | None) -> list[Markup]:
 
 
 def nothing_added(arms: Sequence[Arm]) -> list[Markup]:
-    """Of anomaly detectors, where no bad training image taught a generator to draw any; empty where one did."""
+    """Of detectors of one task that no generator's image was added to, why; empty where any was, or without arms."""
     generative = [arm for arm in arms if arm.generative and not arm.control]
-    if not generative or any(arm.n_synthetic for arm in generative):
+    if not arms or any(arm.n_synthetic for arm in generative):
         return []
-    return [Markup("Nobody can say: no bad image is among the training images, so no generator draws any to add.")]
+    if generative:
+        why = "no bad image is among the training images, so no generator draws any to add"
+    elif arms[0].task == "boxes":
+        why = (
+            "no generator here draws images with boxes, which these detectors learn from (of those that do not,"
+            " <code>detect.boxes.pseudo_labels</code> looks for them)"
+        )
+    else:
+        why = "no generator's images were added to the real ones"
+    return [Markup(f"Nobody can say: {why}.")]
 
 
 def alarms(of: Mapping[Alarm, Arm]) -> list[Markup]:
@@ -366,7 +375,8 @@ def _alarm(kind: Alarm, arm: Arm) -> str:
             " other gain."
         )
     surely = "" if arm.n_groups == 1 else f" (95 % interval from {100 * arm.score_low:.1f})"
-    before = f"it is judged by more than {arm.n_test} test images" if judged_by_few(arm) else "it learns"
+    tests = f"{arm.n_test} test images" + (f" of {arm.n_groups} groups" if arm.n_groups < arm.n_test else "")
+    before = f"it is judged by more than {tests}" if judged_by_few(arm) else "it learns"
     return (
         f"Even the strongest detector without a generator may be guessing: its {DETECTORS[arm.task].score} is"
         f" {100 * arm.score:.1f} %{surely}, and guessing reaches {100 * (guessing(arm) or 0):.1f} %. No verdict on"

@@ -1,6 +1,7 @@
 """Each kind of sentence is read once, for its words, names and numbers; who gets which is told by tests of fields."""
 
 import re
+from dataclasses import replace
 from functools import partial
 
 from pipeline.downstream.records import LabelEfficiency, NewShots
@@ -235,6 +236,11 @@ def test_generators_that_draw_no_bad_image_are_not_judged():
     assert sentences.nothing_added([plain(), arm("real+a")]) == sentences.nothing_added([]) == []
 
 
+def test_detectors_that_no_generator_adds_to_are_said_to_be_there():
+    read(sentences.nothing_added([plain(task="boxes")]), "Nobody can say: no generator here draws images with boxes")
+    read(sentences.nothing_added([plain()]), "Nobody can say: no generator's images were added to the real ones.")
+
+
 def test_of_one_class_there_is_no_single_class_to_name():
     def said(*classes):
         best = arm("real+a", by_class=[change(name, 0.0, -0.1, 0.1) for name in classes])
@@ -249,6 +255,8 @@ def test_what_may_be_wrong_with_a_comparison():
     few = plain(score=1.0, score_low=0.2, n_test=3, by_class=base.by_class)
     text = "is 100.0 % (95 % interval from 20.0), and guessing reaches 33.3 %.…before it is judged by more than 3 test"
     read(sentences.alarms({"guessing": few}), text)
+    grouped = replace(few, n_test=25, n_groups=9)
+    read(sentences.alarms({"guessing": grouped}), "by more than 25 test images of 9 groups.")
     weak = plain(task="boxes", score=0.014, score_low=0.0, n_test=42)  # more images would only show how weak it is
     read(sentences.alarms({"guessing": weak}), "its mAP50 is 1.4 %…anything before it learns.")
     read(
