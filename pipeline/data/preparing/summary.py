@@ -25,6 +25,11 @@ SHOWN = {
     "stretch": "each brought to the shape of `size` by distortion",
 }
 DIM = 0.25  # share of the range below which the use of it is reported
+ONE_CLASS = {
+    "filename": "Another `labels.pattern`",
+    "csv": "Another `labels.class_column`",
+    "hdf5": "Another data set in `hdf5.labels`",
+}
 STRAY_IMAGES = 0.05  # share of the images whose own brightness is not asked where a few pixels hide that of the others
 BLACK = 0.02  # and below which a person sees nothing of them
 
@@ -93,6 +98,11 @@ def classes(settings: Dataset, images: ImageSet) -> list[str]:
             "`source` to the folder that holds one folder a class, or `hdf5.images` to the group of an HDF5 file that "
             "holds one group a class; where names or a table tell the classes, use `labels.rule: filename` or `csv`; "
             "where there are none, `none`"
+        )
+    elif settings.labels.rule in ONE_CLASS and settings.labels.classes is None and len(counts) == 1:
+        lines.append(
+            f"WARNING: `labels.rule: {settings.labels.rule}` finds one class, `{next(iter(counts))}`: nothing can be "
+            f"told apart. {ONE_CLASS[settings.labels.rule]} says the classes; where there are none, `labels.rule: none`"
         )
     return lines
 

@@ -98,8 +98,8 @@ def check(real: ImageSet, dataset: str) -> None:
     classes = real.spec.classes
     if len(classes) < 2:
         raise UserError(
-            f"datasets.{dataset}.labels: a detector needs two classes, found {len(classes)} ({classes[0]}); with `none`"
-            " all images are of one kind and no detector is trained"
+            f"datasets.{dataset}.labels: a detector needs two classes, found {len(classes)} ({classes[0]}); `detect:"
+            " off` trains none and keeps all else that is done, as does `none` from the beginning"
         )
     counts = np.bincount(real.labels[real.rows("train")], minlength=len(classes))
     for name, count in zip(classes, counts, strict=True):

@@ -702,6 +702,14 @@ def test_classes_that_are_odd_are_told(tmp_path, inline, folder, picture, datase
     assert "labels" not in capsys.readouterr().err
 
 
+def test_one_class_by_names_is_warned_of_unless_it_was_asked_for(tmp_path, inline, folder, dataset, picture, capsys):
+    root = folder({f"plate_{i}.png": picture(i, (20, 20)) for i in range(6)})
+    said = "`labels.rule: filename` finds one class, `plate`: nothing can be told apart. Another `labels.pattern`"
+    for classes, expected in ((None, True), (["plate"], False)):
+        prepare(dataset(root, labels={"rule": "filename", "classes": classes}), tmp_path / "out")
+        assert (said in capsys.readouterr().err) == expected
+
+
 def test_files_of_kinds_that_are_not_read_are_named(tmp_path, inline, folder, picture, dataset, capsys, monkeypatch):
     content = {f"{i}.png": picture(i) for i in range(4)} | {
         "5.lif": b"\0\0\0\3x",

@@ -144,7 +144,7 @@ def test_data_sets_that_allow_no_comparison_are_named(tmp_path, image_set):
     expected = "datasets.plates.symmetry: `dihedral` needs square images, these are 12x16"
     assert expected in refused(tmp_path, wide)
     single = image_set("single", images, labels * 0, ["train", "test"] * 4, classes=("all",))
-    assert "datasets.plates.labels: a detector needs two classes, found 1 (all); with `none` all" in refused(
+    assert "datasets.plates.labels: a detector needs two classes, found 1 (all); `detect: off` trains" in refused(
         tmp_path, single
     )
 
