@@ -93,7 +93,7 @@ def context(
             "anomalies": anomalies_section.context(anomaly_arms, _by_arm(inputs.anomalies, AnomalyResult)),
             "timings": timings(inputs),
         }
-        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], untrained, crossing)
+        | _answers(scores, inputs, [arms, box_arms, anomaly_arms], untrained, crossing, about["same_pictures"])
         | _numbers(scores, models, arms, real)
         | _curves(inputs, models)
     )
@@ -110,6 +110,7 @@ def _answers(
     by_task: Sequence[Sequence[Arm]],
     untrained: set[str],
     crossing: int,
+    same_pictures: str,
 ) -> dict[str, Any]:
     """The sentences of both pages."""
     verdicts = []
@@ -119,7 +120,7 @@ def _answers(
     rankings = findings.overall(scores, inputs.models())
     beside = findings.beside_untrained(rankings, untrained)
     cautions = findings.cautions(
-        rankings, [arm for of in by_task for arm in of], inputs.learned_in(), untrained, crossing
+        rankings, [arm for of in by_task for arm in of], inputs.learned_in(), untrained, crossing, same_pictures
     )
     arms, box_arms, anomaly_arms = by_task
     return {

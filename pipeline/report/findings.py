@@ -56,6 +56,8 @@ class Cautions(NamedTuple):
     fid_images: int | None
     crossing: int
     """Pairs of images of one scene that a given split leaves across its sides."""
+    same_pictures: str = ""
+    """As `overview.same_pictures` has it."""
 
 
 def overall(scores: Scores, models: Sequence[str]) -> list[Ranking]:
@@ -159,13 +161,14 @@ def cautions(
     learned_in: Mapping[str, str],
     untrained: Collection[str],
     crossing: int,
+    same_pictures: str = "",
 ) -> Cautions:
     """What keeps these answers from being certain.
 
     Args:
         learned_in: by generator, the extractor in whose features it was trained.
         untrained: names of the generators without training.
-        crossing: as `Cautions` has it.
+        crossing, same_pictures: as `Cautions` has them.
     """
     flattered: dict[str, list[str]] = {}
     for model in dict.fromkeys(m for r in rankings for m, _ in r.models if learned_in.get(m) == r.extractor):
@@ -181,4 +184,5 @@ def cautions(
         images=min((score.n for _, score in models), default=None),
         fid_images=min(fids) if fids and min(fids) < FID_IMAGES else None,
         crossing=crossing,
+        same_pictures=same_pictures,
     )

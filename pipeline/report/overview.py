@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from pipeline.data import box_store
 from pipeline.data.image_set import ImageSet
 from pipeline.data.preparing import splits
@@ -17,6 +15,7 @@ from pipeline.report.labels import joined, number
 from pipeline.settings import model_settings
 
 SPLITS = {"train": "training", "val": "validation", "test": "held out"}
+THINGS = {"region": "picture", "slices": "stack"}
 SCALINGS = {
     "dtype": "the full range of the file type",
     "fixed": "a fixed range",
@@ -27,7 +26,7 @@ SCALINGS = {
 
 def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`source`, `procedural`, `facts` (phrases), `shots` (None: all images), `counts` of a class and split, `totals`,
-    `groups` and `overlaps` (sentences), `rejected`."""
+    `groups` and `overlaps` (sentences), `same_pictures`, `rejected`."""
     table = real.metadata
     shown = SPLITS | ({"control": "positive control"} if len(real.rows("control")) else {})
     counts = [
@@ -44,7 +43,8 @@ def dataset(real: ImageSet, settings: Mapping[str, Any]) -> dict[str, Any]:
         "splits": shown,
         "counts": counts,
         "totals": {split: sum(row[split] for row in counts) for split in shown},
-        "groups": _groups(table),
+        "groups": _groups(real),
+        "same_pictures": same_pictures(real),
         "overlaps": _overlaps(real.meta.get("near_duplicates")),
         "rejected": _rejected(real.path / "rejected.csv"),
     }
@@ -69,8 +69,23 @@ def _facts(real: ImageSet) -> list[str]:
     return facts
 
 
-def _groups(table: pd.DataFrame) -> str:
+def same_pictures(real: ImageSet) -> str:
+    """`the same 8 pictures (split.by: region)`, where parts of each train and others judge; else empty."""
+    by = real.meta.get("settings", {}).get("split", {}).get("by", "source")
+    if by == "source":
+        return ""
+    n, thing = real.metadata["group"].str.rsplit(", ", n=1).str[0].nunique(), THINGS[by]
+    return f"the same {thing if n == 1 else f'{n} {thing}s'} (split.by: {by})"
+
+
+def _groups(real: ImageSet) -> str:
     """A sentence on what the split keeps together."""
+    table = real.metadata
+    if same := same_pictures(real):
+        return (
+            f"{table['group'].nunique()} pieces of {same}, with gaps between them: they share specimen and microscope,"
+            " and numbers on them say nothing about other specimens."
+        )
     text = f"{table['group'].nunique()} independent sources or groups; "
     if divided := splits.divided(table["group"].tolist(), table["split"].tolist()):
         text += f"the split that was given divides {len(divided)} of them: its sides are not independent."

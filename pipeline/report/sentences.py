@@ -211,6 +211,11 @@ def cautions(of: Cautions) -> list[str]:
             f"The split that was given leaves {pairs} of images of one scene across its sides: what judges is not all"
             " new, and scores are better than on new images."
         )
+    if of.same_pictures:
+        found.append(
+            f"What trains and what judges, the floor too, are parts of {of.same_pictures}: nothing here tells of other"
+            " specimens."
+        )
     if of.seeds is not None:
         times = {1: "once", 2: "twice"}[of.seeds]
         text = f"Each training was made {times}: part of a difference between generators may be luck of the seed."
@@ -493,7 +498,9 @@ def _could_help(control: str, more: Arm | None, nothing_left: bool) -> Markup:
     """Whether this comparison could have said *helps*, by the positive control. `nothing_left`: to gain, on its test
     images."""
     if nothing_left:
-        return Markup("Nothing could help here, not even more real images: there is no mistake to mend.")
+        return Markup(
+            "Nothing can be seen to help on these test images, not even more real ones: no mistake is left to mend."
+        )
     if more is None:
         return Markup(
             "There was no positive control, for no real images are held back here (those that <code>shots</code> leaves"

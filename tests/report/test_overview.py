@@ -25,6 +25,24 @@ def test_the_page_says_whether_groups_are_whole(sides, said):
     assert page["groups"] == f"3 independent sources or groups; {said}."
 
 
+@pytest.mark.parametrize(
+    ("by", "groups", "said"),
+    [
+        ("region", [f"zr_{i}.png, {side}" for i in (1, 2) for side in ("train", "test")], "the same 2 pictures"),
+        ("slices", ["a, 1.tif, train", "a, 1.tif, test"] * 2, "the same stack"),
+        ("source", ["a, train", "b, test"] * 2, ""),
+    ],
+)
+def test_parts_of_pictures_that_train_and_judge_are_not_called_independent(by, groups, said):
+    table = pd.DataFrame({"label": "a", "split": ["train", "test"] * 2, "group": groups})
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
+    meta["settings"] = {"split": {"by": by}}
+    page = overview.dataset(ImageSet(Path("nowhere"), meta, table), {})
+    assert page["same_pictures"] == (f"{said} (split.by: {by})" if said else "")
+    assert ("independent" in page["groups"]) == (by == "source")
+    assert (f"pieces of {said}" in page["groups"] and "other specimens" in page["groups"]) == (by != "source")
+
+
 def test_a_single_held_out_group_is_said():
     meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a", "b"]}
     for groups, said in ((["g0", "g1", "g1", "g2", "g3"], True), (["g0", "g1", "g2", "g3", "g4"], False)):

@@ -98,6 +98,8 @@ def test_the_closest():
 
 def test_cautions():
     assert sentences.cautions(Cautions({}, None, {}, None, None, 0)) == []
+    same = Cautions({}, None, {}, None, None, 0, "the same picture (split.by: region)")
+    read(sentences.cautions(same), "the floor too, are parts of the same picture (split.by: region): nothing here")
     read(
         sentences.cautions(Cautions({"imagenet": ["a", "b"]}, 2, {"boxes": 3}, 60, 500, 10)),
         "a and b learned from the ImageNet features themselves",
@@ -227,7 +229,7 @@ def test_gains_that_are_not_left_are_not_promised():
     assert "and more test images of other groups would sharpen" in said(0.9, 1)
     assert "without them no mistake is made on these test images, so nothing is left to gain" in said(1.0)
     none_left = sentences.helped(detector_findings.answer([plain(score=1.0), more_real("cannot tell"), arm("real+a")]))
-    read(none_left[1:2], "Nothing could help here, not even more real images: there is no mistake to mend.")
+    read(none_left[1:2], "Nothing can be seen to help on these test images, not even more real ones")
 
 
 def test_generators_that_draw_no_bad_image_are_not_judged():
