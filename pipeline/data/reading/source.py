@@ -78,9 +78,11 @@ def check_patterns(settings: Dataset, where: str = "") -> None:
 
 
 def files(settings: Dataset, masks: frozenset[str] = frozenset()) -> list[Path]:
-    """The files to read, each once, in natural order; `masks` as in `listing`."""
+    """The files to read, each once: those of the source in natural order, then the tables of the labels; `masks` as in
+    `listing`."""
     assert settings.source is not None  # patches are looked for in no files
-    return [Path(entry.path) for entry in listing(settings.source, masks)]
+    tables = [Path(table).expanduser() for table in settings.labels.csv]
+    return [Path(entry.path) for entry in listing(settings.source, masks)] + tables
 
 
 def listing(source: str | list[str], masks: frozenset[str] = frozenset()) -> list[Entry]:
