@@ -43,6 +43,7 @@ from pipeline.data.preparing.issues import Rejections, surviving
 from pipeline.data.preparing.list_images import Candidate
 from pipeline.data.preparing.scan import CropTask, Facts, FailedCrops, ImageCrops, Plan, ScanTask, crop, scan
 from pipeline.data.preparing.squares import Picture, Square, check_good, squares
+from pipeline.data.preparing.tiling import Crop
 from pipeline.data.reading import voronoi
 from pipeline.data.reading.frame import Header
 from pipeline.data.reading.sandbox import Failed, SandboxPool
@@ -147,7 +148,7 @@ def _tell(settings: Dataset, out: Path, choices: Choices, rejected: Rejections) 
         lines += summary.judged_by_one(images.metadata)
     lines += summary.describe(settings, _facts(squares), choices.plan, len(rejected))
     lines += images.meta["framing"]
-    lines += magnification.notes(settings, [(s.picture.candidate.header, s.box) for s in squares])
+    lines += magnification.notes(settings, _shown(squares))
     lines += report.notes(choices.sources, choices.found)
     for line in lines:
         say(line)
@@ -292,7 +293,9 @@ def _decide(
     sources = _sources(pictures, cut)
     classes = labels.classes(settings, {s.label for s in cut})
     meta = _meta(settings, plan, cut, classes) | {"near_duplicates": report.summary(sources, found)}
-    meta |= {"noticed": summary.noticed(settings, _facts(cut), plan)}
+    scales = magnification.notes(settings, _shown(cut))
+    warned = [line for line in scales if line.startswith("WARNING")]
+    meta |= {"noticed": summary.noticed(settings, _facts(cut), plan) + warned}
     return Choices(cut, sum(len(p.labels) for p in pictures), plan, found, sources, meta)
 
 
@@ -389,14 +392,17 @@ def _framed(settings: Dataset, squares: list[Square]) -> list[Framed]:
     ]
 
 
+def _shown(squares: list[Square]) -> list[tuple[Header, Crop]]:
+    return [(square.picture.candidate.header, square.box) for square in squares]
+
+
 def _meta(settings: Dataset, plan: Plan, squares: list[Square], classes: list[str]) -> dict[str, Any]:
-    shown = [(square.picture.candidate.header, square.box) for square in squares]
     return {
         "classes": classes,
         "symmetry": settings.symmetry,
         "dtype": plan.dtype,
         "scaling": {"rule": settings.scaling.rule, "low": plan.low, "high": plan.high},
-        "pixel_size": magnification.common(magnification.stored(settings, shown)),
+        "pixel_size": magnification.common(magnification.stored(settings, _shown(squares))),
         "unit": settings.unit,
         "sources": len({square.picture.candidate.header.source for square in squares}),
         "settings": settings.model_dump(mode="json", exclude=LATER),

@@ -54,6 +54,8 @@ def test_mixed_magnification_is_warned_of_by_name(tmp_path, inline, micrographs,
     prepare(dataset(root, fit="tile", split=PLAIN), tmp_path / "out")
     said = capsys.readouterr().err
     assert "6 of 7 files tell how long a pixel is" in said
+    (noticed,) = ImageSet.open(tmp_path / "out").meta["noticed"]  # which the report says again
+    assert "mixed magnification" in noticed
     assert (
         "a pixel of the images is 1 µm in 3 (0.tif, 2.tif, 4.tif); 0.5 µm in 3 (1.tif, 3.tif, 5.tif); not told" in said
     )
