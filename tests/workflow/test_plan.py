@@ -1,5 +1,6 @@
 """What `make plan` prints, and the commands that the pages name."""
 
+import base64
 import re
 import resource
 import shlex
@@ -159,6 +160,26 @@ def test_without_detectors_the_rest_is_planned(tmp_path):
     rules = planned(tmp_path, "detect=off")
     assert not [rule for rule in rules if "detect" in rule or "compare" in rule]
     assert "write_report" in rules
+
+
+def test_results_without_a_record_of_their_settings_are_warned_of(tmp_path):
+    """Snakemake compares settings with its own records, which stay behind where results are copied."""
+    meta = tmp_path / "results" / "polycrystals" / "real" / "meta.json"
+    for expected in (False, True, False):
+        words = ["--cores", "1", "--configfile", str(ROOT / "config" / "config.yaml"), "--config"]
+        dry = Child(
+            "snakemake.cli", "--dry-run", "-s", str(ROOT / "workflow" / "Snakefile"), *words,
+            f"set=results={tmp_path / 'results'}", folder=tmp_path,
+        )  # fmt: skip
+        assert dry.wait() == 0, dry.said
+        assert ("with which settings 1 of 1 finished image sets" in dry.said) == expected
+        if expected:
+            record = tmp_path / ".snakemake" / "metadata" / base64.urlsafe_b64encode(bytes(meta)).decode()
+            record.parent.mkdir(exist_ok=True, parents=True)
+            record.touch()
+        meta.parent.mkdir(exist_ok=True, parents=True)
+        meta.touch()
+        results.mark_names(tmp_path / "results")
 
 
 def commands(text):

@@ -1,3 +1,4 @@
+import base64
 import json
 import logging
 import os
@@ -90,11 +91,39 @@ def room_trouble():
     return ""
 
 
+def noted(path):
+    """Whether Snakemake has a record of a finished file, which it keeps where a run is started."""
+    name = base64.urlsafe_b64encode(path.encode()).decode()
+    parts = re.findall(".{1,254}", name)
+    return Path(
+        ".snakemake/metadata", *(f"@{part}" for part in parts[:-1]), parts[-1]
+    ).is_file()
+
+
+def unknown_settings():
+    """A line where image sets are finished, and nothing tells with which settings; else nothing."""
+    files = [
+        f"{SETTINGS.results}/{places.REAL}/meta.json".format(dataset=name)
+        for name in SETTINGS.datasets
+    ]
+    made = [file for file in files if Path(file).is_file()]
+    unknown = [file for file in made if not noted(file)]
+    if not unknown:
+        return ""
+    return (
+        f"WARNING: {SETTINGS.results}: with which settings {len(unknown)} of {len(made)} finished image sets, and what "
+        "follows from them, were made is not noted here, as of results that were copied, moved or are called by "
+        "another path: a setting that was changed since is not seen. `--forceall` makes all anew"
+    )
+
+
 logging.raiseExceptions = False  # a log that cannot be written costs no traceback
 if workflow.is_main_process:
     if trouble := room_trouble():
         sys.exit(trouble)
     check_records(Path(".snakemake/metadata"))
+    if warning := unknown_settings():
+        print(warning, file=sys.stderr)
 
 STARTED = time.time()
 INPUTS = Path(SETTINGS.results) / "state" / "inputs"  # what was read, noted by the jobs
