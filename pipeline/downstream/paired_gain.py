@@ -244,8 +244,9 @@ def interval(judged: JackknifeScores, level: float) -> Interval:
         level: probability, two-sided.
 
     Returns:
-        Its middle is the mean with the pseudo-observations, a little nearer to zero than `mean`. Bounds are cut to the
-        possible [-1, 1].
+        Its middle is the mean with the pseudo-observations, a little nearer to zero than `mean`. Where these outweigh
+        the images so far that `mean` is not in it, as in many classes of a single image each, it reaches as far beyond
+        `mean` too. Bounds are cut to the possible [-1, 1].
     """
     repetitions, groups = len(judged.scores), len(judged.left_out)
     mean = float(np.mean(judged.scores))
@@ -256,6 +257,8 @@ def interval(judged: JackknifeScores, level: float) -> Interval:
     images = float((groups - 1) / groups * np.sum((judged.left_out - np.mean(judged.left_out)) ** 2))
     chance = Chance(seeds, repetitions, images, groups)
     (by_seeds, by_images), reach = chance.widths(level), chance.reach(level)
-    low, high = max(float(judged.whole) - reach, -1.0), min(float(judged.whole) + reach, 1.0)
+    whole = float(judged.whole)
+    middles = [whole] if abs(mean - whole) <= reach else [whole, mean]
+    low, high = max(min(middles) - reach, -1.0), min(max(middles) + reach, 1.0)
     share = by_seeds / (by_seeds + by_images) if by_seeds else 0.0
     return Interval(mean, low, high, seeds**0.5, images**0.5, share, chance.detectable(level))

@@ -26,7 +26,7 @@ METHOD = {
     "find_missed": 3,
     "detect_boxes": 8,
     "detect_anomalies": 2,
-    "compare": 2,
+    "compare": 3,
     "report": 13,
 }
 

@@ -391,6 +391,17 @@ def test_images_of_one_source_count_once():
     assert (again.low, again.high) == pytest.approx((once.low, once.high))
 
 
+@pytest.mark.parametrize("right", [0, 1, 63, 126])
+def test_an_interval_holds_its_own_value_where_each_of_many_classes_has_one_image(right, monkeypatch):
+    """As many pseudo-observations as images draw its middle to a half; a detector that guesses was above that."""
+    monkeypatch.setattr("tests.downstream.test_paired_gain.CLASSES", [str(k) for k in range(126)])
+    truth = np.arange(126)
+    predicted = np.where(truth < right, truth, (truth + 1) % 126)[None].repeat(2, axis=0)
+    ((base),) = compare([result("real", truth, predicted)])
+    assert base.score_low <= base.score <= base.score_high
+    assert (base.score_low <= 1 / 126) == (right <= 1)
+
+
 def test_one_group_of_test_images_proves_nothing():
     truth = np.repeat(np.arange(4), 5)
     arms = [result("real", truth, [truth * 0] * 3, ["strip"] * 20), result("x", truth, [truth] * 3, ["strip"] * 20)]
