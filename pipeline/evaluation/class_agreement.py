@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.base.class_head import class_head
-from pipeline.evaluation.context import ALL, Context, needed, row, too_few
+from pipeline.evaluation.context import ALL, Context, needed, of_classes, row, too_few
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics.intervals import Draws, estimate, fraction, share
 
@@ -32,12 +32,15 @@ def class_agreement(candidate: Sample, context: Context, n: int, draws: Draws) -
     rows = np.arange(len(candidate)), np.arange(len(context.reference))  # of the reference none is looked at
     found = estimate(lambda i, _: float(right[i].mean()), *rows, draws)
     yield row(EXTRACTOR, "class_agreement", ALL, fraction(found), n)
+    few: dict[int, list[str]] = {}
     for label, count in zip(classes.tolist(), counts.tolist(), strict=True):
         if count < needed("class_agreement"):
-            yield too_few(["class_agreement"], count) + f" of class {label}"
+            few.setdefault(count, []).append(label)
             continue
         some = candidate.labels == label
         yield row(EXTRACTOR, "class_agreement", label, share(right[some], candidate.groups[some]), count)
+    for count, labels in few.items():
+        yield f"{too_few(['class_agreement'], count)} {of_classes(labels)}"
 
 
 def recognised(candidate: Sample, reference: Sample) -> NDArray[np.bool_]:

@@ -24,6 +24,7 @@ from pipeline.downstream.classifier.device_dataset import DeviceDataset
 from pipeline.downstream.classifier.resnet import body, resnet18
 from pipeline.downstream.classifier.scratch import Scratch
 from pipeline.downstream.schedule import TrainingMix
+from pipeline.evaluation.context import SHOWN
 from pipeline.evaluation.features import PIXELS_A_BATCH, Extractor, Features, batches, without_grams
 from pipeline.settings import Detect, Evaluate, ImageSpec, UserError
 
@@ -55,8 +56,9 @@ def notes(settings: Evaluate, real: ImageSet) -> list[str]:
     if len(counts) < 2:
         lack = "they need two classes, there is one"
     elif min(counts.values()) < LEAST:
-        few = ", ".join(f"{name} has {n}" for name, n in counts.items() if n < LEAST)
-        lack = f"they need {LEAST} training images of each class; {few}"
+        few = [f"{name} has {n}" for name, n in counts.items() if n < LEAST]
+        more = f", and {len(few) - SHOWN} more have too few" if len(few) > SHOWN else ""
+        lack = f"they need {LEAST} training images of each class; {', '.join(few[:SHOWN])}{more}"
     elif sum(counts.values()) < LEAST_IN_ALL:
         lack = f"they need {LEAST_IN_ALL} training images, there are {sum(counts.values())}"
     else:

@@ -17,6 +17,7 @@ from pipeline.metrics.intervals import Draws, Estimate, draw
 from pipeline.settings import Evaluate, UserError
 
 ALL = None  # the class of a number over all classes: no class has this name, whatever the classes are called
+SHOWN = 4  # classes that a note names
 WHOLES = 10  # random subsets, at most, that a value at equal n is averaged over where a set is larger than n,
 DRAWN = 20_000  # and as few, but two at least, as hold so many images together: what is drawn of many varies little
 
@@ -99,3 +100,10 @@ def needed(*metrics: str) -> int:
 def too_few(metrics: Sequence[str], n: int, of: str = "") -> str:
     """Note on metrics that are left out; `of`: the extractor, the class."""
     return f"{', '.join(metrics)}{of}: left out, needs {needed(*metrics)} images of each set, there are {n}"
+
+
+def of_classes(labels: Sequence[str]) -> str:
+    """`of class a`; of several the first, for a set may have hundreds."""
+    if len(labels) == 1:
+        return f"of class {labels[0]}"
+    return f"of {len(labels)} classes ({', '.join(labels[:SHOWN])}{', ...' if len(labels) > SHOWN else ''})"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.base.inception import inception_output
 from pipeline.evaluation import catalog
-from pipeline.evaluation.context import ALL, Context, Names, needed, row, scaled, too_few
+from pipeline.evaluation.context import ALL, Context, Names, needed, of_classes, row, scaled, too_few
 from pipeline.evaluation.sample import Sample
 from pipeline.metrics.distances import Parts, frechet, inception_score, kid_of_parts, prdc_of_parts
 from pipeline.metrics.extrapolation import frechet_infinite
@@ -60,11 +60,12 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
     x, y = scaled(candidate, context.reference, extractor)
     named = catalog.names("distance", "diversity", extractor=extractor)
     metrics = [name for name in named if catalog.METRICS[name].by_class]
+    few: dict[int, list[str]] = {}
     for label in sorted(classes):
         sets = [s.labels == label for s in (candidate, context.reference, context.heldout) if s is not None]
         n = min(int(mask.sum()) for mask in sets)
         if n < needed(*metrics):
-            yield too_few(metrics, n, f" ({extractor}) of class {label}")
+            few.setdefault(n, []).append(label)
             continue
         ours, theirs = x[sets[0]], y[sets[1]]
         labels = np.full(len(ours), label), np.full(len(theirs), label)
@@ -72,6 +73,8 @@ def by_class(candidate: Sample, context: Context, extractor: str) -> Iterator[di
         draws = context.draws(labels, n, groups)
         yield from _kid(ours, theirs, labels, groups, draws, extractor, label, n)
         yield from _neighbourhoods(ours, theirs, draws, extractor, label, n)
+    for n, labelled in few.items():
+        yield too_few(metrics, n, f" ({extractor}) {of_classes(labelled)}")
 
 
 def _with_infinite(x: NDArray, y: NDArray, labels: Names, context: Context, draws: Draws) -> tuple[Spread, Spread]:

@@ -22,7 +22,7 @@ from pipeline.evaluation import (
     structure,
 )
 from pipeline.evaluation.class_agreement import class_agreement
-from pipeline.evaluation.context import ALL, Context
+from pipeline.evaluation.context import ALL, Context, of_classes
 from pipeline.evaluation.copies import NearestTraining, closest, copies, nearest_of_some, nearest_training
 from pipeline.evaluation.diversity import diversity
 from pipeline.evaluation.extractors import extractors
@@ -222,15 +222,16 @@ def _beside(numbers: list[dict[str, Any]], new: list[dict[str, Any]], context: C
 
 def _unsure(rows: list[dict[str, Any]]) -> list[str]:
     """Which numbers have no interval."""
-    found: dict[str, list[str]] = {}
+    found: dict[str | None, list[str]] = {}
     for item in rows:
         if item["low"] is None:
             found.setdefault(item["class"], []).append(f"{item['metric']} ({item['extractor']})")
-    return [
-        f"{', '.join(names)}{'' if label == ALL else f' of class {label}'}: too few images for an interval; those of"
-        " one group count as one"
-        for label, names in found.items()
-    ]
+    lacking = [", ".join(found.pop(ALL))] if ALL in found else []
+    alike: dict[str, list[str]] = {}
+    for label, names in found.items():
+        alike.setdefault(", ".join(names), []).append(str(label))
+    lacking += [f"{names} {of_classes(labels)}" for names, labels in alike.items()]
+    return [f"{what}: too few images for an interval; those of one group count as one" for what in lacking]
 
 
 # ---------------------------------------------------------------- what is compared

@@ -253,3 +253,11 @@ def test_too_few_images_for_inceptions_numbers_are_said():
         "fid, fid_inf, inception_score, kid, precision, recall, density, coverage (inception): left"
     )
     assert "needs 20 images of each set, there are 12" in notes[0]
+
+
+def test_hundreds_of_classes_with_too_few_images_are_one_note():
+    labels = [f"species_{i:03d}" for i in range(120)] * 2
+    one, other = np.random.default_rng(0).standard_normal((2, len(labels), WIDTH))
+    _, notes = judged(sample(one, labels), sample(other, labels))
+    (said,) = [note for note in notes if note.startswith("kid, precision")]
+    assert "of 120 classes (species_000, species_001, species_002, species_003, ...): left out, needs 20" in said

@@ -124,7 +124,7 @@ def test_the_record_is_whole(floor, good):
         )
     assert (good.record["seed"], good.record["n_sample"]) == (3, 150)
     assert [note.split(": ")[0] for note in good.record["notes"]] == [
-        f"density (random), coverage (random) of class {label}" for label in ("coarse", "fine", "middle")
+        "density (random), coverage (random) of 3 classes (coarse, fine, middle)"
     ]
     assert {r["class"] for r in good.record["metrics"]} == {None, "coarse", "fine", "middle"}
 
