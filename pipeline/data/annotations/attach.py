@@ -24,7 +24,7 @@ from pipeline.data.annotations.painting import Annotated, Square
 from pipeline.data.annotations.parse import ReadTask, outcome, read_file
 from pipeline.data.annotations.records import Fault, Reading, Record, Region, name_of
 from pipeline.data.annotations.showing import Showing, shown
-from pipeline.data.image_set import ImageSet
+from pipeline.data.image_set import RIM, ImageSet
 from pipeline.data.preparing import found_masks, list_images, preview, summary, tiling
 from pipeline.data.preparing.issues import CLIPPED, KEPT, LEFT_OUT, UNKNOWN, Rejections, Remarks, surviving
 from pipeline.data.preparing.labels import likely
@@ -99,6 +99,7 @@ def annotate(settings: Dataset, folder: Path, workers: int = 1, memory: float = 
             *_headline(images, table, unannotated, unknown, without),
             *_unboxed_sides(settings, images, table),
             *_edges(boxes, placed),
+            *_drawn_out(settings, images, table),
             *(f"WARNING: {line}" for line in lost),
             *summary.alike(held, "classes of boxes"),
             *remarks.counted(),
@@ -453,6 +454,22 @@ def _edges(boxes: Boxes, placed: Placed) -> Iterable[str]:
         yield (
             f"{placed.slivers} smaller parts of boxes (boxes.visible: {boxes.visible:g}) are not counted as "
             f"boxes{alone}{left}"
+        )
+
+
+def _drawn_out(settings: Dataset, images: ImageSet, table: pd.DataFrame) -> Iterable[str]:
+    """A warning of defects at the edge of their picture, which `padding: edge` draws out into the rim."""
+    if settings.fit != "pad" or settings.padding != "edge" or RIM[0] not in images.metadata:
+        return
+    height, width = settings.shape
+    of = table.merge(images.metadata[["id", *RIM]], on="id")
+    top, left, bottom, right = (of[side] for side in RIM)
+    touching = (top > 0) & (of["y0"] <= top) | (left > 0) & (of["x0"] <= left)
+    touching |= (bottom > 0) & (of["y1"] >= height - bottom) | (right > 0) & (of["x1"] >= width - right)
+    if n := of["id"][touching].nunique():
+        yield (
+            f"WARNING: {n} image(s) have boxes at an edge of the picture that `padding: edge` draws out into the rim, "
+            "where the defect goes on without a box: `padding: constant` keeps the rim free"
         )
 
 

@@ -401,6 +401,16 @@ def test_defects_that_the_cut_leaves_out_are_counted(tmp_path, inline, source, a
     assert at.loc["none.png", ["x0", "y0", "x1", "y1"]].tolist() == [0, 18, 8, 24]
 
 
+@pytest.mark.parametrize(("padding", "warned"), [("edge", True), ("constant", False)])
+def test_defects_that_a_drawn_out_edge_shows_again_are_warned_of(inline, source, annotated, capsys, padding, warned):
+    marks = {"top": (20, 0, 28, 8), "middle": (20, 4, 28, 12), "left": (0, 4, 8, 12)}  # the rim is above and below
+    images = {f"{name}.png": dark(i, 16, 48, box) for i, (name, box) in enumerate(marks.items())}
+    boxes = {f"{name}.xml": voc(("pit", x0 + 1, y0 + 1, x1, y1)) for name, (x0, y0, x1, y1) in marks.items()}
+    source(images, boxes)
+    annotated(fit="pad", padding=padding, size=48)
+    assert ("WARNING: 1 image(s) have boxes at an edge of the picture" in capsys.readouterr().err) == warned
+
+
 def test_only_the_images_of_the_set_have_boxes(tmp_path, inline, source, annotated):
     images = {f"a_{i}.png": dark(i, 20, 20) for i in range(12)}
     source(images, {f"a_{i}.xml": voc(("a", 2, 2, 9, 9)) for i in range(12)})
