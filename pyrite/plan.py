@@ -152,7 +152,7 @@ def _drawn(settings: Settings, name: str) -> Images:
 def _files(dataset: Dataset) -> list[Path]:
     """Those of its source; none of one that is drawn, or not on this machine."""
     with suppress(UserError):
-        return [] if dataset.source == "voronoi" else files(dataset)
+        return [] if dataset.source == "voronoi" else [*files(dataset).values()]
     return []
 
 

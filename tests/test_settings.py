@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.settings import FAMILY_SETTINGS, UNTRAINED, Training, load, model_settings, schema
+from pipeline.settings import (
+    FAMILY_SETTINGS,
+    UNTRAINED,
+    Dataset,
+    Training,
+    load,
+    model_settings,
+    placed,
+    placeless,
+    schema,
+)
 from pipeline.settings.listing import listing
 from tests.refusals import refusal
 
@@ -231,3 +241,19 @@ def test_a_distribution_of_fewer_images_than_it_needs_is_refused():
 def test_a_distribution_without_coarse_pictures_is_refused():
     with pytest.raises(ValueError, match="coarse_pictures_from: distribution needs coarse_pictures: true"):
         model_settings({"family": "cgan", "coarse_pictures_from": "distribution"})
+
+
+def test_where_files_lie_is_apart_from_what_is_made_of_them():
+    boxes = {"format": "voc", "path": "here/boxes", "missing": "background"}
+    labels = {"rule": "csv", "csv": ["here/a.csv"], "class_column": "kind"}
+    here = Dataset(source="here/images", size=64, labels=labels, boxes=boxes)
+    there = Dataset(
+        source="there", size=64, labels=labels | {"csv": ["there/a.csv"]}, boxes=boxes | {"path": ["there/boxes"]}
+    )
+    kept = placeless(here, {"voronoi"})
+    assert kept == placeless(there, {"voronoi"})
+    assert "here" not in str(kept)
+    assert placed(kept, there) == there
+    assert placeless(Dataset(source="voronoi"), set())["source"] == "voronoi"
+    plain = Dataset(source="here")
+    assert placed(placeless(plain, set()), plain) == plain

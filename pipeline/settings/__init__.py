@@ -1,7 +1,7 @@
 """Every setting: its type, default, bounds and one-line meaning. Imports neither torch nor anything of the package."""
 
 from pipeline.settings.basics import DEVICES, METHOD, ImageSpec, Strict, UserError
-from pipeline.settings.datasets import HDF5, Boxes, Dataset, Labels, Patches, Scaling, Split, Voronoi
+from pipeline.settings.datasets import HDF5, Boxes, Dataset, Labels, Patches, Scaling, Split, Voronoi, placed, placeless
 from pipeline.settings.families import (
     FAMILY_SETTINGS,
     FEWEST,

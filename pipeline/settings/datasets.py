@@ -368,3 +368,19 @@ class Dataset(Strict):
             yield f"good: `{self.good}` is not among labels.classes ({', '.join(labels.classes)})"
         if boxes is not None and drawn:
             yield "boxes: the drawn images of `source: voronoi` have no annotations; leave `boxes` out"
+
+
+def placeless(dataset: Dataset, without: set[str]) -> dict[str, Any]:
+    """The settings of a data set but for these, and for where its files lie: what is made of it depends on what these
+    hold."""
+    apart: dict[str, Any] = dict.fromkeys(without, True)
+    apart |= {"labels": {"csv"}} | ({"boxes": {"path"}} if dataset.boxes else {})
+    return dataset.model_dump(exclude=apart | ({} if dataset.source == "voronoi" else {"source": True}))
+
+
+def placed(settings: dict[str, Any], dataset: Dataset) -> Dataset:
+    """Settings as `placeless` gives them, or a part of them, with the places of this data set."""
+    found = settings | {"source": dataset.source, "labels": settings["labels"] | {"csv": dataset.labels.csv}}
+    if settings.get("boxes") and dataset.boxes:
+        found["boxes"] = settings["boxes"] | {"path": dataset.boxes.path}
+    return Dataset(**found)

@@ -33,6 +33,7 @@ from pipeline.settings import (
     generate_of,
     load,
     teacher_of,
+    placeless,
     places,
 )
 from pipeline.tracking.tensorboard import check as check_tensorboard
@@ -315,7 +316,9 @@ def detection_params(task, dataset, job):
 def counted(dataset, prepared):
     own = SETTINGS.datasets[dataset]
     of = SETTINGS.datasets[own.patches_of or dataset]
-    found = needs.Images.of(of, prepared, [] if of.source == "voronoi" else files(of))
+    found = needs.Images.of(
+        of, prepared, [] if of.source == "voronoi" else [*files(of).values()]
+    )
     height, width = own.shape
     return found._replace(pixels=height * width)
 
@@ -537,19 +540,19 @@ def of_source(dataset):
 def of_preparing(dataset):
     """What the images of a data set depend on: its boxes only where they place the cut or tell the classes of tiles,
     and of masks that lie among the images the place."""
-    settings = dataset.model_dump(
-        exclude={"voronoi", "models", "patches_of", "patches", "draws", "draw"}
+    settings = placeless(
+        dataset, {"voronoi", "models", "patches_of", "patches", "draws", "draw"}
     )
     if dataset.needs_boxes:
         return settings
     boxes = settings.pop("boxes")
     if annotation_files.masks_among_images(dataset):
-        settings["boxes"] = {key: boxes[key] for key in ("format", "path")}
+        settings["boxes"] = {"format": boxes["format"]}
     return settings
 
 
 def of_annotations(dataset):
-    return fingerprint(map(Path, annotation_files.files(dataset.boxes)), INPUTS)
+    return fingerprint(annotation_files.files(dataset.boxes), INPUTS)
 
 
 def journal(place):

@@ -84,8 +84,9 @@ rule annotate:
         **asked(of_reading),
     params:
         method=METHOD["annotate"],
-        settings=lambda w: SETTINGS.datasets[w.dataset].model_dump(
-            exclude={"voronoi", "models", "patches_of", "patches"}
+        settings=lambda w: placeless(
+            SETTINGS.datasets[w.dataset],
+            {"voronoi", "models", "patches_of", "patches"},
         ),
         annotations=lambda w: of_annotations(SETTINGS.datasets[w.dataset]),
     script:

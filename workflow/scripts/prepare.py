@@ -5,11 +5,11 @@ from pipeline.data.annotations.files import masks_of
 from pipeline.data.preparing.prepare import prepare
 from pipeline.data.reading.inputs import remember
 from pipeline.data.reading.source import files
-from pipeline.settings import Dataset, FewShots
+from pipeline.settings import FewShots, load, placed
 
 results, few = Path(snakemake.output[0]).parents[2], snakemake.params.few
 
-settings = Dataset(**snakemake.params.settings)
+settings = placed(snakemake.params.settings, load(snakemake.config).datasets[snakemake.wildcards.dataset])
 
 with job(snakemake.log[0]):
     prepare(

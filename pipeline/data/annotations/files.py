@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.data.reading.mask_names import in_folders_of_masks, partners
@@ -62,9 +63,12 @@ def names_files(boxes: Boxes, where: str = "boxes") -> list[str]:
     )
 
 
-def files(boxes: Boxes, where: str = "boxes") -> list[str]:
-    """Everything that is read: the annotations and the files of names. Raises UserError as both do."""
-    return [annotation.path for annotation in all_annotations(boxes, where)] + names_files(boxes, where)
+def files(boxes: Boxes, where: str = "boxes") -> dict[str, Path]:
+    """Everything that is read, by what it is called: the annotations and the files of names. Raises UserError as both
+    do."""
+    named = enumerate(names_files(boxes, where))
+    annotations = {f"annotation {one.name}": Path(one.path) for one in all_annotations(boxes, where)}
+    return annotations | {f"names {place}": Path(path) for place, path in named}
 
 
 def with_masks(boxes: Boxes) -> bool:
@@ -86,7 +90,7 @@ def masks_of(dataset: Dataset) -> frozenset[str]:
 def masks_among_images(dataset: Dataset) -> bool:
     """Whether any of `masks_of` lies where the images are."""
     masks = masks_of(dataset)
-    return any(os.path.realpath(path) in masks for path in files_of_images(dataset)) if masks else False
+    return any(os.path.realpath(path) in masks for path in files_of_images(dataset).values()) if masks else False
 
 
 def _found(boxes: Boxes, where: str) -> dict[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -28,49 +28,54 @@ class Stamp(NamedTuple):
     """Of its content."""
 
 
-def fingerprint(paths: Iterable[Path], records: Path) -> str:
-    """Changes when a file is added, removed, or gets another content; not where it was copied or touched.
+def fingerprint(files: Mapping[str, Path], records: Path) -> str:
+    """Changes when a file is added, removed, or gets another content; not where it was copied, touched or moved.
 
     No file is read but those whose time has changed, and not their size, since `remember` noted them in the folder
-    `records`. A name may hold anything, and a file may be anything.
+    `records`, these or copies of them elsewhere. A file may be anything.
+
+    Args:
+        files: by what each is called, wherever it lies.
     """
-    paths = list(paths)
-    record = _record(paths, records)
-    known = _read(record)
+    known = _known(files, records)
     tokens, again = [], {}
-    for path in paths:
+    for name, path in files.items():
         size, time = _looked_at(path)
-        stamp = known.get(_name(path))
+        stamp = known.get(name)
         if stamp is not None and (size, time) != stamp[:2] and size == stamp.size and _digest(path) == stamp.digest:
-            again[_name(path)] = stamp = stamp._replace(time=time)
+            again[name] = stamp = stamp._replace(time=time)
         same = stamp is not None and (size, time) == stamp[:2]
         tokens.append(stamp.token if same and stamp is not None else _token(size, time))
     if again:
         with suppress(OSError):  # who may only look, looks again the next time
-            write_json(record, known | again)
-    lines = "\n".join(f"{path} {token}" for path, token in zip(paths, tokens, strict=True))
+            write_json(_record(files.values(), records), known | again)
+    lines = "\n".join(f"{name} {token}" for name, token in zip(files, tokens, strict=True))
     return hashlib.sha256(lines.encode(errors="surrogateescape")).hexdigest()
 
 
-def remember(paths: Iterable[Path], records: Path) -> None:
+def remember(files: Mapping[str, Path], records: Path) -> None:
     """Note the content of files that a job has read, for `fingerprint`; what cannot be read is left out."""
-    paths = list(paths)
-    record = _record(paths, records)
-    known, found = _read(record), {}
-    for path in paths:
+    known, found = _known(files, records), {}
+    for name, path in files.items():
         size, time = _looked_at(path)
-        stamp = known.get(_name(path))
+        stamp = known.get(name)
         if stamp is None or (size, time) != stamp[:2]:
             digest = _digest(path)
             token = stamp.token if stamp is not None and digest == stamp.digest else _token(size, time)
             stamp = Stamp(size, time, token, digest)
         if stamp.digest:
-            found[_name(path)] = stamp
-    write_json(record, found)
+            found[name] = stamp
+    for of in (files.values(), files):
+        write_json(_record(of, records), found)
 
 
-def _record(paths: list[Path], records: Path) -> Path:
-    names = "\n".join(map(str, paths)).encode(errors="surrogateescape")
+def _known(files: Mapping[str, Path], records: Path) -> dict[str, Stamp]:
+    """What was noted of these files, else of others of the same names, which they may be copies of."""
+    return _read(_record(files.values(), records)) or _read(_record(files, records))
+
+
+def _record(of: Iterable[str | Path], records: Path) -> Path:
+    names = "\n".join(map(str, of)).encode(errors="surrogateescape")
     return records / f"{hashlib.sha256(names).hexdigest()[:32]}.json"
 
 
@@ -97,11 +102,6 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
     except OSError:
         return ""
-
-
-def _name(path: Path) -> str:
-    """As a record calls a file, whose name may hold bytes that are no text."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _read(record: Path) -> dict[str, Stamp]:

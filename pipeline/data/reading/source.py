@@ -77,12 +77,13 @@ def check_patterns(settings: Dataset, where: str = "") -> None:
             raise UserError(f"{where}{name}: `{pattern}` is no regular expression ({error})") from None
 
 
-def files(settings: Dataset, masks: frozenset[str] = frozenset()) -> list[Path]:
-    """The files to read, each once: those of the source in natural order, then the tables of the labels; `masks` as in
-    `listing`."""
+def files(settings: Dataset, masks: frozenset[str] = frozenset()) -> dict[str, Path]:
+    """The files to read, each once: those of the source in natural order, then the tables of the labels. By what a data
+    set makes of each, its class under `labels.rule: folder` and its name, wherever it lies; `masks` as in `listing`."""
     assert settings.source is not None  # patches are looked for in no files
-    tables = [Path(table).expanduser() for table in settings.labels.csv]
-    return [Path(entry.path) for entry in listing(settings.source, masks)] + tables
+    pictures = {f"{entry.folder}: {entry.name}": Path(entry.path) for entry in listing(settings.source, masks)}
+    tables = enumerate(settings.labels.csv)
+    return pictures | {f"labels.csv {place}": Path(table).expanduser() for place, table in tables}
 
 
 def listing(source: str | list[str], masks: frozenset[str] = frozenset()) -> list[Entry]:

@@ -56,7 +56,7 @@ def test_a_file_alone_even_with_the_characters_of_a_glob(folder, dataset):
     path = folder / "bad" / "deep" / "[x] ü.png"
     (entry,) = listing(str(path))
     assert (entry.name, entry.folder) == ("[x] ü.png", "deep")
-    assert files(dataset(str(path))) == [path]
+    assert [*files(dataset(str(path))).values()] == [path]
 
 
 def test_tables_of_labels_are_among_the_files_that_a_set_depends_on(tmp_path, dataset):
@@ -66,7 +66,7 @@ def test_tables_of_labels_are_among_the_files_that_a_set_depends_on(tmp_path, da
         (root / f"{i}.png").touch()
     (tmp_path / "labels.csv").write_text("file,class\n0.png,a\n1.png,b\n")
     settings = dataset(str(root), labels={"rule": "csv", "csv": [str(tmp_path / "labels.csv")]})
-    assert [path.name for path in files(settings)] == ["0.png", "1.png", "labels.csv"]
+    assert [path.name for path in files(settings).values()] == ["0.png", "1.png", "labels.csv"]
     before = fingerprint(files(settings), tmp_path / "noted")
     (tmp_path / "labels.csv").write_text("file,class\n0.png,b\n1.png,b\n")  # as many bytes: a class was corrected
     assert fingerprint(files(settings), tmp_path / "noted") != before
