@@ -93,6 +93,9 @@ def _groups(real: ImageSet) -> str:
         text += "all images of one stay on one side of the split."
     if alone := splits.judged_by_one(*(table[column].tolist() for column in ("label", "group", "split"))):
         text += f" The held-out images of {joined(alone)} are of one group: numbers on them say nothing about others."
+    chosen_by = set(table["label"][table["split"] == "val"])
+    if chosen_by and (others := [label for label in real.meta["classes"] if label not in chosen_by]):
+        text += f" No validation image is of {joined(others)}: what they choose is chosen for the other classes."
     return text
 
 

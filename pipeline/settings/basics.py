@@ -27,7 +27,7 @@ METHOD = {
     "detect_boxes": 8,
     "detect_anomalies": 2,
     "compare": 3,
-    "report": 13,
+    "report": 14,
 }
 
 

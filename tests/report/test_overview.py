@@ -54,6 +54,15 @@ def test_a_single_held_out_group_is_said():
         )
 
 
+@pytest.mark.parametrize(("sides", "said"), [("tvtt", True), ("tvtv", False), ("tttt", False)])
+def test_a_class_without_validation_images_is_said(sides, said):
+    meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a", "b"]}
+    split = [{"t": "train", "v": "val"}[side] for side in sides]
+    table = pd.DataFrame({"label": list("aabb"), "split": split, "group": list("0123")})
+    text = "No validation image is of b: what they choose is chosen for the other classes."
+    assert overview.dataset(ImageSet(Path("nowhere"), meta, table), {})["groups"].endswith(text) == said
+
+
 def test_what_framing_cuts_off_is_among_the_facts():
     table = pd.DataFrame({"label": "a", "split": ["train"], "group": ["g"]})
     meta = {"width": 32, "height": 32, "channels": 1, "dtype": "uint8", "classes": ["a"]}
