@@ -18,7 +18,7 @@ from pipeline.base import csvfile, needs, results
 from pipeline.base import device as devices
 from pipeline.base.needs import Images
 from pipeline.data.image_set import ImageSet
-from pipeline.data.reading.source import files
+from pipeline.data.reading.source import listing
 from pipeline.sampling.gallery import images_drawn
 from pipeline.settings import Dataset, ImageSpec, Settings, Training, UserError, gallery_of, load
 from pipeline.settings.places import REAL, TOOK
@@ -151,8 +151,10 @@ def _drawn(settings: Settings, name: str) -> Images:
 
 def _files(dataset: Dataset) -> list[Path]:
     """Those of its source; none of one that is drawn, or not on this machine."""
+    if dataset.source is None or dataset.source == "voronoi":
+        return []
     with suppress(UserError):
-        return [] if dataset.source == "voronoi" else [*files(dataset).values()]
+        return [Path(entry.path) for entry in listing(dataset.source)]
     return []
 
 

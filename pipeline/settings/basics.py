@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 # A number a stage: raised when its method changes, so that finished work is redone on purpose and never by accident.
 METHOD = {
     "prepare": 11,
-    "annotate": 8,
+    "annotate": 9,
     "cut_patches": 2,
     "collect": 1,
     "train": 5,

@@ -19,7 +19,7 @@ from pipeline.base.failed_logs import killed, last_lines, way_on
 from pipeline.base.files import write_whole
 from pipeline.data.annotations import files as annotation_files
 from pipeline.data.reading.inputs import fingerprint
-from pipeline.data.reading.source import check_source, files
+from pipeline.data.reading.source import check_source, files, listing
 from pipeline.downstream.arms import SyntheticSet
 from pipeline.downstream.registry import TASKS
 from pipeline.settings import (
@@ -316,9 +316,8 @@ def detection_params(task, dataset, job):
 def counted(dataset, prepared):
     own = SETTINGS.datasets[dataset]
     of = SETTINGS.datasets[own.patches_of or dataset]
-    found = needs.Images.of(
-        of, prepared, [] if of.source == "voronoi" else [*files(of).values()]
-    )
+    pictures = [] if of.source == "voronoi" else listing(of.source)
+    found = needs.Images.of(of, prepared, (Path(one.path) for one in pictures))
     height, width = own.shape
     return found._replace(pixels=height * width)
 
