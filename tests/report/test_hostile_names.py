@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from pipeline.report import console, figures, front_table, latex, ranking, tables
 from pipeline.report.inputs import DatasetInputs, RunInputs
-from pipeline.report.page import breakable, write
+from pipeline.report.page import breakable, coded, write
 from pipeline.report.tables import FLOOR, Reference
 from pipeline.report.verdict import verdict
 from tests.report.arms import change
@@ -139,3 +139,10 @@ def test_no_name_makes_a_table_wider_than_the_page(name):
     parts = breakable(name).split("<wbr>")
     assert "".join(Markup(part).unescape() for part in parts) == name
     assert all(len(Markup(part).unescape()) <= 40 for part in parts)
+
+
+def test_what_stands_in_backticks_is_code_and_stays_text():
+    assert coded("a larger `size`, or `fit: <tile>`") == (
+        "a larger <code>size</code>, or <code>fit: &lt;tile&gt;</code>"
+    )
+    assert coded("one ` alone & <b>") == "one ` alone &amp; &lt;b&gt;"
