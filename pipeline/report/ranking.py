@@ -8,12 +8,12 @@ from typing import Any
 from pipeline.evaluation.catalog import FEATURES, GROUPS, METRICS
 from pipeline.report.findings import closest_alone
 from pipeline.report.labels import number
-from pipeline.report.sentences import NO_COPIES
 from pipeline.report.tables import FLOOR, Judged, Reference
 from pipeline.report.verdict import Beside, Scores, off, paired, ratio
 
 Key = tuple[Judged, str, str, str | None]  # of `tables.scores`
 AT_FLOOR = "at the floor"
+NO_SIGN = "no sign by this measure"  # of copies: another may see one
 
 
 def measures(scores: Scores, label: str | None = None) -> list[tuple[str, str]]:
@@ -48,7 +48,7 @@ def places(scores: Scores) -> dict[Key, str]:
             asked = sum(len(others) for c, others in classes.items() if (c is None) == (label is None))
             wrong = off(measures, asked)
             for of in measures:
-                fine = NO_COPIES if of.row.group == "copies" else AT_FLOOR
+                fine = NO_SIGN if of.row.group == "copies" else AT_FLOOR
                 found[model, of.extractor, of.metric, label] = _off(of) if of in wrong else fine
     return found
 
