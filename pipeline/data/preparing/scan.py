@@ -173,7 +173,7 @@ def two_values(pixels: np.ndarray, low: float, high: float) -> bool:
 
 
 def _bulk(pixels: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(_evenly(pixels), [STRAY, 1 - STRAY])
+    low, high = np.quantile(_evenly(pixels).astype(np.float64), [STRAY, 1 - STRAY])
     return float(low), float(high)
 
 

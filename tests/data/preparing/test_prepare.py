@@ -182,6 +182,12 @@ def test_a_few_hot_pixels_do_not_hide_that_images_are_dark(inline, folder, datas
     assert any(who in fact for fact in ImageSet.open(tmp_path / "out").meta["noticed"]) == said
 
 
+def test_images_of_black_and_white_pixels_alone(tmp_path, inline, folder, dataset, picture):
+    root = folder({f"{i}.tif": picture(i, (16, 16)) > 99 for i in range(4)})
+    pixels = prepared(dataset(root), tmp_path / "out").images
+    assert set(np.unique(pixels)) == {0, 255}
+
+
 def test_small_whole_numbers_in_wide_types_are_not_turned_black(tmp_path, inline, dataset, picture):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["images"] = picture(1, (6, 16, 16)).astype(np.int64)
