@@ -13,6 +13,7 @@ import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.fx.experimental.optimization import fuse
 
 from pipeline.base.device import device, reproducible
 from pipeline.base.files import sha256, write_whole
@@ -95,7 +96,8 @@ def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
         _write(path, recipe, weights)
     network = resnet18(_shrunk_spec(real.spec), RECIPE["width"])
     network.load_state_dict(weights)
-    seen = body(network.eval()).to(device()).to(memory_format=torch.channels_last)
+    # Normalisation as a part of the convolutions: three quarters of the time, numbers 1e-6 apart.
+    seen = fuse(body(network.eval())).to(device()).to(memory_format=torch.channels_last)
     return Extractor(f"{VERSION} {_digest(weights)}", lambda images, text: _features(images, text, seen))
 
 

@@ -81,7 +81,7 @@ def details(images: NDArray, rows: NDArray[np.int64]) -> NDArray[np.int8]:
 
 def _fine(gray: NDArray) -> NDArray[np.int8]:
     gray = gray.astype(np.float32)
-    fine = (gray - ndimage.gaussian_filter(gray, BROAD, axes=(1, 2)))[:, END, END]
+    fine = (gray - correlate.smooth(gray, BROAD))[:, END, END]
     size = np.sqrt(np.square(fine).mean(axis=(1, 2), keepdims=True))
     bare = size <= 1e-5 * np.ptp(gray, axis=(1, 2), keepdims=True)  # rounding errors
     return np.clip(np.rint(STEPS * fine / np.where(bare, np.inf, size)), -127, 127).astype(np.int8)

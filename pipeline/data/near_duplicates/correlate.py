@@ -68,18 +68,18 @@ def evened(gray: NDArray) -> NDArray[np.int8]:
     return np.clip(np.rint(STEPS * white / np.where(bare, np.inf, deviation)), -127, 127).astype(np.int8)
 
 
-def smooth(images: NDArray[np.floating], deviation: float) -> NDArray[np.floating]:
+def smooth(images: NDArray[np.floating], deviation: float, mode: str = "reflect") -> NDArray[np.floating]:
     """As `ndimage.gaussian_filter` along rows and columns; as products of matrices, several times faster."""
     height, width = images.shape[1:]
     if max(height, width) > LONGEST:
-        return ndimage.gaussian_filter(images, deviation, axes=(1, 2))
-    return _smoothing(height, deviation) @ images @ _smoothing(width, deviation).T
+        return ndimage.gaussian_filter(images, deviation, axes=(1, 2), mode=mode)
+    return _smoothing(height, deviation, mode) @ images @ _smoothing(width, deviation, mode).T
 
 
 @lru_cache(maxsize=32)  # of two sides and the ten deviations that an image is looked at with
-def _smoothing(side: int, deviation: float) -> NDArray[np.float32]:
+def _smoothing(side: int, deviation: float, mode: str) -> NDArray[np.float32]:
     """(side, side): the matrix whose product with a column of pixels smooths it."""
-    return ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0)
+    return ndimage.gaussian_filter1d(np.eye(side, dtype=np.float32), deviation, axis=0, mode=mode)
 
 
 def reduced(images: NDArray, k: int) -> NDArray:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import fft
+
+from pipeline.data.near_duplicates import correlate
 
 BAND = 3 / 8  # highest frequency of a fingerprint, in cycles a pixel; above is noise
 TAPER = 0.5  # share of a side over which the window of a fingerprint falls to 0 (Tukey)
@@ -24,7 +26,7 @@ def of(images: NDArray[np.int8]) -> NDArray[np.float32]:
     a, b = int(BAND * height), int(BAND * width)
     amplitude = np.abs(fft.rfft2(images * window.astype(np.float32)))[:, np.arange(-a, a + 1), : b + 1]
     plane = np.concatenate([amplitude[:, ::-1, :0:-1], amplitude], axis=2)  # a line and its opposite are the same
-    around = ndimage.gaussian_filter(plane, AROUND, axes=(1, 2), mode="mirror")
+    around = correlate.smooth(plane, AROUND, "mirror")
     return plane / np.maximum(around, 1e-6) - 1
 
 
