@@ -101,7 +101,7 @@ def extractor(settings: Evaluate, real: ImageSet) -> Extractor | None:
     return Extractor(f"{VERSION} {_digest(weights)}", lambda images, text: _features(images, text, seen))
 
 
-def _features(images: Rows, description: str, network: nn.Sequential) -> Features:
+def _features(images: Rows, description: str, network: nn.Module) -> Features:
     vectors, size = [], max(1, PIXELS_A_BATCH // (images.shape[1] * images.shape[2]))
     with torch.inference_mode():
         for batch in batches(images, description, size):
